@@ -1,0 +1,97 @@
+"""CuPy on a CUDA GPU."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import sys
+from typing import Any
+
+from gpunet.backend import Backend
+
+
+class CuPyBackend(Backend):
+    """Arrays on a CUDA GPU. Data stay on the device; a step neither transfers nor waits."""
+
+    name = "cupy"
+    install = 'pip install "gpunet[cuda13]" (or "gpunet[cuda12]", to match the driver)'
+
+    @functools.cache  # noqa: B019  one instance, for the life of the process
+    def problem(self) -> str | None:
+        if importlib.util.find_spec("cupy") is None:
+            return "CuPy is not installed."
+        try:
+            import cupy
+
+            if not cupy.cuda.is_available():
+                return "CuPy is installed, but no CUDA device answers (is there a GPU and its driver?)."
+            cupy.zeros(1).sum().item()  # a broken installation shows in the first kernel
+        except Exception as error:
+            return f"CuPy is installed, but does not work: {type(error).__name__}: {error}."
+        return None
+
+    def devices(self) -> list[str]:
+        import cupy
+
+        count = cupy.cuda.runtime.getDeviceCount()
+        current = cupy.cuda.runtime.getDevice()
+        return [f"cuda:{i}" for i in sorted(range(count), key=lambda i: i != current)]
+
+    def namespace(self) -> Any:
+        import array_api_compat.cupy as xp
+
+        return xp
+
+    def owns(self, array: Any) -> bool:
+        cupy = sys.modules.get("cupy")
+        return cupy is not None and isinstance(array, cupy.ndarray)
+
+    def from_host(self, array: Any, device: str) -> Any:
+        import cupy
+
+        with _on(device):
+            return cupy.asarray(array)
+
+    def to_host(self, array: Any) -> Any:
+        return array.get()
+
+    def device_of(self, array: Any) -> str:
+        return f"cuda:{array.device.id}"
+
+    def move(self, array: Any, device: str) -> Any:
+        import cupy
+
+        with _on(device):
+            return cupy.asarray(array)
+
+    def synchronize(self, device: str) -> None:
+        import cupy
+
+        with _on(device):
+            cupy.cuda.get_current_stream().synchronize()
+
+    def memory(self, device: str) -> dict[str, int]:
+        import cupy
+
+        with _on(device):
+            pool = cupy.get_default_memory_pool()
+            return {"used": pool.used_bytes(), "pool": pool.total_bytes()}
+
+    def out_of_memory(self, error: Exception) -> bool:
+        import cupy
+
+        return isinstance(error, MemoryError | cupy.cuda.memory.OutOfMemoryError)
+
+    def details(self) -> list[str]:
+        import cupy
+
+        return [f"CuPy {cupy.__version__}, CUDA runtime {cupy.cuda.runtime.runtimeGetVersion()}"]
+
+
+def _on(device: str) -> Any:
+    import cupy
+
+    return cupy.cuda.Device(int(device.partition(":")[2] or 0))
+
+
+backend = CuPyBackend()

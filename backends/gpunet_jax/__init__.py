@@ -1,0 +1,97 @@
+"""JAX, through its Array API namespace; the reference program runs under ``jit`` and ``scan``."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import Any
+
+from gpunet.backend import Backend
+from gpunet.descent import Program
+from gpunet.plan import Plan
+
+
+class JAXBackend(Backend):
+    """Arrays of JAX."""
+
+    name = "jax"
+    install = 'pip install "gpunet[jax]"'
+
+    def problem(self) -> str | None:
+        if importlib.util.find_spec("jax") is None:
+            return "JAX is not installed."
+        return None
+
+    def devices(self) -> list[str]:
+        import jax
+
+        return [_name(device) for device in jax.devices()]
+
+    def namespace(self) -> Any:
+        import jax.numpy as xp
+
+        return xp
+
+    def owns(self, array: Any) -> bool:
+        jax = sys.modules.get("jax")
+        return jax is not None and isinstance(array, jax.Array)
+
+    def from_host(self, array: Any, device: str) -> Any:
+        import jax
+
+        if array.dtype.itemsize == 8 and array.dtype.kind == "f" and not jax.config.jax_enable_x64:
+            raise ValueError(
+                "float64 was asked for, but JAX is in its 32-bit mode, which would round it silently. "
+                "Set the environment variable JAX_ENABLE_X64=1, or use dtype='float32'."
+            )
+        return jax.device_put(array, _device(device))
+
+    def to_host(self, array: Any) -> Any:
+        import numpy
+
+        return numpy.asarray(array)
+
+    def device_of(self, array: Any) -> str:
+        return _name(next(iter(array.devices())))
+
+    def move(self, array: Any, device: str) -> Any:
+        import jax
+
+        return jax.device_put(array, _device(device))
+
+    def synchronize(self, device: str) -> None:
+        import jax
+
+        jax.device_put(0.0, _device(device)).block_until_ready()
+
+    def memory(self, device: str) -> dict[str, int]:
+        figures = _device(device).memory_stats() or {}
+        return {"used": figures["bytes_in_use"]} if "bytes_in_use" in figures else {}
+
+    def uncovered(self, plan: Plan) -> str | None:
+        return None
+
+    def compile(self, plan: Plan, device: str) -> Program | None:
+        from gpunet_jax.scan import scan_program
+
+        return scan_program(plan)
+
+    def details(self) -> list[str]:
+        import jax
+
+        return [f"JAX {jax.__version__}, 64-bit {'on' if jax.config.jax_enable_x64 else 'off'}"]
+
+
+def _name(device: Any) -> str:
+    return (
+        "cpu" if device.platform == "cpu" and device.id == 0 else f"{device.platform}:{device.id}"
+    )
+
+
+def _device(name: str) -> Any:
+    import jax
+
+    return next(device for device in jax.devices() if _name(device) == name)
+
+
+backend = JAXBackend()

@@ -1,0 +1,79 @@
+"""PyTorch on the CPU or a CUDA GPU, through its Array API namespace."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import Any
+
+from gpunet.backend import Backend
+
+
+class TorchBackend(Backend):
+    """Tensors of PyTorch; gradients are gpunet's own, autograd is not used."""
+
+    name = "torch"
+    install = 'pip install "gpunet[torch]"'
+
+    def problem(self) -> str | None:
+        if importlib.util.find_spec("torch") is None:
+            return "PyTorch is not installed."
+        return None
+
+    def devices(self) -> list[str]:
+        import torch
+
+        return [*(f"cuda:{i}" for i in range(torch.cuda.device_count())), "cpu"]
+
+    def namespace(self) -> Any:
+        import array_api_compat.torch as xp
+
+        return xp
+
+    def owns(self, array: Any) -> bool:
+        torch = sys.modules.get("torch")
+        return torch is not None and isinstance(array, torch.Tensor)
+
+    def from_host(self, array: Any, device: str) -> Any:
+        import torch
+
+        # A copy: tensors can't be read-only, and the caller's array must stay as it is.
+        return torch.tensor(array, device=device)
+
+    def to_host(self, array: Any) -> Any:
+        return array.detach().cpu().numpy()
+
+    def device_of(self, array: Any) -> str:
+        return "cpu" if array.device.type == "cpu" else f"{array.device.type}:{array.device.index}"
+
+    def move(self, array: Any, device: str) -> Any:
+        return array.detach().to(device)
+
+    def synchronize(self, device: str) -> None:
+        import torch
+
+        if device.startswith("cuda"):
+            torch.cuda.synchronize(device)
+
+    def memory(self, device: str) -> dict[str, int]:
+        import torch
+
+        if not device.startswith("cuda"):
+            return {}
+        return {
+            "used": torch.cuda.memory_allocated(device),
+            "pool": torch.cuda.memory_reserved(device),
+        }
+
+    def out_of_memory(self, error: Exception) -> bool:
+        import torch
+
+        return isinstance(error, MemoryError | torch.OutOfMemoryError)
+
+    def details(self) -> list[str]:
+        import torch
+
+        return [f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads"]
+
+
+backend = TorchBackend()

@@ -1,0 +1,49 @@
+"""Dense neural networks, as the lecture writes them, on whichever array library is at hand.
+
+The rooms, in reading order: `activations`, `losses`, `initializers`, `propagation` and `optimizers` are the
+mathematics, written against the Array API; `plan` says what a run is; `descent` runs it; `backend` finds
+array libraries; `network` is what people hold.
+"""
+
+from gpunet import datasets
+from gpunet.backend import Backend, BackendInfo, get_backend, list_backends
+from gpunet.callbacks import Checkpoint, EarlyStopping
+from gpunet.errors import BackendUnavailable, Diverged, FileRefused, OutOfMemory
+from gpunet.files import load
+from gpunet.history import History
+from gpunet.initializers import Constant
+from gpunet.layers import Dense, Dropout
+from gpunet.network import Network
+from gpunet.optimizers import Adam, AdamW, GradientDescent, RMSprop
+from gpunet.schedules import Cosine, Exponential, InverseTime
+from gpunet.standardizer import Standardizer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Adam",
+    "AdamW",
+    "Backend",
+    "BackendInfo",
+    "BackendUnavailable",
+    "Checkpoint",
+    "Constant",
+    "Cosine",
+    "Dense",
+    "Diverged",
+    "Dropout",
+    "EarlyStopping",
+    "Exponential",
+    "FileRefused",
+    "GradientDescent",
+    "History",
+    "InverseTime",
+    "Network",
+    "OutOfMemory",
+    "RMSprop",
+    "Standardizer",
+    "datasets",
+    "get_backend",
+    "list_backends",
+    "load",
+]

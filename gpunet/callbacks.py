@@ -1,0 +1,123 @@
+"""What may happen between epochs: stop early, keep the best, save."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from gpunet.checks import finite_number, known_name, positive_int
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gpunet.history import History
+    from gpunet.network import Network
+
+Callback = Callable[["Network", "History"], Any]
+"""Called as ``callback(network, history)`` after every epoch; a true result ends the run.
+
+An object with ``start(network)`` or ``finish(network, history)`` has those called at the ends of the run.
+"""
+
+BETTER = {"loss": -1.0, "val_loss": -1.0, "val_accuracy": 1.0}
+
+
+class Best:
+    """Follows one figure of the history and keeps the weights of its best epoch.
+
+    Parameters
+    ----------
+    monitor : {"val_loss", "val_accuracy", "loss"}
+    min_delta : float
+        Smallest change that counts as better.
+    """
+
+    def __init__(self, monitor: str = "val_loss", min_delta: float = 0.0) -> None:
+        self.monitor = known_name("monitor", monitor, BETTER)
+        self.min_delta = finite_number("min_delta", min_delta, 0.0)
+        self.start(None)
+
+    def start(self, network: Network | None) -> None:
+        """Forget the last run."""
+        self.epoch = 0
+        self.value = -math.inf
+        self.parameters: Any = None
+
+    def better(self, network: Network, history: History) -> bool:
+        """Whether the newest epoch is the best so far; if so, its weights are kept."""
+        figures = getattr(history, self.monitor)
+        if not figures:
+            raise ValueError(
+                f"monitor={self.monitor!r} has no figures in this run: "
+                "give fit validation data, or monitor 'loss'"
+            )
+        value = BETTER[self.monitor] * figures[-1]
+        if value <= self.value + (self.min_delta if self.epoch else 0.0):
+            return False
+        self.value, self.epoch = value, history.epochs
+        self.parameters = network.parameters
+        return True
+
+
+class EarlyStopping(Best):
+    """End the run when a figure has stopped getting better, and go back to the best weights.
+
+    Parameters
+    ----------
+    patience : int
+        Epochs without a better figure before the run ends.
+    monitor : {"val_loss", "val_accuracy", "loss"}
+    min_delta : float
+        Smallest change that counts as better.
+    restore_best : bool
+        Whether the network gets the weights of the best epoch when the run ends, early or not.
+    """
+
+    def __init__(
+        self,
+        patience: int = 5,
+        monitor: str = "val_loss",
+        min_delta: float = 0.0,
+        restore_best: bool = True,
+    ) -> None:
+        super().__init__(monitor, min_delta)
+        self.patience = positive_int("patience", patience)
+        self.restore_best = restore_best
+
+    def __call__(self, network: Network, history: History) -> bool:
+        """True when the run should end."""
+        if self.better(network, history) or history.epochs - self.epoch < self.patience:
+            return False
+        history.stopped = f"{self.monitor} has not improved since epoch {self.epoch}"
+        return True
+
+    def finish(self, network: Network, history: History) -> None:
+        """Restore the best weights."""
+        if self.restore_best and self.parameters is not None:
+            network.set_parameters(self.parameters)
+
+
+class Checkpoint(Best):
+    """Save the network after every epoch, or after every one that is the best so far.
+
+    Parameters
+    ----------
+    path : path
+        Written whole or not at all: a crash leaves the old or the new file.
+    best_only : bool
+    monitor : {"val_loss", "val_accuracy", "loss"}
+        What "best" means.
+    """
+
+    def __init__(
+        self, path: str | Path, best_only: bool = False, monitor: str = "val_loss"
+    ) -> None:
+        super().__init__(monitor)
+        self.path = path
+        self.best_only = best_only
+
+    def __call__(self, network: Network, history: History) -> None:
+        """Save if it is time to."""
+        if not self.best_only or self.better(network, history):
+            network.save(self.path)

@@ -1,0 +1,47 @@
+"""Checks of single settings, and the words in which a mistake is answered."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import numbers
+from collections.abc import Iterable
+from typing import Any
+
+
+def known_name(what: str, name: Any, known: Iterable[str]) -> str:
+    """`name`, if it is one of `known`; else a ValueError that names the nearest."""
+    known = sorted(known)
+    if isinstance(name, str) and name in known:
+        return name
+    near = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.4)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"unknown {what} {name!r}.{hint} Known: {', '.join(known)}.")
+
+
+def positive_int(what: str, value: Any) -> int:
+    """`value` as an int of at least 1, else a ValueError or TypeError."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{what} must be a whole number, got {value!r}")
+    if value < 1:
+        raise ValueError(f"{what} must be at least 1, got {value}")
+    return int(value)
+
+
+def finite_number(what: str, value: Any, low: float = -math.inf, *, strict: bool = False) -> float:
+    """`value` as a finite float that is ``≥ low`` (``> low`` if strict), else an error."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{what} must be a number, got {value!r}")
+    number = float(value)
+    if not math.isfinite(number) or number < low or (strict and number == low):
+        bound = "" if low == -math.inf else f" {'above' if strict else 'at least'} {low:g}"
+        raise ValueError(f"{what} must be a finite number{bound}, got {value!r}")
+    return number
+
+
+def unit_interval(what: str, value: Any) -> float:
+    """`value` as a float in ``[0, 1)``, else an error."""
+    number = finite_number(what, value, 0.0)
+    if number >= 1.0:
+        raise ValueError(f"{what} must lie in [0, 1), got {value!r}")
+    return number

@@ -1,0 +1,82 @@
+""".npy and .npz files, and the rows in them."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpunet.datasets.dataset import image_rows
+
+# What NumPy raises on files that are cut short, damaged, encrypted or of another kind.
+_UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+def open_npy(path: Path) -> NDArray[Any]:
+    """Memory-map one array for reading; raise ValueError if the file holds none."""
+    try:
+        found: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+    except _UNREADABLE as error:
+        raise _damaged(path, error) from error
+    return found
+
+
+def open_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """Read all arrays of an archive; raise ValueError if it is none or damaged."""
+    try:
+        # Opened here, since NumPy leaves the file open where the archive is damaged.
+        with path.open("rb") as file:
+            found = np.load(file, allow_pickle=False)
+            if isinstance(found, np.lib.npyio.NpzFile):
+                return {name: found[name] for name in found.files}
+    except _UNREADABLE as error:
+        raise _damaged(path, error) from error
+    raise ValueError(f"{path}: expected several named arrays, got one; end its name in .npy")
+
+
+def named(arrays: Mapping[str, object], names: Sequence[str]) -> str | None:
+    """Return the first of `names` that is among the arrays."""
+    return next((name for name in names if name in arrays), None)
+
+
+def rows(array: NDArray[Any], where: str) -> tuple[NDArray[np.float32], tuple[int, ...] | None]:
+    """Turn an array into rows of float32, and tell the shape of the images that they were."""
+    _check_rows(array, where)
+    if array.ndim > 2:
+        return image_rows(array), array.shape[1:]
+    # What is too large for float32 becomes infinite, and that is the network's to refuse.
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32), None
+
+
+def rows_in_place(array: NDArray[Any], where: str) -> NDArray[Any]:
+    """Flatten images without a copy."""
+    _check_rows(array, where)
+    if array.ndim > 2 and not array.flags.c_contiguous:
+        raise ValueError(
+            f"{where}: expected images in C order, so that each is one row without a copy, got "
+            "Fortran order; save it again with numpy.ascontiguousarray"
+        )
+    return array if array.ndim == 2 else array.reshape(len(array), -1)
+
+
+def _check_rows(array: NDArray[Any], where: str) -> None:
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{where} must hold real numbers, got an array of {array.dtype}")
+    if array.ndim not in (2, 3, 4) or array.size == 0:
+        raise ValueError(
+            f"{where} must be rows (m, n) or images (m, height, width[, channels]) and not empty, "
+            f"got shape {array.shape}"
+        )
+
+
+def _damaged(path: Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"{path}: cannot be read as arrays ({error}); it is damaged, cut short, of another kind, "
+        "or holds Python objects: save it again with numpy.save (.npy) or numpy.savez (.npz)"
+    )

@@ -1,0 +1,103 @@
+"""What every loader returns: examples to train on and examples to test on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """Training and test examples, one a row.
+
+    Iterating yields the four arrays, so ``X, y, X_test, y_test = gn.datasets.digits()`` works.
+
+    Parameters
+    ----------
+    X : array, shape (m, n)
+        Training examples; float32, images as fractions from 0 to 1 (memory-mapped files excepted).
+    y : array, shape (m,) or (m, k)
+        int64 class numbers, or float32 rows: several labels at once, or real targets.
+    X_test, y_test : array
+        The same for the test set.
+    name : str
+        What the data are called.
+    image_shape : tuple of int or None
+        (height, width) or (height, width, channels) in pixels, where the rows are images.
+    class_names : tuple of str or None
+        The name of each class number, or of each column of a multi-label `y`.
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not fit one another.
+    """
+
+    X: NDArray[Any]
+    y: NDArray[Any]
+    X_test: NDArray[Any]
+    y_test: NDArray[Any]
+    name: str
+    image_shape: tuple[int, ...] | None = None
+    class_names: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for part, X, y in (("", self.X, self.y), ("_test", self.X_test, self.y_test)):
+            if X.ndim != 2:
+                raise ValueError(
+                    f"{self.name}: X{part} must have shape (examples, features), got {X.shape}; "
+                    "flatten each example to one row"
+                )
+            if len(X) != len(y):
+                raise ValueError(
+                    f"{self.name}: X{part} and y{part} must have one row per example, "
+                    f"got {len(X)} and {len(y)} rows; check that they belong together"
+                )
+            if len(X) == 0:
+                raise ValueError(
+                    f"{self.name}: X{part} has no examples; give at least one training example "
+                    "and one test example"
+                )
+        if self.X.shape[1] != self.X_test.shape[1] or self.y.shape[1:] != self.y_test.shape[1:]:
+            raise ValueError(
+                f"{self.name}: training and test examples must have the same columns, "
+                f"got X {self.X.shape} and y {self.y.shape}, "
+                f"X_test {self.X_test.shape} and y_test {self.y_test.shape}"
+            )
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        return iter((self.X, self.y, self.X_test, self.y_test))
+
+    def __repr__(self) -> str:
+        text = f"<Dataset {self.name}: {len(self.X)} training and {len(self.X_test)} test examples"
+        text += f" of {self.X.shape[1]} features"
+        if self.image_shape is not None:
+            text += f" ({' x '.join(map(str, self.image_shape))} images)"
+        if self.class_names is not None:
+            text += f", {len(self.class_names)} classes"
+        return text + ">"
+
+
+def image_rows(images: NDArray[Any]) -> NDArray[np.float32]:
+    """Turn m images into m rows of fractions (claim C1).
+
+    Parameters
+    ----------
+    images : array, shape (m, height, width) or (m, height, width, channels)
+        uint8 pixels are divided by 255; pixels of other types are taken as they are.
+
+    Returns
+    -------
+    array of float32, shape (m, height * width [* channels])
+        Each image row by row, its channels innermost.
+    """
+    rows = images.reshape(len(images), -1)
+    if rows.dtype == np.uint8:
+        # The dtype makes one array of 4 bytes a pixel, with no float64 array on the way.
+        fractions: NDArray[np.float32] = np.divide(rows, np.float32(255), dtype=np.float32)
+        return fractions
+    return rows.astype(np.float32)

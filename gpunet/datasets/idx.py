@@ -1,0 +1,73 @@
+"""The IDX format, in which MNIST is published: a small header, then one array, big-endian."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# The third byte of an IDX file says what its numbers are.
+_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_GZIP = b"\x1f\x8b"
+
+
+def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """Read one IDX file, compressed with gzip or not; its first bytes tell which.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    array
+        With the shape and the type that the header states, in this machine's byte order.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is damaged, cut short, too long, or no IDX file.
+    """
+    path = Path(path)
+    content = path.read_bytes()
+    if content.startswith(_GZIP):
+        try:
+            content = gzip.decompress(content)
+        except (EOFError, OSError, zlib.error, struct.error) as error:
+            raise ValueError(
+                f"{path}: the gzip file is cut short or damaged ({error}); "
+                "copy or download it again"
+            ) from error
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _TYPES:
+        raise ValueError(
+            f"{path}: expected an IDX file, which begins with two zero bytes, a type and a rank, "
+            f"got {content[:4].hex(' ') or 'an empty file'}; check that it is the right file"
+        )
+    dtype, rank = np.dtype(_TYPES[content[2]]), content[3]
+    start = 4 + 4 * rank
+    if len(content) < start:
+        raise ValueError(
+            f"{path}: expected a header of {start} bytes, got {len(content)}; the file is cut "
+            "short: copy or download it again"
+        )
+    shape = struct.unpack(f">{rank}I", content[4:start])
+    # Compared before anything is allocated: a damaged header may state any size.
+    size = math.prod(shape) * dtype.itemsize
+    if len(content) - start != size:
+        raise ValueError(
+            f"{path}: its header states {' x '.join(map(str, shape))} numbers, {size} bytes, but "
+            f"{len(content) - start} bytes follow; the file is cut short or damaged: copy or "
+            "download it again"
+        )
+    numbers = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    return numbers.astype(dtype.newbyteorder("="))

@@ -1,0 +1,59 @@
+"""Setting a test set aside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def check_fraction(test_fraction: float) -> None:
+    """Raise ValueError unless ``0 < test_fraction < 1``."""
+    if not 0 < test_fraction < 1:
+        raise ValueError(
+            f"test_fraction must be greater than 0 and less than 1, got {test_fraction}; "
+            "0.2 keeps every fifth example for the test"
+        )
+
+
+def hold_out(
+    y: NDArray[Any], test_fraction: float, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Choose the rows to train on and the rows to test on.
+
+    Parameters
+    ----------
+    y : array, shape (m,) or (m, k)
+        Targets. Where they are class numbers ``(m,)``, each class gives its share to the test set.
+    test_fraction : float
+        The test set's share of all rows, greater than 0 and less than 1.
+    seed : int
+        The same seed chooses the same rows.
+
+    Returns
+    -------
+    train, test : array of int
+        Row numbers in random order; every row is in exactly one of the two.
+
+    Raises
+    ------
+    ValueError
+        If `test_fraction` is out of range, or leaves either set without a row.
+    """
+    check_fraction(test_fraction)
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(y))
+    if y.ndim == 1:
+        order = order[np.argsort(y[order], kind="stable")]
+    # Rows of one class lie together now, so taking rows at even distances stratifies: each class
+    # gives its share to within one example, and so do all of them together.
+    taken = np.floor(np.arange(len(y) + 1) * test_fraction + 0.5)
+    in_test = np.diff(taken) > 0
+    train, test = rng.permutation(order[~in_test]), rng.permutation(order[in_test])
+    if len(train) == 0 or len(test) == 0:
+        raise ValueError(
+            f"a test_fraction of {test_fraction} of {len(y)} examples leaves {len(train)} to train "
+            f"on and {len(test)} to test on; give more examples or another fraction"
+        )
+    return train, test

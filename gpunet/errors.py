@@ -1,0 +1,30 @@
+"""The errors that have no built-in name."""
+
+
+class BackendUnavailable(ImportError):
+    """A backend that is known but can't be used here; says what to install."""
+
+
+class Diverged(ArithmeticError):
+    """A loss stopped being finite. The network keeps the weights of the last step with a finite loss.
+
+    Attributes
+    ----------
+    epoch : int
+        Epoch of this fit, from 1.
+    step : int
+        Update within that epoch, from 1.
+    """
+
+    def __init__(self, message: str, epoch: int, step: int) -> None:
+        super().__init__(message)
+        self.epoch = epoch
+        self.step = step
+
+
+class OutOfMemory(MemoryError):
+    """A device ran out of memory. The network keeps the weights it had."""
+
+
+class FileRefused(ValueError):
+    """A file that is not a network saved by gpunet, or one that is damaged."""

@@ -1,0 +1,79 @@
+"""Where the weights start (C16, C17): random, with a variance that keeps signals alive.
+
+An initializer is ``(rng, n_out, n_in) -> values``: a NumPy array ``(n_out, n_in)``, or a number that
+stands for a whole matrix. The draw is made on the host, from a seeded ``numpy.random.Generator``, so
+that every backend starts from the same weights. Biases start at 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Initializer = Callable[[Any, int, int], Any]
+
+
+def lecun_normal(rng: Any, n_out: int, n_in: int) -> Any:
+    """Std ``√(1/n[l−1])`` (LeCun et al. 1998): for sigmoid and tanh; the course calls it Xavier there."""
+    return math.sqrt(1.0 / n_in) * rng.standard_normal((n_out, n_in))
+
+
+def lecun_uniform(rng: Any, n_out: int, n_in: int) -> Any:
+    """Uniform ``±√(3/n[l−1])``, the same variance as :func:`lecun_normal`."""
+    return math.sqrt(3.0 / n_in) * rng.uniform(-1.0, 1.0, (n_out, n_in))
+
+
+def glorot_normal(rng: Any, n_out: int, n_in: int) -> Any:
+    """Variance ``2/(n[l−1] + n[l])`` (Glorot and Bengio 2010)."""
+    return math.sqrt(2.0 / (n_in + n_out)) * rng.standard_normal((n_out, n_in))
+
+
+def glorot_uniform(rng: Any, n_out: int, n_in: int) -> Any:
+    """Uniform ``±√(6/(n[l−1] + n[l]))`` (Glorot and Bengio 2010, eq. 16)."""
+    return math.sqrt(6.0 / (n_in + n_out)) * rng.uniform(-1.0, 1.0, (n_out, n_in))
+
+
+def he_normal(rng: Any, n_out: int, n_in: int) -> Any:
+    """Std ``√(2/n[l−1])`` (He et al. 2015): for ReLU, which passes half the variance."""
+    return math.sqrt(2.0 / n_in) * rng.standard_normal((n_out, n_in))
+
+
+def he_uniform(rng: Any, n_out: int, n_in: int) -> Any:
+    """Uniform ``±√(6/n[l−1])``, the same variance as :func:`he_normal`."""
+    return math.sqrt(6.0 / n_in) * rng.uniform(-1.0, 1.0, (n_out, n_in))
+
+
+def zeros(rng: Any, n_out: int, n_in: int) -> Any:
+    """All 0. Equal neurons stay equal (C17); fine for a single layer."""
+    return 0.0
+
+
+@dataclass(frozen=True)
+class Constant:
+    """All weights alike, to watch symmetry refuse to break (C17).
+
+    Parameters
+    ----------
+    value : float
+    """
+
+    value: float
+
+    def __call__(self, rng: Any, n_out: int, n_in: int) -> Any:
+        return self.value
+
+
+INITIALIZERS: dict[str, Initializer] = {
+    initializer.__name__: initializer
+    for initializer in (
+        lecun_normal,
+        lecun_uniform,
+        glorot_normal,
+        glorot_uniform,
+        he_normal,
+        he_uniform,
+        zeros,
+    )
+}

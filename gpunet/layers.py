@@ -1,0 +1,68 @@
+"""The layers a network is built from: what a person writes down (C6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gpunet.activations import ACTIVATIONS
+from gpunet.checks import known_name, positive_int, unit_interval
+from gpunet.initializers import INITIALIZERS, Initializer
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A dense layer: ``Z[l] = W[l] A[l−1] + b[l]``, ``A[l] = g[l](Z[l])`` (C6).
+
+    Parameters
+    ----------
+    units : int
+        Number of neurons ``n[l]``.
+    activation : str
+        Name of g: ``identity``, ``sigmoid``, ``tanh``, ``relu``, ``leaky_relu``, ``elu``, ``selu``,
+        ``softplus``, ``silu``, ``gelu``, ``mish`` or ``softmax``.
+    initializer : str, callable or None
+        Start of W: a name (``lecun_normal``, ``glorot_uniform``, ``he_normal``, …), or a callable
+        ``(rng, n_out, n_in) -> W``. None takes the one that suits the activation (C16).
+
+    Raises
+    ------
+    ValueError
+        For fewer than one unit or an unknown name.
+    """
+
+    units: int
+    activation: str = "identity"
+    initializer: str | Initializer | None = None
+
+    def __post_init__(self) -> None:
+        positive_int("units", self.units)
+        known_name("activation", self.activation, ACTIVATIONS)
+        if isinstance(self.initializer, str):
+            known_name("initializer", self.initializer, INITIALIZERS)
+
+    @property
+    def start(self) -> Initializer:
+        """The initializer in force."""
+        chosen = self.initializer or ACTIVATIONS[self.activation].initializer
+        return INITIALIZERS[chosen] if isinstance(chosen, str) else chosen
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Drop each feature handed to the next layer with probability `rate`, while training.
+
+    Parameters
+    ----------
+    rate : float
+        ``0 ≤ rate < 1``. The features that stay are scaled by ``1/(1 − rate)``.
+
+    Raises
+    ------
+    ValueError
+        If the rate is outside that range.
+    """
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        unit_interval("rate", self.rate)

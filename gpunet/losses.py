@@ -1,0 +1,177 @@
+"""Losses: how far ``A[L]`` is from ``Y`` (C2, C4, C5, C8), and ``δ[L] = ∂J/∂Z[L]`` (C9).
+
+A loss sums over the outputs of one example; the cost averages over examples, ``J = (1/m) Σ_i L(i)``.
+All arrays are ``(n[L], m)``, columns as examples.
+
+Each loss has a *natural* output activation with which ``∂L/∂Z = A − Y``: sigmoid and logistic, softmax
+and cross-entropy, identity and squared error. There the loss is computed from Z, which stays exact
+where A has already rounded to 0 or 1. Every other pairing goes through ``∂L/∂A`` and the chain rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gpunet.activations import ACTIVATIONS
+
+Array = Any
+Namespace = Any
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One loss.
+
+    Attributes
+    ----------
+    name : str
+    value : callable
+        ``(xp, A, Y) -> L``, the loss of each output, ``(n[L], m)``; summed over axis 0 by the caller.
+    gradient : callable
+        ``(xp, A, Y) -> ∂L/∂A``, ``(n[L], m)``.
+    natural : str or None
+        The output activation with ``∂L/∂Z = A − Y``.
+    value_from_Z : callable or None
+        ``(xp, Z, Y) -> L`` for the natural activation, stable for any Z.
+    outputs : frozenset of str or None
+        Output activations it makes sense with; None for all.
+    """
+
+    name: str
+    value: Callable[[Namespace, Array, Array], Array]
+    gradient: Callable[[Namespace, Array, Array], Array]
+    natural: str | None = None
+    value_from_Z: Callable[[Namespace, Array, Array], Array] | None = None
+    outputs: frozenset[str] | None = None
+
+
+def _inside(xp: Namespace, A: Array) -> Array:
+    """A, kept off 0 and 1 by one rounding unit, so that logarithms and quotients stay finite."""
+    eps = float(xp.finfo(A.dtype).eps)
+    return xp.clip(A, min=eps, max=1.0 - eps)
+
+
+def logistic(xp: Namespace, A: Array, Y: Array) -> Array:
+    """``L = −[y log a + (1 − y) log(1 − a)]`` (C2)."""
+    A = _inside(xp, A)
+    return -(Y * xp.log(A) + (1.0 - Y) * xp.log1p(-A))
+
+
+def logistic_gradient(xp: Namespace, A: Array, Y: Array) -> Array:
+    """``∂L/∂a = (a − y) / (a (1 − a))``."""
+    A = _inside(xp, A)
+    return (A - Y) / (A * (1.0 - A))
+
+
+def logistic_from_Z(xp: Namespace, Z: Array, Y: Array) -> Array:
+    """The same with ``a = σ(z)``: ``L = max(z, 0) − z y + log(1 + e^−|z|)``."""
+    return xp.maximum(Z, 0.0) - Z * Y + xp.log1p(xp.exp(-xp.abs(Z)))
+
+
+def cross_entropy(xp: Namespace, A: Array, Y: Array) -> Array:
+    """``L = −Σ_k y_k log a_k`` (C4); here the term of each k."""
+    return -Y * xp.log(_inside(xp, A))
+
+
+def cross_entropy_gradient(xp: Namespace, A: Array, Y: Array) -> Array:
+    """``∂L/∂a_k = −y_k / a_k``."""
+    return -Y / _inside(xp, A)
+
+
+def cross_entropy_from_Z(xp: Namespace, Z: Array, Y: Array) -> Array:
+    """The same with ``a = softmax(z)``: ``log a_k = z_k − max z − log Σ_j e^{z_j − max z}``."""
+    Z = Z - xp.max(Z, axis=0, keepdims=True)
+    return -Y * (Z - xp.log(xp.sum(xp.exp(Z), axis=0, keepdims=True)))
+
+
+def squared_error(xp: Namespace, A: Array, Y: Array) -> Array:
+    """``L = ½ (a − y)²`` (C5)."""
+    return 0.5 * (A - Y) * (A - Y)
+
+
+def squared_error_gradient(xp: Namespace, A: Array, Y: Array) -> Array:
+    """``∂L/∂a = a − y``."""
+    return A - Y
+
+
+def absolute_error(xp: Namespace, A: Array, Y: Array) -> Array:
+    """``L = |a − y|`` (C5)."""
+    return xp.abs(A - Y)
+
+
+def absolute_error_gradient(xp: Namespace, A: Array, Y: Array) -> Array:
+    """``∂L/∂a = sign(a − y)``, 0 where they meet."""
+    return xp.sign(A - Y)
+
+
+LOSSES: dict[str, Loss] = {
+    loss.name: loss
+    for loss in (
+        Loss(
+            "logistic",
+            logistic,
+            logistic_gradient,
+            natural="sigmoid",
+            value_from_Z=logistic_from_Z,
+            outputs=frozenset({"sigmoid", "softmax"}),
+        ),
+        Loss(
+            "cross_entropy",
+            cross_entropy,
+            cross_entropy_gradient,
+            natural="softmax",
+            value_from_Z=cross_entropy_from_Z,
+            outputs=frozenset({"softmax"}),
+        ),
+        Loss(
+            "squared_error",
+            squared_error,
+            squared_error_gradient,
+            natural="identity",
+            value_from_Z=squared_error,
+        ),
+        Loss("absolute_error", absolute_error, absolute_error_gradient),
+    )
+}
+
+
+def cost(
+    xp: Namespace, loss: Loss, activation: str, Z: Array, A: Array, Y: Array, weights: Array | None
+) -> Array:
+    """``J = (1/m) Σ_i w(i) Σ_k L_k(i)`` (C8), a 0-d array.
+
+    Parameters
+    ----------
+    xp : Array API namespace
+    loss : Loss
+    activation : str
+        Name of the output activation, ``A = g(Z)``.
+    Z, A, Y : array, ``(n[L], m)``
+    weights : array ``(1, m)`` or None
+        Weight of each example; None for 1.
+    """
+    if activation == loss.natural and loss.value_from_Z is not None:
+        L = loss.value_from_Z(xp, Z, Y)
+    else:
+        L = loss.value(xp, A, Y)
+    if weights is not None:
+        L = L * weights
+    return xp.sum(L) / Y.shape[1]
+
+
+def output_delta(
+    xp: Namespace, loss: Loss, activation: str, Z: Array, A: Array, Y: Array, weights: Array | None
+) -> Array:
+    """``δ[L] = ∂J/∂Z[L]`` (C9): ``(A − Y)/m`` for a natural pair, else ``∂J/∂A ∘ g′(Z)``.
+
+    Parameters as for :func:`cost`; returns ``(n[L], m)``.
+    """
+    if activation == loss.natural:
+        delta = A - Y
+    else:
+        delta = ACTIVATIONS[activation].backward(xp, loss.gradient(xp, A, Y), Z, A)
+    if weights is not None:
+        delta = delta * weights
+    return delta / Y.shape[1]

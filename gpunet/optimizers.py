@@ -1,0 +1,238 @@
+"""Update rules: how parameters follow their gradients (C19, C20, C21).
+
+A rule is an immutable value. It works on one parameter array θ at a time, as a pure function of θ, its
+gradient, the *slots* that the rule keeps for it (arrays of the same shape, 0 at first) and the step's
+*coefficients*: the few numbers that change from step to step. Those are computed on the host in full
+precision, so that a compiled program can read them from an array.
+
+Weight decay is decoupled: it shrinks W by ``1 − αλ`` before the step (C21; Loshchilov and Hutter 2019), and
+leaves biases alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from gpunet.checks import finite_number, unit_interval
+from gpunet.schedules import Schedule, rate_at
+
+Array = Any
+Namespace = Any
+Slots = tuple[Array, ...]
+
+
+def _check(optimizer: Any) -> None:
+    rate = optimizer.learning_rate
+    if not callable(rate):
+        finite_number("learning_rate", rate, 0.0, strict=True)
+    finite_number("weight_decay", optimizer.weight_decay, 0.0)
+    if optimizer.clip_norm is not None:
+        finite_number("clip_norm", optimizer.clip_norm, 0.0, strict=True)
+
+
+@dataclass(frozen=True)
+class GradientDescent:
+    """``W ← W − α ∇J`` (C19), with momentum as in the lecture (C20).
+
+    ``v ← β v + (1 − β) ∇J``, ``W ← W − α v``. Most libraries leave out the ``(1 − β)``: their learning rate is
+    ``α (1 − β)``. Nesterov's form steps along ``β v + (1 − β) ∇J`` instead, with the new v.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+        α.
+    momentum : float
+        β, in ``[0, 1)``; 0 for plain descent.
+    nesterov : bool
+    weight_decay : float
+        λ: ``W ← (1 − αλ) W`` before each update (C21).
+    clip_norm : float or None
+        Longest gradient, over all parameters together, that is followed at full length (Pascanu et al. 2013).
+
+    Raises
+    ------
+    ValueError, TypeError
+        For settings outside their range.
+    """
+
+    learning_rate: float | Schedule = 0.1
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+
+    def __post_init__(self) -> None:
+        _check(self)
+        unit_interval("momentum", self.momentum)
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov=True needs a momentum above 0, got momentum=0")
+
+    @property
+    def slots(self) -> int:
+        """Arrays kept for each parameter."""
+        return 1 if self.momentum else 0
+
+    def coefficients(self, step: int, planned: int, updates: int) -> tuple[float, ...]:
+        """``(α,)``."""
+        return (rate_at(self.learning_rate, step, planned),)
+
+    def update(
+        self, xp: Namespace, theta: Array, gradient: Array, slots: Slots, c: Array
+    ) -> tuple[Array, Slots]:
+        """θ and slots after one step."""
+        if not self.momentum:
+            return theta - c[0] * gradient, ()
+        beta = self.momentum
+        v = beta * slots[0] + (1.0 - beta) * gradient
+        direction = beta * v + (1.0 - beta) * gradient if self.nesterov else v
+        return theta - c[0] * direction, (v,)
+
+
+@dataclass(frozen=True)
+class RMSprop:
+    """``s ← ρ s + (1 − ρ) g²``, ``W ← W − α g / (√s + ε)`` (Tieleman and Hinton 2012).
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+        α.
+    decay : float
+        ρ, in ``[0, 1)``.
+    epsilon : float
+        ε, above 0.
+    weight_decay, clip_norm
+        As for :class:`GradientDescent`.
+    """
+
+    learning_rate: float | Schedule = 1e-3
+    decay: float = 0.99
+    epsilon: float = 1e-8
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+    slots: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        _check(self)
+        unit_interval("decay", self.decay)
+        finite_number("epsilon", self.epsilon, 0.0, strict=True)
+
+    def coefficients(self, step: int, planned: int, updates: int) -> tuple[float, ...]:
+        """``(α,)``."""
+        return (rate_at(self.learning_rate, step, planned),)
+
+    def update(
+        self, xp: Namespace, theta: Array, gradient: Array, slots: Slots, c: Array
+    ) -> tuple[Array, Slots]:
+        """θ and slots after one step."""
+        s = self.decay * slots[0] + (1.0 - self.decay) * gradient * gradient
+        return theta - c[0] * gradient / (xp.sqrt(s) + self.epsilon), (s,)
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam (Kingma and Ba 2015, algorithm 1).
+
+    ``v ← β₁ v + (1 − β₁) g``, ``s ← β₂ s + (1 − β₂) g²``,
+    ``W ← W − α (v / (1 − β₁ᵗ)) / (√(s / (1 − β₂ᵗ)) + ε)``.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+        α.
+    beta1, beta2 : float
+        In ``[0, 1)``.
+    epsilon : float
+        ε, above 0.
+    weight_decay, clip_norm
+        As for :class:`GradientDescent`.
+    """
+
+    learning_rate: float | Schedule = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+    slots: ClassVar[int] = 2
+
+    def __post_init__(self) -> None:
+        _check(self)
+        unit_interval("beta1", self.beta1)
+        unit_interval("beta2", self.beta2)
+        finite_number("epsilon", self.epsilon, 0.0, strict=True)
+
+    def coefficients(self, step: int, planned: int, updates: int) -> tuple[float, ...]:
+        """``(α, α / (1 − β₁ᵗ), 1 / √(1 − β₂ᵗ))``, where t counts every update since the slots were 0."""
+        rate = rate_at(self.learning_rate, step, planned)
+        t = updates + 1
+        return (rate, rate / (1.0 - self.beta1**t), 1.0 / math.sqrt(1.0 - self.beta2**t))
+
+    def update(
+        self, xp: Namespace, theta: Array, gradient: Array, slots: Slots, c: Array
+    ) -> tuple[Array, Slots]:
+        """θ and slots after one step."""
+        v = self.beta1 * slots[0] + (1.0 - self.beta1) * gradient
+        s = self.beta2 * slots[1] + (1.0 - self.beta2) * gradient * gradient
+        return theta - c[1] * v / (c[2] * xp.sqrt(s) + self.epsilon), (v, s)
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """:class:`Adam` with weight decay on by default (Loshchilov and Hutter 2019)."""
+
+    weight_decay: float = 0.01
+
+
+Optimizer = GradientDescent | RMSprop | Adam
+OPTIMIZERS: dict[str, type[Any]] = {
+    "gradient_descent": GradientDescent,
+    "rmsprop": RMSprop,
+    "adam": Adam,
+    "adamw": AdamW,
+}
+
+
+def clip(
+    xp: Namespace, gradients: Sequence[tuple[Array, Array]], longest: float
+) -> list[tuple[Array, Array]]:
+    """All gradients, shortened together to norm `longest` where they are longer."""
+    squares = sum(xp.sum(dW * dW) + xp.sum(db * db) for dW, db in gradients)
+    norm = xp.sqrt(squares)
+    factor = xp.where(norm > longest, longest / xp.maximum(norm, longest), 1.0)
+    factor = xp.astype(factor, norm.dtype)
+    return [(dW * factor, db * factor) for dW, db in gradients]
+
+
+def update_all(
+    xp: Namespace,
+    optimizer: Optimizer,
+    parameters: Sequence[tuple[Array, Array]],
+    gradients: Sequence[tuple[Array, Array]],
+    state: Sequence[tuple[Slots, Slots]],
+    c: Array,
+) -> tuple[list[tuple[Array, Array]], list[tuple[Slots, Slots]]]:
+    """One step for every ``W[l]`` and ``b[l]``: clip, decay W, follow the rule.
+
+    Parameters
+    ----------
+    xp : Array API namespace
+    optimizer : Optimizer
+    parameters, gradients : sequence of ``(W, b)`` and ``(dW, db)``
+    state : sequence of ``(slots of W, slots of b)``
+    c : array, ``(k,)``
+        The step's coefficients; ``c[0]`` is the learning rate α.
+    """
+    if optimizer.clip_norm is not None:
+        gradients = clip(xp, gradients, optimizer.clip_norm)
+    new_parameters, new_state = [], []
+    for (W, b), (dW, db), (slots_W, slots_b) in zip(parameters, gradients, state, strict=True):
+        if optimizer.weight_decay:
+            W = (1.0 - c[0] * optimizer.weight_decay) * W
+        W, slots_W = optimizer.update(xp, W, dW, slots_W, c)
+        b, slots_b = optimizer.update(xp, b, db, slots_b, c)
+        new_parameters.append((W, b))
+        new_state.append((slots_W, slots_b))
+    return new_parameters, new_state

@@ -1,0 +1,75 @@
+"""What a training run *is*: the one value that the front hands to descent, and descent to a backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from gpunet.optimizers import Optimizer
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One dense layer with its sizes settled.
+
+    Attributes
+    ----------
+    inputs, units : int
+        ``n[l−1]`` and ``n[l]``.
+    activation : str
+    dropout : float
+        Rate at which this layer's *inputs* are dropped while training.
+    """
+
+    inputs: int
+    units: int
+    activation: str
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is static about a training run; hashable, so that programs can be compiled for it once.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+    loss : str
+    optimizer : Optimizer
+    examples : int
+        m, columns of X.
+    batch_size : int
+        B; the last batch of an epoch holds what is left.
+    dtype : str
+        ``float32`` or ``float64``.
+    weighted : bool
+        Whether examples carry weights.
+    """
+
+    layers: tuple[Layer, ...]
+    loss: str
+    optimizer: Optimizer
+    examples: int
+    batch_size: int
+    dtype: str = "float32"
+    weighted: bool = False
+
+    @cached_property
+    def activations(self) -> tuple[str, ...]:
+        """Name of each layer's activation."""
+        return tuple(layer.activation for layer in self.layers)
+
+    @cached_property
+    def drops(self) -> bool:
+        """Whether any layer drops inputs."""
+        return any(layer.dropout for layer in self.layers)
+
+    @property
+    def steps(self) -> int:
+        """Updates an epoch."""
+        return -(-self.examples // self.batch_size)
+
+    def batches(self, examples: int | None = None) -> list[tuple[int, int]]:
+        """Bounds ``(first, last + 1)`` of each batch in the epoch's order (of the first `examples`)."""
+        m = self.examples if examples is None else examples
+        return [(i, min(i + self.batch_size, m)) for i in range(0, m, self.batch_size)]

@@ -1,0 +1,122 @@
+"""Forward and backward through a network (C6, C7, C9, C10), columns as examples.
+
+Shapes: ``A[l−1] (n[l−1], m)``, ``W[l] (n[l], n[l−1])``, ``b[l] (n[l], 1)``, ``Z[l], A[l] (n[l], m)``; each
+gradient has the shape of what it belongs to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from gpunet.activations import ACTIVATIONS
+from gpunet.losses import LOSSES, cost, output_delta
+
+Array = Any
+Namespace = Any
+Parameters = Sequence[tuple[Array, Array]]
+
+
+class Cache(NamedTuple):
+    """What the forward pass of one layer keeps for the backward pass (C10)."""
+
+    inputs: Array  # A[l−1], after dropout
+    Z: Array
+    A: Array
+
+
+def forward(
+    xp: Namespace,
+    activations: Sequence[str],
+    parameters: Parameters,
+    X: Array,
+    masks: Sequence[Array | None] | None = None,
+) -> tuple[Array, list[Cache]]:
+    """``Z[l] = W[l] A[l−1] + b[l]``, ``A[l] = g[l](Z[l])``, ``A[0] = X`` (C6).
+
+    Parameters
+    ----------
+    xp : Array API namespace
+    activations : sequence of str
+        Name of ``g[l]`` for each layer.
+    parameters : sequence of ``(W, b)``
+    X : array, ``(n[0], m)``
+    masks : sequence of array or None
+        Dropout masks for each layer's inputs; None leaves them as they are.
+
+    Returns
+    -------
+    A : array, ``(n[L], m)``
+    caches : list of Cache, one a layer
+    """
+    A = X
+    caches = []
+    for l, (W, b) in enumerate(parameters):
+        inputs = A if masks is None or masks[l] is None else A * masks[l]
+        Z = W @ inputs + b
+        A = ACTIVATIONS[activations[l]].forward(xp, Z)
+        caches.append(Cache(inputs, Z, A))
+    return A, caches
+
+
+def backward(
+    xp: Namespace,
+    activations: Sequence[str],
+    parameters: Parameters,
+    caches: Sequence[Cache],
+    delta: Array,
+    masks: Sequence[Array | None] | None = None,
+) -> list[tuple[Array, Array]]:
+    """The gradients of J from ``δ[L] = ∂J/∂Z[L]`` and the cache (C9).
+
+    ``∂J/∂W[l] = δ[l] A[l−1]ᵀ``, ``∂J/∂b[l] = Σ_i δ[l](i)``, ``δ[l] = (W[l+1]ᵀ δ[l+1]) ∘ g′(Z[l])``. No product
+    of the forward pass is repeated, and ``∂J/∂X`` is not computed.
+
+    Parameters
+    ----------
+    xp, activations, parameters, masks
+        As for :func:`forward`.
+    caches : sequence of Cache
+        What :func:`forward` returned.
+    delta : array, ``(n[L], m)``
+
+    Returns
+    -------
+    list of ``(dW, db)``, one a layer, shaped as ``(W, b)``
+    """
+    gradients: list[tuple[Array, Array]] = []
+    for l in range(len(parameters) - 1, -1, -1):
+        gradients.append((delta @ caches[l].inputs.T, xp.sum(delta, axis=1, keepdims=True)))
+        if l > 0:
+            dA = parameters[l][0].T @ delta
+            if masks is not None and masks[l] is not None:
+                dA = dA * masks[l]
+            _, Z, A = caches[l - 1]
+            delta = ACTIVATIONS[activations[l - 1]].backward(xp, dA, Z, A)
+    return gradients[::-1]
+
+
+def cost_and_gradients(
+    xp: Namespace,
+    activations: Sequence[str],
+    loss: str,
+    parameters: Parameters,
+    X: Array,
+    Y: Array,
+    weights: Array | None = None,
+    masks: Sequence[Array | None] | None = None,
+) -> tuple[Array, list[tuple[Array, Array]]]:
+    """``J`` and ``[(∂J/∂W[l], ∂J/∂b[l])]`` for one batch: forward, loss, backward.
+
+    Parameters
+    ----------
+    xp, activations, parameters, X, masks
+        As for :func:`forward`.
+    loss : str
+    Y : array, ``(n[L], m)``
+    weights : array ``(1, m)`` or None
+    """
+    A, caches = forward(xp, activations, parameters, X, masks)
+    output = (xp, LOSSES[loss], activations[-1], caches[-1].Z, A, Y, weights)
+    J = cost(*output)
+    return J, backward(xp, activations, parameters, caches, output_delta(*output), masks)

@@ -1,0 +1,104 @@
+"""Learning rates that change while training.
+
+A schedule maps a step of this fit to a rate. It is told how many steps are planned, so that "over the whole
+run" needs no counting by hand. Steps count from 0.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from gpunet.checks import finite_number, positive_int, unit_interval
+
+
+@runtime_checkable
+class Schedule(Protocol):
+    """Anything callable as ``schedule(step, planned) -> learning rate``."""
+
+    def __call__(self, step: int, planned: int) -> float: ...
+
+
+def rate_at(rate: float | Schedule, step: int, planned: int) -> float:
+    """The learning rate of one step, for a number or a schedule."""
+    return rate(step, planned) if callable(rate) else float(rate)
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """Half a cosine from `initial` to `final` over the run, after a linear warm-up.
+
+    ``α = final + ½ (initial − final) (1 + cos(π t))``, t from 0 to 1 (Loshchilov and Hutter 2017).
+
+    Parameters
+    ----------
+    initial, final : float
+    warmup : float
+        Share of the run, in ``[0, 1)``, in which the rate rises linearly to `initial`.
+    """
+
+    initial: float
+    final: float = 0.0
+    warmup: float = 0.0
+
+    def __post_init__(self) -> None:
+        finite_number("initial", self.initial, 0.0, strict=True)
+        finite_number("final", self.final, 0.0)
+        unit_interval("warmup", self.warmup)
+
+    def __call__(self, step: int, planned: int) -> float:
+        rising = self.warmup * planned
+        if step < rising:
+            return self.initial * (step + 1) / (rising + 1)
+        t = (step - rising) / max(planned - rising, 1)
+        return self.final + 0.5 * (self.initial - self.final) * (1.0 + math.cos(math.pi * t))
+
+
+@dataclass(frozen=True)
+class Exponential:
+    """``α = initial · factor^(step / every)``; in stairs if `stairs`.
+
+    Parameters
+    ----------
+    initial, factor : float
+    every : int
+        Steps in which the rate changes by `factor`.
+    stairs : bool
+    """
+
+    initial: float
+    factor: float = 0.5
+    every: int = 1000
+    stairs: bool = False
+
+    def __post_init__(self) -> None:
+        finite_number("initial", self.initial, 0.0, strict=True)
+        finite_number("factor", self.factor, 0.0, strict=True)
+        positive_int("every", self.every)
+
+    def __call__(self, step: int, planned: int) -> float:
+        times = step // self.every if self.stairs else step / self.every
+        return float(self.initial * self.factor**times)
+
+
+@dataclass(frozen=True)
+class InverseTime:
+    """``α = initial / (1 + step / half_life)``: the steps that let SGD settle (Robbins and Monro 1951; C18).
+
+    Parameters
+    ----------
+    initial : float
+    half_life : int
+        Step at which the rate has halved.
+    """
+
+    initial: float
+    half_life: int = 1000
+
+    def __post_init__(self) -> None:
+        finite_number("initial", self.initial, 0.0, strict=True)
+        positive_int("half_life", self.half_life)
+
+    def __call__(self, step: int, planned: int) -> float:
+        return self.initial / (1.0 + step / self.half_life)

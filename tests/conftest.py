@@ -1,0 +1,71 @@
+"""Fixtures that every room's tests share."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("JAX_ENABLE_X64", "1")  # before JAX is imported: float64 is tested too
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.pop("GPUNET_BACKEND", None)
+
+import gpunet as gn
+
+BACKENDS = ["numpy", "readonly", "strict", "torch", "jax", "cupy"]
+NO_GPU = "no GPU: "
+
+
+def usable(name):
+    """The backend called `name`, or a skip that says why there is none."""
+    try:
+        return gn.get_backend(name)
+    except gn.BackendUnavailable as error:
+        pytest.skip(f"{NO_GPU if name == 'cupy' else ''}{error}")
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request):
+    """Every backend in turn; those that can't be used here are skipped with their reason."""
+    return usable(request.param)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def mnist_folder():
+    """Where full MNIST lies, or None."""
+    for place in (
+        os.environ.get("GPUNET_DATA"),
+        Path(__file__).parents[1].parent / "shared" / "data" / "mnist",
+    ):
+        if place and any(Path(place).glob("**/train-images-idx3-ubyte*")):
+            return Path(place)
+    return None
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """Full MNIST."""
+    folder = mnist_folder()
+    if folder is None:
+        pytest.skip("full MNIST is not here: GPUNET_DATA names its folder")
+    return gn.datasets.mnist(folder)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session, exitstatus):
+    """With GPUNET_NO_SKIPS set, only tests that need a GPU may skip."""
+    if not os.environ.get("GPUNET_NO_SKIPS"):
+        return
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    others = []
+    for report in reporter.stats.get("skipped", []):
+        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if NO_GPU not in why:
+            others.append(f"{report.nodeid}: {why}")
+    if others:
+        reporter.write_line("these may not skip here:\n" + "\n".join(others), red=True)
+        session.exitstatus = 1
