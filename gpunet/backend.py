@@ -78,7 +78,7 @@ class Backend(ABC):
         """`array`, of this library, on `device`."""
         return array
 
-    def synchronize(self, device: str) -> None:
+    def synchronize(self, device: str) -> None:  # noqa: B027  nothing to wait for, by default
         """Wait until `device` has done what it was asked."""
 
     def memory(self, device: str) -> dict[str, int]:
@@ -208,9 +208,7 @@ def find_device(backend: Backend, name: str) -> str:
     for device in devices:
         if wanted == device or device.endswith(f":{wanted}") or device.partition(":")[0] == wanted:
             return device
-    raise ValueError(
-        f"backend {backend.name!r} has no device {wanted!r} here; it has {', '.join(devices)}"
-    )
+    raise ValueError(f"backend {backend.name!r} has no device {wanted!r} here; it has {', '.join(devices)}")
 
 
 def owner(array: Any) -> Backend | None:

@@ -110,9 +110,7 @@ class Checkpoint(Best):
         What "best" means.
     """
 
-    def __init__(
-        self, path: str | Path, best_only: bool = False, monitor: str = "val_loss"
-    ) -> None:
+    def __init__(self, path: str | Path, best_only: bool = False, monitor: str = "val_loss") -> None:
         super().__init__(monitor)
         self.path = path
         self.best_only = best_only

@@ -60,7 +60,9 @@ class Program(Protocol):
         order: Array | None,
         coefficients: Array,
         keys: Array | None,
-    ) -> tuple[Parameters, State, Array]: ...
+    ) -> tuple[Parameters, State, Array]:
+        """Run it."""
+        ...
 
 
 def step(
@@ -83,9 +85,7 @@ def step(
             else None
             for l, layer in enumerate(plan.layers)
         ]
-    J, gradients = cost_and_gradients(
-        xp, plan.activations, plan.loss, parameters, X, Y, weights, masks
-    )
+    J, gradients = cost_and_gradients(xp, plan.activations, plan.loss, parameters, X, Y, weights, masks)
     parameters, state = update_all(xp, plan.optimizer, parameters, gradients, state, coefficients)
     return parameters, state, J
 

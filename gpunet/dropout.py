@@ -24,9 +24,7 @@ def _shift(xp: Namespace, x: Array, bits: int) -> Array:
     return xp.bitwise_and(xp.bitwise_right_shift(x, bits), (1 << (32 - bits)) - 1)
 
 
-def keep_mask(
-    xp: Namespace, key: Array, shape: tuple[int, int], rate: float, *, like: Array
-) -> Array:
+def keep_mask(xp: Namespace, key: Array, shape: tuple[int, int], rate: float, *, like: Array) -> Array:
     """A mask with entries 0 (dropped, with probability `rate`) and ``1/(1 − rate)``.
 
     Dividing by ``1 − rate`` here keeps the expectation of A, so that prediction needs no rescaling.

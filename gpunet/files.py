@@ -75,9 +75,7 @@ def load(path: str | Path, backend: str = "auto") -> Network:
             f"{metadata.get('format')!r}, expected {FORMAT!r}"
         )
     if _digest(metadata.get("network", ""), tensors) != metadata.get("sha256"):
-        raise FileRefused(
-            f"{path} is damaged: its SHA-256 does not match what was saved. Use another copy."
-        )
+        raise FileRefused(f"{path} is damaged: its SHA-256 does not match what was saved. Use another copy.")
     about = json.loads(metadata["network"])
     network = Network(
         [_layer(one) for one in about["layers"]],
@@ -112,9 +110,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    if hasattr(
-        os, "O_DIRECTORY"
-    ):  # the rename itself must reach the disk, where that can be asked for
+    if hasattr(os, "O_DIRECTORY"):  # the rename itself must reach the disk, where that can be asked for
         folder = os.open(path.parent, os.O_DIRECTORY)
         try:
             os.fsync(folder)

@@ -92,10 +92,7 @@ class Run:
         order = rng.permutation(plan.examples).astype(np.int32) if self.shuffle else None
         first, planned = epoch * plan.steps, self.epochs * plan.steps
         coefficients = np.array(
-            [
-                plan.optimizer.coefficients(first + i, planned, updates + i)
-                for i in range(plan.steps)
-            ],
+            [plan.optimizer.coefficients(first + i, planned, updates + i) for i in range(plan.steps)],
             dtype=plan.dtype,
         )
         keys = None
@@ -135,9 +132,7 @@ class Run:
     def _send(self, host: Any) -> Array:
         return self.backend.from_host(np.ascontiguousarray(host), self.device)
 
-    def epoch(
-        self, weights: Weights, course: Course, seen: Callable[[int], None]
-    ) -> tuple[Weights, Any]:
+    def epoch(self, weights: Weights, course: Course, seen: Callable[[int], None]) -> tuple[Weights, Any]:
         """One epoch, in parts short enough for a progress bar to move."""
         losses = []
         for steps in self._parts():

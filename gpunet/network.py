@@ -143,9 +143,7 @@ class Network:
                 n_in = W.shape[1]
             for name, array, wanted in (("W", W, (layer.units, n_in)), ("b", b, (layer.units, 1))):
                 if tuple(array.shape) != wanted:
-                    raise ValueError(
-                        f"{name}[{l}] must have shape {wanted}, got {tuple(array.shape)}"
-                    )
+                    raise ValueError(f"{name}[{l}] must have shape {wanted}, got {tuple(array.shape)}")
                 front.require_finite(xp, f"{name}[{l}]", array)
             new.append((xp.asarray(W, copy=True), xp.asarray(b, copy=True)))
             n_in = layer.units
@@ -156,10 +154,7 @@ class Network:
     def _no_state(self, parameters: Any, optimizer: Optimizer | None, home: Home) -> Any:
         xp = home.backend.namespace()
         slots = 0 if optimizer is None else optimizer.slots
-        return [
-            tuple(tuple(xp.zeros_like(p) for _ in range(slots)) for p in layer)
-            for layer in parameters
-        ]
+        return [tuple(tuple(xp.zeros_like(p) for _ in range(slots)) for p in layer) for layer in parameters]
 
     def _start(self, inputs: int, home: Home) -> Weights:
         """Weights as the initializers draw them, on the host, in the layers' order (C16)."""
@@ -309,9 +304,7 @@ class Network:
         m, inputs = X_rows.shape
         size = _batch_size(batch_size, m)
         goal = self._targets("y", y, home, m)
-        weights_row = front.example_weights(
-            sample_weight, class_weight, goal.Y, goal.kind, home, self.dtype
-        )
+        weights_row = front.example_weights(sample_weight, class_weight, goal.Y, goal.kind, home, self.dtype)
         training, held_out = Data(X_rows.T, goal.Y, weights_row), None
         if validation_fraction:
             training, held_out = self._hold_out(training, validation_fraction, home)
@@ -467,9 +460,7 @@ class Network:
         home, data, kind = self._data(X, y, sample_weight)
         return self._measure_columns(data, kind, home)
 
-    def gradients(
-        self, X: Any, y: Any, sample_weight: Any = None
-    ) -> tuple[float, list[tuple[Array, Array]]]:
+    def gradients(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[float, list[tuple[Array, Array]]]:
         """``(J, [(dW, db), …])`` for these examples as one batch, shaped as the parameters (C9).
 
         Raises

@@ -309,9 +309,7 @@ def example_weights(
         given = class_weight if isinstance(class_weight, dict) else dict(enumerate(class_weight))
         unknown = [c for c in given if c not in range(count)]
         if unknown:
-            raise ValueError(
-                f"class_weight names class {unknown[0]!r}; classes are 0 to {count - 1}"
-            )
+            raise ValueError(f"class_weight names class {unknown[0]!r}; classes are 0 to {count - 1}")
         row = np.array([given.get(c, 1.0) for c in range(count)], dtype=dtype)
         if not np.all(np.isfinite(row)) or np.any(row < 0):
             raise ValueError(f"class weights must be finite and not negative, got {class_weight!r}")

@@ -17,7 +17,9 @@ from gpunet.checks import finite_number, positive_int, unit_interval
 class Schedule(Protocol):
     """Anything callable as ``schedule(step, planned) -> learning rate``."""
 
-    def __call__(self, step: int, planned: int) -> float: ...
+    def __call__(self, step: int, planned: int) -> float:
+        """The rate of step `step` (from 0) out of `planned`."""
+        ...
 
 
 def rate_at(rate: float | Schedule, step: int, planned: int) -> float:
@@ -48,6 +50,7 @@ class Cosine:
         unit_interval("warmup", self.warmup)
 
     def __call__(self, step: int, planned: int) -> float:
+        """The rate of step `step` (from 0) out of `planned`."""
         rising = self.warmup * planned
         if step < rising:
             return self.initial * (step + 1) / (rising + 1)
@@ -78,6 +81,7 @@ class Exponential:
         positive_int("every", self.every)
 
     def __call__(self, step: int, planned: int) -> float:
+        """The rate of step `step` (from 0) out of `planned`."""
         times = step // self.every if self.stairs else step / self.every
         return float(self.initial * self.factor**times)
 
@@ -101,4 +105,5 @@ class InverseTime:
         positive_int("half_life", self.half_life)
 
     def __call__(self, step: int, planned: int) -> float:
+        """The rate of step `step` (from 0) out of `planned`."""
         return self.initial / (1.0 + step / self.half_life)

@@ -83,9 +83,7 @@ class JAXBackend(Backend):
 
 
 def _name(device: Any) -> str:
-    return (
-        "cpu" if device.platform == "cpu" and device.id == 0 else f"{device.platform}:{device.id}"
-    )
+    return "cpu" if device.platform == "cpu" and device.id == 0 else f"{device.platform}:{device.id}"
 
 
 def _device(name: str) -> Any:

@@ -75,9 +75,7 @@ def read_csv(
                 f"{'' if goal is None else ' beside the target'}, "
                 f"got the line {','.join(first[1])!r}; separate the cells by commas"
             )
-        titles = (
-            [repr(name) for name in names] if names else [f"{k} (from 0)" for k in range(width)]
-        )
+        titles = [repr(name) for name in names] if names else [f"{k} (from 0)" for k in range(width)]
 
         numbers = array("f")  # four bytes a cell; lists of floats would take ten times as much
         labels: list[str] = []
@@ -153,9 +151,7 @@ def _position(column: str | int, names: list[str] | None, width: int, path: Path
             + (f"; did you mean {near[0]!r}?" if near else "; name one by its number from 0")
         ) from None
     if not -width <= number < width:
-        raise ValueError(
-            f"{path} has {width} columns, numbered from 0 to {width - 1}; got number {number}"
-        )
+        raise ValueError(f"{path} has {width} columns, numbered from 0 to {width - 1}; got number {number}")
     return number % width
 
 
@@ -184,8 +180,7 @@ def _labels(labels: list[str], lines: list[int], kind: str, where: str) -> NDArr
     for label, line in zip(labels, lines, strict=True):
         if label.lower() in _MISSING:
             raise ValueError(
-                f"{where.format(line)}: the target is missing ({label!r}); fill it in or drop the "
-                "line"
+                f"{where.format(line)}: the target is missing ({label!r}); fill it in or drop the line"
             )
     values = np.array([_parse(label) for label in labels])
     are_numbers = np.isfinite(values)

@@ -45,8 +45,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
             content = gzip.decompress(content)
         except (EOFError, OSError, zlib.error, struct.error) as error:
             raise ValueError(
-                f"{path}: the gzip file is cut short or damaged ({error}); "
-                "copy or download it again"
+                f"{path}: the gzip file is cut short or damaged ({error}); copy or download it again"
             ) from error
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _TYPES:
         raise ValueError(

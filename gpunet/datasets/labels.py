@@ -13,9 +13,7 @@ _FEW = 20  # whole numbers of no integer type are classes up to this many differ
 _MANY = 1000  # integers beyond this many different ones are hardly classes: ask
 
 
-def as_targets(
-    y: NDArray[Any], kind: str, where: str
-) -> tuple[NDArray[Any], tuple[str, ...] | None]:
+def as_targets(y: NDArray[Any], kind: str, where: str) -> tuple[NDArray[Any], tuple[str, ...] | None]:
     """Turn targets as they were found into targets to train on.
 
     Under "auto", text is classes; integers (and booleans) are classes, as everywhere in gpunet;
@@ -58,9 +56,7 @@ def as_targets(
         )
     if y.dtype.kind == "U":
         if kind == "values":
-            raise ValueError(
-                f"{where} must be numbers for kind='values', got text such as {y[0]!r}"
-            )
+            raise ValueError(f"{where} must be numbers for kind='values', got text such as {y[0]!r}")
         return _classes(y)
     in_range = np.abs(y.reshape(len(y), -1).astype(np.float64)) <= _LARGEST  # NaN is not
     bad = np.flatnonzero(~in_range.all(axis=1))

@@ -196,9 +196,7 @@ def _read_pair(
     return image_rows(images), labels.astype(np.int64)
 
 
-def _read_checked(
-    source: Source, place: Path, name: str, shape: tuple[int, ...]
-) -> NDArray[np.uint8]:
+def _read_checked(source: Source, place: Path, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     path = _present(place, name)
     assert path is not None  # _find and download saw it
     with path.open("rb") as file:

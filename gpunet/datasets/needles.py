@@ -77,9 +77,7 @@ def needles(
     if len(size) != 2 or min(size) < 8:
         raise ValueError(f"size must be (height, width), each 8 pixels or more, got {size}")
     if examples < 1 or test_examples < 1:
-        raise ValueError(
-            f"examples and test_examples must be at least 1, got {examples} and {test_examples}"
-        )
+        raise ValueError(f"examples and test_examples must be at least 1, got {examples} and {test_examples}")
     if straws < 0 or not 0 <= noise < math.inf:
         raise ValueError(f"straws and noise must not be negative, got {straws} and {noise}")
 
@@ -100,9 +98,7 @@ def needle_images(size: tuple[int, int] = (16, 16)) -> NDArray[np.float32]:
     return _lines(size, centres, angle, np.full(3, 0.4 * min(size)))
 
 
-def _hide(
-    kind: str, count: int, rng: np.random.Generator
-) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+def _hide(kind: str, count: int, rng: np.random.Generator) -> tuple[NDArray[np.bool_], NDArray[Any]]:
     """Decide which needles (count, 3) are in which picture, and what is to be learnt from it."""
     if kind == "several":
         there = rng.random((count, 3)) < 0.5

@@ -17,9 +17,7 @@ def check_fraction(test_fraction: float) -> None:
         )
 
 
-def hold_out(
-    y: NDArray[Any], test_fraction: float, seed: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def hold_out(y: NDArray[Any], test_fraction: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Choose the rows to train on and the rows to test on.
 
     Parameters

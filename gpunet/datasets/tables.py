@@ -86,9 +86,7 @@ def load(
     return Dataset(X[train], y[train], X[test], y[test], path.stem, None, class_names)
 
 
-def read_rows(
-    path: str | os.PathLike[str], columns: Sequence[str | int] | None = None
-) -> NDArray[Any]:
+def read_rows(path: str | os.PathLike[str], columns: Sequence[str | int] | None = None) -> NDArray[Any]:
     """Read rows to predict from: a file without targets.
 
     Parameters
@@ -121,9 +119,7 @@ def read_rows(
     arrays = open_npz(path)
     name = named(arrays, _X) or (next(iter(arrays)) if len(arrays) == 1 else None)
     if name is None:
-        raise ValueError(
-            f"{path}: expected an array called X, got {', '.join(arrays) or 'none'}; rename one"
-        )
+        raise ValueError(f"{path}: expected an array called X, got {', '.join(arrays) or 'none'}; rename one")
     return rows(arrays[name], f"{path}: {name}")[0]
 
 
@@ -149,9 +145,7 @@ def _load_npz(path: Path, target: object, test_fraction: float, seed: int, kind:
     X, image_shape = rows(arrays[x_name], f"{path}: {x_name}")
     y = arrays[y_name]
     if y.ndim == 0 or len(y) != len(X):
-        raise ValueError(
-            f"{path}: {y_name} must have {len(X)} rows as {x_name} has, got shape {y.shape}"
-        )
+        raise ValueError(f"{path}: {y_name} must have {len(X)} rows as {x_name} has, got shape {y.shape}")
     if x_test is None or y_test is None:
         y, class_names = as_targets(y, kind, f"{path}: {y_name}")
         train, test = hold_out(y, test_fraction, seed)

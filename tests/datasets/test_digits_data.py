@@ -72,9 +72,7 @@ def test_image_rows_are_row_major_with_channels_innermost():
     rows = image_rows(images)
     assert rows.shape == (2, 60)
     assert rows[1, (2 * 4 + 3) * 5 + 1] == images[1, 2, 3, 1]
-    np.testing.assert_array_equal(
-        image_rows(np.array([[[0, 51, 255]]], np.uint8)), np.float32([[0, 0.2, 1]])
-    )
+    np.testing.assert_array_equal(image_rows(np.array([[[0, 51, 255]]], np.uint8)), np.float32([[0, 0.2, 1]]))
 
 
 def test_dataset_checks_itself():

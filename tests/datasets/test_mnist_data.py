@@ -20,9 +20,7 @@ import gpunet.datasets as datasets
 # `datasets.mnist` is the function; this is the module of the same name.
 source = importlib.import_module("gpunet.datasets.mnist")
 
-PUBLISHED = Path(
-    os.environ.get("GPUNET_DATA") or Path(__file__).parents[3] / "shared" / "data" / "mnist"
-)
+PUBLISHED = Path(os.environ.get("GPUNET_DATA") or Path(__file__).parents[3] / "shared" / "data" / "mnist")
 has_published = any((PUBLISHED / sub / f"{source.FILES[0]}.gz").is_file() for sub in ("", "mnist"))
 needs_published = pytest.mark.skipif(
     not has_published, reason="full MNIST is not there: name its folder in GPUNET_DATA"
@@ -234,9 +232,7 @@ def test_published_mnist():
 @needs_published
 @pytest.mark.parametrize("packed", [True, False], ids=["gzip", "plain"])
 def test_mnist_is_not_taken_for_clothes(tmp_path, packed):
-    place = next(
-        p for p in (PUBLISHED, PUBLISHED / "mnist") if (p / f"{source.FILES[0]}.gz").is_file()
-    )
+    place = next(p for p in (PUBLISHED, PUBLISHED / "mnist") if (p / f"{source.FILES[0]}.gz").is_file())
     for name in source.FILES:
         content = (place / f"{name}.gz").read_bytes()
         target = tmp_path / (f"{name}.gz" if packed else name)

@@ -22,9 +22,7 @@ def sorted_rows(*parts):
     return sorted(map(tuple, np.vstack(parts).tolist()))
 
 
-FLOWERS = "width,height,kind\n" + "".join(
-    f"{k},{k}.5,{'rose' if k % 2 else 'aster'}\n" for k in range(10)
-)
+FLOWERS = "width,height,kind\n" + "".join(f"{k},{k}.5,{'rose' if k % 2 else 'aster'}\n" for k in range(10))
 
 
 # ---- .csv
