@@ -36,16 +36,22 @@ class Standardizer:
     def measure(self, xp: Any, rows: Array, from_host: Any, to_host: Any) -> tuple[Any, Any]:
         """μ and σ of rows ``(m, n)``, each ``(n,)`` float64 on the host; nothing is stored."""
         m, n = rows.shape
-        mean = to_host(xp.sum(rows, axis=0)).astype("float64") / m
+
+        def total(centre: Array, power: int) -> Any:
+            """``Σ (x − centre)^power``, in slices: no copy of the data, sums of slices in float64."""
+            sums = np.zeros(n)
+            for first in range(0, m, 4096):
+                part = rows[first : min(first + 4096, m), :] - centre
+                sums += to_host(xp.sum(part**power, axis=0)).astype("float64")
+            return sums
+
+        # Counted from the first row, a constant feature sums to exactly 0 however many rows there are.
+        origin = rows[0, :]
+        mean = to_host(origin).astype("float64") + total(origin, 1) / m
         if self.per == "set":
             mean = np.full(n, mean.mean())
-        # Second pass about the mean, in slices: no copy of the data, no cancellation.
-        centre = from_host(mean.astype(str(rows.dtype).rpartition(".")[2]))
-        squares = np.zeros(n)
-        for first in range(0, m, 4096):
-            part = rows[first : min(first + 4096, m), :] - centre
-            squares += to_host(xp.sum(part * part, axis=0)).astype("float64")
-        variance = squares / m
+        # Second pass about the mean: no cancellation.
+        variance = total(from_host(mean.astype(str(rows.dtype).rpartition(".")[2])), 2) / m
         if self.per == "set":
             variance = np.full(n, variance.mean())
         deviation = np.sqrt(variance)
