@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gpunet.backend import Backend
+from gpunet.descent import Program
+from gpunet.plan import Plan
 
 
 class NumPyBackend(Backend):
@@ -35,6 +37,35 @@ class NumPyBackend(Backend):
 
     def to_host(self, array: Any) -> Any:
         return array
+
+    def uncovered(self, plan: Plan) -> str | None:
+        reasons = []
+        for program in programs():
+            reason = program.uncovered(plan)
+            if reason is None:
+                return None
+            reasons.append(f"{program.name}: {reason}")
+        return "; ".join(reasons)
+
+    def compile(self, plan: Plan, device: str) -> Program | None:
+        for program in programs():
+            if program.uncovered(plan) is None:
+                return program(plan)  # type: ignore[no-any-return]
+        return None
+
+    def details(self) -> list[str]:
+        from gpunet_numpy.blas import report
+
+        return report()
+
+
+def programs() -> list[Any]:
+    """Programs in the order in which they are tried."""
+    from gpunet_numpy.blocks import Blocks
+    from gpunet_numpy.chunks import Chunks
+    from gpunet_numpy.fast import FastBatches, FastBlocks
+
+    return [FastBlocks, FastBatches, Blocks, Chunks]
 
 
 backend = NumPyBackend()

@@ -1,0 +1,143 @@
+"""Exact SGD in blocks: the same updates in the same order, at the speed of matrix products.
+
+One example an update looks bound by memory: each step reads and writes all of ``W[1]``. But the order of the
+examples is known. For a block of examples with inputs ``X`` and the block's first weights ``W₀``, two products
+are made once: ``P = W₀ X`` and the Gram matrix ``G = Xᵀ X``. Within the block ``W = w W₀ + q V₀ + Σ_i u_i δ_i x_iᵀ``
+(:mod:`gpunet_numpy.recurrence`), so
+
+    W x_j = w P_j + q Q_j + Σ_{i<j} u_i δ_i G_ij,        Q = V₀ X,
+
+which touches no weight at all. After the block, ``W ← w W₀ + q V₀ + (δ ∘ u) Xᵀ`` is one more product. Later layers
+are small and are stepped as usual. The same holds for steps of a few examples.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gpunet.activations import ACTIVATIONS
+from gpunet.descent import columns
+from gpunet.losses import LOSSES, cost, output_delta
+from gpunet.optimizers import GradientDescent, update_all
+from gpunet.plan import Plan
+from gpunet.propagation import Cache, backward, forward
+from gpunet_numpy.recurrence import Recurrence
+
+BLOCK = 64  # examples; the correction costs about as much as it saves beyond a few hundred
+LARGEST_BATCH = 16
+
+
+class Blocks:
+    """A program for plain, momentum, Nesterov and decayed descent in small batches.
+
+    Parameters
+    ----------
+    plan : Plan
+    """
+
+    name = "numpy blocks"
+
+    def __init__(self, plan: Plan) -> None:
+        self.xp = np
+        self.plan = plan
+
+    @staticmethod
+    def uncovered(plan: Plan) -> str | None:
+        """Why `plan` is not for this program."""
+        if not isinstance(plan.optimizer, GradientDescent):
+            return f"{type(plan.optimizer).__name__} is not linear in the gradient"
+        if plan.optimizer.clip_norm is not None:
+            return "clipping is not linear in the gradient"
+        if plan.drops:
+            return "dropout changes the inputs of a layer from step to step"
+        if plan.batch_size > LARGEST_BATCH:
+            return f"batches above {LARGEST_BATCH} are matrix products already"
+        return None
+
+    def __call__(
+        self,
+        parameters: Any,
+        state: Any,
+        X: Any,
+        Y: Any,
+        weights: Any,
+        order: Any,
+        coefficients: Any,
+        keys: Any,
+    ) -> Any:
+        """See :class:`gpunet.descent.Program`."""
+        size = self.plan.batch_size
+        length = max(BLOCK // size, 1) * size
+        used = X.shape[1] if order is None else order.shape[0]
+        recurrence = Recurrence(self.plan.optimizer, length // size)  # type: ignore[arg-type]
+        parameters, state, losses = list(parameters), list(state), []
+        for first in range(0, used, length):
+            last = min(first + length, used)
+            chosen = slice(first, last) if order is None else order[first:last]
+            x, y = columns(self.xp, X, chosen), columns(self.xp, Y, chosen)
+            w = None if weights is None else columns(self.xp, weights, chosen)
+            c = coefficients[first // size : -(-last // size)]
+            losses += self._block(parameters, state, x, y, w, c, recurrence)
+        return parameters, state, np.asarray(losses, dtype=X.dtype)
+
+    def _block(
+        self, parameters: Any, state: Any, X: Any, Y: Any, weights: Any, c: Any, now: Recurrence
+    ) -> list[Any]:
+        """One block of steps; `parameters` and `state` are replaced entry by entry."""
+        plan, xp, size = self.plan, self.xp, self.plan.batch_size
+        (W0, b), (slots_W, slots_b) = parameters[0], state[0]
+        P, G = W0 @ X, X.T @ X
+        Q = slots_W[0] @ X if slots_W else None
+        D = np.zeros_like(P)  # δ of the steps so far
+        now.start()
+        g = ACTIVATIONS[plan.activations[0]]
+        losses = []
+        for j, (first, last) in enumerate(plan.batches(X.shape[1])):
+            s = slice(first, last)
+            u = np.repeat(now.u, size)[:first, None]
+            Z = now.w * P[:, s] + b + D[:, :first] @ (u * G[:first, s]).astype(P.dtype)
+            if Q is not None:
+                Z += now.q * Q[:, s]
+            A = g.forward(xp, Z)
+            w = None if weights is None else weights[:, s]
+            J, D[:, s] = self._later(parameters, state, Cache(X[:, s], Z, A), Y[:, s], w, c[j])
+            losses.append(J)
+            db = xp.sum(D[:, s], axis=1, keepdims=True)
+            b, slots_b = plan.optimizer.update(xp, b, db, slots_b, c[j])
+            now.step(j, float(c[j, 0]))
+        u, r = (np.repeat(v, size)[: X.shape[1]].astype(P.dtype) for v in (now.u, now.r))
+        W = now.w * W0 + (D * u) @ X.T
+        if slots_W:
+            W += now.q * slots_W[0]
+            slots_W = ((now.p * slots_W[0] + (D * r) @ X.T).astype(W.dtype),)
+        parameters[0], state[0] = (W.astype(b.dtype), b), (slots_W, slots_b)
+        return losses
+
+    def _later(
+        self, parameters: Any, state: Any, first: Cache, Y: Any, weights: Any, c: Any
+    ) -> tuple[Any, Any]:
+        """Step the layers after the first, given its cache; returns J and ``δ[1]``."""
+        plan, xp = self.plan, self.xp
+        A, caches = forward(xp, plan.activations[1:], parameters[1:], first.A)
+        output = (xp, LOSSES[plan.loss], plan.activations[-1], [first, *caches][-1].Z, A, Y, weights)
+        J, delta = cost(*output), output_delta(*output)
+        if not caches:
+            return J, delta
+        gradients, delta = self._back(parameters, [first, *caches], delta)
+        new, kept = update_all(xp, plan.optimizer, parameters[1:], gradients, state[1:], c)
+        parameters[1:], state[1:] = new, kept
+        return J, delta
+
+    def _back(self, parameters: Any, caches: Any, delta: Any) -> tuple[Any, Any]:
+        """Gradients of the later layers, and ``δ[1] = (W[2]ᵀ δ[2]) ∘ g′(Z[1])``."""
+        plan, xp = self.plan, self.xp
+        gradients = []
+        for l in range(len(parameters) - 1, 0, -1):
+            names, layer = plan.activations[l : l + 1], parameters[l : l + 1]
+            gradients += backward(xp, names, layer, caches[l : l + 1], delta)
+            dA = parameters[l][0].T @ delta
+            _, Z, A = caches[l - 1]
+            delta = ACTIVATIONS[plan.activations[l - 1]].backward(xp, dA, Z, A)
+        return gradients[::-1], delta

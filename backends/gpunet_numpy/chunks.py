@@ -1,0 +1,87 @@
+"""Large batches in cache-sized pieces: J is a sum, so its gradient is one too (C8).
+
+Memory no longer grows with the batch, and the pieces stay in cache.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gpunet.descent import columns
+from gpunet.optimizers import update_all
+from gpunet.plan import Plan
+from gpunet.propagation import cost_and_gradients
+
+CHUNK = 512  # columns; about a megabyte of activations for a layer of 512 units
+
+
+class Chunks:
+    """The reference's step, with each batch's gradient summed over pieces of it.
+
+    Parameters
+    ----------
+    plan : Plan
+    """
+
+    name = "numpy chunks"
+
+    def __init__(self, plan: Plan) -> None:
+        self.xp = np
+        self.plan = plan
+
+    @staticmethod
+    def uncovered(plan: Plan) -> str | None:
+        """Why `plan` is not for this program."""
+        if plan.batch_size <= CHUNK:
+            return f"a batch of {plan.batch_size} needs no chunks"
+        if plan.drops:
+            return "dropout masks are drawn for whole batches"
+        return None
+
+    def __call__(
+        self,
+        parameters: Any,
+        state: Any,
+        X: Any,
+        Y: Any,
+        weights: Any,
+        order: Any,
+        coefficients: Any,
+        keys: Any,
+    ) -> Any:
+        """See :class:`gpunet.descent.Program`."""
+        losses = []
+        used = X.shape[1] if order is None else order.shape[0]
+        for t, (first, last) in enumerate(self.plan.batches(used)):
+            J, gradients = 0.0, None
+            for start in range(first, last, CHUNK):
+                stop = min(start + CHUNK, last)
+                chosen = slice(start, stop) if order is None else order[start:stop]
+                x, y = columns(self.xp, X, chosen), columns(self.xp, Y, chosen)
+                w = None if weights is None else columns(self.xp, weights, chosen)
+                piece, more = cost_and_gradients(
+                    self.xp, self.plan.activations, self.plan.loss, parameters, x, y, w
+                )
+                share = (stop - start) / (last - first)
+                J = J + share * piece
+                gradients = _add(gradients, more, share)
+            parameters, state = update_all(
+                self.xp, self.plan.optimizer, parameters, gradients or [], state, coefficients[t]
+            )
+            losses.append(J)
+        return parameters, state, self.xp.asarray(losses, dtype=X.dtype)
+
+
+def _add(total: Any, more: Any, share: float) -> Any:
+    """``total + share · more``, in place: both belong to this program."""
+    for pair in more:
+        for gradient in pair:
+            gradient *= share
+    if total is None:
+        return more
+    for (dW, db), (other_W, other_b) in zip(total, more, strict=True):
+        dW += other_W
+        db += other_b
+    return total

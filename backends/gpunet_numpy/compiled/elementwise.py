@@ -1,0 +1,143 @@
+"""Activations and losses of the compiled programs: bias and g in one pass, δ in another, both in place.
+
+Rows are examples here, as they lie in memory. The formulas are those of :mod:`gpunet.activations` and
+:mod:`gpunet.losses`, in the forms that need A only; tests hold them against each other.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from numba import njit
+
+from gpunet.activations import LEAK
+from gpunet_numpy.compiled.machine import OPTIONS, exp
+
+ACTIVATION = {"identity": 0, "sigmoid": 1, "tanh": 2, "relu": 3, "leaky_relu": 4, "softmax": 5}
+# Below it three terms of tanh's series after the first are exact to float32's last bit.
+NEAR = 0.1
+LOSS = {"cross_entropy": 0, "logistic": 1, "squared_error": 2, "absolute_error": 3}
+
+
+@njit(**OPTIONS)
+def activate(code: Any, z: Any, b: Any) -> None:
+    """``z ← g(z + b)`` for one example, ``(n,)`` each."""
+    one = z.dtype.type(1)
+    n = b.size
+    if code == 0:
+        for i in range(n):
+            z[i] = z[i] + b[i]
+    elif code == 1:
+        for i in range(n):
+            z[i] = one / (one + exp(-(z[i] + b[i])))
+    elif code == 2:
+        third, fifth, seventh = z.dtype.type(-1 / 3), z.dtype.type(2 / 15), z.dtype.type(-17 / 315)
+        near = z.dtype.type(NEAR)
+        for i in range(n):
+            z[i] = _tanh(z[i] + b[i], one, near, third, fifth, seventh)
+    elif code == 3:
+        zero = z.dtype.type(0)
+        for i in range(n):
+            x = z[i] + b[i]
+            z[i] = zero if x < zero else x
+    elif code == 4:
+        zero, leak = z.dtype.type(0), z.dtype.type(LEAK)
+        for i in range(n):
+            x = z[i] + b[i]
+            z[i] = leak * x if x < zero else x
+    else:
+        top = z[0] + b[0]
+        for i in range(n):
+            z[i] = z[i] + b[i]
+            top = z[i] if z[i] > top else top
+        total = z.dtype.type(0)
+        for i in range(n):
+            z[i] = exp(z[i] - top)
+            total += z[i]
+        for i in range(n):
+            z[i] = z[i] / total
+
+
+@njit(**OPTIONS)
+def _tanh(x: Any, one: Any, near: Any, third: Any, fifth: Any, seventh: Any) -> Any:
+    """``tanh x`` by way of ``e^−2|x|``; Taylor's series near 0, where that would cancel."""
+    size = abs(x)
+    e = exp(-(size + size))
+    s = x * x
+    series = size * (one + s * (third + s * (fifth + s * seventh)))
+    far = (one - e) / (one + e)
+    value = series if size < near else far
+    return -value if x < 0 else value
+
+
+@njit(**OPTIONS)
+def slope(code: Any, d: Any, a: Any) -> None:
+    """``d ← d ∘ g′``, from ``a = g(z)``; ``(n,)`` each."""
+    one = d.dtype.type(1)
+    n = a.size
+    if code == 1:
+        for i in range(n):
+            d[i] = d[i] * a[i] * (one - a[i])
+    elif code == 2:
+        for i in range(n):
+            d[i] = d[i] * (one - a[i] * a[i])
+    elif code == 3:
+        zero = d.dtype.type(0)
+        for i in range(n):
+            d[i] = d[i] if a[i] > zero else zero
+    elif code == 4:
+        zero, leak = d.dtype.type(0), d.dtype.type(LEAK)
+        for i in range(n):
+            d[i] = d[i] if a[i] > zero else leak * d[i]
+    elif code == 5:
+        dot = d.dtype.type(0)
+        for i in range(n):
+            dot += d[i] * a[i]
+        for i in range(n):
+            d[i] = a[i] * (d[i] - dot)
+
+
+@njit(**OPTIONS)
+def output(code: Any, loss: Any, z: Any, b: Any, y: Any, d: Any) -> Any:
+    """Output and error of one example: ``z ← a = g(z + b)``, ``d ← ∂L/∂z``; returns L.
+
+    The natural pairs take L from z and have ``∂L/∂z = a − y`` (C9).
+    """
+    n = y.size
+    L = 0.0
+    if loss == 0:
+        top = z[0] + b[0]
+        for k in range(n):
+            top = max(top, z[k] + b[k])
+        total, weight = 0.0, 0.0
+        for k in range(n):
+            x = z[k] + b[k] - top
+            L -= y[k] * x
+            weight += y[k]
+            total += exp(x)
+        activate(code, z, b)
+        for k in range(n):
+            d[k] = z[k] - y[k]
+        return L + weight * math.log(total)
+    if loss == 1:
+        for k in range(n):
+            x = z[k] + b[k]
+            L += max(x, 0.0) - x * y[k] + math.log1p(math.exp(-abs(x)))
+        activate(code, z, b)
+        for k in range(n):
+            d[k] = z[k] - y[k]
+        return L
+    activate(code, z, b)
+    if loss == 2:
+        for k in range(n):
+            d[k] = z[k] - y[k]
+            L += 0.5 * d[k] * d[k]
+    else:
+        one, zero = d.dtype.type(1), d.dtype.type(0)
+        for k in range(n):
+            e = z[k] - y[k]
+            L += abs(e)
+            d[k] = one if e > zero else (-one if e < zero else zero * e)
+    slope(code, d, z)
+    return L

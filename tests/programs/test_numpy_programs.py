@@ -1,0 +1,234 @@
+"""Every faster program of the NumPy backend computes what the reference computes.
+
+Random plans: layers, activations, losses, optimizers, batch sizes, weights, and the edges of batches, blocks and
+pieces. Same parameters, data and order for both; float64 to rounding, float32 to a few units of it.
+"""
+
+import importlib.util
+
+import array_api_compat.numpy as xp
+import numpy as np
+import pytest
+
+import gpunet as gn
+from gpunet.descent import Reference
+from gpunet.plan import Layer, Plan
+from gpunet_numpy.blocks import Blocks as PlainBlocks
+from gpunet_numpy.chunks import Chunks
+
+NETWORKS = {
+    "sigmoid-softmax": (("sigmoid", "softmax"), "cross_entropy"),
+    "relu-tanh-sigmoid": (("relu", "tanh", "sigmoid"), "logistic"),
+    "linear": (("identity",), "squared_error"),
+    "softmax": (("softmax",), "cross_entropy"),
+    "deep-absolute": (("leaky_relu", "tanh", "relu", "identity"), "absolute_error"),
+    "saturating-squares": (("tanh", "sigmoid"), "squared_error"),
+}
+DESCENTS = {
+    "plain": gn.GradientDescent(0.05),
+    "momentum": gn.GradientDescent(0.05, 0.9),
+    "decay": gn.GradientDescent(0.05, weight_decay=0.1),
+    "all": gn.GradientDescent(gn.Cosine(0.05), 0.9, weight_decay=0.01),
+    "nesterov": gn.GradientDescent(gn.Cosine(0.05), 0.9, nesterov=True, weight_decay=0.01),
+}
+OTHERS = {
+    "adam": gn.Adam(0.01),
+    "adamw": gn.AdamW(gn.Cosine(0.01)),
+    "rmsprop": gn.RMSprop(0.01, weight_decay=0.01),
+}
+EXAMPLES = 150
+
+
+def plan_of(network, optimizer, batch_size, dtype="float64", weighted=False, seed=0):
+    activations, loss = NETWORKS[network]
+    rng = np.random.default_rng(seed)
+    sizes = [7, *(int(n) for n in rng.integers(1, 10, len(activations)))]
+    if activations[-1] == "softmax":
+        sizes[-1] = max(sizes[-1], 2)
+    layers = tuple(Layer(sizes[l], sizes[l + 1], name) for l, name in enumerate(activations))
+    return Plan(layers, loss, optimizer, EXAMPLES, batch_size, dtype, weighted)
+
+
+def arguments(plan, shuffled=True, seed=0):
+    """Parameters, state and data of a plan, drawn with a seed, as a program takes them."""
+    rng = np.random.default_rng([seed, plan.batch_size])
+    m, k = plan.examples, plan.layers[-1].units
+
+    def draw(*shape):
+        return rng.standard_normal(shape).astype(plan.dtype)
+
+    parameters = [
+        (draw(l.units, l.inputs) / np.sqrt(l.inputs).astype(plan.dtype), draw(l.units, 1)) for l in plan.layers
+    ]
+    slots = plan.optimizer.slots
+    state = [
+        tuple(tuple(np.abs(draw(*p.shape)) / 100 for _ in range(slots)) for p in pair) for pair in parameters
+    ]
+    rows = {
+        "cross_entropy": lambda: np.eye(k)[rng.integers(0, k, m)],
+        "logistic": lambda: rng.integers(0, 2, (m, k)),
+    }.get(plan.loss, lambda: draw(m, k))()
+    X, Y = draw(m, plan.layers[0].inputs), np.ascontiguousarray(rows, dtype=plan.dtype)
+    weights = rng.uniform(0.5, 2.0, (1, m)).astype(plan.dtype) if plan.weighted else None
+    order = rng.permutation(m).astype(np.int32) if shuffled else None
+    steps = [plan.optimizer.coefficients(i, 100, i) for i in range(plan.steps)]
+    return parameters, state, X.T, Y.T, weights, order, np.array(steps, dtype=plan.dtype), None
+
+
+def flat(value):
+    """All numbers of a nest of tuples, lists and arrays."""
+    if isinstance(value, tuple | list):
+        return np.concatenate([flat(one) for one in value] or [np.empty(0)])
+    return np.asarray(value, dtype="float64").ravel()
+
+
+def check(program, plan, shuffled=True):
+    given = arguments(plan, shuffled)
+    before = flat(given[:2])
+    got, wanted = program(plan)(*given), Reference(xp, plan)(*given)
+    assert np.array_equal(flat(given[:2]), before), "a program changed what it was given"
+    tolerance = 1e-10 if plan.dtype == "float64" else 3e-5
+    for name, a, b in zip(("parameters", "state", "losses"), got, wanted, strict=True):
+        a, b = flat(a), flat(b)
+        assert a.shape == b.shape
+        assert np.allclose(a, b, rtol=tolerance, atol=tolerance), (name, np.abs(a - b).max())
+    assert all(p.dtype == plan.dtype for pair in got[0] for p in pair)
+    assert got[2].dtype == plan.dtype
+
+
+def compiled():
+    """The compiled programs, or a skip where numba is not installed."""
+    for name in ("numba", "scipy", "threadpoolctl"):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{name} is not installed")
+    from gpunet_numpy.compiled import batch_program, block_program
+
+    return batch_program, block_program
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 16])
+@pytest.mark.parametrize("descent", DESCENTS)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_blocks_in_plain_numpy(network, descent, batch_size):
+    for weighted in (False, True):
+        plan = plan_of(network, DESCENTS[descent], batch_size, weighted=weighted)
+        assert PlainBlocks.uncovered(plan) is None
+        check(PlainBlocks, plan)
+
+
+@pytest.mark.parametrize("name", ["gelu", "softplus", "silu", "mish", "elu", "selu"])
+def test_plain_blocks_take_any_activation(name):
+    plan = Plan(
+        (Layer(7, 5, name), Layer(5, 4, name), Layer(4, 3, "softmax")),
+        "cross_entropy",
+        gn.GradientDescent(0.1, 0.5),
+        EXAMPLES,
+        2,
+        "float64",
+    )
+    check(PlainBlocks, plan)
+
+
+@pytest.mark.parametrize("optimizer", [*DESCENTS.values(), *OTHERS.values()], ids=str)
+def test_chunks(optimizer, monkeypatch):
+    monkeypatch.setattr("gpunet_numpy.chunks.CHUNK", 32)
+    for batch_size in (50, 64, EXAMPLES):
+        plan = plan_of("relu-tanh-sigmoid", optimizer, batch_size, weighted=True)
+        check(Chunks, plan)
+        check(Chunks, plan, shuffled=False)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("batch_size", [1, 3, 8, 16])
+@pytest.mark.parametrize("descent", ["plain", "momentum", "decay", "all"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_compiled_blocks(network, descent, batch_size, dtype, monkeypatch):
+    _, block_program = compiled()
+    for weighted in (False, True):
+        plan = plan_of(network, DESCENTS[descent], batch_size, dtype, weighted)
+        if len(plan.layers) == 1:  # only one thread can run these
+            monkeypatch.setattr(block_program, "threads", lambda: 1)
+            monkeypatch.setattr("gpunet_numpy.compiled.program.threads", lambda: 1)
+        assert block_program.Blocks.uncovered(plan) is None
+        check(block_program.Blocks, plan)
+        check(block_program.Blocks, plan, shuffled=False)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("batch_size", [1, 32, 100, EXAMPLES])
+@pytest.mark.parametrize("optimizer", [*DESCENTS.values(), *OTHERS.values()], ids=[*DESCENTS, *OTHERS])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_compiled_batches(network, optimizer, batch_size, dtype, monkeypatch):
+    batch_program, _ = compiled()
+    monkeypatch.setattr(batch_program, "PIECE", 32)  # so that larger batches come in pieces
+    for weighted in (False, True):
+        plan = plan_of(network, optimizer, batch_size, dtype, weighted)
+        check(batch_program.Batches, plan)
+        check(batch_program.Batches, plan, shuffled=False)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_any_number_of_threads(count, monkeypatch):
+    """More threads than neurons, examples or processors: still the same updates."""
+    batch_program, block_program = compiled()
+    for place in (batch_program, block_program, importlib.import_module("gpunet_numpy.compiled.program")):
+        monkeypatch.setattr(place, "threads", lambda: count)
+    for network in ("sigmoid-softmax", "deep-absolute"):
+        check(batch_program.Batches, plan_of(network, DESCENTS["momentum"], 20))
+        check(block_program.Blocks, plan_of(network, DESCENTS["momentum"], 1))
+        check(block_program.Blocks, plan_of(network, DESCENTS["plain"], 4))
+
+
+def test_a_run_repeats_bit_for_bit():
+    batch_program, block_program = compiled()
+    for program, size in ((batch_program.Batches, 32), (block_program.Blocks, 1), (PlainBlocks, 1)):
+        plan = plan_of("relu-tanh-sigmoid", DESCENTS["momentum"], size, "float32")
+        first, second = (flat(program(plan)(*arguments(plan))) for _ in range(2))
+        assert np.array_equal(first, second)
+
+
+def test_history_says_which_program_ran_and_why():
+    X, y = np.zeros((40, 3), "float32"), np.arange(40) % 2
+    net = gn.Network([gn.Dense(4, "tanh"), gn.Dense(2, "softmax")], seed=0, backend="numpy")
+    assert net.fit(X, y, batch_size=1, epochs=1).program == "numpy blocks"
+    history = net.fit(X, y, optimizer=gn.Adam(), batch_size=1, epochs=1)
+    assert history.program == "reference"
+    assert "Adam is not linear in the gradient" in history.reason
+
+
+def test_large_plans_are_compiled_and_others_say_why():
+    compiled()
+    backend = gn.get_backend("numpy")
+    layers = (Layer(784, 256, "sigmoid"), Layer(256, 10, "softmax"))
+
+    def chosen(batch_size, optimizer=DESCENTS["plain"], layers=layers):
+        plan = Plan(layers, "cross_entropy", optimizer, 60_000, batch_size)
+        program = backend.compile(plan, "cpu")
+        return None if program is None else program.name
+
+    assert chosen(1) == "compiled blocks"
+    assert chosen(128) == "compiled batches"
+    assert chosen(60_000, OTHERS["adam"]) == "compiled batches"
+    assert chosen(1000, layers=(Layer(784, 256, "gelu"), layers[1])) == "numpy chunks"
+    assert chosen(128, gn.Adam(clip_norm=1.0)) is None
+
+
+def test_without_numba_plain_programs_run(monkeypatch):
+    monkeypatch.setattr("gpunet_numpy.fast.missing", lambda: "numba is not installed")
+    layers = (Layer(784, 256, "sigmoid"), Layer(256, 10, "softmax"))
+    plan = Plan(layers, "cross_entropy", DESCENTS["plain"], 60_000, 1)
+    assert gn.get_backend("numpy").compile(plan, "cpu").name == "numpy blocks"
+    many = Plan(layers, "cross_entropy", DESCENTS["plain"], 60_000, 128)
+    assert gn.get_backend("numpy").compile(many, "cpu") is None
+    assert "numba is not installed" in gn.get_backend("numpy").uncovered(many)
+
+
+def test_non_finite_numbers_come_through():
+    """Divergence must show: kernels may reorder sums, but not lose NaN."""
+    batch_program, block_program = compiled()
+    for program, size in ((batch_program.Batches, 50), (block_program.Blocks, 1)):
+        plan = plan_of("sigmoid-softmax", DESCENTS["plain"], size, "float32")
+        given = list(arguments(plan))
+        W, b = given[0][0]
+        given[0][0] = (np.full_like(W, np.nan), b)
+        assert np.isnan(program(plan)(*given)[2]).any()
