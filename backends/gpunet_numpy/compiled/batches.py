@@ -16,11 +16,11 @@ import numpy as np
 from numba import njit
 
 from gpunet_numpy.compiled.elementwise import activate, output, slope
-from gpunet_numpy.compiled.machine import OPTIONS, barrier, gemm
+from gpunet_numpy.compiled.machine import INNER, OPTIONS, barrier, gemm
 from gpunet_numpy.compiled.rules import decay_and_step, follow
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def share(count: Any, thread: Any, threads: Any) -> Any:
     """The part ``[first, last)`` of `count` things that one thread takes."""
     return count * thread // threads, count * (thread + 1) // threads

@@ -14,7 +14,7 @@ from numba import njit
 
 from gpunet_numpy.compiled.batches import share
 from gpunet_numpy.compiled.elementwise import activate, output, slope
-from gpunet_numpy.compiled.machine import OPTIONS, barrier, gemm
+from gpunet_numpy.compiled.machine import INNER, OPTIONS, apart, barrier, gemm
 from gpunet_numpy.compiled.small import (
     add_rows,
     bias_step,
@@ -24,9 +24,10 @@ from gpunet_numpy.compiled.small import (
 )
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def advance(u: Any, r: Any, wqp: Any, j: Any, rate: Any, beta: Any, decay: Any) -> None:
     """Step j of the recurrence of :mod:`gpunet_numpy.recurrence`, without Nesterov."""
+    apart()
     shrink = 1.0 - rate * decay
     wqp[0] *= shrink
     wqp[1] *= shrink
@@ -277,9 +278,10 @@ def run_blocks(
             slots[i, n:] = my_slots[i, n:]
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def scale_rows(D: Any, E: Any, u: Any, K: Any, batch: Any, n: Any, first: Any, last: Any) -> None:
     """``E_s ← u_{s // batch} D_s`` in columns first to last."""
+    apart()
     for s in range(K):
         factor = D.dtype.type(u[s // batch])
         d, e = D[s * n + first : s * n + last], E[s * n + first : s * n + last]
@@ -287,7 +289,7 @@ def scale_rows(D: Any, E: Any, u: Any, K: Any, batch: Any, n: Any, first: Any, l
             e[i] = factor * d[i]
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def batch_step(
     blas: Any,
     flat: Any,
@@ -305,6 +307,7 @@ def batch_step(
     beta: Any,
 ) -> None:
     """One step of W along ``δᵀ A`` of B examples (addresses), accumulated inside the product."""
+    apart()
     one = flat.dtype.type(1)
     item = flat.itemsize
     if slots.shape[0] == 0:

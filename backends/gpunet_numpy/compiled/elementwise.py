@@ -12,7 +12,7 @@ from typing import Any
 from numba import njit
 
 from gpunet.activations import LEAK
-from gpunet_numpy.compiled.machine import OPTIONS, exp
+from gpunet_numpy.compiled.machine import INNER, apart, exp
 
 ACTIVATION = {"identity": 0, "sigmoid": 1, "tanh": 2, "relu": 3, "leaky_relu": 4, "softmax": 5}
 # Below it three terms of tanh's series after the first are exact to float32's last bit.
@@ -20,9 +20,10 @@ NEAR = 0.1
 LOSS = {"cross_entropy": 0, "logistic": 1, "squared_error": 2, "absolute_error": 3}
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def activate(code: Any, z: Any, b: Any) -> None:
     """``z ← g(z + b)`` for one example, ``(n,)`` each."""
+    apart()
     one = z.dtype.type(1)
     n = b.size
     if code == 0:
@@ -59,7 +60,7 @@ def activate(code: Any, z: Any, b: Any) -> None:
             z[i] = z[i] / total
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _tanh(x: Any, one: Any, near: Any, third: Any, fifth: Any, seventh: Any) -> Any:
     """``tanh x`` by way of ``e^−2|x|``; Taylor's series near 0, where that would cancel."""
     size = abs(x)
@@ -71,9 +72,10 @@ def _tanh(x: Any, one: Any, near: Any, third: Any, fifth: Any, seventh: Any) -> 
     return -value if x < 0 else value
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def slope(code: Any, d: Any, a: Any) -> None:
     """``d ← d ∘ g′``, from ``a = g(z)``; ``(n,)`` each."""
+    apart()
     one = d.dtype.type(1)
     n = a.size
     if code == 1:
@@ -98,12 +100,13 @@ def slope(code: Any, d: Any, a: Any) -> None:
             d[i] = a[i] * (d[i] - dot)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def output(code: Any, loss: Any, z: Any, b: Any, y: Any, d: Any) -> Any:
     """Output and error of one example: ``z ← a = g(z + b)``, ``d ← ∂L/∂z``; returns L.
 
     The natural pairs take L from z and have ``∂L/∂z = a − y`` (C9).
     """
+    apart()
     n = y.size
     L = 0.0
     if loss == 0:

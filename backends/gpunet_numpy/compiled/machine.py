@@ -14,6 +14,8 @@ from numba.extending import intrinsic, overload
 # Kernels reorder sums (so that they vectorise) but keep NaN and infinity, which the front looks for.
 FAST = {"contract", "nsz", "arcp", "reassoc"}
 OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "fastmath": FAST, "error_model": "numpy"}
+# Functions that only kernels call need no entry from Python, which would take longer to compile than they do.
+INNER: dict[str, Any] = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 LINE = 64  # bytes of a cache line: each thread's flag has one of its own
 SPINS = 2000  # looks at a flag before the processor is offered to others
 
@@ -91,7 +93,18 @@ def _call(typing, address):  # type: ignore[no-untyped-def]
     return types.void(types.intp), generate
 
 
-@njit(nogil=True, cache=True)
+@intrinsic
+def apart(typing):  # type: ignore[no-untyped-def]
+    """Keep the calling function out of its callers' bodies: copies of it would take long to compile."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@njit(**INNER)
 def barrier(flags: Any, give_way: Any, thread: Any, threads: Any, phase: Any) -> Any:
     """Wait until all threads have come to this phase; returns the number of the next.
 

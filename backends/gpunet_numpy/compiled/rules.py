@@ -13,7 +13,7 @@ from typing import Any
 from numba import njit
 
 from gpunet.optimizers import Adam, GradientDescent, Optimizer, RMSprop
-from gpunet_numpy.compiled.machine import OPTIONS
+from gpunet_numpy.compiled.machine import INNER, apart
 
 PLAIN, MOMENTUM, NESTEROV, ADAM, RMSPROP = range(5)
 
@@ -29,16 +29,17 @@ def rule_of(optimizer: Optimizer) -> tuple[int, tuple[float, ...]]:
     return ADAM, (optimizer.weight_decay, optimizer.beta1, optimizer.beta2, optimizer.epsilon)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def decay_and_step(theta: Any, along: Any, first: Any, last: Any, rate: Any, decay: Any) -> None:
     """``θ ← (1 − αλ) θ − α v``."""
+    apart()
     keep = theta.dtype.type(1) - rate * decay
     p, v = theta[first:last], along[first:last]
     for i in range(p.size):
         p[i] = keep * p[i] - rate * v[i]
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def follow(
     rule: Any,
     theta: Any,
@@ -52,6 +53,7 @@ def follow(
     decays: Any,
 ) -> None:
     """One step of θ[first:last] along ``gradient[first + shift : last + shift]``."""
+    apart()
     one = theta.dtype.type(1)
     p, g = theta[first:last], gradient[first + shift : last + shift]
     keep = one - c[0] * numbers[0] if decays else one

@@ -9,12 +9,13 @@ from typing import Any
 
 from numba import njit
 
-from gpunet_numpy.compiled.machine import OPTIONS
+from gpunet_numpy.compiled.machine import INNER, apart
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def matrix_vector(flat: Any, at: Any, stride: Any, x: Any, z: Any) -> None:
     """``z_k ← Σ_i W_ki x_i``."""
+    apart()
     width = x.size
     for k in range(z.size):
         row = flat[at + k * stride : at + k * stride + width]
@@ -24,9 +25,10 @@ def matrix_vector(flat: Any, at: Any, stride: Any, x: Any, z: Any) -> None:
         z[k] = total
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def vector_matrix(d: Any, flat: Any, at: Any, stride: Any, e: Any) -> None:
     """``e_i ← Σ_k d_k W_ki``, four rows at a time."""
+    apart()
     width, n = e.size, d.size
     for i in range(width):
         e[i] = flat.dtype.type(0)
@@ -47,9 +49,10 @@ def vector_matrix(d: Any, flat: Any, at: Any, stride: Any, e: Any) -> None:
         k += 1
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def add_rows(c: Any, count: Any, flat: Any, at: Any, stride: Any, z: Any) -> None:
     """``z ← z + Σ_i c_i D_i`` over the first `count` rows of D, four at a time."""
+    apart()
     width = z.size
     k = 0
     while k + 4 <= count:
@@ -68,11 +71,12 @@ def add_rows(c: Any, count: Any, flat: Any, at: Any, stride: Any, z: Any) -> Non
         k += 1
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def outer_step(
     flat: Any, slots: Any, at: Any, stride: Any, d: Any, a: Any, rate: Any, keep: Any, beta: Any
 ) -> None:
     """One step of W along ``g = d aᵀ``: plain if β is 0, else ``v ← β v + (1 − β) g`` first (C20)."""
+    apart()
     width = a.size
     rest = flat.dtype.type(1) - beta
     for k in range(d.size):
@@ -89,11 +93,12 @@ def outer_step(
                 row[i] = keep * row[i] - rate * v[i]
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def bias_step(
     b: Any, slots: Any, at: Any, D: Any, first: Any, stride: Any, rows: Any, rate: Any, beta: Any
 ) -> None:
     """One step of b along ``Σ_r D_r`` over `rows` rows of D; its slot lies at `at`."""
+    apart()
     n = b.size
     rest = b.dtype.type(1) - beta
     for i in range(n):

@@ -1,0 +1,9 @@
+"""gpunet's own modules under the checks that the planted bugs are held against."""
+
+import math_checks as checks
+import pytest
+
+
+@pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.__name__)
+def test_gpunet_passes(check):
+    check(checks.room_of("gpunet"))

@@ -1,0 +1,106 @@
+"""Dropout masks: the same bits everywhere, the right rate, and nothing of one key in another."""
+
+import math_checks as checks
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import gpunet as gn
+from gpunet.dropout import keep_mask
+
+
+def mask_of(backend, key, shape, rate, dtype="float64"):
+    def send(a):
+        return backend.from_host(a, backend.devices()[0])
+
+    # As in a run: a key is an entry of an array.
+    keys = send(np.array([key, 0], dtype="int32"))
+    mask = keep_mask(backend.namespace(), keys[0], shape, rate, like=send(np.zeros(1, dtype)))
+    return backend.to_host(mask)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("key", [0, 1, -1, 2**31 - 1, -(2**31), 123456789])
+def test_identical_bits_on_every_backend(backend, key, dtype):
+    """Against the hash as published, in Python's unbounded integers."""
+    for rate in (0.1, 0.5, 0.9):
+        found = mask_of(backend, key, (7, 9), rate, dtype)
+        assert found.dtype == dtype
+        assert_array_equal(found != 0, checks.wellons_mask(key, 7, 9, rate) != 0)
+        kept = found[found != 0]
+        assert_array_equal(kept, np.full_like(kept, np.ones(1, dtype)[0] / (1 - rate)))
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.2, 0.5, 0.8, 0.95])
+def test_rate_and_expectation(rate):
+    backend = gn.get_backend("numpy")
+    size = 200 * 500
+    for key in (3, -99):
+        mask = mask_of(backend, key, (200, 500), rate)
+        sigma = np.sqrt(rate * (1 - rate) / size)
+        assert np.mean(mask == 0) == pytest.approx(rate, abs=5 * sigma)
+        assert mask.mean() == pytest.approx(1.0, abs=5 * sigma / (1 - rate))
+        # Evenly over features and over examples: no row or column is favoured.
+        assert np.mean(mask == 0, axis=1).std() == pytest.approx(np.sqrt(rate * (1 - rate) / 500), rel=0.3)
+        assert np.mean(mask == 0, axis=0).std() == pytest.approx(np.sqrt(rate * (1 - rate) / 200), rel=0.3)
+
+
+def test_rate_zero_keeps_everything():
+    assert_array_equal(mask_of(gn.get_backend("numpy"), 5, (3, 4), 0.0), np.ones((3, 4)))
+
+
+def test_keys_are_independent():
+    """Bits of neighbouring keys, and of keys drawn at random, agree as often as coins do."""
+    backend = gn.get_backend("numpy")
+    keys = [0, 1, 2, 3, -1, 1000, 1001, *np.random.default_rng(0).integers(-(2**31), 2**31, 9)]
+    bits = np.array([mask_of(backend, int(k), (100, 100), 0.5).ravel() > 0 for k in keys], dtype=float)
+    correlation = np.corrcoef(bits) - np.eye(len(keys))
+    assert np.abs(correlation).max() < 5 / 100  # five deviations of 10⁴ coins
+    # And neighbours within one mask.
+    for lag in (1, 2, 100):
+        assert abs(np.corrcoef(bits[0, :-lag], bits[0, lag:])[0, 1]) < 5 / 100
+
+
+def test_a_new_mask_every_step_and_epoch():
+    """The loss of a network that learns nothing is its masks' doing: it changes, and repeats with the seed."""
+    X, y = np.ones((8, 50)), np.zeros(8)
+
+    def losses(seed):
+        net = gn.Network(
+            [gn.Dropout(0.5), gn.Dense(1, initializer=gn.Constant(1.0))],
+            inputs=50,
+            seed=seed,
+            backend="numpy",
+            dtype="float64",
+        )
+        return net.fit(X, y, optimizer=gn.GradientDescent(1e-12), epochs=6, batch_size=4).loss
+
+    assert len({round(loss, 6) for loss in losses(0)}) == 6
+    assert losses(0) == losses(0)
+    assert losses(0) != losses(1)
+
+
+def test_prediction_drops_nothing_and_needs_no_rescaling():
+    layers = [gn.Dense(6, "tanh"), gn.Dropout(0.5), gn.Dense(2)]
+    with_dropout = gn.Network(layers, inputs=3, seed=4, backend="numpy")
+    without = gn.Network([layers[0], layers[2]], inputs=3, seed=4, backend="numpy")
+    X = np.random.default_rng(0).standard_normal((5, 3))
+    assert_array_equal(with_dropout.predict(X), without.predict(X))
+    assert_array_equal(with_dropout.gradients(X, X[:, :2])[1][0][0], without.gradients(X, X[:, :2])[1][0][0])
+
+
+def test_a_dropped_input_moves_no_weight():
+    """One step: columns of W whose input was dropped for every example stay as they were."""
+    X, y = np.ones((1, 40)), np.ones(1)
+    net = gn.Network([gn.Dropout(0.5), gn.Dense(1)], inputs=40, seed=2, backend="numpy", dtype="float64")
+    before = net.parameters[0][0]
+    net.fit(X, y, epochs=1, batch_size=1)
+    moved = (net.parameters[0][0] != before)[0]
+    assert 8 < moved.sum() < 32
+
+
+def test_expectation_through_a_linear_layer():
+    """Averaged over many keys, the layer sees what it would see without dropout."""
+    backend = gn.get_backend("numpy")
+    masks = np.mean([mask_of(backend, k, (5, 4), 0.25) for k in range(4000)], axis=0)
+    assert_allclose(masks, 1.0, atol=5 * np.sqrt(0.25 / 0.75 / 4000))
