@@ -101,6 +101,10 @@ class Backend(ABC):
         """Lines that ``gpunet info`` prints: versions and settings that matter for speed."""
         return []
 
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        # A copied or pickled network finds its backend by name.
+        return _load, (self.name,)
+
 
 @dataclass(frozen=True)
 class BackendInfo:
@@ -138,9 +142,27 @@ def _load(name: str) -> Backend:
     if not isinstance(backend, Backend):
         raise BackendUnavailable(
             f"the entry point of backend {name!r} ({_places()[name]}) must name an instance of "
-            f"gpunet.backend.Backend, it is a {type(backend).__name__}"
+            f"gpunet.Backend, it is a {type(backend).__name__}"
         )
     return backend
+
+
+def _problem(name: str) -> str | None:
+    """Why the backend can't be used here, and what to install; None if it can."""
+    try:
+        backend = _load(name)
+        problem = backend.problem()
+    except BackendUnavailable as error:
+        return str(error)
+    except Exception as error:  # a stranger's broken package must not hide the others
+        return f"{_places()[name]} is broken: {type(error).__name__}: {error}"
+    return None if problem is None else f"{problem} To install it: {backend.install}"
+
+
+def forced() -> str | None:
+    """The backend that ``GPUNET_BACKEND`` puts in the place of "auto", if any."""
+    name = os.environ.get("GPUNET_BACKEND") or "auto"
+    return None if name == "auto" else name
 
 
 def get_backend(name: str = "auto") -> Backend:
@@ -161,35 +183,31 @@ def get_backend(name: str = "auto") -> Backend:
     """
     if not isinstance(name, str):
         raise TypeError(f"backend must be a name such as 'numpy', got {name!r}")
+    said = "backend"
     if name == "auto":
-        name = os.environ.get("GPUNET_BACKEND", "auto")
+        name, said = forced() or "auto", "GPUNET_BACKEND"
     if name == "auto":
-        return _load("cupy") if _load("cupy").problem() is None else _load("numpy")
-    name = name.partition(":")[0]
-    known_name("backend", name, _places())
-    backend = _load(name)
-    problem = backend.problem()
+        return _load("numpy" if _problem("cupy") else "cupy")
+    only_name = [] if ":" in name else ["auto"]
+    name = known_name(said, name.partition(":")[0], [*_places(), *only_name])
+    problem = _problem(name)
     if problem is not None:
-        raise BackendUnavailable(
-            f"backend {name!r} can't be used here: {problem} To install it: {backend.install}"
-        )
-    return backend
+        raise BackendUnavailable(f"{said} {name!r} can't be used here: {problem}")
+    return _load(name)
 
 
 def list_backends() -> list[BackendInfo]:
     """Every known backend: whether it is usable, its devices, or why not and what to install."""
     rows = []
     for name in _places():
-        try:
-            backend = _load(name)
-        except Exception as error:  # a stranger's broken package must not hide the others
-            rows.append(BackendInfo(name, False, (), f"{type(error).__name__}: {error}"))
-            continue
-        problem = backend.problem()
+        problem = _problem(name)
+        devices: tuple[str, ...] = ()
         if problem is None:
-            rows.append(BackendInfo(name, True, tuple(backend.devices()), ""))
-        else:
-            rows.append(BackendInfo(name, False, (), f"{problem} To install it: {backend.install}"))
+            try:
+                devices = tuple(_load(name).devices())
+            except Exception as error:
+                problem = f"its devices do not answer: {type(error).__name__}: {error}"
+        rows.append(BackendInfo(name, problem is None, devices, problem or ""))
     return rows
 
 
@@ -215,9 +233,8 @@ def owner(array: Any) -> Backend | None:
     """The usable backend whose library `array` is of; None for lists and anything else."""
     for name in _places():
         try:
-            backend = _load(name)
-        except Exception:  # said by list_backends
+            if _load(name).owns(array):
+                return _load(name)
+        except Exception:  # broken: said by list_backends
             continue
-        if backend.owns(array):
-            return backend
     return None

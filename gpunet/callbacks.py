@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpunet.checks import finite_number, known_name, positive_int
+from gpunet.files import require_folder
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gpunet.history import History
     from gpunet.network import Network
 
@@ -21,6 +21,38 @@ An object with ``start(network)`` or ``finish(network, history)`` has those call
 """
 
 BETTER = {"loss": -1.0, "val_loss": -1.0, "val_accuracy": 1.0}
+
+
+def checked_callbacks(callbacks: Any) -> list[Callback]:
+    """The callbacks as a list; one alone will do.
+
+    Raises
+    ------
+    TypeError
+        For what can't be called after an epoch.
+    """
+    given = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
+    for callback in given:
+        if isinstance(callback, type):
+            raise TypeError(f"a callback must be an object, got a class: write {callback.__name__}()")
+        if not callable(callback):
+            raise TypeError(f"a callback must be callable as callback(network, history), got {callback!r}")
+    return given
+
+
+def require_figures(callbacks: list[Callback], validated: bool, kind: str) -> None:
+    """Raise a ValueError if a callback monitors a figure that this run will not have."""
+    for callback in callbacks:
+        if not isinstance(callback, Best) or not callback.monitored:
+            continue
+        wanted = f"{type(callback).__name__} monitors {callback.monitor!r}"
+        if callback.monitor != "loss" and not validated:
+            raise ValueError(
+                f"{wanted}, which this run does not measure: give fit validation_data or "
+                "validation_fraction, or use monitor='loss'"
+            )
+        if callback.monitor == "val_accuracy" and kind == "values":
+            raise ValueError(f"{wanted}, but real targets have no accuracy; use monitor='val_loss'")
 
 
 class Best:
@@ -38,6 +70,11 @@ class Best:
         self.min_delta = finite_number("min_delta", min_delta, 0.0)
         self.start(None)
 
+    @property
+    def monitored(self) -> bool:
+        """Whether the figure is looked at."""
+        return True
+
     def start(self, network: Network | None) -> None:
         """Forget the last run."""
         self.epoch = 0
@@ -46,13 +83,7 @@ class Best:
 
     def better(self, network: Network, history: History) -> bool:
         """Whether the newest epoch is the best so far; if so, its weights are kept."""
-        figures = getattr(history, self.monitor)
-        if not figures:
-            raise ValueError(
-                f"monitor={self.monitor!r} has no figures in this run: "
-                "give fit validation data, or monitor 'loss'"
-            )
-        value = BETTER[self.monitor] * figures[-1]
+        value = BETTER[self.monitor] * getattr(history, self.monitor)[-1]
         if value <= self.value + (self.min_delta if self.epoch else 0.0):
             return False
         self.value, self.epoch = value, history.epochs
@@ -112,8 +143,19 @@ class Checkpoint(Best):
 
     def __init__(self, path: str | Path, best_only: bool = False, monitor: str = "val_loss") -> None:
         super().__init__(monitor)
-        self.path = path
+        self.path = Path(path)
         self.best_only = best_only
+
+    @property
+    def monitored(self) -> bool:
+        """Whether the figure is looked at."""
+        return self.best_only
+
+    def start(self, network: Network | None) -> None:
+        """Look whether there will be a place to save to, and forget the last run."""
+        if network is not None:
+            require_folder(self.path)
+        super().start(network)
 
     def __call__(self, network: Network, history: History) -> None:
         """Save if it is time to."""

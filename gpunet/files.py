@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gpunet.backend import get_backend
 from gpunet.errors import FileRefused
 from gpunet.layers import Dense, Dropout
 from gpunet.standardizer import Standardizer
@@ -25,17 +26,17 @@ def save(network: Network, path: str | Path) -> None:
     """Write a network; see :meth:`gpunet.Network.save`."""
     from safetensors.numpy import save as encode
 
-    weights, home = network._ready()
+    path = _real_path(path)
     tensors: dict[str, Any] = {}
-    for l, pair in enumerate(weights.parameters, start=1):
+    for l, pair in enumerate(network.parameters, start=1):
         for name, array in zip("Wb", pair, strict=True):
-            tensors[f"{name}{l}"] = np.ascontiguousarray(home.backend.to_host(array))
+            tensors[f"{name}{l}"] = np.ascontiguousarray(network.home.backend.to_host(array))
     standardizer = network.standardizer
     if standardizer is not None and standardizer.mean is not None:
         tensors["mean"], tensors["deviation"] = standardizer.mean, standardizer.deviation
     about = json.dumps(_describe(network), sort_keys=True)
     metadata = {"format": FORMAT, "network": about, "sha256": _digest(about, tensors)}
-    write_atomically(Path(path), encode(tensors, metadata))
+    write_atomically(path, encode(tensors, metadata))
 
 
 def load(path: str | Path, backend: str = "auto") -> Network:
@@ -53,18 +54,34 @@ def load(path: str | Path, backend: str = "auto") -> Network:
         If there is no such file.
     FileRefused
         If it is not such a file, or is damaged.
+    ValueError, BackendUnavailable
+        If there is no such backend, or it can't be used here.
     """
+    get_backend(backend)  # what is wrong with that is not the file's fault
+    path = Path(path)
+    if path.is_dir():
+        raise FileRefused(f"{path} is a folder, not a file saved by Network.save")
+    tensors, about = _read(path)
+    try:
+        return _build(tensors, about, backend)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise FileRefused(
+            f"{path} does not describe a network that this version of gpunet knows "
+            f"({type(error).__name__}: {error})"
+        ) from None
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Any]:
+    """Tensors and description, once format and digest are right."""
     from safetensors import SafetensorError
     from safetensors.numpy import load as decode
 
-    from gpunet.network import Network
-
-    path = Path(path)
     data = path.read_bytes()
     try:
         metadata = _metadata(data)
-        tensors = decode(data)
-    except (SafetensorError, ValueError, KeyError) as error:
+        if metadata.get("format") == FORMAT:
+            tensors = decode(data)
+    except (SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise FileRefused(
             f"{path} is not a safetensors file, or is cut short or damaged ({error}). "
             "gpunet.load reads what Network.save wrote."
@@ -76,7 +93,16 @@ def load(path: str | Path, backend: str = "auto") -> Network:
         )
     if _digest(metadata.get("network", ""), tensors) != metadata.get("sha256"):
         raise FileRefused(f"{path} is damaged: its SHA-256 does not match what was saved. Use another copy.")
-    about = json.loads(metadata["network"])
+    return tensors, json.loads(metadata["network"])
+
+
+def _build(tensors: dict[str, Any], about: Any, backend: str) -> Network:
+    """The network that a file describes."""
+    from gpunet.network import Network
+
+    standardizer = Standardizer(about["standardizer"]) if about["standardizer"] else None
+    if standardizer is not None and "mean" in tensors:
+        standardizer.mean, standardizer.deviation = tensors["mean"], tensors["deviation"]
     network = Network(
         [_layer(one) for one in about["layers"]],
         about["loss"],
@@ -84,11 +110,8 @@ def load(path: str | Path, backend: str = "auto") -> Network:
         about["seed"],
         backend,
         about["dtype"],
-        Standardizer(about["standardizer"]) if about["standardizer"] else None,
+        standardizer,
     )
-    if network.standardizer is not None and "mean" in tensors:
-        network.standardizer.mean = tensors["mean"]
-        network.standardizer.deviation = tensors["deviation"]
     count = len(network.layers)
     network.set_parameters([(tensors[f"W{l}"], tensors[f"b{l}"]) for l in range(1, count + 1)])
     network.epochs_trained = about["epochs_trained"]
@@ -96,9 +119,24 @@ def load(path: str | Path, backend: str = "auto") -> Network:
     return network
 
 
+def _real_path(path: str | Path) -> Path:
+    """Where a file will lie, through links; its folder must be there."""
+    path = Path(os.path.realpath(path))
+    require_folder(path)
+    return path
+
+
+def require_folder(path: Path) -> None:
+    """Raise an error unless a file can be put at `path`."""
+    if path.is_dir():
+        raise IsADirectoryError(f"can't save to {path}: it is a folder; add a file name")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"can't save to {path}: there is no folder {path.parent}; make it first")
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Put `data` at `path`: after a crash at any moment there is the old file or the new one."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -132,9 +170,10 @@ def _metadata(data: bytes) -> dict[str, Any]:
     if length > len(data) - 8:
         raise ValueError("its header is longer than the file")
     header = json.loads(data[8 : 8 + length])
-    if not isinstance(header, dict):
+    metadata = header.get("__metadata__", {}) if isinstance(header, dict) else None
+    if not isinstance(metadata, dict):
         raise ValueError("its header is no table")
-    return dict(header.get("__metadata__", {}))
+    return metadata
 
 
 def _digest(about: str, tensors: dict[str, Any]) -> str:
@@ -148,7 +187,7 @@ def _digest(about: str, tensors: dict[str, Any]) -> str:
 
 def _describe(network: Network) -> dict[str, Any]:
     layers: list[dict[str, Any]] = []
-    for layer, rate in zip(network.layers, network._dropouts, strict=True):
+    for layer, rate in zip(network.layers, network.dropouts, strict=True):
         if rate:
             layers.append({"dropout": rate})
         # A start that is a function of the user's can't be written down; the weights are, so it isn't needed.

@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+import difflib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet.backend import Backend
 from gpunet.descent import Program, Reference
 from gpunet.errors import Diverged, OutOfMemory
+from gpunet.examples import Data
 from gpunet.history import History
+from gpunet.home import Home
+from gpunet.optimizers import OPTIMIZERS, Adam, GradientDescent, Optimizer
 from gpunet.plan import Plan
+from gpunet.weights import Weights
 
 Array = Any
 
-# Longest part of an epoch, in examples, that runs between two looks at the progress bar.
-PART = 500_000
 
+def checked_optimizer(optimizer: Any) -> Optimizer:
+    """`optimizer`, or ``GradientDescent(0.1)`` for None.
 
-class Data(NamedTuple):
-    """A training set as columns on its device."""
-
-    X: Array
-    Y: Array
-    weights: Array | None
+    Raises
+    ------
+    TypeError
+        If it is none of gpunet's.
+    """
+    if optimizer is None:
+        return GradientDescent()
+    if isinstance(optimizer, Optimizer):
+        return optimizer
+    name = optimizer.lower() if isinstance(optimizer, str) else getattr(optimizer, "__name__", "")
+    near = difflib.get_close_matches(name.lower(), OPTIMIZERS, n=1)
+    meant = OPTIMIZERS[near[0]] if near else GradientDescent if name.lower() == "sgd" else Adam
+    raise TypeError(
+        f"optimizer must be an object such as gpunet.{meant.__name__}(learning_rate={meant().learning_rate}), "
+        f"got {optimizer!r}"
+    )
 
 
 class Course(NamedTuple):
@@ -36,11 +50,12 @@ class Course(NamedTuple):
     keys: Any
 
 
-class Weights(NamedTuple):
-    """Where training stands."""
+class Stage(NamedTuple):
+    """Where an epoch began, so that it can be run again."""
 
-    parameters: Sequence[tuple[Array, Array]]
-    state: Sequence[tuple[tuple[Array, ...], tuple[Array, ...]]]
+    weights: Weights
+    course: Course
+    updates: int  # that the optimizer's state has behind it
 
 
 class Run:
@@ -49,33 +64,35 @@ class Run:
     Parameters
     ----------
     plan : Plan
-    backend : Backend
-    device : str
+    home : Home
     data : Data
     seed : int
         Of the network: order and dropout of an epoch depend on it and on the epoch's number alone.
     shuffle : bool
     epochs : int
+    part : int
+        Most examples that a program is given at once: how often a progress bar can move.
     """
 
     def __init__(
         self,
         plan: Plan,
-        backend: Backend,
-        device: str,
+        home: Home,
         data: Data,
         seed: int,
         shuffle: bool,
         epochs: int,
+        part: int,
     ) -> None:
         self.plan = plan
-        self.backend = backend
-        self.device = device
+        self.home = home
         self.data = data
         self.seed = seed
         self.shuffle = shuffle
         self.epochs = epochs
-        self.reference = Reference(backend.namespace(), plan)
+        self.part = part
+        backend, device = home
+        self.reference = Reference(home.xp, plan)
         self.program: Program = backend.compile(plan, device) or self.reference
         self.history = History(
             examples=plan.examples,
@@ -120,29 +137,32 @@ class Run:
             with np.errstate(all="ignore"):
                 parameters, state, losses = program(*weights, *self.data, order, coefficients, keys)
         except Exception as error:
-            if not self.backend.out_of_memory(error):
+            if not self.home.backend.out_of_memory(error):
                 raise
             raise OutOfMemory(
-                f"{self.device} ran out of memory in an update with batch_size="
+                f"{self.home.device} ran out of memory in an update with batch_size="
                 f"{self.plan.batch_size}; the network keeps the weights it had. Use a smaller "
                 f"batch_size, or backend='numpy'. ({error})"
             ) from error
-        return Weights(parameters, state), self.backend.to_host(losses)
+        return Weights(parameters, state), self.home.backend.to_host(losses)
 
     def _send(self, host: Any) -> Array:
-        return self.backend.from_host(np.ascontiguousarray(host), self.device)
+        return self.home.send(np.ascontiguousarray(host))
 
-    def epoch(self, weights: Weights, course: Course, seen: Callable[[int], None]) -> tuple[Weights, Any]:
+    def epoch(
+        self, weights: Weights, course: Course, seen: Callable[[int, float], None]
+    ) -> tuple[Weights, Any]:
         """One epoch, in parts short enough for a progress bar to move."""
         losses = []
         for steps in self._parts():
             weights, part = self.advance(self.program, weights, course, steps)
             losses.append(part)
-            seen(min(len(steps) * self.plan.batch_size, self.plan.examples))
+            last = min(steps.stop * self.plan.batch_size, self.plan.examples)
+            seen(last - steps.start * self.plan.batch_size, float(np.mean(part, dtype=np.float64)))
         return weights, np.concatenate(losses)
 
     def _parts(self) -> Iterator[range]:
-        size = max(PART // self.plan.batch_size, 1)
+        size = max(self.part // self.plan.batch_size, 1)
         for start in range(0, self.plan.steps, size):
             yield range(start, min(start + size, self.plan.steps))
 
@@ -155,21 +175,22 @@ class Run:
 
     def finite(self, weights: Weights) -> bool:
         """Whether all parameters are finite."""
-        xp = self.backend.namespace()
+        xp = self.home.xp
         return all(bool(xp.all(xp.isfinite(p))) for layer in weights.parameters for p in layer)
 
-    def last_good(self, past: list[tuple[Weights, Course]], bad: int) -> Weights:
-        """The weights before the update that led to step `bad` of the last epoch of `past`.
+    def last_good(self, past: list[Stage], bad: int) -> tuple[Weights, int]:
+        """The weights before the update that led to step `bad` of the last epoch, and their updates.
 
         They are found by running that epoch again up to there: nothing is kept step by step.
         """
-        weights, course = past[-1]
+        stage = past[-1]
         if bad == 0 and len(past) > 1:
-            (weights, course), bad = past[-2], self.plan.steps
-        if bad < 2:
-            return weights
-        again, _ = self.advance(self.reference, weights, course, range(bad - 1))
-        return again if self.finite(again) else weights
+            stage, bad = past[-2], self.plan.steps
+        if bad > 1:
+            again, _ = self.advance(self.reference, stage.weights, stage.course, range(bad - 1))
+            if self.finite(again):
+                return again, stage.updates + bad - 1
+        return stage.weights, stage.updates
 
 
 def train(
@@ -177,9 +198,9 @@ def train(
     weights: Weights,
     epochs_before: int,
     updates_before: int,
-    commit: Callable[[Weights, int], None],
+    commit: Callable[[Weights, int, int], None],
     after_epoch: Callable[[], bool],
-    seen: Callable[[int], None],
+    seen: Callable[[int, float], None],
 ) -> None:
     """Run the epochs.
 
@@ -190,11 +211,12 @@ def train(
         Where to start.
     epochs_before, updates_before : int
         What the network has behind it, and what the optimizer's state has.
-    commit : callable ``(weights, updates)``
-        Takes the weights of every epoch that ended well.
+    commit : callable ``(weights, updates, epochs)``
+        Takes the weights of every epoch that ended well, and what is behind them.
     after_epoch : callable ``() -> bool``
         Validation, progress and callbacks; True ends the run.
-    seen : callable ``(examples)``
+    seen : callable ``(examples, loss)``
+        Told of every part of an epoch that has run.
 
     Raises
     ------
@@ -203,17 +225,17 @@ def train(
     """
     history, plan = run.history, run.plan
     sizes = np.array([last - first for first, last in plan.batches()])
-    past: list[tuple[Weights, Course]] = []
+    past: list[Stage] = []
     for epoch in range(run.epochs):
         updates = updates_before + epoch * plan.steps
         course = run.course(epoch, epochs_before + epoch, updates)
-        past = [*past[-1:], (weights, course)]
+        past = [*past[-1:], Stage(weights, course, updates)]
         started = time.perf_counter()
         weights, losses = run.epoch(weights, course, seen)
         history.seconds.append(time.perf_counter() - started)
         bad = run.first_bad(weights, losses)
         if bad is not None:
-            commit(run.last_good(past, bad), updates + bad)
+            commit(*run.last_good(past, bad), epochs_before + epoch)
             raise Diverged(
                 f"training diverged in epoch {epoch + 1}, step {min(bad + 1, plan.steps)} of "
                 f"{plan.steps}: the loss is no longer finite. The network keeps the weights of the last "
@@ -222,7 +244,7 @@ def train(
                 epoch + 1,
                 min(bad + 1, plan.steps),
             )
-        commit(weights, updates + plan.steps)
+        commit(weights, updates + plan.steps, epochs_before + epoch + 1)
         history.loss.append(float(np.average(losses, weights=sizes)))
         history.learning_rate.append(float(course.coefficients[-1, 0]))
         history.epochs += 1

@@ -1,54 +1,32 @@
-"""From rows to columns: what people pass in, checked, and turned into what the math room works on.
+"""From what people pass in to rows on a device, checked.
 
-People hold examples as rows, ``(m, n)``; the lecture holds them as columns, ``(n, m)``. The turn is made here
-and nowhere else, as a transposed view. Every check runs before any weight changes, on the device that
-holds the data.
+People hold examples as rows, ``(m, n)``; the lecture holds them as columns, ``(n, m)``: `examples` turns one into
+the other, as a transposed view. Every check runs before any weight changes, on the device that holds the
+data.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from gpunet.activations import ACTIVATIONS
-from gpunet.backend import Backend, owner
+from gpunet.backend import owner
+from gpunet.home import Home
 
 Array = Any
 
-
-class Home(NamedTuple):
-    """The library and device that an array came from; where results go back to."""
-
-    backend: Backend
-    device: str
-
-
-class Targets(NamedTuple):
-    """Targets as columns, and what they mean."""
-
-    Y: Array  # (n[L], m)
-    kind: str  # "classes": argmax counts; "labels": each output counts at ½; "values": no accuracy
-
-
-def home_of(arrays: dict[str, Any]) -> Home | None:
-    """The one library and device of the given arrays; None if all are lists.
-
-    Raises
-    ------
-    ValueError
-        If they come from different libraries or devices.
-    """
-    found: dict[str, Home] = {}
-    for name, array in arrays.items():
-        backend = owner(array)
-        if backend is not None:
-            found[name] = Home(backend, backend.device_of(array))
-    if len({(home.backend.name, home.device) for home in found.values()}) > 1:
-        said = ", ".join(f"{n} in {h.backend.name} on {h.device}" for n, h in found.items())
-        raise ValueError(f"all arrays of one call must be of one library and device; got {said}")
-    return next(iter(found.values()), None)
+# What NumPy's kinds of dtype hold, in words, where that is no real number.
+NOT_REAL = {
+    "U": "text",
+    "S": "text",
+    "T": "text",
+    "O": "Python objects (None, text or rows of different lengths among them?)",
+    "c": "complex numbers",
+    "M": "dates",
+    "m": "time spans",
+}
 
 
 def bring(name: str, array: Any, target: Home, dtype: str | None) -> Array:
@@ -63,37 +41,60 @@ def bring(name: str, array: Any, target: Home, dtype: str | None) -> Array:
     if source is not None and source.name == target.backend.name:
         moved = target.backend.move(array, target.device)
     else:
-        host = source.to_host(array) if source is not None else _from_lists(name, array)
-        _real(name, host.dtype)
-        if dtype is not None and host.dtype.kind == "f":
-            # Cast before the transfer: half the traffic for float64 data, and libraries that have no
-            # float64 never see it.
-            host = host.astype(dtype, copy=False)
-        moved = target.backend.from_host(np.ascontiguousarray(host), target.device)
-    xp = target.backend.namespace()
+        host = source.to_host(array) if source is not None else from_lists(name, array)
+        require_real(name, host.dtype)
+        if dtype is not None and host.dtype.itemsize > 1 and host.dtype.kind != "b":
+            # Cast before the transfer: half the traffic for 64-bit data, and libraries without such types
+            # never see them. Bytes travel as bytes.
+            with np.errstate(over="ignore"):  # too large becomes infinity, which `require_finite` says
+                host = host.astype(dtype, copy=False)
+        moved = target.send(np.ascontiguousarray(host, host.dtype.newbyteorder("=")))
+    xp = target.xp
     if not xp.isdtype(moved.dtype, ("bool", "integral", "real floating")):
-        _real(name, moved.dtype)
-    return moved if dtype is None else xp.astype(moved, getattr(xp, dtype), copy=False)
+        require_real(name, moved.dtype)
+    if dtype is None:
+        return moved
+    with np.errstate(over="ignore"):
+        return xp.astype(moved, getattr(xp, dtype), copy=False)
 
 
-def _from_lists(name: str, values: Any) -> Any:
+def from_lists(name: str, values: Any) -> Any:
+    """Lists, tables and the like as a NumPy array."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ValueError(f"{name} has masked entries: fill them, or remove their rows")
+    if hasattr(values, "toarray"):
+        raise TypeError(f"{name} is a sparse matrix; pass {name}.toarray()")
     if hasattr(values, "to_numpy"):  # a pandas or polars table
         return np.asarray(values.to_numpy())
     try:
         return np.asarray(values)
     except ValueError as error:
-        raise ValueError(f"{name} is ragged: its rows have different lengths ({error})") from None
+        raise ValueError(f"{name} is ragged: {_first_odd_row(values) or error}") from None
 
 
-def _real(name: str, dtype: Any) -> None:
-    if getattr(dtype, "kind", "O") in "biuf":
+def _first_odd_row(values: Any) -> str:
+    """Which row of a ragged list differs from row 0."""
+    lengths = [len(row) if hasattr(row, "__len__") else None for row in values]
+    for i, length in enumerate(lengths):
+        if length != lengths[0]:
+            said = [f"{n} entries" if n is not None else "a single number" for n in (lengths[0], length)]
+            return f"row 0 has {said[0]}, row {i} has {said[1]}"
+    return ""
+
+
+def require_real(name: str, dtype: Any) -> None:
+    """Raise a TypeError unless `dtype` is one of real numbers or truth values."""
+    kind = getattr(dtype, "kind", None)
+    if kind is not None and kind in "biuf":
         return
-    hint = (
-        " Class names become numbers with numpy.unique(y, return_inverse=True)."
-        if getattr(dtype, "kind", "O") in "OUS" and name.endswith("y")
-        else ""
-    )
-    raise TypeError(f"{name} must hold real numbers, it holds {dtype}.{hint}")
+    hint = ""
+    if kind is not None and kind in "OUST":
+        hint = (
+            " Class names become numbers with classes, y = numpy.unique(names, return_inverse=True)."
+            if name.endswith("y")
+            else f" If its entries are numbers, pass numpy.asarray({name}, dtype=float)."
+        )
+    raise TypeError(f"{name} must hold real numbers, it holds {NOT_REAL.get(kind or '', str(dtype))}.{hint}")
 
 
 def shape_of(name: str, X: Any, inputs: int | None) -> tuple[int, int]:
@@ -101,12 +102,16 @@ def shape_of(name: str, X: Any, inputs: int | None) -> tuple[int, int]:
 
     Raises
     ------
-    ValueError
-        For a shape that is not rows of examples.
+    ValueError, TypeError
+        For what is no array, and for a shape that is not rows of examples.
     """
-    shape = tuple(X.shape) if hasattr(X, "shape") else _from_lists(name, X).shape
+    shape = tuple(X.shape)
     if len(shape) not in (2, 3, 4):
-        hint = f" One example alone is {name}.reshape(1, -1)." if len(shape) == 1 else ""
+        hint = ""
+        if len(shape) == 1 and shape[0]:
+            hint = f" One example alone is {name}.reshape(1, -1)."
+            if inputs in (1, None):
+                hint += f" {shape[0]} examples of one feature are {name}.reshape(-1, 1)."
         raise ValueError(
             f"{name} must be rows of examples, (m, n), or images, (m, height, width[, channels]); "
             f"got shape {shape}.{hint}"
@@ -115,8 +120,11 @@ def shape_of(name: str, X: Any, inputs: int | None) -> tuple[int, int]:
     if m == 0 or n == 0:
         raise ValueError(f"{name} is empty: its shape is {shape}")
     if inputs is not None and n != inputs:
-        columns = len(shape) == 2 and m == inputs
-        hint = f" These look like columns: pass {name}.T." if columns else ""
+        hint = ""
+        if len(shape) == 2 and m == inputs:
+            hint = f" These look like columns: pass {name}.T."
+        elif math.prod(shape) == inputs:
+            hint = f" One example alone is {name}.reshape(1, -1)."
         raise ValueError(
             f"{name} has {n} features an example (shape {shape}), the network takes {inputs}.{hint}"
         )
@@ -131,12 +139,16 @@ def features(name: str, X: Any, target: Home, dtype: str, inputs: int | None) ->
     ValueError, TypeError
         For a wrong shape or dtype, or the first row that holds NaN or infinity.
     """
+    if isinstance(X, str | bytes | dict) or X is None:
+        raise TypeError(f"{name} must be an array or a list of rows, got {type(X).__name__}")
+    if not hasattr(X, "shape"):
+        X = from_lists(name, X)
+        require_real(name, X.dtype)
     m, n = shape_of(name, X, inputs)
     rows = bring(name, X, target, dtype)
-    xp = target.backend.namespace()
     if len(rows.shape) != 2:
-        rows = xp.reshape(rows, (m, n))
-    require_finite(xp, name, rows)
+        rows = target.xp.reshape(rows, (m, n))
+    require_finite(target.xp, name, rows)
     return rows
 
 
@@ -151,172 +163,13 @@ def require_finite(xp: Any, name: str, rows: Array) -> None:
         good = xp.all(good, axis=1)
     if bool(xp.all(good)):
         return
-    row = int(xp.argmax(xp.astype(~good, xp.int8)))
+    kind = str(rows.dtype).rpartition(".")[2]
     raise ValueError(
-        f"{name} holds NaN or infinity, first in row {row}. Remove or fill such rows before training."
+        f"{name} holds NaN, infinity or a number too large for {kind}, first in row {first_true(xp, ~good)}. "
+        "Remove, fill or scale such rows."
     )
 
 
-def _first(xp: Any, bad: Array) -> int:
-    return int(xp.argmax(xp.astype(bad, xp.int8)))
-
-
-def targets(
-    name: str, y: Any, target: Home, dtype: str, m: int, units: int, activation: str, loss: str
-) -> Targets:
-    """Y as columns ``(n[L], m)``: class numbers become one-hot, everything is in reach of the output.
-
-    Parameters
-    ----------
-    name : str
-        What to call it in messages.
-    y : array or list
-        Class numbers ``(m,)``, one-hot or multi-label rows ``(m, k)``, or real targets ``(m, k)``; ``(m,)`` where
-        there is one output.
-    target : Home
-    dtype : str
-    m, units : int
-        Examples, and outputs ``n[L]``.
-    activation, loss : str
-        Of the output.
-
-    Raises
-    ------
-    ValueError, TypeError
-        Naming the first row at fault.
-    """
-    xp = target.backend.namespace()
-    y = bring(name, y, target, None)
-    shape = tuple(y.shape)
-    by_class = len(shape) == 1 and units > 1
-    if by_class:
-        if shape != (m,):
-            raise ValueError(f"{name} has {shape[0]} labels for {m} examples")
-        rows = _one_hot(xp, name, y, units, getattr(xp, dtype))
-    else:
-        rows = xp.astype(y, getattr(xp, dtype), copy=False)
-        if len(shape) == 1 and units == 1 and shape == (m,):
-            rows = xp.reshape(rows, (m, 1))
-        elif shape != (m, units):
-            raise ValueError(_wrong_target_shape(name, shape, m, units))
-        require_finite(xp, name, rows)
-        _reachable(xp, name, rows, activation, loss)
-    if by_class or activation == "softmax":
-        kind = "classes"
-    else:
-        kind = "labels" if activation == "sigmoid" else "values"
-    return Targets(rows.T, kind)
-
-
-def _wrong_target_shape(name: str, shape: tuple[int, ...], m: int, units: int) -> str:
-    wanted = f"({m}, {units})" + (f" or ({m},)" if units == 1 else f", or class numbers ({m},)")
-    if shape == (units, m) and shape != (m, units):
-        hint = f" These look like columns: pass {name}.T."
-    elif units > 1 and shape == (m, 1):
-        hint = f" Class numbers are flat: pass {name}[:, 0]."
-    elif len(shape) == 2 and shape[0] == m:
-        hint = f" The last layer has {units} units: give it {shape[1]}, or mend the targets."
-    elif len(shape) in (1, 2) and shape[0] != m:
-        hint = f" X has {m} examples."
-    else:
-        hint = ""
-    return f"{name} must have shape {wanted} for this network; got {shape}.{hint}"
-
-
-def _one_hot(xp: Any, name: str, y: Array, units: int, dtype: Any) -> Array:
-    if xp.isdtype(y.dtype, "bool"):
-        y = xp.astype(y, xp.int32)
-    if xp.isdtype(y.dtype, "real floating"):
-        require_finite(xp, name, y)
-        fractional = y != xp.floor(y)
-        if bool(xp.any(fractional)):
-            row = _first(xp, fractional)
-            raise ValueError(
-                f"{name} must hold class numbers 0 to {units - 1}; row {row} is {float(y[row]):g}. "
-                f"Real targets for {units} outputs have shape (m, {units})."
-            )
-    # Compared in a signed type: an unsigned one can't be negative, and has no room to say so.
-    y = xp.astype(y, xp.int32 if xp.isdtype(y.dtype, "real floating") else _signed(xp, y.dtype))
-    outside = (y < 0) | (y >= units)
-    if bool(xp.any(outside)):
-        row = _first(xp, outside)
-        hint = " Count classes from 0." if int(y[row]) == units else ""
-        raise ValueError(
-            f"{name} must hold class numbers 0 to {units - 1}, one for each of the network's {units} "
-            f"outputs; row {row} is {int(y[row])}.{hint}"
-        )
-    classes = xp.arange(units, dtype=y.dtype, device=y.device)
-    return xp.astype(y[:, None] == classes[None, :], dtype)
-
-
-def _signed(xp: Any, dtype: Any) -> Any:
-    return xp.int32 if xp.isdtype(dtype, "unsigned integer") else dtype
-
-
-def _reachable(xp: Any, name: str, rows: Array, activation: str, loss: str) -> None:
-    """Refuse a target that the output can never be."""
-    low, high = ACTIVATIONS[activation].low, ACTIVATIONS[activation].high
-    if loss in ("logistic", "cross_entropy"):
-        low, high = max(low, 0.0), min(high, 1.0)
-    bad = xp.any((rows < low) | (rows > high), axis=1)
-    if bool(xp.any(bad)):
-        row = _first(xp, bad)
-        values = rows[row, :]
-        off = values[_first(xp, (values < low) | (values > high))]
-        bounds = f"from {low:g} up" if high == math.inf else f"from {low:g} to {high:g}"
-        raise ValueError(
-            f"{name} holds {float(off):g} in row {row}, which a {activation} output with {loss} loss can't "
-            f"reach: it gives values {bounds}. Scale the targets, or use an identity output with "
-            "squared_error."
-        )
-    if loss == "cross_entropy":
-        total = xp.sum(rows, axis=1)
-        bad = xp.abs(total - 1.0) > 1e-3
-        if bool(xp.any(bad)):
-            row = _first(xp, bad)
-            raise ValueError(
-                f"{name} must sum to 1 in each row for cross_entropy, where exactly one class is true; row "
-                f"{row} sums to {float(total[row]):g}. For several at once use sigmoid outputs with the "
-                "logistic loss."
-            )
-
-
-def example_weights(
-    sample_weight: Any, class_weight: Any, Y: Array, kind: str, target: Home, dtype: str
-) -> Array | None:
-    """Weights of the examples, ``(1, m)``: ``sample_weight`` times the weight of each one's class.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a wrong length, negative or non-finite weights, or class weights where there are no classes.
-    """
-    xp = target.backend.namespace()
-    k, m = Y.shape
-    weights = None
-    if sample_weight is not None:
-        w = bring("sample_weight", sample_weight, target, dtype)
-        if tuple(w.shape) != (m,):
-            raise ValueError(f"sample_weight must have shape ({m},), got {tuple(w.shape)}")
-        require_finite(xp, "sample_weight", w)
-        if bool(xp.any(w < 0)):
-            raise ValueError(f"sample_weight is negative in row {_first(xp, w < 0)}")
-        weights = xp.reshape(w, (1, m))
-    if class_weight is not None:
-        if kind == "values" or (kind == "labels" and k > 1):
-            raise ValueError("class_weight needs classes; use sample_weight for these targets")
-        count = max(k, 2)
-        given = class_weight if isinstance(class_weight, dict) else dict(enumerate(class_weight))
-        unknown = [c for c in given if c not in range(count)]
-        if unknown:
-            raise ValueError(f"class_weight names class {unknown[0]!r}; classes are 0 to {count - 1}")
-        row = np.array([given.get(c, 1.0) for c in range(count)], dtype=dtype)
-        if not np.all(np.isfinite(row)) or np.any(row < 0):
-            raise ValueError(f"class weights must be finite and not negative, got {class_weight!r}")
-        per_class = target.backend.from_host(row, target.device)
-        if k == 1:
-            of_class = per_class[0] * (1.0 - Y) + per_class[1] * Y
-        else:
-            of_class = xp.reshape(per_class, (1, k)) @ Y
-        weights = of_class if weights is None else weights * of_class
-    return weights
+def first_true(xp: Any, flags: Array) -> int:
+    """Index of the first true entry."""
+    return int(xp.argmax(xp.astype(flags, xp.int8)))

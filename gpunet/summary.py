@@ -16,7 +16,7 @@ def summary(network: Network) -> str:
     first = f"({n_in if known else '?'}, m)"
     lines.append(f"{'inputs':<22}{first:>14}")
     total = 0
-    for l, (layer, rate) in enumerate(zip(network.layers, network._dropouts, strict=True)):
+    for l, (layer, rate) in enumerate(zip(network.layers, network.dropouts, strict=True)):
         if rate:
             lines.append(f"{f'dropout {rate:g}':<22}")
         know = known or l > 0

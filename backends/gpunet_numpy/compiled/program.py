@@ -91,6 +91,14 @@ def run(kernel: Callable[..., None], dtype: str, *arguments: Any) -> None:
             other.result()
 
 
+_NO_ADDRESSES = np.zeros(3, dtype=np.int64)
+
+
+def run_alone(kernel: Callable[..., None], *arguments: Any) -> None:
+    """Run a kernel that needs neither BLAS nor company on this thread."""
+    kernel(0, 1, _NO_ADDRESSES, *arguments)
+
+
 class Flat:
     """Parameters and slots of a plan in one flat array each, layer by layer, W then b."""
 

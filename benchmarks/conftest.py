@@ -1,0 +1,110 @@
+"""Options of the suite, what its tests share, and where the results go.
+
+``pytest benchmarks --backend numpy [--quick] [--peers jax_scan,torch_eager]``
+"""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks import data, machine, peers
+from benchmarks.settings import Settings
+from benchmarks.team import Team
+
+RESULTS = Path(__file__).parent / "results"
+SUITE = pytest.StashKey()
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("gpunet's benchmarks")
+    group.addoption("--backend", default="numpy", help="gpunet's backend, for example numpy or cupy:0")
+    group.addoption("--quick", action="store_true", help="a few cells, short turns: under two minutes")
+    group.addoption(
+        "--peers", default="", help="names separated by commas; all that are installed without it"
+    )
+
+
+class Suite:
+    """One run: who takes part, their processes, and what the results say about the run itself."""
+
+    def __init__(self, backend, quick, asked):
+        self.quick = quick
+        self.names, absent = peers.selected(asked, quick)
+        self.folder = tempfile.TemporaryDirectory(prefix="gpunet-benchmarks-")
+        seconds, rounds = (0.1, 3) if quick else (0.3, 5)
+        self.settings = Settings(backend, self.folder.name, machine.threads(), seconds, rounds)
+        self.team = Team(self.settings)
+        self.record = {
+            "machine": machine.describe(backend, quick),
+            "data": data.write(self.folder.name),
+            "absent": {peers.CONTENDERS[name].label: why for name, why in absent.items()},
+            "equal": {},
+        }
+
+    @property
+    def peak(self):
+        return self.record["machine"]["sgemm_gflops"]["best"]
+
+    def those(self, condition=lambda about: True, *, among=None):
+        """Names of the contenders of a table."""
+        found = [name for name in self.names if condition(peers.CONTENDERS[name])]
+        return found if among is None else [name for name in found if name in among]
+
+    def close(self):
+        self.team.close()
+        self.folder.cleanup()
+
+
+def pytest_configure(config):
+    option = config.option
+    # Comparing weights alone leaves nothing to save, which is no error.
+    config.addinivalue_line("filterwarnings", "ignore:Not saving anything")
+    if getattr(option, "benchmark_json", None) is None and not option.collectonly:
+        kind = "-quick" if option.quick else ""
+        name = f"{time.strftime('%Y-%m-%d')}-{option.backend.replace(':', '')}-{machine.slug()}{kind}.json"
+        option.benchmark_json = Late(RESULTS / name)
+
+
+class Late:
+    """A file that is opened when there is something to write, so that a run that fails keeps the last results."""
+
+    def __init__(self, path):
+        self.name = str(path)
+        self.open = functools.partial(path.open, "wb")
+
+    def __enter__(self):
+        self.file = self.open()
+        return self.file
+
+    def __exit__(self, *error):
+        self.file.close()
+
+
+@pytest.fixture(scope="session")
+def suite(request):
+    option = request.config.option
+    asked = [name for name in option.peers.split(",") if name]
+    running = Suite(option.backend, option.quick, asked)
+    request.config.stash[SUITE] = running.record
+    yield running
+    running.close()
+
+
+def pytest_generate_tests(metafunc):
+    """A test module's `cases(quick)` become the values of its `case`."""
+    if "case" in metafunc.fixturenames:
+        found = metafunc.module.cases(metafunc.config.option.quick)
+        metafunc.parametrize("case", found, ids=[case.name for case in found])
+
+
+def pytest_benchmark_update_json(config, benchmarks, output_json):
+    output_json["suite"] = config.stash.get(SUITE, {})
+
+
+def pytest_benchmark_update_machine_info(config, machine_info):
+    machine_info.pop("node", None)  # what the machine is matters, not what it is called

@@ -1,0 +1,34 @@
+"""Every contender computes what gpunet's reference computes: the weights after an epoch are the same."""
+
+import numpy as np
+import pytest
+
+from benchmarks.cases import equal_cases as cases  # noqa: F401
+from benchmarks.team import Failed, LeftOut
+
+# Distance of the weights, as a share of the way that they have come. Adam's ε stands in different places.
+CLOSE = {"plain": 1e-3, "momentum": 1e-3, "adam": 2e-2}
+
+
+def flat(weights):
+    return np.concatenate([p.ravel() for pair in weights for p in pair]).astype(np.float64)
+
+
+def test_equal(suite, case):
+    start = flat(case.network.start())
+    oracle = flat(suite.team.ask("gpunet_reference", "learn", case, 1)[0])
+    way, wrong = np.linalg.norm(oracle - start), {}
+    found = suite.record["equal"][case.name] = {}
+    for name in suite.those(lambda about: about.trains):
+        try:
+            weights, _ = suite.team.ask(name, "learn", case, 1)
+        except LeftOut:
+            continue
+        except Failed as error:
+            wrong[name] = str(error)
+            continue
+        found[name] = float(np.linalg.norm(flat(weights) - oracle) / way)
+        if not found[name] < CLOSE[case.optimizer]:
+            wrong[name] = found[name]
+    if wrong:
+        pytest.fail(f"other weights than the reference's, as a share of the way from the start: {wrong}")

@@ -1,0 +1,35 @@
+"""Seconds of training until 98% of the test images are right, for each way of descent."""
+
+import pytest
+
+from benchmarks.cases import to_98_cases
+from benchmarks.contest import Contest
+from benchmarks.data import mnist_folder
+
+WHO = ("gpunet", "jax_scan")
+GOAL, MOST_EPOCHS = 0.98, 300
+
+
+def pytest_generate_tests(metafunc):
+    found = [(way, case) for way, some in to_98_cases(metafunc.config.option.quick).items() for case in some]
+    metafunc.parametrize(("way", "setting"), found, ids=[f"{case.name}-{case.rate}" for _, case in found])
+
+
+@pytest.mark.skipif(mnist_folder() is None, reason="full MNIST is not here: GPUNET_DATA names its folder")
+def test_time_to_98(benchmark, suite, way, setting):
+    def ask(name):
+        return suite.team.ask(name, "until", setting, GOAL, MOST_EPOCHS)
+
+    contest = Contest(suite.those(among=WHO), ask)
+    contest.run(benchmark, 1 if setting.batch is None or suite.quick else 3)
+    for name, turns in contest.turns.items():
+        contest.about[name] = {
+            key: turns[-1][key] for key in ("epochs", "accuracy", "reached", "compiling", "program")
+        }
+    benchmark.extra_info.update(
+        kind="time to 98%",
+        net=setting.network.title,
+        way=way,
+        setting=f"batch {setting.batch or 'full'}, {setting.optimizer}, rate {setting.learning_rate:g}",
+        **contest.result(lambda turn: turn["seconds"], more_is_better=False),
+    )

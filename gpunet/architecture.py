@@ -1,0 +1,80 @@
+"""Whether layers and loss make a network: the checks of construction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpunet.activations import ACTIVATIONS
+from gpunet.checks import known_name
+from gpunet.layers import Dense, Dropout
+from gpunet.losses import LOSSES
+
+
+def dense_and_dropouts(layers: Any) -> tuple[tuple[Dense, ...], tuple[float, ...]]:
+    """The dense layers, and the dropout rate of each one's inputs.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If these layers make no network.
+    """
+    if isinstance(layers, Dense | Dropout):
+        layers = [layers]
+    if isinstance(layers, str | dict) or not hasattr(layers, "__iter__"):
+        raise TypeError(f"layers must be a list such as [Dense(10, 'softmax')], got {layers!r}")
+    dense: list[Dense] = []
+    rates: list[float] = []
+    rate = 0.0
+    for layer in layers:
+        if isinstance(layer, Dropout):
+            rate = 1.0 - (1.0 - rate) * (1.0 - layer.rate)
+        elif isinstance(layer, Dense):
+            dense.append(layer)
+            rates.append(rate)
+            rate = 0.0
+        else:
+            raise TypeError(f"a layer must be a Dense or a Dropout, got {layer!r}.{_meant(layer)}")
+    if not dense:
+        raise ValueError("a network needs at least one Dense layer, its output")
+    if rate:
+        raise ValueError("Dropout after the last layer would drop predictions; put it before")
+    return tuple(dense), tuple(rates)
+
+
+def _meant(layer: Any) -> str:
+    """What was probably meant by something that is no layer."""
+    if layer is Dense or layer is Dropout:
+        return f" Give it its size: {layer.__name__}({'10' if layer is Dense else '0.2'})."
+    if isinstance(layer, str) and layer in ACTIVATIONS:
+        return f" An activation belongs to its layer: Dense(10, {layer!r})."
+    if isinstance(layer, int):
+        return f" Dense({layer}, 'relu') is a layer of {layer} units."
+    return ""
+
+
+def loss_for(output: Dense, loss: str | None) -> str:
+    """The loss, checked against the output activation; None takes the natural one.
+
+    Raises
+    ------
+    ValueError
+        If they do not go together.
+    """
+    if output.activation == "softmax" and output.units == 1:
+        raise ValueError(
+            "softmax over one unit is always 1; use Dense(1, 'sigmoid') with 'logistic', or one unit "
+            "for each class"
+        )
+    if loss is None:
+        fitting = [name for name, one in LOSSES.items() if one.natural == output.activation]
+        return fitting[0] if fitting else "squared_error"
+    known_name("loss", loss, LOSSES)
+    outputs = LOSSES[loss].outputs
+    if outputs is not None and output.activation not in outputs:
+        raise ValueError(
+            f"{loss} needs an output between 0 and 1"
+            + (" that sums to 1" if loss == "cross_entropy" else "")
+            + f": {' or '.join(sorted(outputs))}; the last layer is {output.activation}."
+            + (" Independent sigmoids go with 'logistic'." if output.activation == "sigmoid" else "")
+        )
+    return loss

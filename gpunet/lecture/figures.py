@@ -1,0 +1,112 @@
+"""How the pictures look: one style, colours that everybody can tell apart, labels on the lines.
+
+matplotlib is imported when a picture is made, and no global state of it is changed.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+
+# Okabe and Ito's palette (2008), without the yellow, which is too pale for lines.
+BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PURPLE, SKY, BLACK, GREY = "#CC79A7", "#56B4E9", "#222222", "#767676"
+COLOURS = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY)
+INK = {ORANGE: "#8F6200", SKY: "#1B6CA0", PURPLE: "#9C4A78"}  # the pale ones, dark enough for letters
+SIGNED = "PuOr_r"  # weights: one colour below 0, another above, white at 0
+
+WIDTH = 7.0  # inches; with 12-point letters a picture can be read at half its size
+STYLE = {
+    "font.size": 12.0,
+    "font.family": "DejaVu Sans",
+    "axes.titlesize": 12.0,
+    "axes.labelsize": 12.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.titlelocation": "left",
+    "xtick.labelsize": 10.5,
+    "ytick.labelsize": 10.5,
+    "xtick.color": BLACK,
+    "ytick.color": BLACK,
+    "lines.linewidth": 2.0,
+    "text.color": BLACK,
+    "axes.labelcolor": BLACK,
+    "figure.facecolor": "white",
+    "savefig.dpi": 160,
+    "mathtext.default": "regular",
+}
+
+
+def matplotlib() -> Any:
+    """The module, or an ImportError that says how to get it."""
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise ImportError(
+            'the lecture draws with matplotlib, which is not installed; install it with: pip install "gpunet[plot]"'
+        ) from error
+    return matplotlib
+
+
+def style() -> AbstractContextManager[Any]:
+    """Draw and save inside this."""
+    context: AbstractContextManager[Any] = matplotlib().rc_context(STYLE)
+    return context
+
+
+def panels(
+    columns: int = 1, rows: int = 1, height: float = 3.3, widths: Sequence[float] | None = None
+) -> tuple[Any, list[Any]]:
+    """Return a figure and its axes, row by row."""
+    matplotlib()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False, width_ratios=widths)
+    return figure, list(axes.flat)
+
+
+def image(axes: Any, values: Any, signed: bool = False, limit: float | None = None) -> None:
+    """Show a (height, width) array: ink on paper, or signed weights about white."""
+    values = np.asarray(values)
+    if signed:
+        limit = float(np.abs(values).max()) if limit is None else limit
+        axes.imshow(values, cmap=SIGNED, vmin=-limit, vmax=limit)
+    else:
+        axes.imshow(values, cmap="gray_r", vmin=0.0, vmax=limit)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set(visible=True, color=GREY, linewidth=0.8)
+
+
+def note(axes: Any, x: float, y: float, text: str, colour: str = BLACK, **more: Any) -> None:
+    """Write beside what it names, at data coordinates."""
+    axes.text(x, y, text, color=INK.get(colour, colour), **more)
+
+
+def at_end(axes: Any, x: Any, y: Any, text: str, colour: str, lift: float = 0.0) -> None:
+    """Name a line at its right end; `lift` moves the name up, in points."""
+    axes.annotate(
+        text,
+        (x[-1], y[-1]),
+        (5, lift),
+        textcoords="offset points",
+        color=INK.get(colour, colour),
+        va="center",
+        annotation_clip=False,
+    )
+
+
+def png(figure: Any) -> bytes:
+    """Return the picture as a PNG file's bytes."""
+    target = io.BytesIO()
+    figure.savefig(target, format="png", metadata={"Software": None})
+    return target.getvalue()

@@ -1,0 +1,57 @@
+"""How the page looks on a phone, on a wide screen and on paper."""
+
+SHEET = """
+:root { color-scheme: light dark; --ink: #222; --soft: #595959; --paper: #fff; --panel: #f4f6f8;
+  --line: #d5dadf; --accent: #0060a0; --slip: #a34700; --slip-panel: #fdf3ea; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8e8e8; --soft: #b0b0b0; --paper: #16191c;
+  --panel: #1f2428; --line: #3a4147; --accent: #7cc0f0; --slip: #f0a060; --slip-panel: #2a221b; } }
+* { box-sizing: border-box; }
+html { -webkit-text-size-adjust: 100%; }
+body { margin: 0; background: var(--paper); color: var(--ink);
+  font: 1.0625rem/1.55 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; overflow-wrap: anywhere; }
+header, main { max-width: 76rem; margin: 0 auto; padding: 1rem; }
+h1 { font-size: 2rem; line-height: 1.2; margin: 1rem 0 .5rem; }
+h2 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .25rem; }
+h2 span { color: var(--soft); font-weight: 400; margin-right: .3em; }
+h3 { font-size: 1rem; margin: 0; color: var(--slip); }
+p { margin: .5rem 0; max-width: 46rem; }
+a { color: var(--accent); }
+.small, nav span { color: var(--soft); font-size: .9rem; }
+nav ol { columns: 22rem; column-gap: 3rem; padding-left: 2rem; }
+nav li { break-inside: avoid; margin: .2rem 0; }
+section { border-top: 2px solid var(--line); padding: 1.75rem 0; }
+.lead { font-size: 1.15rem; }
+sup, sub { font-size: .72em; line-height: 0; }
+.equations { margin: 1rem 0; padding: .75rem 1rem; background: var(--panel); border-left: 4px solid var(--accent);
+  font: 1.15rem/1.75 "STIX Two Text", "Cambria Math", Cambria, Georgia, "DejaVu Serif", serif; }
+aside { margin: 1rem 0; padding: .75rem 1rem; background: var(--slip-panel); border-left: 4px solid var(--slip); }
+aside p { margin: .25rem 0 0; }
+figure { margin: 0; }
+img { display: block; width: 100%; height: auto; background: #fff; border-radius: 4px; }
+figcaption { margin-top: .5rem; color: var(--soft); }
+table { border-collapse: collapse; margin: 1rem 0 .5rem; max-width: 60rem; font-size: .95rem; }
+caption { text-align: left; font-weight: 600; padding-bottom: .25rem; }
+th, td { text-align: left; vertical-align: top; padding: .2rem .75rem .2rem 0; border-top: 1px solid var(--line); }
+th { font-weight: 400; color: var(--soft); }
+td { font-variant-numeric: tabular-nums; min-width: 6rem; }
+tr.slip th, tr.slip td { color: var(--slip); }
+code { font: .92em ui-monospace, "DejaVu Sans Mono", monospace; }
+.command code { background: var(--panel); padding: .2rem .5rem; }
+.command code::before { content: "$ "; color: var(--soft); }
+details pre { background: var(--panel); padding: .75rem; font-size: .85rem; line-height: 1.45; white-space: pre-wrap; }
+summary { cursor: pointer; color: var(--accent); }
+@media (min-width: 60rem) {
+  .sides { display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 7fr); gap: 2.5rem; }
+}
+@media print {
+  :root { color-scheme: light; --ink: #000; --soft: #444; --paper: #fff; --panel: #fff; --line: #bbb;
+    --accent: #004a80; --slip: #803800; --slip-panel: #fff; }
+  body { font-size: 10pt; }
+  header, main { max-width: none; padding: 0; }
+  section { break-before: page; border-top: 0; padding: 0; }
+  .sides { display: grid; grid-template-columns: minmax(0, 4fr) minmax(0, 5fr); gap: 1.5rem; }
+  figure, table, aside, .equations { break-inside: avoid; }
+  details { display: none; }
+  a { color: inherit; text-decoration: none; }
+}
+"""

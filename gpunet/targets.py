@@ -1,0 +1,206 @@
+"""Targets and weights of examples, checked against what the output can be."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gpunet.activations import ACTIVATIONS
+from gpunet.backend import owner
+from gpunet.home import Home
+from gpunet.rows import bring, first_true, from_lists, require_finite, require_real
+
+Array = Any
+
+
+class Targets(NamedTuple):
+    """Targets as columns, and what they mean."""
+
+    Y: Array  # (n[L], m)
+    kind: str  # "classes": argmax counts; "labels": each output counts at ½; "values": no accuracy
+
+
+def targets(
+    name: str, y: Any, target: Home, dtype: str, m: int, units: int, activation: str, loss: str
+) -> Targets:
+    """Y as columns ``(n[L], m)``: class numbers become one-hot, everything is in reach of the output.
+
+    Parameters
+    ----------
+    name : str
+        What to call it in messages.
+    y : array or list
+        Class numbers ``(m,)``, one-hot or multi-label rows ``(m, k)``, or real targets ``(m, k)``; ``(m,)`` where
+        there is one output.
+    target : Home
+    dtype : str
+    m, units : int
+        Examples, and outputs ``n[L]``.
+    activation, loss : str
+        Of the output.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the first row at fault.
+    """
+    xp = target.xp
+    if owner(y) is None:
+        y = from_lists(name, y)
+        require_real(name, y.dtype)
+    shape = tuple(y.shape)
+    by_class = len(shape) == 1 and units > 1
+    if by_class:
+        if shape != (m,):
+            raise ValueError(f"{name} has {shape[0]} labels for {m} examples")
+        numbers = bring(name, _class_numbers(name, y, units), target, None)
+        classes = xp.arange(units, dtype=numbers.dtype, device=numbers.device)
+        rows = xp.astype(numbers[:, None] == classes[None, :], getattr(xp, dtype))
+    else:
+        if shape not in ((m, units), (m,)):
+            raise ValueError(_wrong_shape(name, shape, m, units))
+        rows = xp.reshape(bring(name, y, target, dtype), (m, units))
+        require_finite(xp, name, rows)
+        _require_reachable(xp, name, rows, activation, loss)
+    if by_class or activation == "softmax":
+        kind = "classes"
+    else:
+        kind = "labels" if activation == "sigmoid" else "values"
+    return Targets(rows.T, kind)
+
+
+def _wrong_shape(name: str, shape: tuple[int, ...], m: int, units: int) -> str:
+    wanted = f"({m}, {units})" + (f" or ({m},)" if units == 1 else f", or class numbers ({m},)")
+    if shape == (units, m) and shape != (m, units):
+        hint = f" These look like columns: pass {name}.T."
+    elif units > 1 and shape == (m, 1):
+        hint = f" Class numbers are flat: pass {name}[:, 0]."
+    elif len(shape) == 2 and shape[0] == m:
+        hint = f" The last layer has {units} units: give it {shape[1]}, or mend the targets."
+    elif len(shape) in (1, 2) and shape[0] != m:
+        hint = f" X has {m} examples."
+    else:
+        hint = ""
+    return f"{name} must have shape {wanted} for this network; got {shape}.{hint}"
+
+
+def _class_numbers(name: str, y: Any, units: int) -> Any:
+    """Class numbers, checked in the library and type that they came in, as int32."""
+    source = owner(y)
+    xp = np if source is None else source.namespace()
+    if not xp.isdtype(y.dtype, ("bool", "integral", "real floating")):
+        require_real(name, y.dtype)
+    if xp.isdtype(y.dtype, "real floating"):
+        require_finite(xp, name, y)
+        fractional = y != xp.floor(y)
+        if bool(xp.any(fractional)):
+            row = first_true(xp, fractional)
+            raise ValueError(
+                f"{name} must hold class numbers 0 to {units - 1}; row {row} is {float(y[row]):g}. "
+                f"Real targets for {units} outputs have shape (m, {units})."
+            )
+    elif xp.isdtype(y.dtype, "bool") or xp.iinfo(y.dtype).bits < 32:
+        y = xp.astype(y, xp.int32)  # the number of units may not fit into a byte
+    outside = (y < 0) | (y >= units)
+    if bool(xp.any(outside)):
+        row = first_true(xp, outside)
+        hint = " Count classes from 0." if int(y[row]) == units else ""
+        raise ValueError(
+            f"{name} must hold class numbers 0 to {units - 1}, one for each of the network's {units} "
+            f"outputs; row {row} is {int(y[row])}.{hint}"
+        )
+    return xp.astype(y, xp.int32, copy=False)
+
+
+def _require_reachable(xp: Any, name: str, rows: Array, activation: str, loss: str) -> None:
+    """Refuse a target that the output can never be."""
+    low, high = ACTIVATIONS[activation].low, ACTIVATIONS[activation].high
+    if loss in ("logistic", "cross_entropy"):
+        low, high = max(low, 0.0), min(high, 1.0)
+    bad = xp.any((rows < low) | (rows > high), axis=1)
+    if bool(xp.any(bad)):
+        row = first_true(xp, bad)
+        values = rows[row, :]
+        off = float(values[first_true(xp, (values < low) | (values > high))])
+        bounds = f"from {low:g} up" if high == math.inf else f"from {low:g} to {high:g}"
+        raise ValueError(
+            f"{name} holds {off:g} in row {row}, which a {activation} output with {loss} loss can't "
+            f"reach: it gives values {bounds}. {_way_out(off, loss)}"
+        )
+    if loss == "cross_entropy":
+        total = xp.sum(rows, axis=1)
+        bad = xp.abs(total - 1.0) > 1e-3
+        if bool(xp.any(bad)):
+            row = first_true(xp, bad)
+            raise ValueError(
+                f"{name} must sum to 1 in each row for cross_entropy, where exactly one class is true; row "
+                f"{row} sums to {float(total[row]):g}. For several at once use sigmoid outputs with the "
+                "logistic loss."
+            )
+
+
+def _way_out(off: float, loss: str) -> str:
+    if loss in ("logistic", "cross_entropy"):
+        if off == -1.0:
+            return "Write the two classes as 0 and 1."
+        if off == int(off) and off > 1.0:
+            return "Class numbers need a softmax output with one unit for each class, and shape (m,)."
+    return "Scale the targets, or use an identity output with squared_error."
+
+
+def example_weights(
+    sample_weight: Any, class_weight: Any, Y: Array, kind: str, target: Home, dtype: str
+) -> Array | None:
+    """Weights of the examples, ``(1, m)``: ``sample_weight`` times the weight of each one's class.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a wrong length, negative or non-finite weights, or class weights where there are no classes.
+    """
+    xp = target.xp
+    k, m = Y.shape
+    weights = None
+    if sample_weight is not None:
+        w = bring("sample_weight", sample_weight, target, dtype)
+        if tuple(w.shape) != (m,):
+            raise ValueError(
+                f"sample_weight must have shape ({m},), one for each example; got {tuple(w.shape)}"
+            )
+        require_finite(xp, "sample_weight", w)
+        if bool(xp.any(w < 0)):
+            raise ValueError(f"sample_weight is negative in row {first_true(xp, w < 0)}")
+        weights = xp.reshape(w, (1, m))
+    if class_weight is not None:
+        if kind == "values" or (kind == "labels" and k > 1):
+            raise ValueError("class_weight needs classes; use sample_weight for these targets")
+        per_class = target.send(_per_class(class_weight, max(k, 2), dtype))
+        if k == 1:
+            of_class = per_class[0] * (1.0 - Y) + per_class[1] * Y
+        else:
+            of_class = xp.reshape(per_class, (1, k)) @ Y
+        weights = of_class if weights is None else weights * of_class
+    return weights
+
+
+def _per_class(class_weight: Any, count: int, dtype: str) -> Any:
+    """``(count,)`` weights, 1 for classes that are not named."""
+    wanted = f"class_weight must be a dict {{class: weight}} or a list of {count} weights"
+    if isinstance(class_weight, str) or not hasattr(class_weight, "__len__"):
+        raise TypeError(f"{wanted}; got {class_weight!r}")
+    if not isinstance(class_weight, dict):
+        if len(class_weight) != count:
+            raise ValueError(f"{wanted}; got {len(class_weight)}")
+        class_weight = {c: float(class_weight[c]) for c in range(count)}
+    unknown = [c for c in class_weight if c not in range(count)]
+    if unknown:
+        raise ValueError(f"class_weight names class {unknown[0]!r}; classes are 0 to {count - 1}")
+    try:
+        row = np.array([class_weight.get(c, 1.0) for c in range(count)], dtype=dtype)
+    except (TypeError, ValueError):
+        raise TypeError(f"{wanted}; got {class_weight!r}") from None
+    if not np.all(np.isfinite(row)) or np.any(row < 0):
+        raise ValueError(f"class weights must be finite and not negative, got {class_weight!r}")
+    return row

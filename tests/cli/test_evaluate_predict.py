@@ -1,0 +1,128 @@
+"""``gpunet evaluate`` and ``gpunet predict``, on what ``gpunet train`` saved."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+import gpunet as gn
+
+
+@pytest.fixture
+def flowers(good, blobs, tmp_path):
+    """A network that knows flowers, and its table."""
+    path, X, names = blobs
+    out = good("train", path, "--save", tmp_path / "flowers.net")
+    return tmp_path / "flowers.net", path, out, names
+
+
+def figures(out):
+    return dict(line.split(": ", 1) for line in out.splitlines() if ": " in line)
+
+
+def table(out):
+    return list(csv.reader(io.StringIO(out)))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["digits"], ["needles"], ["needles", "--kind", "several"], ["needles", "--kind", "one_of_three"]],
+)
+def test_evaluate_repeats_the_test(good, tmp_path, arguments):
+    trained = good("train", *arguments, "--hidden", 16, "--epochs", 2, "--save", tmp_path / "net")
+    evaluated = good("evaluate", tmp_path / "net", arguments[0])
+    assert figures(evaluated)["accuracy"] == figures(trained)["test accuracy"]
+    assert figures(evaluated)["loss"] == figures(trained)["test loss"]
+
+
+def test_evaluate_knows_the_file_it_was_trained_on(good, flowers):
+    net, path, trained, _ = flowers
+    out = good("evaluate", net, path)
+    assert "30 test examples" in out
+    assert figures(out)["accuracy"] == figures(trained)["test accuracy"]
+    assert "all 150 examples" in good("evaluate", net, path, "--all")
+
+
+def test_evaluate_takes_all_of_another_file(good, flowers, tmp_path):
+    net, path, _, _ = flowers
+    lines = path.read_text().splitlines()
+    fewer = [line for line in lines if not line.endswith("aster")]  # numbered otherwise there
+    (tmp_path / "more.csv").write_text("\n".join(fewer) + "\n")
+    out = good("evaluate", net, tmp_path / "more.csv")
+    assert f"all {len(fewer) - 1} examples" in out
+    assert float(figures(out)["accuracy"]) >= 0.95
+
+
+def test_predict_names_classes(good, flowers, tmp_path):
+    net, path, _, names = flowers
+    head, *rows = table(good("predict", net, path))  # the target's column is left out
+    assert head == ["class", "probability"]
+    assert np.mean([row[0] == name for row, name in zip(rows, names, strict=True)]) >= 0.95
+    assert all(1 / 3 <= float(row[1]) <= 1 for row in rows)
+    (tmp_path / "new.csv").write_text("7.0,0.0\n0.0,7.0\n")  # no header
+    assert [row[0] for row in table(good("predict", net, tmp_path / "new.csv"))] == [
+        "class",
+        "aster",
+        "daisy",
+    ]
+    (tmp_path / "turned.csv").write_text("width,colour,height\n0.0,1,7.0\n")
+    assert table(good("predict", net, tmp_path / "turned.csv"))[1][0] == "aster"
+    turned = good("predict", net, tmp_path / "turned.csv", "--columns", "0,2")
+    assert table(turned)[1][0] == "daisy"
+
+
+def test_predict_to_a_file(good, flowers, tmp_path):
+    net, path, *_ = flowers
+    assert good("predict", net, path, "--out", tmp_path / "out.csv") == ""
+    assert (tmp_path / "out.csv").read_text() == good("predict", net, path)
+
+
+def test_predict_one_neuron_and_labels(good, tmp_path):
+    for kind, head in (("one", ["class", "probability"]), ("several", ["upright", "flat", "slanting"])):
+        good("train", "needles", "--kind", kind, "--hidden", "32", "--save", tmp_path / "net")
+        data = gn.datasets.needles(kind)
+        np.save(tmp_path / "X.npy", data.X_test)
+        first, *rows = table(good("predict", tmp_path / "net", tmp_path / "X.npy"))
+        assert first == head
+        if kind == "one":
+            right = [row[0] == data.class_names[k] for row, k in zip(rows, data.y_test, strict=True)]
+            assert all(0.5 <= float(row[1]) <= 1 for row in rows)
+        else:
+            right = (np.array(rows, dtype=float) >= 0.5) == data.y_test
+        assert np.mean(right) >= 0.9
+
+
+def test_predict_values(good, tmp_path):
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    np.savez(tmp_path / "d.npz", X=X, y=1000 + 100 * X[:, 0])
+    good("train", tmp_path / "d.npz", "--save", tmp_path / "net")
+    head, *rows = table(good("predict", tmp_path / "net", tmp_path / "d.npz"))
+    assert head == ["value"]
+    assert np.corrcoef([float(row[0]) for row in rows], X[:, 0])[0, 1] > 0.98
+
+
+def test_a_network_saved_from_python(good, blobs, tmp_path):
+    """It has no notes: classes are called by their numbers."""
+    _, X, names = blobs
+    y = np.unique(names, return_inverse=True)[1]
+    net = gn.Network([gn.Dense(3, "softmax")], seed=0, backend="numpy")
+    net.fit(X, y, optimizer=gn.Adam(0.05), epochs=20)
+    net.save(tmp_path / "net")
+    np.savez(tmp_path / "d.npz", X=X, y=y)
+    assert float(figures(good("evaluate", tmp_path / "net", tmp_path / "d.npz"))["accuracy"]) > 0.95
+    _, *rows = table(good("predict", tmp_path / "net", tmp_path / "d.npz"))
+    assert np.mean([int(row[0]) == k for row, k in zip(rows, y, strict=True)]) > 0.95
+
+
+def test_what_is_refused(bad, flowers, tmp_path):
+    net, path, *_ = flowers
+    assert "holds the class '0'" in bad("evaluate", net, "digits")
+    assert "is not a safetensors file" in bad("evaluate", path, path)
+    assert "No such file" in bad("predict", tmp_path / "none", path)
+    (tmp_path / "one.csv").write_text("1\n2\n")
+    assert "has 1 features, the network takes 2" in bad("predict", net, tmp_path / "one.csv")
+    (tmp_path / "four.csv").write_text("1,2,3,4\n")
+    assert "choose 2 with --columns" in bad("predict", net, tmp_path / "four.csv")
+    assert "did you mean 'height'" in bad("predict", net, path, "--columns", "heigt,width")
+    assert "not a file" in bad("evaluate", net, tmp_path / "none.csv")

@@ -1,0 +1,118 @@
+"""What mistakes are answered: one line, exit code 2, nothing written."""
+
+import importlib.util
+import signal
+
+import numpy as np
+import pytest
+
+MISTAKES = {
+    "train mnst": "Did you mean 'mnist'?",
+    "train --activation rellu": "Did you mean 'relu'?",
+    "train --optimizer adem": "Did you mean 'adam'?",
+    "train --schedule cosin": "Did you mean 'cosine'?",
+    "train --loss cross": "Did you mean 'cross_entropy'?",
+    "train --backend numppy": "Did you mean 'numpy'?",
+    "train --backend numpy:5": "has no device '5' here; it has cpu",
+    "train --optimiser adam": "did you mean --optimizer?",
+    "trian": "did you mean train?",
+    "": "required: COMMAND",
+    "train --hidden 12,a": "expected layer sizes such as 256,128, or none; got '12,a'",
+    "train --hidden 0": "expected layer sizes",
+    "train --batch-size 0": "at least 1, or full; got '0'",
+    "train --batch-size 5000": "only 1438 examples; full takes them all",
+    "train --epochs 0": "--epochs must be at least 1, got 0",
+    "train --epochs 1.5": "invalid int value: '1.5'",
+    "train --learning-rate=-1": "--learning-rate must be a finite number above 0",
+    "train --learning-rate nan": "--learning-rate must be a finite number above 0",
+    "train --dropout 1": "rate must lie in [0, 1)",
+    "train --seed=-1": "seed must be a whole number of at least 0",
+    "train --momentum 0.5": "--momentum and --nesterov go with --optimizer gradient_descent, not with adamw",
+    "train --patience 0": "patience must be at least 1",
+    "train --patience 3 --validation-fraction 0": "needs a --validation-fraction above 0",
+    "train --validation-fraction 1.5": "--validation-fraction must lie in [0, 1)",
+    "train --loss cross_entropy --output sigmoid": "Independent sigmoids go with 'logistic'",
+    "train none.csv": "none.csv is not a file",
+    "train --data .": "--data names the folder of mnist or fashion",
+    "train --target y": "--target goes with a file",
+    "train digits --kind one": "--kind goes with needles or a file",
+    "train needles --kind two": "kind must be one of one, several, one_of_three",
+    "train mnist --data .": "holds no file of MNIST",
+    "train --save nowhere/net": "--save: there is no folder",
+    "train --save .": "--save names a folder",
+    "train --plot curve.jpg": "a picture ends in .png, .svg, .pdf",
+    "evaluate none digits": "none: No such file",
+}
+
+
+@pytest.mark.parametrize("typed", MISTAKES)
+def test_one_clear_line(bad, typed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert MISTAKES[typed] in bad(*typed.split())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_with_one_class(bad, tmp_path):
+    np.savez(tmp_path / "d.npz", X=np.ones((10, 2)), y=np.zeros(10, int))
+    assert "one class only" in bad("train", tmp_path / "d.npz")
+
+
+def test_a_hole_in_a_table(bad, tmp_path):
+    (tmp_path / "d.csv").write_text("a,b,c\n1,2,x\n1,,y\n")
+    assert "line 3, column 'b': the cell is empty" in bad("train", tmp_path / "d.csv")
+
+
+def test_what_to_install(bad, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: None if name == "matplotlib" else find(name, *a)
+    )
+    assert 'pip install "gpunet[plot]"' in bad("train", "--plot", "x.png")
+
+
+def test_a_run_that_diverges(gpunet, tmp_path):
+    net = tmp_path / "net"
+    code, _, err = gpunet(
+        "train", "--optimizer", "gradient_descent", "--learning-rate", "1e30", "--save", net, "--loss", "squared_error",
+        "--output", "identity",
+    )  # fmt: skip
+    assert code == 1
+    assert "training diverged in epoch 1" in err
+    assert not net.exists()
+
+
+def test_help_is_no_mistake(capsys):
+    from gpunet.cli import main
+
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", "--help"])
+    assert stopped.value.code == 0
+    out = capsys.readouterr().out
+    assert "(default: cosine)" in out
+    assert "None" not in out
+
+
+def test_ctrl_c(alone, tmp_path):
+    """Stops a long run with exit code 130; an older file stays as it was."""
+    net = tmp_path / "net"
+    net.write_bytes(b"older")
+    process = alone("-m", "gpunet", "train", "--epochs", 10**6, "--save", net)
+    for line in process.stdout:
+        if line.startswith("adamw"):
+            break
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "gpunet: stopped by Ctrl-C\n"
+    assert net.read_bytes() == b"older"
+    assert [path.name for path in tmp_path.iterdir()] == ["net"]
+
+
+def test_a_reader_that_leaves(alone):
+    """As in ``gpunet info | true``: nothing is said, to nobody."""
+    process = alone("-m", "gpunet", "info")
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=60) == 1
+    assert err == ""

@@ -1,0 +1,333 @@
+"""Saved networks: whole or not at all, refused when foreign or damaged, at home on every backend."""
+
+import json
+import os
+import pickle
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+import gpunet as gn
+from gpunet.files import write_atomically
+
+M, N, K = 8, 3, 2
+
+
+def data():
+    return np.random.default_rng(0).normal(size=(M, N)).astype("float32"), np.arange(M) % K
+
+
+def network(backend="numpy", dtype="float32"):
+    """A trained network with everything that a file can hold."""
+    net = gn.Network(
+        [
+            gn.Dense(4, "tanh", "glorot_uniform"),
+            gn.Dropout(0.25),
+            gn.Dense(K, "softmax", lambda rng, o, i: 0.1),
+        ],
+        seed=5,
+        backend=backend,
+        dtype=dtype,
+        standardizer=gn.Standardizer("set"),
+    )
+    net.fit(*data(), epochs=2, batch_size=None)
+    net.notes["classes"] = ["cat", "dog"]
+    return net
+
+
+@pytest.fixture(scope="module")
+def net():
+    return network()
+
+
+@pytest.fixture
+def saved(net, tmp_path):
+    net.save(tmp_path / "net.safetensors")
+    return tmp_path / "net.safetensors"
+
+
+def same(net, other):
+    return all(
+        np.array_equal(net.home.backend.to_host(a), other.home.backend.to_host(b))
+        for pair, twin in zip(net.parameters, other.parameters, strict=True)
+        for a, b in zip(pair, twin, strict=True)
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_from_every_backend_to_every_other(backend, tmp_path, dtype):
+    X, _ = data()
+    net = network(backend.name, dtype)
+    net.save(tmp_path / "net")
+    for info in gn.list_backends():
+        if not info.usable:
+            continue
+        other = gn.load(tmp_path / "net", backend=info.name)
+        assert other.home.backend.name == info.name
+        assert same(net, other)
+        np.testing.assert_allclose(other.predict(X), net.predict(X), rtol=1e-5)
+
+
+def test_everything_comes_back(net, saved):
+    other = gn.load(saved, "numpy")
+    assert [(d.units, d.activation) for d in other.layers] == [(4, "tanh"), (K, "softmax")]
+    assert other.layers[0].initializer == "glorot_uniform"
+    for name in ("loss", "inputs", "seed", "dtype", "dropouts", "epochs_trained", "notes"):
+        assert getattr(other, name) == getattr(net, name)
+    assert other.standardizer.per == "set"
+    assert np.array_equal(other.standardizer.mean, net.standardizer.mean)
+    assert np.array_equal(other.standardizer.deviation, net.standardizer.deviation)
+    assert other.evaluate(*data()) == net.evaluate(*data())
+    other.fit(*data(), epochs=1, batch_size=None)
+    assert other.epochs_trained == 3
+
+
+def test_untrained_networks_can_be_kept_too(tmp_path):
+    net = gn.Network([gn.Dense(2)], inputs=3, backend="numpy", standardizer=gn.Standardizer())
+    net.save(tmp_path / "net")
+    other = gn.load(str(tmp_path / "net"), "numpy")
+    assert same(net, other)
+    assert other.standardizer.mean is None
+
+
+def test_a_file_is_made_of_plain_tensors(saved):
+    from safetensors.numpy import load_file
+
+    assert load_file(saved).keys() == {"W1", "b1", "W2", "b2", "mean", "deviation"}
+
+
+# --- damage ---------------------------------------------------------------------------------------
+
+
+def test_truncated_at_every_length(saved, tmp_path):
+    whole, cut = saved.read_bytes(), tmp_path / "cut"
+    for length in [*range(0, len(whole), 7), len(whole) - 1]:
+        cut.write_bytes(whole[:length])
+        with pytest.raises(gn.FileRefused, match="cut"):
+            gn.load(cut, "numpy")
+    cut.write_bytes(whole + b"\0")
+    with pytest.raises(gn.FileRefused):
+        gn.load(cut, "numpy")
+
+
+def test_any_one_byte_changed(saved, tmp_path):
+    """Length, header, metadata and tensors: whatever is hit, the file is refused, or means the same."""
+    whole, bad = saved.read_bytes(), tmp_path / "bad"
+    X, _ = data()
+    wanted = gn.load(saved, "numpy").predict(X)
+    rng = np.random.default_rng(0)
+    refused = 0
+    for at in range(len(whole)):
+        flipped = bytearray(whole)
+        flipped[at] ^= int(rng.integers(1, 256))
+        bad.write_bytes(flipped)
+        try:
+            other = gn.load(bad, "numpy")
+        except gn.FileRefused:
+            refused += 1
+        else:
+            assert np.array_equal(other.predict(X), wanted)
+    assert refused > 0.98 * len(whole)
+
+
+def foreign_header(text):
+    return len(text).to_bytes(8, "little") + text.encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0" * 8,
+        b"\0" * 100,
+        b"\xff" * 100,
+        b"W,b\n1,2\n",
+        pickle.dumps({"W1": np.zeros(3)}),
+        b"PK\x03\x04" + b"\0" * 60,
+        foreign_header("[]"),
+        foreign_header("null"),
+        foreign_header('{"__metadata__": 3}'),
+        foreign_header('{"__metadata__": ["format"]}'),
+        foreign_header('{"__metadata__": {"format": "gpunet-1"}}'),
+        foreign_header('{"W1": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4000000000]}}'),
+        foreign_header("[" * 100_000),
+    ],
+)
+def test_foreign_files(tmp_path, content):
+    path = tmp_path / "foreign"
+    path.write_bytes(content)
+    with pytest.raises(gn.FileRefused, match="foreign"):
+        gn.load(path)
+
+
+def test_files_of_others(tmp_path):
+    path = tmp_path / "theirs.safetensors"
+    save_file({"weight": np.zeros((2, 2), "float32")}, path, {"format": "pt"})
+    with pytest.raises(gn.FileRefused, match="'pt', expected 'gpunet-1'"):
+        gn.load(path)
+    np.savez(tmp_path / "net.npz", W1=np.zeros(3))
+    with pytest.raises(gn.FileRefused, match="not a safetensors file"):
+        gn.load(tmp_path / "net.npz")
+    with pytest.raises(gn.FileRefused, match="folder"):
+        gn.load(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        gn.load(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda about, tensors: about.pop("loss"),
+        lambda about, tensors: about.update(loss="hinge"),
+        lambda about, tensors: about.update(layers=[{"units": 4}]),
+        lambda about, tensors: about.update(layers=3),
+        lambda about, tensors: about.update(inputs=7),
+        lambda about, tensors: about.update(dtype="float16"),
+        lambda about, tensors: tensors.pop("b2"),
+        lambda about, tensors: tensors.pop("deviation"),
+        lambda about, tensors: tensors.update(W1=tensors["W1"].T.copy()),
+        lambda about, tensors: tensors.update(W1=tensors["W1"] * np.float32("nan")),
+    ],
+)
+def test_well_sealed_nonsense(saved, tmp_path, change):
+    """A right digest does not make a network of it."""
+    from gpunet.files import _digest, _read
+
+    tensors, about = _read(saved)
+    change(about, tensors)
+    text = json.dumps(about)
+    path = tmp_path / "nonsense"
+    save_file(tensors, path, {"format": "gpunet-1", "network": text, "sha256": _digest(text, tensors)})
+    with pytest.raises(gn.FileRefused, match="does not describe a network"):
+        gn.load(path, "numpy")
+
+
+def test_a_wrong_backend_is_not_the_files_fault(saved):
+    with pytest.raises(ValueError, match="Did you mean 'numpy'") as caught:
+        gn.load(saved, "nunpy")
+    assert not isinstance(caught.value, gn.FileRefused)
+
+
+# --- crashes --------------------------------------------------------------------------------------
+
+
+class Crash(Exception):
+    pass
+
+
+@pytest.mark.parametrize("stage", ["open", "fsync", "chmod", "replace"])
+@pytest.mark.parametrize("error", [Crash, KeyboardInterrupt, OSError])
+def test_a_failed_save_leaves_the_old_file_and_no_litter(saved, monkeypatch, stage, error):
+    old = saved.read_bytes()
+
+    def crash(*arguments, **more):
+        raise error("no space left")
+
+    other = network()
+    monkeypatch.setattr(os, {"open": "fdopen"}.get(stage, stage), crash)
+    with pytest.raises(error, match="no space"):
+        other.save(saved)
+    monkeypatch.undo()
+    assert saved.read_bytes() == old
+    assert os.listdir(saved.parent) == [saved.name]
+    other.save(saved)
+    assert saved.read_bytes() != old or same(gn.load(saved, "numpy"), other)
+
+
+def test_a_write_that_fails_half_way(saved, monkeypatch):
+    old = saved.read_bytes()
+    fdopen = os.fdopen
+
+    class Full:
+        def __init__(self, file):
+            self.file = file
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.file.close()
+
+        def write(self, data):
+            self.file.write(data[: len(data) // 2])
+            raise OSError(28, "no space left on device")
+
+    monkeypatch.setattr(os, "fdopen", lambda *a: Full(fdopen(*a)))
+    with pytest.raises(OSError, match="no space"):
+        network().save(saved)
+    assert saved.read_bytes() == old
+    assert os.listdir(saved.parent) == [saved.name]
+
+
+def test_killed_in_the_middle_of_saving(tmp_path):
+    """Whenever the process dies, the file is one whole version."""
+    path = tmp_path / "file"
+    program = (
+        "import sys; from pathlib import Path; from gpunet.files import write_atomically as w\n"
+        "print('ready', flush=True)\n"
+        "while True:\n"
+        "    for c in b'ab': w(Path(sys.argv[1]), bytes([c]) * 3_000_000)\n"
+    )
+    root = Path(__file__).parents[2]
+    rng = np.random.default_rng(0)
+    write_atomically(path, b"a" * 3_000_000)
+    for _ in range(5):
+        child = subprocess.Popen(
+            [sys.executable, "-c", program, str(path)],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (root, root / "backends")))},
+        )
+        child.stdout.readline()
+        try:
+            child.wait(0.02 + 0.1 * rng.random())
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+        found = path.read_bytes()
+        assert len(found) == 3_000_000
+        assert found == found[:1] * 3_000_000
+
+
+def test_places_that_cannot_be_saved_to(net, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no folder .*missing.*make it"):
+        net.save(tmp_path / "missing" / "net")
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        net.save(tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no GPU: permissions of this kind are POSIX's")
+def test_permissions_are_kept(net, tmp_path):
+    path = tmp_path / "net"
+    mask = os.umask(0o027)
+    try:
+        net.save(path)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
+        os.chmod(path, 0o604)
+        net.save(path)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o604
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(mask)
+
+
+def test_links_are_followed(net, tmp_path):
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "real" / "net")
+    net.save(link)
+    assert link.is_symlink()
+    assert same(gn.load(tmp_path / "real" / "net", "numpy"), net)
+
+
+def test_names_as_long_as_names_can_be(net, tmp_path):
+    for name in ("n" * 255, "é" * 127):
+        net.save(tmp_path / name)
+        assert same(gn.load(tmp_path / name, "numpy"), net)
