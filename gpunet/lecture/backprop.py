@@ -54,31 +54,23 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
     rng = np.random.default_rng(seed)
     X = rng.uniform(-1, 1, (200, 2))
     y = (X[:, 0] * X[:, 1] > 0).astype(float)  # XOR of the signs
-    net = gn.Network(
-        [gn.Dense(4, "sigmoid"), gn.Dense(4, "sigmoid"), gn.Dense(1, "sigmoid")],
-        inputs=2, seed=seed, backend=backend, dtype="float64",
-    )  # fmt: skip
+    sizes = [gn.Dense(4, "sigmoid"), gn.Dense(4, "sigmoid"), gn.Dense(1, "sigmoid")]
+    net = gn.Network(sizes, inputs=2, seed=seed, backend=backend, dtype="float64")
     layers = [(4.0 * to_host(W), to_host(b)) for W, b in net.parameters]  # large enough to see
     net.set_parameters(layers)
 
     cache = forward(layers, X.T)
+    _, errors, products = backward(layers, cache, y[None])
+    W3, d3 = layers[2][0], errors[2]
     by_hand = {slip: flat(backward(layers, cache, y[None], slip)[0]) for slip in SLIPS}
     by_library = flat([(to_host(dW), to_host(db)) for dW, db in net.gradients(X, y)[1]])
     by_differences = differences(net, layers, X, y)
-    error = {
-        slip: float(np.linalg.norm(g - by_differences) / np.linalg.norm(by_differences))
-        for slip, g in by_hand.items()
-    }
+    error = {slip: distance(g, by_differences) for slip, g in by_hand.items()}
     costs = {slip: train(net, layers, X, y, slip) for slip in SLIPS}
-    _, errors, products = backward(layers, cache, y[None])
-    W3, d3 = layers[2][0], errors[2]
-
     return Result(
         {
             "parameters": len(by_library),
-            "relative difference, by hand and by gpunet": float(
-                np.linalg.norm(by_hand[""] - by_library) / np.linalg.norm(by_library)
-            ),
+            "relative difference, by hand and by gpunet": distance(by_hand[""], by_library),
             "relative difference, by hand and numerical": error[""],
             "matrix products, forward": len(cache) - 1,
             "matrix products, backward": products,
@@ -89,8 +81,7 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
             "slip: cost with W for Wᵀ": costs["order"][-1],
         },
         f"The gradients by hand agree with gpunet's, and with central differences to {power(error[''])} of "
-        "their length. The backward pass reads the cache: three products for the W, two to send errors "
-        "back.",
+        f"their length. The backward pass reads the cache and takes {products} products, none of them again.",
         draw(cache, errors, by_hand, by_differences, costs),
         "Top: the cached A and the errors δ of each layer as small colour maps, each error shaped as its "
         "A. Bottom left: gradients by hand against numerical ones; the right form lies on the diagonal, "
@@ -102,6 +93,11 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
         f"(right), {costs['order'][-1]:.2f} (W for Wᵀ) and {costs['σ'][-1]:.2f} (without 1 − σ): a wrong "
         "direction can still lead down, later.",
     )
+
+
+def distance(one: Any, other: Any) -> float:
+    """‖one − other‖ / ‖other‖."""
+    return float(np.linalg.norm(one - other) / np.linalg.norm(other))
 
 
 def flat(layers: Layers) -> Any:
@@ -149,8 +145,7 @@ def draw(cache: list[Any], errors: list[Any], by_hand: dict[str, Any], numerical
         figures.image(small[0, l], A[:, few], limit=1.0)
         figures.image(small[1, l], delta[:, few], signed=True)
         for axes, name in ((small[0, l], "A"), (small[1, l], "δ")):
-            axes.set_aspect("auto")
-            axes.set_title(f"{name}[{l + 1}], {A.shape[0]} × m")
+            axes.set(aspect="auto", title=f"{name}[{l + 1}], {A.shape[0]} × m")
     left, right = bottom.subplots(1, 2)
     looks = {"σ": (figures.RED, "x", 0), "order": (figures.ORANGE, "^", 8), "": (figures.BLUE, "o", -8)}
     for slip, (colour, marker, lift) in looks.items():
@@ -159,6 +154,5 @@ def draw(cache: list[Any], errors: list[Any], by_hand: dict[str, Any], numerical
         figures.at_end(right, [2000], costs[slip][-1:], SLIPS[slip], colour, lift)
     left.axline((0, 0), slope=1, color=figures.GREY, linewidth=0.8, zorder=0)
     left.set(xlabel="numerical gradient", ylabel="gradient by hand")
-    right.set(xlabel="updates", ylabel="cost J", xlim=(0, 2000), ylim=(0, None))
-    right.set_xticks([0, 1000, 2000])
+    right.set(xlabel="updates", ylabel="cost J", xlim=(0, 2000), ylim=(0, None), xticks=[0, 1000, 2000])
     return figure

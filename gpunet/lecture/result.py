@@ -46,7 +46,7 @@ def number(value: Any) -> str:
         return ", ".join(number(item) for item in value)
     if isinstance(value, int):
         return f"{value:,}"
-    if value and not 1e-3 <= abs(value) < 1e5:
+    if value and not 1e-3 <= abs(value) < 1e7:
         return power(value, 1)
     return (f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}").replace("-", "−")
 

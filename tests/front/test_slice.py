@@ -11,7 +11,7 @@ def test_digits_are_learnt(backend):
     history = net.fit(
         X, y, optimizer=gn.Adam(1e-2), epochs=4, batch_size=64, validation_data=(X_test, y_test)
     )
-    assert history.val_accuracy[-1] > 0.94
+    assert history.val_accuracy[-1] > 0.92
     assert net.evaluate(X_test, y_test)["accuracy"] == history.val_accuracy[-1]
     assert type(net.predict(X_test)) is type(X_test)
 
