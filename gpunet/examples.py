@@ -16,6 +16,8 @@ from gpunet.targets import example_weights, targets
 
 Array = Any
 
+DEFAULT_BATCH = 32
+
 
 class Data(NamedTuple):
     """Examples as columns, on their device."""
@@ -77,7 +79,7 @@ def prepare(
     seed: int,
     X: Any,
     y: Any,
-    batch_size: int | None,
+    batch_size: int | str | None,
     validation_data: Any,
     validation_fraction: float,
     sample_weight: Any,
@@ -144,7 +146,9 @@ def _standardised(data: Data, standardizer: Standardizer, home: Home) -> Data:
     return data._replace(X=standardizer.apply(home.xp, data.X.T, home.send).T)
 
 
-def _batch_size(batch_size: int | None, m: int) -> int:
+def _batch_size(batch_size: int | str | None, m: int) -> int:
+    if isinstance(batch_size, str) and batch_size == "auto":
+        return min(DEFAULT_BATCH, m)
     if batch_size is None:
         return m
     size = positive_int("batch_size", batch_size)

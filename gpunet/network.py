@@ -63,7 +63,7 @@ class Network:
     Examples
     --------
     >>> import gpunet as gn
-    >>> net = gn.Network([gn.Dense(2, "tanh"), gn.Dense(1, "sigmoid")], seed=0, backend="numpy")
+    >>> net = gn.Network([gn.Dense(4, "tanh"), gn.Dense(1, "sigmoid")], seed=0, backend="numpy")
     >>> X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
     >>> history = net.fit(X, y, optimizer=gn.Adam(0.1), epochs=300, batch_size=None)
     >>> net.evaluate(X, y)["accuracy"]
@@ -168,7 +168,7 @@ class Network:
         *,
         optimizer: Optimizer | None = None,
         epochs: int = 10,
-        batch_size: int | None = 32,
+        batch_size: int | str | None = "auto",
         shuffle: bool = True,
         validation_data: tuple[Any, Any] | None = None,
         validation_fraction: float = 0.0,
@@ -192,8 +192,8 @@ class Network:
         optimizer : Optimizer or None
             None for ``GradientDescent(0.1)``.
         epochs : int
-        batch_size : int or None
-            1 is stochastic, None full batch (C18).
+        batch_size : int, None or "auto"
+            1 is stochastic, None full batch (C18); "auto" takes 32, or all examples where there are fewer.
         shuffle : bool
             Draw a new order each epoch, from the seed.
         validation_data : (X, y) or None
