@@ -122,7 +122,7 @@ def equal_cases(quick):
         Case("neuron", 1, examples=2000),
         Case("shallow", None, examples=5000),
     ]
-    return cases[:3] if quick else cases
+    return cases[:2] if quick else cases
 
 
 def first_epoch_cases(quick):

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import functools
 import tempfile
 import time
 from pathlib import Path
@@ -43,7 +42,6 @@ class Suite:
             "machine": machine.describe(backend, quick),
             "data": data.write(self.folder.name),
             "absent": {peers.CONTENDERS[name].label: why for name, why in absent.items()},
-            "equal": {},
         }
 
     @property
@@ -62,27 +60,10 @@ class Suite:
 
 def pytest_configure(config):
     option = config.option
-    # Comparing weights alone leaves nothing to save, which is no error.
-    config.addinivalue_line("filterwarnings", "ignore:Not saving anything")
     if getattr(option, "benchmark_json", None) is None and not option.collectonly:
         kind = "-quick" if option.quick else ""
         name = f"{time.strftime('%Y-%m-%d')}-{option.backend.replace(':', '')}-{machine.slug()}{kind}.json"
-        option.benchmark_json = Late(RESULTS / name)
-
-
-class Late:
-    """A file that is opened when there is something to write, so that a run that fails keeps the last results."""
-
-    def __init__(self, path):
-        self.name = str(path)
-        self.open = functools.partial(path.open, "wb")
-
-    def __enter__(self):
-        self.file = self.open()
-        return self.file
-
-    def __exit__(self, *error):
-        self.file.close()
+        option.benchmark_json = str(RESULTS / name)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,11 @@ import sys
 from typing import Any
 
 from gpunet.backend import Backend
+from gpunet.descent import Program
+from gpunet.plan import Plan
+
+# What CUDA's and cuBLAS's own errors say when device memory is used up; CuPy's pool raises a MemoryError.
+NO_MEMORY = ("cudaErrorMemoryAllocation", "CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
 class CuPyBackend(Backend):
@@ -78,20 +83,55 @@ class CuPyBackend(Backend):
             return {"used": pool.used_bytes(), "pool": pool.total_bytes()}
 
     def out_of_memory(self, error: Exception) -> bool:
-        import cupy
+        return isinstance(error, MemoryError) or any(name in str(error) for name in NO_MEMORY)
 
-        return isinstance(error, MemoryError | cupy.cuda.memory.OutOfMemoryError)
+    def uncovered(self, plan: Plan) -> str | None:
+        from gpunet_cupy.coverage import off
+
+        if off():
+            return off()
+        reasons = []
+        for program in programs():
+            reason = program.uncovered(plan)
+            if reason is None:
+                return None
+            reasons.append(f"{program.name}: {reason}")
+        return "; ".join(reasons)
+
+    def compile(self, plan: Plan, device: str) -> Program | None:
+        for program in programs():
+            if program.uncovered(plan) is None:
+                return program(plan, _number(device))  # type: ignore[no-any-return]
+        return None
 
     def details(self) -> list[str]:
         import cupy
 
-        return [f"CuPy {cupy.__version__}, CUDA runtime {cupy.cuda.runtime.runtimeGetVersion()}"]
+        from gpunet_cupy.coverage import SWITCH, switched_on
+
+        state = f"on ({SWITCH}=1)" if switched_on() else f"off; {SWITCH}=1 turns them on"
+        return [
+            f"CuPy {cupy.__version__}, CUDA runtime {cupy.cuda.runtime.runtimeGetVersion()}",
+            f"programs of its own: {state}. UNMEASURED: never timed on a GPU",
+        ]
+
+
+def programs() -> list[Any]:
+    """Programs in the order in which they are tried."""
+    from gpunet_cupy.batches_program import Batches
+    from gpunet_cupy.blocks_program import Blocks
+
+    return [Blocks, Batches]
+
+
+def _number(device: str) -> int:
+    return int(device.partition(":")[2] or 0)
 
 
 def _on(device: str) -> Any:
     import cupy
 
-    return cupy.cuda.Device(int(device.partition(":")[2] or 0))
+    return cupy.cuda.Device(_number(device))
 
 
 backend = CuPyBackend()

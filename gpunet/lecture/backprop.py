@@ -56,20 +56,18 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
     y = (X[:, 0] * X[:, 1] > 0).astype(float)  # XOR of the signs
     sizes = [gn.Dense(4, "sigmoid"), gn.Dense(4, "sigmoid"), gn.Dense(1, "sigmoid")]
     net = gn.Network(sizes, inputs=2, seed=seed, backend=backend, dtype="float64")
-    layers = [(4.0 * to_host(W), to_host(b)) for W, b in net.parameters]  # large enough to see
+    layers = [(4.0 * to_host(W), 1.0 * to_host(b)) for W, b in net.parameters]  # large enough to see
     net.set_parameters(layers)
 
     cache = forward(layers, X.T)
     _, errors, products = backward(layers, cache, y[None])
-    W3, d3 = layers[2][0], errors[2]
     by_hand = {slip: flat(backward(layers, cache, y[None], slip)[0]) for slip in SLIPS}
     by_library = flat([(to_host(dW), to_host(db)) for dW, db in net.gradients(X, y)[1]])
     by_differences = differences(net, layers, X, y)
     error = {slip: distance(g, by_differences) for slip, g in by_hand.items()}
-    costs = {slip: train(net, layers, X, y, slip) for slip in SLIPS}
+    costs = {slip: train(layers, X, y, slip) for slip in SLIPS}
     return Result(
         {
-            "parameters": len(by_library),
             "relative difference, by hand and by gpunet": distance(by_hand[""], by_library),
             "relative difference, by hand and numerical": error[""],
             "matrix products, forward": len(cache) - 1,
@@ -86,18 +84,12 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
         "Top: the cached A and the errors δ of each layer as small colour maps, each error shaped as its "
         "A. Bottom left: gradients by hand against numerical ones; the right form lies on the diagonal, "
         "the slips do not. Bottom right: cost against updates; the right form falls lowest.",
-        f"The notes write the product in an order whose shapes do not fit (W[3] δ[3] would be {W3.shape} by "
-        f"{d3.shape}). Where a layer is as wide as the next, W for Wᵀ fits all the same, and the gradient "
-        f"is wrong by {error['order']:.0%}. Without the (1 − σ) that they lose on the way, it is wrong by "
-        f"{error['σ']:.0%}. After the same training, 2,000 updates, the costs are {costs[''][-1]:.2f} "
-        f"(right), {costs['order'][-1]:.2f} (W for Wᵀ) and {costs['σ'][-1]:.2f} (without 1 − σ): a wrong "
-        "direction can still lead down, later.",
+        f"The notes write the product in an order whose shapes do not fit (W[3] δ[3] would be "
+        f"{layers[2][0].shape} by {errors[2].shape}). Between layers of equal width W for Wᵀ fits all the same, "
+        f"and the gradient is wrong by {error['order']:.0%}. Without the (1 − σ) that they lose on the way, it is "
+        f"wrong by {error['σ']:.0%}. After 2,000 updates the costs are {costs[''][-1]:.2f} (right), "
+        f"{costs['order'][-1]:.2f} (W for Wᵀ: a wrong direction can still lead down) and {costs['σ'][-1]:.2f}.",
     )
-
-
-def distance(one: Any, other: Any) -> float:
-    """‖one − other‖ / ‖other‖."""
-    return float(np.linalg.norm(one - other) / np.linalg.norm(other))
 
 
 def flat(layers: Layers) -> Any:
@@ -105,30 +97,32 @@ def flat(layers: Layers) -> Any:
     return np.concatenate([part.ravel() for layer in layers for part in layer])
 
 
+def distance(one: Any, other: Any) -> float:
+    """‖one − other‖ / ‖other‖."""
+    return float(np.linalg.norm(one - other) / np.linalg.norm(other))
+
+
 def differences(net: gn.Network, layers: Layers, X: Any, y: Any, step: float = 1e-5) -> Any:
     """Central differences (J(θ + h) − J(θ − h)) / 2h, one parameter after the other."""
     found = []
     for part in (part for layer in layers for part in layer):
         for k in np.ndindex(part.shape):
-            J = []
-            for h in (step, -2 * step):
-                part[k] += h
+            J = {}
+            for side in (1, -1):
+                part[k] += side * step
                 net.set_parameters(layers)
-                J.append(net.evaluate(X, y)["loss"])
-            part[k] += step
-            found.append((J[0] - J[1]) / (2 * step))
-    net.set_parameters(layers)
+                J[side] = net.evaluate(X, y)["loss"]
+                part[k] -= side * step
+            found.append((J[1] - J[-1]) / (2 * step))
     return np.array(found)
 
 
-def train(net: gn.Network, layers: Layers, X: Any, y: Any, slip: str) -> list[float]:
-    """Full-batch descent with gradients by hand; the cost every 20 updates."""
+def train(layers: Layers, X: Any, y: Any, slip: str) -> list[float]:
+    """Full-batch descent with gradients by hand; the cost before each update."""
     costs = []
-    for step in range(2001):
+    for _ in range(2000):
         cache = forward(layers, X.T)
-        if step % 20 == 0:
-            net.set_parameters(layers)
-            costs.append(net.evaluate(X, y)["loss"])
+        costs.append(-float(np.log(np.where(y == 1, cache[-1], 1.0 - cache[-1])).mean()))
         gradients = backward(layers, cache, y[None], slip)[0]
         layers = [(W - 0.5 * dW, b - 0.5 * db) for (W, b), (dW, db) in zip(layers, gradients, strict=True)]
     return costs
@@ -136,21 +130,19 @@ def train(net: gn.Network, layers: Layers, X: Any, y: Any, slip: str) -> list[fl
 
 def draw(cache: list[Any], errors: list[Any], by_hand: dict[str, Any], numerical: Any, costs: Any) -> Any:
     """Show cache and errors, gradients against each other, and training."""
-    figure, _ = figures.panels(height=6.0)
-    figure.clear()
+    figure = figures.blank(6.0)
     top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.7))
-    few = slice(0, 24)
     small = top.subplots(2, len(errors))
     for l, (A, delta) in enumerate(zip(cache[1:], errors, strict=True)):
-        figures.image(small[0, l], A[:, few], limit=1.0)
-        figures.image(small[1, l], delta[:, few], signed=True)
+        figures.image(small[0, l], A[:, :24], limit=1.0)
+        figures.image(small[1, l], delta[:, :24], signed=True)
         for axes, name in ((small[0, l], "A"), (small[1, l], "δ")):
             axes.set(aspect="auto", title=f"{name}[{l + 1}], {A.shape[0]} × m")
     left, right = bottom.subplots(1, 2)
     looks = {"σ": (figures.RED, "x", 0), "order": (figures.ORANGE, "^", 8), "": (figures.BLUE, "o", -8)}
     for slip, (colour, marker, lift) in looks.items():
         left.plot(numerical, by_hand[slip], marker, color=colour, markersize=5)
-        right.plot(np.arange(len(costs[slip])) * 20, costs[slip], color=colour)
+        right.plot(costs[slip], color=colour)
         figures.at_end(right, [2000], costs[slip][-1:], SLIPS[slip], colour, lift)
     left.axline((0, 0), slope=1, color=figures.GREY, linewidth=0.8, zorder=0)
     left.set(xlabel="numerical gradient", ylabel="gradient by hand")

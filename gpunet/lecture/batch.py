@@ -43,17 +43,18 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
     device = gn.get_backend(backend).devices()[0]
 
     def speed(work: Callable[[], Any], examples: int) -> float:
-        """Examples a second, best of five."""
-        seconds = []
-        for _ in range(5):
+        """Examples a second, best of many in a tenth of a second."""
+        seconds = [np.inf]
+        until = time.perf_counter() + 0.1
+        while time.perf_counter() < until or len(seconds) < 5:
             started = time.perf_counter()
             work()
             wait(device)
             seconds.append(time.perf_counter() - started)
-        return examples / min(seconds)
+        return float(examples / min(seconds))
 
     speeds = [speed(functools.partial(net.predict, X[:m]), m) for m in SIZES]
-    loops = [speed(functools.partial(one_by_one, net, X[:m]), m) for m in SIZES[:5]]
+    loops = [speed(functools.partial(one_by_one, net, X[:m]), m) for m in SIZES[:4]]
     return Result(
         {
             "parameters, for any m": sum(W.shape[0] * (W.shape[1] + 1) for W, _ in net.parameters),
@@ -82,9 +83,9 @@ def draw(speeds: list[float], loops: list[float]) -> Any:
     """Draw speed against the number of columns."""
     figure, [axes] = figures.panels(height=3.4)
     axes.loglog(SIZES, speeds, "o-", color=figures.BLUE)
-    axes.loglog(SIZES[:5], loops, "o-", color=figures.RED)
+    axes.loglog(SIZES[:4], loops, "o-", color=figures.RED)
     figures.note(axes, SIZES[-2], speeds[-2] * 0.45, "one product", figures.BLUE, ha="left", va="top")
-    figures.at_end(axes, SIZES[:5], loops, "a loop over columns", figures.RED)
+    figures.at_end(axes, SIZES[:4], loops, "a loop over columns", figures.RED)
     axes.set(xlabel="examples (m)", ylabel="examples a second")
     axes.set_xticks(SIZES)
     axes.set_xticklabels([f"{m:,}" for m in SIZES])

@@ -56,15 +56,15 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
 
 
 def distance(activation: str, loss: str, backend: str, seed: int, slip: bool = False) -> float:
-    """Return ‖backpropagation − differences‖ / ‖differences‖ for a network 3–4–2."""
+    """Return ‖backpropagation − differences‖ / ‖differences‖ for a network 2–3–2."""
     to_host = gn.get_backend(backend).to_host
     rng = np.random.default_rng(seed)
-    X = rng.standard_normal((5, 3))
+    X = rng.standard_normal((5, 2))
     y = np.eye(2)[rng.integers(2, size=5)] if loss != "absolute_error" else rng.uniform(-0.9, 0.9, (5, 2))
-    layers = [gn.Dense(4, activation), gn.Dense(2, LOSSES[loss])]
-    net = gn.Network(layers, loss, inputs=3, seed=seed, backend=backend, dtype="float64")
+    layers = [gn.Dense(3, activation), gn.Dense(2, LOSSES[loss])]
+    net = gn.Network(layers, loss, inputs=2, seed=seed, backend=backend, dtype="float64")
     parameters = [[np.array(to_host(part)) for part in layer] for layer in net.parameters]
-    parameters[0][1] += 0.1 * rng.standard_normal((4, 1))
+    parameters[0][1] += 0.1 * rng.standard_normal((3, 1))
     net.set_parameters([tuple(layer) for layer in parameters])  # type: ignore[misc]
     by_backpropagation = [to_host(part) for layer in net.gradients(X, y)[1] for part in layer]
     if slip:  # the hidden layer's errors lack (1 − a): for one example at a time that is a factor of each row

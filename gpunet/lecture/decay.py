@@ -16,7 +16,7 @@ from gpunet.lecture.result import Result
 
 TITLE = "Weight decay"
 CLAIMS = ("C21",)
-RATE = 0.05
+RATE = 0.1
 LAMBDAS = (0.0, 0.01, 0.1, 1.0)
 FEW = 80
 
@@ -29,7 +29,7 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
     for decay in LAMBDAS:
         net = gn.Network([gn.Dense(1, "sigmoid")], seed=seed, backend=backend)
         rule = gn.GradientDescent(RATE, weight_decay=decay)
-        net.fit(data.X, data.y, optimizer=rule, epochs=2000, batch_size=None)
+        net.fit(data.X, data.y, optimizer=rule, epochs=800, batch_size=None)
         W = to_host(net.parameters[0][0])
         images.append(W.reshape(data.image_shape))
         norms.append(float(np.linalg.norm(W)))
@@ -76,8 +76,7 @@ def one_update(data: gn.datasets.Dataset, decay: float | None, backend: str, see
 
 def draw(images: list[Any], train: list[float], test: list[float]) -> Any:
     """Show the weights for each λ, and the costs."""
-    figure, _ = figures.panels(height=4.6)
-    figure.clear()
+    figure = figures.blank(4.6)
     grid = figure.add_gridspec(2, len(LAMBDAS), height_ratios=(1, 1.3))
     for k, (decay, weights) in enumerate(zip(LAMBDAS, images, strict=True)):
         axes = figure.add_subplot(grid[0, k])

@@ -90,7 +90,7 @@ def draw(tracks: dict[str, dict[str, Any]]) -> Any:
         one.minorticks_off()
         one.set_yticks([0.01, 0.1, 1], ["0.01", "0.1", "1"] if what == "epochs" else [])
     axes[0].set_ylabel("cost J on all training data")
-    for name, lift in (("B = 1", 8), ("B = 32", -10), ("full batch", 0)):
-        figures.at_end(axes[2], tracks[name]["seconds"], tracks[name]["cost"], name, colours[name], lift)
-    figures.note(axes[0], 1, 0.42, "B = 1000", colours["B = 1000"])
+    places = {"B = 1": (2, 0.0025), "B = 32": (20, 0.0025), "B = 1000": (1, 0.3), "full batch": (20, 0.9)}
+    for name, (x, y) in places.items():
+        figures.note(axes[0], x, y, name, colours[name], va="top", fontsize=11)
     return figure

@@ -73,6 +73,13 @@ def panels(
     return figure, list(axes.flat)
 
 
+def blank(height: float) -> Any:
+    """Return a figure without axes, to divide as one likes."""
+    figure, _ = panels(height=height)
+    figure.clear()
+    return figure
+
+
 def image(axes: Any, values: Any, signed: bool = False, limit: float | None = None) -> None:
     """Show a (height, width) array: ink on paper, or signed weights about white."""
     values = np.asarray(values)

@@ -18,7 +18,7 @@ from gpunet.lecture.result import Result
 
 TITLE = "Paths and the noise ball"
 CLAIMS = ("C18", "C19")
-M, UPDATES = 200, 400
+M, UPDATES = 200, 300
 TRUE = np.array([2.0, -1.0])
 WAYS: dict[str, tuple[int | None, Any]] = {
     "one example": (1, 0.1),
@@ -29,7 +29,7 @@ WAYS: dict[str, tuple[int | None, Any]] = {
 
 
 def run(backend: str = "numpy", seed: int = 0) -> Result:
-    """Follow two weights for 400 updates."""
+    """Follow two weights for 300 updates."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((M, 2))
     X -= X.mean(axis=0)
@@ -38,15 +38,15 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
     best = np.linalg.lstsq(X, y, rcond=None)[0]
     # One update at a time, with each batch in hand: see walk.
     paths = {name: walk(X, y, size, rate, backend, seed) for name, (size, rate) in WAYS.items()}
-    ball = {name: float(np.linalg.norm(path[-200:] - best, axis=1).mean()) for name, path in paths.items()}
+    ball = {name: float(np.linalg.norm(path[-150:] - best, axis=1).mean()) for name, path in paths.items()}
     return Result(
-        {f"mean distance from the minimum, last 200 updates, {name}": ball[name] for name in WAYS},
+        {f"mean distance from the minimum, last 150 updates, {name}": ball[name] for name in WAYS},
         "All paths set out alike. The full batch comes to rest at the minimum; one example an update keeps "
         f"wandering at a distance of {ball['one example']:.2f}, a batch of 20 at {ball['batch of 20']:.2f}: "
         f"{ball['one example'] / ball['batch of 20']:.1f} times nearer, where √20 is 4.5. With smaller and "
         "smaller steps one example an update comes nearer too.",
         draw(X, y, best, paths),
-        "Three maps of the cost over two weights with the paths of 400 updates. One example an update: a "
+        "Three maps of the cost over two weights with the paths of 300 updates. One example an update: a "
         "tangle around the minimum. Batches of 20: a small knot. Full batch: a smooth line that ends at "
         "the minimum.",
     )

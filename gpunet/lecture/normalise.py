@@ -39,7 +39,7 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
     # A constant third feature, and a test set that lies elsewhere: μ and σ stay the training set's.
     constant = np.hstack([X, np.full((300, 1), 7.0)])
     net = gn.Network([gn.Dense(1)], seed=seed, backend=backend, standardizer=gn.Standardizer())
-    net.fit(constant, y, optimizer=gn.GradientDescent(0.1), epochs=200, batch_size=None)
+    net.fit(constant, y, optimizer=gn.GradientDescent(0.1), epochs=100, batch_size=None)
     X_test = np.hstack([X[:100] + 1.0, np.full((100, 1), 7.0)])
     y_test = X_test[:, :2] @ np.array([1.0, 6.0])
     good = net.evaluate(X_test, y_test)["loss"]
@@ -77,7 +77,7 @@ def descend(
     net.set_parameters([(start, np.zeros((1, 1)))])
     path = [start[0]]
     history = net.fit(
-        X, y, optimizer=gn.GradientDescent(rate), epochs=200, batch_size=None,
+        X, y, optimizer=gn.GradientDescent(rate), epochs=100, batch_size=None,
         callbacks=[lambda net, history: path.append(to_host(net.parameters[0][0])[0])],
     )  # fmt: skip
     return np.array(path), history.loss

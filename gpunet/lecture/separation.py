@@ -31,7 +31,7 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
         for activation in ("identity", "tanh"):
             layers = [gn.Dense(NEURONS[shape], activation), gn.Dense(1, "sigmoid")]
             net = gn.Network(layers, seed=seed, backend=backend)
-            net.fit(X, y, optimizer=gn.Adam(0.03), epochs=800, batch_size=None)
+            net.fit(X, y, optimizer=gn.Adam(0.05), epochs=125, batch_size=200)
             how = "without" if activation == "identity" else "with tanh"
             figures_out[f"accuracy on {shape}, {how}"] = net.evaluate(X_test, y_test)["accuracy"]
             maps[shape, how] = (X, y, net)

@@ -18,6 +18,7 @@ p { margin: .5rem 0; max-width: 46rem; }
 a { color: var(--accent); }
 .small, nav span { color: var(--soft); font-size: .9rem; }
 nav ol { columns: 22rem; column-gap: 3rem; padding-left: 2rem; }
+nav span { white-space: nowrap; }
 nav li { break-inside: avoid; margin: .2rem 0; }
 section { border-top: 2px solid var(--line); padding: 1.75rem 0; }
 .lead { font-size: 1.15rem; }

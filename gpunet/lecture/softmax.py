@@ -80,8 +80,7 @@ def descend(net: gn.Network, data: gn.datasets.Dataset) -> list[float]:
 
 def draw(w: Any, costs: list[float], slip_costs: list[float], floor: float) -> Any:
     """Show the weights of each class, and the cost with and without the slip."""
-    figure, _ = figures.panels(height=4.8)
-    figure.clear()
+    figure = figures.blank(4.8)
     grid = figure.add_gridspec(2, 3, height_ratios=(1, 1.25))
     for k, title in enumerate(("upright", "flat", "slanting")):
         axes = figure.add_subplot(grid[0, k])

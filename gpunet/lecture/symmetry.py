@@ -40,7 +40,7 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
             **{f"accuracy, {name}": accuracies[name] for name in STARTS},
             "largest change of W[1] from all 0": float(np.abs(tracks["all 0"]).max()),
         },
-        f"{UNITS} neurons that start alike draw one line: after 500 updates they differ by "
+        f"{UNITS} neurons that start alike draw one line: after 300 updates they differ by "
         f"{power(spreads['all 0.5'])}, which is rounding, and {UNITS} of them are worth one "
         f"({accuracies['all 0.5']:.0%} right). From zeros nothing moves at all, because no error gets back "
         f"through W[2] = 0. From a random start each goes its own way, and {accuracies['random']:.0%} are "
@@ -59,7 +59,7 @@ def learn(X: Any, y: Any, start: Any, backend: str, seed: int) -> tuple[Any, flo
     net = gn.Network(layers, inputs=2, seed=seed, backend=backend, dtype="float64")
     track = [to_host(net.parameters[0][0])]
     net.fit(
-        X, y, optimizer=gn.GradientDescent(1.0), epochs=500, batch_size=None,
+        X, y, optimizer=gn.GradientDescent(1.0), epochs=300, batch_size=None,
         callbacks=[lambda net, history: track.append(to_host(net.parameters[0][0]))],
     )  # fmt: skip
     return np.array(track), net.evaluate(X, y)["accuracy"]
@@ -76,6 +76,6 @@ def draw(tracks: dict[str, Any]) -> Any:
     for one in axes[1:]:
         one.set_yticklabels([])
     for one in axes[:2]:
-        figures.note(one, 250, -0.5 * limit, f"{UNITS} neurons,\none line", ha="center")
+        figures.note(one, 150, -0.5 * limit, f"{UNITS} neurons,\none line", ha="center")
     axes[0].set_ylabel("first weight of each neuron")
     return figure

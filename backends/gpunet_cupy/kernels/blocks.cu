@@ -149,7 +149,7 @@ __device__ inline void copy(T* to, const T* from, int n) {
 
 // `count` examples from position *step · BATCH on. P (count, N1), Q likewise or null, G (count, count); W, b and
 // their slots are read and written; E and R (count, N1) get u δ[1] and r δ[1], wqp the three numbers, losses J.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
     run_block(const T* P, const T* Q, const T* G, const T* Y, const T* weights, const int* order, int count,
               const T* coefficients, int* step, T* b, T* W, T* slot_b, T* slot_W, T* E, T* R, T* wqp, T* losses) {
     Shared& s = *reinterpret_cast<Shared*>(memory);

@@ -1,8 +1,7 @@
 // What all kernels share: the real type, activations, and one warp's work on the outputs of one example.
 //
-// Sources are joined, never included, and sizes come as macros, so that a compiler knows them:
-//   T                          float or double
-//   LEAK SELU_ALPHA SELU_SCALE constants of the mathematics
+// Sources are joined, never included. Sizes and names of a plan are macros defined before, so that the compiler
+// knows them; in all sources T (float or double), LEAK, SELU_ALPHA and SELU_SCALE.
 // Arrays hold examples as rows, (m, n), and weights as (outputs, inputs).
 
 #define IDENTITY 0
@@ -74,7 +73,7 @@ __device__ inline T output_delta(int g, int loss, int n, T* z, const T* b, const
     int lane = threadIdx.x % WARP;
     T L = T(0);
     if (loss == CROSS_ENTROPY) {
-        T top = -INFINITY, total = T(0), mass = T(0);
+        T top = z[0] + b[0], total = T(0), mass = T(0);
         for (int k = lane; k < n; k += WARP) top = fmax(top, z[k] + b[k]);
         top = warp_max(top);
         for (int k = lane; k < n; k += WARP) {

@@ -1,0 +1,163 @@
+"""Mini-batch and full-batch descent on a GPU: few kernels a step, no transfer and no waiting in between.
+
+UNMEASURED: equal to the reference, but never timed on a GPU; see :mod:`gpunet_cupy.coverage`.
+
+Products go to cuBLAS, everything between them to the kernels of this package; all buffers are made once. Each
+kernel reads the step's number from the device, so all steps of one size are the same launches with the same
+arguments, gathered rows given. That is what a CUDA graph of many steps needs, the next thing to do: CuPy 14
+captures its own kernels but refuses cuBLAS while a stream captures (``setStream`` in ``cublas.pyx`` raises
+NotImplementedError), so the products must first go through cublasLt directly, with a workspace of their own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gpunet.plan import Plan
+from gpunet_cupy.coverage import off, uncovered
+from gpunet_cupy.flat import Flat
+from gpunet_cupy.kernels import THREADS, launch, module, rule
+from gpunet_cupy.rows import Gather, Rows
+
+PIECE = 16384  # examples of a batch that are worked on at a time
+SMALLEST = 256  # a piece is not halved below this where memory is short
+PARTS = 128  # partial sums of a bias's gradient
+
+
+class Batches:
+    """A program for any batch size and optimizer.
+
+    Parameters
+    ----------
+    plan : Plan
+    device : int
+    """
+
+    name = "cupy batches (unmeasured)"
+
+    def __init__(self, plan: Plan, device: int = 0) -> None:
+        self.plan, self.device, self.flat = plan, device, Flat(plan)
+        self.piece = min(plan.batch_size, plan.examples, PIECE)
+        self.parts = min(PARTS, self.piece)
+        self.buffers: tuple[Any, ...] | None = None
+        names = [name.upper() for name in plan.activations]
+        last = plan.layers[-1].units
+        self.hidden = [
+            module(plan.dtype, "hidden", N=layer.units, G=name)
+            for layer, name in zip(plan.layers, [*names[:-1], "IDENTITY"], strict=True)
+        ]
+        self.forward = [one.get_function("forward") for one in self.hidden]
+        self.backward = [one.get_function("backward") for one in self.hidden]
+        output = module(plan.dtype, "output", N=last, G=names[-1], LOSS=plan.loss.upper())
+        self.output = output.get_function("output")
+        sizes = {"WEIGHTS": self.flat.weights, "BIASES": self.flat.biases}
+        end = module(plan.dtype, "update", **rule(plan.optimizer), **sizes)
+        self.update, self.finish = end.get_function("update"), end.get_function("finish")
+        self.gather = Gather(plan.dtype, plan.layers[0].inputs, plan.batch_size)
+
+    @staticmethod
+    def uncovered(plan: Plan) -> str | None:
+        """Why `plan` is not for this program."""
+        return off() or uncovered(plan)
+
+    def __call__(
+        self,
+        parameters: Any,
+        state: Any,
+        X: Any,
+        Y: Any,
+        weights: Any,
+        order: Any,
+        coefficients: Any,
+        keys: Any,
+    ) -> Any:
+        """See :class:`gpunet.descent.Program`."""
+        import cupy
+
+        whole = order is not None and order.shape[0] == X.shape[1] <= self.plan.batch_size
+        with cupy.cuda.Device(self.device):
+            rows = Rows(X, Y, weights, None if whole else order)  # a sum over all has no order
+            self._reserve(gathers=rows.order is not None)
+            theta, slots = self.flat.pack(parameters, state)
+            batches = self.plan.batches(rows.used)
+            losses = cupy.empty(len(batches), dtype=self.plan.dtype)
+            step = cupy.zeros(1, dtype=np.int32)
+            coefficients = cupy.ascontiguousarray(coefficients)
+            for first, last in batches:
+                self._step(theta, slots, rows, first, last - first, coefficients, step, losses)
+        return *self.flat.unpack(theta, slots), losses
+
+    def _reserve(self, gathers: bool) -> None:
+        """Make the buffers; where memory is short, for smaller pieces of a batch."""
+        if self.buffers is not None and self.buffers[0].size >= gathers:
+            return
+        self.buffers = None
+        while self.buffers is None:
+            try:
+                self.buffers = self._allocate(gathers)
+            except MemoryError:
+                if self.piece <= SMALLEST:
+                    raise
+                self.piece = max(self.piece // 2, SMALLEST)
+
+    def _allocate(self, gathers: bool) -> tuple[Any, ...]:
+        import cupy
+
+        def empty(*shape: int) -> Any:
+            return cupy.empty(shape, dtype=self.plan.dtype)
+
+        n, piece = self.flat.sizes, self.piece
+        return (
+            empty(piece if gathers else 0, n[0]),
+            [empty(piece, k) for k in n[1:]],  # A[l]; for the last layer Z, then δ
+            [empty(piece, k) for k in n[1:-1]],  # δ[l]
+            empty(self.flat.weights),  # gradient
+            empty(self.parts, self.flat.biases),  # partial sums of the biases' gradients
+            empty(min(self.plan.batch_size, self.plan.examples)),  # losses of a batch's examples
+        )
+
+    def _step(
+        self, theta: Any, slots: Any, rows: Rows, at: int, count: int, coefficients: Any, step: Any, J: Any
+    ) -> None:
+        """One update, from `count` examples from position `at` on."""
+        assert self.buffers is not None
+        gathered, *work, gradient, sums, losses = self.buffers
+        W = self.flat.matrices(theta)
+        for first in range(0, count, self.piece):
+            m = min(self.piece, count - first)
+            x = self.gather(rows, step, at, first, m, gathered)
+            self._piece(W, theta, x, rows, first, m, count, step, (*work, gradient, sums, losses))
+        parts = np.int32(self.parts)
+        launch(self.update, self.flat.size, theta, slots, gradient, sums, parts, coefficients, step)
+        self.finish((1,), (THREADS,), (losses, np.int32(count), J, step), shared_mem=8 * THREADS)
+
+    def _piece(
+        self, W: Any, theta: Any, x: Any, rows: Rows, first: int, m: int, count: int, step: Any, work: Any
+    ) -> None:
+        """Forward and backward of m examples; gradients are added to what earlier pieces left."""
+        from cupy.cublas import gemm
+
+        activations, deltas, gradient, sums, losses = work
+        n, at_b, last = self.flat.sizes, self.flat.at_b, len(W) - 1
+        A = [x, *(one[:m] for one in activations)]
+        rows_here, parts, stride = np.int32(m), np.int32(self.parts), np.int32(self.flat.biases)
+        for l in range(last + 1):
+            gemm("N", "T", A[l], W[l], out=A[l + 1])
+            if l < last:
+                launch(self.forward[l], A[l + 1].size, A[l + 1], theta[at_b[l]], rows_here)
+        numbers = (np.int32(self.plan.batch_size), np.int32(first), rows_here, np.int32(count))
+        data = (rows.Y, rows.weights, rows.order, step)
+        launch(self.output, 32 * m, A[-1], theta[at_b[last]], *data, *numbers, losses)
+        dW, more = self.flat.matrices(gradient), np.int32(first > 0)
+        delta = A[-1]
+        for l in range(last, -1, -1):
+            a = delta if l == last else A[l + 1]
+            offset = at_b[l].start - self.flat.weights
+            numbers = (rows_here, parts, stride, more)
+            launch(self.backward[l], self.parts * n[l + 1], delta, a, sums.reshape(-1)[offset:], *numbers)
+            gemm("T", "N", delta, A[l], out=dW[l], beta=float(first > 0))
+            if l > 0:
+                gemm("N", "N", delta, W[l], out=deltas[l - 1][:m])
+                delta = deltas[l - 1][:m]

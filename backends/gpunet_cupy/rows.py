@@ -1,0 +1,56 @@
+"""Data as the kernels read them: examples as contiguous rows, in the order of an epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gpunet_cupy.kernels import launch, module
+
+
+class Rows:
+    """The data of one call of a program.
+
+    Parameters
+    ----------
+    X, Y : array, ``(n, m)``
+        Columns as examples; as a rule transposed views of contiguous rows, which are then used as they are.
+    weights : array ``(1, m)`` or None
+    order : int32 array or None
+    """
+
+    def __init__(self, X: Any, Y: Any, weights: Any, order: Any) -> None:
+        import cupy
+
+        self.X = cupy.ascontiguousarray(X.T)
+        self.Y = cupy.ascontiguousarray(Y.T)
+        self.weights = None if weights is None else cupy.ascontiguousarray(weights.ravel())
+        self.order = None if order is None else cupy.ascontiguousarray(order)
+        self.used = self.X.shape[0] if order is None else order.shape[0]
+
+
+class Gather:
+    """Rows of X for a step, gathered into `buffer`; without an order, X's own.
+
+    Parameters
+    ----------
+    dtype : str
+    inputs : int
+        ``n[0]``.
+    batch_size : int
+        Examples a step; the step's number is read on the device.
+    """
+
+    def __init__(self, dtype: str, inputs: int, batch_size: int) -> None:
+        self.kernel = module(dtype, "gather", N=inputs, INPUT="T").get_function("gather")
+        self.batch_size = np.int32(batch_size)
+
+    def __call__(self, rows: Rows, step: Any, position: int, first: int, count: int, buffer: Any) -> Any:
+        """Rows ``first … first + count`` of the step that begins at `position`, ``(count, n[0])``."""
+        if rows.order is None:
+            return rows.X[position + first : position + first + count]
+        x = buffer[:count]
+        numbers = (self.batch_size, np.int32(first), np.int32(count))
+        launch(self.kernel, x.size, rows.X, rows.order, step, *numbers, x)
+        return x

@@ -1,0 +1,194 @@
+// CUDA's thread blocks on a CPU, for tests: every thread of a block is a fiber, blocks run one after the other.
+//
+// A fiber runs until it waits at a barrier, so between barriers threads run one by one, in ascending or descending
+// order: a missing barrier shows as a result that depends on the order. Threads that wait at different barriers are
+// reported, never waited for. Shared memory starts as NaN in every block, and what lies behind it is watched.
+#pragma once
+#include <math.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucontext.h>
+
+#define __global__
+#define __device__
+#define __shared__
+#define __align__(n) __attribute__((aligned(n)))
+#define __launch_bounds__(...)
+
+struct Dim {
+    int x, y, z;
+};
+static Dim threadIdx, blockIdx, blockDim, gridDim;
+static const int MOST = 1024;  // threads a block
+static const size_t SHARED_LIMIT = 1 << 18, STACK = 1 << 16;
+unsigned char memory[SHARED_LIMIT + 64] __align__(64);
+
+namespace emulator {
+
+struct Group {  // of threads that wait for each other
+    int alive, arrived, generation;
+};
+struct Fiber {
+    ucontext_t start;
+    jmp_buf at;
+    bool started, done;
+};
+static Fiber fibers[MOST];
+static char* stacks[MOST];
+static Group warps[MOST / 32];
+static Group block;
+static ucontext_t host;
+static int fiber_count, current, left, idle, direction;
+static bool stuck;
+static double exchanged[2][32][32];
+static int parity[MOST];
+static void (*body)(void*);
+static void* argument;
+
+inline void set_index(int i) {
+    current = i;
+    threadIdx = {i % blockDim.x, i / blockDim.x % blockDim.y, i / (blockDim.x * blockDim.y)};
+}
+
+inline void go(int i) {
+    set_index(i);
+    if (fibers[i].started) _longjmp(fibers[i].at, 1);
+    fibers[i].started = true;
+    setcontext(&fibers[i].start);
+}
+
+// Let the next fiber run; comes back when it is this one's turn again.
+inline void pass() {
+    int me = current, count = fiber_count, i = me;
+    if (++idle > 2 * count + 2) stuck = true;
+    if (stuck || left == 0) setcontext(&host);
+    do i = (i + direction + count) % count;
+    while (fibers[i].done);
+    if (i == me) return;
+    if (_setjmp(fibers[me].at) == 0) go(i);
+}
+
+inline void release(Group& group) {
+    group.arrived = 0;
+    ++group.generation;
+    idle = 0;
+}
+
+inline void wait(Group& group) {
+    int generation = group.generation;
+    if (++group.arrived == group.alive) return release(group);
+    while (group.generation == generation) pass();
+}
+
+inline void leave(Group& group) {
+    --group.alive;
+    if (group.alive > 0 && group.arrived == group.alive) release(group);
+}
+
+static void run_fiber() {
+    body(argument);
+    fibers[current].done = true;
+    --left;
+    idle = 0;
+    leave(block);
+    Group& warp = warps[current / 32];
+    if (warp.arrived > 0) stuck = true;  // a shuffle that not all lanes take part in
+    leave(warp);
+    pass();
+}
+
+// Returns 0; 1 if threads wait for each other in vain; 2 if shared memory was overrun.
+inline int run(Dim grid, Dim threads, size_t shared, bool descending, void (*f)(void*), void* a) {
+    const int count = threads.x * threads.y * threads.z;
+    if (count > MOST || shared > SHARED_LIMIT) return 3;
+    fiber_count = count;
+    gridDim = grid;
+    blockDim = threads;
+    body = f;
+    argument = a;
+    direction = descending ? -1 : 1;
+    for (int i = 0; i < count; ++i)
+        if (!stacks[i]) stacks[i] = static_cast<char*>(malloc(STACK));
+    for (int b = 0; b < grid.x * grid.y * grid.z; ++b) {
+        blockIdx = {b % grid.x, b / grid.x % grid.y, b / (grid.x * grid.y)};
+        memset(memory, 0xff, shared + 64);
+        memset(warps, 0, sizeof warps);
+        for (int i = 0; i < count; ++i) {
+            ++warps[i / 32].alive;
+            fibers[i].started = fibers[i].done = false;
+            getcontext(&fibers[i].start);
+            fibers[i].start.uc_stack.ss_sp = stacks[i];
+            fibers[i].start.uc_stack.ss_size = STACK;
+            makecontext(&fibers[i].start, run_fiber, 0);
+        }
+        memset(parity, 0, sizeof parity);
+        block = {count, 0, 0};
+        left = count;
+        idle = 0;
+        stuck = false;
+        volatile bool begun = false;
+        getcontext(&host);
+        if (!begun) {
+            begun = true;
+            go(descending ? count - 1 : 0);
+        }
+        if (stuck) return 1;
+        for (int i = 0; i < 64; ++i)
+            if (memory[shared + i] != 0xff) return 2;
+    }
+    return 0;
+}
+
+// 0, 1, …, the number of a kernel's parameters.
+template <int... I>
+struct Numbers {};
+template <int N, int... I>
+struct Count : Count<N - 1, N - 1, I...> {};
+template <int... I>
+struct Count<0, I...> {
+    typedef Numbers<I...> all;
+};
+
+// Calls kernel(*args[0], *args[1], …), each of the type that the kernel takes.
+template <class... A>
+struct Call {
+    void (*kernel)(A...);
+    void** args;
+    template <int... I>
+    void with(Numbers<I...>) {
+        kernel(*static_cast<A*>(args[I])...);
+    }
+    static void one(void* self) { static_cast<Call*>(self)->with(typename Count<sizeof...(A)>::all()); }
+};
+
+template <class... A>
+int launch(void (*kernel)(A...), void** args, const int* grid, const int* threads, size_t shared, int descending) {
+    Call<A...> call = {kernel, args};
+    return run({grid[0], grid[1], grid[2]}, {threads[0], threads[1], threads[2]}, shared, descending,
+               Call<A...>::one, &call);
+}
+
+template <class... A>
+int parameters(void (*)(A...), size_t* sizes) {
+    size_t all[] = {sizeof(A)...};
+    for (size_t i = 0; i < sizeof...(A); ++i) sizes[i] = all[i];
+    return int(sizeof...(A));
+}
+
+}  // namespace emulator
+
+inline void __syncthreads() { emulator::wait(emulator::block); }
+
+template <class V>
+V __shfl_xor_sync(unsigned, V value, int mask) {
+    using namespace emulator;
+    int lane = current % 32, warp = current / 32, side = parity[current];
+    parity[current] ^= 1;  // a lane can be one shuffle ahead of its warp, never two
+    exchanged[side][warp][lane] = value;
+    Group& group = warps[warp];
+    if (group.alive != 32) stuck = true;
+    wait(group);
+    return V(exchanged[side][warp][lane ^ mask]);
+}

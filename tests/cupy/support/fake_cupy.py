@@ -1,0 +1,90 @@
+"""As much of CuPy as the programs use, on NumPy: their host code runs without a GPU, their kernels on the CPU.
+
+An array of the "device" refuses to become a Python number: that would be a transfer. New arrays hold NaN, so
+that reading what nothing wrote shows. Products must write into arrays as cuBLAS could.
+"""
+
+import sys
+import types
+
+import numpy as np
+from cuda_on_cpu import RawModule
+
+
+class DeviceArray(np.ndarray):
+    """An array on the device."""
+
+    def _refuse(self, *_):
+        raise AssertionError("a number was read back from the device")
+
+    __float__ = __int__ = __bool__ = __index__ = item = tolist = _refuse
+
+
+MEMORY = {"room": None}  # bytes that one new array may have
+
+
+def to_device(host):
+    return None if host is None else np.array(host, order="K").view(DeviceArray)
+
+
+def empty(shape, dtype="float64"):
+    array = np.empty(shape, dtype=dtype)
+    if MEMORY["room"] is not None and array.nbytes > MEMORY["room"]:
+        raise OutOfMemoryError("out of memory")
+    array[...] = np.nan if array.dtype.kind == "f" else -1
+    return array.view(DeviceArray)
+
+
+def zeros(shape, dtype="float64"):
+    return np.zeros(shape, dtype=dtype).view(DeviceArray)
+
+
+def ascontiguousarray(array):
+    assert isinstance(array, DeviceArray)
+    return np.ascontiguousarray(array).view(DeviceArray)
+
+
+def gemm(transa, transb, a, b, out=None, alpha=1.0, beta=0.0):
+    """``out ← alpha op(a) op(b) + beta out``; where beta is 0, out is not read."""
+    assert all(isinstance(one, DeviceArray) and one.ndim == 2 for one in (a, b, out))
+    assert a.dtype == b.dtype == out.dtype
+    assert out.flags.c_contiguous and all(one.flags.c_contiguous for one in (a, b))
+    assert not any(np.shares_memory(out, one) for one in (a, b))
+    a = a.T if transa == "T" else a
+    b = b.T if transb == "T" else b
+    product = alpha * (a @ b)
+    out[...] = product + beta * out if beta else product
+    return out
+
+
+class Device:
+    """A device, also as a context."""
+
+    attributes = {"MaxSharedMemoryPerBlockOptin": 227 * 1024}  # noqa: RUF012
+    current: list[int] = []  # noqa: RUF012
+
+    def __init__(self, number=0):
+        self.id = number
+
+    def __enter__(self):
+        self.current.append(self.id)
+
+    def __exit__(self, *_):
+        self.current.pop()
+
+
+class OutOfMemoryError(MemoryError):
+    """CuPy's."""
+
+
+def install(monkeypatch):
+    """Put this in the place of CuPy for one test."""
+    cupy = types.ModuleType("cupy")
+    cupy.empty, cupy.zeros, cupy.ascontiguousarray = empty, zeros, ascontiguousarray
+    cupy.RawModule = RawModule
+    cupy.cuda = types.SimpleNamespace(Device=Device)
+    cupy.cublas = types.ModuleType("cupy.cublas")
+    cupy.cublas.gemm = gemm
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setitem(sys.modules, "cupy.cublas", cupy.cublas)
+    return cupy

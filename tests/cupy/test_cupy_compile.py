@@ -1,0 +1,96 @@
+"""Every kernel compiles for the GPUs of three generations, without a warning; needs neither GPU nor driver."""
+
+import importlib.metadata
+import io
+import re
+
+import pytest
+from gpunet_cupy import blocks_program
+from gpunet_cupy.kernels import FOLDER, rule, source
+
+import gpunet as gn
+from gpunet.plan import Layer, Plan
+
+ARCHITECTURES = ["sm_80", "sm_90", "sm_100"]
+SHALLOW = Plan(
+    (Layer(784, 256, "sigmoid"), Layer(256, 10, "softmax")), "cross_entropy", gn.GradientDescent(0.1), 9, 1
+)
+DEEP = Plan(
+    (Layer(784, 128, "relu"), Layer(128, 64, "tanh"), Layer(64, 10, "softmax")),
+    "cross_entropy",
+    gn.GradientDescent(0.1, 0.9, nesterov=True, weight_decay=0.01),
+    9,
+    8,
+)
+UPDATES = [gn.GradientDescent(), gn.GradientDescent(momentum=0.9), gn.Adam(), gn.RMSprop()]
+MODULES = {
+    "hidden": [{"N": 256, "G": name} for name in ("SIGMOID", "SELU")],
+    "output": [
+        {"N": 10, "G": "SOFTMAX", "LOSS": "CROSS_ENTROPY"},
+        {"N": 1, "G": "SIGMOID", "LOSS": "LOGISTIC"},
+        {"N": 33, "G": "TANH", "LOSS": "SQUARED_ERROR"},
+        {"N": 33, "G": "IDENTITY", "LOSS": "ABSOLUTE_ERROR"},
+    ],
+    "gather": [{"N": 784, "INPUT": "T"}, {"N": 784, "INPUT": "unsigned char", "SCALE": 1 / 255}],
+    "update": [{**rule(one), "WEIGHTS": 203_264, "BIASES": 266} for one in UPDATES],
+    "blocks": [blocks_program.macros(SHALLOW, 64), blocks_program.macros(DEEP, 64)],
+}
+
+
+@pytest.fixture(scope="module")
+def nvrtc():
+    for name in ("cuda-core", "cuda-bindings", "nvidia-cuda-nvrtc"):
+        try:
+            importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            pytest.skip(f'{name} is not installed (pip install "gpunet[cuda-test]")')
+    import cuda.core
+
+    return cuda.core
+
+
+def compiled(nvrtc, arch, text):
+    """What the assembler says of each kernel: registers, stack, spills."""
+    log = io.StringIO()
+    options = nvrtc.ProgramOptions(arch=arch, ptxas_options=["-v"])
+    assert nvrtc.Program(text, "c++", options).compile("cubin", logs=log).code
+    assert "warning" not in log.getvalue().lower(), log.getvalue()
+    return log.getvalue()
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("name", MODULES)
+def test_compiles(name, arch, nvrtc):
+    for macros in MODULES[name]:
+        said = compiled(nvrtc, arch, source("float32", name, **macros))
+        assert set(re.findall(r"(\d+) bytes stack frame", said)) == {"0"}, said
+        assert set(re.findall(r"(\d+) bytes spill", said)) == {"0"}, said
+        assert max(int(n) for n in re.findall(r"Used (\d+) registers", said)) <= 64, said
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_compiles_in_float64(name, nvrtc):
+    macros = MODULES[name][0]
+    if name == "blocks":
+        plan = Plan(SHALLOW.layers, SHALLOW.loss, SHALLOW.optimizer, 9, 1, "float64")
+        macros = blocks_program.macros(plan, 32)
+    compiled(nvrtc, "sm_90", source("float64", name, **macros))
+
+
+def test_another_amount_of_shared_memory_does_not_compile(nvrtc):
+    macros = blocks_program.macros(SHALLOW, 64)
+    macros["BYTES"] += 8
+    with pytest.raises(Exception, match="another amount of shared memory"):
+        compiled(nvrtc, "sm_90", source("float32", "blocks", **macros))
+
+
+def test_every_source_is_tested_and_includes_nothing():
+    names = {path.stem for path in FOLDER.glob("*.cu")}
+    assert names == {"common", *MODULES}
+    for path in FOLDER.glob("*.cu"):
+        assert "#include" not in path.read_text(encoding="utf-8")
+
+
+def test_two_layers_of_the_common_size_fit_into_shared_memory():
+    assert blocks_program.shared_bytes(SHALLOW, 64) <= blocks_program.SHARED + 1024
+    assert blocks_program.shared_bytes(SHALLOW, 32) <= blocks_program.SHARED

@@ -1,0 +1,239 @@
+"""The CuPy programs compute what the reference computes: their own host code, their own kernels, on a CPU."""
+
+import array_api_compat.numpy as xp
+import numpy as np
+import pytest
+
+import gpunet as gn
+from gpunet.descent import Reference
+from gpunet.plan import Layer, Plan
+
+NETWORKS = {  # one to three layers, more units than a warp, every hidden activation
+    "sigmoid-softmax": ((7, "sigmoid"), (3, "softmax"), "cross_entropy"),
+    "relu-tanh-sigmoid": ((40, "relu"), (5, "tanh"), (2, "sigmoid"), "logistic"),
+    "linear": ((4, "identity"), "squared_error"),
+    "softmax": ((35, "softmax"), "cross_entropy"),
+    "leaky-absolute": ((6, "leaky_relu"), (1, "identity"), "absolute_error"),
+    "selu-elu-squares": ((9, "selu"), (33, "elu"), (2, "softplus"), "squared_error"),
+}
+DESCENTS = {
+    "plain": gn.GradientDescent(0.05),
+    "decay": gn.GradientDescent(0.05, weight_decay=0.1),
+    "momentum": gn.GradientDescent(gn.Cosine(0.05), 0.9, weight_decay=0.01),
+    "nesterov": gn.GradientDescent(gn.Cosine(0.05), 0.9, nesterov=True, weight_decay=0.01),
+}
+OTHERS = {"adam": gn.Adam(0.01), "adamw": gn.AdamW(gn.Cosine(0.01)), "rmsprop": gn.RMSprop(0.01)}
+
+
+def plan_of(network, optimizer, batch_size, dtype="float64", weighted=False, examples=75):
+    *described, loss = NETWORKS[network]
+    sizes = [11, *(units for units, _ in described)]
+    layers = tuple(Layer(sizes[l], units, name) for l, (units, name) in enumerate(described))
+    return Plan(layers, loss, optimizer, examples, batch_size, dtype, weighted)
+
+
+def arguments(plan, shuffled=True, used=None, seed=0):
+    """Parameters, state and data of a plan, drawn with a seed, as a program takes them."""
+    rng = np.random.default_rng([seed, plan.batch_size])
+    m, k = plan.examples, plan.layers[-1].units
+
+    def draw(*shape):
+        return rng.standard_normal(shape).astype(plan.dtype)
+
+    parameters = [
+        (draw(l.units, l.inputs) / np.sqrt(l.inputs).astype(plan.dtype), draw(l.units, 1))
+        for l in plan.layers
+    ]
+    slots = plan.optimizer.slots
+    state = [
+        tuple(tuple(np.abs(draw(*p.shape)) / 100 for _ in range(slots)) for p in pair) for pair in parameters
+    ]
+    rows = {
+        "cross_entropy": lambda: np.eye(k)[rng.integers(0, k, m)],
+        "logistic": lambda: rng.integers(0, 2, (m, k)),
+    }.get(plan.loss, lambda: draw(m, k))()
+    X, Y = draw(m, plan.layers[0].inputs), np.ascontiguousarray(rows, dtype=plan.dtype)
+    weights = rng.uniform(0.5, 2.0, (1, m)).astype(plan.dtype) if plan.weighted else None
+    order = rng.permutation(m).astype(np.int32)[:used] if shuffled else None
+    steps = [plan.optimizer.coefficients(i, 100, i) for i in range(plan.steps)]
+    return parameters, state, X.T, Y.T, weights, order, np.array(steps, dtype=plan.dtype), None
+
+
+def on_device(fake, value):
+    if isinstance(value, tuple | list):
+        return type(value)(on_device(fake, one) for one in value)
+    return fake.to_device(value)
+
+
+def flat(value):
+    if isinstance(value, tuple | list):
+        return np.concatenate([flat(one) for one in value] or [np.empty(0)])
+    return np.asarray(value, dtype="float64").ravel()
+
+
+def check(fake, program, plan, **chosen):
+    given = arguments(plan, **chosen)
+    device = on_device(fake, list(given))
+    got, wanted = program(*device), Reference(xp, plan)(*given)
+    assert np.array_equal(flat(device[:2]), flat(given[:2])), "a program changed what it was given"
+    tolerance = 1e-10 if plan.dtype == "float64" else 1e-4
+    for name, a, b in zip(("parameters", "state", "losses"), got, wanted, strict=True):
+        assert flat(a).shape == flat(b).shape
+        assert np.allclose(flat(a), flat(b), rtol=tolerance, atol=tolerance), name
+    assert all(p.dtype == plan.dtype for pair in got[0] for p in pair)
+    assert all(
+        p.shape == q.shape for a, b in zip(got[0], wanted[0], strict=True) for p, q in zip(a, b, strict=True)
+    )
+    assert got[2].dtype == plan.dtype
+    return got
+
+
+def blocks(plan):
+    from gpunet_cupy.blocks_program import Blocks
+
+    assert Blocks.uncovered(plan) is None
+    return Blocks(plan)
+
+
+def batches(plan):
+    from gpunet_cupy.batches_program import Batches
+
+    assert Batches.uncovered(plan) is None
+    return Batches(plan)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_blocks_of_single_examples(network, fake, thread_order):
+    plan = plan_of(network, DESCENTS["plain"], 1)
+    check(fake, blocks(plan), plan)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+@pytest.mark.parametrize("descent", DESCENTS)
+def test_blocks_with_every_rule(descent, batch_size, fake):
+    for network in ("relu-tanh-sigmoid", "linear"):
+        plan = plan_of(network, DESCENTS[descent], batch_size, weighted=True)
+        program = blocks(plan)
+        check(fake, program, plan)
+        check(fake, program, plan, shuffled=False)
+
+
+def test_blocks_in_float32_and_the_largest_batch(fake):
+    for size in (1, 16):
+        plan = plan_of("sigmoid-softmax", DESCENTS["momentum"], size, "float32")
+        check(fake, blocks(plan), plan)
+
+
+def test_blocks_shrink_to_the_shared_memory_there_is(fake, monkeypatch):
+    plan = plan_of("sigmoid-softmax", DESCENTS["momentum"], 3)
+    monkeypatch.setitem(fake.Device.attributes, "MaxSharedMemoryPerBlockOptin", 20_000)
+    program = blocks(plan)
+    assert 0 < program.block < 63 and program.block % 3 == 0 and program.bytes <= 20_000
+    check(fake, program, plan)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_batches(network, fake, monkeypatch):
+    monkeypatch.setattr("gpunet_cupy.batches_program.PIECE", 16)  # so that larger batches come in pieces
+    for size in (1, 40):
+        plan = plan_of(network, DESCENTS["plain"], size, weighted=size > 1)
+        program = batches(plan)
+        check(fake, program, plan)
+        check(fake, program, plan, shuffled=False)
+
+
+@pytest.mark.parametrize("optimizer", [*DESCENTS.values(), *OTHERS.values()], ids=[*DESCENTS, *OTHERS])
+def test_batches_with_every_rule(optimizer, fake, thread_order):
+    plan = plan_of("sigmoid-softmax", optimizer, 32)
+    check(fake, batches(plan), plan)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_full_batch_needs_no_order(dtype, fake):
+    plan = plan_of("relu-tanh-sigmoid", OTHERS["adam"], 75, dtype)
+    program = batches(plan)
+    check(fake, program, plan)
+    assert program.buffers[0].size == 0, "rows were gathered though all are summed"
+    check(fake, program, plan, used=50)  # part of the examples is another matter
+    assert program.buffers[0].size > 0
+
+
+@pytest.mark.parametrize("used", [64, 33])
+def test_the_first_part_of_an_epoch(used, fake):
+    plan = plan_of("sigmoid-softmax", DESCENTS["momentum"], 2)
+    for make in (blocks, batches):
+        check(fake, make(plan), plan, used=used)
+
+
+def test_a_run_repeats_bit_for_bit(fake):
+    for make, size in ((blocks, 1), (batches, 32)):
+        plan = plan_of("relu-tanh-sigmoid", DESCENTS["momentum"], size, "float32")
+        program = make(plan)
+        first, second = (flat(program(*on_device(fake, list(arguments(plan))))) for _ in range(2))
+        assert np.array_equal(first, second)
+
+
+def test_non_finite_numbers_come_through(fake):
+    """Divergence must show: a maximum or a comparison must not swallow NaN."""
+    for network in NETWORKS:
+        for make, size in ((blocks, 1), (batches, 20)):
+            plan = plan_of(network, DESCENTS["plain"], size)
+            given = list(arguments(plan))
+            W, b = given[0][0]
+            given[0][0] = (np.full_like(W, np.nan), b)
+            assert np.isnan(flat(make(plan)(*on_device(fake, given))[2])).all(), network
+
+
+def test_short_of_memory_a_smaller_piece_is_tried(fake, monkeypatch):
+    plan = plan_of("sigmoid-softmax", DESCENTS["plain"], 1000, examples=1000)
+    monkeypatch.setitem(fake.MEMORY, "room", 400 * 7 * 8)  # A[1] of at most 400 examples
+    program = batches(plan)
+    check(fake, program, plan)
+    assert program.piece == 256
+    monkeypatch.setitem(fake.MEMORY, "room", 8)
+    with pytest.raises(MemoryError):
+        batches(plan)(*on_device(fake, list(arguments(plan))))
+
+
+def test_the_kernels_of_a_device_run_there(fake):
+    """Everything is asked of the chosen device, and the caller's is current again afterwards."""
+    from gpunet_cupy.batches_program import Batches
+
+    plan = plan_of("linear", DESCENTS["plain"], 32)
+    seen, program = [], Batches(plan, 1)
+    launch = program.update
+    program.update = lambda *given: (seen.append(fake.Device.current[-1]), launch(*given))
+    check(fake, program, plan)
+    assert seen == [1] * plan.steps and fake.Device.current == []
+
+
+def test_off_by_default(monkeypatch):
+    backend = gn.backend._load("cupy")
+    plan = plan_of("sigmoid-softmax", DESCENTS["plain"], 1)
+    monkeypatch.delenv("GPUNET_CUPY_PROGRAMS", raising=False)
+    assert backend.compile(plan, "cuda:0") is None
+    assert backend.uncovered(plan) == "unmeasured, off by default (GPUNET_CUPY_PROGRAMS=1 turns it on)"
+
+
+def test_switched_on_they_say_what_they_cover(fake):
+    backend = gn.backend._load("cupy")
+
+    def chosen(network="sigmoid-softmax", optimizer=DESCENTS["plain"], batch_size=1):
+        plan = plan_of(network, optimizer, batch_size)
+        program = backend.compile(plan, "cuda:0")
+        assert (program is None) == (backend.uncovered(plan) is not None)
+        return backend.uncovered(plan) if program is None else program.name
+
+    assert chosen() == "cupy blocks (unmeasured)"
+    assert chosen(batch_size=17) == chosen(optimizer=gn.Adam()) == "cupy batches (unmeasured)"
+    assert "clipping has no kernel" in chosen(optimizer=gn.GradientDescent(clip_norm=1.0))
+    for name, reason in (("gelu", "gelu in a hidden layer"), ("softmax", "softmax in a hidden layer")):
+        NETWORKS["odd"] = ((3, name), (2, "softmax"), "cross_entropy")
+        try:
+            assert reason in chosen("odd")
+        finally:
+            del NETWORKS["odd"]
+    wide = Plan(
+        (Layer(784, 4096, "relu"), Layer(4096, 10, "softmax")), "cross_entropy", gn.GradientDescent(), 9, 1
+    )
+    assert backend.compile(wide, "cuda:0").name == "cupy batches (unmeasured)"
