@@ -67,6 +67,7 @@ def environment():
 def _leaves_avx512_unused():
     try:
         import numpy  # noqa: F401  its BLAS must be loaded to be asked
+
         from gpunet_numpy.blas import below, libraries
     except ImportError:
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gpunet.backend import Backend
@@ -52,6 +53,11 @@ class NumPyBackend(Backend):
             if program.uncovered(plan) is None:
                 return program(plan)  # type: ignore[no-any-return]
         return None
+
+    def predictor(self, activations: Sequence[str], parameters: Any) -> Callable[[Any], Any] | None:
+        from gpunet_numpy.fast import predictor
+
+        return predictor(activations, parameters)
 
     def details(self) -> list[str]:
         from gpunet_numpy.blas import report

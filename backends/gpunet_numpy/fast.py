@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gpunet.plan import Plan
@@ -14,6 +15,7 @@ from gpunet.plan import Plan
 # Loading compiled code takes about half a second, and compiling it, once a machine, some seconds: an epoch that
 # plain NumPy does faster than this is left to it. The estimate is coarse on purpose.
 WORTH_SECONDS = 0.05
+WORTH_WEIGHTS = 50_000  # a smaller network predicts in microseconds as it is
 FLOPS = 1e11  # of a few cores, in matrix products
 STEP_SECONDS = 50e-6  # of plain NumPy, per update, for everything but products
 
@@ -40,6 +42,15 @@ def small(plan: Plan) -> str | None:
     weights = sum(layer.inputs * layer.units for layer in plan.layers)
     seconds = 6.0 * weights * plan.examples / FLOPS + plan.steps * STEP_SECONDS
     return "an epoch is too short to repay loading compiled code" if seconds < WORTH_SECONDS else None
+
+
+def predictor(activations: Sequence[str], parameters: Any) -> Callable[[Any], Any] | None:
+    """A compiled forward pass, for networks whose single product is worth it; None otherwise."""
+    if sum(W.size for W, _ in parameters) < WORTH_WEIGHTS or missing() is not None:
+        return None
+    from gpunet_numpy.compiled.forward_program import Forward
+
+    return Forward(activations, parameters) if Forward.covers(activations) else None
 
 
 class FastBlocks:

@@ -32,7 +32,7 @@ img { display: block; width: 100%; height: auto; background: #fff; border-radius
 figcaption { margin-top: .5rem; color: var(--soft); }
 table { border-collapse: collapse; margin: 1rem 0 .5rem; max-width: 60rem; font-size: .95rem; }
 caption { text-align: left; font-weight: 600; padding-bottom: .25rem; }
-th, td { text-align: left; vertical-align: top; padding: .2rem .75rem .2rem 0; border-top: 1px solid var(--line); }
+th, td { overflow-wrap: break-word; text-align: left; vertical-align: top; padding: .2rem .75rem .2rem 0; border-top: 1px solid var(--line); }
 th { font-weight: 400; color: var(--soft); }
 td { font-variant-numeric: tabular-nums; min-width: 6rem; }
 tr.slip th, tr.slip td { color: var(--slip); }
@@ -47,7 +47,8 @@ summary { cursor: pointer; color: var(--accent); }
 @media print {
   :root { color-scheme: light; --ink: #000; --soft: #444; --paper: #fff; --panel: #fff; --line: #bbb;
     --accent: #004a80; --slip: #803800; --slip-panel: #fff; }
-  body { font-size: 10pt; }
+  html { font-size: 9.5pt; }
+  body { font-size: 1rem; }
   header, main { max-width: none; padding: 0; }
   section { break-before: page; border-top: 0; padding: 0; }
   .sides { display: grid; grid-template-columns: minmax(0, 4fr) minmax(0, 5fr); gap: 1.5rem; }

@@ -5,11 +5,11 @@ import io
 import re
 
 import pytest
-from gpunet_cupy import blocks_program
-from gpunet_cupy.kernels import FOLDER, rule, source
 
 import gpunet as gn
 from gpunet.plan import Layer, Plan
+from gpunet_cupy import blocks_program
+from gpunet_cupy.kernels import FOLDER, rule, source
 
 ARCHITECTURES = ["sm_80", "sm_90", "sm_100"]
 SHALLOW = Plan(
@@ -50,7 +50,7 @@ def nvrtc():
 
 
 def compiled(nvrtc, arch, text):
-    """What the assembler says of each kernel: registers, stack, spills."""
+    """What the assembler says of each kernel: its stack, what it spills."""
     log = io.StringIO()
     options = nvrtc.ProgramOptions(arch=arch, ptxas_options=["-v"])
     assert nvrtc.Program(text, "c++", options).compile("cubin", logs=log).code
@@ -65,7 +65,6 @@ def test_compiles(name, arch, nvrtc):
         said = compiled(nvrtc, arch, source("float32", name, **macros))
         assert set(re.findall(r"(\d+) bytes stack frame", said)) == {"0"}, said
         assert set(re.findall(r"(\d+) bytes spill", said)) == {"0"}, said
-        assert max(int(n) for n in re.findall(r"Used (\d+) registers", said)) <= 64, said
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -6,16 +6,16 @@ Sizes are no multiples of a warp or a block; what kernels write to starts as NaN
 import array_api_compat.numpy as xp
 import numpy as np
 import pytest
-from gpunet_cupy.blocks_program import macros
-from gpunet_cupy.coverage import ELEMENTWISE
-from gpunet_cupy.kernels import rule, source
-from gpunet_numpy.recurrence import Recurrence
 
 import gpunet as gn
 from gpunet.activations import ACTIVATIONS
 from gpunet.losses import LOSSES, cost, output_delta
 from gpunet.optimizers import update_all
 from gpunet.plan import Layer, Plan
+from gpunet_cupy.blocks_program import macros
+from gpunet_cupy.coverage import ELEMENTWISE
+from gpunet_cupy.kernels import rule, source
+from gpunet_numpy.recurrence import Recurrence
 
 DTYPES = ["float32", "float64"]
 PAIRS = [

@@ -237,3 +237,23 @@ def test_switched_on_they_say_what_they_cover(fake):
         (Layer(784, 4096, "relu"), Layer(4096, 10, "softmax")), "cross_entropy", gn.GradientDescent(), 9, 1
     )
     assert backend.compile(wide, "cuda:0").name == "cupy batches (unmeasured)"
+
+
+def test_what_is_unmeasured_is_called_so(fake, monkeypatch):
+    backend = gn.backend._load("cupy")
+    assert "on (GPUNET_CUPY_PROGRAMS=1). UNMEASURED" in backend.details()[1]
+    monkeypatch.delenv("GPUNET_CUPY_PROGRAMS")
+    assert "off; GPUNET_CUPY_PROGRAMS=1 turns them on. UNMEASURED" in backend.details()[1]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("cudaErrorMemoryAllocation: out of memory"),
+        RuntimeError("CUBLAS_STATUS_ALLOC_FAILED"),
+    ],
+)
+def test_errors_that_mean_out_of_memory(error):
+    backend = gn.backend._load("cupy")
+    assert backend.out_of_memory(error) and not backend.out_of_memory(ValueError("no"))

@@ -1,7 +1,8 @@
 """gpunet's own modules under the checks that the planted bugs are held against."""
 
-import math_checks as checks
 import pytest
+
+import math_checks as checks
 
 
 @pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.__name__)

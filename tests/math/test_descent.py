@@ -1,6 +1,5 @@
 """Descent: batches, order, repetition, and one course on every backend (C18, C19)."""
 
-import math_checks as checks
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import gpunet as gn
+import math_checks as checks
 from gpunet.descent import Reference
 from gpunet.optimizers import clip
 

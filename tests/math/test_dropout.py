@@ -1,11 +1,11 @@
 """Dropout masks: the same bits everywhere, the right rate, and nothing of one key in another."""
 
-import math_checks as checks
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import gpunet as gn
+import math_checks as checks
 from gpunet.dropout import keep_mask
 
 

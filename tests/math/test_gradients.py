@@ -2,12 +2,12 @@
 
 import functools
 
-import math_checks as checks
 import numpy as np
 import pytest
 
 import gpunet
 import gpunet as gn
+import math_checks as checks
 
 ROOM = checks.room_of("gpunet")
 HIDDEN = sorted(ROOM.activations.ACTIVATIONS)

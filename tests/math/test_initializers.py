@@ -2,12 +2,12 @@
 
 import math
 
-import math_checks as checks
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
 import gpunet as gn
+import math_checks as checks
 from gpunet.activations import ACTIVATIONS
 from gpunet.initializers import INITIALIZERS
 

@@ -2,11 +2,11 @@
 
 import math
 
-import math_checks as checks
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+import math_checks as checks
 from gpunet.activations import ACTIVATIONS
 from gpunet.losses import LOSSES, cost, output_delta
 

@@ -1,11 +1,11 @@
 """Update rules on every backend: published courses, decay, clipping, settings (C19, C20, C21)."""
 
-import math_checks as checks
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 import gpunet as gn
+import math_checks as checks
 from gpunet.optimizers import OPTIMIZERS, clip, update_all
 
 ROOM = checks.room_of("gpunet")

@@ -9,10 +9,10 @@ import re
 import sys
 from pathlib import Path
 
-import math_checks as checks
 import pytest
 
 import gpunet
+import math_checks as checks
 
 SOURCE = Path(gpunet.__file__).parent
 COPIED = (*checks.MODULES, "checks")

@@ -3,12 +3,12 @@
 import itertools
 import math
 
-import math_checks as checks
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 import gpunet as gn
+import math_checks as checks
 from gpunet.schedules import Schedule, rate_at
 
 

@@ -5,6 +5,7 @@ pieces. Same parameters, data and order for both; float64 to rounding, float32 t
 """
 
 import importlib.util
+import itertools
 
 import array_api_compat.numpy as xp
 import numpy as np
@@ -58,7 +59,8 @@ def arguments(plan, shuffled=True, seed=0):
         return rng.standard_normal(shape).astype(plan.dtype)
 
     parameters = [
-        (draw(l.units, l.inputs) / np.sqrt(l.inputs).astype(plan.dtype), draw(l.units, 1)) for l in plan.layers
+        (draw(l.units, l.inputs) / np.sqrt(l.inputs).astype(plan.dtype), draw(l.units, 1))
+        for l in plan.layers
     ]
     slots = plan.optimizer.slots
     state = [
@@ -232,3 +234,43 @@ def test_non_finite_numbers_come_through():
         W, b = given[0][0]
         given[0][0] = (np.full_like(W, np.nan), b)
         assert np.isnan(program(plan)(*given)[2]).any()
+
+
+@pytest.mark.parametrize("m", [1, 5, 9, 300, 1000])
+@pytest.mark.parametrize("activations", [("sigmoid", "softmax"), ("relu", "tanh", "identity"), ("softmax",)])
+def test_compiled_prediction(activations, m):
+    compiled()
+    from gpunet.measuring import outputs
+    from gpunet_numpy.compiled.forward_program import Forward
+
+    rng = np.random.default_rng(m)
+    sizes = [11, *(int(n) for n in rng.integers(2, 40, len(activations)))]
+    for dtype, tolerance in (("float64", 1e-12), ("float32", 3e-5)):
+        parameters = [
+            (rng.standard_normal((n, k)).astype(dtype), rng.standard_normal((n, 1)).astype(dtype))
+            for k, n in itertools.pairwise(sizes)
+        ]
+        X = rng.standard_normal((2 * m, 11)).astype(dtype)[::2]
+        A = Forward(activations, parameters)(X)
+        assert A.dtype == dtype
+        assert np.allclose(A, outputs(xp, activations, parameters, X), rtol=tolerance, atol=tolerance)
+
+
+def test_predictions_follow_the_weights():
+    """A forward pass that was compiled for old weights is never used for new ones."""
+    compiled()
+    rng = np.random.default_rng(0)
+    X, y = rng.random((64, 300), dtype="float32"), np.arange(64) % 5
+    net = gn.Network([gn.Dense(200, "relu"), gn.Dense(5, "softmax")], inputs=300, seed=0, backend="numpy")
+    before = net.predict(X)
+    net.fit(X, y, epochs=1)
+    after = net.predict(X)
+    other = (
+        gn.Network([gn.Dense(200, "relu"), gn.Dense(5, "softmax")], inputs=300, seed=1, backend="torch")
+        if importlib.util.find_spec("torch")
+        else None
+    )
+    assert not np.allclose(before, after)
+    if other is not None:
+        other.set_parameters(net.parameters)
+        assert np.allclose(other.predict(X), after, atol=1e-5)

@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from gpunet_numpy.compiled.elementwise import activate, output, slope
-from gpunet_numpy.compiled.machine import INNER, OPTIONS, barrier, gemm
+from gpunet_numpy.compiled.machine import INNER, OPTIONS, barrier, borrowed, gemm
 from gpunet_numpy.compiled.rules import decay_and_step, follow
 
 
@@ -53,6 +53,14 @@ def run_batches(
     losses: Any,  # (steps, threads), sums
 ) -> None:
     """See the module's docstring; `losses` gets each thread's sum of w(i) L(i)."""
+    theta, slots, gradient, bias_parts = (
+        borrowed(theta),
+        borrowed(slots),
+        borrowed(gradient),
+        borrowed(bias_parts),
+    )
+    work, X, Y, weights = borrowed(work), borrowed(X), borrowed(Y), borrowed(weights)
+    order, coefficients, losses = borrowed(order), borrowed(coefficients), borrowed(losses)
     blas, flags, give_way = addresses[0], addresses[1], addresses[2]
     L = sizes.size - 1
     item = theta.itemsize

@@ -11,8 +11,8 @@ from gpunet_numpy.compiled.blocks import run_blocks
 from gpunet_numpy.compiled.program import Flat, losses_of, rows_of, run, threads, uncovered
 from gpunet_numpy.compiled.rules import MOMENTUM, PLAIN, rule_of
 
-BLOCK = 64  # examples a block when they come one by one
-LARGEST_BATCH = 16
+BLOCK = 64  # examples a block; twice as many for batches of which only a few would fit
+LARGEST_BATCH = 32
 LATER = 300_000  # parameters after W[2] that each thread may step on its own
 
 
@@ -31,7 +31,7 @@ class Blocks:
         self.flat = Flat(plan)
         count, dtype, B = threads(), plan.dtype, plan.batch_size
         n = self.flat.sizes
-        self.block = max(BLOCK // B, 1) * B
+        self.block = (BLOCK if B <= BLOCK // 4 else 2 * BLOCK) // B * B
         later = int(n[2:].sum())
         self.buffers = (
             np.empty((count, self.flat.size), dtype),
@@ -43,8 +43,8 @@ class Blocks:
             np.empty(self.block * n[1], dtype),
             np.empty(B * n[1], dtype),
             np.empty(self.block * n[1], dtype),
-            np.empty((2, count, B * n[2] if len(n) > 2 else 1), dtype),
-            np.empty((count, max(2 * B * later, 1)), dtype),
+            np.empty((2, count, _apart(B * int(n[2]) if len(n) > 2 else 1)), dtype),
+            np.empty((count, _apart(2 * B * later)), dtype),
         )
 
     @staticmethod
@@ -99,3 +99,8 @@ class Blocks:
             sums,
         )
         return *flat.unpack(theta, slots), losses_of(sums, plan, used)
+
+
+def _apart(numbers: int) -> int:
+    """So many numbers, and room: what one thread writes at each step shares no cache line with another's."""
+    return numbers + 32

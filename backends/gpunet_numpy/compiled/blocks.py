@@ -14,7 +14,7 @@ from numba import njit
 
 from gpunet_numpy.compiled.batches import share
 from gpunet_numpy.compiled.elementwise import activate, output, slope
-from gpunet_numpy.compiled.machine import INNER, OPTIONS, apart, barrier, gemm
+from gpunet_numpy.compiled.machine import INNER, OPTIONS, apart, barrier, borrowed, gemm
 from gpunet_numpy.compiled.small import (
     add_rows,
     bias_step,
@@ -62,8 +62,8 @@ def run_blocks(
     D: Any,  # (block, n[1]) flat: δ[1]
     A: Any,  # (batch, n[1]) flat: A[1]
     E: Any,  # (block, n[1]) flat: scaled δ[1]
-    parts: Any,  # (2, threads, batch · n[2])
-    work: Any,  # (threads, batch · 2 Σ_{l>1} n[l])
+    parts: Any,  # (2, threads, batch · n[2] and room)
+    work: Any,  # (threads, batch · 2 Σ_{l>1} n[l] and room)
     X: Any,
     Y: Any,
     weights: Any,
@@ -75,6 +75,23 @@ def run_blocks(
     losses: Any,
 ) -> None:
     """One epoch; arguments as for :func:`gpunet_numpy.compiled.batches.run_batches` where not said."""
+    theta, slots, copies, slot_copies = (
+        borrowed(theta),
+        borrowed(slots),
+        borrowed(copies),
+        borrowed(slot_copies),
+    )
+    xb, G, P, Q, D, A, E = (
+        borrowed(xb),
+        borrowed(G),
+        borrowed(P),
+        borrowed(Q),
+        borrowed(D),
+        borrowed(A),
+        borrowed(E),
+    )
+    parts, work, X, Y = borrowed(parts), borrowed(work), borrowed(X), borrowed(Y)
+    weights, order, coefficients = borrowed(weights), borrowed(order), borrowed(coefficients)
     blas, flags, give_way = addresses[0], addresses[1], addresses[2]
     L = sizes.size - 1
     item = theta.itemsize
@@ -161,7 +178,7 @@ def run_blocks(
                 for s in range(B):
                     activate(codes[1], A[s * n1 + o0 : s * n1 + o1], b1)
                 # My share of Z[2], then everybody's
-                part = parts[step % 2, thread]
+                part = parts[step % 2, thread, : B * n2]
                 if batch == 1:
                     matrix_vector(theta, my_W2, n1, A[o0:o1], part)
                 elif own > 0:

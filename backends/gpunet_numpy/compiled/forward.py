@@ -8,7 +8,7 @@ from numba import njit
 
 from gpunet_numpy.compiled.batches import share
 from gpunet_numpy.compiled.elementwise import activate
-from gpunet_numpy.compiled.machine import OPTIONS, gemm
+from gpunet_numpy.compiled.machine import OPTIONS, borrowed, gemm
 from gpunet_numpy.compiled.small import matrix_vector
 
 
@@ -27,6 +27,7 @@ def run_forward(
     piece: Any,
 ) -> None:
     """``A[L]`` of X; pieces of examples stay in cache from the first layer to the last."""
+    theta, work, X, A = borrowed(theta), borrowed(work), borrowed(X), borrowed(A)
     blas, L, item = addresses[0], sizes.size - 1, theta.itemsize
     one, zero = theta.dtype.type(1), theta.dtype.type(0)
     mine = work[thread]

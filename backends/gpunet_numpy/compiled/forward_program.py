@@ -41,6 +41,7 @@ class Forward:
 
     def __call__(self, X: Any) -> Any:
         """Rows ``(m, n[L])`` for rows ``(m, n[0])``."""
+        X = np.ascontiguousarray(X)
         A = np.empty((X.shape[0], int(self.sizes[-1])), dtype=self.theta.dtype)
         arguments = (self.sizes, self.offsets, self.codes, self.theta, self.work, X, A)
         if X.shape[0] <= ALONE:

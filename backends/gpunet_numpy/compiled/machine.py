@@ -94,6 +94,22 @@ def _call(typing, address):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
+def borrowed(typing, array):  # type: ignore[no-untyped-def]
+    """The same array without its owner: slices of it count no references.
+
+    Counting is an atomic write to one place in memory, which threads that share an array would fight over. The
+    caller of the kernel keeps the array alive.
+    """
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        view = context.make_array(array)(context, builder, args[0])
+        view.meminfo = cgutils.get_null_value(view.meminfo.type)
+        return view._getvalue()
+
+    return array(array), generate
+
+
+@intrinsic
 def apart(typing):  # type: ignore[no-untyped-def]
     """Keep the calling function out of its callers' bodies: copies of it would take long to compile."""
 

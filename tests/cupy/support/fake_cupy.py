@@ -82,7 +82,9 @@ def install(monkeypatch):
     cupy = types.ModuleType("cupy")
     cupy.empty, cupy.zeros, cupy.ascontiguousarray = empty, zeros, ascontiguousarray
     cupy.RawModule = RawModule
-    cupy.cuda = types.SimpleNamespace(Device=Device)
+    cupy.__version__ = "14"
+    runtime = types.SimpleNamespace(runtimeGetVersion=lambda: 13000)
+    cupy.cuda = types.SimpleNamespace(Device=Device, runtime=runtime)
     cupy.cublas = types.ModuleType("cupy.cublas")
     cupy.cublas.gemm = gemm
     monkeypatch.setitem(sys.modules, "cupy", cupy)
