@@ -62,6 +62,7 @@ class Constant:
     value: float
 
     def __call__(self, rng: Any, n_out: int, n_in: int) -> Any:
+        """The value itself, for a whole matrix."""
         return self.value
 
 

@@ -15,8 +15,8 @@ from gpunet.activations import LEAK
 from gpunet_numpy.compiled.machine import INNER, apart, exp
 
 ACTIVATION = {"identity": 0, "sigmoid": 1, "tanh": 2, "relu": 3, "leaky_relu": 4, "softmax": 5}
-# Below it three terms of tanh's series after the first are exact to float32's last bit.
-NEAR = 0.1
+# Below it three terms of tanh's series after the first are exact to the last bit: in float32, and in float64.
+NEAR, NEAR_DOUBLE = 0.1, 0.003
 LOSS = {"cross_entropy": 0, "logistic": 1, "squared_error": 2, "absolute_error": 3}
 
 
@@ -34,7 +34,7 @@ def activate(code: Any, z: Any, b: Any) -> None:
             z[i] = one / (one + exp(-(z[i] + b[i])))
     elif code == 2:
         third, fifth, seventh = z.dtype.type(-1 / 3), z.dtype.type(2 / 15), z.dtype.type(-17 / 315)
-        near = z.dtype.type(NEAR)
+        near = z.dtype.type(NEAR if z.itemsize == 4 else NEAR_DOUBLE)
         for i in range(n):
             z[i] = _tanh(z[i] + b[i], one, near, third, fifth, seventh)
     elif code == 3:
