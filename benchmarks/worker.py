@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks import data, peers
 from benchmarks.peers.base import NotCovered
 
-WARM = 256  # steps of the first, untimed part of an epoch
+WARM_STEPS, WARM_EXAMPLES = 256, 8192  # at most, in the first, untimed part of an epoch
 
 
 class Worker:
@@ -43,7 +43,8 @@ class Worker:
         self.make(case)
         self.used, self.count = case.examples, 1
         if not self.peer.whole_epochs and case.batch:
-            self.used = min(case.examples, WARM * case.size)
+            steps = max(1, min(WARM_STEPS, WARM_EXAMPLES // case.size))
+            self.used = min(case.examples, steps * case.size)
         self.turn()
         for _ in range(4):
             seconds = self.turn()["seconds"]

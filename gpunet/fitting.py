@@ -88,7 +88,7 @@ class Run:
         self.home = home
         self.data = data
         self.seed = seed
-        self.shuffle = shuffle
+        self.shuffle = shuffle and plan.steps > 1  # a sum over all examples has no order
         self.epochs = epochs
         self.part = part
         backend, device = home
@@ -108,10 +108,13 @@ class Run:
         rng = np.random.default_rng([self.seed, number])
         order = rng.permutation(plan.examples).astype(np.int32) if self.shuffle else None
         first, planned = epoch * plan.steps, self.epochs * plan.steps
+        # A rule whose numbers never change is asked once, not for each of an epoch's updates.
+        asked = 1 if plan.optimizer.steady else plan.steps
         coefficients = np.array(
-            [plan.optimizer.coefficients(first + i, planned, updates + i) for i in range(plan.steps)],
+            [plan.optimizer.coefficients(first + i, planned, updates + i) for i in range(asked)],
             dtype=plan.dtype,
         )
+        coefficients = np.repeat(coefficients, plan.steps // asked, axis=0)
         keys = None
         if plan.drops:
             shape = (plan.steps, len(plan.layers))

@@ -75,6 +75,11 @@ class GradientDescent:
         """Arrays kept for each parameter."""
         return 1 if self.momentum else 0
 
+    @property
+    def steady(self) -> bool:
+        """Whether the coefficients are the same at every step."""
+        return not callable(self.learning_rate)
+
     def coefficients(self, step: int, planned: int, updates: int) -> tuple[float, ...]:
         """``(α,)``."""
         return (rate_at(self.learning_rate, step, planned),)
@@ -119,6 +124,11 @@ class RMSprop:
         unit_interval("decay", self.decay)
         finite_number("epsilon", self.epsilon, 0.0, strict=True)
 
+    @property
+    def steady(self) -> bool:
+        """Whether the coefficients are the same at every step."""
+        return not callable(self.learning_rate)
+
     def coefficients(self, step: int, planned: int, updates: int) -> tuple[float, ...]:
         """``(α,)``."""
         return (rate_at(self.learning_rate, step, planned),)
@@ -157,6 +167,7 @@ class Adam:
     weight_decay: float = 0.0
     clip_norm: float | None = None
     slots: ClassVar[int] = 2
+    steady: ClassVar[bool] = False  # its corrections of the start fade step by step
 
     def __post_init__(self) -> None:
         _check(self)

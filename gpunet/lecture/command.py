@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +72,8 @@ def main(options: argparse.Namespace) -> int:
     done = []
     for one in wanted:
         started = time.perf_counter()
-        result = one.run(backend=backend, seed=options.seed)
+        with _one_thread():
+            result = one.run(backend=backend, seed=options.seed)
         with figures.style():
             done.append(Done(one, result, figures.png(result.picture)))
         file = options.out / f"{EXPERIMENTS.index(one) + 1:02}-{one.name}.png"
@@ -93,6 +96,16 @@ def _backend(name: str) -> str:
         os.environ.setdefault("JAX_ENABLE_X64", "1")
     found = gn.get_backend(name)
     return found.name if name == "auto" else name
+
+
+def _one_thread() -> AbstractContextManager[Any]:
+    """One BLAS thread, where threadpoolctl is there to say so: for matrices this small, more only wait."""
+    if importlib.util.find_spec("threadpoolctl") is None:
+        return nullcontext()
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
+    return limits
 
 
 def _list() -> None:

@@ -32,7 +32,8 @@ img { display: block; width: 100%; height: auto; background: #fff; border-radius
 figcaption { margin-top: .5rem; color: var(--soft); }
 table { border-collapse: collapse; margin: 1rem 0 .5rem; max-width: 60rem; font-size: .95rem; }
 caption { text-align: left; font-weight: 600; padding-bottom: .25rem; }
-th, td { overflow-wrap: break-word; text-align: left; vertical-align: top; padding: .2rem .75rem .2rem 0; border-top: 1px solid var(--line); }
+th, td { overflow-wrap: break-word; }
+th, td { text-align: left; vertical-align: top; padding: .2rem .75rem .2rem 0; border-top: 1px solid var(--line); }
 th { font-weight: 400; color: var(--soft); }
 td { font-variant-numeric: tabular-nums; min-width: 6rem; }
 tr.slip th, tr.slip td { color: var(--slip); }

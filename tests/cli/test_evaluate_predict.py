@@ -12,7 +12,7 @@ import gpunet as gn
 @pytest.fixture
 def flowers(good, blobs, tmp_path):
     """A network that knows flowers, and its table."""
-    path, X, names = blobs
+    path, _X, names = blobs
     out = good("train", path, "--save", tmp_path / "flowers.net")
     return tmp_path / "flowers.net", path, out, names
 

@@ -85,7 +85,7 @@ def test_patience_stops_early(good):
 
 
 def test_a_table_with_class_names(good, blobs, tmp_path):
-    path, X, names = blobs
+    path, _X, _names = blobs
     out = good("train", path, "--save", tmp_path / "net")
     assert "3 classes: aster, daisy, poppy" in out
     assert last_figure(out) >= 0.95

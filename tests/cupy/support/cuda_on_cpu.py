@@ -1,5 +1,6 @@
 """The kernels' own source, run on a CPU: compiled by the system's C++ compiler with `cuda_on_cpu.h` in front."""
 
+import atexit
 import ctypes
 import functools
 import re
@@ -22,7 +23,9 @@ ORDER = {"descending": False}  # of the threads between two barriers
 
 @functools.cache
 def _folder():
-    return tempfile.TemporaryDirectory(prefix="kernels")
+    folder = tempfile.mkdtemp(prefix="kernels")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 @functools.cache
@@ -36,7 +39,7 @@ def build(source, options):
         f'extern "C" int parameters_{n}(size_t* s) {{ return emulator::parameters({n}, s); }}\n'
         for n in kernels
     )
-    folder = Path(_folder().name)
+    folder = _folder()
     stem = folder / f"k{len(list(folder.iterdir()))}"
     stem.with_suffix(".cpp").write_text(source + launchers)
     command = [COMPILER, "-std=c++14", "-O1", "-shared", "-fPIC", "-U_FORTIFY_SOURCE", "-Wall", "-Werror"]
