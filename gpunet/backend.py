@@ -12,6 +12,7 @@ import importlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any
@@ -78,6 +79,10 @@ class Backend(ABC):
     def move(self, array: Array, device: str) -> Array:
         """`array`, of this library, on `device`."""
         return array
+
+    def on(self, device: str) -> AbstractContextManager[Any]:
+        """A context in which the library computes on `device`, for libraries that have a current one."""
+        return nullcontext()
 
     def synchronize(self, device: str) -> None:  # noqa: B027  nothing to wait for, by default
         """Wait until `device` has done what it was asked."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 from gpunet.backend import Backend, find_device, forced, get_backend, owner
@@ -19,6 +20,10 @@ class Home(NamedTuple):
     def xp(self) -> Any:
         """The library's Array API namespace."""
         return self.backend.namespace()
+
+    def entered(self) -> AbstractContextManager[Any]:
+        """A context in which the library computes on this device."""
+        return self.backend.on(self.device)
 
     def send(self, host: Any) -> Array:
         """A NumPy array, brought here."""

@@ -123,7 +123,8 @@ class Network:
             While the number of inputs is not known.
         """
         weights, xp = self._ready(), self.home.xp
-        return [(xp.asarray(W, copy=True), xp.asarray(b, copy=True)) for W, b in weights.parameters]
+        with self.home.entered():
+            return [(xp.asarray(W, copy=True), xp.asarray(b, copy=True)) for W, b in weights.parameters]
 
     def set_parameters(self, parameters: Sequence[tuple[Any, Any]]) -> None:
         """Replace all weights; arrays of any library, shaped as in :attr:`parameters`.
@@ -135,7 +136,8 @@ class Network:
         ValueError, TypeError
             If a shape does not fit or a number is not finite. Nothing has changed then.
         """
-        weights = given_weights(parameters, self.layers, self.inputs, self.home, self.dtype)
+        with self.home.entered():
+            weights = given_weights(parameters, self.layers, self.inputs, self.home, self.dtype)
         self.inputs = int(weights.parameters[0][0].shape[1])
         self._weights, self._optimizer, self._updates = weights, None, 0
 
@@ -228,27 +230,28 @@ class Network:
         arrays = {"X": X, "y": y, "sample_weight": sample_weight}
         arrays |= validation_pair(validation_data, validation_fraction)
         home = choose_home(self.backend, self._home, arrays, follow=True)
-        prepared = prepare(
-            self._reader(home),
-            self.standardizer,
-            self.seed,
-            X,
-            y,
-            batch_size,
-            validation_data,
-            validation_fraction,
-            sample_weight,
-            class_weight,
-        )
-        require_figures(callbacks, prepared.held_out is not None, prepared.kind)
-        for callback in callbacks:
-            if hasattr(callback, "start"):
-                callback.start(self)
-        # Everything is checked: from here on the network changes.
-        self._move(home)
-        self.standardizer = prepared.standardizer
-        self.inputs = int(prepared.training.X.shape[0])
-        return self._train(prepared, optimizer, epochs, shuffle, callbacks, progress)
+        with home.entered():
+            prepared = prepare(
+                self._reader(home),
+                self.standardizer,
+                self.seed,
+                X,
+                y,
+                batch_size,
+                validation_data,
+                validation_fraction,
+                sample_weight,
+                class_weight,
+            )
+            require_figures(callbacks, prepared.held_out is not None, prepared.kind)
+            for callback in callbacks:
+                if hasattr(callback, "start"):
+                    callback.start(self)
+            # Everything is checked: from here on the network changes.
+            self._move(home)
+            self.standardizer = prepared.standardizer
+            self.inputs = int(prepared.training.X.shape[0])
+            return self._train(prepared, optimizer, epochs, shuffle, callbacks, progress)
 
     def _train(
         self,
@@ -318,9 +321,10 @@ class Network:
             raise ValueError("the network has no weights yet: fit it, or give Network inputs=…")
         came_from = home_of({"X": X})
         home = self.home if self._weights is not None else self._home_for({"X": X})
-        rows = self._reader(home).rows("X", X)
-        self._move(home)
-        A = self._outputs(rows)
+        with home.entered():
+            rows = self._reader(home).rows("X", X)
+            self._move(home)
+            A = self._outputs(rows)
         if came_from is None:
             return home.backend.to_host(A)
         if came_from.backend.name == home.backend.name:
@@ -359,7 +363,7 @@ class Network:
             For bad input.
         """
         data, _ = self._data(X, y, sample_weight)
-        with np.errstate(all="ignore"):  # what overflows is seen in the result
+        with self.home.entered(), np.errstate(all="ignore"):  # what overflows is seen in the result
             J, gradients = cost_and_gradients(
                 self.home.xp, self.activations, self.loss, self._ready().parameters, *data
             )
@@ -372,14 +376,16 @@ class Network:
     def _data(self, X: Any, y: Any, sample_weight: Any) -> tuple[Data, str]:
         """Checked columns for a call that needs weights but changes none."""
         home = self._home_for({"X": X, "y": y, "sample_weight": sample_weight})
-        data, kind = self._reader(home).data(X, y, sample_weight)
-        self._move(home)
+        with home.entered():
+            data, kind = self._reader(home).data(X, y, sample_weight)
+            self._move(home)
         self.inputs = int(data.X.shape[0])
         return data, kind
 
     def _measure(self, data: Data, kind: str) -> dict[str, float]:
-        weights = self._ready()
-        return measure(self.home.xp, self.activations, self.loss, weights.parameters, data, kind)
+        weights, home = self._ready(), self.home
+        with home.entered():
+            return measure(home.xp, self.activations, self.loss, weights.parameters, data, kind)
 
     # --- keeping and looking --------------------------------------------------------------------
 

@@ -69,6 +69,9 @@ class CuPyBackend(Backend):
         with _on(device):
             return cupy.asarray(array)
 
+    def on(self, device: str) -> Any:
+        return _on(device)
+
     def synchronize(self, device: str) -> None:
         import cupy
 

@@ -303,3 +303,31 @@ def test_jax_in_its_32_bit_mode():
         "except ValueError as error: print('JAX_ENABLE_X64' in str(error))"
     ).replace(", np.eye(4)[:, :3] + [[0,0,0]]*3 + [[1,0,0]]", ", np.eye(3)[[0, 1, 2, 0]]")
     assert python(program, JAX_ENABLE_X64="0").splitlines() == ["True", "True"]
+
+
+def test_the_front_computes_on_the_networks_device(monkeypatch):
+    """A library with a current device is told which, around everything that computes."""
+    numpy_backend = type(gn.get_backend("numpy"))
+    inside = []
+
+    class Entered:
+        def __enter__(self):
+            inside.append(True)
+
+        def __exit__(self, *error):
+            inside.pop()
+
+    monkeypatch.setattr(numpy_backend, "on", lambda self, device: Entered())
+    seen = []
+    plain = numpy_backend.namespace
+    monkeypatch.setattr(numpy_backend, "namespace", lambda self: seen.append(bool(inside)) or plain(self))
+    net = gn.Network([gn.Dense(3, "softmax")], inputs=2, seed=0, backend="numpy")
+    X, y = [[0.0, 1.0], [1.0, 0.0]], [0, 2]
+    net.set_parameters(net.parameters)
+    seen.clear()
+    net.fit(X, y, epochs=1, validation_data=(X, y))
+    net.predict(X)
+    net.evaluate(X, y)
+    assert seen
+    assert all(seen)
+    assert not inside
