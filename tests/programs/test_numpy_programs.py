@@ -213,6 +213,9 @@ def test_large_plans_are_compiled_and_others_say_why():
     assert chosen(60_000, OTHERS["adam"]) == "compiled batches"
     assert chosen(1000, layers=(Layer(784, 256, "gelu"), layers[1])) == "numpy chunks"
     assert chosen(128, gn.Adam(clip_norm=1.0)) is None
+    # Threads share out the neurons of a layer, and softmax couples them.
+    assert chosen(128, layers=(Layer(784, 256, "softmax"), layers[1])) is None
+    assert chosen(1, layers=(Layer(784, 256, "softmax"), layers[1])) == "numpy blocks"
 
 
 def test_without_numba_plain_programs_run(monkeypatch):

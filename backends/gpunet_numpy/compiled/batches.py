@@ -19,6 +19,8 @@ from gpunet_numpy.compiled.elementwise import activate, output, slope
 from gpunet_numpy.compiled.machine import INNER, OPTIONS, barrier, borrowed, gemm
 from gpunet_numpy.compiled.rules import decay_and_step, follow
 
+FEW = 512  # examples
+
 
 @njit(**INNER)
 def share(count: Any, thread: Any, threads: Any) -> Any:
@@ -105,8 +107,22 @@ def run_batches(
                         to[i] = x[i]
             else:
                 inputs = base_X + item * start * n0
+            # A product with few examples spends its time on reading W[1]: there each thread takes its share
+            # of the first layer's neurons instead, for all examples.
+            by_neurons = L > 1 and B <= FEW
+            if by_neurons:
+                phase = barrier(flags, give_way, thread, threads, phase)
+                n = sizes[1]
+                o0, o1 = share(n, thread, threads)
+                if o1 > o0:
+                    W, here = base_theta + item * o0 * n0, base_work + item * (place_A[1] + o0)
+                    gemm(blas, 0, 1, B, o1 - o0, n0, one, inputs, n0, W, n0, zero, here, n)
+                    b = theta[n * n0 + o0 : n * n0 + o1]
+                    for r in range(B):
+                        activate(codes[1], work[place_A[1] + r * n + o0 : place_A[1] + r * n + o1], b)
+                phase = barrier(flags, give_way, thread, threads, phase)
             if rows > 0:
-                for l in range(1, L + 1):
+                for l in range(2 if by_neurons else 1, L + 1):
                     n, k = sizes[l], sizes[l - 1]
                     below = inputs if l == 1 else base_work + item * place_A[l - 1]
                     here = base_work + item * (place_A[l] + r0 * n)

@@ -26,7 +26,9 @@ def uncovered(plan: Plan) -> str | None:
     others = sorted(set(plan.activations) - ACTIVATION.keys())
     if others:
         return f"{others[0]} has no compiled form"
-    if "softmax" in plan.activations and LOSSES[plan.loss].natural != "softmax":
+    if "softmax" in plan.activations[:-1]:
+        return "softmax between layers couples neurons that threads share out"
+    if plan.activations[-1] == "softmax" and LOSSES[plan.loss].natural != "softmax":
         return f"softmax with {plan.loss} has no compiled form"
     if plan.loss == "logistic" and plan.activations[-1] != "sigmoid":
         return f"{plan.activations[-1]} with logistic has no compiled form"
