@@ -153,7 +153,7 @@ def _train(commands: argparse._SubParsersAction[Parser]) -> None:
         metavar="NAME",
         help="how the weights follow the gradient",
     )
-    say("--learning-rate", type=float, metavar="RATE", help=f"at its highest; {rates}")
+    say("--learning-rate", type=float, metavar="RATE", help=f"at its highest; {rates}; more for sigmoid")
     say(
         "--schedule",
         type=_one_of("schedule", SCHEDULES),

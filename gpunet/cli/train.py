@@ -21,6 +21,8 @@ BATCH = 64  # examples an update
 EPOCHS, MOST_EPOCHS, UPDATES = 20, 300, 2000  # small data are gone through more often
 # Highest learning rate where none is given.
 RATES = {"adamw": 2e-3, "adam": 2e-3, "rmsprop": 1e-3, "gradient_descent": 0.5}
+# The slope of a sigmoid is ¼ at most (C11): what it passes back is small, and the steps may be larger.
+SIGMOID = 2.5
 SCHEDULES = ("cosine", "constant", "exponential", "inverse_time")
 
 
@@ -122,6 +124,14 @@ def build_network(options: Namespace, dataset: Dataset, kind: str) -> gn.Network
     )
 
 
+def highest_rate(options: Namespace) -> float:
+    """The learning rate asked for, or the one that suits optimizer and activation."""
+    if options.learning_rate is not None:
+        return float(options.learning_rate)
+    adaptive = options.optimizer != "gradient_descent"
+    return RATES[options.optimizer] * (SIGMOID if adaptive and options.activation == "sigmoid" else 1.0)
+
+
 def build_optimizer(options: Namespace, steps: int) -> Optimizer:
     """The update rule, its rate following the schedule; `steps` are the updates of one epoch."""
     name = options.optimizer
@@ -133,7 +143,7 @@ def build_optimizer(options: Namespace, steps: int) -> Optimizer:
         settings["nesterov"] = options.nesterov
     elif options.momentum is not None or options.nesterov:
         raise ValueError(f"--momentum and --nesterov go with --optimizer gradient_descent, not with {name}")
-    highest = RATES[name] if options.learning_rate is None else options.learning_rate
+    highest = highest_rate(options)
     finite_number("--learning-rate", highest, 0.0, strict=True)
     planned = max(positive_int("--epochs", options.epochs) * steps, 1)
     rate: float | Schedule = highest
@@ -220,7 +230,7 @@ def _unscale(network: gn.Network, history: History, centre: Any, spread: Any) ->
 
 
 def _settings(options: Namespace, optimizer: Optimizer, size: int) -> str:
-    highest = RATES[options.optimizer] if options.learning_rate is None else options.learning_rate
+    highest = highest_rate(options)
     text = (
         f"{options.optimizer}, learning rate {highest:g} ({options.schedule}), batches of {size:,}, "
         f"{options.epochs} epochs, seed {options.seed}"
