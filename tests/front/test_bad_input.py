@@ -264,9 +264,9 @@ def test_six_mistakes_in_a_row_and_then_it_trains():
     with pytest.raises(TypeError, match=r"gpunet\.Adam"):
         net.fit(X, y, optimizer="Adam")
     with pytest.raises(ValueError, match="only 6 examples"):
-        net.fit(X, y, optimizer=gn.Adam(0.05))
+        net.fit(X, y, optimizer=gn.Adam(0.05), batch_size=32)
     assert net.inputs is None
-    net.fit(X, y, optimizer=gn.Adam(0.05), batch_size=None)
+    net.fit(X, y, optimizer=gn.Adam(0.05))
     assert net.inputs == N
 
 
