@@ -11,7 +11,7 @@ from gpunet_numpy.compiled.elementwise import ACTIVATION
 from gpunet_numpy.compiled.forward import run_forward
 from gpunet_numpy.compiled.program import run, run_alone, threads
 
-PIECE = 128  # examples that go from the first layer to the last while they are in cache
+PIECE = 256  # examples that go from the first layer to the last while they are in cache
 ALONE = 8  # so few are done before another thread has woken up
 
 
