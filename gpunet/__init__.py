@@ -5,7 +5,11 @@ mathematics, written against the Array API; `plan` says what a run is; `descent`
 array libraries; `network` is what people hold.
 """
 
-from gpunet import datasets
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from gpunet.backend import Backend, BackendInfo, get_backend, list_backends
 from gpunet.callbacks import Checkpoint, EarlyStopping
 from gpunet.errors import BackendUnavailable, Diverged, FileRefused, OutOfMemory
@@ -17,6 +21,9 @@ from gpunet.network import Network
 from gpunet.optimizers import Adam, AdamW, GradientDescent, RMSprop
 from gpunet.schedules import Cosine, Exponential, InverseTime
 from gpunet.standardizer import Standardizer
+
+if TYPE_CHECKING:
+    from gpunet import datasets
 
 __version__ = "0.1.0"
 
@@ -47,3 +54,10 @@ __all__ = [
     "list_backends",
     "load",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Data sets are imported when they are asked for: most scripts bring their own data."""
+    if name == "datasets":
+        return importlib.import_module("gpunet.datasets")
+    raise AttributeError(f"module 'gpunet' has no attribute {name!r}")

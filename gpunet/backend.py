@@ -14,7 +14,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Any
 
 from gpunet.checks import known_name
@@ -144,6 +143,8 @@ class BackendInfo:
 @functools.cache
 def _places() -> dict[str, str]:
     """Backend name → ``module:attribute``. A built-in name always means the built-in backend."""
+    from importlib.metadata import entry_points  # takes longer to import than all of this package
+
     found = {point.name: point.value for point in entry_points(group="gpunet.backends")}
     return {**BUILT_IN, **{name: found[name] for name in sorted(found.keys() - BUILT_IN.keys())}}
 
