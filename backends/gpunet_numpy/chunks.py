@@ -14,7 +14,13 @@ from gpunet.optimizers import update_all
 from gpunet.plan import Plan
 from gpunet.propagation import cost_and_gradients
 
-CHUNK = 512  # columns; about a megabyte of activations for a layer of 512 units
+CHUNK = 512  # columns at least
+NUMBERS = 2**18  # of activations that may lie in cache: a small network takes more columns at a time
+
+
+def columns_of(plan: Plan) -> int:
+    """Columns of a piece."""
+    return max(CHUNK, NUMBERS // sum(layer.units for layer in plan.layers))
 
 
 class Chunks:
@@ -34,7 +40,7 @@ class Chunks:
     @staticmethod
     def uncovered(plan: Plan) -> str | None:
         """Why `plan` is not for this program."""
-        if plan.batch_size <= CHUNK:
+        if plan.batch_size <= columns_of(plan):
             return f"a batch of {plan.batch_size} needs no chunks"
         if plan.drops:
             return "dropout masks are drawn for whole batches"
@@ -53,11 +59,11 @@ class Chunks:
     ) -> Any:
         """See :class:`gpunet.descent.Program`."""
         losses = []
-        used = X.shape[1] if order is None else order.shape[0]
+        used, size = X.shape[1] if order is None else order.shape[0], columns_of(self.plan)
         for t, (first, last) in enumerate(self.plan.batches(used)):
             J, gradients = 0.0, None
-            for start in range(first, last, CHUNK):
-                stop = min(start + CHUNK, last)
+            for start in range(first, last, size):
+                stop = min(start + size, last)
                 chosen = slice(start, stop) if order is None else order[start:stop]
                 x, y = columns(self.xp, X, chosen), columns(self.xp, Y, chosen)
                 w = None if weights is None else columns(self.xp, weights, chosen)

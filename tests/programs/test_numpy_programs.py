@@ -134,6 +134,7 @@ def test_plain_blocks_take_any_activation(name):
 @pytest.mark.parametrize("optimizer", [*DESCENTS.values(), *OTHERS.values()], ids=str)
 def test_chunks(optimizer, monkeypatch):
     monkeypatch.setattr("gpunet_numpy.chunks.CHUNK", 32)
+    monkeypatch.setattr("gpunet_numpy.chunks.NUMBERS", 0)
     for batch_size in (50, 64, EXAMPLES):
         plan = plan_of("relu-tanh-sigmoid", optimizer, batch_size, weighted=True)
         check(Chunks, plan)
