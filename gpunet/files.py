@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +134,8 @@ def require_folder(path: Path) -> None:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Put `data` at `path`: after a crash at any moment there is the old file or the new one."""
+    import tempfile
+
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -177,6 +177,8 @@ def _metadata(data: bytes) -> dict[str, Any]:
 
 
 def _digest(about: str, tensors: dict[str, Any]) -> str:
+    import hashlib  # here, as below, because `import gpunet` should cost little
+
     digest = hashlib.sha256(about.encode())
     for name in sorted(tensors):
         array = tensors[name]
