@@ -43,15 +43,17 @@ EXAMPLES = 150
 def plan_of(network, optimizer, batch_size, dtype="float64", weighted=False, seed=0):
     activations, loss = NETWORKS[network]
     rng = np.random.default_rng(seed)
-    sizes = [7, *(int(n) for n in rng.integers(1, 10, len(activations)))]
+    sizes = [37, *(int(n) for n in rng.integers(1, 10, len(activations)))]
+    if len(sizes) > 2:
+        sizes[1] = int(rng.integers(20, 60))  # several threads' worth of neurons
     if activations[-1] == "softmax":
         sizes[-1] = max(sizes[-1], 2)
     layers = tuple(Layer(sizes[l], sizes[l + 1], name) for l, name in enumerate(activations))
     return Plan(layers, loss, optimizer, EXAMPLES, batch_size, dtype, weighted)
 
 
-def arguments(plan, shuffled=True, seed=0):
-    """Parameters, state and data of a plan, drawn with a seed, as a program takes them."""
+def arguments(plan, shuffled=True, seed=0, zeros=0.0):
+    """Parameters, state and data of a plan, drawn with a seed, as a program takes them; a share of X is 0."""
     rng = np.random.default_rng([seed, plan.batch_size])
     m, k = plan.examples, plan.layers[-1].units
 
@@ -71,6 +73,7 @@ def arguments(plan, shuffled=True, seed=0):
         "logistic": lambda: rng.integers(0, 2, (m, k)),
     }.get(plan.loss, lambda: draw(m, k))()
     X, Y = draw(m, plan.layers[0].inputs), np.ascontiguousarray(rows, dtype=plan.dtype)
+    X[rng.random(X.shape) < zeros] = 0.0
     weights = rng.uniform(0.5, 2.0, (1, m)).astype(plan.dtype) if plan.weighted else None
     order = rng.permutation(m).astype(np.int32) if shuffled else None
     steps = [plan.optimizer.coefficients(i, 100, i) for i in range(plan.steps)]
@@ -84,8 +87,8 @@ def flat(value):
     return np.asarray(value, dtype="float64").ravel()
 
 
-def check(program, plan, shuffled=True):
-    given = arguments(plan, shuffled)
+def check(program, plan, shuffled=True, zeros=0.0):
+    given = arguments(plan, shuffled, zeros=zeros)
     before = flat(given[:2])
     got, wanted = program(plan)(*given), Reference(xp, plan)(*given)
     assert np.array_equal(flat(given[:2]), before), "a program changed what it was given"
@@ -141,20 +144,26 @@ def test_chunks(optimizer, monkeypatch):
         check(Chunks, plan, shuffled=False)
 
 
+def on_threads(monkeypatch, count):
+    """Run the compiled programs on so many threads, however few neurons there are for them."""
+    batch_program, block_program = compiled()
+    for place in (batch_program, block_program, importlib.import_module("gpunet_numpy.compiled.program")):
+        monkeypatch.setattr(place, "threads", lambda: count)
+    monkeypatch.setattr(block_program, "NEURONS", 1)
+    return batch_program, block_program
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("batch_size", [1, 3, 8, 16])
 @pytest.mark.parametrize("descent", ["plain", "momentum", "decay", "all"])
 @pytest.mark.parametrize("network", NETWORKS)
 def test_compiled_blocks(network, descent, batch_size, dtype, monkeypatch):
-    _, block_program = compiled()
-    for weighted in (False, True):
+    _, block_program = on_threads(monkeypatch, 2)
+    for weighted, zeros in ((False, 0.0), (True, 0.0), (True, 0.8)):
         plan = plan_of(network, DESCENTS[descent], batch_size, dtype, weighted)
-        if len(plan.layers) == 1:  # only one thread can run these
-            monkeypatch.setattr(block_program, "threads", lambda: 1)
-            monkeypatch.setattr("gpunet_numpy.compiled.program.threads", lambda: 1)
         assert block_program.Blocks.uncovered(plan) is None
-        check(block_program.Blocks, plan)
-        check(block_program.Blocks, plan, shuffled=False)
+        check(block_program.Blocks, plan, zeros=zeros)
+        check(block_program.Blocks, plan, shuffled=False, zeros=zeros)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -162,24 +171,36 @@ def test_compiled_blocks(network, descent, batch_size, dtype, monkeypatch):
 @pytest.mark.parametrize("optimizer", [*DESCENTS.values(), *OTHERS.values()], ids=[*DESCENTS, *OTHERS])
 @pytest.mark.parametrize("network", NETWORKS)
 def test_compiled_batches(network, optimizer, batch_size, dtype, monkeypatch):
-    batch_program, _ = compiled()
-    monkeypatch.setattr(batch_program, "PIECE", 32)  # so that larger batches come in pieces
-    for weighted in (False, True):
+    batch_program, _ = on_threads(monkeypatch, 2)
+    for weighted, zeros in ((False, 0.0), (True, 0.0), (True, 0.8)):
         plan = plan_of(network, optimizer, batch_size, dtype, weighted)
-        check(batch_program.Batches, plan)
-        check(batch_program.Batches, plan, shuffled=False)
+        check(batch_program.Batches, plan, zeros=zeros)
+        monkeypatch.setattr(batch_program, "PIECE", 32)  # so that larger batches come in pieces
+        monkeypatch.setattr(batch_program, "SPARSE_PIECE", 80)
+        check(batch_program.Batches, plan, shuffled=False, zeros=zeros)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_any_number_of_threads(count, monkeypatch):
     """More threads than neurons, examples or processors: still the same updates."""
+    batch_program, block_program = on_threads(monkeypatch, count)
+    for zeros in (0.0, 0.9):
+        for network in ("sigmoid-softmax", "deep-absolute"):
+            check(batch_program.Batches, plan_of(network, DESCENTS["momentum"], 20), zeros=zeros)
+            check(block_program.Blocks, plan_of(network, DESCENTS["momentum"], 1), zeros=zeros)
+            check(block_program.Blocks, plan_of(network, DESCENTS["plain"], 4), zeros=zeros)
+
+
+@pytest.mark.parametrize("zeros", [0.7, 1.0])
+@pytest.mark.parametrize("features", [1, 15, 16, 17, 64, 200])
+def test_examples_as_lists(features, zeros):
+    """Any number of features, and examples and features that are 0 altogether."""
     batch_program, block_program = compiled()
-    for place in (batch_program, block_program, importlib.import_module("gpunet_numpy.compiled.program")):
-        monkeypatch.setattr(place, "threads", lambda: count)
-    for network in ("sigmoid-softmax", "deep-absolute"):
-        check(batch_program.Batches, plan_of(network, DESCENTS["momentum"], 20))
-        check(block_program.Blocks, plan_of(network, DESCENTS["momentum"], 1))
-        check(block_program.Blocks, plan_of(network, DESCENTS["plain"], 4))
+    layers = (Layer(features, 40, "tanh"), Layer(40, 3, "softmax"))
+    for batch_size, program in ((1, block_program.Blocks), (70, batch_program.Batches)):
+        for dtype in ("float32", "float64"):
+            plan = Plan(layers, "cross_entropy", DESCENTS["all"], EXAMPLES, batch_size, dtype)
+            check(program, plan, zeros=zeros)
 
 
 def test_a_run_repeats_bit_for_bit():
@@ -254,10 +275,12 @@ def test_compiled_prediction(activations, m):
             (rng.standard_normal((n, k)).astype(dtype), rng.standard_normal((n, 1)).astype(dtype))
             for k, n in itertools.pairwise(sizes)
         ]
-        X = rng.standard_normal((2 * m, 11)).astype(dtype)[::2]
-        A = Forward(activations, parameters)(X)
-        assert A.dtype == dtype
-        assert np.allclose(A, outputs(xp, activations, parameters, X), rtol=tolerance, atol=tolerance)
+        for zeros in (0.0, 0.8):
+            X = rng.standard_normal((2 * m, 11)).astype(dtype)[::2]
+            X[rng.random(X.shape) < zeros] = 0.0
+            A = Forward(activations, parameters)(X)
+            assert A.dtype == dtype
+            assert np.allclose(A, outputs(xp, activations, parameters, X), rtol=tolerance, atol=tolerance)
 
 
 def test_predictions_follow_the_weights():

@@ -1,53 +1,66 @@
 """Mini-batch and full-batch descent as one kernel: an epoch of any plan that it covers, on all threads.
 
-A step has two halves. First each thread takes its share of the batch's *examples* through forward and backward,
-with elementwise work done while the numbers are in its cache. Then each takes its share of every layer's *rows*
-and updates them: ``W ← (1 − αλ) W − α δᵀ A``, where plain descent and momentum accumulate inside the matrix
-product and need no array of gradients. A batch larger than `piece` is summed piece by piece (C8).
+A batch goes in four stages, and the threads meet between them:
 
-All parameters lie in one flat array, layer by layer, W then b; slots and gradients likewise.
+1. each takes its share of the examples out of the data (:mod:`gpunet_numpy.compiled.inputs`);
+2. each computes its own neurons of the first layer, for all examples;
+3. each takes its share of the examples through the other layers, forward and backward, with elementwise work done
+   while the numbers are in its cache;
+4. each updates its own neurons of the first layer and its share of the rows of every other ``W``:
+   ``W ← (1 − αλ) W − α δ Aᵀ``, where plain descent and momentum accumulate inside the product and need no array of
+   gradients.
+
+A batch larger than `piece` is summed piece by piece (C8).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 from numba import njit
 
 from gpunet_numpy.compiled.elementwise import activate, output, slope
-from gpunet_numpy.compiled.machine import INNER, OPTIONS, barrier, borrowed, gemm
-from gpunet_numpy.compiled.rules import decay_and_step, follow
+from gpunet_numpy.compiled.first_layer import forward, gradient, neurons, share
+from gpunet_numpy.compiled.inputs import file, source, take
+from gpunet_numpy.compiled.machine import INNER, OPTIONS, apart, barrier, bytes_of, gemm, reals
+from gpunet_numpy.compiled.rules import MOMENTUM, PLAIN, decay_and_step, follow
 
-FEW = 512  # examples
 
+class Places(NamedTuple):
+    """Addresses, and sizes in numbers."""
 
-@njit(**INNER)
-def share(count: Any, thread: Any, threads: Any) -> Any:
-    """The part ``[first, last)`` of `count` things that one thread takes."""
-    return count * thread // threads, count * (thread + 1) // threads
+    panels: int  # (1 + slots, threads, n[0], width): W[1], and what its rule keeps
+    panel: int  # numbers of one thread's panel
+    width: int
+    later: int  # (1 + slots, count): b[1], W[2], b[2], …
+    numbers: int  # in one row of them
+    panel_gradient: int  # (threads, n[0], width), where products do not accumulate in place
+    later_gradient: int  # (count,), likewise
+    bias_parts: int  # (threads, biases): each thread's part of the biases' gradients
+    biases: int
+    Y: int  # (m, n[L])
+    weights: int  # (m,), or 0
 
 
 @njit(**OPTIONS)
 def run_batches(
     thread: Any,
     threads: Any,
-    addresses: Any,  # gemm, flags, sched_yield
+    blas: Any,
+    flags: Any,
+    give_way: Any,
     sizes: Any,  # n[0] … n[L]
-    offsets: Any,  # of W[l] in theta
+    at_W: Any,  # numbers before W[l] in `later`, from l = 2
+    at_b: Any,  # and before b[l], from l = 1
     codes: Any,  # activations
+    strides: Any,  # numbers from one row of A[l] and δ[l] to the next
+    A: Any,  # addresses of A[1] … A[L], (piece, stride)
+    D: Any,  # addresses of δ[1] … δ[L], likewise
     loss: Any,
     rule: Any,
     numbers: Any,  # the rule's constants, see rules.py
-    theta: Any,
-    slots: Any,  # (count, theta.size)
-    gradient: Any,  # theta.size, or empty where products accumulate in place
-    bias_parts: Any,  # (threads, Σ n[l])
-    work: Any,  # A[0] … A[L], then δ[1] … δ[L], each (piece, n[l])
-    X: Any,  # (m, n[0]), rows
-    Y: Any,
-    weights: Any,  # (m,), or empty
-    order: Any,  # int32, or empty
+    inputs: Any,
+    at: Any,  # Places
     used: Any,
     batch: Any,
     piece: Any,
@@ -55,143 +68,218 @@ def run_batches(
     losses: Any,  # (steps, threads), sums
 ) -> None:
     """See the module's docstring; `losses` gets each thread's sum of w(i) L(i)."""
-    theta, slots, gradient, bias_parts = (
-        borrowed(theta),
-        borrowed(slots),
-        borrowed(gradient),
-        borrowed(bias_parts),
-    )
-    work, X, Y, weights = borrowed(work), borrowed(X), borrowed(Y), borrowed(weights)
-    order, coefficients, losses = borrowed(order), borrowed(coefficients), borrowed(losses)
-    blas, flags, give_way = addresses[0], addresses[1], addresses[2]
     L = sizes.size - 1
-    item = theta.itemsize
-    one, zero = theta.dtype.type(1), theta.dtype.type(0)
+    one = numbers.dtype.type(1)
+    item = bytes_of(one)
+    o0, o1 = neurons(sizes[1], thread, threads, one)
+    own = o1 - o0
+    f0, f1 = share(sizes[0], thread, threads)
+    panel = at.panels + thread * at.panel * item
+    whole_panels = threads * at.panel * item  # bytes from W[1] to its first slot
+    later_slot = at.numbers * item
+    my_bias = reals(at.bias_parts + thread * at.biases * item, at.biases, one)
+    in_place = rule in (PLAIN, MOMENTUM) and batch <= piece
     phase = 1
-    base_theta, base_work, base_X = theta.ctypes.data, work.ctypes.data, X.ctypes.data
-    base_gradient = gradient.ctypes.data
-    base_slots = slots.ctypes.data
-    n0 = sizes[0]
-    place_A = np.empty(L + 1, np.int64)
-    place_D = np.empty(L + 1, np.int64)
-    at = 0
-    for l in range(L + 1):
-        place_A[l] = at
-        at += piece * sizes[l]
-    for l in range(1, L + 1):
-        place_D[l] = at
-        at += piece * sizes[l]
-    my_bias = bias_parts[thread]
-
     step = 0
     for first in range(0, used, batch):
         last = min(first + batch, used)
-        count = last - first
-        scale = one / theta.dtype.type(count)
+        scale = one / numbers.dtype.type(last - first)
         c = coefficients[step]
         total = 0.0
-        my_bias[:] = zero
-        whole = count <= piece
         for start in range(first, last, piece):
-            stop = min(start + piece, last)
-            B = stop - start
+            B = min(piece, last - start)
             r0, r1 = share(B, thread, threads)
-            rows = r1 - r0
-            # A[0]: gathered, or X itself where the order is as it stands
-            if order.size > 0:
-                inputs = base_work
-                for r in range(r0, r1):
-                    x = X[order[start + r]]
-                    to = work[place_A[0] + r * n0 : place_A[0] + (r + 1) * n0]
-                    for i in range(n0):
-                        to[i] = x[i]
-            else:
-                inputs = base_X + item * start * n0
-            # A product with few examples spends its time on reading W[1]: there each thread takes its share
-            # of the first layer's neurons instead, for all examples.
-            by_neurons = L > 1 and B <= FEW
-            if by_neurons:
-                phase = barrier(flags, give_way, thread, threads, phase)
-                n = sizes[1]
-                o0, o1 = share(n, thread, threads)
-                if o1 > o0:
-                    W, here = base_theta + item * o0 * n0, base_work + item * (place_A[1] + o0)
-                    gemm(blas, 0, 1, B, o1 - o0, n0, one, inputs, n0, W, n0, zero, here, n)
-                    b = theta[n * n0 + o0 : n * n0 + o1]
-                    for r in range(B):
-                        activate(codes[1], work[place_A[1] + r * n + o0 : place_A[1] + r * n + o1], b)
-                phase = barrier(flags, give_way, thread, threads, phase)
-            if rows > 0:
-                for l in range(2 if by_neurons else 1, L + 1):
-                    n, k = sizes[l], sizes[l - 1]
-                    below = inputs if l == 1 else base_work + item * place_A[l - 1]
-                    here = base_work + item * (place_A[l] + r0 * n)
-                    W = base_theta + item * offsets[l]
-                    gemm(blas, 0, 1, rows, n, k, one, below + item * r0 * k, k, W, k, zero, here, n)
-                    b = theta[offsets[l] + n * k : offsets[l] + n * k + n]
-                    if l < L:
-                        for r in range(r0, r1):
-                            activate(codes[l], work[place_A[l] + r * n : place_A[l] + (r + 1) * n], b)
-                        continue
-                    for r in range(r0, r1):
-                        source = order[start + r] if order.size > 0 else start + r
-                        z = work[place_A[L] + r * n : place_A[L] + (r + 1) * n]
-                        d = work[place_D[L] + r * n : place_D[L] + (r + 1) * n]
-                        value = output(codes[L], loss, z, b, Y[source], d)
-                        weight = weights[source] if weights.size > 0 else one
-                        total += value * weight
-                        for i in range(n):
-                            d[i] = d[i] * (weight * scale)
-                at = my_bias.size
-                for l in range(L, 0, -1):
-                    n, k = sizes[l], sizes[l - 1]
-                    at -= n
-                    db = my_bias[at : at + n]
-                    for r in range(r0, r1):
-                        d = work[place_D[l] + r * n : place_D[l] + (r + 1) * n]
-                        for i in range(n):
-                            db[i] += d[i]
-                    if l > 1:
-                        W = base_theta + item * offsets[l]
-                        here = base_work + item * (place_D[l] + r0 * n)
-                        below = base_work + item * (place_D[l - 1] + r0 * k)
-                        gemm(blas, 0, 0, rows, k, n, one, here, n, W, k, zero, below, k)
-                        for r in range(r0, r1):
-                            d = work[place_D[l - 1] + r * k : place_D[l - 1] + (r + 1) * k]
-                            a = work[place_A[l - 1] + r * k : place_A[l - 1] + (r + 1) * k]
-                            slope(codes[l - 1], d, a)
+            take(inputs, start, r0, r1, one)
             phase = barrier(flags, give_way, thread, threads, phase)
-            # Each thread's rows of every W
-            final = stop == last
-            at = 0
-            for l in range(1, L + 1):
+            factor = one
+            if in_place:
+                factor = -c[0] if rule == PLAIN else one - numbers[1]
+            if own > 0:
+                Z = A[1] + o0 * item
+                forward(blas, inputs, start, B, panel, at.width, own, Z, strides[1], one)
+                if L > 1:
+                    b = reals(at.later + o0 * item, own, one)
+                    for r in range(B):
+                        activate(codes[1], reals(Z + r * strides[1] * item, own, one), b)
+            if inputs.sparse:
+                file(inputs, B, f0, f1, factor, one)
+            phase = barrier(flags, give_way, thread, threads, phase)
+            if start == first:
+                my_bias[:] = one - one
+            if r1 > r0:
+                total += later_layers(
+                    blas,
+                    sizes,
+                    at_W,
+                    at_b,
+                    codes,
+                    strides,
+                    A,
+                    D,
+                    loss,
+                    inputs.order,
+                    at,
+                    start,
+                    r0,
+                    r1,
+                    scale,
+                    my_bias,
+                    one,
+                )
+            phase = barrier(flags, give_way, thread, threads, phase)
+            final = start + B == last
+            if own > 0:
+                delta = D[1] + o0 * item
+                if in_place and rule == PLAIN:
+                    keep = one - c[0] * numbers[0]
+                    gradient(
+                        blas, inputs, start, B, panel, at.width, own, keep, -c[0], delta, strides[1], one
+                    )
+                elif in_place:
+                    beta, V = numbers[1], panel + whole_panels
+                    gradient(
+                        blas, inputs, start, B, V, at.width, own, beta, one - beta, delta, strides[1], one
+                    )
+                    decay_and_step(panel, V, at.panel, c[0], numbers[0], one)
+                else:
+                    G = at.panel_gradient + thread * at.panel * item
+                    so_far = one - one if start == first else one
+                    gradient(blas, inputs, start, B, G, at.width, own, so_far, one, delta, strides[1], one)
+                    if final:
+                        slots = panel + whole_panels
+                        follow(rule, panel, slots, whole_panels, G, at.panel, c, numbers, True, one)
+            for l in range(2, L + 1):
                 n, k = sizes[l], sizes[l - 1]
                 q0, q1 = share(n, thread, threads)
-                mine, upto = offsets[l] + q0 * k, offsets[l] + q1 * k
+                mine = (at_W[l] + q0 * k) * item
                 M = q1 - q0
-                if M > 0:
-                    below = inputs if l == 1 else base_work + item * place_A[l - 1]
-                    delta = base_work + item * (place_D[l] + q0)
-                    if rule == 0 and whole:
-                        W, keep = base_theta + item * mine, one - c[0] * numbers[0]
-                        gemm(blas, 1, 0, M, k, B, -c[0], delta, n, below, k, keep, W, k)
-                    elif rule == 1 and whole:
-                        V, beta = base_slots + item * mine, numbers[1]
-                        gemm(blas, 1, 0, M, k, B, one - beta, delta, n, below, k, beta, V, k)
-                        decay_and_step(theta, slots[0], mine, upto, c[0], numbers[0])
-                    else:
-                        G, so_far = base_gradient + item * mine, zero if start == first else one
-                        gemm(blas, 1, 0, M, k, B, one, delta, n, below, k, so_far, G, k)
-                        if final:
-                            follow(rule, theta, slots, gradient, mine, upto, 0, c, numbers, True)
+                if M == 0:
+                    continue
+                W, V, delta = at.later + mine, at.later + mine + later_slot, D[l] + q0 * item
+                below, step_below = A[l - 1], strides[l - 1]
+                if in_place and rule == PLAIN:
+                    keep = one - c[0] * numbers[0]
+                    gemm(blas, 1, 0, M, k, B, -c[0], delta, strides[l], below, step_below, keep, W, k)
+                elif in_place:
+                    beta = numbers[1]
+                    gemm(blas, 1, 0, M, k, B, one - beta, delta, strides[l], below, step_below, beta, V, k)
+                    decay_and_step(W, V, M * k, c[0], numbers[0], one)
+                else:
+                    G = at.later_gradient + mine
+                    so_far = one - one if start == first else one
+                    gemm(blas, 1, 0, M, k, B, one, delta, strides[l], below, step_below, so_far, G, k)
                     if final:
-                        bias = offsets[l] + n * k
-                        for t in range(1, threads):
-                            for i in range(q0, q1):
-                                bias_parts[0, at + i] += bias_parts[t, at + i]
-                        db, back = bias_parts[0], at - bias
-                        follow(rule, theta, slots, db, bias + q0, bias + q1, back, c, numbers, False)
-                at += n
-            phase = barrier(flags, give_way, thread, threads, phase)
+                        follow(rule, W, V, later_slot, G, M * k, c, numbers, True, one)
+            if final:
+                before = 0
+                for l in range(1, L + 1):
+                    q0, q1 = (o0, o1) if l == 1 else share(sizes[l], thread, threads)
+                    if q1 > q0:
+                        add_parts(at, before + q0, q1 - q0, threads, one)
+                        b, db = at.later + (at_b[l] + q0) * item, at.bias_parts + (before + q0) * item
+                        follow(rule, b, b + later_slot, later_slot, db, q1 - q0, c, numbers, False, one)
+                    before += sizes[l]
+            if not inputs.sparse:  # the next batch's rows take the place of this one's
+                phase = barrier(flags, give_way, thread, threads, phase)
         losses[step, thread] = total
         step += 1
+
+
+@njit(**INNER)
+def add_parts(at: Any, first: Any, n: Any, threads: Any, one: Any) -> None:
+    """All threads' parts of n biases' gradients, summed into the first thread's."""
+    apart()
+    total = reals(at.bias_parts + first * bytes_of(one), n, one)
+    for t in range(1, threads):
+        part = reals(at.bias_parts + (t * at.biases + first) * bytes_of(one), n, one)
+        for i in range(n):
+            total[i] += part[i]
+
+
+@njit(**INNER)
+def later_layers(
+    blas: Any,
+    sizes: Any,
+    at_W: Any,
+    at_b: Any,
+    codes: Any,
+    strides: Any,
+    A: Any,
+    D: Any,
+    loss: Any,
+    order: Any,
+    at: Any,
+    start: Any,
+    r0: Any,
+    r1: Any,
+    scale: Any,
+    my_bias: Any,
+    one: Any,
+) -> Any:
+    """Rows r0 … r1 of a piece from ``A[1]`` to the output and back to ``δ[1]``; the sum of w(i) L(i)."""
+    apart()
+    L, item, rows, zero = sizes.size - 1, bytes_of(one), r1 - r0, one - one
+    total = 0.0
+    for l in range(1, L + 1):
+        n, k, stride = sizes[l], sizes[l - 1], strides[l] * item
+        if l > 1:
+            below, here = A[l - 1] + r0 * strides[l - 1] * item, A[l] + r0 * stride
+            gemm(
+                blas,
+                0,
+                1,
+                rows,
+                n,
+                k,
+                one,
+                below,
+                strides[l - 1],
+                at.later + at_W[l] * item,
+                k,
+                zero,
+                here,
+                strides[l],
+            )
+        b = reals(at.later + at_b[l] * item, n, one)
+        if l == L:
+            for r in range(r0, r1):
+                example = source(start + r, order)
+                weight = reals(at.weights, example + 1, one)[example] if at.weights != 0 else one
+                y, d = reals(at.Y + example * n * item, n, one), reals(D[L] + r * stride, n, one)
+                total += weight * output(codes[L], loss, reals(A[L] + r * stride, n, one), b, y, d)
+                for i in range(n):
+                    d[i] = d[i] * (weight * scale)
+        elif l > 1:
+            for r in range(r0, r1):
+                activate(codes[l], reals(A[l] + r * stride, n, one), b)
+    before = my_bias.size
+    for l in range(L, 0, -1):
+        n, stride = sizes[l], strides[l] * item
+        before -= n
+        for r in range(r0, r1):
+            d = reals(D[l] + r * stride, n, one)
+            if l < L:
+                slope(codes[l], d, reals(A[l] + r * stride, n, one))
+            db = my_bias[before : before + n]
+            for i in range(n):
+                db[i] += d[i]
+        if l > 1:
+            k, here = sizes[l - 1], D[l] + r0 * stride
+            below = D[l - 1] + r0 * strides[l - 1] * item
+            gemm(
+                blas,
+                0,
+                0,
+                rows,
+                k,
+                n,
+                one,
+                here,
+                strides[l],
+                at.later + at_W[l] * item,
+                k,
+                zero,
+                below,
+                strides[l - 1],
+            )
+    return total

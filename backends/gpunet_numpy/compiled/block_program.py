@@ -7,13 +7,18 @@ from typing import Any
 import numpy as np
 
 from gpunet.plan import Plan
-from gpunet_numpy.compiled.blocks import run_blocks
-from gpunet_numpy.compiled.program import Flat, losses_of, rows_of, run, threads, uncovered
+from gpunet_numpy.compiled.blocks import Places, run_blocks
+from gpunet_numpy.compiled.data import Source, is_sparse
+from gpunet_numpy.compiled.inputs import FILED
+from gpunet_numpy.compiled.layout import Layout
+from gpunet_numpy.compiled.program import address, aligned, losses_of, rows_of, run, threads, uncovered
 from gpunet_numpy.compiled.rules import MOMENTUM, PLAIN, rule_of
+from gpunet_numpy.compiled.tiles import LANE
 
-BLOCK = 64  # examples a block; twice as many for batches of which only a few would fit
-LARGEST_BATCH = 32
+BLOCK = FILED  # examples a block
+LARGEST_BATCH = 16
 LATER = 300_000  # parameters after W[2] that each thread may step on its own
+NEURONS = 64  # of the first layer that a thread should own at least: it meets the others at every step
 
 
 class Blocks:
@@ -28,24 +33,34 @@ class Blocks:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.flat = Flat(plan)
-        count, dtype, B = threads(), plan.dtype, plan.batch_size
-        n = self.flat.sizes
-        self.block = (BLOCK if B <= BLOCK // 4 else 2 * BLOCK) // B * B
-        later = int(n[2:].sum())
-        self.buffers = (
-            np.empty((count, self.flat.size), dtype),
-            np.empty((count, self.flat.slots, self.flat.size), dtype),
-            np.empty((self.block, n[0]), dtype),
-            np.empty((self.block, self.block), dtype),
-            np.empty(self.block * n[1], dtype),
-            np.empty(self.block * n[1] if self.flat.slots else 0, dtype),
-            np.empty(self.block * n[1], dtype),
-            np.empty(B * n[1], dtype),
-            np.empty(self.block * n[1], dtype),
-            np.empty((2, count, _apart(B * int(n[2]) if len(n) > 2 else 1)), dtype),
-            np.empty((count, _apart(2 * B * later)), dtype),
-        )
+        units = plan.layers[0].units
+        # A single layer's outputs depend on each other at once.
+        count = 1 if len(plan.layers) == 1 else max(min(threads(), units // NEURONS), 1)
+        self.layout = layout = Layout(plan, count)
+        B, n, dtype = plan.batch_size, [int(size) for size in layout.sizes], layout.dtype
+        self.block = BLOCK // B * B
+        self.stride = int(layout.strides[1])
+        self.room = -(-BLOCK * dtype.itemsize // LANE) * LANE // dtype.itemsize
+        self.n2 = n[2] if len(n) > 2 else 0
+        self.part = B * self.n2 + LANE
+        self.share = 2 * B * sum(n[2:]) + LANE
+        self.source = Source(n[0], self.block, plan.dtype)
+
+        def rows(width: int) -> Any:
+            return aligned(self.block, width, dtype=dtype)
+
+        self.buffers = {
+            "P": rows(self.stride),
+            "Q": rows(self.stride) if layout.slots else None,
+            "D": rows(self.stride),
+            "E": rows(self.stride),
+            "G": rows(self.room),
+            "transposed": aligned(n[0], self.room, dtype=dtype),
+            "parts": aligned(2, count, self.part, dtype=dtype),
+            "work": aligned(count, self.share, dtype=dtype),
+            "u": aligned(count, 5, self.room, dtype=np.float64),
+            "upto": np.arange(max(self.room, self.n2), dtype=np.int32),
+        }
 
     @staticmethod
     def uncovered(plan: Plan) -> str | None:
@@ -54,8 +69,6 @@ class Blocks:
             return f"batches above {LARGEST_BATCH} are matrix products already"
         if rule_of(plan.optimizer)[0] not in (PLAIN, MOMENTUM):
             return "only plain descent and momentum go in blocks"
-        if len(plan.layers) == 1 and threads() > 1:
-            return "a single layer has no neurons to share out"
         if sum(layer.units * layer.inputs for layer in plan.layers[2:]) > LATER:
             return "the later layers are too large to step on every thread"
         return uncovered(plan)
@@ -72,35 +85,48 @@ class Blocks:
         keys: Any,
     ) -> Any:
         """See :class:`gpunet.descent.Program`."""
-        flat, plan = self.flat, self.plan
-        theta, slots = flat.pack(parameters, state)
+        layout, plan = self.layout, self.plan
+        rows, targets = rows_of(X), rows_of(Y)
+        weights = None if weights is None else np.ascontiguousarray(weights)
+        panels, later = layout.pack_all(parameters, state)
+        second = layout.pack_second(later)
+        copies = np.repeat(later[None], layout.threads, axis=0)
         used = X.shape[1] if order is None else order.shape[0]
         sums = np.zeros((len(plan.batches(used)), 1))
+        places = Places(
+            slots=layout.slots,
+            panels=address(panels),
+            panel=layout.panel,
+            width=layout.width,
+            second=address(second),
+            later=address(later),
+            numbers=layout.count,
+            copies=address(copies),
+            stride=self.stride,
+            room=self.room,
+            part=self.part,
+            share=self.share,
+            Y=address(targets),
+            weights=address(weights),
+            **{name: address(one) for name, one in self.buffers.items()},
+        )
         run(
             run_blocks,
+            layout.threads,
             plan.dtype,
-            flat.sizes,
-            flat.offsets,
-            flat.codes,
-            flat.loss,
-            float(flat.numbers[0]),
-            float(flat.numbers[1]),
-            theta,
-            slots,
-            *self.buffers,
-            rows_of(X),
-            rows_of(Y),
-            np.empty(0, dtype=plan.dtype) if weights is None else weights.ravel(),
-            np.empty(0, dtype=np.int32) if order is None else order,
+            layout.sizes,
+            layout.at_W,
+            layout.at_b,
+            layout.codes,
+            layout.loss,
+            layout.numbers,
+            self.source.inputs(rows, order, is_sparse(rows)),
+            places,
             used,
             plan.batch_size,
             self.block,
             coefficients,
             sums,
         )
-        return *flat.unpack(theta, slots), losses_of(sums, plan, used)
-
-
-def _apart(numbers: int) -> int:
-    """So many numbers, and room: what one thread writes at each step shares no cache line with another's."""
-    return numbers + 32
+        layout.unpack_second(second, later)
+        return *layout.unpack_all(panels, later), losses_of(sums, plan, used)

@@ -6,9 +6,11 @@ from typing import Any
 
 from numba import njit
 
-from gpunet_numpy.compiled.batches import share
+from gpunet_numpy.compiled import first_layer
 from gpunet_numpy.compiled.elementwise import activate
-from gpunet_numpy.compiled.machine import OPTIONS, borrowed, gemm
+from gpunet_numpy.compiled.first_layer import share
+from gpunet_numpy.compiled.inputs import Inputs, take
+from gpunet_numpy.compiled.machine import OPTIONS, bytes_of, gemm, reals
 from gpunet_numpy.compiled.small import matrix_vector
 
 
@@ -16,45 +18,53 @@ from gpunet_numpy.compiled.small import matrix_vector
 def run_forward(
     thread: Any,
     threads: Any,
-    addresses: Any,  # gemm first
+    blas: Any,
+    flags: Any,
+    give_way: Any,
     sizes: Any,
-    offsets: Any,
+    at_W: Any,
+    at_b: Any,
     codes: Any,
-    theta: Any,
-    work: Any,  # (threads, 2 · piece · largest layer)
+    strides: Any,
+    one: Any,
+    panel: Any,  # W[1], feature by feature, (n[0], width)
+    width: Any,
+    later: Any,  # b[1], W[2], b[2], …
+    work: Any,  # A[1] … A[L] of `piece` examples, for each thread
+    at_A: Any,  # where each begins, from index 1 on, and the end
+    lists: Any,  # room for `piece` examples as lists, for each thread
+    sparse: Any,
     X: Any,  # (m, n[0]), rows
+    m: Any,
     A: Any,  # (m, n[L]), the result
     piece: Any,
 ) -> None:
     """``A[L]`` of X; pieces of examples stay in cache from the first layer to the last."""
-    theta, work, X, A = borrowed(theta), borrowed(work), borrowed(X), borrowed(A)
-    blas, L, item = addresses[0], sizes.size - 1, theta.itemsize
-    one, zero = theta.dtype.type(1), theta.dtype.type(0)
-    mine = work[thread]
-    half = mine.size // 2
-    r0, r1 = share(X.shape[0], thread, threads)
+    L, item, n0, zero = sizes.size - 1, bytes_of(one), sizes[0], one - one
+    mine = work + thread * at_A[L + 1] * item
+    index = lists + thread * piece * (n0 * (4 + item) + 4)
+    value = index + piece * n0 * 4
+    r0, r1 = share(m, thread, threads)
     for first in range(r0, r1, piece):
         rows = min(first + piece, r1) - first
+        inputs = Inputs(sparse, n0, X, 0, 0, index, value, value + piece * n0 * item, 0, 0, 0)
+        take(inputs, first, 0, rows, one)
         for l in range(1, L + 1):
-            n, k = sizes[l], sizes[l - 1]
-            b = theta[offsets[l] + n * k : offsets[l] + n * k + n]
-            from_at, to_at = half * (l % 2), half * ((l + 1) % 2)
-            if rows == 1:  # not worth a call of BLAS
-                x = X[first] if l == 1 else mine[from_at : from_at + k]
-                z = A[first] if l == L else mine[to_at : to_at + n]
-                matrix_vector(theta, offsets[l], k, x, z)
-                activate(codes[l], z, b)
-                continue
-            W = theta.ctypes.data + item * offsets[l]
-            below = mine.ctypes.data + item * from_at
-            here = mine.ctypes.data + item * to_at
+            n, k, stride = sizes[l], sizes[l - 1], strides[l]
+            Z = mine + at_A[l] * item
             if l == 1:
-                below = X.ctypes.data + item * first * k
-            if l == L:
-                here = A.ctypes.data + item * first * n
-            gemm(blas, 0, 1, rows, n, k, one, below, k, W, k, zero, here, n)
+                first_layer.forward(blas, inputs, first, rows, panel, width, n, Z, stride, one)
+            elif rows == 1:  # not worth a call of BLAS
+                below = reals(mine + at_A[l - 1] * item, k, one)
+                matrix_vector(later + at_W[l] * item, k, below, reals(Z, n, one), one)
+            else:
+                below, W = mine + at_A[l - 1] * item, later + at_W[l] * item
+                gemm(blas, 0, 1, rows, n, k, one, below, strides[l - 1], W, k, zero, Z, stride)
+            b = reals(later + at_b[l] * item, n, one)
             for r in range(rows):
+                z = reals(Z + r * stride * item, n, one)
+                activate(codes[l], z, b)
                 if l == L:
-                    activate(codes[l], A[first + r], b)
-                else:
-                    activate(codes[l], mine[to_at + r * n : to_at + (r + 1) * n], b)
+                    a = reals(A + (first + r) * n * item, n, one)
+                    for i in range(n):
+                        a[i] = z[i]

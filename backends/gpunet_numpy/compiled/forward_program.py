@@ -1,4 +1,4 @@
-"""Prediction with compiled code: a network's weights, flattened once, and a buffer for each thread."""
+"""Prediction with compiled code: a network's weights, laid out once, and a buffer for each thread."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from gpunet_numpy.compiled.data import is_sparse
 from gpunet_numpy.compiled.elementwise import ACTIVATION
 from gpunet_numpy.compiled.forward import run_forward
-from gpunet_numpy.compiled.program import run, run_alone, threads
+from gpunet_numpy.compiled.layout import Sizes
+from gpunet_numpy.compiled.program import address, aligned, run, run_alone, threads
 
-PIECE = 256  # examples that go from the first layer to the last while they are in cache
+PIECE = 64  # examples that go from the first layer to the last while they are in cache
 ALONE = 8  # so few are done before another thread has woken up
 
 
@@ -26,13 +28,22 @@ class Forward:
     """
 
     def __init__(self, activations: Sequence[str], parameters: Sequence[tuple[Any, Any]]) -> None:
-        self.theta = np.concatenate([p.ravel() for pair in parameters for p in pair])
-        shapes = [W.shape for W, _ in parameters]
-        self.sizes = np.array([shapes[0][1], *(n for n, _ in shapes)])
-        self.offsets = np.array([0, 0, *np.cumsum([n * (k + 1) for n, k in shapes])[:-1]])
-        self.codes = np.array([0, *(ACTIVATION[name] for name in activations)])
-        width = int(self.sizes[1:].max())
-        self.work = np.empty((threads(), 2 * PIECE * width), dtype=self.theta.dtype)
+        dtype = parameters[0][0].dtype
+        n = [parameters[0][0].shape[1], *(W.shape[0] for W, _ in parameters)]
+        self.layout = layout = Sizes(n, dtype, 1)
+        self.panels, self.later = layout.pack([parameters])
+        codes = np.array([0, *(ACTIVATION[name] for name in activations)])
+        at_A = np.array([0, 0, *np.cumsum(PIECE * layout.strides[1:])])
+        lists = PIECE * (n[0] * (4 + dtype.itemsize) + 4)
+        self.work = aligned(threads(), int(at_A[-1]), dtype=dtype)
+        self.lists = aligned(threads(), lists, dtype=np.uint8)
+        places = (address(self.panels), layout.width, address(self.later), address(self.work))
+        self.arguments = (
+            *(layout.sizes, layout.at_W, layout.at_b, codes, layout.strides, dtype.type(1)),
+            *places,
+            at_A,
+            address(self.lists),
+        )
 
     @staticmethod
     def covers(activations: Sequence[str]) -> bool:
@@ -42,11 +53,13 @@ class Forward:
     def __call__(self, X: Any) -> Any:
         """Rows ``(m, n[L])`` for rows ``(m, n[0])``."""
         X = np.ascontiguousarray(X)
-        A = np.empty((X.shape[0], int(self.sizes[-1])), dtype=self.theta.dtype)
-        arguments = (self.sizes, self.offsets, self.codes, self.theta, self.work, X, A)
-        if X.shape[0] <= ALONE:
+        m = X.shape[0]
+        A = np.empty((m, int(self.layout.sizes[-1])), dtype=self.layout.dtype)
+        data = (X.ctypes.data, m, A.ctypes.data)
+        if m <= ALONE:
             # Example by example: no BLAS, so no threads of its to hold back.
-            run_alone(run_forward, *arguments, 1)
+            run_alone(run_forward, *self.arguments, 1, *data, 1)
         else:
-            run(run_forward, str(self.theta.dtype), *arguments, PIECE)
+            dtype = str(self.layout.dtype)
+            run(run_forward, threads(), dtype, *self.arguments, int(is_sparse(X)), *data, PIECE)
         return A

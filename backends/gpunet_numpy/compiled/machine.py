@@ -10,6 +10,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
+from numba.np.arrayobj import populate_array
 
 # Kernels reorder sums (so that they vectorise) but keep NaN and infinity, which the front looks for.
 FAST = {"contract", "nsz", "arcp", "reassoc"}
@@ -93,20 +94,51 @@ def _call(typing, address):  # type: ignore[no-untyped-def]
     return types.void(types.intp), generate
 
 
-@intrinsic
-def borrowed(typing, array):  # type: ignore[no-untyped-def]
-    """The same array without its owner: slices of it count no references.
+def _view_of(dtype):  # type: ignore[no-untyped-def]
+    """Makes of an address and a count an array that owns nothing: slices of it count no references.
 
-    Counting is an atomic write to one place in memory, which threads that share an array would fight over. The
-    caller of the kernel keeps the array alive.
+    Counting is an atomic write to one place in memory, which threads that share an array would fight over. Kernels
+    take addresses, which are quick to compile; whoever calls one keeps the arrays alive.
     """
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        view = context.make_array(array)(context, builder, args[0])
-        view.meminfo = cgutils.get_null_value(view.meminfo.type)
-        return view._getvalue()
+        array = types.Array(dtype or signature.args[2], 1, "C")
+        made = context.make_array(array)(context, builder)
+        data = context.get_data_type(array.dtype)
+        item = ir.Constant(ir.IntType(64), context.get_abi_sizeof(data))
+        populate_array(
+            made,
+            data=builder.inttoptr(args[0], data.as_pointer()),
+            shape=[args[1]],
+            strides=[item],
+            itemsize=item,
+            meminfo=None,
+        )
+        return made._getvalue()
 
-    return array(array), generate
+    return generate
+
+
+@intrinsic
+def bytes_of(typing, one):  # type: ignore[no-untyped-def]
+    """Bytes of a number of the type of `one`."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return ir.Constant(ir.IntType(64), context.get_abi_sizeof(args[0].type))
+
+    return types.int64(one), generate
+
+
+@intrinsic
+def reals(typing, address, count, one):  # type: ignore[no-untyped-def]
+    """The `count` numbers at `address`, of the type of `one`."""
+    return types.Array(one, 1, "C")(types.int64, types.int64, one), _view_of(None)
+
+
+@intrinsic
+def ints(typing, address, count):  # type: ignore[no-untyped-def]
+    """The `count` int32 at `address`."""
+    return types.Array(types.int32, 1, "C")(types.int64, types.int64), _view_of(types.int32)
 
 
 @intrinsic

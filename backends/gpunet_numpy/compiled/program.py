@@ -1,9 +1,10 @@
-"""The host's side of the compiled programs: which plans they cover, flat parameters, threads."""
+"""The host's side of the compiled programs: which plans they cover, threads, memory."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +17,9 @@ from threadpoolctl import ThreadpoolController
 
 from gpunet.losses import LOSSES
 from gpunet.plan import Plan
-from gpunet_numpy.compiled.elementwise import ACTIVATION, LOSS
+from gpunet_numpy.compiled.elementwise import ACTIVATION
 from gpunet_numpy.compiled.machine import LINE
-from gpunet_numpy.compiled.rules import rule_of
+from gpunet_numpy.compiled.tiles import LANE
 
 
 def uncovered(plan: Plan) -> str | None:
@@ -78,66 +79,41 @@ def _yield_address() -> int:
         return 0
 
 
-def run(kernel: Callable[..., None], dtype: str, *arguments: Any) -> None:
-    """Run a kernel on all threads and wait for them: ``kernel(thread, threads, addresses, …)``."""
-    count = threads()
-    blas = get_cython_function_address("scipy.linalg.cython_blas", "sgemm" if dtype == "float32" else "dgemm")
+def run(kernel: Callable[..., None], count: int, dtype: str, *arguments: Any) -> None:
+    """Run a kernel on `count` threads and wait: ``kernel(thread, threads, gemm, flags, sched_yield, …)``."""
     flags = np.zeros((count + 1) * LINE // 8, dtype=np.int64)
-    addresses = np.array([blas, flags.ctypes.data, _yield_address()], dtype=np.int64)
+    given = (count, _blas(dtype), flags.ctypes.data, _yield_address(), *arguments)
     with one_blas_thread():
-        others = [
-            _pool(count).submit(kernel, thread, count, addresses, *arguments) for thread in range(1, count)
-        ]
-        kernel(0, count, addresses, *arguments)
+        others = [_pool(count).submit(kernel, thread, *given) for thread in range(1, count)]
+        kernel(0, *given)
         for other in others:
             other.result()
 
 
-_NO_ADDRESSES = np.zeros(3, dtype=np.int64)
+@functools.cache
+def _blas(dtype: str) -> int:
+    """Address of the matrix product of SciPy's BLAS."""
+    name = "sgemm" if dtype == "float32" else "dgemm"
+    return int(get_cython_function_address("scipy.linalg.cython_blas", name))
 
 
 def run_alone(kernel: Callable[..., None], *arguments: Any) -> None:
     """Run a kernel that needs neither BLAS nor company on this thread."""
-    kernel(0, 1, _NO_ADDRESSES, *arguments)
+    kernel(0, 1, 0, 0, 0, *arguments)
 
 
-class Flat:
-    """Parameters and slots of a plan in one flat array each, layer by layer, W then b."""
+def aligned(*shape: int, dtype: Any) -> Any:
+    """Zeros that begin at a whole cache line."""
+    item = np.dtype(dtype).itemsize
+    count = math.prod(shape)
+    room = np.zeros(count + LANE // item, dtype=dtype)
+    first = -room.ctypes.data % LANE // item
+    return room[first : first + count].reshape(shape)
 
-    def __init__(self, plan: Plan) -> None:
-        self.sizes = np.array([plan.layers[0].inputs, *(layer.units for layer in plan.layers)])
-        counts = [layer.units * (layer.inputs + 1) for layer in plan.layers]
-        self.offsets = np.array([0, 0, *np.cumsum(counts)[:-1]], dtype=np.int64)
-        self.size = int(np.sum(counts))
-        self.dtype = plan.dtype
-        self.codes = np.array([0, *(ACTIVATION[name] for name in plan.activations)])
-        self.loss = LOSS[plan.loss]
-        self.rule, numbers = rule_of(plan.optimizer)
-        self.numbers = np.array(numbers, dtype=plan.dtype)
-        self.slots = plan.optimizer.slots
 
-    def pack(self, parameters: Any, state: Any) -> tuple[Any, Any]:
-        """``(theta, slots)``, copies."""
-        theta = np.concatenate([p.ravel() for pair in parameters for p in pair]).astype(self.dtype)
-        slots = np.empty((self.slots, self.size), dtype=self.dtype)
-        for i in range(self.slots):
-            slots[i] = np.concatenate([kept[i].ravel() for pair in state for kept in pair])
-        return theta, slots
-
-    def unpack(self, theta: Any, slots: Any) -> tuple[Any, Any]:
-        """Parameters and state as views of ``(theta, slots)``."""
-        parameters, state = [], []
-        for l in range(1, len(self.sizes)):
-            n, k, at = int(self.sizes[l]), int(self.sizes[l - 1]), int(self.offsets[l])
-            middle, end = at + n * k, at + n * k + n
-            parameters.append((theta[at:middle].reshape(n, k), theta[middle:end].reshape(n, 1)))
-            state.append(
-                (
-                    tuple(one[at:middle].reshape(n, k) for one in slots),
-                    tuple(one[middle:end].reshape(n, 1) for one in slots),
-                )
-            )
-        return parameters, state
+def address(array: Any) -> int:
+    """Where an array's numbers lie; 0 for none."""
+    return 0 if array is None else int(array.ctypes.data)
 
 
 def rows_of(columns: Any) -> Any:

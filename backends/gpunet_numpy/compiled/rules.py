@@ -1,4 +1,4 @@
-"""Update rules of the compiled programs, over a range of the flat parameters.
+"""Update rules of the compiled programs, over a range of parameters.
 
 The rules are those of :mod:`gpunet.optimizers`; tests hold them against each other. `numbers` holds
 their constants in the parameters' precision: weight decay λ, then momentum β and Nesterov's flag, or Adam's β₁, β₂
@@ -13,7 +13,7 @@ from typing import Any
 from numba import njit
 
 from gpunet.optimizers import Adam, GradientDescent, Optimizer, RMSprop
-from gpunet_numpy.compiled.machine import INNER, apart
+from gpunet_numpy.compiled.machine import INNER, apart, reals
 
 PLAIN, MOMENTUM, NESTEROV, ADAM, RMSPROP = range(5)
 
@@ -30,61 +30,52 @@ def rule_of(optimizer: Optimizer) -> tuple[int, tuple[float, ...]]:
 
 
 @njit(**INNER)
-def decay_and_step(theta: Any, along: Any, first: Any, last: Any, rate: Any, decay: Any) -> None:
-    """``θ ← (1 − αλ) θ − α v``."""
+def decay_and_step(p: Any, v: Any, n: Any, rate: Any, decay: Any, one: Any) -> None:
+    """``θ ← (1 − αλ) θ − α v`` for the n numbers at each address."""
     apart()
-    keep = theta.dtype.type(1) - rate * decay
-    p, v = theta[first:last], along[first:last]
-    for i in range(p.size):
-        p[i] = keep * p[i] - rate * v[i]
+    keep = one - rate * decay
+    theta, along = reals(p, n, one), reals(v, n, one)
+    for i in range(n):
+        theta[i] = keep * theta[i] - rate * along[i]
 
 
 @njit(**INNER)
 def follow(
-    rule: Any,
-    theta: Any,
-    slots: Any,
-    gradient: Any,
-    first: Any,
-    last: Any,
-    shift: Any,
-    c: Any,
-    numbers: Any,
-    decays: Any,
+    rule: Any, p: Any, slots: Any, slot: Any, g: Any, n: Any, c: Any, numbers: Any, decays: Any, one: Any
 ) -> None:
-    """One step of θ[first:last] along ``gradient[first + shift : last + shift]``."""
+    """One step of the n parameters at `p` along their gradient at `g`.
+
+    The rule's slots for them lie at ``slots``, each `slot` bytes after the one before.
+    """
     apart()
-    one = theta.dtype.type(1)
-    p, g = theta[first:last], gradient[first + shift : last + shift]
+    theta, gradient = reals(p, n, one), reals(g, n, one)
     keep = one - c[0] * numbers[0] if decays else one
     rate = c[0]
-    n = p.size
-    if rule == 0:
+    if rule == PLAIN:
         for i in range(n):
-            p[i] = keep * p[i] - rate * g[i]
-    elif rule == 1:
+            theta[i] = keep * theta[i] - rate * gradient[i]
+        return
+    v = reals(slots, n, one)
+    if rule == MOMENTUM:
         beta = numbers[1]
-        v = slots[0, first:last]
         for i in range(n):
-            v[i] = beta * v[i] + (one - beta) * g[i]
-            p[i] = keep * p[i] - rate * v[i]
-    elif rule == 2:
+            v[i] = beta * v[i] + (one - beta) * gradient[i]
+            theta[i] = keep * theta[i] - rate * v[i]
+    elif rule == NESTEROV:
         beta = numbers[1]
-        v = slots[0, first:last]
         for i in range(n):
-            v[i] = beta * v[i] + (one - beta) * g[i]
-            p[i] = keep * p[i] - rate * (beta * v[i] + (one - beta) * g[i])
-    elif rule == 3:
+            v[i] = beta * v[i] + (one - beta) * gradient[i]
+            theta[i] = keep * theta[i] - rate * (beta * v[i] + (one - beta) * gradient[i])
+    elif rule == ADAM:
         beta1, beta2, epsilon = numbers[1], numbers[2], numbers[3]
         rate, root = c[1], c[2]
-        v, s = slots[0, first:last], slots[1, first:last]
+        s = reals(slots + slot, n, one)
         for i in range(n):
-            v[i] = beta1 * v[i] + (one - beta1) * g[i]
-            s[i] = beta2 * s[i] + (one - beta2) * g[i] * g[i]
-            p[i] = keep * p[i] - rate * v[i] / (root * math.sqrt(s[i]) + epsilon)
+            v[i] = beta1 * v[i] + (one - beta1) * gradient[i]
+            s[i] = beta2 * s[i] + (one - beta2) * gradient[i] * gradient[i]
+            theta[i] = keep * theta[i] - rate * v[i] / (root * math.sqrt(s[i]) + epsilon)
     else:
         rho, epsilon = numbers[1], numbers[3]
-        s = slots[0, first:last]
         for i in range(n):
-            s[i] = rho * s[i] + (one - rho) * g[i] * g[i]
-            p[i] = keep * p[i] - rate * g[i] / (math.sqrt(s[i]) + epsilon)
+            v[i] = rho * v[i] + (one - rho) * gradient[i] * gradient[i]
+            theta[i] = keep * theta[i] - rate * gradient[i] / (math.sqrt(v[i]) + epsilon)
