@@ -52,8 +52,11 @@ def plan_of(network, optimizer, batch_size, dtype="float64", weighted=False, see
     return Plan(layers, loss, optimizer, EXAMPLES, batch_size, dtype, weighted)
 
 
-def arguments(plan, shuffled=True, seed=0, zeros=0.0):
-    """Parameters, state and data of a plan, drawn with a seed, as a program takes them; a share of X is 0."""
+def arguments(plan, shuffled=True, seed=0, alike=0.0, offset=0.0):
+    """Parameters, state and data of a plan, drawn with a seed, as a program takes them.
+
+    In X, a share `alike` of every feature has one value, from 0 to `offset`.
+    """
     rng = np.random.default_rng([seed, plan.batch_size])
     m, k = plan.examples, plan.layers[-1].units
 
@@ -73,7 +76,7 @@ def arguments(plan, shuffled=True, seed=0, zeros=0.0):
         "logistic": lambda: rng.integers(0, 2, (m, k)),
     }.get(plan.loss, lambda: draw(m, k))()
     X, Y = draw(m, plan.layers[0].inputs), np.ascontiguousarray(rows, dtype=plan.dtype)
-    X[rng.random(X.shape) < zeros] = 0.0
+    X = np.where(rng.random(X.shape) < alike, np.linspace(0, offset, X.shape[1]), X).astype(plan.dtype)
     weights = rng.uniform(0.5, 2.0, (1, m)).astype(plan.dtype) if plan.weighted else None
     order = rng.permutation(m).astype(np.int32) if shuffled else None
     steps = [plan.optimizer.coefficients(i, 100, i) for i in range(plan.steps)]
@@ -87,8 +90,11 @@ def flat(value):
     return np.asarray(value, dtype="float64").ravel()
 
 
-def check(program, plan, shuffled=True, zeros=0.0):
-    given = arguments(plan, shuffled, zeros=zeros)
+DENSE, ZEROS, STANDARDISED = {}, {"alike": 0.8}, {"alike": 0.8, "offset": -0.6}
+
+
+def check(program, plan, shuffled=True, data=DENSE):
+    given = arguments(plan, shuffled, **data)
     before = flat(given[:2])
     got, wanted = program(plan)(*given), Reference(xp, plan)(*given)
     assert np.array_equal(flat(given[:2]), before), "a program changed what it was given"
@@ -147,9 +153,10 @@ def test_chunks(optimizer, monkeypatch):
 def on_threads(monkeypatch, count):
     """Run the compiled programs on so many threads, however few neurons there are for them."""
     batch_program, block_program = compiled()
-    for place in (batch_program, block_program, importlib.import_module("gpunet_numpy.compiled.program")):
+    for place in (batch_program, block_program):
         monkeypatch.setattr(place, "threads", lambda: count)
-    monkeypatch.setattr(block_program, "NEURONS", 1)
+        monkeypatch.setattr(place, "NEURONS", 1)
+    monkeypatch.setattr(batch_program, "WORK", 1)
     return batch_program, block_program
 
 
@@ -159,11 +166,11 @@ def on_threads(monkeypatch, count):
 @pytest.mark.parametrize("network", NETWORKS)
 def test_compiled_blocks(network, descent, batch_size, dtype, monkeypatch):
     _, block_program = on_threads(monkeypatch, 2)
-    for weighted, zeros in ((False, 0.0), (True, 0.0), (True, 0.8)):
+    for weighted, data in ((False, DENSE), (True, DENSE), (True, ZEROS), (True, STANDARDISED)):
         plan = plan_of(network, DESCENTS[descent], batch_size, dtype, weighted)
         assert block_program.Blocks.uncovered(plan) is None
-        check(block_program.Blocks, plan, zeros=zeros)
-        check(block_program.Blocks, plan, shuffled=False, zeros=zeros)
+        check(block_program.Blocks, plan, data=data)
+        check(block_program.Blocks, plan, shuffled=False, data=data)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -172,35 +179,39 @@ def test_compiled_blocks(network, descent, batch_size, dtype, monkeypatch):
 @pytest.mark.parametrize("network", NETWORKS)
 def test_compiled_batches(network, optimizer, batch_size, dtype, monkeypatch):
     batch_program, _ = on_threads(monkeypatch, 2)
-    for weighted, zeros in ((False, 0.0), (True, 0.0), (True, 0.8)):
+    for neurons, weighted, data in itertools.product((1, 1000), (False, True), (DENSE, ZEROS, STANDARDISED)):
+        monkeypatch.setattr(batch_program, "NEURONS", neurons)  # shared out or not
         plan = plan_of(network, optimizer, batch_size, dtype, weighted)
-        check(batch_program.Batches, plan, zeros=zeros)
-        monkeypatch.setattr(batch_program, "PIECE", 32)  # so that larger batches come in pieces
-        monkeypatch.setattr(batch_program, "SPARSE_PIECE", 80)
-        check(batch_program.Batches, plan, shuffled=False, zeros=zeros)
+        check(batch_program.Batches, plan, data=data)
+        with monkeypatch.context() as smaller:  # larger batches come in pieces
+            smaller.setattr(batch_program, "PIECE", 32)
+            smaller.setattr(batch_program, "FEWEST", 32)
+            smaller.setattr(batch_program, "SPARSE_PIECE", 80)
+            check(batch_program.Batches, plan, shuffled=False, data=data)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_any_number_of_threads(count, monkeypatch):
     """More threads than neurons, examples or processors: still the same updates."""
     batch_program, block_program = on_threads(monkeypatch, count)
-    for zeros in (0.0, 0.9):
+    for data in (DENSE, ZEROS, STANDARDISED):
         for network in ("sigmoid-softmax", "deep-absolute"):
-            check(batch_program.Batches, plan_of(network, DESCENTS["momentum"], 20), zeros=zeros)
-            check(block_program.Blocks, plan_of(network, DESCENTS["momentum"], 1), zeros=zeros)
-            check(block_program.Blocks, plan_of(network, DESCENTS["plain"], 4), zeros=zeros)
+            check(batch_program.Batches, plan_of(network, DESCENTS["momentum"], 20), data=data)
+            check(block_program.Blocks, plan_of(network, DESCENTS["momentum"], 1), data=data)
+            check(block_program.Blocks, plan_of(network, DESCENTS["plain"], 4), data=data)
 
 
-@pytest.mark.parametrize("zeros", [0.7, 1.0])
+@pytest.mark.parametrize("alike", [0.7, 1.0])
+@pytest.mark.parametrize("offset", [0.0, 1.0])
 @pytest.mark.parametrize("features", [1, 15, 16, 17, 64, 200])
-def test_examples_as_lists(features, zeros):
+def test_examples_as_lists(features, offset, alike):
     """Any number of features, and examples and features that are 0 altogether."""
     batch_program, block_program = compiled()
     layers = (Layer(features, 40, "tanh"), Layer(40, 3, "softmax"))
     for batch_size, program in ((1, block_program.Blocks), (70, batch_program.Batches)):
         for dtype in ("float32", "float64"):
             plan = Plan(layers, "cross_entropy", DESCENTS["all"], EXAMPLES, batch_size, dtype)
-            check(program, plan, zeros=zeros)
+            check(program, plan, data={"alike": alike, "offset": offset})
 
 
 def test_a_run_repeats_bit_for_bit():

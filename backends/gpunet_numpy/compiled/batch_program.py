@@ -8,13 +8,17 @@ import numpy as np
 
 from gpunet.plan import Plan
 from gpunet_numpy.compiled.batches import Places, run_batches
-from gpunet_numpy.compiled.data import Source, is_sparse
+from gpunet_numpy.compiled.data import Source, common
 from gpunet_numpy.compiled.layout import Layout
 from gpunet_numpy.compiled.program import address, aligned, losses_of, rows_of, run, threads
 from gpunet_numpy.compiled.rules import MOMENTUM, PLAIN
+from gpunet_numpy.compiled.tiles import LANE
 
-PIECE = 1024  # examples of a batch that are worked on at a time
+PIECE = 1024  # examples of a batch that are worked on at a time, at most
 SPARSE_PIECE = 256  # the same where examples are lists
+CACHE, FEWEST = 2**18, 512  # bytes that a piece should not exceed, if it can have that many examples
+WORK = 100_000  # multiplications of a batch that are worth a thread
+NEURONS = 64  # of the first layer that a thread should own at least; if there are fewer, nobody owns any
 
 
 class Batches:
@@ -29,24 +33,31 @@ class Batches:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.layout = Layout(plan, threads())
+        work = plan.batch_size * sum(layer.units * layer.inputs for layer in plan.layers)
+        self.threads = max(min(threads(), work // WORK), 1)
+        split = plan.layers[0].units >= NEURONS * self.threads
+        self.layout = Layout(plan, self.threads if split else 1)
         self.buffers: dict[bool, tuple[Any, ...]] = {}
 
     def _room(self, sparse: bool) -> tuple[Any, ...]:
         """Buffers, made when first needed."""
         if sparse not in self.buffers:
             plan, layout = self.plan, self.layout
-            most = SPARSE_PIECE if sparse else PIECE
+            n = [int(size) for size in layout.sizes]
+            most = (
+                SPARSE_PIECE if sparse else max(min(PIECE, CACHE // (n[0] * layout.dtype.itemsize)), FEWEST)
+            )
             piece = -(-plan.batch_size // -(-plan.batch_size // most))  # pieces of one size
             in_place = layout.rule in (PLAIN, MOMENTUM) and plan.batch_size <= piece
             self.buffers[sparse] = (
                 piece,
-                Source(int(layout.sizes[0]), piece, plan.dtype),
+                Source(n[0], piece, plan.dtype),
                 layout.activations(piece),
                 layout.activations(piece),
                 None if in_place else aligned(layout.threads, layout.panel, dtype=plan.dtype),
                 None if in_place else aligned(layout.count, dtype=plan.dtype),
-                np.zeros((layout.threads, int(layout.sizes[1:].sum())), dtype=plan.dtype),
+                aligned(self.threads, sum(n[1:]), dtype=plan.dtype),
+                aligned(self.threads, 3, max(layout.width, *n[1:]) + LANE, dtype=plan.dtype),
             )
         return self.buffers[sparse]
 
@@ -65,12 +76,16 @@ class Batches:
         layout, plan = self.layout, self.plan
         rows, targets = rows_of(X), rows_of(Y)
         weights = None if weights is None else np.ascontiguousarray(weights)
-        sparse = is_sparse(rows)
-        piece, source, (_, A), (_, D), panel_gradient, later_gradient, bias_parts = self._room(sparse)
+        coefficients = np.ascontiguousarray(coefficients)
+        offsets = common(rows)
+        piece, source, (_, A), (_, D), panel_gradient, later_gradient, bias_parts, sums = self._room(
+            offsets is not None
+        )
         panels, later = layout.pack_all(parameters, state)
         used = X.shape[1] if order is None else order.shape[0]
-        sums = np.zeros((len(plan.batches(used)), layout.threads))
+        losses = np.zeros((len(plan.batches(used)), self.threads))
         places = Places(
+            owners=layout.threads,
             panels=address(panels),
             panel=layout.panel,
             width=layout.width,
@@ -80,12 +95,14 @@ class Batches:
             later_gradient=address(later_gradient),
             bias_parts=address(bias_parts),
             biases=bias_parts.shape[1],
+            sums=address(sums),
+            room=sums.shape[2],
             Y=address(targets),
             weights=address(weights),
         )
         run(
             run_batches,
-            layout.threads,
+            self.threads,
             plan.dtype,
             layout.sizes,
             layout.at_W,
@@ -97,12 +114,14 @@ class Batches:
             layout.loss,
             layout.rule,
             layout.numbers,
-            source.inputs(rows, order, sparse),
+            panel_gradient is None,
+            source.inputs(rows, order, offsets),
             places,
             used,
             plan.batch_size,
             piece,
-            coefficients,
-            sums,
+            address(coefficients),
+            coefficients.shape[1],
+            losses,
         )
-        return *layout.unpack_all(panels, later), losses_of(sums, plan, used)
+        return *layout.unpack_all(panels, later), losses_of(losses, plan, used)

@@ -1,6 +1,6 @@
 """Mini-batch and full-batch descent as one kernel: an epoch of any plan that it covers, on all threads.
 
-A batch goes in four stages, and the threads meet between them:
+A batch goes in stages, and the threads meet between them:
 
 1. each takes its share of the examples out of the data (:mod:`gpunet_numpy.compiled.inputs`);
 2. each computes its own neurons of the first layer, for all examples;
@@ -10,7 +10,8 @@ A batch goes in four stages, and the threads meet between them:
    ``W ← (1 − αλ) W − α δ Aᵀ``, where plain descent and momentum accumulate inside the product and need no array of
    gradients.
 
-A batch larger than `piece` is summed piece by piece (C8).
+Where the first layer has few neurons they are not shared out: each thread computes all of them for its examples, and
+updates their weights for its share of the features. A batch larger than `piece` is summed piece by piece (C8).
 """
 
 from __future__ import annotations
@@ -20,24 +21,28 @@ from typing import Any, NamedTuple
 from numba import njit
 
 from gpunet_numpy.compiled.elementwise import activate, output, slope
-from gpunet_numpy.compiled.first_layer import forward, gradient, neurons, share
+from gpunet_numpy.compiled.first_layer import forward, gradient, neurons, offset_outputs, share
 from gpunet_numpy.compiled.inputs import file, source, take
-from gpunet_numpy.compiled.machine import INNER, OPTIONS, apart, barrier, bytes_of, gemm, reals
-from gpunet_numpy.compiled.rules import MOMENTUM, PLAIN, decay_and_step, follow
+from gpunet_numpy.compiled.machine import INNER, OPTIONS, apart, barrier, bytes_of, gemm, real, reals
+from gpunet_numpy.compiled.rules import finish, follow, goal
+from gpunet_numpy.compiled.small import add, copy, fill
 
 
 class Places(NamedTuple):
-    """Addresses, and sizes in numbers."""
+    """Addresses, and sizes in numbers. What a rule keeps for a parameter follows all parameters of its kind."""
 
-    panels: int  # (1 + slots, threads, n[0], width): W[1], and what its rule keeps
-    panel: int  # numbers of one thread's panel
+    owners: int  # threads that share out the first layer's neurons: all, or one that stands for all
+    panels: int  # (1 + slots, owners, n[0], width): W[1]
+    panel: int  # numbers of one of them
     width: int
-    later: int  # (1 + slots, count): b[1], W[2], b[2], …
+    later: int  # (1 + slots, numbers): b[1], W[2], b[2], …
     numbers: int  # in one row of them
-    panel_gradient: int  # (threads, n[0], width), where products do not accumulate in place
-    later_gradient: int  # (count,), likewise
+    panel_gradient: int  # (owners, n[0], width), where products do not accumulate in place
+    later_gradient: int  # (numbers,), likewise
     bias_parts: int  # (threads, biases): each thread's part of the biases' gradients
     biases: int
+    sums: int  # (threads, 3, room): b[1] + W[1] o, o being the inputs' offsets; Σ δ[1] of a batch; Σ δ[l]
+    room: int
     Y: int  # (m, n[L])
     weights: int  # (m,), or 0
 
@@ -59,53 +64,69 @@ def run_batches(
     loss: Any,
     rule: Any,
     numbers: Any,  # the rule's constants, see rules.py
+    in_place: Any,  # whether products accumulate in W or its momentum
     inputs: Any,
     at: Any,  # Places
     used: Any,
     batch: Any,
     piece: Any,
-    coefficients: Any,
+    coefficients: Any,  # address of (steps, columns)
+    columns: Any,
     losses: Any,  # (steps, threads), sums
 ) -> None:
     """See the module's docstring; `losses` gets each thread's sum of w(i) L(i)."""
-    L = sizes.size - 1
+    L, n0, n1 = sizes.size - 1, sizes[0], sizes[1]
     one = numbers.dtype.type(1)
     item = bytes_of(one)
-    o0, o1 = neurons(sizes[1], thread, threads, one)
-    own = o1 - o0
-    f0, f1 = share(sizes[0], thread, threads)
-    panel = at.panels + thread * at.panel * item
-    whole_panels = threads * at.panel * item  # bytes from W[1] to its first slot
-    later_slot = at.numbers * item
-    my_bias = reals(at.bias_parts + thread * at.biases * item, at.biases, one)
-    in_place = rule in (PLAIN, MOMENTUM) and batch <= piece
+    split = at.owners == threads
+    # My neurons of the first layer, and the features whose weights I update
+    o0, o1 = neurons(n1, thread, threads, one) if split else (0, n1)
+    f0, f1 = (0, n0) if split else share(n0, thread, threads)
+    own, row1 = o1 - o0, strides[1] * item
+    panel = at.panels + (thread * at.panel * item if split else 0)
+    panel_slot, later_slot = at.owners * at.panel * item, at.numbers * item
+    my_gradient = at.panel_gradient + (thread * at.panel * item if split else 0)
+    my_bias = at.bias_parts + thread * at.biases * item
+    b1 = at.later + o0 * item
+    shifted = at.sums + thread * 3 * at.room * item
+    sums, other_sums = shifted + at.room * item, shifted + 2 * at.room * item
     phase = 1
-    step = 0
-    for first in range(0, used, batch):
-        last = min(first + batch, used)
-        scale = one / numbers.dtype.type(last - first)
-        c = coefficients[step]
+    for step in range(-(-used // batch)):
+        first, last = step * batch, min(step * batch + batch, used)
+        scale = one / real(last - first, one)
+        c = reals(coefficients + step * columns * item, one)
         total = 0.0
         for start in range(first, last, piece):
             B = min(piece, last - start)
+            final = start + B == last
             r0, r1 = share(B, thread, threads)
+            z0, z1 = (0, B) if split else (r0, r1)
             take(inputs, start, r0, r1, one)
-            phase = barrier(flags, give_way, thread, threads, phase)
-            factor = one
-            if in_place:
-                factor = -c[0] if rule == PLAIN else one - numbers[1]
-            if own > 0:
-                Z = A[1] + o0 * item
-                forward(blas, inputs, start, B, panel, at.width, own, Z, strides[1], one)
-                if L > 1:
-                    b = reals(at.later + o0 * item, own, one)
-                    for r in range(B):
-                        activate(codes[1], reals(Z + r * strides[1] * item, own, one), b)
-            if inputs.sparse:
-                file(inputs, B, f0, f1, factor, one)
-            phase = barrier(flags, give_way, thread, threads, phase)
+            if split:
+                phase = barrier(flags, give_way, thread, threads, phase)
+            if own > 0 and z1 > z0:
+                Z, bias = A[1] + o0 * item, b1
+                forward(blas, inputs, start, z0, z1, panel, at.width, own, Z, strides[1], one)
+                if inputs.shifted:
+                    offset_outputs(inputs, panel, at.width, own, shifted, one)
+                if inputs.shifted and L > 1:
+                    add(shifted, b1, own, one)
+                    bias = shifted
+                for r in range(z0, z1):
+                    if L > 1:
+                        activate(codes[1], Z + r * row1, bias, own, one)
+                    elif inputs.shifted:  # the output adds b[1]
+                        add(Z + r * row1, shifted, own, one)
+            out, keep, factor = goal(
+                rule, in_place, panel, panel_slot, my_gradient, start == first, c, numbers, one
+            )
+            if inputs.sparse and split:
+                g0, g1 = share(n0, thread, threads)
+                file(inputs, B, g0, g1, factor, one)
+            if split:
+                phase = barrier(flags, give_way, thread, threads, phase)
             if start == first:
-                my_bias[:] = one - one
+                fill(my_bias, at.biases, one - one)
             if r1 > r0:
                 total += later_layers(
                     blas,
@@ -127,73 +148,85 @@ def run_batches(
                     one,
                 )
             phase = barrier(flags, give_way, thread, threads, phase)
-            final = start + B == last
-            if own > 0:
+            if inputs.sparse and not split:
+                file(inputs, B, f0, f1, factor, one)
+            if final:
+                add_parts(at, o0, own, threads, sums, one)
+            if own > 0 and f1 > f0:
                 delta = D[1] + o0 * item
-                if in_place and rule == PLAIN:
-                    keep = one - c[0] * numbers[0]
-                    gradient(
-                        blas, inputs, start, B, panel, at.width, own, keep, -c[0], delta, strides[1], one
-                    )
-                elif in_place:
-                    beta, V = numbers[1], panel + whole_panels
-                    gradient(
-                        blas, inputs, start, B, V, at.width, own, beta, one - beta, delta, strides[1], one
-                    )
-                    decay_and_step(panel, V, at.panel, c[0], numbers[0], one)
-                else:
-                    G = at.panel_gradient + thread * at.panel * item
-                    so_far = one - one if start == first else one
-                    gradient(blas, inputs, start, B, G, at.width, own, so_far, one, delta, strides[1], one)
-                    if final:
-                        slots = panel + whole_panels
-                        follow(rule, panel, slots, whole_panels, G, at.panel, c, numbers, True, one)
+                shift = sums if final and inputs.shifted else 0
+                gradient(
+                    blas,
+                    inputs,
+                    start,
+                    B,
+                    f0,
+                    f1,
+                    out,
+                    at.width,
+                    own,
+                    keep,
+                    factor,
+                    delta,
+                    strides[1],
+                    shift,
+                    one,
+                )
+                if final:
+                    W, n = panel + f0 * at.width * item, (f1 - f0) * at.width
+                    G = my_gradient + f0 * at.width * item
+                    finish(rule, in_place, W, panel_slot, G, n, c, numbers, one)
             for l in range(2, L + 1):
                 n, k = sizes[l], sizes[l - 1]
                 q0, q1 = share(n, thread, threads)
-                mine = (at_W[l] + q0 * k) * item
-                M = q1 - q0
-                if M == 0:
+                if q1 == q0:
                     continue
-                W, V, delta = at.later + mine, at.later + mine + later_slot, D[l] + q0 * item
-                below, step_below = A[l - 1], strides[l - 1]
-                if in_place and rule == PLAIN:
-                    keep = one - c[0] * numbers[0]
-                    gemm(blas, 1, 0, M, k, B, -c[0], delta, strides[l], below, step_below, keep, W, k)
-                elif in_place:
-                    beta = numbers[1]
-                    gemm(blas, 1, 0, M, k, B, one - beta, delta, strides[l], below, step_below, beta, V, k)
-                    decay_and_step(W, V, M * k, c[0], numbers[0], one)
-                else:
-                    G = at.later_gradient + mine
-                    so_far = one - one if start == first else one
-                    gemm(blas, 1, 0, M, k, B, one, delta, strides[l], below, step_below, so_far, G, k)
-                    if final:
-                        follow(rule, W, V, later_slot, G, M * k, c, numbers, True, one)
+                mine = (at_W[l] + q0 * k) * item
+                W, G, delta = at.later + mine, at.later_gradient + mine, D[l] + q0 * item
+                out, keep, factor = goal(rule, in_place, W, later_slot, G, start == first, c, numbers, one)
+                gemm(
+                    blas,
+                    1,
+                    0,
+                    q1 - q0,
+                    k,
+                    B,
+                    factor,
+                    delta,
+                    strides[l],
+                    A[l - 1],
+                    strides[l - 1],
+                    keep,
+                    out,
+                    k,
+                )
+                if final:
+                    finish(rule, in_place, W, later_slot, G, (q1 - q0) * k, c, numbers, one)
             if final:
                 before = 0
                 for l in range(1, L + 1):
-                    q0, q1 = (o0, o1) if l == 1 else share(sizes[l], thread, threads)
-                    if q1 > q0:
-                        add_parts(at, before + q0, q1 - q0, threads, one)
-                        b, db = at.later + (at_b[l] + q0) * item, at.bias_parts + (before + q0) * item
-                        follow(rule, b, b + later_slot, later_slot, db, q1 - q0, c, numbers, False, one)
+                    q0, q1 = (o0, o1) if l == 1 and split else share(sizes[l], thread, threads)
+                    b, db = at.later + (at_b[l] + q0) * item, sums + (q0 - o0) * item
+                    if l > 1:
+                        db = other_sums
+                        add_parts(at, before + q0, q1 - q0, threads, db, one)
+                    follow(rule, b, later_slot, db, q1 - q0, c, numbers, False, one)
                     before += sizes[l]
-            if not inputs.sparse:  # the next batch's rows take the place of this one's
+            if not (
+                inputs.sparse and split
+            ):  # the next batch takes the place of this one, or its W is not all there
                 phase = barrier(flags, give_way, thread, threads, phase)
         losses[step, thread] = total
-        step += 1
 
 
 @njit(**INNER)
-def add_parts(at: Any, first: Any, n: Any, threads: Any, one: Any) -> None:
-    """All threads' parts of n biases' gradients, summed into the first thread's."""
+def add_parts(at: Any, first: Any, n: Any, threads: Any, out: Any, one: Any) -> None:
+    """All threads' parts of n biases' gradients, summed."""
     apart()
-    total = reals(at.bias_parts + first * bytes_of(one), n, one)
+    item = bytes_of(one)
+    copy(out, at.bias_parts + first * item, n, one)
     for t in range(1, threads):
-        part = reals(at.bias_parts + (t * at.biases + first) * bytes_of(one), n, one)
-        for i in range(n):
-            total[i] += part[i]
+        add(out, at.bias_parts + (t * at.biases + first) * item, n, one)
 
 
 @njit(**INNER)
@@ -222,64 +255,39 @@ def later_layers(
     total = 0.0
     for l in range(1, L + 1):
         n, k, stride = sizes[l], sizes[l - 1], strides[l] * item
+        b = at.later + at_b[l] * item
         if l > 1:
-            below, here = A[l - 1] + r0 * strides[l - 1] * item, A[l] + r0 * stride
-            gemm(
-                blas,
-                0,
-                1,
-                rows,
-                n,
-                k,
-                one,
-                below,
-                strides[l - 1],
+            below, here, W = (
+                A[l - 1] + r0 * strides[l - 1] * item,
+                A[l] + r0 * stride,
                 at.later + at_W[l] * item,
-                k,
-                zero,
-                here,
-                strides[l],
             )
-        b = reals(at.later + at_b[l] * item, n, one)
+            gemm(blas, 0, 1, rows, n, k, one, below, strides[l - 1], W, k, zero, here, strides[l])
         if l == L:
             for r in range(r0, r1):
                 example = source(start + r, order)
-                weight = reals(at.weights, example + 1, one)[example] if at.weights != 0 else one
-                y, d = reals(at.Y + example * n * item, n, one), reals(D[L] + r * stride, n, one)
-                total += weight * output(codes[L], loss, reals(A[L] + r * stride, n, one), b, y, d)
+                weight = reals(at.weights, one)[example] if at.weights != 0 else one
+                z, d = A[L] + r * stride, D[L] + r * stride
+                total += weight * output(codes[L], loss, z, b, at.Y + example * n * item, d, n, one)
+                errors = reals(d, one)
                 for i in range(n):
-                    d[i] = d[i] * (weight * scale)
+                    errors[i] = errors[i] * (weight * scale)
         elif l > 1:
             for r in range(r0, r1):
-                activate(codes[l], reals(A[l] + r * stride, n, one), b)
-    before = my_bias.size
+                activate(codes[l], A[l] + r * stride, b, n, one)
+    before = at.biases
     for l in range(L, 0, -1):
-        n, stride = sizes[l], strides[l] * item
+        n, k, stride = sizes[l], sizes[l - 1], strides[l] * item
         before -= n
         for r in range(r0, r1):
-            d = reals(D[l] + r * stride, n, one)
             if l < L:
-                slope(codes[l], d, reals(A[l] + r * stride, n, one))
-            db = my_bias[before : before + n]
-            for i in range(n):
-                db[i] += d[i]
+                slope(codes[l], D[l] + r * stride, A[l] + r * stride, n, one)
+            add(my_bias + before * item, D[l] + r * stride, n, one)
         if l > 1:
-            k, here = sizes[l - 1], D[l] + r0 * stride
-            below = D[l - 1] + r0 * strides[l - 1] * item
-            gemm(
-                blas,
-                0,
-                0,
-                rows,
-                k,
-                n,
-                one,
-                here,
-                strides[l],
+            here, below, W = (
+                D[l] + r0 * stride,
+                D[l - 1] + r0 * strides[l - 1] * item,
                 at.later + at_W[l] * item,
-                k,
-                zero,
-                below,
-                strides[l - 1],
             )
+            gemm(blas, 0, 0, rows, k, n, one, here, strides[l], W, k, zero, below, strides[l - 1])
     return total

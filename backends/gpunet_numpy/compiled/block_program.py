@@ -8,7 +8,7 @@ import numpy as np
 
 from gpunet.plan import Plan
 from gpunet_numpy.compiled.blocks import Places, run_blocks
-from gpunet_numpy.compiled.data import Source, is_sparse
+from gpunet_numpy.compiled.data import Source, common
 from gpunet_numpy.compiled.inputs import FILED
 from gpunet_numpy.compiled.layout import Layout
 from gpunet_numpy.compiled.program import address, aligned, losses_of, rows_of, run, threads, uncovered
@@ -56,6 +56,8 @@ class Blocks:
             "E": rows(self.stride),
             "G": rows(self.room),
             "transposed": aligned(n[0], self.room, dtype=dtype),
+            "shared": aligned(self.room, dtype=dtype),
+            "sums": aligned(count, layout.width, dtype=dtype),
             "parts": aligned(2, count, self.part, dtype=dtype),
             "work": aligned(count, self.share, dtype=dtype),
             "u": aligned(count, 5, self.room, dtype=np.float64),
@@ -88,6 +90,8 @@ class Blocks:
         layout, plan = self.layout, self.plan
         rows, targets = rows_of(X), rows_of(Y)
         weights = None if weights is None else np.ascontiguousarray(weights)
+        coefficients = np.ascontiguousarray(coefficients)
+        offsets = common(rows)
         panels, later = layout.pack_all(parameters, state)
         second = layout.pack_second(later)
         copies = np.repeat(later[None], layout.threads, axis=0)
@@ -120,12 +124,12 @@ class Blocks:
             layout.codes,
             layout.loss,
             layout.numbers,
-            self.source.inputs(rows, order, is_sparse(rows)),
+            self.source.inputs(rows, order, offsets),
             places,
             used,
             plan.batch_size,
             self.block,
-            coefficients,
+            address(coefficients),
             sums,
         )
         layout.unpack_second(second, later)

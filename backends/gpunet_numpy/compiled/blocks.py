@@ -13,18 +13,20 @@ import numpy as np
 from numba import njit
 
 from gpunet_numpy.compiled.elementwise import activate, output, slope
-from gpunet_numpy.compiled.first_layer import forward, gradient, neurons, share
+from gpunet_numpy.compiled.first_layer import forward, gradient, neurons, offset_outputs, padded, share
 from gpunet_numpy.compiled.inputs import FILED, dense_rows, file, source, take
-from gpunet_numpy.compiled.machine import INNER, OPTIONS, apart, barrier, bytes_of, gemm, ints, reals
+from gpunet_numpy.compiled.machine import INNER, OPTIONS, apart, barrier, bytes_of, gemm, ints, real, reals
 from gpunet_numpy.compiled.small import (
-    add_scaled,
+    add,
     bias_step,
+    copy,
+    fill,
     matrix_vector,
     outer_step,
     scale_rows,
     vector_matrix,
 )
-from gpunet_numpy.compiled.tiles import LANE, add_rows
+from gpunet_numpy.compiled.tiles import add_rows, back_and_step
 
 
 class Places(NamedTuple):
@@ -45,7 +47,9 @@ class Places(NamedTuple):
     stride: int
     G: int  # (block, room): Gram matrix
     room: int  # numbers of one of its rows
-    transposed: int  # (n[0], room): the block's inputs, feature by feature; sparse only
+    transposed: int  # (n[0], room): the block's lists, feature by feature; sparse only
+    shared: int  # (room,): what each example has to do with the inputs' offsets
+    sums: int  # (threads, width): sums over a block of what is scaled with the offsets
     parts: int  # (2, threads, part): each thread's share of Z[2]
     part: int
     work: int  # (threads, share): A[2], δ[2], A[3], … of a batch
@@ -74,39 +78,38 @@ def run_blocks(
     used: Any,
     batch: Any,
     block: Any,
-    coefficients: Any,
+    coefficients: Any,  # address of (steps,)
     losses: Any,  # (steps, 1)
 ) -> None:
     """One epoch; arguments as for :func:`gpunet_numpy.compiled.batches.run_batches` where not said."""
-    L = sizes.size - 1
+    L, n0, n1 = sizes.size - 1, sizes[0], sizes[1]
     one = numbers.dtype.type(1)
     item, zero, decay, beta = bytes_of(one), one - one, numbers[0], numbers[1]
-    n0, n1 = sizes[0], sizes[1]
     n2 = sizes[2] if L > 1 else 0
     o0, o1 = neurons(n1, thread, threads, one)
     own = o1 - o0
-    size = -(-own * item // LANE) * LANE
+    size = padded(own, one)
     f0, f1 = share(n0, thread, threads)
-    row, wide = at.stride * item, at.width * item
+    row, wide, line = at.stride * item, at.width * item, at.room * item
     P, Q, D, E = at.P + o0 * item, at.Q + o0 * item, at.D + o0 * item, at.E + o0 * item
     W1 = at.panels + thread * at.panel * item
     V1 = W1 + threads * at.panel * item
     W2 = at.second + thread * n2 * wide
     V2 = W2 + threads * n2 * wide
     mine = at.copies + thread * (1 + at.slots) * at.numbers * item
-    slot = at.numbers * item  # from a later parameter to its slot
-    b1 = reals(at.later + o0 * item, own, one)
-    space = at.work + thread * at.share * item
+    slot = at.slots * at.numbers * item  # bytes from a later parameter to what momentum keeps for it
+    b1, sums = at.later + o0 * item, at.sums + thread * wide
+    A = at.work + thread * at.share * item  # of layer l at A + at_A[l], and its δ
     at_A, at_D = np.zeros(L + 1, np.int64), np.zeros(L + 1, np.int64)
-    end = space
+    end = A
     for l in range(2, L + 1):
         at_A[l], at_D[l] = end, end + batch * sizes[l] * item
         end += 2 * batch * sizes[l] * item
-    doubles = at.u + thread * 5 * at.room * 8
-    u, r = reals(doubles, block, 1.0), reals(doubles + at.room * 8, block, 1.0)
-    factor = reals(doubles + 2 * at.room * 8, block, one)  # u, in the parameters' precision
-    at_c, at_along = doubles + 3 * at.room * 8, doubles + 4 * at.room * 8
-    c, along = reals(at_c, block, one), reals(at_along, batch, one)
+    at_u = at.u + thread * 5 * at.room * 8
+    at_factor, at_c, at_along = at_u + 2 * at.room * 8, at_u + 3 * at.room * 8, at_u + 4 * at.room * 8
+    u, r = reals(at_u, 1.0), reals(at_u + at.room * 8, 1.0)
+    factor = reals(at_factor, one)  # u, in the parameters' precision
+    c, rates = reals(at_c, one), reals(coefficients, one)
     linear = beta != zero or decay != zero
     phase = 1
     step = 0
@@ -117,11 +120,11 @@ def run_blocks(
         phase = barrier(flags, give_way, thread, threads, phase)
         if inputs.sparse:
             file(inputs, K, f0, f1, one, one)
-            transpose(inputs, f0, f1, at.transposed, at.room, one)
+            transpose(inputs, f0, f1, at, k0, k1, one)
         if own > 0:
-            forward(blas, inputs, first, K, W1, at.width, own, P, at.stride, one)
+            outputs_of(blas, inputs, first, K, W1, own, P, sums, at, one)
             if at.slots:
-                forward(blas, inputs, first, K, V1, at.width, own, Q, at.stride, one)
+                outputs_of(blas, inputs, first, K, V1, own, Q, sums, at, one)
         phase = barrier(flags, give_way, thread, threads, phase)
         gram(blas, inputs, first, k0, k1, K, at, one)
         phase = barrier(flags, give_way, thread, threads, phase)
@@ -129,87 +132,74 @@ def run_blocks(
         for s0 in range(0, K, batch):
             s1 = min(s0 + batch, K)
             B = s1 - s0
-            rate = coefficients[step, 0]
+            rate = rates[step]
             keep = one - rate * decay
             # Z[1] of my neurons: W x without touching W
             for s in range(s0, s1):
-                z = P + s * row
-                products = reals(at.G + s * at.room * item, block, one)
+                products = reals(at.G + s * line, one)
                 for i in range(s0):
                     c[i] = factor[i] * products[i]
-                add_rows(z, size, numbers.dtype.type(w), D, row, at.upto, at_c, s0)
+                add_rows(P + s * row, size, real(w, one), D, row, at.upto, at_c, s0)
                 if at.slots:
-                    c[0] = q
-                    add_rows(z, size, one, Q + s * row, row, at.upto, at_c, 1)
+                    c[0] = real(q, one)
+                    add_rows(P + s * row, size, one, Q + s * row, row, at.upto, at_c, 1)
                 if L > 1:
-                    activate(codes[1], reals(z, own, one), b1)
+                    activate(codes[1], P + s * row, b1, own, one)
             if L > 1:
                 # My share of Z[2], then everybody's
                 ring = at.parts + (step % 2) * threads * at.part * item
                 for s in range(B):
-                    part = reals(ring + (thread * at.part + s * n2) * item, n2, one)
-                    matrix_vector(W2, at.width, reals(P + (s0 + s) * row, own, one), part, one)
+                    part = ring + (thread * at.part + s * n2) * item
+                    matrix_vector(W2, at.width, P + (s0 + s) * row, own, part, n2, one)
                 phase = barrier(flags, give_way, thread, threads, phase)
-                z2 = reals(at_A[2], B * n2, one)
-                z2[:] = zero
-                for t in range(threads):
-                    other = reals(ring + t * at.part * item, B * n2, one)
-                    for i in range(B * n2):
-                        z2[i] += other[i]
+                copy(at_A[2], ring, B * n2, one)
+                for t in range(1, threads):
+                    add(at_A[2], ring + t * at.part * item, B * n2, one)
             # The other layers forward, each example in turn
             total = 0.0
-            scale = one / numbers.dtype.type(B)
+            scale = one / real(B, one)
             for s in range(B):
                 example = source(first + s0 + s, inputs.order)
                 for l in range(3, L + 1):
                     n, k = sizes[l], sizes[l - 1]
-                    below = reals(at_A[l - 1] + s * k * item, k, one)
-                    activate(codes[l - 1], below, reals(mine + at_b[l - 1] * item, k, one))
-                    z = reals(at_A[l] + s * n * item, n, one)
-                    matrix_vector(mine + at_W[l] * item, k, below, z, one)
+                    below = at_A[l - 1] + s * k * item
+                    activate(codes[l - 1], below, mine + at_b[l - 1] * item, k, one)
+                    matrix_vector(mine + at_W[l] * item, k, below, k, at_A[l] + s * n * item, n, one)
                 n = sizes[L]
-                y = reals(at.Y + example * n * item, n, one)
+                z, d, b = at_A[L] + s * n * item, at_D[L] + s * n * item, mine + at_b[L] * item
                 if L == 1:
-                    z, d, b = reals(P + s * row + s0 * row, n, one), reals(D + (s0 + s) * row, n, one), b1
-                else:
-                    z, d = reals(at_A[L] + s * n * item, n, one), reals(at_D[L] + s * n * item, n, one)
-                    b = reals(mine + at_b[L] * item, n, one)
-                weight = reals(at.weights, example + 1, one)[example] if at.weights != 0 else one
-                total += weight * output(codes[L], loss, z, b, y, d)
+                    z, d, b = P + (s0 + s) * row, D + (s0 + s) * row, b1
+                weight = reals(at.weights, one)[example] if at.weights != 0 else one
+                total += weight * output(codes[L], loss, z, b, at.Y + example * n * item, d, n, one)
+                errors = reals(d, one)
                 for i in range(n):
-                    d[i] = d[i] * (weight * scale)
+                    errors[i] = errors[i] * (weight * scale)
             # Layers L to 3 backward, each stepped once its δ has gone down
             for l in range(L, 2, -1):
                 n, k = sizes[l], sizes[l - 1]
                 W = mine + at_W[l] * item
                 for s in range(B):
-                    e = reals(at_D[l - 1] + s * k * item, k, one)
-                    vector_matrix(reals(at_D[l] + s * n * item, n, one), W, k, e, one)
-                    slope(codes[l - 1], e, reals(at_A[l - 1] + s * k * item, k, one))
-                outer_step(W, slot * at.slots, n, k, B, at_D[l], at_A[l - 1], rate, keep, beta, one)
-                b = mine + at_b[l] * item
-                bias_step(b, slot * at.slots, n, B, at_D[l], n, rate, beta, one)
+                    e = at_D[l - 1] + s * k * item
+                    vector_matrix(at_D[l] + s * n * item, n, W, k, e, one)
+                    slope(codes[l - 1], e, at_A[l - 1] + s * k * item, k, one)
+                outer_step(W, slot, n, k, B, at_D[l], at_A[l - 1], rate, keep, beta, one)
+                bias_step(mine + at_b[l] * item, slot, n, B, at_D[l], n, rate, beta, one)
             # δ[1] of my neurons, and my columns of W[2]
             if L > 1:
-                for s in range(s0, s1):
-                    d = at_D[2] + (s - s0) * n2 * item
-                    add_rows(D + s * row, size, zero, W2, wide, at.upto, d, n2)
-                    slope(codes[1], reals(D + s * row, own, one), reals(P + s * row, own, one))
-                for k in range(n2):
-                    errors = reals(at_D[2], B * n2, one)
-                    if at.slots:
-                        for s in range(B):
-                            along[s] = (one - beta) * errors[s * n2 + k]
-                        add_rows(V2 + k * wide, size, beta, P + s0 * row, row, at.upto, at_along, B)
-                        along[0] = -rate
-                        add_rows(W2 + k * wide, size, keep, V2 + k * wide, wide, at.upto, at_along, 1)
-                    else:
-                        for s in range(B):
-                            along[s] = -rate * errors[s * n2 + k]
-                        add_rows(W2 + k * wide, size, keep, P + s0 * row, row, at.upto, at_along, B)
-                b = mine + at_b[2] * item
-                bias_step(b, slot * at.slots, n2, B, at_D[2], n2, rate, beta, one)
-            bias_step(at.later + o0 * item, slot * at.slots, own, B, D + s0 * row, at.stride, rate, beta, one)
+                a, d = P + s0 * row, D + s0 * row
+                if B == 1 and slot == 0:
+                    back_and_step(d, a, size, keep, rate, W2, wide, at_D[2], n2)
+                else:
+                    for s in range(B):
+                        errors = at_D[2] + s * n2 * item
+                        add_rows(d + s * row, size, zero, W2, wide, at.upto, errors, n2)
+                    step_columns(
+                        W2, V2, wide, size, n2, B, at_D[2], a, row, at, at_along, rate, keep, beta, one
+                    )
+                for s in range(B):
+                    slope(codes[1], d + s * row, a + s * row, own, one)
+                bias_step(mine + at_b[2] * item, slot, n2, B, at_D[2], n2, rate, beta, one)
+            bias_step(b1, slot, own, B, D + s0 * row, at.stride, rate, beta, one)
             # The recurrence
             if linear:
                 w *= 1.0 - rate * decay
@@ -219,63 +209,154 @@ def run_blocks(
                 for i in range(s0):
                     r[i] *= beta
                     u[i] = u[i] * (1.0 - rate * decay) - rate * r[i]
-                    factor[i] = u[i]
+                    factor[i] = real(u[i], one)
             for i in range(s0, s1):
                 r[i] = 1.0 - beta
                 u[i] = -rate * r[i]
-                factor[i] = u[i]
+                factor[i] = real(u[i], one)
             if thread == 0:
                 losses[step, 0] = total
             step += 1
         # W ← w W₀ + q V₀ + (δ ∘ u) Xᵀ and V ← p V₀ + (δ ∘ r) Xᵀ, my neurons
         if own > 0:
-            scale_rows(E, D, at.stride, own, u, K, one)
-            kept = numbers.dtype.type(w)
-            gradient(blas, inputs, first, K, W1, at.width, own, kept, one, E, at.stride, one)
+            add_block(blas, inputs, first, K, W1, own, real(w, one), u, D, E, sums, at, one)
             if at.slots:
-                add_scaled(W1, V1, at.panel, numbers.dtype.type(q), one)
-                scale_rows(E, D, at.stride, own, r, K, one)
-                kept = numbers.dtype.type(p)
-                gradient(blas, inputs, first, K, V1, at.width, own, kept, one, E, at.stride, one)
+                add(W1, V1, at.panel, real(q, one))
+                add_block(blas, inputs, first, K, V1, own, real(p, one), r, D, E, sums, at, one)
         if not inputs.sparse:  # the next block's rows take the place of this one's
             phase = barrier(flags, give_way, thread, threads, phase)
     if thread == 0 and L > 1:
         # Everybody's copy of the later layers is the same; b[1] and W[2] are each owner's.
+        n = at.numbers - at_b[2]
         for i in range(1 + at.slots):
-            first, last = at_b[2], at.numbers
-            to = reals(at.later + (i * at.numbers + first) * item, last - first, one)
-            copied = reals(mine + (i * at.numbers + first) * item, last - first, one)
-            for j in range(last - first):
-                to[j] = copied[j]
+            place = (i * at.numbers + at_b[2]) * item
+            copy(at.later + place, mine + place, n, one)
 
 
 @njit(**INNER)
-def transpose(inputs: Any, first: Any, last: Any, out: Any, room: Any, one: Any) -> None:
-    """The block's inputs feature by feature, zeros and all, for features from `first` to `last`."""
+def outputs_of(
+    blas: Any, inputs: Any, first: Any, K: Any, W: Any, own: Any, Z: Any, shifted: Any, at: Any, one: Any
+) -> None:
+    """``Z ← W X`` of a block for my neurons."""
+    apart()
+    forward(blas, inputs, first, 0, K, W, at.width, own, Z, at.stride, one)
+    if inputs.shifted:
+        offset_outputs(inputs, W, at.width, own, shifted, one)
+        for s in range(K):
+            add(Z + s * at.stride * bytes_of(one), shifted, own, one)
+
+
+@njit(**INNER)
+def add_block(
+    blas: Any,
+    inputs: Any,
+    first: Any,
+    K: Any,
+    W: Any,
+    own: Any,
+    keep: Any,
+    u: Any,
+    D: Any,
+    E: Any,
+    sums: Any,
+    at: Any,
+    one: Any,
+) -> None:
+    """``W ← keep · W + (δ ∘ u) Xᵀ`` over a block for my neurons."""
+    apart()
+    row = at.stride * bytes_of(one)
+    scale_rows(E, D, at.stride, own, u, K, one)
+    shift = 0
+    if inputs.shifted:
+        shift = sums
+        fill(sums, own, one - one)
+        for s in range(K):
+            add(sums, E + s * row, own, one)
+    gradient(
+        blas, inputs, first, K, 0, inputs.features, W, at.width, own, keep, one, E, at.stride, shift, one
+    )
+
+
+@njit(**INNER)
+def step_columns(
+    W: Any,
+    V: Any,
+    wide: Any,
+    size: Any,
+    n: Any,
+    B: Any,
+    D: Any,
+    a: Any,
+    row: Any,
+    at: Any,
+    at_along: Any,
+    rate: Any,
+    keep: Any,
+    beta: Any,
+    one: Any,
+) -> None:
+    """One step of my columns of ``W[2]``, n rows, along ``Σ_s δ_s a_sᵀ``."""
+    apart()
+    along, errors = reals(at_along, one), reals(D, one)
+    factor = one - beta if at.slots else -rate
+    for k in range(n):
+        w, v = W + k * wide, V + k * wide
+        for s in range(B):
+            along[s] = factor * errors[s * n + k]
+        if not at.slots:
+            add_rows(w, size, keep, a, row, at.upto, at_along, B)
+        else:
+            add_rows(v, size, beta, a, row, at.upto, at_along, B)
+            along[0] = -rate
+            add_rows(w, size, keep, v, wide, at.upto, at_along, 1)
+
+
+@njit(**INNER)
+def transpose(inputs: Any, f0: Any, f1: Any, at: Any, k0: Any, k1: Any, one: Any) -> None:
+    """The block's lists feature by feature, zeros and all, for features f0 … f1; and ``o · s`` of examples k0 … k1."""
     apart()
     n, item = inputs.features, bytes_of(one)
-    counts = ints(inputs.filed_counts, n)
-    for i in range(first, last):
-        to = reals(out + i * room * item, room, one)
-        to[:] = one - one
-        filed = ints(inputs.filed + i * FILED * 4, FILED)
-        value = reals(inputs.filed_values + i * FILED * item, FILED, one)
+    counts = ints(inputs.filed_counts)
+    for i in range(f0, f1):
+        line = at.transposed + i * at.room * item
+        fill(line, at.room, one - one)
+        to, filed = reals(line, one), ints(inputs.filed + i * FILED * 4)
+        value = reals(inputs.filed_values + i * FILED * item, one)
         for k in range(counts[i]):
             to[filed[k]] = value[k]
+    if inputs.shifted:
+        listed, offsets, shared = ints(inputs.listed), reals(inputs.offsets, one), reals(at.shared, one)
+        for j in range(k0, k1):
+            which, value = ints(inputs.which + j * n * 4), reals(inputs.values + j * n * item, one)
+            total = one - one
+            for k in range(listed[j]):
+                total += value[k] * offsets[which[k]]
+            shared[j] = total
 
 
 @njit(**INNER)
 def gram(blas: Any, inputs: Any, first: Any, k0: Any, k1: Any, K: Any, at: Any, one: Any) -> None:
-    """Rows k0 … k1 of ``G = X Xᵀ`` over the block's K examples."""
+    """Rows k0 … k1 of ``G = X Xᵀ`` over the block's K examples.
+
+    With offsets, ``x_i · x_j = s_i · s_j + o · s_i + o · s_j + o · o``.
+    """
     apart()
     n, item, zero = inputs.features, bytes_of(one), one - one
     line = at.room * item
     if not inputs.sparse:
-        x = dense_rows(inputs, first, one)
         if k1 > k0:
+            x = dense_rows(inputs, first, one)
             gemm(blas, 0, 1, k1 - k0, K, n, one, x + k0 * n * item, n, x, n, zero, at.G + k0 * line, at.room)
         return
-    counts = ints(inputs.listed, K)
+    listed, offsets, shared = ints(inputs.listed), reals(inputs.offsets, one), reals(at.shared, one)
+    square = zero
+    if inputs.shifted:
+        for i in range(n):
+            square += offsets[i] * offsets[i]
     for j in range(k0, k1):
         index, value = inputs.which + j * n * 4, inputs.values + j * n * item
-        add_rows(at.G + j * line, line, zero, at.transposed, line, index, value, np.int64(counts[j]))
+        add_rows(at.G + j * line, line, zero, at.transposed, line, index, value, np.int64(listed[j]))
+        if inputs.shifted:
+            products = reals(at.G + j * line, one)
+            for i in range(K):
+                products[i] += shared[i] + (shared[j] + square)

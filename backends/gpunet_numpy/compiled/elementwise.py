@@ -1,6 +1,6 @@
 """Activations and losses of the compiled programs: bias and g in one pass, δ in another, both in place.
 
-Rows are examples here, as they lie in memory. The formulas are those of :mod:`gpunet.activations` and
+Vectors are addresses, of n numbers of one example. The formulas are those of :mod:`gpunet.activations` and
 :mod:`gpunet.losses`, in the forms that need A only; tests hold them against each other.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 from numba import njit
 
 from gpunet.activations import LEAK
-from gpunet_numpy.compiled.machine import INNER, apart, exp
+from gpunet_numpy.compiled.machine import INNER, apart, bytes_of, exp, real, reals
 
 ACTIVATION = {"identity": 0, "sigmoid": 1, "tanh": 2, "relu": 3, "leaky_relu": 4, "softmax": 5}
 # Below it three terms of tanh's series after the first are exact to the last bit: in float32, and in float64.
@@ -21,11 +21,10 @@ LOSS = {"cross_entropy": 0, "logistic": 1, "squared_error": 2, "absolute_error":
 
 
 @njit(**INNER)
-def activate(code: Any, z: Any, b: Any) -> None:
-    """``z ← g(z + b)`` for one example, ``(n,)`` each."""
+def activate(code: Any, at_z: Any, at_b: Any, n: Any, one: Any) -> None:
+    """``z ← g(z + b)``."""
     apart()
-    one = z.dtype.type(1)
-    n = b.size
+    z, b, zero = reals(at_z, one), reals(at_b, one), one - one
     if code == 0:
         for i in range(n):
             z[i] = z[i] + b[i]
@@ -33,17 +32,16 @@ def activate(code: Any, z: Any, b: Any) -> None:
         for i in range(n):
             z[i] = one / (one + exp(-(z[i] + b[i])))
     elif code == 2:
-        third, fifth, seventh = z.dtype.type(-1 / 3), z.dtype.type(2 / 15), z.dtype.type(-17 / 315)
-        near = z.dtype.type(NEAR if z.itemsize == 4 else NEAR_DOUBLE)
+        third, fifth, seventh = real(-1 / 3, one), real(2 / 15, one), real(-17 / 315, one)
+        near = real(NEAR if bytes_of(one) == 4 else NEAR_DOUBLE, one)
         for i in range(n):
             z[i] = _tanh(z[i] + b[i], one, near, third, fifth, seventh)
     elif code == 3:
-        zero = z.dtype.type(0)
         for i in range(n):
             x = z[i] + b[i]
             z[i] = zero if x < zero else x
     elif code == 4:
-        zero, leak = z.dtype.type(0), z.dtype.type(LEAK)
+        leak = real(LEAK, one)
         for i in range(n):
             x = z[i] + b[i]
             z[i] = leak * x if x < zero else x
@@ -52,7 +50,7 @@ def activate(code: Any, z: Any, b: Any) -> None:
         for i in range(n):
             z[i] = z[i] + b[i]
             top = z[i] if z[i] > top else top
-        total = z.dtype.type(0)
+        total = zero
         for i in range(n):
             z[i] = exp(z[i] - top)
             total += z[i]
@@ -73,11 +71,10 @@ def _tanh(x: Any, one: Any, near: Any, third: Any, fifth: Any, seventh: Any) -> 
 
 
 @njit(**INNER)
-def slope(code: Any, d: Any, a: Any) -> None:
-    """``d ← d ∘ g′``, from ``a = g(z)``; ``(n,)`` each."""
+def slope(code: Any, at_d: Any, at_a: Any, n: Any, one: Any) -> None:
+    """``d ← d ∘ g′``, from ``a = g(z)``."""
     apart()
-    one = d.dtype.type(1)
-    n = a.size
+    d, a, zero = reals(at_d, one), reals(at_a, one), one - one
     if code == 1:
         for i in range(n):
             d[i] = d[i] * a[i] * (one - a[i])
@@ -85,15 +82,14 @@ def slope(code: Any, d: Any, a: Any) -> None:
         for i in range(n):
             d[i] = d[i] * (one - a[i] * a[i])
     elif code == 3:
-        zero = d.dtype.type(0)
         for i in range(n):
             d[i] = d[i] if a[i] > zero else zero
     elif code == 4:
-        zero, leak = d.dtype.type(0), d.dtype.type(LEAK)
+        leak = real(LEAK, one)
         for i in range(n):
             d[i] = d[i] if a[i] > zero else leak * d[i]
     elif code == 5:
-        dot = d.dtype.type(0)
+        dot = zero
         for i in range(n):
             dot += d[i] * a[i]
         for i in range(n):
@@ -101,46 +97,47 @@ def slope(code: Any, d: Any, a: Any) -> None:
 
 
 @njit(**INNER)
-def output(code: Any, loss: Any, z: Any, b: Any, y: Any, d: Any) -> Any:
+def output(code: Any, loss: Any, at_z: Any, at_b: Any, at_y: Any, at_d: Any, n: Any, one: Any) -> Any:
     """Output and error of one example: ``z ← a = g(z + b)``, ``d ← ∂L/∂z``; returns L.
 
     The natural pairs take L from z and have ``∂L/∂z = a − y`` (C9).
     """
     apart()
-    n = y.size
+    z, b, y, d, zero = reals(at_z, one), reals(at_b, one), reals(at_y, one), reals(at_d, one), one - one
     L = 0.0
     if loss == 0:
         top = z[0] + b[0]
         for k in range(n):
-            top = max(top, z[k] + b[k])
-        total, weight = 0.0, 0.0
+            z[k] = z[k] + b[k]
+            top = max(top, z[k])
+        weight, total = zero, zero
         for k in range(n):
-            x = z[k] + b[k] - top
+            x = z[k] - top
             L -= y[k] * x
             weight += y[k]
-            total += exp(x)
-        activate(code, z, b)
+            z[k] = exp(x)
+            total += z[k]
         for k in range(n):
+            z[k] = z[k] / total
             d[k] = z[k] - y[k]
-        return L + weight * math.log(total)
+        return L + weight * math.log(float(total))
     if loss == 1:
         for k in range(n):
             x = z[k] + b[k]
-            L += max(x, 0.0) - x * y[k] + math.log1p(math.exp(-abs(x)))
-        activate(code, z, b)
+            L += max(x, zero) - x * y[k] + math.log1p(math.exp(-abs(float(x))))
+        activate(code, at_z, at_b, n, one)
         for k in range(n):
             d[k] = z[k] - y[k]
         return L
-    activate(code, z, b)
+    activate(code, at_z, at_b, n, one)
     if loss == 2:
         for k in range(n):
             d[k] = z[k] - y[k]
             L += 0.5 * d[k] * d[k]
     else:
-        one, zero = d.dtype.type(1), d.dtype.type(0)
         for k in range(n):
             e = z[k] - y[k]
             L += abs(e)
             d[k] = one if e > zero else (-one if e < zero else zero * e)
-    slope(code, d, z)
+    slope(code, at_d, at_z, n, one)
     return L

@@ -31,11 +31,18 @@ def neurons(n: Any, thread: Any, threads: Any, one: Any) -> Any:
 
 
 @njit(**INNER)
+def padded(own: Any, one: Any) -> Any:
+    """Bytes of a row of `own` numbers, in whole lanes."""
+    return -(-own * bytes_of(one) // LANE) * LANE
+
+
+@njit(**INNER)
 def forward(
     blas: Any,
     inputs: Any,
     first: Any,
-    rows: Any,
+    r0: Any,
+    r1: Any,
     panel: Any,
     width: Any,
     own: Any,
@@ -43,18 +50,28 @@ def forward(
     stride: Any,
     one: Any,
 ) -> None:
-    """``Z_r ← W x_r`` for my `own` neurons and all rows; rows of Z every `stride` numbers."""
+    """``Z_r ← W x_r`` for my `own` neurons and rows r0 … r1 of those taken from `first` on.
+
+    Rows of Z come every `stride` numbers. What the inputs' offsets add is left out, see :func:`offset_outputs`.
+    """
     apart()
     n, item, zero = inputs.features, bytes_of(one), one - one
     if not inputs.sparse:
-        x = dense_rows(inputs, first, one)
-        gemm(blas, 0, 0, rows, own, n, one, x, n, panel, width, zero, Z, stride)
+        x = dense_rows(inputs, first, one) + r0 * n * item
+        here = Z + r0 * stride * item
+        gemm(blas, 0, 0, r1 - r0, own, n, one, x, n, panel, width, zero, here, stride)
         return
-    counts = ints(inputs.listed, rows)
-    size = -(-own * item // LANE) * LANE
-    for r in range(rows):
+    counts, size = ints(inputs.listed), padded(own, one)
+    for r in range(r0, r1):
         index, value = inputs.which + r * n * 4, inputs.values + r * n * item
         add_rows(Z + r * stride * item, size, zero, panel, width * item, index, value, np.int64(counts[r]))
+
+
+@njit(**INNER)
+def offset_outputs(inputs: Any, panel: Any, width: Any, own: Any, out: Any, one: Any) -> None:
+    """``W o``, o being the inputs' offsets: what all examples have in common."""
+    stride = width * bytes_of(one)
+    add_rows(out, padded(own, one), one - one, panel, stride, inputs.upto, inputs.offsets, inputs.features)
 
 
 @njit(**INNER)
@@ -63,6 +80,8 @@ def gradient(
     inputs: Any,
     first: Any,
     rows: Any,
+    f0: Any,
+    f1: Any,
     out: Any,
     width: Any,
     own: Any,
@@ -70,26 +89,32 @@ def gradient(
     factor: Any,
     D: Any,
     stride: Any,
+    sums: Any,
     one: Any,
 ) -> None:
-    """``out ← keep · out + factor · Σ_r x_r δ_rᵀ`` for my neurons, out being a panel.
+    """``out ← keep · out + factor · Σ_r x_r δ_rᵀ`` for my neurons and features f0 … f1, out being a panel.
 
-    Where inputs are sparse, `factor` is in what is filed already.
+    Where inputs are sparse, `factor` is in what is filed already. `sums` is where ``Σ_r δ_r`` lies, for the inputs'
+    offsets; 0 leaves them out.
     """
     apart()
     n, item = inputs.features, bytes_of(one)
     if not inputs.sparse:
-        x = dense_rows(inputs, first, one)
-        gemm(blas, 1, 0, n, own, rows, factor, x, n, D, stride, keep, out, width)
+        x, here = dense_rows(inputs, first, one) + f0 * item, out + f0 * width * item
+        gemm(blas, 1, 0, f1 - f0, own, rows, factor, x, n, D, stride, keep, here, width)
         return
-    size = -(-own * item // LANE) * LANE
+    size = padded(own, one)
     for start in range(0, rows, FILED):
         chunk = start // FILED
-        counts = ints(inputs.filed_counts + chunk * n * 4, n)
+        counts = ints(inputs.filed_counts + chunk * n * 4)
         kept = keep if start == 0 else one
-        for i in range(n):
+        for i in range(f0, f1):
             if counts[i] > 0 or kept != one:
                 at = (chunk * n + i) * FILED
                 filed, value = inputs.filed + at * 4, inputs.filed_values + at * item
                 here, rows_at = out + i * width * item, D + start * stride * item
                 add_rows(here, size, kept, rows_at, stride * item, filed, value, np.int64(counts[i]))
+    if sums != 0:
+        for i in range(f0, f1):
+            value = inputs.factored + i * item
+            add_rows(out + i * width * item, size, one, sums, 0, inputs.upto, value, 1)

@@ -10,8 +10,8 @@ from gpunet_numpy.compiled import first_layer
 from gpunet_numpy.compiled.elementwise import activate
 from gpunet_numpy.compiled.first_layer import share
 from gpunet_numpy.compiled.inputs import Inputs, take
-from gpunet_numpy.compiled.machine import OPTIONS, bytes_of, gemm, reals
-from gpunet_numpy.compiled.small import matrix_vector
+from gpunet_numpy.compiled.machine import OPTIONS, bytes_of, gemm
+from gpunet_numpy.compiled.small import copy, matrix_vector
 
 
 @njit(**OPTIONS)
@@ -33,6 +33,7 @@ def run_forward(
     work: Any,  # A[1] … A[L] of `piece` examples, for each thread
     at_A: Any,  # where each begins, from index 1 on, and the end
     lists: Any,  # room for `piece` examples as lists, for each thread
+    zeros: Any,  # (n[0],)
     sparse: Any,
     X: Any,  # (m, n[0]), rows
     m: Any,
@@ -47,24 +48,20 @@ def run_forward(
     r0, r1 = share(m, thread, threads)
     for first in range(r0, r1, piece):
         rows = min(first + piece, r1) - first
-        inputs = Inputs(sparse, n0, X, 0, 0, index, value, value + piece * n0 * item, 0, 0, 0)
+        inputs = Inputs(sparse, 0, n0, zeros, 0, 0, X, 0, 0, index, value, value + piece * n0 * item, 0, 0, 0)
         take(inputs, first, 0, rows, one)
         for l in range(1, L + 1):
             n, k, stride = sizes[l], sizes[l - 1], strides[l]
             Z = mine + at_A[l] * item
             if l == 1:
-                first_layer.forward(blas, inputs, first, rows, panel, width, n, Z, stride, one)
+                first_layer.forward(blas, inputs, first, 0, rows, panel, width, n, Z, stride, one)
             elif rows == 1:  # not worth a call of BLAS
-                below = reals(mine + at_A[l - 1] * item, k, one)
-                matrix_vector(later + at_W[l] * item, k, below, reals(Z, n, one), one)
+                matrix_vector(later + at_W[l] * item, k, mine + at_A[l - 1] * item, k, Z, n, one)
             else:
                 below, W = mine + at_A[l - 1] * item, later + at_W[l] * item
                 gemm(blas, 0, 1, rows, n, k, one, below, strides[l - 1], W, k, zero, Z, stride)
-            b = reals(later + at_b[l] * item, n, one)
             for r in range(rows):
-                z = reals(Z + r * stride * item, n, one)
-                activate(codes[l], z, b)
+                z = Z + r * stride * item
+                activate(codes[l], z, later + at_b[l] * item, n, one)
                 if l == L:
-                    a = reals(A + (first + r) * n * item, n, one)
-                    for i in range(n):
-                        a[i] = z[i]
+                    copy(A + (first + r) * n * item, z, n, one)

@@ -36,6 +36,7 @@ class Forward:
         at_A = np.array([0, 0, *np.cumsum(PIECE * layout.strides[1:])])
         lists = PIECE * (n[0] * (4 + dtype.itemsize) + 4)
         self.work = aligned(threads(), int(at_A[-1]), dtype=dtype)
+        self.zeros = aligned(n[0], dtype=dtype)
         self.lists = aligned(threads(), lists, dtype=np.uint8)
         places = (address(self.panels), layout.width, address(self.later), address(self.work))
         self.arguments = (
@@ -43,6 +44,7 @@ class Forward:
             *places,
             at_A,
             address(self.lists),
+            address(self.zeros),
         )
 
     @staticmethod

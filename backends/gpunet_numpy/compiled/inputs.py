@@ -2,8 +2,11 @@
 
 Four of five pixels of a handwritten digit are 0, and what they are multiplied with need not be read. Where the
 data have many zeros, each example becomes a list of its other features, and each feature a list of the
-examples that have it: by the first the layer goes forward, by the second its gradient is summed. The result is the
-same number, in another order of sums.
+examples that have it: by the first the layer goes forward, by the second its gradient is summed.
+
+Standardised, those pixels are no longer 0 but still all alike. So an example is ``x = o + s``, where the *offsets* o
+are the same for all and s is mostly 0: ``W x = W o + W s``, and ``Σ δ xᵀ = (Σ δ) oᵀ + Σ δ sᵀ``. The result is the same
+number, in another order of sums.
 """
 
 from __future__ import annotations
@@ -23,8 +26,12 @@ FILED = 64  # examples that a feature's list covers
 class Inputs(NamedTuple):
     """Addresses and sizes."""
 
-    sparse: int
+    sparse: int  # whether examples are lists
+    shifted: int  # whether any offset is not 0
     features: int  # n[0]
+    offsets: int  # (n[0],), o; all below are for lists alone
+    factored: int  # (n[0],), o times the factor that `file` was told
+    upto: int  # int32: 0, 1, 2, … n[0]
     X: int  # (m, n[0]), rows
     order: int  # int32, or 0: as they stand
     rows: int  # (room, n[0]), gathered; dense only
@@ -37,16 +44,16 @@ class Inputs(NamedTuple):
 
 
 @intrinsic
-def _all_zero(typing, address):  # type: ignore[no-untyped-def]
-    """Whether the 64 bytes at `address` are 0."""
+def _alike(typing, address, other):  # type: ignore[no-untyped-def]
+    """Whether the 64 bytes at two addresses are the same."""
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         vector = ir.VectorType(ir.IntType(32), 16)
-        loaded = builder.load(builder.inttoptr(args[0], vector.as_pointer()), align=4)
-        some = builder.icmp_unsigned("!=", loaded, ir.Constant(vector, None))
-        return builder.icmp_unsigned("==", builder.bitcast(some, ir.IntType(16)), ir.IntType(16)(0))
+        x, y = (builder.load(builder.inttoptr(one, vector.as_pointer()), align=4) for one in args)
+        differs = builder.bitcast(builder.icmp_unsigned("!=", x, y), ir.IntType(16))
+        return builder.icmp_unsigned("==", differs, ir.IntType(16)(0))
 
-    return types.boolean(types.int64), generate
+    return types.boolean(types.int64, types.int64), generate
 
 
 @njit(**INNER)
@@ -54,25 +61,25 @@ def source(at: Any, order: Any) -> Any:
     """Which example is used at position `at`."""
     if order == 0:
         return np.int64(at)
-    return np.int64(ints(order, at + 1)[at])
+    return np.int64(ints(order)[at])
 
 
 @njit(**INNER)
-def _compress(x: Any, n: Any, index: Any, value: Any, one: Any) -> Any:
-    """List the features of one example that are not 0; how many there are."""
+def _compress(x: Any, n: Any, offsets: Any, at_which: Any, at_values: Any, one: Any) -> Any:
+    """List the features of one example that differ from their offset, and by how much; how many there are."""
     apart()
-    numbers, features, values = reals(x, n, one), ints(index, n), reals(value, n, one)
+    numbers, common = reals(x, one), reals(offsets, one)
+    which, values = ints(at_which), reals(at_values, one)
     lanes = 64 // bytes_of(one)
-    k = np.uint64(0)
+    k = 0
     for start in range(0, n, lanes):
         stop = min(start + lanes, n)
-        if stop - start == lanes and _all_zero(x + start * bytes_of(one)):
+        if stop - start == lanes and _alike(x + start * bytes_of(one), offsets + start * bytes_of(one)):
             continue
         for i in range(start, stop):
-            v = numbers[np.uint64(i)]
-            features[k] = i
-            values[k] = v
-            k += np.uint64(v != 0)
+            which[k] = i
+            values[k] = numbers[i] - common[i]
+            k += numbers[i] != common[i]
     return k
 
 
@@ -85,10 +92,10 @@ def take(inputs: Any, first: Any, r0: Any, r1: Any, one: Any) -> None:
     for r in range(r0, r1):
         x = inputs.X + source(first + r, inputs.order) * row
         if inputs.sparse:
-            listed = _compress(x, n, inputs.which + r * n * 4, inputs.values + r * row, one)
-            ints(inputs.listed, r + 1)[r] = listed
+            listed = _compress(x, n, inputs.offsets, inputs.which + r * n * 4, inputs.values + r * row, one)
+            ints(inputs.listed)[r] = listed
         elif inputs.order != 0:
-            to, numbers = reals(inputs.rows + r * row, n, one), reals(x, n, one)
+            to, numbers = reals(inputs.rows + r * row, one), reals(x, one)
             for i in range(n):
                 to[i] = numbers[i]
 
@@ -106,18 +113,22 @@ def file(inputs: Any, rows: Any, first: Any, last: Any, factor: Any, one: Any) -
     """The examples that have feature i, times `factor`, for features from `first` to `last`."""
     apart()
     n = inputs.features
-    counts = ints(inputs.listed, rows)
+    offsets, factored = reals(inputs.offsets, one), reals(inputs.factored, one)
+    for i in range(first, last):
+        factored[i] = factor * offsets[i]
+    counts = ints(inputs.listed)
     for start in range(0, rows, FILED):
         chunk = start // FILED
-        filed_count = ints(inputs.filed_counts + chunk * n * 4, n)
-        filed = ints(inputs.filed + chunk * n * FILED * 4, n * FILED)
-        values = reals(inputs.filed_values + chunk * n * FILED * bytes_of(one), n * FILED, one)
-        filed_count[first:last] = 0
+        filed_count = ints(inputs.filed_counts + chunk * n * 4)
+        filed = ints(inputs.filed + chunk * n * FILED * 4)
+        values = reals(inputs.filed_values + chunk * n * FILED * bytes_of(one), one)
+        for i in range(first, last):
+            filed_count[i] = 0
         for r in range(start, min(start + FILED, rows)):
-            index = ints(inputs.which + r * n * 4, n)
-            value = reals(inputs.values + r * n * bytes_of(one), n, one)
+            index = ints(inputs.which + r * n * 4)
+            value = reals(inputs.values + r * n * bytes_of(one), one)
             # Features are in order: the first of mine by halving
-            k, end = 0, np.int64(counts[r])
+            k, end = 0, int(counts[r])
             while k < end:
                 middle = (k + end) // 2
                 if index[middle] < first:
@@ -125,8 +136,8 @@ def file(inputs: Any, rows: Any, first: Any, last: Any, factor: Any, one: Any) -
                 else:
                     end = middle
             while k < counts[r] and index[k] < last:
-                i = np.uint64(index[k])
-                at = i * np.uint64(FILED) + np.uint64(filed_count[i])
+                i = np.int64(index[k])
+                at = i * FILED + filed_count[i]
                 filed[at] = r - start
                 values[at] = factor * value[k]
                 filed_count[i] += 1

@@ -10,7 +10,6 @@ from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
-from numba.np.arrayobj import populate_array
 
 # Kernels reorder sums (so that they vectorise) but keep NaN and infinity, which the front looks for.
 FAST = {"contract", "nsz", "arcp", "reassoc"}
@@ -94,29 +93,39 @@ def _call(typing, address):  # type: ignore[no-untyped-def]
     return types.void(types.intp), generate
 
 
-def _view_of(dtype):  # type: ignore[no-untyped-def]
-    """Makes of an address and a count an array that owns nothing: slices of it count no references.
+# Kernels work on addresses: pointers made of them are indexed as arrays are, but count no references (an atomic
+# write to one place in memory, which threads that share an array would fight over) and are quick to compile. Whoever
+# calls a kernel keeps the arrays alive.
 
-    Counting is an atomic write to one place in memory, which threads that share an array would fight over. Kernels
-    take addresses, which are quick to compile; whoever calls one keeps the arrays alive.
-    """
+
+@intrinsic
+def reals(typing, address, one):  # type: ignore[no-untyped-def]
+    """The numbers at `address`, of the type of `one`."""
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        array = types.Array(dtype or signature.args[2], 1, "C")
-        made = context.make_array(array)(context, builder)
-        data = context.get_data_type(array.dtype)
-        item = ir.Constant(ir.IntType(64), context.get_abi_sizeof(data))
-        populate_array(
-            made,
-            data=builder.inttoptr(args[0], data.as_pointer()),
-            shape=[args[1]],
-            strides=[item],
-            itemsize=item,
-            meminfo=None,
-        )
-        return made._getvalue()
+        return builder.inttoptr(args[0], args[1].type.as_pointer())
 
-    return generate
+    return types.CPointer(one)(types.int64, one), generate
+
+
+@intrinsic
+def ints(typing, address):  # type: ignore[no-untyped-def]
+    """The int32 at `address`."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.inttoptr(args[0], ir.IntType(32).as_pointer())
+
+    return types.CPointer(types.int32)(types.int64), generate
+
+
+@intrinsic
+def real(typing, x, one):  # type: ignore[no-untyped-def]
+    """The number x in the type of `one`."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return context.cast(builder, args[0], signature.args[0], signature.args[1])
+
+    return one(x, one), generate
 
 
 @intrinsic
@@ -127,18 +136,6 @@ def bytes_of(typing, one):  # type: ignore[no-untyped-def]
         return ir.Constant(ir.IntType(64), context.get_abi_sizeof(args[0].type))
 
     return types.int64(one), generate
-
-
-@intrinsic
-def reals(typing, address, count, one):  # type: ignore[no-untyped-def]
-    """The `count` numbers at `address`, of the type of `one`."""
-    return types.Array(one, 1, "C")(types.int64, types.int64, one), _view_of(None)
-
-
-@intrinsic
-def ints(typing, address, count):  # type: ignore[no-untyped-def]
-    """The `count` int32 at `address`."""
-    return types.Array(types.int32, 1, "C")(types.int64, types.int64), _view_of(types.int32)
 
 
 @intrinsic

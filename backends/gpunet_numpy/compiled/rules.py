@@ -30,32 +30,50 @@ def rule_of(optimizer: Optimizer) -> tuple[int, tuple[float, ...]]:
 
 
 @njit(**INNER)
-def decay_and_step(p: Any, v: Any, n: Any, rate: Any, decay: Any, one: Any) -> None:
-    """``θ ← (1 − αλ) θ − α v`` for the n numbers at each address."""
-    apart()
-    keep = one - rate * decay
-    theta, along = reals(p, n, one), reals(v, n, one)
-    for i in range(n):
-        theta[i] = keep * theta[i] - rate * along[i]
+def goal(
+    rule: Any, in_place: Any, W: Any, slot: Any, G: Any, first: Any, c: Any, numbers: Any, one: Any
+) -> Any:
+    """Where a product ``δ Aᵀ`` goes: ``out ← keep · out + factor · δ Aᵀ``; returns ``(out, keep, factor)``.
+
+    Plain descent goes into W, momentum into its v, `slot` bytes further on, and all else into a gradient at G,
+    which the first piece of a batch begins.
+    """
+    if in_place and rule == PLAIN:
+        return W, one - c[0] * numbers[0], -c[0]
+    if in_place:
+        return W + slot, numbers[1], one - numbers[1]
+    return G, one - one if first else one, one
 
 
 @njit(**INNER)
-def follow(
-    rule: Any, p: Any, slots: Any, slot: Any, g: Any, n: Any, c: Any, numbers: Any, decays: Any, one: Any
+def finish(
+    rule: Any, in_place: Any, W: Any, slot: Any, G: Any, n: Any, c: Any, numbers: Any, one: Any
 ) -> None:
+    """What is left to do for n weights when their batch's products are where they go."""
+    if not in_place:
+        follow(rule, W, slot, G, n, c, numbers, True, one)
+    elif rule == MOMENTUM:  # W ← (1 − αλ) W − α v
+        keep = one - c[0] * numbers[0]
+        theta, v = reals(W, one), reals(W + slot, one)
+        for i in range(n):
+            theta[i] = keep * theta[i] - c[0] * v[i]
+
+
+@njit(**INNER)
+def follow(rule: Any, p: Any, slot: Any, g: Any, n: Any, c: Any, numbers: Any, decays: Any, one: Any) -> None:
     """One step of the n parameters at `p` along their gradient at `g`.
 
-    The rule's slots for them lie at ``slots``, each `slot` bytes after the one before.
+    The rule's first slot for them lies `slot` bytes further on, its second as much again.
     """
     apart()
-    theta, gradient = reals(p, n, one), reals(g, n, one)
+    theta, gradient = reals(p, one), reals(g, one)
     keep = one - c[0] * numbers[0] if decays else one
     rate = c[0]
     if rule == PLAIN:
         for i in range(n):
             theta[i] = keep * theta[i] - rate * gradient[i]
         return
-    v = reals(slots, n, one)
+    v = reals(p + slot, one)
     if rule == MOMENTUM:
         beta = numbers[1]
         for i in range(n):
@@ -69,7 +87,7 @@ def follow(
     elif rule == ADAM:
         beta1, beta2, epsilon = numbers[1], numbers[2], numbers[3]
         rate, root = c[1], c[2]
-        s = reals(slots + slot, n, one)
+        s = reals(p + slot + slot, one)
         for i in range(n):
             v[i] = beta1 * v[i] + (one - beta1) * gradient[i]
             s[i] = beta2 * s[i] + (one - beta2) * gradient[i] * gradient[i]

@@ -9,16 +9,40 @@ from typing import Any
 
 from numba import njit
 
-from gpunet_numpy.compiled.machine import INNER, apart, bytes_of, reals
+from gpunet_numpy.compiled.machine import INNER, apart, bytes_of, real, reals
 
 
 @njit(**INNER)
-def matrix_vector(W: Any, stride: Any, x: Any, z: Any, one: Any) -> None:
-    """``z_k ← Σ_i W_ki x_i``; x and z are views."""
+def fill(at: Any, n: Any, value: Any) -> None:
+    """Make n numbers `value`."""
+    x = reals(at, value)
+    for i in range(n):
+        x[i] = value
+
+
+@njit(**INNER)
+def copy(to: Any, at: Any, n: Any, one: Any) -> None:
+    """Copy n numbers."""
+    x, y = reals(to, one), reals(at, one)
+    for i in range(n):
+        x[i] = y[i]
+
+
+@njit(**INNER)
+def add(to: Any, at: Any, n: Any, factor: Any) -> None:
+    """``to ← to + factor · row``, n numbers."""
+    x, y = reals(to, factor), reals(at, factor)
+    for i in range(n):
+        x[i] += factor * y[i]
+
+
+@njit(**INNER)
+def matrix_vector(W: Any, stride: Any, at_x: Any, width: Any, at_z: Any, n: Any, one: Any) -> None:
+    """``z_k ← Σ_i W_ki x_i``, n rows of `width`."""
     apart()
-    width = x.size
-    for k in range(z.size):
-        row = reals(W + k * stride * bytes_of(one), width, one)
+    x, z = reals(at_x, one), reals(at_z, one)
+    for k in range(n):
+        row = reals(W + k * stride * bytes_of(one), one)
         total = one - one
         for i in range(width):
             total += row[i] * x[i]
@@ -26,12 +50,14 @@ def matrix_vector(W: Any, stride: Any, x: Any, z: Any, one: Any) -> None:
 
 
 @njit(**INNER)
-def vector_matrix(d: Any, W: Any, width: Any, e: Any, one: Any) -> None:
-    """``e_i ← Σ_k d_k W_ki``; d and e are views."""
+def vector_matrix(at_d: Any, n: Any, W: Any, width: Any, at_e: Any, one: Any) -> None:
+    """``e_i ← Σ_k d_k W_ki``, n rows of `width`."""
     apart()
-    e[:] = one - one
-    for k in range(d.size):
-        row = reals(W + k * width * bytes_of(one), width, one)
+    d, e = reals(at_d, one), reals(at_e, one)
+    for i in range(width):
+        e[i] = one - one
+    for k in range(n):
+        row = reals(W + k * width * bytes_of(one), one)
         for i in range(width):
             e[i] += d[k] * row[i]
 
@@ -46,15 +72,15 @@ def outer_step(
     """
     apart()
     item = bytes_of(one)
+    factor = one - beta if slot else -rate
+    kept = beta if slot else keep
     for k in range(n):
-        w = reals(W + k * width * item, width, one)
-        v = reals(W + slot + k * width * item, width, one)
+        w, v = reals(W + k * width * item, one), reals(W + slot + k * width * item, one)
         for i in range(width):
-            v[i] *= beta if slot else keep
-        factor = one - beta if slot else -rate
+            v[i] *= kept
         for s in range(B):
-            a = reals(A + s * width * item, width, one)
-            g = factor * reals(D + s * n * item, n, one)[k]
+            a = reals(A + s * width * item, one)
+            g = factor * reals(D + s * n * item, one)[k]
             for i in range(width):
                 v[i] += g * a[i]
         if slot:
@@ -67,12 +93,13 @@ def bias_step(b: Any, slot: Any, n: Any, B: Any, D: Any, stride: Any, rate: Any,
     """One step of n biases along ``Σ_s δ_s`` over B rows of D, likewise."""
     apart()
     item = bytes_of(one)
-    bias, v = reals(b, n, one), reals(b + slot, n, one)
-    for i in range(n):
-        v[i] *= beta if slot else one
+    bias, v = reals(b, one), reals(b + slot, one)
     factor = one - beta if slot else -rate
+    if slot:
+        for i in range(n):
+            v[i] *= beta
     for s in range(B):
-        d = reals(D + s * stride * item, n, one)
+        d = reals(D + s * stride * item, one)
         for i in range(n):
             v[i] += factor * d[i]
     if slot:
@@ -82,20 +109,11 @@ def bias_step(b: Any, slot: Any, n: Any, B: Any, D: Any, stride: Any, rate: Any,
 
 @njit(**INNER)
 def scale_rows(E: Any, D: Any, stride: Any, n: Any, u: Any, rows: Any, one: Any) -> None:
-    """``E_s ← u_s D_s``, n numbers every `stride`."""
+    """``E_s ← u_s D_s``, n numbers every `stride`; u is a pointer."""
     apart()
     item = bytes_of(one)
     for s in range(rows):
-        e, d = reals(E + s * stride * item, n, one), reals(D + s * stride * item, n, one)
-        factor = e.dtype.type(u[s])
+        e, d = reals(E + s * stride * item, one), reals(D + s * stride * item, one)
+        factor = real(u[s], one)
         for i in range(n):
             e[i] = factor * d[i]
-
-
-@njit(**INNER)
-def add_scaled(to: Any, row: Any, n: Any, factor: Any, one: Any) -> None:
-    """``to ← to + factor · row``, n numbers."""
-    apart()
-    a, b = reals(to, n, one), reals(row, n, one)
-    for i in range(n):
-        a[i] += factor * b[i]

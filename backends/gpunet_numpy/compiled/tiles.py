@@ -1,4 +1,4 @@
-"""Sums of scaled rows: the one product of the compiled programs that no BLAS has.
+"""Sums of scaled rows: the products of the compiled programs that no BLAS has.
 
 ``out ← keep · out + Σ_k c_k row[index_k]`` is a sparse example's ``W x``, a feature's gradient over the examples
 that have it, the correction of exact SGD in blocks, and ``Wᵀ δ``. The sum stays in registers, in tiles of 512
@@ -18,6 +18,62 @@ from gpunet_numpy.compiled.machine import INNER, apart
 TILE = 512  # bytes: half of the registers of AVX-512, all that AVX2 has
 LANE = 64  # bytes: rows are padded to whole ones
 FLAGS = ("contract", "nsz", "arcp", "reassoc")
+I32, I64 = ir.IntType(32), ir.IntType(64)
+
+
+class _Vectors:
+    """LLVM's vectors of `size` bytes, and what is done with them at addresses."""
+
+    def __init__(self, builder: Any, real: Any, size: int) -> None:
+        self.builder, self.real = builder, real
+        self.item = 4 if isinstance(real, ir.FloatType) else 8
+        self.lanes = size // self.item
+        self.type = ir.VectorType(real, self.lanes)
+        self.zero = ir.Constant(self.type, None)
+
+    def pointer(self, address: Any, type_: Any) -> Any:
+        return self.builder.inttoptr(address, type_.as_pointer())
+
+    def number(self, address: Any, k: Any) -> Any:
+        """The k-th number at an address."""
+        where = self.builder.add(address, self.builder.mul(k, I64(self.item)))
+        return self.builder.load(self.pointer(where, self.real))
+
+    def load(self, address: Any) -> Any:
+        return self.builder.load(self.pointer(address, self.type), align=self.item)
+
+    def store(self, vector: Any, address: Any) -> None:
+        self.builder.store(vector, self.pointer(address, self.type), align=self.item)
+
+    def splat(self, number: Any) -> Any:
+        empty = ir.Constant(self.type, ir.Undefined)
+        first = self.builder.insert_element(empty, number, I32(0))
+        return self.builder.shuffle_vector(first, empty, ir.Constant(ir.VectorType(I32, self.lanes), None))
+
+    def times(self, number: Any, vector: Any) -> Any:
+        return self.builder.fmul(self.splat(number), vector, flags=FLAGS)
+
+    def plus(self, x: Any, y: Any) -> Any:
+        return self.builder.fadd(x, y, flags=FLAGS)
+
+    def loop(self, sums: list[Any], first: Any, last: Any, step: int, body: Any) -> tuple[list[Any], Any]:
+        """``sums = body(k, sums)`` for k = first, first + step, … below last; the sums, and where it stopped."""
+        builder = self.builder
+        before = builder.block
+        head, inside, done = (builder.append_basic_block(name) for name in ("head", "body", "done"))
+        builder.branch(head)
+        builder.position_at_end(head)
+        k, now = builder.phi(I64), [builder.phi(self.type) for _ in sums]
+        k.add_incoming(first, before)
+        builder.cbranch(builder.icmp_signed("<", k, last), inside, done)
+        builder.position_at_end(inside)
+        for phi, start, more in zip(now, sums, body(k, now), strict=True):
+            phi.add_incoming(start, before)
+            phi.add_incoming(more, inside)
+        k.add_incoming(builder.add(k, I64(step)), inside)
+        builder.branch(head)
+        builder.position_at_end(done)
+        return now, k
 
 
 @intrinsic(prefer_literal=True)
@@ -27,57 +83,29 @@ def _tile(typing, size, out, keep, rows, stride, index, scale, count):  # type: 
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         _, out, keep, rows, stride, index, scale, count = args
-        real, i32, i64 = keep.type, ir.IntType(32), ir.IntType(64)
-        item = 4 if isinstance(real, ir.FloatType) else 8
-        lanes = size.literal_value // item
-        vector = ir.VectorType(real, lanes)
+        v = _Vectors(builder, keep.type, size.literal_value)
         ways = min(TILE // size.literal_value, 4)  # sums side by side, where one would wait for itself
-        empty, zero = ir.Constant(vector, ir.Undefined), ir.Constant(vector, None)
 
-        def at(address, type_):  # type: ignore[no-untyped-def]
-            return builder.inttoptr(address, type_.as_pointer())
-
-        def splat(x):  # type: ignore[no-untyped-def]
-            first = builder.insert_element(empty, x, i32(0))
-            return builder.shuffle_vector(first, empty, ir.Constant(ir.VectorType(i32, lanes), None))
-
-        def scaled_row(k):  # type: ignore[no-untyped-def]
-            i = builder.load(at(builder.add(index, builder.mul(k, i64(4))), i32))
-            c = builder.load(at(builder.add(scale, builder.mul(k, i64(item))), real))
-            row = builder.add(rows, builder.mul(builder.sext(i, i64), stride))
-            return builder.fmul(splat(c), builder.load(at(row, vector), align=item), flags=FLAGS)
-
-        def loop(sums, first, last, step):  # type: ignore[no-untyped-def]
-            """Add rows first, first + step, … below last; the sums, and where it stopped."""
-            before = builder.block
-            head, body, done = (builder.append_basic_block(name) for name in ("head", "body", "done"))
-            builder.branch(head)
-            builder.position_at_end(head)
-            k, now = builder.phi(i64), [builder.phi(vector) for _ in sums]
-            k.add_incoming(first, before)
-            builder.cbranch(builder.icmp_signed("<", k, last), body, done)
-            builder.position_at_end(body)
-            for w, (phi, start) in enumerate(zip(now, sums, strict=True)):
-                phi.add_incoming(start, before)
-                row = scaled_row(builder.add(k, i64(w)))
-                phi.add_incoming(builder.fadd(phi, row, flags=FLAGS), body)
-            k.add_incoming(builder.add(k, i64(step)), body)
-            builder.branch(head)
-            builder.position_at_end(done)
-            return now, k
+        def add_some(k, sums):  # type: ignore[no-untyped-def]
+            more = []
+            for way, total in enumerate(sums):
+                at = builder.add(k, I64(way))
+                which = builder.load(v.pointer(builder.add(index, builder.mul(at, I64(4))), I32))
+                row = builder.add(rows, builder.mul(builder.sext(which, I64), stride))
+                more.append(v.plus(total, v.times(v.number(scale, at), v.load(row))))
+            return more
 
         # What keep = 0 drops may be anything, NaN too.
-        drops = builder.fcmp_ordered("==", keep, real(0))
-        old = builder.fmul(splat(keep), builder.load(at(out, vector), align=item), flags=FLAGS)
-        start = builder.select(drops, zero, old)
-        together = builder.sub(count, builder.srem(count, i64(ways)))
-        sums, k = loop([start, *[zero] * (ways - 1)], i64(0), together, ways)
+        drops = builder.fcmp_ordered("==", keep, keep.type(0))
+        start = builder.select(drops, v.zero, v.times(keep, v.load(out)))
+        together = builder.sub(count, builder.srem(count, I64(ways)))
+        sums, k = v.loop([start, *[v.zero] * (ways - 1)], I64(0), together, ways, add_some)
         total = sums[0]
         for more in sums[1:]:
-            total = builder.fadd(total, more, flags=FLAGS)
+            total = v.plus(total, more)
         if ways > 1:
-            (total,), _ = loop([total], k, count, 1)
-        builder.store(total, at(out, vector), align=item)
+            (total,), _ = v.loop([total], k, count, 1, add_some)
+        v.store(total, out)
         return context.get_dummy_value()
 
     return sig, generate
@@ -104,3 +132,41 @@ def add_rows(
         c += 128
     if c < size:
         _tile(64, out + c, keep, rows + c, stride, index, scale, count)
+
+
+@intrinsic(prefer_literal=True)
+def _back_tile(typing, size, e, a, keep, rate, rows, stride, d, count):  # type: ignore[no-untyped-def]
+    """One tile of :func:`back_and_step`."""
+    sig = types.void(size, types.int64, types.int64, keep, rate, *([types.int64] * 4))
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        _, e, a, keep, rate, rows, stride, d, count = args
+        v = _Vectors(builder, keep.type, size.literal_value)
+        step = v.times(builder.fneg(rate), v.load(a))
+
+        def one_row(k, sums):  # type: ignore[no-untyped-def]
+            at = builder.add(rows, builder.mul(k, stride))
+            row, error = v.load(at), v.number(d, k)
+            v.store(v.plus(v.times(keep, row), v.times(error, step)), at)
+            return [v.plus(sums[0], v.times(error, row))]
+
+        (total,), _ = v.loop([v.zero], I64(0), count, 1, one_row)
+        v.store(total, e)
+        return context.get_dummy_value()
+
+    return sig, generate
+
+
+@njit(**INNER)
+def back_and_step(
+    e: Any, a: Any, size: Any, keep: Any, rate: Any, rows: Any, stride: Any, d: Any, count: Any
+) -> None:
+    """``e ← Wᵀ d``, then ``W ← keep · W − rate · d aᵀ``: one way through the rows of W instead of two."""
+    apart()
+    c = 0
+    while c + 256 <= size:
+        _back_tile(256, e + c, a + c, keep, rate, rows + c, stride, d, count)
+        c += 256
+    while c < size:
+        _back_tile(64, e + c, a + c, keep, rate, rows + c, stride, d, count)
+        c += 64
