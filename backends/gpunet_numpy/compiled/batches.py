@@ -20,10 +20,11 @@ from typing import Any, NamedTuple
 
 from numba import njit
 
-from gpunet_numpy.compiled.elementwise import activate, output, slope
+from gpunet_numpy.compiled.elementwise import activate, slope
+from gpunet_numpy.compiled.examples import error
 from gpunet_numpy.compiled.first_layer import forward, gradient, neurons, offset_outputs, share
 from gpunet_numpy.compiled.inputs import file, source, take
-from gpunet_numpy.compiled.machine import INNER, OPTIONS, apart, barrier, bytes_of, gemm, real, reals
+from gpunet_numpy.compiled.machine import INNER, OPTIONS, apart, barrier, bytes_of, gemm, longs, real, reals
 from gpunet_numpy.compiled.rules import finish, follow, goal
 from gpunet_numpy.compiled.small import add, copy, fill
 
@@ -54,16 +55,10 @@ def run_batches(
     blas: Any,
     flags: Any,
     give_way: Any,
-    sizes: Any,  # n[0] … n[L]
-    at_W: Any,  # numbers before W[l] in `later`, from l = 2
-    at_b: Any,  # and before b[l], from l = 1
-    codes: Any,  # activations
-    strides: Any,  # numbers from one row of A[l] and δ[l] to the next
-    A: Any,  # addresses of A[1] … A[L], (piece, stride)
-    D: Any,  # addresses of δ[1] … δ[L], likewise
-    loss: Any,
-    rule: Any,
-    numbers: Any,  # the rule's constants, see rules.py
+    one: Any,
+    net: Any,
+    at_A: Any,  # where the addresses of A[1] … A[L] of a piece lie, from index 1 on
+    at_D: Any,  # and of δ[1] … δ[L], likewise
     in_place: Any,  # whether products accumulate in W or its momentum
     inputs: Any,
     at: Any,  # Places
@@ -75,9 +70,9 @@ def run_batches(
     losses: Any,  # (steps, threads), sums
 ) -> None:
     """See the module's docstring; `losses` gets each thread's sum of w(i) L(i)."""
-    L, n0, n1 = sizes.size - 1, sizes[0], sizes[1]
-    one = numbers.dtype.type(1)
-    item = bytes_of(one)
+    L, item, sizes, strides = net.L, bytes_of(one), longs(net.sizes), longs(net.strides)
+    A, D, numbers, rule = longs(at_A), longs(at_D), reals(net.numbers, one), net.rule
+    n0, n1 = sizes[0], sizes[1]
     split = at.owners == threads
     # My neurons of the first layer, and the features whose weights I update
     o0, o1 = neurons(n1, thread, threads, one) if split else (0, n1)
@@ -114,7 +109,7 @@ def run_batches(
                     bias = shifted
                 for r in range(z0, z1):
                     if L > 1:
-                        activate(codes[1], Z + r * row1, bias, own, one)
+                        activate(longs(net.codes)[1], Z + r * row1, bias, own, one)
                     elif inputs.shifted:  # the output adds b[1]
                         add(Z + r * row1, shifted, own, one)
             out, keep, factor = goal(
@@ -129,23 +124,7 @@ def run_batches(
                 fill(my_bias, at.biases, one - one)
             if r1 > r0:
                 total += later_layers(
-                    blas,
-                    sizes,
-                    at_W,
-                    at_b,
-                    codes,
-                    strides,
-                    A,
-                    D,
-                    loss,
-                    inputs.order,
-                    at,
-                    start,
-                    r0,
-                    r1,
-                    scale,
-                    my_bias,
-                    one,
+                    blas, net, at_A, at_D, inputs.order, at, start, r0, r1, scale, my_bias, one
                 )
             phase = barrier(flags, give_way, thread, threads, phase)
             if inputs.sparse and not split:
@@ -181,7 +160,7 @@ def run_batches(
                 q0, q1 = share(n, thread, threads)
                 if q1 == q0:
                     continue
-                mine = (at_W[l] + q0 * k) * item
+                mine = (longs(net.at_W)[l] + q0 * k) * item
                 W, G, delta = at.later + mine, at.later_gradient + mine, D[l] + q0 * item
                 out, keep, factor = goal(rule, in_place, W, later_slot, G, start == first, c, numbers, one)
                 gemm(
@@ -206,7 +185,7 @@ def run_batches(
                 before = 0
                 for l in range(1, L + 1):
                     q0, q1 = (o0, o1) if l == 1 and split else share(sizes[l], thread, threads)
-                    b, db = at.later + (at_b[l] + q0) * item, sums + (q0 - o0) * item
+                    b, db = at.later + (longs(net.at_b)[l] + q0) * item, sums + (q0 - o0) * item
                     if l > 1:
                         db = other_sums
                         add_parts(at, before + q0, q1 - q0, threads, db, one)
@@ -232,14 +211,9 @@ def add_parts(at: Any, first: Any, n: Any, threads: Any, out: Any, one: Any) -> 
 @njit(**INNER)
 def later_layers(
     blas: Any,
-    sizes: Any,
-    at_W: Any,
-    at_b: Any,
-    codes: Any,
-    strides: Any,
-    A: Any,
-    D: Any,
-    loss: Any,
+    net: Any,
+    at_A: Any,
+    at_D: Any,
     order: Any,
     at: Any,
     start: Any,
@@ -251,43 +225,39 @@ def later_layers(
 ) -> Any:
     """Rows r0 … r1 of a piece from ``A[1]`` to the output and back to ``δ[1]``; the sum of w(i) L(i)."""
     apart()
-    L, item, rows, zero = sizes.size - 1, bytes_of(one), r1 - r0, one - one
+    L, item, sizes, strides = net.L, bytes_of(one), longs(net.sizes), longs(net.strides)
+    A, D, rows, zero = longs(at_A), longs(at_D), r1 - r0, one - one
     total = 0.0
     for l in range(1, L + 1):
         n, k, stride = sizes[l], sizes[l - 1], strides[l] * item
-        b = at.later + at_b[l] * item
+        b = at.later + longs(net.at_b)[l] * item
         if l > 1:
             below, here, W = (
                 A[l - 1] + r0 * strides[l - 1] * item,
                 A[l] + r0 * stride,
-                at.later + at_W[l] * item,
+                at.later + longs(net.at_W)[l] * item,
             )
             gemm(blas, 0, 1, rows, n, k, one, below, strides[l - 1], W, k, zero, here, strides[l])
         if l == L:
             for r in range(r0, r1):
-                example = source(start + r, order)
-                weight = reals(at.weights, one)[example] if at.weights != 0 else one
-                z, d = A[L] + r * stride, D[L] + r * stride
-                total += weight * output(codes[L], loss, z, b, at.Y + example * n * item, d, n, one)
-                errors = reals(d, one)
-                for i in range(n):
-                    errors[i] = errors[i] * (weight * scale)
+                z, d, example = A[L] + r * stride, D[L] + r * stride, source(start + r, order)
+                total += error(net, z, b, at.Y, at.weights, example, d, scale, one)
         elif l > 1:
             for r in range(r0, r1):
-                activate(codes[l], A[l] + r * stride, b, n, one)
+                activate(longs(net.codes)[l], A[l] + r * stride, b, n, one)
     before = at.biases
     for l in range(L, 0, -1):
         n, k, stride = sizes[l], sizes[l - 1], strides[l] * item
         before -= n
         for r in range(r0, r1):
             if l < L:
-                slope(codes[l], D[l] + r * stride, A[l] + r * stride, n, one)
+                slope(longs(net.codes)[l], D[l] + r * stride, A[l] + r * stride, n, one)
             add(my_bias + before * item, D[l] + r * stride, n, one)
         if l > 1:
             here, below, W = (
                 D[l] + r0 * stride,
                 D[l - 1] + r0 * strides[l - 1] * item,
-                at.later + at_W[l] * item,
+                at.later + longs(net.at_W)[l] * item,
             )
             gemm(blas, 0, 0, rows, k, n, one, here, strides[l], W, k, zero, below, strides[l - 1])
     return total

@@ -43,7 +43,8 @@ class Blocks:
         self.room = -(-BLOCK * dtype.itemsize // LANE) * LANE // dtype.itemsize
         self.n2 = n[2] if len(n) > 2 else 0
         self.part = B * self.n2 + LANE
-        self.share = 2 * B * sum(n[2:]) + LANE
+        self.work = [aligned(2, count, B * size + LANE, dtype=dtype) for size in n[2:]]
+        own = [[[0, 0, *(address(one[i, t]) for one in self.work)] for t in range(count)] for i in (0, 1)]
         self.source = Source(n[0], self.block, plan.dtype)
 
         def rows(width: int) -> Any:
@@ -59,7 +60,8 @@ class Blocks:
             "shared": aligned(self.room, dtype=dtype),
             "sums": aligned(count, layout.width, dtype=dtype),
             "parts": aligned(2, count, self.part, dtype=dtype),
-            "work": aligned(count, self.share, dtype=dtype),
+            "at_A": np.array(own[0]),
+            "at_D": np.array(own[1]),
             "u": aligned(count, 5, self.room, dtype=np.float64),
             "upto": np.arange(max(self.room, self.n2), dtype=np.int32),
         }
@@ -109,7 +111,6 @@ class Blocks:
             stride=self.stride,
             room=self.room,
             part=self.part,
-            share=self.share,
             Y=address(targets),
             weights=address(weights),
             **{name: address(one) for name, one in self.buffers.items()},
@@ -118,12 +119,8 @@ class Blocks:
             run_blocks,
             layout.threads,
             plan.dtype,
-            layout.sizes,
-            layout.at_W,
-            layout.at_b,
-            layout.codes,
-            layout.loss,
-            layout.numbers,
+            layout.one,
+            layout.told(),
             self.source.inputs(rows, order, offsets),
             places,
             used,

@@ -12,19 +12,29 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from gpunet_numpy.compiled.elementwise import activate, output, slope
+from gpunet_numpy.compiled.elementwise import activate, slope
+from gpunet_numpy.compiled.examples import back, error, onward
 from gpunet_numpy.compiled.first_layer import forward, gradient, neurons, offset_outputs, padded, share
 from gpunet_numpy.compiled.inputs import FILED, dense_rows, file, source, take
-from gpunet_numpy.compiled.machine import INNER, OPTIONS, apart, barrier, bytes_of, gemm, ints, real, reals
+from gpunet_numpy.compiled.machine import (
+    INNER,
+    OPTIONS,
+    apart,
+    barrier,
+    bytes_of,
+    gemm,
+    ints,
+    longs,
+    real,
+    reals,
+)
 from gpunet_numpy.compiled.small import (
     add,
     bias_step,
     copy,
     fill,
     matrix_vector,
-    outer_step,
     scale_rows,
-    vector_matrix,
 )
 from gpunet_numpy.compiled.tiles import add_rows, back_and_step
 
@@ -52,8 +62,8 @@ class Places(NamedTuple):
     sums: int  # (threads, width): sums over a block of what is scaled with the offsets
     parts: int  # (2, threads, part): each thread's share of Z[2]
     part: int
-    work: int  # (threads, share): A[2], δ[2], A[3], … of a batch
-    share: int
+    at_A: int  # (threads, L + 1) int64: addresses of each thread's own A[2] … A[L] of a batch
+    at_D: int  # and of δ[2] … δ[L]
     u: int  # (threads, 5, room) double: the recurrence, see there
     upto: int  # int32: 0, 1, 2, …
     Y: int
@@ -67,12 +77,8 @@ def run_blocks(
     blas: Any,
     flags: Any,
     give_way: Any,
-    sizes: Any,
-    at_W: Any,
-    at_b: Any,
-    codes: Any,
-    loss: Any,
-    numbers: Any,  # λ and β
+    one: Any,
+    net: Any,
     inputs: Any,
     at: Any,  # Places
     used: Any,
@@ -82,10 +88,9 @@ def run_blocks(
     losses: Any,  # (steps, 1)
 ) -> None:
     """One epoch; arguments as for :func:`gpunet_numpy.compiled.batches.run_batches` where not said."""
-    L, n0, n1 = sizes.size - 1, sizes[0], sizes[1]
-    one = numbers.dtype.type(1)
-    item, zero, decay, beta = bytes_of(one), one - one, numbers[0], numbers[1]
-    n2 = sizes[2] if L > 1 else 0
+    L, item, zero, sizes, codes = net.L, bytes_of(one), one - one, longs(net.sizes), longs(net.codes)
+    decay, beta = reals(net.numbers, one)[0], reals(net.numbers, one)[1]
+    n0, n1, n2 = sizes[0], sizes[1], sizes[2] if L > 1 else 0
     o0, o1 = neurons(n1, thread, threads, one)
     own = o1 - o0
     size = padded(own, one)
@@ -99,12 +104,9 @@ def run_blocks(
     mine = at.copies + thread * (1 + at.slots) * at.numbers * item
     slot = at.slots * at.numbers * item  # bytes from a later parameter to what momentum keeps for it
     b1, sums = at.later + o0 * item, at.sums + thread * wide
-    A = at.work + thread * at.share * item  # of layer l at A + at_A[l], and its δ
-    at_A, at_D = np.zeros(L + 1, np.int64), np.zeros(L + 1, np.int64)
-    end = A
-    for l in range(2, L + 1):
-        at_A[l], at_D[l] = end, end + batch * sizes[l] * item
-        end += 2 * batch * sizes[l] * item
+    at_A, at_D = at.at_A + thread * (L + 1) * 8, at.at_D + thread * (L + 1) * 8
+    A, errors2 = longs(at_A), longs(at_D)[2] if L > 1 else 0
+    at_b2 = longs(net.at_b)[2] if L > 1 else 0
     at_u = at.u + thread * 5 * at.room * 8
     at_factor, at_c, at_along = at_u + 2 * at.room * 8, at_u + 3 * at.room * 8, at_u + 4 * at.room * 8
     u, r = reals(at_u, 1.0), reals(at_u + at.room * 8, 1.0)
@@ -152,53 +154,40 @@ def run_blocks(
                     part = ring + (thread * at.part + s * n2) * item
                     matrix_vector(W2, at.width, P + (s0 + s) * row, own, part, n2, one)
                 phase = barrier(flags, give_way, thread, threads, phase)
-                copy(at_A[2], ring, B * n2, one)
+                copy(A[2], ring, B * n2, one)
                 for t in range(1, threads):
-                    add(at_A[2], ring + t * at.part * item, B * n2, one)
-            # The other layers forward, each example in turn
+                    add(A[2], ring + t * at.part * item, B * n2, one)
+            # The other layers, each example in turn; layers L to 3 are stepped on the way back
             total = 0.0
             scale = one / real(B, one)
+            n = sizes[L]
             for s in range(B):
                 example = source(first + s0 + s, inputs.order)
-                for l in range(3, L + 1):
-                    n, k = sizes[l], sizes[l - 1]
-                    below = at_A[l - 1] + s * k * item
-                    activate(codes[l - 1], below, mine + at_b[l - 1] * item, k, one)
-                    matrix_vector(mine + at_W[l] * item, k, below, k, at_A[l] + s * n * item, n, one)
-                n = sizes[L]
-                z, d, b = at_A[L] + s * n * item, at_D[L] + s * n * item, mine + at_b[L] * item
                 if L == 1:
                     z, d, b = P + (s0 + s) * row, D + (s0 + s) * row, b1
-                weight = reals(at.weights, one)[example] if at.weights != 0 else one
-                total += weight * output(codes[L], loss, z, b, at.Y + example * n * item, d, n, one)
-                errors = reals(d, one)
-                for i in range(n):
-                    errors[i] = errors[i] * (weight * scale)
-            # Layers L to 3 backward, each stepped once its δ has gone down
-            for l in range(L, 2, -1):
-                n, k = sizes[l], sizes[l - 1]
-                W = mine + at_W[l] * item
-                for s in range(B):
-                    e = at_D[l - 1] + s * k * item
-                    vector_matrix(at_D[l] + s * n * item, n, W, k, e, one)
-                    slope(codes[l - 1], e, at_A[l - 1] + s * k * item, k, one)
-                outer_step(W, slot, n, k, B, at_D[l], at_A[l - 1], rate, keep, beta, one)
-                bias_step(mine + at_b[l] * item, slot, n, B, at_D[l], n, rate, beta, one)
+                else:
+                    z, d = A[L] + s * n * item, longs(at_D)[L] + s * n * item
+                    b = mine + longs(net.at_b)[L] * item
+                if L > 2:
+                    activate(codes[2], A[2] + s * n2 * item, mine + at_b2 * item, n2, one)
+                    onward(3, s, net, mine, at_A, one)
+                total += error(net, z, b, at.Y, at.weights, example, d, scale, one)
+            back(3, B, net, mine, slot, at_A, at_D, rate, keep, beta, one)
             # δ[1] of my neurons, and my columns of W[2]
             if L > 1:
                 a, d = P + s0 * row, D + s0 * row
                 if B == 1 and slot == 0:
-                    back_and_step(d, a, size, keep, rate, W2, wide, at_D[2], n2)
+                    back_and_step(d, a, size, keep, rate, W2, wide, errors2, n2)
                 else:
                     for s in range(B):
-                        errors = at_D[2] + s * n2 * item
+                        errors = errors2 + s * n2 * item
                         add_rows(d + s * row, size, zero, W2, wide, at.upto, errors, n2)
                     step_columns(
-                        W2, V2, wide, size, n2, B, at_D[2], a, row, at, at_along, rate, keep, beta, one
+                        W2, V2, wide, size, n2, B, errors2, a, row, at, at_along, rate, keep, beta, one
                     )
                 for s in range(B):
                     slope(codes[1], d + s * row, a + s * row, own, one)
-                bias_step(mine + at_b[2] * item, slot, n2, B, at_D[2], n2, rate, beta, one)
+                bias_step(mine + at_b2 * item, slot, n2, B, errors2, n2, rate, beta, one)
             bias_step(b1, slot, own, B, D + s0 * row, at.stride, rate, beta, one)
             # The recurrence
             if linear:
@@ -227,9 +216,9 @@ def run_blocks(
             phase = barrier(flags, give_way, thread, threads, phase)
     if thread == 0 and L > 1:
         # Everybody's copy of the later layers is the same; b[1] and W[2] are each owner's.
-        n = at.numbers - at_b[2]
+        n = at.numbers - at_b2
         for i in range(1 + at.slots):
-            place = (i * at.numbers + at_b[2]) * item
+            place = (i * at.numbers + at_b2) * item
             copy(at.later + place, mine + place, n, one)
 
 

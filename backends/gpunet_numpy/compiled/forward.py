@@ -10,7 +10,7 @@ from gpunet_numpy.compiled import first_layer
 from gpunet_numpy.compiled.elementwise import activate
 from gpunet_numpy.compiled.first_layer import share
 from gpunet_numpy.compiled.inputs import Inputs, take
-from gpunet_numpy.compiled.machine import OPTIONS, bytes_of, gemm
+from gpunet_numpy.compiled.machine import OPTIONS, bytes_of, gemm, longs
 from gpunet_numpy.compiled.small import copy, matrix_vector
 
 
@@ -21,17 +21,13 @@ def run_forward(
     blas: Any,
     flags: Any,
     give_way: Any,
-    sizes: Any,
-    at_W: Any,
-    at_b: Any,
-    codes: Any,
-    strides: Any,
     one: Any,
+    net: Any,
     panel: Any,  # W[1], feature by feature, (n[0], width)
     width: Any,
     later: Any,  # b[1], W[2], b[2], …
     work: Any,  # A[1] … A[L] of `piece` examples, for each thread
-    at_A: Any,  # where each begins, from index 1 on, and the end
+    at_A: Any,  # address of the numbers before each of them, from index 1 on, and of all
     lists: Any,  # room for `piece` examples as lists, for each thread
     zeros: Any,  # (n[0],)
     sparse: Any,
@@ -41,8 +37,8 @@ def run_forward(
     piece: Any,
 ) -> None:
     """``A[L]`` of X; pieces of examples stay in cache from the first layer to the last."""
-    L, item, n0, zero = sizes.size - 1, bytes_of(one), sizes[0], one - one
-    mine = work + thread * at_A[L + 1] * item
+    L, item, sizes, before = net.L, bytes_of(one), longs(net.sizes), longs(at_A)
+    n0, zero, mine = sizes[0], one - one, work + thread * before[L + 1] * item
     index = lists + thread * piece * (n0 * (4 + item) + 4)
     value = index + piece * n0 * 4
     r0, r1 = share(m, thread, threads)
@@ -51,17 +47,17 @@ def run_forward(
         inputs = Inputs(sparse, 0, n0, zeros, 0, 0, X, 0, 0, index, value, value + piece * n0 * item, 0, 0, 0)
         take(inputs, first, 0, rows, one)
         for l in range(1, L + 1):
-            n, k, stride = sizes[l], sizes[l - 1], strides[l]
-            Z = mine + at_A[l] * item
+            n, k, stride, W = sizes[l], sizes[l - 1], longs(net.strides)[l], later + longs(net.at_W)[l] * item
+            Z = mine + before[l] * item
             if l == 1:
                 first_layer.forward(blas, inputs, first, 0, rows, panel, width, n, Z, stride, one)
             elif rows == 1:  # not worth a call of BLAS
-                matrix_vector(later + at_W[l] * item, k, mine + at_A[l - 1] * item, k, Z, n, one)
+                matrix_vector(W, k, mine + before[l - 1] * item, k, Z, n, one)
             else:
-                below, W = mine + at_A[l - 1] * item, later + at_W[l] * item
-                gemm(blas, 0, 1, rows, n, k, one, below, strides[l - 1], W, k, zero, Z, stride)
+                below, step = mine + before[l - 1] * item, longs(net.strides)[l - 1]
+                gemm(blas, 0, 1, rows, n, k, one, below, step, W, k, zero, Z, stride)
             for r in range(rows):
                 z = Z + r * stride * item
-                activate(codes[l], z, later + at_b[l] * item, n, one)
+                activate(longs(net.codes)[l], z, later + longs(net.at_b)[l] * item, n, one)
                 if l == L:
                     copy(A + (first + r) * n * item, z, n, one)

@@ -32,19 +32,18 @@ class Forward:
         n = [parameters[0][0].shape[1], *(W.shape[0] for W, _ in parameters)]
         self.layout = layout = Sizes(n, dtype, 1)
         self.panels, self.later = layout.pack([parameters])
-        codes = np.array([0, *(ACTIVATION[name] for name in activations)])
-        at_A = np.array([0, 0, *np.cumsum(PIECE * layout.strides[1:])])
-        lists = PIECE * (n[0] * (4 + dtype.itemsize) + 4)
-        self.work = aligned(threads(), int(at_A[-1]), dtype=dtype)
+        self.codes = np.array([0, *(ACTIVATION[name] for name in activations)])
+        self.at_A = np.array([0, 0, *np.cumsum(PIECE * layout.strides[1:])])
+        self.work = aligned(threads(), int(self.at_A[-1]), dtype=dtype)
+        self.lists = aligned(threads(), PIECE * (n[0] * (4 + dtype.itemsize) + 4), dtype=np.uint8)
         self.zeros = aligned(n[0], dtype=dtype)
-        self.lists = aligned(threads(), lists, dtype=np.uint8)
-        places = (address(self.panels), layout.width, address(self.later), address(self.work))
         self.arguments = (
-            *(layout.sizes, layout.at_W, layout.at_b, codes, layout.strides, dtype.type(1)),
-            *places,
-            at_A,
-            address(self.lists),
-            address(self.zeros),
+            dtype.type(1),
+            layout.net(self.codes),
+            address(self.panels),
+            layout.width,
+            address(self.later),
+            *(address(one) for one in (self.work, self.at_A, self.lists, self.zeros)),
         )
 
     @staticmethod

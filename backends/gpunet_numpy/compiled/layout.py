@@ -10,6 +10,7 @@ import numpy as np
 
 from gpunet.plan import Plan
 from gpunet_numpy.compiled.elementwise import ACTIVATION, LOSS
+from gpunet_numpy.compiled.net import Net
 from gpunet_numpy.compiled.program import address, aligned
 from gpunet_numpy.compiled.rules import rule_of
 from gpunet_numpy.compiled.tiles import LANE
@@ -53,6 +54,12 @@ class Sizes:
             self.at_W[l], self.at_b[l] = at, at + n[l] * n[l - 1]
             at += n[l] * (n[l - 1] + 1)
         self.count = at
+
+    def net(self, codes: Any, **others: int) -> Net:
+        """What a kernel is told; the caller keeps `codes` alive."""
+        places = {name: address(getattr(self, name)) for name in ("sizes", "at_W", "at_b", "strides")}
+        given = {"L": len(self.sizes) - 1, "codes": address(codes), **places, **others}
+        return Net(**{**dict.fromkeys(Net._fields, 0), **given})
 
     def pack(self, kept: Sequence[Any]) -> tuple[Any, Any]:
         """Copies, ``(panels, later)``, of the parameters, and of whatever else there is one of for each of them."""
@@ -104,6 +111,11 @@ class Layout(Sizes):
         self.rule, numbers = rule_of(plan.optimizer)
         self.numbers = np.array(numbers, dtype=plan.dtype)
         self.slots = plan.optimizer.slots
+        self.one = self.dtype.type(1)
+
+    def told(self) -> Net:
+        """What a kernel is told of it."""
+        return self.net(self.codes, loss=self.loss, rule=self.rule, numbers=address(self.numbers))
 
     def pack_all(self, parameters: Any, state: Any) -> tuple[Any, Any]:
         """``(panels, later)``: copies of the parameters, then of each of their slots."""
@@ -112,12 +124,34 @@ class Layout(Sizes):
 
     def unpack_all(self, panels: Any, later: Any) -> tuple[Any, Any]:
         """Parameters and state."""
-        parameters, *slots = self.unpack(panels, later)
+        return self._with_state(self.unpack(panels, later))
+
+    def _with_state(self, kept: Sequence[Any]) -> tuple[Any, Any]:
+        parameters, *slots = kept
         state = [
             (tuple(one[l][0] for one in slots), tuple(one[l][1] for one in slots))
             for l in range(len(parameters))
         ]
         return parameters, state
+
+    def in_a_row(self, parameters: Any, state: Any) -> Any:
+        """All parameters in a row, layer by layer, W then b; then each of their slots: ``(1 + slots, count)``."""
+        slots = [[(W[i], b[i]) for W, b in state] for i in range(self.slots)]
+        return np.array(
+            [np.concatenate([p.ravel() for pair in one for p in pair]) for one in (parameters, *slots)]
+        )
+
+    def out_of_a_row(self, theta: Any) -> tuple[Any, Any]:
+        """Parameters and state, as views."""
+        n, kept = [int(size) for size in self.sizes], []
+        for row in theta:
+            layers, at = [], 0
+            for l in range(1, len(n)):
+                middle, end = at + n[l] * n[l - 1], at + n[l] * (n[l - 1] + 1)
+                layers.append((row[at:middle].reshape(n[l], n[l - 1]), row[middle:end].reshape(-1, 1)))
+                at = end
+            kept.append(layers)
+        return self._with_state(kept)
 
     def pack_second(self, later: Any) -> Any:
         """Each thread's columns of W[2] and of its slots, ``(1 + slots, threads, n[2], width)``; None without W[2]."""

@@ -119,6 +119,16 @@ def ints(typing, address):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
+def longs(typing, address):  # type: ignore[no-untyped-def]
+    """The int64 at `address`."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.inttoptr(args[0], ir.IntType(64).as_pointer())
+
+    return types.CPointer(types.int64)(types.int64), generate
+
+
+@intrinsic
 def real(typing, x, one):  # type: ignore[no-untyped-def]
     """The number x in the type of `one`."""
 
@@ -164,6 +174,26 @@ def barrier(flags: Any, give_way: Any, thread: Any, threads: Any, phase: Any) ->
             if spins > SPINS and give_way != 0:
                 _call(give_way)
     return phase + 1
+
+
+@intrinsic
+def _prefetch(typing, address):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        byte, i32 = ir.IntType(8), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte.as_pointer(), i32, i32, i32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        where = builder.inttoptr(args[0], byte.as_pointer())
+        builder.call(function, [where, i32(0), i32(3), i32(1)])  # to read, soon and again, data
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
+
+
+@njit(**INNER)
+def prefetch(address: Any, size: Any) -> None:
+    """Ask for `size` bytes that will be read soon."""
+    for line in range(0, size, LINE):
+        _prefetch(address + line)
 
 
 @intrinsic
