@@ -227,7 +227,8 @@ def train(
         If a loss or a weight stops being finite; the last good weights have been committed.
     """
     history, plan = run.history, run.plan
-    sizes = np.array([last - first for first, last in plan.batches()])
+    sizes = np.full(plan.steps, plan.batch_size)
+    sizes[-1] = plan.examples - plan.batch_size * (plan.steps - 1)
     past: list[Stage] = []
     for epoch in range(run.epochs):
         updates = updates_before + epoch * plan.steps
@@ -236,6 +237,7 @@ def train(
         started = time.perf_counter()
         weights, losses = run.epoch(weights, course, seen)
         history.seconds.append(time.perf_counter() - started)
+        history.program = run.program.name  # it may change as a run goes on
         bad = run.first_bad(weights, losses)
         if bad is not None:
             commit(*run.last_good(past, bad), epochs_before + epoch)

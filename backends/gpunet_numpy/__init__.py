@@ -40,19 +40,11 @@ class NumPyBackend(Backend):
         return array
 
     def uncovered(self, plan: Plan) -> str | None:
-        reasons = []
-        for program in programs():
-            reason = program.uncovered(plan)
-            if reason is None:
-                return None
-            reasons.append(f"{program.name}: {reason}")
-        return "; ".join(reasons)
+        return _choose(plan)[1]
 
     def compile(self, plan: Plan, device: str) -> Program | None:
-        for program in programs():
-            if program.uncovered(plan) is None:
-                return program(plan)  # type: ignore[no-any-return]
-        return None
+        make, _ = _choose(plan)
+        return None if make is None else make(plan)
 
     def predictor(self, activations: Sequence[str], parameters: Any) -> Callable[[Any], Any] | None:
         from gpunet_numpy.fast import predictor
@@ -65,13 +57,22 @@ class NumPyBackend(Backend):
         return report()
 
 
-def programs() -> list[Any]:
-    """Programs in the order in which they are tried."""
+def _choose(plan: Plan) -> tuple[Callable[[Plan], Program] | None, str | None]:
+    """What makes the program of a plan, and why the reference runs (at first), where it does."""
     from gpunet_numpy.blocks import Blocks
     from gpunet_numpy.chunks import Chunks
-    from gpunet_numpy.fast import FastBatches, FastBlocks
+    from gpunet_numpy.fast import find
+    from gpunet_numpy.patience import SHORT_SECONDS, Patient, seconds
 
-    return [FastBlocks, FastBatches, Blocks, Chunks]
+    in_numpy = {program.name: program.uncovered(plan) for program in (Blocks, Chunks)}
+    plain = next((program for program in (Blocks, Chunks) if in_numpy[program.name] is None), None)
+    why = "; ".join(f"{name}: {reason}" for name, reason in in_numpy.items()) if plain is None else None
+    if seconds(plan) < SHORT_SECONDS:
+        return lambda plan: Patient(plan, plain), why and f"compiled programs: later, if it goes on; {why}"
+    compiled, reason = find(plan)
+    if compiled is not None:
+        return compiled, None
+    return plain, why and f"{reason}; {why}"
 
 
 backend = NumPyBackend()

@@ -1,4 +1,4 @@
-"""Whether the compiled programs can run here, and whether a plan is large enough to repay them.
+"""Whether the compiled programs can run here, and which of them covers a plan.
 
 They need numba, SciPy and threadpoolctl (the extra ``fast``). Without those, the programs in plain NumPy run.
 """
@@ -6,18 +6,18 @@ They need numba, SciPy and threadpoolctl (the extra ``fast``). Without those, th
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gpunet.descent import Program
 from gpunet.plan import Plan
 
-# Loading compiled code takes about half a second, and compiling it, once a machine, some seconds: an epoch that
-# plain NumPy does faster than this is left to it. The estimate is coarse on purpose.
-WORTH_SECONDS = 0.05
-WORTH_WEIGHTS = 50_000  # a smaller network predicts in microseconds as it is
-FLOPS = 1e11  # of a few cores, in matrix products
-STEP_SECONDS = 50e-6  # of plain NumPy, per update, for everything but products
+# In the order in which they are tried.
+COMPILED = (("step_program", "Steps"), ("block_program", "Blocks"), ("batch_program", "Batches"))
+
+WORTH_WEIGHTS = 50_000  # a smaller network predicts in microseconds without compiled code
 
 
 @functools.cache
@@ -30,18 +30,26 @@ def missing() -> str | None:
 
     steer()
     try:
-        import gpunet_numpy.compiled.batch_program
-        import gpunet_numpy.compiled.block_program  # noqa: F401
+        for module, _ in COMPILED:
+            importlib.import_module(f"gpunet_numpy.compiled.{module}")
     except (ImportError, RuntimeError) as error:  # RuntimeError: no folder for numba's cache can be written
         return f"numba does not work here ({error})"
     return None
 
 
-def small(plan: Plan) -> str | None:
-    """Whether an epoch is over before compiled code is loaded; deterministic, so that runs repeat exactly."""
-    weights = sum(layer.inputs * layer.units for layer in plan.layers)
-    seconds = 6.0 * weights * plan.examples / FLOPS + plan.steps * STEP_SECONDS
-    return "an epoch is too short to repay loading compiled code" if seconds < WORTH_SECONDS else None
+def find(plan: Plan) -> tuple[Callable[[Plan], Program] | None, str]:
+    """The compiled program that covers `plan`, or None and why none does."""
+    reason = missing()
+    if reason is not None:
+        return None, f"compiled programs: {reason}"
+    reasons = []
+    for module, name in COMPILED:
+        program = getattr(importlib.import_module(f"gpunet_numpy.compiled.{module}"), name)
+        reason = program.uncovered(plan)
+        if reason is None:
+            return program, ""
+        reasons.append(f"{program.name}: {reason}")
+    return None, "; ".join(reasons)
 
 
 def predictor(activations: Sequence[str], parameters: Any) -> Callable[[Any], Any] | None:
@@ -51,47 +59,3 @@ def predictor(activations: Sequence[str], parameters: Any) -> Callable[[Any], An
     from gpunet_numpy.compiled.forward_program import Forward
 
     return Forward(activations, parameters) if Forward.covers(activations) else None
-
-
-class FastBlocks:
-    """:class:`gpunet_numpy.compiled.block_program.Blocks`, where it can run and pays."""
-
-    name = "compiled blocks"
-
-    def __new__(cls, plan: Plan) -> Any:
-        """The program for `plan`."""
-        from gpunet_numpy.compiled.block_program import Blocks
-
-        return Blocks(plan)
-
-    @staticmethod
-    def uncovered(plan: Plan) -> str | None:
-        """Why `plan` is not for this program."""
-        reason = small(plan) or missing()
-        if reason is None:
-            from gpunet_numpy.compiled.block_program import Blocks
-
-            reason = Blocks.uncovered(plan)
-        return reason
-
-
-class FastBatches:
-    """:class:`gpunet_numpy.compiled.batch_program.Batches`, where it can run and pays."""
-
-    name = "compiled batches"
-
-    def __new__(cls, plan: Plan) -> Any:
-        """The program for `plan`."""
-        from gpunet_numpy.compiled.batch_program import Batches
-
-        return Batches(plan)
-
-    @staticmethod
-    def uncovered(plan: Plan) -> str | None:
-        """Why `plan` is not for this program."""
-        reason = small(plan) or missing()
-        if reason is None:
-            from gpunet_numpy.compiled.program import uncovered
-
-            reason = uncovered(plan)
-        return reason

@@ -190,6 +190,20 @@ def test_compiled_batches(network, optimizer, batch_size, dtype, monkeypatch):
             check(batch_program.Batches, plan, shuffled=False, data=data)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("batch_size", [1, 7])
+@pytest.mark.parametrize("descent", ["plain", "momentum", "decay", "all"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_compiled_steps(network, descent, batch_size, dtype):
+    compiled()
+    from gpunet_numpy.compiled.step_program import Steps
+
+    for weighted in (False, True):
+        plan = plan_of(network, DESCENTS[descent], batch_size, dtype, weighted)
+        check(Steps, plan)
+        check(Steps, plan, shuffled=False)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_any_number_of_threads(count, monkeypatch):
     """More threads than neurons, examples or processors: still the same updates."""
@@ -236,12 +250,13 @@ def test_large_plans_are_compiled_and_others_say_why():
     backend = gn.get_backend("numpy")
     layers = (Layer(784, 256, "sigmoid"), Layer(256, 10, "softmax"))
 
-    def chosen(batch_size, optimizer=DESCENTS["plain"], layers=layers):
-        plan = Plan(layers, "cross_entropy", optimizer, 60_000, batch_size)
+    def chosen(batch_size, optimizer=DESCENTS["plain"], layers=layers, loss="cross_entropy"):
+        plan = Plan(layers, loss, optimizer, 60_000, batch_size)
         program = backend.compile(plan, "cpu")
         return None if program is None else program.name
 
     assert chosen(1) == "compiled blocks"
+    assert chosen(1, layers=(Layer(256, 1, "sigmoid"),), loss="logistic") == "compiled steps"
     assert chosen(128) == "compiled batches"
     assert chosen(60_000, OTHERS["adam"]) == "compiled batches"
     assert chosen(1000, layers=(Layer(784, 256, "gelu"), layers[1])) == "numpy chunks"
@@ -249,6 +264,22 @@ def test_large_plans_are_compiled_and_others_say_why():
     # Threads share out the neurons of a layer, and softmax couples them.
     assert chosen(128, layers=(Layer(784, 256, "softmax"), layers[1])) is None
     assert chosen(1, layers=(Layer(784, 256, "softmax"), layers[1])) == "numpy blocks"
+
+
+def test_short_epochs_are_compiled_when_a_run_goes_on():
+    compiled()
+    rng = np.random.default_rng(0)
+    X, y = rng.random((2000, 20), dtype="float32"), rng.integers(0, 2, 2000)
+    plan = {"optimizer": gn.GradientDescent(0.1, 0.5), "batch_size": 50, "epochs": 400}
+
+    def fit():
+        net = gn.Network([gn.Dense(4, "tanh"), gn.Dense(2, "softmax")], seed=0, backend="numpy")
+        return net.fit(X, y, **plan)
+
+    history = fit()
+    assert history.program == "reference, then compiled steps"
+    assert "if it goes on" in history.reason
+    assert fit().loss == history.loss  # at the same epoch each time
 
 
 def test_without_numba_plain_programs_run(monkeypatch):

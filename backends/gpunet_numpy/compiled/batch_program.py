@@ -10,7 +10,16 @@ from gpunet.plan import Plan
 from gpunet_numpy.compiled.batches import Places, run_batches
 from gpunet_numpy.compiled.data import Source, common
 from gpunet_numpy.compiled.layout import Layout
-from gpunet_numpy.compiled.program import address, aligned, losses_of, rows_of, run, threads
+from gpunet_numpy.compiled.program import (
+    address,
+    aligned,
+    losses_of,
+    rows_of,
+    run,
+    steps_of,
+    threads,
+    uncovered,
+)
 from gpunet_numpy.compiled.rules import MOMENTUM, PLAIN
 from gpunet_numpy.compiled.tiles import LANE
 
@@ -38,6 +47,11 @@ class Batches:
         split = plan.layers[0].units >= NEURONS * self.threads
         self.layout = Layout(plan, self.threads if split else 1)
         self.buffers: dict[bool, tuple[Any, ...]] = {}
+
+    @staticmethod
+    def uncovered(plan: Plan) -> str | None:
+        """Why `plan` is not for this program."""
+        return uncovered(plan)
 
     def _room(self, sparse: bool) -> tuple[Any, ...]:
         """Buffers, made when first needed."""
@@ -83,7 +97,7 @@ class Batches:
         )
         panels, later = layout.pack_all(parameters, state)
         used = X.shape[1] if order is None else order.shape[0]
-        losses = np.zeros((len(plan.batches(used)), self.threads))
+        losses = np.zeros((steps_of(plan, used), self.threads))
         places = Places(
             owners=layout.threads,
             panels=address(panels),

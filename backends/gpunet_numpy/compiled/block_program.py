@@ -11,7 +11,16 @@ from gpunet_numpy.compiled.blocks import Places, run_blocks
 from gpunet_numpy.compiled.data import Source, common
 from gpunet_numpy.compiled.inputs import FILED
 from gpunet_numpy.compiled.layout import Layout
-from gpunet_numpy.compiled.program import address, aligned, losses_of, rows_of, run, threads, uncovered
+from gpunet_numpy.compiled.program import (
+    address,
+    aligned,
+    losses_of,
+    rows_of,
+    run,
+    steps_of,
+    threads,
+    uncovered,
+)
 from gpunet_numpy.compiled.rules import MOMENTUM, PLAIN, rule_of
 from gpunet_numpy.compiled.tiles import LANE
 
@@ -98,7 +107,7 @@ class Blocks:
         second = layout.pack_second(later)
         copies = np.repeat(later[None], layout.threads, axis=0)
         used = X.shape[1] if order is None else order.shape[0]
-        sums = np.zeros((len(plan.batches(used)), 1))
+        sums = np.zeros((steps_of(plan, used), 1))
         places = Places(
             slots=layout.slots,
             panels=address(panels),

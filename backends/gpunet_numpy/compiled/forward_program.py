@@ -13,7 +13,7 @@ from gpunet_numpy.compiled.forward import run_forward
 from gpunet_numpy.compiled.layout import Sizes
 from gpunet_numpy.compiled.program import address, aligned, run, run_alone, threads
 
-PIECE = 64  # examples that go from the first layer to the last while they are in cache
+PIECE, DENSE_PIECE = 64, 256  # examples that go from the first layer to the last while they are in cache
 ALONE = 8  # so few are done before another thread has woken up
 
 
@@ -33,7 +33,7 @@ class Forward:
         self.layout = layout = Sizes(n, dtype, 1)
         self.panels, self.later = layout.pack([parameters])
         self.codes = np.array([0, *(ACTIVATION[name] for name in activations)])
-        self.at_A = np.array([0, 0, *np.cumsum(PIECE * layout.strides[1:])])
+        self.at_A = np.array([0, 0, *np.cumsum(DENSE_PIECE * layout.strides[1:])])
         self.work = aligned(threads(), int(self.at_A[-1]), dtype=dtype)
         self.lists = aligned(threads(), PIECE * (n[0] * (4 + dtype.itemsize) + 4), dtype=np.uint8)
         self.zeros = aligned(n[0], dtype=dtype)
@@ -61,6 +61,7 @@ class Forward:
             # Example by example: no BLAS, so no threads of its to hold back.
             run_alone(run_forward, *self.arguments, 1, *data, 1)
         else:
-            dtype = str(self.layout.dtype)
-            run(run_forward, threads(), dtype, *self.arguments, int(is_sparse(X)), *data, PIECE)
+            sparse = is_sparse(X)
+            piece = PIECE if sparse else DENSE_PIECE
+            run(run_forward, threads(), str(self.layout.dtype), *self.arguments, int(sparse), *data, piece)
         return A

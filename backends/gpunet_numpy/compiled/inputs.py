@@ -136,9 +136,9 @@ def file(inputs: Any, rows: Any, first: Any, last: Any, factor: Any, one: Any) -
                 else:
                     end = middle
             while k < counts[r] and index[k] < last:
-                i = np.int64(index[k])
-                at = i * FILED + filed_count[i]
+                feature = np.int64(index[k])
+                at = feature * FILED + filed_count[feature]
                 filed[at] = r - start
                 values[at] = factor * value[k]
-                filed_count[i] += 1
+                filed_count[feature] += 1
                 k += 1

@@ -121,7 +121,13 @@ def rows_of(columns: Any) -> Any:
     return np.ascontiguousarray(columns.T)
 
 
+def steps_of(plan: Plan, used: int) -> int:
+    """Updates that `used` examples are."""
+    return -(-used // plan.batch_size)
+
+
 def losses_of(sums: Any, plan: Plan, used: int) -> Any:
     """``J`` of each batch from the threads' sums."""
-    counts = np.array([last - first for first, last in plan.batches(used)])
+    counts = np.full(len(sums), plan.batch_size)
+    counts[-1] = used - plan.batch_size * (len(sums) - 1)
     return (sums.sum(axis=1) / counts).astype(plan.dtype)

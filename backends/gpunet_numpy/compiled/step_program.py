@@ -8,7 +8,7 @@ import numpy as np
 
 from gpunet.plan import Plan
 from gpunet_numpy.compiled.layout import Layout
-from gpunet_numpy.compiled.program import address, aligned, losses_of, rows_of, run_alone, uncovered
+from gpunet_numpy.compiled.program import address, aligned, losses_of, rows_of, run_alone, steps_of, uncovered
 from gpunet_numpy.compiled.rules import MOMENTUM, PLAIN, rule_of
 from gpunet_numpy.compiled.steps import run_steps
 
@@ -64,7 +64,7 @@ class Steps:
         coefficients = np.ascontiguousarray(coefficients)
         theta = layout.in_a_row(parameters, state)
         used = X.shape[1] if order is None else order.shape[0]
-        losses = np.zeros((len(plan.batches(used)), 1))
+        losses = np.zeros((steps_of(plan, used), 1))
         run_alone(
             run_steps,
             layout.one,
