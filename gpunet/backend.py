@@ -102,10 +102,13 @@ class Backend(ABC):
         """A program that computes what the reference computes, faster; None if there is none."""
         return None
 
-    def predictor(self, activations: Sequence[str], parameters: Any) -> Callable[[Array], Array] | None:
+    def predictor(
+        self, activations: Sequence[str], parameters: Any
+    ) -> Callable[[Array], Array | None] | None:
         """A faster forward pass of these weights, from rows to rows; None if there is none.
 
-        The weights do not change while it is in use, and it may copy them.
+        The weights do not change while it is in use, and it may copy them. It may be given rows that nobody has looked
+        at: for rows that are not all finite it returns None.
         """
         return None
 

@@ -46,7 +46,7 @@ class NumPyBackend(Backend):
         make, _ = _choose(plan)
         return None if make is None else make(plan)
 
-    def predictor(self, activations: Sequence[str], parameters: Any) -> Callable[[Any], Any] | None:
+    def predictor(self, activations: Sequence[str], parameters: Any) -> Callable[[Any], Any | None] | None:
         from gpunet_numpy.fast import predictor
 
         return predictor(activations, parameters)

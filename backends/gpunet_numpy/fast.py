@@ -52,7 +52,7 @@ def find(plan: Plan) -> tuple[Callable[[Plan], Program] | None, str]:
     return None, "; ".join(reasons)
 
 
-def predictor(activations: Sequence[str], parameters: Any) -> Callable[[Any], Any] | None:
+def predictor(activations: Sequence[str], parameters: Any) -> Callable[[Any], Any | None] | None:
     """A compiled forward pass, for networks whose single product is worth it; None otherwise."""
     if sum(W.size for W, _ in parameters) < WORTH_WEIGHTS or missing() is not None:
         return None

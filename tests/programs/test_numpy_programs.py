@@ -4,8 +4,13 @@ Random plans: layers, activations, losses, optimizers, batch sizes, weights, and
 pieces. Same parameters, data and order for both; float64 to rounding, float32 to a few units of it.
 """
 
+import copy
 import importlib.util
 import itertools
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import array_api_compat.numpy as xp
 import numpy as np
@@ -323,6 +328,74 @@ def test_compiled_prediction(activations, m):
             A = Forward(activations, parameters)(X)
             assert A.dtype == dtype
             assert np.allclose(A, outputs(xp, activations, parameters, X), rtol=tolerance, atol=tolerance)
+
+
+def test_prediction_of_what_is_not_finite():
+    """The compiled pass refuses it, and the front says which row."""
+    compiled()
+    X = np.ones((20, 300), "float32")
+    net = gn.Network([gn.Dense(200, "relu"), gn.Dense(5, "softmax")], inputs=300, seed=0, backend="numpy")
+    fine = net.predict(X)
+    for m in (1, 20):
+        for bad in (np.nan, np.inf, -np.inf):
+            spoilt = X.copy()
+            spoilt[m - 1, 299] = bad
+            with pytest.raises(ValueError, match=f"NaN, infinity .* row {m - 1}"):
+                net.predict(spoilt[:m])
+    assert np.array_equal(net.predict(X), fine)
+    with pytest.raises(ValueError, match="features an example"):
+        net.predict(X[:, :299])
+
+
+def test_threads_share_a_network():
+    """A server's threads predict while another trains: everybody gets what they would get alone."""
+    compiled()
+    rng = np.random.default_rng(0)
+    X, y = rng.random((400, 300), dtype="float32"), np.arange(400) % 5
+    made = [
+        gn.Network([gn.Dense(200, "relu"), gn.Dense(5, "softmax")], inputs=300, seed=i, backend="numpy")
+        for i in range(3)
+    ]
+    alone = [[net.predict(X[i : i + k]) for i in range(8) for k in (1, 100)] for net in made]
+    trained = copy.deepcopy(made[0])  # has its own place in memory
+    assert np.array_equal(trained.predict(X[:1]), alone[0][0])
+    trained.fit(X, y, batch_size=1, epochs=20)
+    other = copy.deepcopy(made[0])
+    with ThreadPoolExecutor(7) as pool:
+        fitted = pool.submit(other.fit, X, y, batch_size=1, epochs=20)
+        found = [
+            (n, pool.submit(lambda net: [net.predict(X[i : i + k]) for i in range(8) for k in (1, 100)], net))
+            for n, net in enumerate(made * 5)
+        ]
+        for n, future in found:
+            for a, b in zip(future.result(), alone[n % 3], strict=True):
+                assert np.array_equal(a, b)
+        fitted.result()
+    for (W, b), (V, c) in zip(trained.parameters, other.parameters, strict=True):
+        assert np.array_equal(W, V) and np.array_equal(b, c)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no GPU: and no fork either")
+def test_a_forked_process_trains_too():
+    """The parent's threads are not the child's."""
+    compiled()
+    script = """
+import os, sys
+import numpy as np
+import gpunet as gn
+
+rng = np.random.default_rng(0)
+X, y = rng.random((4000, 300), dtype="float32"), np.arange(4000) % 5
+net = gn.Network([gn.Dense(200, "relu"), gn.Dense(5, "softmax")], seed=0, backend="numpy")
+assert net.fit(X, y, batch_size=1, epochs=1).program == "compiled blocks"
+child = os.fork()
+if child == 0:
+    net.fit(X, y, batch_size=1, epochs=1)
+    net.predict(X)
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
 
 
 def test_predictions_follow_the_weights():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 from gpunet_numpy.compiled import first_layer
 from gpunet_numpy.compiled.elementwise import activate
 from gpunet_numpy.compiled.first_layer import share
 from gpunet_numpy.compiled.inputs import Inputs, take
-from gpunet_numpy.compiled.machine import OPTIONS, bytes_of, gemm, longs
+from gpunet_numpy.compiled.machine import INNER, OPTIONS, bytes_of, gemm, ints, longs, real, reals
 from gpunet_numpy.compiled.small import copy, matrix_vector
 
 
@@ -34,6 +35,7 @@ def run_forward(
     X: Any,  # (m, n[0]), rows
     m: Any,
     A: Any,  # (m, n[L]), the result
+    bad: Any,  # int32: becomes 1 where X is not finite
     piece: Any,
 ) -> None:
     """``A[L]`` of X; pieces of examples stay in cache from the first layer to the last."""
@@ -46,6 +48,9 @@ def run_forward(
         rows = min(first + piece, r1) - first
         inputs = Inputs(sparse, 0, n0, zeros, 0, 0, X, 0, 0, index, value, value + piece * n0 * item, 0, 0, 0)
         take(inputs, first, 0, rows, one)
+        if not finite(X + first * n0 * item, rows * n0, one):
+            ints(bad)[0] = 1
+            return
         for l in range(1, L + 1):
             n, k, stride, W = sizes[l], sizes[l - 1], longs(net.strides)[l], later + longs(net.at_W)[l] * item
             Z = mine + before[l] * item
@@ -61,3 +66,12 @@ def run_forward(
                 activate(longs(net.codes)[l], z, later + longs(net.at_b)[l] * item, n, one)
                 if l == L:
                     copy(A + (first + r) * n * item, z, n, one)
+
+
+@njit(**INNER)
+def finite(at: Any, n: Any, one: Any) -> Any:
+    """Whether n numbers are all finite."""
+    x, infinity, bad = reals(at, one), real(np.inf, one), 0
+    for i in range(n):
+        bad += not abs(x[i]) < infinity  # true of NaN
+    return bad == 0

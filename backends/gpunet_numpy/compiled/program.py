@@ -6,6 +6,7 @@ import ctypes
 import functools
 import math
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -63,6 +64,21 @@ def _blas_pools() -> Any:
     return ThreadpoolController().select(user_api="blas")
 
 
+# One kernel at a time: it has all cores, and threads of two of them would wait for each other in one pool.
+_turn = threading.Lock()
+
+
+def _after_fork() -> None:
+    """A forked process has none of its parent's threads."""
+    global _turn
+    _turn = threading.Lock()
+    _pool.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """BLAS calls stay on the thread that makes them; the kernels bring threads of their own."""
@@ -83,7 +99,7 @@ def run(kernel: Callable[..., None], count: int, dtype: str, *arguments: Any) ->
     """Run a kernel on `count` threads and wait: ``kernel(thread, threads, gemm, flags, sched_yield, …)``."""
     flags = np.zeros((count + 1) * LINE // 8, dtype=np.int64)
     given = (count, _blas(dtype), flags.ctypes.data, _yield_address(), *arguments)
-    with one_blas_thread():
+    with _turn, one_blas_thread():
         others = [_pool(count).submit(kernel, thread, *given) for thread in range(1, count)]
         kernel(0, *given)
         for other in others:

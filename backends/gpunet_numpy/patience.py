@@ -1,0 +1,64 @@
+"""Plans of short epochs: plain NumPy first, compiled code once a run has gone on for long enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import array_api_compat.numpy as xp
+
+from gpunet.descent import Program, Reference
+from gpunet.plan import Plan
+from gpunet_numpy.fast import find
+
+# Loading compiled code takes about half a second, and compiling it, once a machine, some seconds.
+LOADING_SECONDS = 0.5
+SHORT_SECONDS = 0.05  # an epoch that plain NumPy does faster than this can wait for it
+# The estimate of that is coarse on purpose, and always the same, so that runs repeat exactly.
+FLOPS = 1e11  # of a few cores, in matrix products
+STEP_SECONDS = 50e-6  # per update, for everything but products
+
+
+def seconds(plan: Plan) -> float:
+    """About what an epoch takes plain NumPy."""
+    weights = sum(layer.inputs * layer.units for layer in plan.layers)
+    return 6.0 * weights * plan.examples / FLOPS + plan.steps * STEP_SECONDS
+
+
+class Patient:
+    """A program that changes to a compiled one when its run has lasted `LOADING_SECONDS`, by that estimate.
+
+    Parameters
+    ----------
+    plan : Plan
+    plain : callable ``(plan) -> Program``, or None
+        Makes what runs until then; None for the reference.
+    """
+
+    def __init__(self, plan: Plan, plain: Callable[[Plan], Program] | None) -> None:
+        self.plan = plan
+        self.program: Program = Reference(xp, plan) if plain is None else plain(plan)
+        self.name = self.program.name
+        self.left = LOADING_SECONDS
+
+    def __call__(
+        self,
+        parameters: Any,
+        state: Any,
+        X: Any,
+        Y: Any,
+        weights: Any,
+        order: Any,
+        coefficients: Any,
+        keys: Any,
+    ) -> Any:
+        """See :class:`gpunet.descent.Program`."""
+        if self.left <= 0:
+            self.left = float("inf")
+            compiled, _ = find(self.plan)
+            if compiled is not None:
+                self.program = compiled(self.plan)
+                self.name = f"{self.name}, then {self.program.name}"
+        used = X.shape[1] if order is None else order.shape[0]
+        self.left -= seconds(self.plan) * used / self.plan.examples
+        return self.program(parameters, state, X, Y, weights, order, coefficients, keys)
