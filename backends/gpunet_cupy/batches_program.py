@@ -53,7 +53,7 @@ class Batches:
         output = module(plan.dtype, "output", N=last, G=names[-1], LOSS=plan.loss.upper())
         self.output = output.get_function("output")
         sizes = {"WEIGHTS": self.flat.weights, "BIASES": self.flat.biases}
-        end = module(plan.dtype, "update", **rule(plan.optimizer), **sizes)
+        end = module(plan.dtype, "rule", "update", **rule(plan.optimizer), **sizes)
         self.update, self.finish = end.get_function("update"), end.get_function("finish")
         self.gather = Gather(plan.dtype, plan.layers[0].inputs, plan.batch_size)
 

@@ -1,14 +1,7 @@
 // The end of a step: parameters follow their gradients (C19, C20, C21), and the loss of the batch.
 //
 // All parameters lie in one array: W[1] … W[L], WEIGHTS numbers, then b[1] … b[L], BIASES numbers; slots likewise,
-// one array of them after the other. RULE and its constants DECAY, BETA1, BETA2, EPSILON are macros; what changes
-// from step to step is read from row `*step` of `coefficients`, COEFFICIENTS numbers each.
-
-#define PLAIN 0
-#define MOMENTUM 1
-#define NESTEROV 2
-#define ADAM 3
-#define RMSPROP 4
+// one array of them after the other. What changes from step to step is read from row `*step` of `coefficients`.
 
 // One thread a parameter. Gradients of the biases come as partial sums, (parts, BIASES).
 extern "C" __global__ void update(T* theta, T* slots, const T* gradient, const T* sums, int parts,
@@ -17,32 +10,13 @@ extern "C" __global__ void update(T* theta, T* slots, const T* gradient, const T
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= total) return;
     const T* c = coefficients + *step * COEFFICIENTS;
-    T p = theta[i], g;
+    T g = T(0);
     if (i < WEIGHTS) {
         g = gradient[i];
-        p = (T(1) - c[0] * T(DECAY)) * p;
     } else {
-        g = T(0);
         for (int part = 0; part < parts; ++part) g += sums[part * BIASES + i - WEIGHTS];
     }
-#if RULE == PLAIN
-    p -= c[0] * g;
-#elif RULE == MOMENTUM || RULE == NESTEROV
-    T v = T(BETA1) * slots[i] + T(1.0 - BETA1) * g;
-    slots[i] = v;
-    p -= c[0] * (RULE == NESTEROV ? T(BETA1) * v + T(1.0 - BETA1) * g : v);
-#elif RULE == ADAM
-    T v = T(BETA1) * slots[i] + T(1.0 - BETA1) * g;
-    T s = T(BETA2) * slots[total + i] + T(1.0 - BETA2) * g * g;
-    slots[i] = v;
-    slots[total + i] = s;
-    p -= c[1] * v / (c[2] * sqrt(s) + T(EPSILON));
-#else
-    T s = T(BETA1) * slots[i] + T(1.0 - BETA1) * g * g;
-    slots[i] = s;
-    p -= c[0] * g / (sqrt(s) + T(EPSILON));
-#endif
-    theta[i] = p;
+    follow(theta + i, slots + i, total, g, c, i < WEIGHTS);
 }
 
 // losses[*step] = J, the mean of the batch's `count` losses; then the next step begins. One block, whose shared

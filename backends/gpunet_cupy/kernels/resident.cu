@@ -1,0 +1,280 @@
+// Mini-batches with the weights resident: all steps of a call in one launch, on all multiprocessors at once.
+//
+// Every hidden layer is cut into tiles (tile.cu), one a thread block, whose weights and slots stay in its shared memory
+// from the first step to the last. A tile sees some of a layer's inputs: what it makes of them is a partial sum in
+// global memory, and whoever needs the sum adds the parts, in their order. The last layer is small. A warp takes one
+// example there: A[L − 1], outputs, loss, δ[L] and δ[L − 1]. Between the phases of a step all blocks wait for each other:
+//
+//     forward 1 | … | forward L − 1 | outputs | backward L − 1 | … | backward 1, and forward 1 of the next step
+//
+// Chunks of X come from afar, so each is on its way, into registers, while the one before it is used.
+//
+// Macros beside those of tile.cu and rule.cu: BATCH (examples a step), LOSS; BYTES and WORK, what the host takes shared
+// memory and `work` to need.
+
+__device__ constexpr int larger(int a, int b) { return a > b ? a : b; }
+
+// What one phase needs of shared memory for itself, behind the tiles:
+__device__ constexpr int at_deltas() { return at_tile(LAYERS); }
+__device__ constexpr int at_scratch() { return at_deltas() + CHUNK * DELTA_PITCH; }
+// Of the outputs: the last layer's weights and biases, and for each warp A[L − 1], z and y.
+__device__ constexpr int for_outputs() { return (OUTPUTS + WARPS) * stride(HIDDEN) + (1 + 2 * WARPS) * OUTPUTS; }
+static_assert(sizeof(T) * (at_scratch() + larger(for_outputs(), THREADS * 16)) == BYTES,
+              "the host reserves another amount of shared memory");
+
+// Global memory: partial sums of Z[l], A[l], partial sums of dA[l], δ[L − 1], δ[L], losses of the batch's examples.
+__device__ constexpr int at_parts(int l) {
+    int at = 0;
+    for (int i = 1; i < l; ++i) at += cols(i) * BATCH * stride(i);
+    return at;
+}
+__device__ constexpr int at_activations(int l) {
+    int at = at_parts(LAYERS);
+    for (int i = 1; i < l; ++i) at += BATCH * stride(i);
+    return at;
+}
+__device__ constexpr int at_parts_back(int l) {
+    int at = at_activations(LAYERS);
+    for (int i = 1; i < l; ++i) at += rows(i + 1) * BATCH * stride(i);
+    return at;
+}
+__device__ constexpr int at_delta_below() { return at_parts_back(HIDDEN); }
+__device__ constexpr int at_delta() { return at_delta_below() + BATCH * stride(HIDDEN); }
+__device__ constexpr int at_losses() { return at_delta() + BATCH * OUTPUTS; }
+static_assert(at_losses() + BATCH == WORK, "the host makes room for another amount of work");
+
+// The tile's columns of A[l − 1] for m examples: from the partial sums on the way forward, as kept on the way back.
+template <int l, bool KEPT>
+__device__ inline void take_activations(const Run& r, int first, int m) {
+    constexpr int QUADS = wide(l) / 4;
+    const T* b = r.theta + at_bias(l - 1);
+    for (int job = threadIdx.x; job < m * QUADS; job += THREADS) {
+        int e = job / QUADS, k = job % QUADS * 4, unit = col_of(l) * wide(l) + k;
+        int at = (first + e) * stride(l - 1) + unit;
+        Four a = {};
+        if (unit < stride(l - 1)) {
+            T* A = r.work + at_activations(l - 1) + at;
+            if (KEPT) {
+                a = four(A);
+            } else {
+#pragma unroll
+                for (int part = 0; part < cols(l - 1); ++part)
+                    add(a, four(r.work + at_parts(l - 1) + part * BATCH * stride(l - 1) + at));
+                for (int j = 0; j < 4; ++j)
+                    a.v[j] = unit + j < size(l - 1) ? activate(activation(l - 1), a.v[j] + b[unit + j]) : T(0);
+                if (row_of(l) == 0) put(A, a);
+            }
+        }
+        put(shared() + at_inputs(l) + e * pitch(l) + k, a);
+    }
+}
+
+// δ[l] of the tile's units for m examples.
+template <int l>
+__device__ inline void take_deltas(const Run& r, int first, int m) {
+    for (int job = threadIdx.x; job < m * (TALL / 4); job += THREADS) {
+        int e = job / (TALL / 4), n = job % (TALL / 4) * 4, unit = row_of(l) * TALL + n;
+        int at = (first + e) * stride(l) + unit;
+        Four d = {};
+        if (unit < stride(l)) {
+            if constexpr (l == HIDDEN) {
+                d = four(r.work + at_delta_below() + at);
+            } else {
+#pragma unroll
+                for (int part = 0; part < rows(l + 1); ++part)
+                    add(d, four(r.work + at_parts_back(l) + part * BATCH * stride(l) + at));
+                Four a = four(r.work + at_activations(l) + at);
+                for (int j = 0; j < 4; ++j) d.v[j] = backward_through(activation(l), d.v[j], a.v[j]);
+            }
+        }
+        put(shared() + at_deltas() + e * DELTA_PITCH + n, d);
+    }
+}
+
+template <int l>
+__device__ inline void forward(const Run& r, Held& held, unsigned* count, unsigned& passed) {
+    if (blockIdx.x < rows(l) * cols(l)) {
+        T* in = shared() + at_inputs(l);
+        T* Z = r.work + at_parts(l) + col_of(l) * BATCH * stride(l) + row_of(l) * TALL;
+        for (int first = 0; first < r.B; first += CHUNK) {
+            const int m = min(CHUNK, r.B - first);
+            __syncthreads();
+            if constexpr (l == 1) {
+                held.put_down(in);
+            } else {
+                take_activations<l, false>(r, first, m);
+            }
+            __syncthreads();
+            if constexpr (l == 1) {  // next: another chunk, the way back's first one, or the next step's
+                bool last = first + CHUNK >= r.B;
+                held.fetch_chunk(r, r.step + (last && BATCH <= CHUNK), last ? 0 : first + CHUNK);
+            }
+            product<l>(in, shared() + at_tile(l), Z + first * stride(l), m);
+        }
+    }
+    everyone(count, passed);
+    if constexpr (l < HIDDEN) forward<l + 1>(r, held, count, passed);
+}
+
+// A[L − 1], outputs, losses, δ[L] and δ[L − 1]: one warp an example.
+__device__ inline void outputs(const Run& r) {
+    constexpr int n = size(HIDDEN), wide = stride(HIDDEN);
+    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+    if (blockIdx.x >= r.B) return;
+    T* W = shared() + at_scratch();
+    T* a = W + OUTPUTS * wide + warp * wide;
+    T* b = W + (OUTPUTS + WARPS) * wide;
+    T* z = b + OUTPUTS + warp * 2 * OUTPUTS;
+    T* y = z + OUTPUTS;
+    for (int i = threadIdx.x; i < OUTPUTS * n; i += THREADS)
+        W[i / n * wide + i % n] = r.theta[at_weights(LAYERS) + i];
+    for (int k = threadIdx.x; k < OUTPUTS; k += THREADS) b[k] = r.theta[at_bias(LAYERS) + k];
+    __syncthreads();
+    for (int e = blockIdx.x + gridDim.x * warp; e < r.B; e += gridDim.x * WARPS) {
+        const long long source = source_of(r, r.at + e);
+        const T weight = r.weights ? r.weights[source] : T(1);
+        for (int i = lane * 4; i < wide; i += WARP * 4) {
+            Four sum = {};
+#pragma unroll
+            for (int part = 0; part < cols(HIDDEN); ++part)
+                add(sum, four(r.work + at_parts(HIDDEN) + (part * BATCH + e) * wide + i));
+            for (int j = 0; j < 4; ++j) {
+                T x = i + j < n ? sum.v[j] + r.theta[at_bias(HIDDEN) + i + j] : T(0);
+                sum.v[j] = i + j < n ? activate(activation(HIDDEN), x) : T(0);
+            }
+            put(a + i, sum);
+            put(r.work + at_activations(HIDDEN) + e * wide + i, sum);
+        }
+        for (int k = lane; k < OUTPUTS; k += WARP) y[k] = r.Y[source * OUTPUTS + k];
+        __syncwarp();
+#pragma unroll 2
+        for (int k = 0; k < OUTPUTS; ++k) {
+            T sum = T(0);
+            for (int i = lane; i < n; i += WARP) sum += W[k * wide + i] * a[i];
+            sum = warp_sum(sum);
+            if (lane == 0) z[k] = sum;
+        }
+        __syncwarp();
+        T L = output_delta(activation(LAYERS), LOSS, OUTPUTS, z, b, y, weight / T(r.B));
+        __syncwarp();
+        if (lane == 0) r.work[at_losses() + e] = weight * L;
+        for (int k = lane; k < OUTPUTS; k += WARP) r.work[at_delta() + e * OUTPUTS + k] = z[k];
+        for (int i = lane; i < wide; i += WARP) {
+            T d = T(0);
+            if (i < n)
+                for (int k = 0; k < OUTPUTS; ++k) d += W[k * wide + i] * z[k];
+            r.work[at_delta_below() + e * wide + i] = backward_through(activation(HIDDEN), d, a[i]);
+        }
+        __syncwarp();
+    }
+}
+
+// The last layer follows its gradient, and the step's loss is summed: one block takes one output and 32 units below.
+// Blocks count from the last one, which is the first without a tile.
+__device__ inline void follow_outputs(const Run& r) {
+    constexpr int n = size(HIDDEN), GROUPS = (n + WARP - 1) / WARP, TOTAL = at_bias(LAYERS + 1);
+    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+    T* sums = shared() + at_scratch();
+    const T* delta = r.work + at_delta();
+    for (int job = gridDim.x - 1 - blockIdx.x; job < OUTPUTS * GROUPS; job += gridDim.x) {
+        int k = job / GROUPS, unit = job % GROUPS * WARP + lane;
+        T g = T(0), db = T(0);
+#pragma unroll 8
+        for (int e = warp; e < r.B; e += WARPS) {
+            T d = delta[e * OUTPUTS + k];
+            if (unit < n) g += d * r.work[at_activations(HIDDEN) + e * stride(HIDDEN) + unit];
+            db += d;
+        }
+        __syncthreads();
+        sums[threadIdx.x] = g;
+        if (lane == 0) sums[THREADS + warp] = db;
+        __syncthreads();
+        if (warp == 0) {
+            g = db = T(0);
+            for (int w = 0; w < WARPS; ++w) g += sums[w * WARP + lane], db += sums[THREADS + w];
+            int W = at_weights(LAYERS) + k * n + unit, b = at_bias(LAYERS) + k;
+            if (unit < n) follow(r.theta + W, r.slots + W, TOTAL, g, r.c, true);
+            if (unit == 0) follow(r.theta + b, r.slots + b, TOTAL, db, r.c, false);
+        }
+    }
+    if (blockIdx.x == gridDim.x - 1 && warp == WARPS - 1) {
+        double J = 0.0;
+        for (int e = lane; e < r.B; e += WARP) J += r.work[at_losses() + e];
+        J = warp_sum(J);
+        if (lane == 0) r.losses[r.step] = T(J / r.B);
+    }
+}
+
+template <int l>
+__device__ inline void backward(const Run& r, Held& held, unsigned* count, unsigned& passed) {
+    constexpr int APART = TALL * pitch(l), TOTAL = at_bias(LAYERS + 1);
+    if (blockIdx.x < rows(l) * cols(l)) {
+        const T *in = shared() + at_inputs(l), *delta = shared() + at_deltas();
+        T* W = shared() + at_tile(l);
+        const bool biases = col_of(l) == 0 && threadIdx.x < TALL;
+        Gradient<l> dW;
+        T db = T(0);
+        dW.clear();
+        for (int first = 0; first < r.B; first += CHUNK) {
+            const int m = min(CHUNK, r.B - first);
+            __syncthreads();
+            take_deltas<l>(r, first, m);
+            if (BATCH > CHUNK) {  // else the inputs are still there
+                if constexpr (l == 1) {
+                    held.put_down(shared() + at_inputs(l));
+                } else {
+                    take_activations<l, true>(r, first, m);
+                }
+            }
+            __syncthreads();
+            if constexpr (l == 1 && BATCH > CHUNK) {
+                bool last = first + CHUNK >= r.B;
+                held.fetch_chunk(r, r.step + last, last ? 0 : first + CHUNK);
+            }
+            if constexpr (l > 1) {
+                T* dA = r.work + at_parts_back(l - 1) + (row_of(l) * BATCH + first) * stride(l - 1);
+                product_back<l>(delta, W, dA + col_of(l) * wide(l), m);
+            }
+            dW.accumulate(in, delta, m);
+            if (biases)
+                for (int e = 0; e < m; ++e) db += delta[e * DELTA_PITCH + threadIdx.x];
+        }
+        dW.gather(shared() + at_scratch());
+        if (dW.group() == 0)
+#pragma unroll
+            for (int i = 0; i < Gradient<l>::EACH; ++i)
+#pragma unroll
+                for (int j = 0; j < 4; ++j) {
+                    T* p = W + (dW.unit() + i) * pitch(l) + dW.input() + j;
+                    follow(p, p + APART, APART, dW.g[i][j], r.c, true);
+                }
+        const int unit = row_of(l) * TALL + threadIdx.x, b = at_bias(l) + unit;
+        if (biases && unit < size(l)) follow(r.theta + b, r.slots + b, TOTAL, db, r.c, false);
+    }
+    if constexpr (l == HIDDEN) follow_outputs(r);
+    if constexpr (l > 1) {
+        everyone(count, passed);
+        backward<l - 1>(r, held, count, passed);
+    }
+}
+
+// All steps of `used` examples. theta and slots are read and written, losses[t] gets J of step t; `count` is 0.
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
+    train(const T* X, const T* Y, const T* weights, const int* order, int used, const T* coefficients, T* theta,
+          T* slots, T* work, T* losses, unsigned* count) {
+    Run r = {X, Y, weights, order, theta, slots, work, losses, used, coefficients, 0, 0, 0};
+    unsigned passed = 0;
+    Held held;
+    held.fetch_chunk(r, 0, 0);
+    carry<1, false>(r);
+    for (; r.at < used; ++r.step, r.at += BATCH) {
+        r.B = min(BATCH, used - r.at);
+        r.c = coefficients + r.step * COEFFICIENTS;
+        forward<1>(r, held, count, passed);
+        outputs(r);
+        everyone(count, passed);
+        backward<HIDDEN>(r, held, count, passed);
+    }
+    __syncthreads();
+    carry<1, true>(r);
+}
