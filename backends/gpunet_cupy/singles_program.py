@@ -41,7 +41,8 @@ class Layout:
         lanes = next(n for n in (1, 2, 4, 8, 16) if n >= outputs)
         columns = tiles.grid[0][1]
         self.blocks = tiles.blocks + 1
-        sequence = K * (WIDEST + K + 2 * outputs + 2) + 2 * WIDEST + 2 * WIDEST // 32 * lanes + outputs
+        sequence = K * (WIDEST + K + 2 * outputs + 2) + 2 * WIDEST + 2 * WIDEST // 32 * lanes
+        sequence += (outputs + 1) * WIDEST + 2 * outputs
         itemsize = np.dtype(tiles.plan.dtype).itemsize
         self.shared = itemsize * max(sequence, tiles.shared(K, THREADS))
         self.work = (columns + 2) * K * tiles.strides[1] + 2 * K * K

@@ -62,7 +62,7 @@ def array():
 @pytest.fixture
 def kernel(cpu, thread_order):
     def get(dtype, module, name, **macros):
-        return cpu.RawModule(code=source(dtype, module, **macros)).get_function(name)
+        return cpu.RawModule(code=source(dtype, *module.split(), **macros)).get_function(name)
 
     return get
 
@@ -173,7 +173,7 @@ def test_update(optimizer, dtype, kernel, array, rng):
     kept = np.abs(rng.normal(size=(slots, weights + biases))).astype(dtype)
     c = np.array([optimizer.coefficients(i, 10, i) for i in range(4)], dtype=dtype)
     theta, after = array(np.concatenate([W, b]).ravel(), dtype), array(kept, dtype)
-    run = kernel(dtype, "update", "update", **rule(optimizer), WEIGHTS=weights, BIASES=biases)
+    run = kernel(dtype, "rule update", "update", **rule(optimizer), WEIGHTS=weights, BIASES=biases)
     launch(run, weights + biases, theta, after, dW, sums, np.int32(parts), c, np.full(1, 2, np.int32))
     state = [tuple(tuple(k[s][:, None] for k in kept) for s in (slice(weights), slice(weights, None)))]
     gradients = [(dW, sums.sum(axis=0)[:, None])]
@@ -191,7 +191,7 @@ def test_finish(count, dtype, kernel, array, rng):
         array.empty(4, dtype),
         np.full(1, 2, np.int32),
     )
-    run = kernel(dtype, "update", "finish", **rule(gn.Adam()), WEIGHTS=1, BIASES=1)
+    run = kernel(dtype, "rule update", "finish", **rule(gn.Adam()), WEIGHTS=1, BIASES=1)
     run((1,), (64,), (values, np.int32(count), losses, step), shared_mem=8 * 64)
     assert step[0] == 3 and near(losses[2], values.mean(dtype="float64"), dtype)
     assert np.isnan(losses[[0, 1, 3]]).all()

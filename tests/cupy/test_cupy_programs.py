@@ -4,60 +4,11 @@ import array_api_compat.numpy as xp
 import numpy as np
 import pytest
 
+from plans import DESCENTS, NETWORKS, OTHERS, arguments, differences, flat, plan_of
+
 import gpunet as gn
 from gpunet.descent import Reference
 from gpunet.plan import Layer, Plan
-
-NETWORKS = {  # one to three layers, more units than a warp, every hidden activation
-    "sigmoid-softmax": ((7, "sigmoid"), (3, "softmax"), "cross_entropy"),
-    "relu-tanh-sigmoid": ((40, "relu"), (5, "tanh"), (2, "sigmoid"), "logistic"),
-    "linear": ((4, "identity"), "squared_error"),
-    "softmax": ((35, "softmax"), "cross_entropy"),
-    "leaky-absolute": ((6, "leaky_relu"), (1, "identity"), "absolute_error"),
-    "selu-elu-squares": ((9, "selu"), (33, "elu"), (2, "softplus"), "squared_error"),
-}
-DESCENTS = {
-    "plain": gn.GradientDescent(0.05),
-    "decay": gn.GradientDescent(0.05, weight_decay=0.1),
-    "momentum": gn.GradientDescent(gn.Cosine(0.05), 0.9, weight_decay=0.01),
-    "nesterov": gn.GradientDescent(gn.Cosine(0.05), 0.9, nesterov=True, weight_decay=0.01),
-}
-OTHERS = {"adam": gn.Adam(0.01), "adamw": gn.AdamW(gn.Cosine(0.01)), "rmsprop": gn.RMSprop(0.01)}
-
-
-def plan_of(network, optimizer, batch_size, dtype="float64", weighted=False, examples=75):
-    *described, loss = NETWORKS[network]
-    sizes = [11, *(units for units, _ in described)]
-    layers = tuple(Layer(sizes[l], units, name) for l, (units, name) in enumerate(described))
-    return Plan(layers, loss, optimizer, examples, batch_size, dtype, weighted)
-
-
-def arguments(plan, shuffled=True, used=None, seed=0):
-    """Parameters, state and data of a plan, drawn with a seed, as a program takes them."""
-    rng = np.random.default_rng([seed, plan.batch_size])
-    m, k = plan.examples, plan.layers[-1].units
-
-    def draw(*shape):
-        return rng.standard_normal(shape).astype(plan.dtype)
-
-    parameters = [
-        (draw(l.units, l.inputs) / np.sqrt(l.inputs).astype(plan.dtype), draw(l.units, 1))
-        for l in plan.layers
-    ]
-    slots = plan.optimizer.slots
-    state = [
-        tuple(tuple(np.abs(draw(*p.shape)) / 100 for _ in range(slots)) for p in pair) for pair in parameters
-    ]
-    rows = {
-        "cross_entropy": lambda: np.eye(k)[rng.integers(0, k, m)],
-        "logistic": lambda: rng.integers(0, 2, (m, k)),
-    }.get(plan.loss, lambda: draw(m, k))()
-    X, Y = draw(m, plan.layers[0].inputs), np.ascontiguousarray(rows, dtype=plan.dtype)
-    weights = rng.uniform(0.5, 2.0, (1, m)).astype(plan.dtype) if plan.weighted else None
-    order = rng.permutation(m).astype(np.int32)[:used] if shuffled else None
-    steps = [plan.optimizer.coefficients(i, 100, i) for i in range(plan.steps)]
-    return parameters, state, X.T, Y.T, weights, order, np.array(steps, dtype=plan.dtype), None
-
 
 def on_device(fake, value):
     if isinstance(value, tuple | list):
@@ -65,27 +16,21 @@ def on_device(fake, value):
     return fake.to_device(value)
 
 
-def flat(value):
-    if isinstance(value, tuple | list):
-        return np.concatenate([flat(one) for one in value] or [np.empty(0)])
-    return np.asarray(value, dtype="float64").ravel()
-
-
 def check(fake, program, plan, **chosen):
     given = arguments(plan, **chosen)
     device = on_device(fake, list(given))
     got, wanted = program(*device), Reference(xp, plan)(*given)
     assert np.array_equal(flat(device[:2]), flat(given[:2])), "a program changed what it was given"
-    tolerance = 1e-10 if plan.dtype == "float64" else 1e-4
-    for name, a, b in zip(("parameters", "state", "losses"), got, wanted, strict=True):
-        assert flat(a).shape == flat(b).shape
-        assert np.allclose(flat(a), flat(b), rtol=tolerance, atol=tolerance), name
+    assert differences(plan, got, wanted) == []
     assert all(p.dtype == plan.dtype for pair in got[0] for p in pair)
     assert all(
         p.shape == q.shape for a, b in zip(got[0], wanted[0], strict=True) for p, q in zip(a, b, strict=True)
     )
     assert got[2].dtype == plan.dtype
     return got
+
+
+SHALLOW = [name for name in NETWORKS if len(NETWORKS[name]) < 5]
 
 
 def blocks(plan):
@@ -102,7 +47,7 @@ def batches(plan):
     return Batches(plan)
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", SHALLOW)
 def test_blocks_of_single_examples(network, fake, thread_order):
     plan = plan_of(network, DESCENTS["plain"], 1)
     check(fake, blocks(plan), plan)
@@ -130,6 +75,77 @@ def test_blocks_shrink_to_the_shared_memory_there_is(fake, monkeypatch):
     program = blocks(plan)
     assert 0 < program.block < 63 and program.block % 3 == 0 and program.bytes <= 20_000
     check(fake, program, plan)
+
+
+def resident(plan):
+    from gpunet_cupy.resident_program import Resident
+
+    assert Resident.uncovered(plan) is None
+    return Resident(plan)
+
+
+def singles(plan):
+    from gpunet_cupy.singles_program import Singles
+
+    assert Singles.uncovered(plan) is None
+    return Singles(plan)
+
+
+DEEP = [name for name in NETWORKS if len(NETWORKS[name]) > 2]
+ONE_HIDDEN = [name for name in NETWORKS if len(NETWORKS[name]) == 3]
+
+
+@pytest.mark.parametrize("network", DEEP)
+def test_resident(network, fake, thread_order):
+    for size in (1, 40):
+        plan = plan_of(network, DESCENTS["plain"], size, weighted=size > 1)
+        program = resident(plan)
+        check(fake, program, plan)
+        check(fake, program, plan, shuffled=False)
+
+
+@pytest.mark.parametrize("optimizer", [*DESCENTS.values(), *OTHERS.values()], ids=[*DESCENTS, *OTHERS])
+def test_resident_with_every_rule(optimizer, fake):
+    plan = plan_of("relu-tanh-sigmoid", optimizer, 32)
+    check(fake, resident(plan), plan)
+
+
+@pytest.mark.parametrize(("dtype", "inputs", "little"), [("float32", 130, 80), ("float64", 131, 160)])
+def test_resident_in_many_tiles_and_chunks(dtype, inputs, little, fake, monkeypatch):
+    """Layers of several rows and columns of tiles, whether all examples of a step fit or not."""
+    monkeypatch.setitem(fake.Device.attributes, "MultiProcessorCount", 14)
+    plan = plan_of("three-hidden", OTHERS["adamw"], 60, dtype, examples=150, inputs=inputs)
+    chunks = set()
+    for room in (227, little):
+        monkeypatch.setitem(fake.Device.attributes, "MaxSharedMemoryPerBlockOptin", room * 1024)
+        program = resident(plan)
+        chunks.add(program.layout.chunk)
+        assert program.layout.blocks == 14
+        check(fake, program, plan)
+        check(fake, program, plan, used=130)
+    assert len(chunks) == 2
+
+
+@pytest.mark.parametrize("network", ONE_HIDDEN)
+def test_singles(network, fake, thread_order):
+    plan = plan_of(network, DESCENTS["plain"], 1, weighted=True)
+    program = singles(plan)
+    check(fake, program, plan)
+    check(fake, program, plan, shuffled=False)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_singles_in_many_tiles(dtype, fake, monkeypatch):
+    monkeypatch.setitem(fake.Device.attributes, "MultiProcessorCount", 11)
+    plan = plan_of("wide", gn.GradientDescent(gn.Cosine(0.05)), 1, dtype, examples=150, inputs=130)
+    check(fake, singles(plan), plan)
+
+
+def test_too_large_for_shared_memory(fake):
+    from gpunet_cupy.resident_program import Resident
+
+    plan = plan_of("wide", OTHERS["adam"], 32, inputs=5000)
+    assert Resident.uncovered(plan) == "the weights do not fit into shared memory"
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -161,12 +177,12 @@ def test_full_batch_needs_no_order(dtype, fake):
 @pytest.mark.parametrize("used", [64, 33])
 def test_the_first_part_of_an_epoch(used, fake):
     plan = plan_of("sigmoid-softmax", DESCENTS["momentum"], 2)
-    for make in (blocks, batches):
+    for make in (blocks, batches, resident):
         check(fake, make(plan), plan, used=used)
 
 
 def test_a_run_repeats_bit_for_bit(fake):
-    for make, size in ((blocks, 1), (batches, 32)):
+    for make, size in ((blocks, 1), (batches, 32), (resident, 32)):
         plan = plan_of("relu-tanh-sigmoid", DESCENTS["momentum"], size, "float32")
         program = make(plan)
         first, second = (flat(program(*on_device(fake, list(arguments(plan))))) for _ in range(2))
@@ -175,8 +191,10 @@ def test_a_run_repeats_bit_for_bit(fake):
 
 def test_non_finite_numbers_come_through(fake):
     """Divergence must show: a maximum or a comparison must not swallow NaN."""
-    for network in NETWORKS:
-        for make, size in ((blocks, 1), (batches, 20)):
+    for network in SHALLOW:
+        for make, size in ((blocks, 1), (batches, 20), (resident, 20), (singles, 1)):
+            if make is resident and network not in DEEP or make is singles and network not in ONE_HIDDEN:
+                continue
             plan = plan_of(network, DESCENTS["plain"], size)
             given = list(arguments(plan))
             W, b = given[0][0]

@@ -22,30 +22,20 @@ struct Sequence {
     T Y[CHUNK][OUTPUTS];
     T weight[CHUNK], rate[CHUNK];
     T zero[OUTPUTS];
+    T W[OUTPUTS][HALF], b[HALF], b_out[OUTPUTS];  // W[2], b[1], b[2], kept from block to block
 };
 
-// What thread n keeps from block to block: column n of W[2], b[1] of unit n, b[2] of its lane's output.
-struct Kept {
-    T W[OUTPUTS], b, b_out;
-};
-
-// Sums over the lanes of a warp: lane i gets that of v[i mod N].
-template <int N>
-__device__ inline T warp_sums(T (&v)[N]) {
-    const int lane = threadIdx.x % WARP;
+// Sums over the lanes of a warp: lane i gets that of v[i mod 2 half]. Each half of the lanes sends what the other keeps.
+template <int half>
+__device__ inline T warp_sums(T* v) {
+    if constexpr (half == 0) return v[0];
+    const bool upper = threadIdx.x & half;
 #pragma unroll
-    for (int half = N / 2; half > 0; half /= 2) {
-        const bool upper = lane & half;
-#pragma unroll
-        for (int i = 0; i < half; ++i) {
-            T mine = upper ? v[half + i] : v[i], other = upper ? v[i] : v[half + i];
-            v[i] = mine + __shfl_xor_sync(ALL_LANES, other, half);
-        }
+    for (int i = 0; i < half; ++i) {
+        T mine = upper ? v[half + i] : v[i], other = upper ? v[i] : v[half + i];
+        v[i] = mine + __shfl_xor_sync(ALL_LANES, other, half);
     }
-    T sum = v[0];
-#pragma unroll
-    for (int offset = N; offset < WARP; offset *= 2) sum += __shfl_xor_sync(ALL_LANES, sum, offset);
-    return sum;
+    return warp_sums<half / 2>(v);
 }
 
 // ∂L/∂z of output k in the lanes k, k + LANES, …; 0 in lanes without an output.
@@ -79,7 +69,7 @@ __device__ inline T worked_ahead(const Sequence& s, int j, int known, int n) {
 
 // The steps of `count` examples from position `begin` on. P and E (count, stride(1)), G (CHUNK, CHUNK), of which the part
 // below the diagonal is read; E gets −α δ[1].
-__device__ inline void sequence(const Run& r, Kept& kept, int begin, int count, const T* P, const T* G, T* E) {
+__device__ inline void sequence(const Run& r, int begin, int count, const T* P, const T* G, T* E) {
     Sequence& s = *reinterpret_cast<Sequence*>(memory);
     const int n = threadIdx.x % HALF, lane = threadIdx.x % WARP, k = lane % LANES;
     const bool ours = threadIdx.x < HALF, real = n < size(1);
@@ -94,6 +84,9 @@ __device__ inline void sequence(const Run& r, Kept& kept, int begin, int count, 
     for (int i = threadIdx.x / HALF; i < count; i += 2) s.D[i][n] = real ? P[i * stride(1) + n] : T(0);
     for (int i = threadIdx.x; i < count * CHUNK; i += THREADS)
         if (i % CHUNK < i / CHUNK) (&s.c[0][0])[i] = -r.c[begin + i % CHUNK] * G[i];
+    T W[OUTPUTS], b = s.b[n], b_out = k < OUTPUTS ? s.b_out[k] : T(0);
+#pragma unroll
+    for (int i = 0; i < OUTPUTS; ++i) W[i] = s.W[i][n];
     __syncthreads();
     if (ours)
         for (int j = 0; j < 2 && j < count; ++j) s.ahead[j][n] = s.D[j][n];
@@ -101,38 +94,46 @@ __device__ inline void sequence(const Run& r, Kept& kept, int begin, int count, 
     for (int j = 0; j < count; ++j) {
         T a = T(0);
         if (ours && n / WARP < ACTIVE) {
-            T z = s.ahead[j % 2][n] + kept.b;
+            T z = s.ahead[j % 2][n] + b;
             if (j > 1) z += s.c[j][j - 2] * before;
             if (j > 0) z += s.c[j][j - 1] * last;
             a = real ? activate(activation(1), z) : T(0);
             T out[LANES];
 #pragma unroll
-            for (int i = 0; i < LANES; ++i) out[i] = i < OUTPUTS ? kept.W[i < OUTPUTS ? i : 0] * a : T(0);
-            T sum = warp_sums<LANES>(out);
+            for (int i = 0; i < LANES; ++i) out[i] = i < OUTPUTS ? W[i < OUTPUTS ? i : 0] * a : T(0);
+            T sum = warp_sums<LANES / 2>(out);
+#pragma unroll
+            for (int offset = LANES; offset < WARP; offset *= 2) sum += __shfl_xor_sync(ALL_LANES, sum, offset);
             if (lane < LANES) s.part[j % 2][n / WARP][lane] = sum;
         }
         __syncthreads();
         if (ours && n / WARP < ACTIVE) {
-            T z = kept.b_out;
+            T z = b_out;
 #pragma unroll
             for (int warp = 0; warp < ACTIVE; ++warp) z += s.part[j % 2][warp][k];
             if (threadIdx.x < OUTPUTS) s.z[j][threadIdx.x] = z;
             T delta = s.weight[j] * lane_delta(z, k < OUTPUTS ? s.Y[j][k] : T(0)), d = T(0);
             const T rate = s.rate[j];
-            kept.b_out -= rate * delta;
+            b_out -= rate * delta;
 #pragma unroll
             for (int i = 0; i < OUTPUTS; ++i) {
                 T up = __shfl_sync(ALL_LANES, delta, i);
-                d += kept.W[i] * up;
-                kept.W[i] -= rate * up * a;
+                d += W[i] * up;
+                W[i] -= rate * up * a;
             }
             before = last;
             last = backward_through(activation(1), d, a);
-            kept.b -= rate * last;
+            b -= rate * last;
             s.D[j][n] = last;
         } else if (!ours && n / WARP < ACTIVE && j + 2 < count) {
             s.ahead[j % 2][n] = worked_ahead(s, j + 2, j, n);
         }
+    }
+    if (ours) {
+#pragma unroll
+        for (int i = 0; i < OUTPUTS; ++i) s.W[i][n] = W[i];
+        s.b[n] = b;
+        if (n < OUTPUTS) s.b_out[n] = b_out;
     }
     __syncthreads();
     for (int i = threadIdx.x / HALF; i < count; i += 2)

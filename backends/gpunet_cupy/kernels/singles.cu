@@ -66,21 +66,18 @@ __device__ inline void add_steps(const T* work, int count) {
             for (int j = 0; j < 4; ++j) W[(dW.unit() + i) * pitch(1) + dW.input() + j] += dW.g[i][j];
 }
 
-// What the last thread block keeps, from theta or back to it.
+// The last layer and the biases, which the last thread block keeps, from theta or back to it.
 template <bool BACK>
-__device__ inline void carry_kept(const Run& r, Kept& kept) {
-    const int n = threadIdx.x, k = n % WARP % LANES;
-    if (!BACK && k < OUTPUTS) kept.b_out = r.theta[at_bias(2) + k];
-    if (BACK && n < OUTPUTS) r.theta[at_bias(2) + n] = kept.b_out;
-    if (n >= size(1)) return;
-#pragma unroll
-    for (int i = 0; i < OUTPUTS; ++i) {
-        T* W = r.theta + at_weights(2) + i * size(1) + n;
-        if (BACK) *W = kept.W[i];
-        else kept.W[i] = *W;
+__device__ inline void carry_rest(const Run& r) {
+    Sequence& s = *reinterpret_cast<Sequence*>(memory);
+    for (int i = threadIdx.x; i < (OUTPUTS + 1) * HALF + OUTPUTS; i += THREADS) {
+        int row = i / HALF, n = i % HALF;
+        T* here = row < OUTPUTS ? &s.W[row][n] : row == OUTPUTS ? &s.b[n] : &s.b_out[n];
+        T* there = r.theta + (row < OUTPUTS ? at_weights(2) + row * size(1) : at_bias(row - OUTPUTS + 1)) + n;
+        bool real = row > OUTPUTS || n < size(1);
+        if (!BACK) *here = real ? *there : T(0);
+        else if (real) *there = *here;
     }
-    if (BACK) r.theta[at_bias(1) + n] = kept.b;
-    else kept.b = r.theta[at_bias(1) + n];
 }
 
 // All steps of `used` examples. theta is read and written, losses[t] gets J of step t; `count` is 0.
@@ -91,10 +88,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     const bool tile = blockIdx.x < rows(1) * cols(1), last = blockIdx.x == gridDim.x - 1;
     unsigned passed = 0;
     Held held;
-    Kept kept = {};
     if (tile) held.fetch(r, 0, min(CHUNK, used));
     if (tile) carry<1, false>(r);
-    if (last) carry_kept<false>(r, kept);
+    if (last) carry_rest<false>(r);
     products_of_examples(r, 0, min(CHUNK, used), work + at_G(0), gridDim.x);
     for (int begin = 0, block = 0; begin < used; begin += CHUNK, ++block) {
         const int now = min(CHUNK, used - begin), next = min(CHUNK, used - begin - CHUNK);
@@ -109,7 +105,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
         add_parts(work, now);
         everyone(count, passed);
         if (last) {
-            sequence(r, kept, begin, now, work + at_P(), work + at_G(block), work + at_E());
+            sequence(r, begin, now, work + at_P(), work + at_G(block), work + at_E());
         } else {
             if (tile) held.fetch(r, begin + CHUNK, next);
             products_of_examples(r, begin + CHUNK, next, work + at_G(block + 1), gridDim.x - 1);
@@ -119,5 +115,5 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     }
     __syncthreads();
     if (tile) carry<1, true>(r);
-    if (last) carry_kept<true>(r, kept);
+    if (last) carry_rest<true>(r);
 }

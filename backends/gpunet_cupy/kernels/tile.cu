@@ -45,7 +45,7 @@ __device__ inline void product(const T* in, const T* W, T* Z, int m) {
     constexpr int LANES = TALL / 4, APART = THREADS / LANES, EACH = CHUNK / APART;
     const int n = threadIdx.x % LANES, e = threadIdx.x / LANES;
     T z[EACH][4] = {};
-#pragma unroll 4
+#pragma unroll 1
     for (int k = 0; k < wide(l); k += 4) {
         Four w[4];
 #pragma unroll
