@@ -18,6 +18,7 @@ from gpunet_cupy.tiles import Tiles, cut, up
 
 LARGEST = 1024  # examples a step; larger batches are for cuBLAS
 THREADS = 256
+OUTPUTS, COLUMNS = 32, 64  # of the network; and weights of the last layer that a thread keeps, at most
 CHUNKS = (128, 96, 64, 32)  # examples that are in shared memory at a time
 
 
@@ -41,13 +42,11 @@ class Layout:
     """
 
     def __init__(self, tiles: Tiles, multiprocessors: int, chunk: int) -> None:
-        plan, n, stride, warps = tiles.plan, tiles.sizes, tiles.strides, THREADS // 32
+        plan, n, stride = tiles.plan, tiles.sizes, tiles.strides
         self.batch, self.chunk = min(plan.batch_size, plan.examples), chunk
         jobs = n[-1] * -(-n[-2] // 32)  # of following the last layer's gradient
         self.blocks = min(max(tiles.blocks, self.batch, jobs), multiprocessors)
-        outputs = (n[-1] + warps) * stride[-2] + (1 + 2 * warps) * n[-1]
-        reals = tiles.shared(chunk, THREADS) + max(outputs - 16 * THREADS, 0)
-        self.shared = np.dtype(plan.dtype).itemsize * reals
+        self.shared = np.dtype(plan.dtype).itemsize * tiles.shared(chunk, THREADS)
         of_an_example = sum((columns + 1) * stride[l + 1] for l, (_, columns) in enumerate(tiles.grid))
         of_an_example += sum(rows * stride[l + 1] for l, (rows, _) in enumerate(tiles.grid[1:]))
         self.work = self.batch * (of_an_example + stride[-2] + n[-1] + 1)
@@ -87,7 +86,7 @@ class Resident:
         assert found is not None
         tiles, self.layout = found
         self.plan, self.device, self.flat = plan, device, Flat(plan)
-        sources = ("rule", "grid", "tile", "hold", "resident")
+        sources = ("rule", "grid", "tile", "hold", "lanes", "head", "resident")
         made = module(plan.dtype, *sources, **tiles.macros(), **self.layout.macros())
         self.train = made.get_function("train")
         self.work: Any = None
@@ -108,6 +107,9 @@ class Resident:
             return "there is no hidden layer"
         if plan.batch_size > LARGEST:
             return f"batches above {LARGEST} keep cuBLAS busy"
+        below, outputs = plan.layers[-1].inputs, plan.layers[-1].units
+        if outputs > OUTPUTS or -(-below // THREADS) * outputs > COLUMNS:
+            return f"{outputs} outputs from {below} units do not fit into registers"
         if uncovered(plan):
             return uncovered(plan)
         return None if cls._layout(plan, device) else "the weights do not fit into shared memory"

@@ -19,7 +19,8 @@ from gpunet_cupy.tiles import Tiles, cut
 
 BLOCK = 64  # examples
 THREADS = 512
-WIDEST = THREADS // 2  # units of the hidden layer
+STEPPING = 128  # threads that take the steps
+WIDEST = 256  # units of the hidden layer, at most
 OUTPUTS = 16  # of the network, at most
 
 
@@ -38,11 +39,11 @@ class Layout:
 
     def __init__(self, tiles: Tiles) -> None:
         K, outputs = BLOCK, tiles.sizes[2]
-        lanes = next(n for n in (1, 2, 4, 8, 16) if n >= outputs)
+        lanes = next(n for n in (4, 8, 16) if n >= outputs)
         columns = tiles.grid[0][1]
         self.blocks = tiles.blocks + 1
-        sequence = K * (WIDEST + K + 2 * outputs + 2) + 2 * WIDEST + 2 * WIDEST // 32 * lanes
-        sequence += (outputs + 1) * WIDEST + 2 * outputs
+        sequence = 2 * STEPPING // 32 * lanes + K * (WIDEST + K + 2 * outputs + 2)
+        sequence += (2 + outputs + 1) * WIDEST + outputs
         itemsize = np.dtype(tiles.plan.dtype).itemsize
         self.shared = itemsize * max(sequence, tiles.shared(K, THREADS))
         self.work = (columns + 2) * K * tiles.strides[1] + 2 * K * K
@@ -77,7 +78,7 @@ class Singles:
         assert found is not None
         tiles, self.layout = found
         self.plan, self.device, self.flat = plan, device, Flat(plan)
-        sources = ("rule", "grid", "tile", "hold", "sequence", "singles")
+        sources = ("rule", "grid", "tile", "hold", "lanes", "sequence", "singles")
         made = module(plan.dtype, *sources, **tiles.macros(), **self.layout.macros())
         self.train = made.get_function("train")
         self.work: Any = None

@@ -48,7 +48,7 @@ class Tiles:
     def shared(self, chunk: int, threads: int) -> int:
         """Numbers of shared memory: tiles, inputs and δ of a chunk, and the sums of a gradient's groups."""
         kept = TALL * (1 + self.plan.optimizer.slots) + chunk
-        return sum(pitch(wide) * kept for wide in self.wide) + chunk * (TALL + 4) + 16 * threads
+        return sum(pitch(wide) * kept for wide in self.wide) + chunk * (TALL + 4) + 32 * threads
 
     def macros(self) -> dict[str, Macro]:
         """What tile.cu wants to know."""

@@ -110,7 +110,7 @@ def test_resident_with_every_rule(optimizer, fake):
     check(fake, resident(plan), plan)
 
 
-@pytest.mark.parametrize(("dtype", "inputs", "little"), [("float32", 130, 80), ("float64", 131, 160)])
+@pytest.mark.parametrize(("dtype", "inputs", "little"), [("float32", 130, 100), ("float64", 131, 190)])
 def test_resident_in_many_tiles_and_chunks(dtype, inputs, little, fake, monkeypatch):
     """Layers of several rows and columns of tiles, whether all examples of a step fit or not."""
     monkeypatch.setitem(fake.Device.attributes, "MultiProcessorCount", 14)
@@ -203,11 +203,11 @@ def test_non_finite_numbers_come_through(fake):
 
 
 def test_short_of_memory_a_smaller_piece_is_tried(fake, monkeypatch):
-    plan = plan_of("sigmoid-softmax", DESCENTS["plain"], 1000, examples=1000)
-    monkeypatch.setitem(fake.MEMORY, "room", 400 * 7 * 8)  # A[1] of at most 400 examples
+    plan = plan_of("sigmoid-softmax", DESCENTS["plain"], 4000, examples=4000)
+    monkeypatch.setitem(fake.MEMORY, "room", 1500 * 7 * 8)  # A[1] of at most 1,500 examples
     program = batches(plan)
     check(fake, program, plan)
-    assert program.piece == 256
+    assert program.piece == 1000
     monkeypatch.setitem(fake.MEMORY, "room", 8)
     with pytest.raises(MemoryError):
         batches(plan)(*on_device(fake, list(arguments(plan))))

@@ -64,6 +64,13 @@ __device__ inline T loss_through(int g, int loss, T a, T y) {
     return backward_through(g, e > T(0) ? T(1) : e < T(0) ? T(-1) : e, a);
 }
 
+// L of one output, likewise; z is what a logistic loss is exact from.
+__device__ inline T loss_of(int loss, T z, T a, T y) {
+    T e = a - y;
+    if (loss == LOGISTIC) return (z > T(0) ? z : T(0)) - z * y + log1p(exp(-fabs(z)));
+    return loss == SQUARED_ERROR ? T(0.5) * e * e : fabs(e);
+}
+
 // Sums and maxima over the lanes of a warp, in an order that never changes; every lane gets the result.
 template <class V>
 __device__ inline V warp_sum(V x) {
@@ -96,9 +103,8 @@ __device__ inline T output_delta(int g, int loss, int n, T* z, const T* b, const
         return warp_sum(L) + warp_sum(mass) * log(total);
     }
     for (int k = lane; k < n; k += WARP) {
-        T x = z[k] + b[k], a = activate(g, x), e = a - y[k];
-        if (loss == LOGISTIC) L += (x > T(0) ? x : T(0)) - x * y[k] + log1p(exp(-fabs(x)));
-        else L += loss == SQUARED_ERROR ? T(0.5) * e * e : fabs(e);
+        T x = z[k] + b[k], a = activate(g, x);
+        L += loss_of(loss, x, a, y[k]);
         z[k] = loss_through(g, loss, a, y[k]) * scale;
     }
     return warp_sum(L);

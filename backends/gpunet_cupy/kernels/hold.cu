@@ -37,37 +37,49 @@ struct Run {
     int step, at, B;  // its number, its first position in the order, its examples
 };
 
-__device__ inline long long source_of(const Run& r, int position) {
-    return r.order ? r.order[position] : position;
-}
+__device__ inline int source_of(const Run& r, int position) { return r.order ? r.order[position] : position; }
 
 __device__ inline T* shared() { return reinterpret_cast<T*>(memory); }
 
 // One chunk of the tile's columns of X, on its way through registers.
 struct Held {
     static constexpr int QUADS = wide(1) / 4, EACH = (CHUNK * QUADS + THREADS - 1) / THREADS;
+    int row[EACH], expected;
     Four x[EACH];
 
-    __device__ inline void fetch(const Run& r, int position, int m) {
+    __device__ inline int example(int i) const { return (threadIdx.x + i * THREADS) / QUADS; }
+    __device__ inline int input(int i) const {
+        return col_of(1) * wide(1) + (threadIdx.x + i * THREADS) % QUADS * 4;
+    }
+
+    // Which rows of X are next: m examples from a position on. Places past them get one that nobody uses.
+    __device__ inline void ask(const Run& r, int position, int m) {
+        expected = m;
+        if (m <= 0) return;
 #pragma unroll
-        for (int i = 0; i < EACH; ++i) {
-            int job = threadIdx.x + i * THREADS, e = job / QUADS, k = col_of(1) * wide(1) + job % QUADS * 4;
-            x[i] = {};
-            if (e < m && k < size(0)) {
-                const T* row = r.X + source_of(r, position + e) * size(0);
-                if (size(0) % 4 == 0) {
-                    x[i] = four(row + k);
-                } else {
-                    for (int j = 0; j < 4; ++j) x[i].v[j] = k + j < size(0) ? row[k + j] : T(0);
-                }
-            }
-        }
+        for (int i = 0; i < EACH; ++i) row[i] = source_of(r, position + min(example(i), m - 1));
     }
 
     // The chunk of step t that begins with its example `first`.
-    __device__ inline void fetch_chunk(const Run& r, int step, int first) {
+    __device__ inline void ask_chunk(const Run& r, int step, int first) {
         int at = step * BATCH, B = min(BATCH, r.used - at);
-        fetch(r, at + first, min(CHUNK, B - first));
+        ask(r, at + first, min(CHUNK, B - first));
+    }
+
+    // Now the rows themselves.
+    __device__ inline void fetch(const Run& r) {
+        if (expected <= 0) return;
+#pragma unroll
+        for (int i = 0; i < EACH; ++i) {
+            const T* X = r.X + (long long)row[i] * size(0);
+            const int k = input(i);
+            x[i] = {};
+            if (size(0) % 4 == 0) {
+                if (k < size(0)) x[i] = four(X + k);
+            } else {
+                for (int j = 0; j < 4; ++j) x[i].v[j] = k + j < size(0) ? X[k + j] : T(0);
+            }
+        }
     }
 
     __device__ inline void put_down(T* in) const {

@@ -2,8 +2,8 @@
 //
 // Every hidden layer is cut into tiles (tile.cu), one a thread block, whose weights and slots stay in its shared memory
 // from the first step to the last. A tile sees some of a layer's inputs: what it makes of them is a partial sum in
-// global memory, and whoever needs the sum adds the parts, in their order. The last layer is small. A warp takes one
-// example there: A[L − 1], outputs, loss, δ[L] and δ[L − 1]. Between the phases of a step all blocks wait for each other:
+// global memory, and whoever needs the sum adds the parts, in their order. The last layer is small: there a block takes one
+// example (head.cu). Between the phases of a step all blocks wait for each other:
 //
 //     forward 1 | … | forward L − 1 | outputs | backward L − 1 | … | backward 1, and forward 1 of the next step
 //
@@ -12,15 +12,10 @@
 // Macros beside those of tile.cu and rule.cu: BATCH (examples a step), LOSS; BYTES and WORK, what the host takes shared
 // memory and `work` to need.
 
-__device__ constexpr int larger(int a, int b) { return a > b ? a : b; }
-
-// What one phase needs of shared memory for itself, behind the tiles:
+// Shared memory behind the tiles: δ of a chunk, and what one phase needs for itself.
 __device__ constexpr int at_deltas() { return at_tile(LAYERS); }
 __device__ constexpr int at_scratch() { return at_deltas() + CHUNK * DELTA_PITCH; }
-// Of the outputs: the last layer's weights and biases, and for each warp A[L − 1], z and y.
-__device__ constexpr int for_outputs() { return (OUTPUTS + WARPS) * stride(HIDDEN) + (1 + 2 * WARPS) * OUTPUTS; }
-static_assert(sizeof(T) * (at_scratch() + larger(for_outputs(), THREADS * 16)) == BYTES,
-              "the host reserves another amount of shared memory");
+static_assert(sizeof(T) * (at_scratch() + 32 * THREADS) == BYTES, "the host reserves another amount of shared memory");
 
 // Global memory: partial sums of Z[l], A[l], partial sums of dA[l], δ[L − 1], δ[L], losses of the batch's examples.
 __device__ constexpr int at_parts(int l) {
@@ -48,6 +43,7 @@ template <int l, bool KEPT>
 __device__ inline void take_activations(const Run& r, int first, int m) {
     constexpr int QUADS = wide(l) / 4;
     const T* b = r.theta + at_bias(l - 1);
+#pragma unroll 2
     for (int job = threadIdx.x; job < m * QUADS; job += THREADS) {
         int e = job / QUADS, k = job % QUADS * 4, unit = col_of(l) * wide(l) + k;
         int at = (first + e) * stride(l - 1) + unit;
@@ -72,6 +68,7 @@ __device__ inline void take_activations(const Run& r, int first, int m) {
 // δ[l] of the tile's units for m examples.
 template <int l>
 __device__ inline void take_deltas(const Run& r, int first, int m) {
+#pragma unroll 2
     for (int job = threadIdx.x; job < m * (TALL / 4); job += THREADS) {
         int e = job / (TALL / 4), n = job % (TALL / 4) * 4, unit = row_of(l) * TALL + n;
         int at = (first + e) * stride(l) + unit;
@@ -98,6 +95,10 @@ __device__ inline void forward(const Run& r, Held& held, unsigned* count, unsign
         T* Z = r.work + at_parts(l) + col_of(l) * BATCH * stride(l) + row_of(l) * TALL;
         for (int first = 0; first < r.B; first += CHUNK) {
             const int m = min(CHUNK, r.B - first);
+            if constexpr (l == 1) {  // next: another chunk, the way back's first one, or the next step's
+                bool last = first + CHUNK >= r.B;
+                held.ask_chunk(r, r.step + (last && BATCH <= CHUNK), last ? 0 : first + CHUNK);
+            }
             __syncthreads();
             if constexpr (l == 1) {
                 held.put_down(in);
@@ -105,10 +106,7 @@ __device__ inline void forward(const Run& r, Held& held, unsigned* count, unsign
                 take_activations<l, false>(r, first, m);
             }
             __syncthreads();
-            if constexpr (l == 1) {  // next: another chunk, the way back's first one, or the next step's
-                bool last = first + CHUNK >= r.B;
-                held.fetch_chunk(r, r.step + (last && BATCH <= CHUNK), last ? 0 : first + CHUNK);
-            }
+            if constexpr (l == 1) held.fetch(r);
             product<l>(in, shared() + at_tile(l), Z + first * stride(l), m);
         }
     }
@@ -116,56 +114,46 @@ __device__ inline void forward(const Run& r, Held& held, unsigned* count, unsign
     if constexpr (l < HIDDEN) forward<l + 1>(r, held, count, passed);
 }
 
-// A[L − 1], outputs, losses, δ[L] and δ[L − 1]: one warp an example.
-__device__ inline void outputs(const Run& r) {
-    constexpr int n = size(HIDDEN), wide = stride(HIDDEN);
-    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+// A[L − 1], outputs, losses, δ[L] and δ[L − 1]. Partial sums of an example are on their way while the one before it is
+// worked on; `row` is where the block's first one lies in Y.
+__device__ inline void outputs(const Run& r, int row) {
+    using Top = Head<size(HIDDEN), OUTPUTS, activation(HIDDEN), activation(LAYERS)>;
+    constexpr int EACH = Top::EACH, PARTS = cols(HIDDEN);
     if (blockIdx.x >= r.B) return;
-    T* W = shared() + at_scratch();
-    T* a = W + OUTPUTS * wide + warp * wide;
-    T* b = W + (OUTPUTS + WARPS) * wide;
-    T* z = b + OUTPUTS + warp * 2 * OUTPUTS;
-    T* y = z + OUTPUTS;
-    for (int i = threadIdx.x; i < OUTPUTS * n; i += THREADS)
-        W[i / n * wide + i % n] = r.theta[at_weights(LAYERS) + i];
-    for (int k = threadIdx.x; k < OUTPUTS; k += THREADS) b[k] = r.theta[at_bias(LAYERS) + k];
-    __syncthreads();
-    for (int e = blockIdx.x + gridDim.x * warp; e < r.B; e += gridDim.x * WARPS) {
-        const long long source = source_of(r, r.at + e);
-        const T weight = r.weights ? r.weights[source] : T(1);
-        for (int i = lane * 4; i < wide; i += WARP * 4) {
-            Four sum = {};
+    Top head;
+    T parts[EACH][PARTS], y, weight;
+    const auto ask = [&](int e) {
+        y = head.output() < OUTPUTS ? r.Y[(long long)row * OUTPUTS + head.output()] : T(0);
+        weight = r.weights ? r.weights[row] : T(1);
 #pragma unroll
-            for (int part = 0; part < cols(HIDDEN); ++part)
-                add(sum, four(r.work + at_parts(HIDDEN) + (part * BATCH + e) * wide + i));
-            for (int j = 0; j < 4; ++j) {
-                T x = i + j < n ? sum.v[j] + r.theta[at_bias(HIDDEN) + i + j] : T(0);
-                sum.v[j] = i + j < n ? activate(activation(HIDDEN), x) : T(0);
+        for (int i = 0; i < EACH; ++i)
+#pragma unroll
+            for (int part = 0; part < PARTS; ++part) {
+                const T* Z = r.work + at_parts(HIDDEN) + (part * BATCH + e) * stride(HIDDEN);
+                parts[i][part] = head.real(i) ? Z[head.unit(i)] : T(0);
             }
-            put(a + i, sum);
-            put(r.work + at_activations(HIDDEN) + e * wide + i, sum);
+        if (e + gridDim.x < r.B) row = source_of(r, r.at + e + gridDim.x);
+    };
+    ask(blockIdx.x);
+    head.take(r.theta + at_weights(LAYERS), r.theta + at_bias(HIDDEN), r.theta + at_bias(LAYERS));
+    for (int e = blockIdx.x; e < r.B; e += gridDim.x) {
+        T z[EACH], a[EACH], L, y_now = y, weight_now = weight;
+#pragma unroll
+        for (int i = 0; i < EACH; ++i) {
+            z[i] = T(0);
+#pragma unroll
+            for (int part = 0; part < PARTS; ++part) z[i] += parts[i][part];
         }
-        for (int k = lane; k < OUTPUTS; k += WARP) y[k] = r.Y[source * OUTPUTS + k];
-        __syncwarp();
-#pragma unroll 2
-        for (int k = 0; k < OUTPUTS; ++k) {
-            T sum = T(0);
-            for (int i = lane; i < n; i += WARP) sum += W[k * wide + i] * a[i];
-            sum = warp_sum(sum);
-            if (lane == 0) z[k] = sum;
-        }
-        __syncwarp();
-        T L = output_delta(activation(LAYERS), LOSS, OUTPUTS, z, b, y, weight / T(r.B));
-        __syncwarp();
-        if (lane == 0) r.work[at_losses() + e] = weight * L;
-        for (int k = lane; k < OUTPUTS; k += WARP) r.work[at_delta() + e * OUTPUTS + k] = z[k];
-        for (int i = lane; i < wide; i += WARP) {
-            T d = T(0);
-            if (i < n)
-                for (int k = 0; k < OUTPUTS; ++k) d += W[k * wide + i] * z[k];
-            r.work[at_delta_below() + e * wide + i] = backward_through(activation(HIDDEN), d, a[i]);
-        }
-        __syncwarp();
+        if (e + gridDim.x < r.B) ask(e + gridDim.x);
+        T delta = head.example(z, a, y_now, weight_now / T(r.B), shared() + at_scratch(), L);
+#pragma unroll
+        for (int i = 0; i < EACH; ++i)
+            if (head.unit(i) < stride(HIDDEN)) {
+                r.work[at_activations(HIDDEN) + e * stride(HIDDEN) + head.unit(i)] = a[i];
+                r.work[at_delta_below() + e * stride(HIDDEN) + head.unit(i)] = z[i];
+            }
+        if (threadIdx.x < OUTPUTS) r.work[at_delta() + e * OUTPUTS + threadIdx.x] = delta;
+        if (threadIdx.x == 0) r.work[at_losses() + e] = weight_now * L;
     }
 }
 
@@ -209,47 +197,53 @@ template <int l>
 __device__ inline void backward(const Run& r, Held& held, unsigned* count, unsigned& passed) {
     constexpr int APART = TALL * pitch(l), TOTAL = at_bias(LAYERS + 1);
     if (blockIdx.x < rows(l) * cols(l)) {
-        const T *in = shared() + at_inputs(l), *delta = shared() + at_deltas();
-        T* W = shared() + at_tile(l);
-        const bool biases = col_of(l) == 0 && threadIdx.x < TALL;
+        T *W = shared() + at_tile(l), *in = shared() + at_inputs(l), *delta = shared() + at_deltas();
         Gradient<l> dW;
         T db = T(0);
         dW.clear();
         for (int first = 0; first < r.B; first += CHUNK) {
             const int m = min(CHUNK, r.B - first);
+            if constexpr (l == 1 && BATCH > CHUNK) {
+                bool last = first + CHUNK >= r.B;
+                held.ask_chunk(r, r.step + last, last ? 0 : first + CHUNK);
+            }
             __syncthreads();
             take_deltas<l>(r, first, m);
             if (BATCH > CHUNK) {  // else the inputs are still there
                 if constexpr (l == 1) {
-                    held.put_down(shared() + at_inputs(l));
+                    held.put_down(in);
                 } else {
                     take_activations<l, true>(r, first, m);
                 }
             }
             __syncthreads();
-            if constexpr (l == 1 && BATCH > CHUNK) {
-                bool last = first + CHUNK >= r.B;
-                held.fetch_chunk(r, r.step + last, last ? 0 : first + CHUNK);
-            }
+            if constexpr (l == 1 && BATCH > CHUNK) held.fetch(r);
             if constexpr (l > 1) {
                 T* dA = r.work + at_parts_back(l - 1) + (row_of(l) * BATCH + first) * stride(l - 1);
                 product_back<l>(delta, W, dA + col_of(l) * wide(l), m);
             }
             dW.accumulate(in, delta, m);
-            if (biases)
-                for (int e = 0; e < m; ++e) db += delta[e * DELTA_PITCH + threadIdx.x];
+            if (col_of(l) == 0)
+                for (int e = threadIdx.x / TALL; e < m; e += THREADS / TALL)
+                    db += delta[e * DELTA_PITCH + threadIdx.x % TALL];
         }
-        dW.gather(shared() + at_scratch());
-        if (dW.group() == 0)
+        T* shares = shared() + at_scratch();
+        __syncthreads();
+        dW.lay_out(shares);
+        delta[threadIdx.x] = db;
+        __syncthreads();
+        for (int quad = threadIdx.x; quad < TALL * Gradient<l>::QUADS; quad += THREADS) {
+            Four g = dW.total(shares, quad);
+            T* p = W + quad / Gradient<l>::QUADS * pitch(l) + quad % Gradient<l>::QUADS * 4;
 #pragma unroll
-            for (int i = 0; i < Gradient<l>::EACH; ++i)
-#pragma unroll
-                for (int j = 0; j < 4; ++j) {
-                    T* p = W + (dW.unit() + i) * pitch(l) + dW.input() + j;
-                    follow(p, p + APART, APART, dW.g[i][j], r.c, true);
-                }
+            for (int j = 0; j < 4; ++j) follow(p + j, p + j + APART, APART, g.v[j], r.c, true);
+        }
         const int unit = row_of(l) * TALL + threadIdx.x, b = at_bias(l) + unit;
-        if (biases && unit < size(l)) follow(r.theta + b, r.slots + b, TOTAL, db, r.c, false);
+        if (col_of(l) == 0 && threadIdx.x < TALL && unit < size(l)) {
+            db = T(0);
+            for (int i = threadIdx.x; i < THREADS; i += TALL) db += delta[i];
+            follow(r.theta + b, r.slots + b, TOTAL, db, r.c, false);
+        }
     }
     if constexpr (l == HIDDEN) follow_outputs(r);
     if constexpr (l > 1) {
@@ -265,13 +259,15 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     Run r = {X, Y, weights, order, theta, slots, work, losses, used, coefficients, 0, 0, 0};
     unsigned passed = 0;
     Held held;
-    held.fetch_chunk(r, 0, 0);
+    held.ask_chunk(r, 0, 0);
+    held.fetch(r);
     carry<1, false>(r);
     for (; r.at < used; ++r.step, r.at += BATCH) {
         r.B = min(BATCH, used - r.at);
         r.c = coefficients + r.step * COEFFICIENTS;
+        const int row = blockIdx.x < r.B ? source_of(r, r.at + blockIdx.x) : 0;
         forward<1>(r, held, count, passed);
-        outputs(r);
+        outputs(r, row);
         everyone(count, passed);
         backward<HIDDEN>(r, held, count, passed);
     }

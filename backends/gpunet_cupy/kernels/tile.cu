@@ -94,9 +94,9 @@ __device__ inline void product_back(const T* delta, const T* W, T* dA, int m) {
 template <int l>
 struct Gradient {
     static constexpr int QUADS = wide(l) / 4;
-    static constexpr int EACH = QUADS <= 32 ? 4 : QUADS <= 64 ? 8 : 16;
+    static constexpr int EACH = QUADS <= 64 ? 8 : 16;
     static constexpr int GROUP = QUADS * (TALL / EACH), GROUPS = THREADS / GROUP;
-    T g[EACH][4];
+    Four g[EACH];
 
     __device__ inline int input() const { return threadIdx.x % QUADS * 4; }
     __device__ inline int unit() const { return threadIdx.x % GROUP / QUADS * EACH; }
@@ -106,7 +106,7 @@ struct Gradient {
 #pragma unroll
         for (int i = 0; i < EACH; ++i)
 #pragma unroll
-            for (int j = 0; j < 4; ++j) g[i][j] = T(0);
+            for (int j = 0; j < 4; ++j) g[i].v[j] = T(0);
     }
 
     __device__ inline void accumulate(const T* in, const T* delta, int m) {
@@ -120,25 +120,23 @@ struct Gradient {
 #pragma unroll
                 for (int h = 0; h < 4; ++h)
 #pragma unroll
-                    for (int j = 0; j < 4; ++j) g[i + h][j] += d.v[h] * x.v[j];
+                    for (int j = 0; j < 4; ++j) g[i + h].v[j] += d.v[h] * x.v[j];
             }
         }
     }
 
-    // The groups' sums, in the registers of group 0. All threads of the block take part.
-    __device__ inline void gather(T* scratch) {
-        const int at = unit() * wide(l) + input();
-        __syncthreads();
-        if (group() > 0 && group() < GROUPS)
-            for (int i = 0; i < EACH; ++i)
-                for (int j = 0; j < 4; ++j)
-                    scratch[(group() - 1) * TALL * wide(l) + at + i * wide(l) + j] = g[i][j];
-        __syncthreads();
-        if (group() > 0) return;
-        for (int other = 0; other < GROUPS - 1; ++other)
+    // Lays the groups' shares side by side; afterwards `total` is dW from 4 inputs to a unit, one of TALL · QUADS.
+    __device__ inline void lay_out(T* shares) const {
+        if (group() >= GROUPS) return;
+        T* here = shares + (group() * TALL + unit()) * wide(l) + input();
 #pragma unroll
-            for (int i = 0; i < EACH; ++i)
+        for (int i = 0; i < EACH; ++i) put(here + i * wide(l), g[i]);
+    }
+
+    __device__ static inline Four total(const T* shares, int quad) {
+        Four sum = four(shares + 4 * quad);
 #pragma unroll
-                for (int j = 0; j < 4; ++j) g[i][j] += scratch[other * TALL * wide(l) + at + i * wide(l) + j];
+        for (int other = 1; other < GROUPS; ++other) add(sum, four(shares + other * TALL * wide(l) + 4 * quad));
+        return sum;
     }
 };

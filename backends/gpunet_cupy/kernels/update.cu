@@ -3,19 +3,25 @@
 // All parameters lie in one array: W[1] … W[L], WEIGHTS numbers, then b[1] … b[L], BIASES numbers; slots likewise,
 // one array of them after the other. What changes from step to step is read from row `*step` of `coefficients`.
 
-// One thread a parameter. Gradients of the biases come as partial sums, (parts, BIASES).
-extern "C" __global__ void update(T* theta, T* slots, const T* gradient, const T* sums, int parts,
+// The sum of `parts` numbers, `apart` from each other, in their order.
+__device__ inline T sum_of(const T* x, int parts, int apart) {
+    T sum = T(0);
+#pragma unroll 16
+    for (int part = 0; part < parts; ++part) sum += x[part * apart];
+    return sum;
+}
+
+// One thread a parameter. Gradients of the biases come as partial sums, (parts, BIASES), and so do those of the last LATE
+// weights, (parts, LATE).
+extern "C" __global__ void update(T* theta, T* slots, const T* gradient, const T* sums_W, const T* sums, int parts,
                                   const T* coefficients, const int* step) {
     const int total = WEIGHTS + BIASES;
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= total) return;
     const T* c = coefficients + *step * COEFFICIENTS;
-    T g = T(0);
-    if (i < WEIGHTS) {
-        g = gradient[i];
-    } else {
-        for (int part = 0; part < parts; ++part) g += sums[part * BIASES + i - WEIGHTS];
-    }
+    T g = i < WEIGHTS - LATE ? gradient[i]
+          : i < WEIGHTS      ? sum_of(sums_W + i - (WEIGHTS - LATE), parts, LATE)
+                             : sum_of(sums + i - WEIGHTS, parts, BIASES);
     follow(theta + i, slots + i, total, g, c, i < WEIGHTS);
 }
 
@@ -24,6 +30,7 @@ extern "C" __global__ void update(T* theta, T* slots, const T* gradient, const T
 extern "C" __global__ void finish(const T* of_examples, int count, T* losses, int* step) {
     double* partial = reinterpret_cast<double*>(memory);
     double sum = 0.0;
+#pragma unroll 8
     for (int i = threadIdx.x; i < count; i += blockDim.x) sum += of_examples[i];
     partial[threadIdx.x] = sum;
     __syncthreads();

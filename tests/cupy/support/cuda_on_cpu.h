@@ -19,6 +19,7 @@
 #define __global__
 #define __device__
 #define __shared__ thread_local
+#define __noinline__ __attribute__((noinline))
 #define __align__(n) __attribute__((aligned(n)))
 #define __launch_bounds__(...)
 
