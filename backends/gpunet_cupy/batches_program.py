@@ -1,12 +1,7 @@
-"""Mini-batch and full-batch descent on a GPU: few kernels a step, no transfer and no waiting in between.
-
-UNMEASURED: equal to the reference, but never timed on a GPU; see :mod:`gpunet_cupy.coverage`.
+"""Large batches on a GPU: few kernels a step, no transfer and no waiting in between.
 
 Products go to cuBLAS, everything between them to the kernels of this package; all buffers are made once. Each
-kernel reads the step's number from the device, so all steps of one size are the same launches with the same
-arguments, gathered rows given. That is what a CUDA graph of many steps needs, the next thing to do: CuPy 14
-captures its own kernels but refuses cuBLAS while a stream captures (``setStream`` in ``cublas.pyx`` raises
-NotImplementedError), so the products must first go through cublasLt directly, with a workspace of their own.
+kernel reads the step's number from the device.
 """
 
 from __future__ import annotations
@@ -16,16 +11,19 @@ from typing import Any
 import numpy as np
 
 from gpunet.plan import Plan
-from gpunet_cupy.coverage import off, uncovered
+from gpunet_cupy.coverage import uncovered
 from gpunet_cupy.flat import Flat
-from gpunet_cupy.kernels import THREADS, launch, module, rule
+from gpunet_cupy.kernels import THREADS, Macro, launch, module, rule
 from gpunet_cupy.rows import Gather, Rows
 
-PIECE = 16384  # examples of a batch that are worked on at a time
+PIECE = 65536  # examples of a batch that are worked on at a time
 SMALLEST = 256  # a piece is not halved below this where memory is short
-PARTS = 264  # partial sums of a gradient: two thread blocks on each multiprocessor of a large GPU
-FINISHING = 1024  # threads that add up a batch's losses
-OUTPUTS, COLUMNS = 32, 64  # of the network; and weights of the last layer that a thread keeps, where one pass does it
+PARTS = 132  # partial sums of a gradient: about a thread block for each multiprocessor of a large GPU
+WARP = 32
+OUTPUTS, COLUMNS = (
+    32,
+    80,
+)  # of the network; and weights of the last layer that a thread keeps, where one pass does it
 
 
 class Batches:
@@ -37,7 +35,7 @@ class Batches:
     device : int
     """
 
-    name = "cupy batches (unmeasured)"
+    name = "cupy batches"
 
     def __init__(self, plan: Plan, device: int = 0) -> None:
         self.plan, self.device, self.flat = plan, device, Flat(plan)
@@ -64,17 +62,17 @@ class Batches:
     @staticmethod
     def uncovered(plan: Plan, device: int = 0) -> str | None:
         """Why `plan` is not for this program."""
-        return off() or uncovered(plan)
+        return uncovered(plan)
 
     def _head(self, names: list[str]) -> Any:
         """The kernel that does the last layer in one pass; None where its weights do not fit into registers."""
         below, outputs = self.plan.layers[-1].inputs, self.plan.layers[-1].units
-        if len(names) == 1 or outputs > OUTPUTS or -(-below // THREADS) * outputs > COLUMNS:
+        teams = [team for team in (WARP, THREADS) if -(-below // team) * outputs <= COLUMNS]
+        if len(names) == 1 or outputs > OUTPUTS or not teams:
             return None
-        layer = {"N": below, "OUTPUTS": outputs, "BELOW": names[-2], "TOP": names[-1]}
-        made = module(
-            self.plan.dtype, "lanes", "head", "batch_head", **layer, LOSS=self.plan.loss.upper(), THREADS=THREADS
-        )
+        layer: dict[str, Macro] = {"N": below, "OUTPUTS": outputs, "BELOW": names[-2], "TOP": names[-1]}
+        given: dict[str, Macro] = {"LOSS": self.plan.loss.upper(), "THREADS": THREADS, "TEAM": teams[0]}
+        made = module(self.plan.dtype, "lanes", "head", "batch_head", **layer, **given)
         return made.get_function("head")
 
     def __call__(
@@ -131,7 +129,7 @@ class Batches:
             empty(self.flat.weights),  # gradient
             empty(self.parts, n[-1] * n[-2]),  # partial sums of the last layer's
             empty(self.parts, self.flat.biases),  # partial sums of the biases' gradients
-            empty(min(self.plan.batch_size, self.plan.examples)),  # losses of a batch's examples
+            empty(max(self.plan.batch_size, self.parts)),  # losses of a batch's examples, or their sums
         )
 
     def _step(
@@ -147,7 +145,10 @@ class Batches:
             self._piece(W, theta, x, rows, first, m, count, step, (*work, gradient, late, sums, losses))
         parts = np.int32(self.parts)
         launch(self.update, self.flat.size, theta, slots, gradient, late, sums, parts, coefficients, step)
-        self.finish((1,), (FINISHING,), (losses, np.int32(count), J, step), shared_mem=8 * FINISHING)
+        sums_of_losses = np.int32(self.parts if self.head else count)
+        self.finish(
+            (1,), (THREADS,), (losses, sums_of_losses, np.int32(count), J, step), shared_mem=8 * THREADS
+        )
 
     def _piece(
         self, W: Any, theta: Any, x: Any, rows: Rows, first: int, m: int, count: int, step: Any, work: Any
@@ -170,7 +171,7 @@ class Batches:
         if self.head:
             layer = (A[last], W[last], theta[at_b[top]], theta[at_b[last]])
             where = (losses, late, bias_sums[top], bias_sums[last], stride, more)
-            room = 2 * 32 * THREADS // 32 * A[last].itemsize
+            room = 2 * THREADS * A[last].itemsize
             self.head((self.parts,), (THREADS,), (*layer, *data, *numbers, *where), shared_mem=room)
         else:
             launch(self.output, 32 * m, A[-1], theta[at_b[last]], *data, *numbers, losses)
@@ -178,7 +179,17 @@ class Batches:
         for l in range(top, -1, -1):
             if l < top or not self.head:
                 a = delta if l == last else A[l + 1]
-                launch(self.backward[l], self.parts * n[l + 1], delta, a, bias_sums[l], rows_here, parts, stride, more)
+                launch(
+                    self.backward[l],
+                    self.parts * n[l + 1],
+                    delta,
+                    a,
+                    bias_sums[l],
+                    rows_here,
+                    parts,
+                    stride,
+                    more,
+                )
             gemm("T", "N", delta, A[l], out=dW[l], beta=float(first > 0))
             if l > 0:
                 gemm("N", "N", delta, W[l], out=deltas[l - 1][:m])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.plan import Plan
-from gpunet_cupy.coverage import off, uncovered
+from gpunet_cupy.coverage import uncovered
 from gpunet_cupy.flat import Flat
 from gpunet_cupy.kernels import Macro, launch_together, module
 from gpunet_cupy.rows import Rows
@@ -79,7 +79,7 @@ class Resident:
     device : int
     """
 
-    name = "cupy resident (unmeasured)"
+    name = "cupy resident"
 
     def __init__(self, plan: Plan, device: int = 0) -> None:
         found = self._layout(plan, device)
@@ -101,8 +101,6 @@ class Resident:
     @classmethod
     def uncovered(cls, plan: Plan, device: int = 0) -> str | None:
         """Why `plan` is not for this program."""
-        if off():
-            return off()
         if len(plan.layers) < 2:
             return "there is no hidden layer"
         if plan.batch_size > LARGEST:

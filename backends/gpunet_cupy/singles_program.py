@@ -11,7 +11,7 @@ import numpy as np
 
 from gpunet.optimizers import GradientDescent
 from gpunet.plan import Plan
-from gpunet_cupy.coverage import off, uncovered
+from gpunet_cupy.coverage import uncovered
 from gpunet_cupy.flat import Flat
 from gpunet_cupy.kernels import Macro, launch_together, module
 from gpunet_cupy.rows import Rows
@@ -71,7 +71,7 @@ class Singles:
     device : int
     """
 
-    name = "cupy singles (unmeasured)"
+    name = "cupy singles"
 
     def __init__(self, plan: Plan, device: int = 0) -> None:
         found = self._layout(plan, device)
@@ -93,8 +93,6 @@ class Singles:
     @classmethod
     def uncovered(cls, plan: Plan, device: int = 0) -> str | None:
         """Why `plan` is not for this program."""
-        if off():
-            return off()
         optimizer = plan.optimizer
         if not isinstance(optimizer, GradientDescent) or optimizer.momentum or optimizer.weight_decay:
             return "only plain descent"

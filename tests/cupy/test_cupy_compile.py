@@ -47,8 +47,24 @@ MODULES = {
         {"N": 33, "G": "IDENTITY", "LOSS": "ABSOLUTE_ERROR"},
     ],
     "lanes head batch_head": [
-        {"N": 256, "BELOW": "SIGMOID", "OUTPUTS": 10, "TOP": "SOFTMAX", "LOSS": "CROSS_ENTROPY", "THREADS": 256},
-        {"N": 1000, "BELOW": "RELU", "OUTPUTS": 1, "TOP": "SIGMOID", "LOSS": "LOGISTIC", "THREADS": 256},
+        {
+            "N": 256,
+            "BELOW": "SIGMOID",
+            "OUTPUTS": 10,
+            "TOP": "SOFTMAX",
+            "LOSS": "CROSS_ENTROPY",
+            "THREADS": 256,
+            "TEAM": 32,
+        },
+        {
+            "N": 1000,
+            "BELOW": "RELU",
+            "OUTPUTS": 1,
+            "TOP": "SIGMOID",
+            "LOSS": "LOGISTIC",
+            "THREADS": 256,
+            "TEAM": 256,
+        },
     ],
     "gather": [{"N": 784, "INPUT": "T"}, {"N": 784, "INPUT": "unsigned char", "SCALE": 1 / 255}],
     "rule update": [{**rule(one), "WEIGHTS": 203_264, "BIASES": 266, "LATE": 2560} for one in UPDATES],
@@ -105,7 +121,11 @@ def test_compiles_in_float64(name, nvrtc):
 
 
 def test_another_amount_of_shared_memory_does_not_compile(nvrtc):
-    for name in ("blocks", "rule grid tile hold lanes head resident", "rule grid tile hold lanes sequence singles"):
+    for name in (
+        "blocks",
+        "rule grid tile hold lanes head resident",
+        "rule grid tile hold lanes sequence singles",
+    ):
         macros = {**MODULES[name][0], "BYTES": MODULES[name][0]["BYTES"] + 8}
         with pytest.raises(Exception, match="another amount of shared memory"):
             compiled(nvrtc, "sm_90", source("float32", *name.split(), **macros))

@@ -59,7 +59,8 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{case[2]}-{case[3]}")
 def test_equal_to_the_reference(name, case, cupy):
     network, optimizer, batch_size, dtype = case
-    plan = plan_of(network, optimizer, batch_size, dtype, weighted=True, examples=150, inputs=130)
+    inputs = 30 if network == "linear" else 130  # with more of them, its descent diverges
+    plan = plan_of(network, optimizer, batch_size, dtype, weighted=True, examples=150, inputs=inputs)
     program = program_of(name, plan)
     if program is None:
         return
@@ -68,5 +69,7 @@ def test_equal_to_the_reference(name, case, cupy):
         device = on_device(cupy, list(given))
         got = on_host(program(*device))
         assert differences(plan, got, Reference(xp, plan)(*given)) == []
-        assert np.array_equal(flat(on_host(device[:2])), flat(given[:2])), "a program changed what it was given"
+        assert np.array_equal(flat(on_host(device[:2])), flat(given[:2])), (
+            "a program changed what it was given"
+        )
         assert np.array_equal(flat(on_host(program(*device))), flat(got)), "a run does not repeat bit for bit"

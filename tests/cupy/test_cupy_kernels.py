@@ -193,7 +193,7 @@ def test_finish(count, dtype, kernel, array, rng):
         np.full(1, 2, np.int32),
     )
     run = kernel(dtype, "rule update", "finish", **rule(gn.Adam()), WEIGHTS=1, BIASES=1, LATE=0)
-    run((1,), (64,), (values, np.int32(count), losses, step), shared_mem=8 * 64)
+    run((1,), (64,), (values, np.int32(count), np.int32(count), losses, step), shared_mem=8 * 64)
     assert step[0] == 3 and near(losses[2], values.mean(dtype="float64"), dtype)
     assert np.isnan(losses[[0, 1, 3]]).all()
 

@@ -38,6 +38,29 @@ __device__ constexpr int at_delta() { return at_delta_below() + BATCH * stride(H
 __device__ constexpr int at_losses() { return at_delta() + BATCH * OUTPUTS; }
 static_assert(at_losses() + BATCH == WORK, "the host makes room for another amount of work");
 
+// Between hidden layers every sum is asked for by a whole row or column of tiles. Where the batch is large, each is added
+// up once, in a phase of its own, rather than by all that ask.
+#define ONCE (BATCH > 256)
+
+// A[l] from the partial sums of Z[l], or δ[l], in the place of the first part, from those of dA[l].
+template <int l, bool BACK>
+__device__ inline void add_once(const Run& r) {
+    constexpr int PARTS = BACK ? rows(l + 1) : cols(l), APART = BATCH * stride(l);
+    T *parts = r.work + (BACK ? at_parts_back(l) : at_parts(l)), *A = r.work + at_activations(l);
+    for (int i = blockIdx.x * THREADS + threadIdx.x; i < r.B * stride(l) / 4; i += gridDim.x * THREADS) {
+        Four sum = {}, a = {};
+#pragma unroll
+        for (int part = 0; part < PARTS; ++part) add(sum, four(parts + part * APART + 4 * i));
+        if (BACK) a = four(A + 4 * i);
+        for (int j = 0; j < 4; ++j) {
+            int unit = 4 * i % stride(l) + j;
+            if (BACK) sum.v[j] = backward_through(activation(l), sum.v[j], a.v[j]);
+            else sum.v[j] = unit < size(l) ? activate(activation(l), sum.v[j] + r.theta[at_bias(l) + unit]) : T(0);
+        }
+        put((BACK ? parts : A) + 4 * i, sum);
+    }
+}
+
 // The tile's columns of A[l − 1] for m examples: from the partial sums on the way forward, as kept on the way back.
 template <int l, bool KEPT>
 __device__ inline void take_activations(const Run& r, int first, int m) {
@@ -76,6 +99,8 @@ __device__ inline void take_deltas(const Run& r, int first, int m) {
         if (unit < stride(l)) {
             if constexpr (l == HIDDEN) {
                 d = four(r.work + at_delta_below() + at);
+            } else if (ONCE) {
+                d = four(r.work + at_parts_back(l) + at);
             } else {
 #pragma unroll
                 for (int part = 0; part < rows(l + 1); ++part)
@@ -103,7 +128,7 @@ __device__ inline void forward(const Run& r, Held& held, unsigned* count, unsign
             if constexpr (l == 1) {
                 held.put_down(in);
             } else {
-                take_activations<l, false>(r, first, m);
+                take_activations<l, ONCE>(r, first, m);
             }
             __syncthreads();
             if constexpr (l == 1) held.fetch(r);
@@ -111,13 +136,19 @@ __device__ inline void forward(const Run& r, Held& held, unsigned* count, unsign
         }
     }
     everyone(count, passed);
-    if constexpr (l < HIDDEN) forward<l + 1>(r, held, count, passed);
+    if constexpr (l < HIDDEN) {
+        if (ONCE) {
+            add_once<l, false>(r);
+            everyone(count, passed);
+        }
+        forward<l + 1>(r, held, count, passed);
+    }
 }
 
 // A[L − 1], outputs, losses, δ[L] and δ[L − 1]. Partial sums of an example are on their way while the one before it is
 // worked on; `row` is where the block's first one lies in Y.
 __device__ inline void outputs(const Run& r, int row) {
-    using Top = Head<size(HIDDEN), OUTPUTS, activation(HIDDEN), activation(LAYERS)>;
+    using Top = Head<size(HIDDEN), OUTPUTS, activation(HIDDEN), activation(LAYERS), THREADS>;
     constexpr int EACH = Top::EACH, PARTS = cols(HIDDEN);
     if (blockIdx.x >= r.B) return;
     Top head;
@@ -248,6 +279,10 @@ __device__ inline void backward(const Run& r, Held& held, unsigned* count, unsig
     if constexpr (l == HIDDEN) follow_outputs(r);
     if constexpr (l > 1) {
         everyone(count, passed);
+        if (ONCE) {
+            add_once<l - 1, true>(r);
+            everyone(count, passed);
+        }
         backward<l - 1>(r, held, count, passed);
     }
 }

@@ -25,13 +25,13 @@ extern "C" __global__ void update(T* theta, T* slots, const T* gradient, const T
     follow(theta + i, slots + i, total, g, c, i < WEIGHTS);
 }
 
-// losses[*step] = J, the mean of the batch's `count` losses; then the next step begins. One block, whose shared
-// memory holds a number a thread.
-extern "C" __global__ void finish(const T* of_examples, int count, T* losses, int* step) {
+// losses[*step] = J, the mean of the losses of `examples`, of which there are n sums; then the next step begins. One block,
+// whose shared memory holds a number a thread.
+extern "C" __global__ void finish(const T* sums, int n, int examples, T* losses, int* step) {
     double* partial = reinterpret_cast<double*>(memory);
     double sum = 0.0;
 #pragma unroll 8
-    for (int i = threadIdx.x; i < count; i += blockDim.x) sum += of_examples[i];
+    for (int i = threadIdx.x; i < n; i += blockDim.x) sum += sums[i];
     partial[threadIdx.x] = sum;
     __syncthreads();
     for (int half = blockDim.x / 2; half > 0; half /= 2) {  // blockDim.x is a power of two
@@ -39,7 +39,7 @@ extern "C" __global__ void finish(const T* of_examples, int count, T* losses, in
         __syncthreads();
     }
     if (threadIdx.x == 0) {
-        losses[*step] = T(partial[0] / count);
+        losses[*step] = T(partial[0] / examples);
         *step += 1;
     }
 }

@@ -42,7 +42,17 @@ def build(source, options):
     folder = _folder()
     stem = folder / f"k{len(list(folder.iterdir()))}"
     stem.with_suffix(".cpp").write_text(source + launchers)
-    command = [COMPILER, "-std=c++17", "-O1", "-shared", "-fPIC", "-pthread", "-U_FORTIFY_SOURCE", "-Wall", "-Werror"]
+    command = [
+        COMPILER,
+        "-std=c++17",
+        "-O1",
+        "-shared",
+        "-fPIC",
+        "-pthread",
+        "-U_FORTIFY_SOURCE",
+        "-Wall",
+        "-Werror",
+    ]
     command += ["-Wno-unknown-pragmas", "-include", str(HEADER), *options]
     command += [str(stem.with_suffix(".cpp")), "-o", str(stem.with_suffix(".so"))]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -78,7 +88,9 @@ class Kernel:
             kept.append(one)
             pointers[i] = one.ctypes.data
         three = [(ctypes.c_int * 3)(*(*t, 1, 1)[:3]) for t in (grid, block)]
-        code = self.launch(pointers, *three, ctypes.c_size_t(shared_mem), int(ORDER["descending"]), int(together))
+        code = self.launch(
+            pointers, *three, ctypes.c_size_t(shared_mem), int(ORDER["descending"]), int(together)
+        )
         assert code == 0, f"{self.name}: {TROUBLE[code]}"
 
 

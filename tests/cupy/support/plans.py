@@ -9,6 +9,7 @@ NETWORKS = {  # one to three layers, more units than a warp, every hidden activa
     "sigmoid-softmax": ((7, "sigmoid"), (3, "softmax"), "cross_entropy"),
     "relu-tanh-sigmoid": ((40, "relu"), (5, "tanh"), (2, "sigmoid"), "logistic"),
     "wide": ((70, "sigmoid"), (5, "softmax"), "cross_entropy"),
+    "wider": ((300, "relu"), (9, "softmax"), "cross_entropy"),
     "linear": ((4, "identity"), "squared_error"),
     "softmax": ((35, "softmax"), "cross_entropy"),
     "leaky-absolute": ((6, "leaky_relu"), (1, "identity"), "absolute_error"),
