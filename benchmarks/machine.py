@@ -119,7 +119,10 @@ def gpu():
     """Name, memory and driver of the first GPU, as its driver says."""
     asked = "name,memory.total,driver_version"
     ran = subprocess.run(
-        ["nvidia-smi", f"--query-gpu={asked}", "--format=csv,noheader"], capture_output=True, text=True, check=True
+        ["nvidia-smi", f"--query-gpu={asked}", "--format=csv,noheader"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return dict(zip(("name", "memory", "driver"), ran.stdout.splitlines()[0].split(", "), strict=True))
 

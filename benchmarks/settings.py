@@ -11,9 +11,7 @@ ON_GPU = {
         and case.batch != 8
         and (case.optimizer == "plain" or (case.net, case.batch, case.optimizer) == ("shallow", 128, "adam"))
     ),
-    "test_equal": lambda case: (
-        case.net in ("shallow", "deep") and case.optimizer != "momentum" and case.batch is not None
-    ),
+    "test_equal": lambda case: case.net in ("shallow", "deep") and case.optimizer != "momentum",
     "test_inference": lambda case: case.net == "shallow",
     "test_first_epoch": lambda case: False,  # most of it is how long libraries take to find the GPU
     "test_memory": lambda case: False,  # a process's own memory is not the GPU's
