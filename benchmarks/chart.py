@@ -15,12 +15,13 @@ COLOUR = {
     "jax_jit": "#56B4E9",
     "torch_eager": "#009E73",
     "torch_compiled": "#009E73",
+    "torch_graph": "#CC79A7",
     "textbook": "#000000",
     "sklearn_mlp": "#CC79A7",
     "keras_fit": "#E69F00",
     "thinc_train": "#777777",
 }
-MARKER = dict(zip(COLOUR, "osDv^xP*p", strict=True))
+MARKER = dict(zip(COLOUR, "osDv^hxP*p", strict=True))
 DASHED = ("torch_compiled", "jax_jit")
 GAP = 0.062  # between labels, as a share of the axis' height
 
@@ -105,8 +106,8 @@ def label(axes, found):
         )
 
 
-def draw(rows, machine, folder):
-    """Write ``throughput.png`` and ``throughput.svg``; their paths."""
+def draw(rows, machine, folder, stem):
+    """Write ``<stem>.png`` and ``<stem>.svg``; their paths."""
     import matplotlib
 
     with matplotlib.rc_context({"svg.hashsalt": "gpunet", "svg.fonttype": "none", "font.size": 13}):
@@ -119,12 +120,17 @@ def draw(rows, machine, folder):
         for axes, net in zip(panels, nets, strict=True):
             panel(axes, net, lines([row for row in rows if row["net"] == net]))
         panels[0].set_ylabel("training examples a second")
+        on = (
+            machine["gpu"]["name"]
+            if "gpu" in machine
+            else f"{machine['processor']}, {machine['threads']} threads"
+        )
         figure.suptitle(
-            f"Plain descent, float32, {machine['processor']}, {machine['threads']} threads",
+            f"Plain descent, float32, {on}",
             fontsize=12,
             color="#555555",
         )
-        paths = [Path(folder) / f"throughput.{kind}" for kind in ("png", "svg")]
+        paths = [Path(folder) / f"{stem}.{kind}" for kind in ("png", "svg")]
         figure.savefig(paths[0], dpi=110)
         figure.savefig(paths[1], metadata={"Date": None})
     return paths

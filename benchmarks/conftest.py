@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import data, machine, peers
-from benchmarks.settings import Settings
+from benchmarks.settings import Settings, chosen, device_of
 from benchmarks.team import Team
 
 RESULTS = Path(__file__).parent / "results"
@@ -33,9 +33,10 @@ class Suite:
 
     def __init__(self, backend, quick, asked):
         self.quick = quick
-        self.names, absent = peers.selected(asked, quick)
+        device = device_of(backend)
+        self.names, absent = peers.selected(asked, quick, device)
         self.folder = tempfile.TemporaryDirectory(prefix="gpunet-benchmarks-")
-        seconds, rounds = (0.1, 3) if quick else (0.3, 5)
+        seconds, rounds = (0.1, 3) if quick or device == "cuda" else (0.3, 5)
         self.settings = Settings(backend, self.folder.name, machine.threads(), seconds, rounds)
         self.team = Team(self.settings)
         self.record = {
@@ -62,7 +63,8 @@ def pytest_configure(config):
     option = config.option
     if getattr(option, "benchmark_json", None) is None and not option.collectonly:
         kind = "-quick" if option.quick else ""
-        name = f"{time.strftime('%Y-%m-%d')}-{option.backend.replace(':', '')}-{machine.slug()}{kind}.json"
+        where = f"{option.backend.replace(':', '')}-{machine.slug(option.backend)}"
+        name = f"{time.strftime('%Y-%m-%d')}-{where}{kind}.json"
         option.benchmark_json = str(RESULTS / name)
 
 
@@ -79,7 +81,8 @@ def suite(request):
 def pytest_generate_tests(metafunc):
     """A test module's `cases(quick)` become the values of its `case`."""
     if "case" in metafunc.fixturenames:
-        found = metafunc.module.cases(metafunc.config.option.quick)
+        option, table = metafunc.config.option, metafunc.module.__name__.rpartition(".")[2]
+        found = chosen(table, metafunc.module.cases(option.quick), option.backend)
         metafunc.parametrize("case", found, ids=[case.name for case in found])
 
 

@@ -1,4 +1,4 @@
-"""The machine: processor, versions, threads, the core type of OpenBLAS, and the peak of ``sgemm``."""
+"""The machine: processor or GPU, versions, threads, the core type of OpenBLAS, and the peak of ``sgemm``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+from benchmarks.settings import device_of
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
@@ -34,8 +36,10 @@ def processor():
     return found[1].strip() if found else platform.processor() or platform.machine()
 
 
-def slug():
+def slug(backend="numpy"):
     """The machine, for a file's name."""
+    if device_of(backend) == "cuda":
+        return "-".join(re.findall(r"[a-z0-9.]+", gpu()["name"].lower()))
     words = re.sub(r"\(.*?\)|\bcpu\b|@.*| \d+-core.*", " ", processor().lower())
     return "-".join([*re.findall(r"[a-z0-9.]+", words)[:4], f"{threads()}-cores"])
 
@@ -111,12 +115,56 @@ def measure_peak(size=2048, repeats=7):
     }
 
 
+def gpu():
+    """Name, memory and driver of the first GPU, as its driver says."""
+    asked = "name,memory.total,driver_version"
+    ran = subprocess.run(
+        ["nvidia-smi", f"--query-gpu={asked}", "--format=csv,noheader"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return dict(zip(("name", "memory", "driver"), ran.stdout.splitlines()[0].split(", "), strict=True))
+
+
+def measure_gpu(size=8192, repeats=10):
+    """Of a GPU, through CuPy: GFLOP/s of a float32 matrix product, and TB/s of a copy, bytes read and written."""
+    import cupy
+
+    def seconds(work):
+        work()
+        found = []
+        for _ in range(repeats):
+            first, last = cupy.cuda.Event(), cupy.cuda.Event()
+            first.record()
+            work()
+            last.record()
+            last.synchronize()
+            found.append(1e-3 * cupy.cuda.get_elapsed_time(first, last))
+        return found
+
+    rng = cupy.random.default_rng(0)
+    A, B = (rng.random((size, size), dtype=cupy.float32) for _ in range(2))
+    C, long = cupy.empty_like(A), cupy.zeros(2**30, dtype=cupy.float32)
+    other = cupy.empty_like(long)
+    rates = [2e-9 * size**3 / s for s in seconds(lambda: cupy.matmul(A, B, out=C))]
+    copies = [2e-12 * long.nbytes / s for s in seconds(lambda: cupy.copyto(other, long))]
+    return {
+        "blas": "cuBLAS",
+        "size": size,
+        "best": max(rates),
+        "median": statistics.median(rates),
+        "kernels": [],
+        "copy_terabytes": max(copies),
+    }
+
+
 def describe(backend, quick):
     """Everything about machine and run that the results need."""
-    env = environment()
+    env, on_gpu = environment(), device_of(backend) == "cuda"
     ran = subprocess.run(
-        [sys.executable, "-m", "benchmarks.machine"],
-        env=env,
+        [sys.executable, "-m", "benchmarks.machine", *(["gpu"] if on_gpu else [])],
+        env=env | {"NVIDIA_TF32_OVERRIDE": "0"},
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -132,8 +180,9 @@ def describe(backend, quick):
         "versions": versions(),
         "openblas_coretype": env.get("OPENBLAS_CORETYPE", "as OpenBLAS chose"),
         "sgemm_gflops": json.loads(ran.stdout),
+        **({"gpu": gpu()} if on_gpu else {}),
     }
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure_peak()))
+    print(json.dumps(measure_gpu() if "gpu" in sys.argv else measure_peak()))

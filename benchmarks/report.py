@@ -1,6 +1,6 @@
 """One table and one chart from stored results: ``python -m benchmarks.report [results.json]``.
 
-Writes a Markdown page beside the JSON, and ``throughput.png`` and ``throughput.svg``.
+Writes a Markdown page beside the JSON, and ``throughput.png`` and ``throughput.svg``; for a GPU, ``throughput-gpu.…``.
 """
 
 from __future__ import annotations
@@ -174,6 +174,17 @@ def equality(results):
     yield table(["case", *names], lines)
 
 
+def of_device(machine):
+    """What the figures were made on, beside the processor."""
+    if "gpu" not in machine:
+        kernels = ", ".join(machine["sgemm_gflops"]["kernels"]) or "?"
+        return [f"- OpenBLAS core type: {machine['openblas_coretype']}; kernels in use: {kernels}."]
+    gpu, copy = machine["gpu"], machine["sgemm_gflops"]["copy_terabytes"]
+    return [
+        f"- {gpu['name']}, {gpu['memory']}, driver {gpu['driver']}; it copies {copy:.2f} TB/s, bytes read and written."
+    ]
+
+
 def about(results):
     suite = results["suite"]
     machine, peak = suite["machine"], suite["machine"]["sgemm_gflops"]
@@ -183,7 +194,7 @@ def about(results):
         + (" (quick mode)" if machine["quick"] else ""),
         "",
         f"- {machine['processor']}, {machine['system']}, {machine['threads']} threads for every contender, float32.",
-        f"- OpenBLAS core type: {machine['openblas_coretype']}; kernels in use: {', '.join(peak['kernels']) or '?'}.",
+        *of_device(machine),
         f"- `sgemm` peak, {peak['blas']}'s BLAS, {peak['size']}³: {peak['best']:.0f} GFLOP/s "
         f"(median {peak['median']:.0f}).",
         f"- {versions}.",
@@ -222,7 +233,10 @@ def write(path):
     written[0].write_text(page(results))
     rows = [row for row in rows_of(results, "throughput") if row["optimizer"] == "plain"]
     if rows:
-        written += chart.draw(rows, results["suite"]["machine"], path.parent)
+        machine = results["suite"]["machine"]
+        written += chart.draw(
+            rows, machine, path.parent, "throughput-gpu" if "gpu" in machine else "throughput"
+        )
     return written
 
 

@@ -89,42 +89,37 @@ class CuPyBackend(Backend):
         return isinstance(error, MemoryError) or any(name in str(error) for name in NO_MEMORY)
 
     def uncovered(self, plan: Plan) -> str | None:
-        from gpunet_cupy.coverage import off
+        import cupy
 
-        if off():
-            return off()
-        reasons = []
-        for program in programs():
-            reason = program.uncovered(plan)
+        device, reasons = cupy.cuda.Device().id, []
+        for program in programs(plan):
+            reason = program.uncovered(plan, device)
             if reason is None:
                 return None
             reasons.append(f"{program.name}: {reason}")
         return "; ".join(reasons)
 
     def compile(self, plan: Plan, device: str) -> Program | None:
-        for program in programs():
-            if program.uncovered(plan) is None:
+        for program in programs(plan):
+            if program.uncovered(plan, _number(device)) is None:
                 return program(plan, _number(device))  # type: ignore[no-any-return]
         return None
 
     def details(self) -> list[str]:
         import cupy
 
-        from gpunet_cupy.coverage import SWITCH, switched_on
-
-        state = f"on ({SWITCH}=1)" if switched_on() else f"off; {SWITCH}=1 turns them on"
-        return [
-            f"CuPy {cupy.__version__}, CUDA runtime {cupy.cuda.runtime.runtimeGetVersion()}",
-            f"programs of its own: {state}. UNMEASURED: never timed on a GPU",
-        ]
+        return [f"CuPy {cupy.__version__}, CUDA runtime {cupy.cuda.runtime.runtimeGetVersion()}"]
 
 
-def programs() -> list[Any]:
-    """Programs in the order in which they are tried."""
+def programs(plan: Plan) -> list[Any]:
+    """Programs in the order in which they are tried: for `plan`, the faster ones first."""
     from gpunet_cupy.batches_program import Batches
     from gpunet_cupy.blocks_program import Blocks
+    from gpunet_cupy.resident_program import Resident
+    from gpunet_cupy.singles_program import Singles
 
-    return [Blocks, Batches]
+    middle = [Blocks, Resident] if plan.batch_size == 1 else [Resident, Blocks]
+    return [Singles, *middle, Batches]
 
 
 def _number(device: str) -> int:

@@ -1,9 +1,6 @@
 """Exact SGD in blocks on a GPU: products for the first layer, one kernel launch for all steps of a block.
 
-UNMEASURED: equal to the reference, but never timed on a GPU; see :mod:`gpunet_cupy.coverage`.
-
-The algorithm is that of :mod:`gpunet_numpy.blocks`; its sequential part is ``kernels/blocks.cu``. The next thing to
-do is one launch for many blocks: a kernel that also makes the products of the first layer, or a CUDA graph.
+The algorithm is that of :mod:`gpunet_numpy.blocks`; its sequential part is ``kernels/blocks.cu``.
 """
 
 from __future__ import annotations
@@ -14,7 +11,7 @@ import numpy as np
 
 from gpunet.optimizers import GradientDescent
 from gpunet.plan import Plan
-from gpunet_cupy.coverage import off, uncovered
+from gpunet_cupy.coverage import uncovered
 from gpunet_cupy.flat import Flat
 from gpunet_cupy.kernels import Macro, launch, module
 from gpunet_cupy.rows import Gather, Rows
@@ -71,7 +68,7 @@ class Blocks:
     device : int
     """
 
-    name = "cupy blocks (unmeasured)"
+    name = "cupy blocks"
 
     def __init__(self, plan: Plan, device: int = 0) -> None:
         import cupy
@@ -89,10 +86,8 @@ class Blocks:
         self.buffers: tuple[Any, ...] | None = None
 
     @staticmethod
-    def uncovered(plan: Plan) -> str | None:
+    def uncovered(plan: Plan, device: int = 0) -> str | None:
         """Why `plan` is not for this program."""
-        if off():
-            return off()
         if not isinstance(plan.optimizer, GradientDescent):
             return f"{type(plan.optimizer).__name__} is not linear in the gradient"
         if plan.batch_size > SMALLEST:

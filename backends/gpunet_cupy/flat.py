@@ -36,6 +36,8 @@ class Flat:
         import cupy
 
         count = self.plan.optimizer.slots
+        if count == 0 and (whole := self._unpacked(parameters)) is not None:
+            return whole.copy(), cupy.empty((0, self.size), dtype=self.plan.dtype)
         theta = cupy.empty(self.size, dtype=self.plan.dtype)
         slots = cupy.empty((count, self.size), dtype=self.plan.dtype)
         for at_W, at_b, (W, b), (slots_W, slots_b) in zip(
@@ -45,6 +47,19 @@ class Flat:
             for i in range(count):
                 slots[i, at_W], slots[i, at_b] = slots_W[i].ravel(), slots_b[i].ravel()
         return theta, slots
+
+    def _unpacked(self, parameters: Any) -> Any:
+        """The array that `parameters` are views of, if it is one as `unpack` takes it: one copy is then enough."""
+        theta = parameters[0][0].base
+        if theta is None or theta.shape != (self.size,) or theta.dtype != self.plan.dtype:
+            return None
+        start, width = theta.data.ptr, theta.itemsize
+        for at_W, at_b, (W, b) in zip(self.at_W, self.at_b, parameters, strict=True):
+            if not (W.flags.c_contiguous and W.data.ptr - start == at_W.start * width):
+                return None
+            if b.data.ptr - start != at_b.start * width:
+                return None
+        return theta
 
     def matrices(self, theta: Any) -> list[Any]:
         """Each W, a view of `theta`."""

@@ -42,6 +42,12 @@ def launch(kernel: Any, threads: int, *arguments: Any) -> None:
     kernel((-(-threads // THREADS),), (THREADS,), arguments)
 
 
+def launch_together(kernel: Any, blocks: int, threads: int, shared: int, *arguments: Any) -> None:
+    """Run a kernel whose blocks wait for each other: all of them are on the device at once, or it fails."""
+    kernel.max_dynamic_shared_size_bytes = shared
+    kernel.kernel((blocks,), (threads,), arguments, shared, None, True)  # as RawKernel calls it, but together
+
+
 def rule(optimizer: Optimizer) -> dict[str, Macro]:
     """The macros of an update rule."""
     if isinstance(optimizer, GradientDescent):

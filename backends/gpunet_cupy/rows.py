@@ -24,6 +24,8 @@ class Rows:
         import cupy
 
         self.X = cupy.ascontiguousarray(X.T)
+        if self.X.data.ptr % 16:  # kernels read four numbers at a time
+            self.X = self.X.copy()
         self.Y = cupy.ascontiguousarray(Y.T)
         self.weights = None if weights is None else cupy.ascontiguousarray(weights.ravel())
         self.order = None if order is None else cupy.ascontiguousarray(order)

@@ -13,26 +13,28 @@ class About(NamedTuple):
     trains: bool = True
     predicts: bool = False
     slow: bool = False  # far from the best in every cell: fewer rounds, and not in quick mode
+    only: str = ""  # the kind of device it computes on, where there is but one
 
 
 CONTENDERS = {
     "gpunet": About("gpunet", predicts=True),
     "gpunet_reference": About("gpunet reference", slow=True),
-    "textbook": About("textbook NumPy", predicts=True),
+    "textbook": About("textbook NumPy", predicts=True, only="cpu"),
     "torch_eager": About("PyTorch eager", ("torch",), predicts=True),
     "torch_compiled": About("torch.compile", ("torch",), slow=True),
+    "torch_graph": About("PyTorch CUDA graph", ("torch",), only="cuda"),
     "jax_jit": About("JAX jit", ("jax",), predicts=True),
     "jax_scan": About("JAX scan", ("jax",)),
-    "sklearn_mlp": About("scikit-learn", ("sklearn",), slow=True),
-    "keras_fit": About("Keras", ("keras", "jax"), slow=True),
-    "thinc_train": About("thinc", ("thinc",), slow=True),
-    "onnx_infer": About("onnxruntime", ("onnx", "onnxruntime"), trains=False, predicts=True),
+    "sklearn_mlp": About("scikit-learn", ("sklearn",), slow=True, only="cpu"),
+    "keras_fit": About("Keras", ("keras", "jax"), slow=True, only="cpu"),
+    "thinc_train": About("thinc", ("thinc",), slow=True, only="cpu"),
+    "onnx_infer": About("onnxruntime", ("onnx", "onnxruntime"), trains=False, predicts=True, only="cpu"),
 }
 OURS = ("gpunet", "gpunet_reference")
 
 
-def selected(asked, quick):
-    """Names of those who take part, gpunet first, and why others do not.
+def selected(asked, quick, device="cpu"):
+    """Names of those who take part on a kind of device, gpunet first, and why others do not.
 
     Raises
     ------
@@ -44,6 +46,8 @@ def selected(asked, quick):
         raise ValueError(f"no such peer: {', '.join(unknown)}; there are {', '.join(CONTENDERS)}")
     taking_part, absent = ["gpunet"], {}
     for name, about in CONTENDERS.items():
+        if about.only not in ("", device):
+            continue
         why = missing(name)
         if why is None and not asked and quick and about.slow:
             why = "not in quick mode"

@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.cases import MOMENTUM
 from benchmarks.peers.base import Peer
 
+jax.config.update("jax_default_matmul_precision", "highest")  # float32 products, not TF32
 ACTIVATION = {"sigmoid": jax.nn.sigmoid, "relu": jax.nn.relu}
 
 

@@ -7,10 +7,13 @@ from torch.func import functional_call, grad
 
 from benchmarks.cases import MOMENTUM
 from benchmarks.peers import torch_eager
+from benchmarks.peers.base import NotCovered
 
 
 class Contender(torch_eager.Contender):
     def prepare(self):
+        if self.device == "cuda" and (self.case.batch not in (32, 1000) or self.case.optimizer != "plain"):
+            raise NotCovered("compiling takes too long to do it for every cell")
         super().prepare()
         torch.compiler.reset()
         self.compiled = torch.compile(self.update, dynamic=False)

@@ -15,6 +15,7 @@ ACTIVATION = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU}
 class Contender(Peer):
     def prepare(self):
         torch.set_num_threads(self.threads)
+        torch.set_float32_matmul_precision("highest")  # float32 products, not TF32
         self.X, self.Y = self.resident(self.data.X), self.resident(self.data.Y)
         if self.net.loss == "cross_entropy":
             self.Y, self.loss = self.Y.argmax(1), nn.CrossEntropyLoss()

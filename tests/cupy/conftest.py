@@ -34,7 +34,6 @@ def thread_order(request, cpu, monkeypatch):
 
 @pytest.fixture
 def fake(cpu, monkeypatch):
-    """CuPy on NumPy, with the programs switched on."""
-    monkeypatch.setenv("GPUNET_CUPY_PROGRAMS", "1")
+    """CuPy on NumPy."""
     fake_cupy.install(monkeypatch)
     return fake_cupy

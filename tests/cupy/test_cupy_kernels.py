@@ -62,7 +62,7 @@ def array():
 @pytest.fixture
 def kernel(cpu, thread_order):
     def get(dtype, module, name, **macros):
-        return cpu.RawModule(code=source(dtype, module, **macros)).get_function(name)
+        return cpu.RawModule(code=source(dtype, *module.split(), **macros)).get_function(name)
 
     return get
 
@@ -167,16 +167,17 @@ OPTIMIZERS = [
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
 def test_update(optimizer, dtype, kernel, array, rng):
-    weights, biases, parts, slots = 101, 7, 3, optimizer.slots
+    weights, late, biases, parts, slots = 101, 20, 7, 3, optimizer.slots
     W, b = rng.normal(size=(weights, 1)).astype(dtype), rng.normal(size=(biases, 1)).astype(dtype)
     dW, sums = rng.normal(size=(weights, 1)).astype(dtype), rng.normal(size=(parts, biases)).astype(dtype)
     kept = np.abs(rng.normal(size=(slots, weights + biases))).astype(dtype)
     c = np.array([optimizer.coefficients(i, 10, i) for i in range(4)], dtype=dtype)
     theta, after = array(np.concatenate([W, b]).ravel(), dtype), array(kept, dtype)
-    run = kernel(dtype, "update", "update", **rule(optimizer), WEIGHTS=weights, BIASES=biases)
-    launch(run, weights + biases, theta, after, dW, sums, np.int32(parts), c, np.full(1, 2, np.int32))
+    run = kernel(dtype, "rule update", "update", **rule(optimizer), WEIGHTS=weights, BIASES=biases, LATE=late)
+    sums_W = rng.normal(size=(parts, late)).astype(dtype)
+    launch(run, weights + biases, theta, after, dW, sums_W, sums, np.int32(parts), c, np.full(1, 2, np.int32))
     state = [tuple(tuple(k[s][:, None] for k in kept) for s in (slice(weights), slice(weights, None)))]
-    gradients = [(dW, sums.sum(axis=0)[:, None])]
+    gradients = [(np.concatenate([dW[:-late], sums_W.sum(axis=0)[:, None]]), sums.sum(axis=0)[:, None])]
     [(W, b)], [(slots_W, slots_b)] = update_all(xp, optimizer, [(W, b)], gradients, state, c[2])
     assert near(theta, np.concatenate([W, b]).ravel(), dtype, 10)
     wanted = [np.concatenate([p, q]).ravel() for p, q in zip(slots_W, slots_b, strict=True)]
@@ -191,8 +192,8 @@ def test_finish(count, dtype, kernel, array, rng):
         array.empty(4, dtype),
         np.full(1, 2, np.int32),
     )
-    run = kernel(dtype, "update", "finish", **rule(gn.Adam()), WEIGHTS=1, BIASES=1)
-    run((1,), (64,), (values, np.int32(count), losses, step), shared_mem=8 * 64)
+    run = kernel(dtype, "rule update", "finish", **rule(gn.Adam()), WEIGHTS=1, BIASES=1, LATE=0)
+    run((1,), (64,), (values, np.int32(count), np.int32(count), losses, step), shared_mem=8 * 64)
     assert step[0] == 3 and near(losses[2], values.mean(dtype="float64"), dtype)
     assert np.isnan(losses[[0, 1, 3]]).all()
 

@@ -3,60 +3,11 @@
 import array_api_compat.numpy as xp
 import numpy as np
 import pytest
+from plans import DESCENTS, NETWORKS, OTHERS, arguments, differences, flat, plan_of
 
 import gpunet as gn
 from gpunet.descent import Reference
 from gpunet.plan import Layer, Plan
-
-NETWORKS = {  # one to three layers, more units than a warp, every hidden activation
-    "sigmoid-softmax": ((7, "sigmoid"), (3, "softmax"), "cross_entropy"),
-    "relu-tanh-sigmoid": ((40, "relu"), (5, "tanh"), (2, "sigmoid"), "logistic"),
-    "linear": ((4, "identity"), "squared_error"),
-    "softmax": ((35, "softmax"), "cross_entropy"),
-    "leaky-absolute": ((6, "leaky_relu"), (1, "identity"), "absolute_error"),
-    "selu-elu-squares": ((9, "selu"), (33, "elu"), (2, "softplus"), "squared_error"),
-}
-DESCENTS = {
-    "plain": gn.GradientDescent(0.05),
-    "decay": gn.GradientDescent(0.05, weight_decay=0.1),
-    "momentum": gn.GradientDescent(gn.Cosine(0.05), 0.9, weight_decay=0.01),
-    "nesterov": gn.GradientDescent(gn.Cosine(0.05), 0.9, nesterov=True, weight_decay=0.01),
-}
-OTHERS = {"adam": gn.Adam(0.01), "adamw": gn.AdamW(gn.Cosine(0.01)), "rmsprop": gn.RMSprop(0.01)}
-
-
-def plan_of(network, optimizer, batch_size, dtype="float64", weighted=False, examples=75):
-    *described, loss = NETWORKS[network]
-    sizes = [11, *(units for units, _ in described)]
-    layers = tuple(Layer(sizes[l], units, name) for l, (units, name) in enumerate(described))
-    return Plan(layers, loss, optimizer, examples, batch_size, dtype, weighted)
-
-
-def arguments(plan, shuffled=True, used=None, seed=0):
-    """Parameters, state and data of a plan, drawn with a seed, as a program takes them."""
-    rng = np.random.default_rng([seed, plan.batch_size])
-    m, k = plan.examples, plan.layers[-1].units
-
-    def draw(*shape):
-        return rng.standard_normal(shape).astype(plan.dtype)
-
-    parameters = [
-        (draw(l.units, l.inputs) / np.sqrt(l.inputs).astype(plan.dtype), draw(l.units, 1))
-        for l in plan.layers
-    ]
-    slots = plan.optimizer.slots
-    state = [
-        tuple(tuple(np.abs(draw(*p.shape)) / 100 for _ in range(slots)) for p in pair) for pair in parameters
-    ]
-    rows = {
-        "cross_entropy": lambda: np.eye(k)[rng.integers(0, k, m)],
-        "logistic": lambda: rng.integers(0, 2, (m, k)),
-    }.get(plan.loss, lambda: draw(m, k))()
-    X, Y = draw(m, plan.layers[0].inputs), np.ascontiguousarray(rows, dtype=plan.dtype)
-    weights = rng.uniform(0.5, 2.0, (1, m)).astype(plan.dtype) if plan.weighted else None
-    order = rng.permutation(m).astype(np.int32)[:used] if shuffled else None
-    steps = [plan.optimizer.coefficients(i, 100, i) for i in range(plan.steps)]
-    return parameters, state, X.T, Y.T, weights, order, np.array(steps, dtype=plan.dtype), None
 
 
 def on_device(fake, value):
@@ -65,27 +16,21 @@ def on_device(fake, value):
     return fake.to_device(value)
 
 
-def flat(value):
-    if isinstance(value, tuple | list):
-        return np.concatenate([flat(one) for one in value] or [np.empty(0)])
-    return np.asarray(value, dtype="float64").ravel()
-
-
 def check(fake, program, plan, **chosen):
     given = arguments(plan, **chosen)
     device = on_device(fake, list(given))
     got, wanted = program(*device), Reference(xp, plan)(*given)
     assert np.array_equal(flat(device[:2]), flat(given[:2])), "a program changed what it was given"
-    tolerance = 1e-10 if plan.dtype == "float64" else 1e-4
-    for name, a, b in zip(("parameters", "state", "losses"), got, wanted, strict=True):
-        assert flat(a).shape == flat(b).shape
-        assert np.allclose(flat(a), flat(b), rtol=tolerance, atol=tolerance), name
+    assert differences(plan, got, wanted) == []
     assert all(p.dtype == plan.dtype for pair in got[0] for p in pair)
     assert all(
         p.shape == q.shape for a, b in zip(got[0], wanted[0], strict=True) for p, q in zip(a, b, strict=True)
     )
     assert got[2].dtype == plan.dtype
     return got
+
+
+SHALLOW = [name for name in NETWORKS if len(NETWORKS[name]) < 5 and name != "wider"]
 
 
 def blocks(plan):
@@ -102,7 +47,7 @@ def batches(plan):
     return Batches(plan)
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", SHALLOW)
 def test_blocks_of_single_examples(network, fake, thread_order):
     plan = plan_of(network, DESCENTS["plain"], 1)
     check(fake, blocks(plan), plan)
@@ -132,6 +77,83 @@ def test_blocks_shrink_to_the_shared_memory_there_is(fake, monkeypatch):
     check(fake, program, plan)
 
 
+def resident(plan):
+    from gpunet_cupy.resident_program import Resident
+
+    assert Resident.uncovered(plan) is None
+    return Resident(plan)
+
+
+def singles(plan):
+    from gpunet_cupy.singles_program import Singles
+
+    assert Singles.uncovered(plan) is None
+    return Singles(plan)
+
+
+DEEP = [name for name in NETWORKS if len(NETWORKS[name]) > 2 and name != "wider"]
+ONE_HIDDEN = [name for name in SHALLOW if len(NETWORKS[name]) == 3]
+
+
+@pytest.mark.parametrize("network", DEEP)
+def test_resident(network, fake, thread_order):
+    for size in (1, 40):
+        plan = plan_of(network, DESCENTS["plain"], size, weighted=size > 1)
+        program = resident(plan)
+        check(fake, program, plan)
+        check(fake, program, plan, shuffled=False)
+
+
+@pytest.mark.parametrize("optimizer", [*DESCENTS.values(), *OTHERS.values()], ids=[*DESCENTS, *OTHERS])
+def test_resident_with_every_rule(optimizer, fake):
+    plan = plan_of("relu-tanh-sigmoid", optimizer, 32)
+    check(fake, resident(plan), plan)
+
+
+@pytest.mark.parametrize(("dtype", "inputs", "little"), [("float32", 130, 100), ("float64", 131, 190)])
+def test_resident_in_many_tiles_and_chunks(dtype, inputs, little, fake, monkeypatch):
+    """Layers of several rows and columns of tiles, whether all examples of a step fit or not."""
+    monkeypatch.setitem(fake.Device.attributes, "MultiProcessorCount", 14)
+    plan = plan_of("three-hidden", OTHERS["adamw"], 60, dtype, examples=150, inputs=inputs)
+    chunks = set()
+    for room in (227, little):
+        monkeypatch.setitem(fake.Device.attributes, "MaxSharedMemoryPerBlockOptin", room * 1024)
+        program = resident(plan)
+        chunks.add(program.layout.chunk)
+        assert program.layout.blocks == 14
+        check(fake, program, plan)
+        check(fake, program, plan, used=130)
+    assert len(chunks) == 2
+
+
+def test_resident_in_large_batches(fake):
+    """Sums between hidden layers are then added up in phases of their own."""
+    plan = plan_of("three-hidden", OTHERS["adam"], 300, examples=400)
+    check(fake, resident(plan), plan)
+
+
+@pytest.mark.parametrize("network", ONE_HIDDEN)
+def test_singles(network, fake, thread_order):
+    plan = plan_of(network, DESCENTS["plain"], 1, weighted=True)
+    program = singles(plan)
+    check(fake, program, plan)
+    check(fake, program, plan, shuffled=False)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_singles_in_many_tiles(dtype, fake, monkeypatch):
+    monkeypatch.setitem(fake.Device.attributes, "MultiProcessorCount", 11)
+    plan = plan_of("wide", gn.GradientDescent(gn.Cosine(0.05)), 1, dtype, examples=150, inputs=130)
+    check(fake, singles(plan), plan)
+
+
+def test_too_large_for_shared_memory(fake):
+    from gpunet_cupy.resident_program import Resident
+
+    plan = plan_of("wide", OTHERS["adam"], 32, inputs=5000)
+    assert Resident.uncovered(plan) == "the weights do not fit into shared memory"
+
+
 @pytest.mark.parametrize("network", NETWORKS)
 def test_batches(network, fake, monkeypatch):
     monkeypatch.setattr("gpunet_cupy.batches_program.PIECE", 16)  # so that larger batches come in pieces
@@ -148,6 +170,22 @@ def test_batches_with_every_rule(optimizer, fake, thread_order):
     check(fake, batches(plan), plan)
 
 
+def test_batches_whose_last_layer_takes_whole_blocks(fake):
+    plan = plan_of("wider", DESCENTS["plain"], 16, examples=40)
+    check(fake, batches(plan), plan)
+
+
+def test_parameters_that_a_program_returned_are_one_copy(fake):
+    plan = plan_of("sigmoid-softmax", DESCENTS["plain"], 20)
+    program = batches(plan)
+    given = on_device(fake, list(arguments(plan)))
+    first = program(*given)
+    assert program.flat._unpacked(given[0]) is None and program.flat._unpacked(first[0]) is not None
+    again = program(*first[:2], *given[2:])
+    apart = on_device(fake, [[tuple(np.array(p) for p in pair) for pair in first[0]]])[0]
+    assert np.array_equal(flat(again), flat(program(apart, *first[1:2], *given[2:])))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_full_batch_needs_no_order(dtype, fake):
     plan = plan_of("relu-tanh-sigmoid", OTHERS["adam"], 75, dtype)
@@ -161,12 +199,12 @@ def test_full_batch_needs_no_order(dtype, fake):
 @pytest.mark.parametrize("used", [64, 33])
 def test_the_first_part_of_an_epoch(used, fake):
     plan = plan_of("sigmoid-softmax", DESCENTS["momentum"], 2)
-    for make in (blocks, batches):
+    for make in (blocks, batches, resident):
         check(fake, make(plan), plan, used=used)
 
 
 def test_a_run_repeats_bit_for_bit(fake):
-    for make, size in ((blocks, 1), (batches, 32)):
+    for make, size in ((blocks, 1), (batches, 32), (resident, 32)):
         plan = plan_of("relu-tanh-sigmoid", DESCENTS["momentum"], size, "float32")
         program = make(plan)
         first, second = (flat(program(*on_device(fake, list(arguments(plan))))) for _ in range(2))
@@ -175,8 +213,10 @@ def test_a_run_repeats_bit_for_bit(fake):
 
 def test_non_finite_numbers_come_through(fake):
     """Divergence must show: a maximum or a comparison must not swallow NaN."""
-    for network in NETWORKS:
-        for make, size in ((blocks, 1), (batches, 20)):
+    for network in SHALLOW:
+        for make, size in ((blocks, 1), (batches, 20), (resident, 20), (singles, 1)):
+            if (make is resident and network not in DEEP) or (make is singles and network not in ONE_HIDDEN):
+                continue
             plan = plan_of(network, DESCENTS["plain"], size)
             given = list(arguments(plan))
             W, b = given[0][0]
@@ -185,11 +225,11 @@ def test_non_finite_numbers_come_through(fake):
 
 
 def test_short_of_memory_a_smaller_piece_is_tried(fake, monkeypatch):
-    plan = plan_of("sigmoid-softmax", DESCENTS["plain"], 1000, examples=1000)
-    monkeypatch.setitem(fake.MEMORY, "room", 400 * 7 * 8)  # A[1] of at most 400 examples
+    plan = plan_of("sigmoid-softmax", DESCENTS["plain"], 4000, examples=4000)
+    monkeypatch.setitem(fake.MEMORY, "room", 1500 * 7 * 8)  # A[1] of at most 1,500 examples
     program = batches(plan)
     check(fake, program, plan)
-    assert program.piece == 256
+    assert program.piece == 1000
     monkeypatch.setitem(fake.MEMORY, "room", 8)
     with pytest.raises(MemoryError):
         batches(plan)(*on_device(fake, list(arguments(plan))))
@@ -207,25 +247,20 @@ def test_the_kernels_of_a_device_run_there(fake):
     assert seen == [1] * plan.steps and fake.Device.current == []
 
 
-def test_off_by_default(monkeypatch):
-    backend = gn.backend._load("cupy")
-    plan = plan_of("sigmoid-softmax", DESCENTS["plain"], 1)
-    monkeypatch.delenv("GPUNET_CUPY_PROGRAMS", raising=False)
-    assert backend.compile(plan, "cuda:0") is None
-    assert backend.uncovered(plan) == "unmeasured, off by default (GPUNET_CUPY_PROGRAMS=1 turns it on)"
-
-
-def test_switched_on_they_say_what_they_cover(fake):
+def test_they_say_what_they_cover(fake):
     backend = gn.backend._load("cupy")
 
     def chosen(network="sigmoid-softmax", optimizer=DESCENTS["plain"], batch_size=1):
-        plan = plan_of(network, optimizer, batch_size)
+        plan = plan_of(network, optimizer, batch_size, examples=2000)
         program = backend.compile(plan, "cuda:0")
         assert (program is None) == (backend.uncovered(plan) is not None)
         return backend.uncovered(plan) if program is None else program.name
 
-    assert chosen() == "cupy blocks (unmeasured)"
-    assert chosen(batch_size=17) == chosen(optimizer=gn.Adam()) == "cupy batches (unmeasured)"
+    assert chosen() == "cupy singles"
+    assert chosen(optimizer=DESCENTS["momentum"]) == "cupy blocks"
+    assert chosen(batch_size=2) == chosen(optimizer=gn.Adam()) == "cupy resident"
+    assert chosen("linear", batch_size=16) == "cupy blocks"
+    assert chosen("linear", batch_size=17) == chosen(batch_size=2000) == "cupy batches"
     assert "clipping has no kernel" in chosen(optimizer=gn.GradientDescent(clip_norm=1.0))
     for name, reason in (("gelu", "gelu in a hidden layer"), ("softmax", "softmax in a hidden layer")):
         NETWORKS["odd"] = ((3, name), (2, "softmax"), "cross_entropy")
@@ -236,14 +271,11 @@ def test_switched_on_they_say_what_they_cover(fake):
     wide = Plan(
         (Layer(784, 4096, "relu"), Layer(4096, 10, "softmax")), "cross_entropy", gn.GradientDescent(), 9, 1
     )
-    assert backend.compile(wide, "cuda:0").name == "cupy batches (unmeasured)"
+    assert backend.compile(wide, "cuda:0").name == "cupy batches"
 
 
-def test_what_is_unmeasured_is_called_so(fake, monkeypatch):
-    backend = gn.backend._load("cupy")
-    assert "on (GPUNET_CUPY_PROGRAMS=1). UNMEASURED" in backend.details()[1]
-    monkeypatch.delenv("GPUNET_CUPY_PROGRAMS")
-    assert "off; GPUNET_CUPY_PROGRAMS=1 turns them on. UNMEASURED" in backend.details()[1]
+def test_versions_are_said(fake):
+    assert gn.backend._load("cupy").details() == ["CuPy 14, CUDA runtime 13000"]
 
 
 @pytest.mark.parametrize(

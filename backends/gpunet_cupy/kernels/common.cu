@@ -56,8 +56,24 @@ __device__ inline T backward_through(int g, T d, T a) {
     }
 }
 
+// ∂L/∂z of one output with a = g(z), for losses that take outputs one by one. The natural pairs have a − y (C9).
+__device__ inline T loss_through(int g, int loss, T a, T y) {
+    T e = a - y;
+    if (loss == LOGISTIC) return e;
+    if (loss == SQUARED_ERROR) return backward_through(g, e, a);
+    return backward_through(g, e > T(0) ? T(1) : e < T(0) ? T(-1) : e, a);
+}
+
+// L of one output, likewise; z is what a logistic loss is exact from.
+__device__ inline T loss_of(int loss, T z, T a, T y) {
+    T e = a - y;
+    if (loss == LOGISTIC) return (z > T(0) ? z : T(0)) - z * y + log1p(exp(-fabs(z)));
+    return loss == SQUARED_ERROR ? T(0.5) * e * e : fabs(e);
+}
+
 // Sums and maxima over the lanes of a warp, in an order that never changes; every lane gets the result.
-__device__ inline T warp_sum(T x) {
+template <class V>
+__device__ inline V warp_sum(V x) {
     for (int offset = WARP / 2; offset > 0; offset /= 2) x += __shfl_xor_sync(ALL_LANES, x, offset);
     return x;
 }
@@ -68,7 +84,7 @@ __device__ inline T warp_max(T x) {
 }
 
 // The outputs of one example, by one warp: z ← δ = scale ∂L/∂z, where a = g(z + b); returns L in every lane.
-// The natural pairs take L from z, which stays exact where a has rounded to 0 or 1, and have ∂L/∂z = a − y (C9).
+// The natural pairs take L from z, which stays exact where a has rounded to 0 or 1.
 __device__ inline T output_delta(int g, int loss, int n, T* z, const T* b, const T* y, T scale) {
     int lane = threadIdx.x % WARP;
     T L = T(0);
@@ -87,18 +103,9 @@ __device__ inline T output_delta(int g, int loss, int n, T* z, const T* b, const
         return warp_sum(L) + warp_sum(mass) * log(total);
     }
     for (int k = lane; k < n; k += WARP) {
-        T x = z[k] + b[k], a = activate(g, x), e = a - y[k], d;
-        if (loss == LOGISTIC) {
-            L += (x > T(0) ? x : T(0)) - x * y[k] + log1p(exp(-fabs(x)));
-            d = e;
-        } else if (loss == SQUARED_ERROR) {
-            L += T(0.5) * e * e;
-            d = backward_through(g, e, a);
-        } else {
-            L += fabs(e);
-            d = backward_through(g, e > T(0) ? T(1) : e < T(0) ? T(-1) : e, a);
-        }
-        z[k] = d * scale;
+        T x = z[k] + b[k], a = activate(g, x);
+        L += loss_of(loss, x, a, y[k]);
+        z[k] = loss_through(g, loss, a, y[k]) * scale;
     }
     return warp_sum(L);
 }

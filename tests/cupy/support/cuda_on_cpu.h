@@ -3,27 +3,33 @@
 // A fiber runs until it waits at a barrier, so between barriers threads run one by one, in ascending or descending
 // order: a missing barrier shows as a result that depends on the order. Threads that wait at different barriers are
 // reported, never waited for. Shared memory starts as NaN in every block, and what lies behind it is watched.
+// Blocks that are launched together, to wait for each other, run in a thread of the operating system each.
 #pragma once
 #include <math.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <ucontext.h>
 
+#include <thread>
+#include <vector>
+
 #define __global__
 #define __device__
-#define __shared__
+#define __shared__ thread_local
+#define __noinline__ __attribute__((noinline))
 #define __align__(n) __attribute__((aligned(n)))
 #define __launch_bounds__(...)
 
 struct Dim {
     int x, y, z;
 };
-static Dim threadIdx, blockIdx, blockDim, gridDim;
+static thread_local Dim threadIdx, blockIdx, blockDim, gridDim;
 static const int MOST = 1024;  // threads a block
 static const size_t SHARED_LIMIT = 1 << 18, STACK = 1 << 16;
-unsigned char memory[SHARED_LIMIT + 64] __align__(64);
+thread_local unsigned char memory[SHARED_LIMIT + 64] __align__(64);
 
 namespace emulator {
 
@@ -35,17 +41,17 @@ struct Fiber {
     jmp_buf at;
     bool started, done;
 };
-static Fiber fibers[MOST];
-static char* stacks[MOST];
-static Group warps[MOST / 32];
-static Group block;
-static ucontext_t host;
-static int fiber_count, current, left, idle, direction;
-static bool stuck;
-static double exchanged[2][32][32];
-static int parity[MOST];
-static void (*body)(void*);
-static void* argument;
+static thread_local Fiber fibers[MOST];
+static thread_local char* stacks[MOST];
+static thread_local Group warps[MOST / 32];
+static thread_local Group block;
+static thread_local ucontext_t host;
+static thread_local int fiber_count, current, left, idle, direction;
+static thread_local bool stuck;
+static thread_local double exchanged[2][32][32];
+static thread_local int parity[MOST];
+static thread_local void (*body)(void*);
+static thread_local void* argument;
 
 inline void set_index(int i) {
     current = i;
@@ -99,8 +105,9 @@ static void run_fiber() {
     pass();
 }
 
-// Returns 0; 1 if threads wait for each other in vain; 2 if shared memory was overrun.
-inline int run(Dim grid, Dim threads, size_t shared, bool descending, void (*f)(void*), void* a) {
+// Blocks begin … end of a grid, one after the other. Returns 0; 1 if threads wait for each other in vain; 2 if shared
+// memory was overrun.
+inline int run(Dim grid, Dim threads, size_t shared, bool descending, void (*f)(void*), void* a, int begin, int end) {
     const int count = threads.x * threads.y * threads.z;
     if (count > MOST || shared > SHARED_LIMIT) return 3;
     fiber_count = count;
@@ -111,7 +118,7 @@ inline int run(Dim grid, Dim threads, size_t shared, bool descending, void (*f)(
     direction = descending ? -1 : 1;
     for (int i = 0; i < count; ++i)
         if (!stacks[i]) stacks[i] = static_cast<char*>(malloc(STACK));
-    for (int b = 0; b < grid.x * grid.y * grid.z; ++b) {
+    for (int b = begin; b < end; ++b) {
         blockIdx = {b % grid.x, b / grid.x % grid.y, b / (grid.x * grid.y)};
         memset(memory, 0xff, shared + 64);
         memset(warps, 0, sizeof warps);
@@ -141,6 +148,23 @@ inline int run(Dim grid, Dim threads, size_t shared, bool descending, void (*f)(
     return 0;
 }
 
+// Blocks that wait for each other.
+inline int run_together(Dim grid, Dim threads, size_t shared, bool descending, void (*f)(void*), void* a) {
+    std::vector<int> codes(grid.x);
+    std::vector<std::thread> blocks;
+    for (int b = 0; b < grid.x; ++b)
+        blocks.emplace_back([=, &codes] {
+            codes[b] = run(grid, threads, shared, descending, f, a, b, b + 1);
+            for (char* stack : stacks) free(stack);
+        });
+    int code = 0;
+    for (int b = 0; b < grid.x; ++b) {
+        blocks[b].join();
+        if (codes[b]) code = codes[b];
+    }
+    return code;
+}
+
 // 0, 1, …, the number of a kernel's parameters.
 template <int... I>
 struct Numbers {};
@@ -164,10 +188,12 @@ struct Call {
 };
 
 template <class... A>
-int launch(void (*kernel)(A...), void** args, const int* grid, const int* threads, size_t shared, int descending) {
+int launch(void (*kernel)(A...), void** args, const int* grid, const int* threads, size_t shared, int descending,
+           int together) {
     Call<A...> call = {kernel, args};
-    return run({grid[0], grid[1], grid[2]}, {threads[0], threads[1], threads[2]}, shared, descending,
-               Call<A...>::one, &call);
+    Dim g = {grid[0], grid[1], grid[2]}, t = {threads[0], threads[1], threads[2]};
+    if (together) return run_together(g, t, shared, descending, Call<A...>::one, &call);
+    return run(g, t, shared, descending, Call<A...>::one, &call, 0, g.x * g.y * g.z);
 }
 
 template <class... A>
@@ -181,8 +207,24 @@ int parameters(void (*)(A...), size_t* sizes) {
 
 inline void __syncthreads() { emulator::wait(emulator::block); }
 
+inline void __syncwarp() {
+    emulator::Group& group = emulator::warps[emulator::current / 32];
+    if (group.alive != 32) emulator::stuck = true;
+    emulator::wait(group);
+}
+
+inline int min(int a, int b) { return a < b ? a : b; }
+
+inline void add_release(unsigned* count) { __atomic_fetch_add(count, 1u, __ATOMIC_RELEASE); }
+
+inline unsigned load_acquire(const unsigned* count) {
+    sched_yield();
+    return __atomic_load_n(count, __ATOMIC_ACQUIRE);
+}
+
+// Every lane shows its value and sees that of lane `from`.
 template <class V>
-V __shfl_xor_sync(unsigned, V value, int mask) {
+V exchange(V value, int from) {
     using namespace emulator;
     int lane = current % 32, warp = current / 32, side = parity[current];
     parity[current] ^= 1;  // a lane can be one shuffle ahead of its warp, never two
@@ -190,5 +232,15 @@ V __shfl_xor_sync(unsigned, V value, int mask) {
     Group& group = warps[warp];
     if (group.alive != 32) stuck = true;
     wait(group);
-    return V(exchanged[side][warp][lane ^ mask]);
+    return V(exchanged[side][warp][from]);
+}
+
+template <class V>
+V __shfl_xor_sync(unsigned, V value, int mask) {
+    return exchange(value, emulator::current % 32 ^ mask);
+}
+
+template <class V>
+V __shfl_sync(unsigned, V value, int lane) {
+    return exchange(value, lane);
 }

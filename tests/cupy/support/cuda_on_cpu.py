@@ -34,15 +34,25 @@ def build(source, options):
     names = re.findall(r"void\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\(", source.replace("\n", " "))
     kernels = [n for n in names if re.search(rf"__global__[^;{{]*?\b{n}\(", source)]
     launchers = "".join(
-        f'extern "C" int launch_{n}(void** a, const int* g, const int* t, size_t s, int d)'
-        f"{{ return emulator::launch({n}, a, g, t, s, d); }}\n"
+        f'extern "C" int launch_{n}(void** a, const int* g, const int* t, size_t s, int d, int w)'
+        f"{{ return emulator::launch({n}, a, g, t, s, d, w); }}\n"
         f'extern "C" int parameters_{n}(size_t* s) {{ return emulator::parameters({n}, s); }}\n'
         for n in kernels
     )
     folder = _folder()
     stem = folder / f"k{len(list(folder.iterdir()))}"
     stem.with_suffix(".cpp").write_text(source + launchers)
-    command = [COMPILER, "-std=c++14", "-O1", "-shared", "-fPIC", "-U_FORTIFY_SOURCE", "-Wall", "-Werror"]
+    command = [
+        COMPILER,
+        "-std=c++17",
+        "-O1",
+        "-shared",
+        "-fPIC",
+        "-pthread",
+        "-U_FORTIFY_SOURCE",
+        "-Wall",
+        "-Werror",
+    ]
     command += ["-Wno-unknown-pragmas", "-include", str(HEADER), *options]
     command += [str(stem.with_suffix(".cpp")), "-o", str(stem.with_suffix(".so"))]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -62,6 +72,10 @@ class Kernel:
         self.max_dynamic_shared_size_bytes = 48 * 1024
 
     def __call__(self, grid, block, args, *, shared_mem=0):
+        self.kernel(grid, block, args, shared_mem)
+
+    def kernel(self, grid, block, args, shared_mem=0, stream=None, together=False):
+        """CuPy's function below its RawKernel, which can launch blocks that wait for each other."""
         assert len(args) == len(self.sizes), f"{self.name} takes {len(self.sizes)} arguments, got {len(args)}"
         assert shared_mem <= self.max_dynamic_shared_size_bytes, "more shared memory than was asked for"
         kept, pointers = [], (ctypes.c_void_p * len(args))()
@@ -74,7 +88,9 @@ class Kernel:
             kept.append(one)
             pointers[i] = one.ctypes.data
         three = [(ctypes.c_int * 3)(*(*t, 1, 1)[:3]) for t in (grid, block)]
-        code = self.launch(pointers, *three, ctypes.c_size_t(shared_mem), int(ORDER["descending"]))
+        code = self.launch(
+            pointers, *three, ctypes.c_size_t(shared_mem), int(ORDER["descending"]), int(together)
+        )
         assert code == 0, f"{self.name}: {TROUBLE[code]}"
 
 

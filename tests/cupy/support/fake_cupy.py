@@ -17,6 +17,10 @@ class DeviceArray(np.ndarray):
     def _refuse(self, *_):
         raise AssertionError("a number was read back from the device")
 
+    @property
+    def data(self):
+        return types.SimpleNamespace(ptr=self.ctypes.data)
+
     __float__ = __int__ = __bool__ = __index__ = item = tolist = _refuse
 
 
@@ -60,7 +64,7 @@ def gemm(transa, transb, a, b, out=None, alpha=1.0, beta=0.0):
 class Device:
     """A device, also as a context."""
 
-    attributes = {"MaxSharedMemoryPerBlockOptin": 227 * 1024}  # noqa: RUF012
+    attributes = {"MaxSharedMemoryPerBlockOptin": 227 * 1024, "MultiProcessorCount": 5}  # noqa: RUF012
     current: list[int] = []  # noqa: RUF012
 
     def __init__(self, number=0):
