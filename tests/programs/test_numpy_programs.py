@@ -8,6 +8,7 @@ import copy
 import importlib.util
 import itertools
 import os
+import platform
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -374,6 +375,27 @@ def test_threads_share_a_network():
         fitted.result()
     for (W, b), (V, c) in zip(trained.parameters, other.parameters, strict=True):
         assert np.array_equal(W, V) and np.array_equal(b, c)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="no GPU: and another processor")
+@pytest.mark.parametrize("name", ["haswell", "x86-64"])
+def test_older_processors_have_all_instructions(name, tmp_path):
+    """What this processor does in one instruction must compile for those that need several."""
+    compiled()
+    script = """
+import numpy as np
+import gpunet as gn
+
+rng = np.random.default_rng(0)
+X = np.where(rng.random((6000, 200)) < 0.8, 0, rng.random((6000, 200))).astype("float32")
+y = rng.integers(0, 3, 6000)
+net = gn.Network([gn.Dense(300, "relu"), gn.Dense(3, "softmax")], seed=0, backend="numpy")
+assert net.fit(X, y, batch_size=60, epochs=1).program == "compiled batches"
+for rows in (X[:1], X):
+    assert np.isfinite(net.predict(rows)).all()
+"""
+    settings = {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": "+sse2", "NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=300, env=os.environ | settings)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no GPU: and no fork either")

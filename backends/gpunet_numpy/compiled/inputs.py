@@ -16,9 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from gpunet_numpy.compiled.machine import INNER, apart, bytes_of, ints, reals
+from gpunet_numpy.compiled.tiles import I32, I64, LANE, Vectors
 
 FILED = 64  # examples that a feature's list covers
 
@@ -44,16 +46,50 @@ class Inputs(NamedTuple):
 
 
 @intrinsic
-def _alike(typing, address, other):  # type: ignore[no-untyped-def]
-    """Whether the 64 bytes at two addresses are the same."""
+def _list_lanes(typing, x, offsets, start, which, values, one):  # type: ignore[no-untyped-def]
+    """List which of the numbers in a cache line at x are not what they are at `offsets`, and by how much.
+
+    `start` is the number of the first of them. Whole vectors are written to `which` and `values`; returns how much of
+    them counts.
+    """
+    sig = types.int64(*([types.int64] * 5), one)
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        vector = ir.VectorType(ir.IntType(32), 16)
-        x, y = (builder.load(builder.inttoptr(one, vector.as_pointer()), align=4) for one in args)
-        differs = builder.bitcast(builder.icmp_unsigned("!=", x, y), ir.IntType(16))
-        return builder.icmp_unsigned("==", differs, ir.IntType(16)(0))
+        x, offsets, start, which, values, one = args
+        v = Vectors(builder, one.type, LANE)
+        place_type, bits_type = ir.VectorType(I32, v.lanes), ir.VectorType(ir.IntType(8 * v.item), v.lanes)
 
-    return types.boolean(types.int64, types.int64), generate
+        def compress(vector, mask):  # type: ignore[no-untyped-def]
+            # As whole numbers: on processors without such an instruction LLVM has it for those alone.
+            kind = ir.FunctionType(vector.type, [vector.type, mask.type, vector.type])
+            name = f"llvm.experimental.vector.compress.v{v.lanes}i{vector.type.element.width}"
+            function = cgutils.get_or_insert_function(builder.module, kind, name)
+            return builder.call(function, [vector, mask, ir.Constant(vector.type, ir.Undefined)])
+
+        number, offset = v.load(x), v.load(offsets)
+        mask = builder.fcmp_unordered("!=", number, offset)
+        bits = builder.zext(builder.bitcast(mask, ir.IntType(v.lanes)), I64)
+        done, some = builder.append_basic_block("done"), builder.append_basic_block("some")
+        here = builder.block
+        builder.cbranch(builder.icmp_unsigned("==", bits, I64(0)), done, some)
+        builder.position_at_end(some)
+        first = builder.insert_element(
+            ir.Constant(place_type, ir.Undefined), builder.trunc(start, I32), I32(0)
+        )
+        same = builder.shuffle_vector(first, first, ir.Constant(place_type, None))
+        places = builder.add(same, ir.Constant(place_type, [I32(i) for i in range(v.lanes)]))
+        builder.store(compress(places, mask), v.pointer(which, place_type), align=4)
+        differences = builder.bitcast(builder.fsub(number, offset), bits_type)
+        v.store(builder.bitcast(compress(differences, mask), v.type), values)
+        ones = builder.ctpop(bits)
+        builder.branch(done)
+        builder.position_at_end(done)
+        listed = builder.phi(I64)
+        listed.add_incoming(I64(0), here)
+        listed.add_incoming(ones, some)
+        return listed
+
+    return sig, generate
 
 
 @njit(**INNER)
@@ -69,17 +105,14 @@ def _compress(x: Any, n: Any, offsets: Any, at_which: Any, at_values: Any, one: 
     """List the features of one example that differ from their offset, and by how much; how many there are."""
     apart()
     numbers, common = reals(x, one), reals(offsets, one)
-    which, values = ints(at_which), reals(at_values, one)
-    lanes = 64 // bytes_of(one)
-    k = 0
-    for start in range(0, n, lanes):
-        stop = min(start + lanes, n)
-        if stop - start == lanes and _alike(x + start * bytes_of(one), offsets + start * bytes_of(one)):
-            continue
-        for i in range(start, stop):
-            which[k] = i
-            values[k] = numbers[i] - common[i]
-            k += numbers[i] != common[i]
+    which, values, item = ints(at_which), reals(at_values, one), bytes_of(one)
+    k, whole = 0, n - n % (LANE // item)
+    for i in range(0, whole, LANE // item):
+        k += _list_lanes(x + i * item, offsets + i * item, i, at_which + k * 4, at_values + k * item, one)
+    for i in range(whole, n):
+        which[k] = i
+        values[k] = numbers[i] - common[i]
+        k += numbers[i] != common[i]
     return k
 
 

@@ -21,7 +21,7 @@ FLAGS = ("contract", "nsz", "arcp", "reassoc")
 I32, I64 = ir.IntType(32), ir.IntType(64)
 
 
-class _Vectors:
+class Vectors:
     """LLVM's vectors of `size` bytes, and what is done with them at addresses."""
 
     def __init__(self, builder: Any, real: Any, size: int) -> None:
@@ -83,7 +83,7 @@ def _tile(typing, size, out, keep, rows, stride, index, scale, count):  # type: 
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         _, out, keep, rows, stride, index, scale, count = args
-        v = _Vectors(builder, keep.type, size.literal_value)
+        v = Vectors(builder, keep.type, size.literal_value)
         ways = min(TILE // size.literal_value, 4)  # sums side by side, where one would wait for itself
 
         def add_some(k, sums):  # type: ignore[no-untyped-def]
@@ -141,7 +141,7 @@ def _back_tile(typing, size, e, a, keep, rate, rows, stride, d, count):  # type:
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         _, e, a, keep, rate, rows, stride, d, count = args
-        v = _Vectors(builder, keep.type, size.literal_value)
+        v = Vectors(builder, keep.type, size.literal_value)
         step = v.times(builder.fneg(rate), v.load(a))
 
         def one_row(k, sums):  # type: ignore[no-untyped-def]
