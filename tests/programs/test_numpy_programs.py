@@ -387,8 +387,8 @@ import numpy as np
 import gpunet as gn
 
 rng = np.random.default_rng(0)
-X = np.where(rng.random((6000, 200)) < 0.8, 0, rng.random((6000, 200))).astype("float32")
-y = rng.integers(0, 3, 6000)
+X = np.where(rng.random((15000, 200)) < 0.8, 0, rng.random((15000, 200))).astype("float32")
+y = rng.integers(0, 3, 15000)
 net = gn.Network([gn.Dense(300, "relu"), gn.Dense(3, "softmax")], seed=0, backend="numpy")
 assert net.fit(X, y, batch_size=60, epochs=1).program == "compiled batches"
 for rows in (X[:1], X):
