@@ -36,7 +36,7 @@ class Suite:
         device = device_of(backend)
         self.names, absent = peers.selected(asked, quick, device)
         self.folder = tempfile.TemporaryDirectory(prefix="gpunet-benchmarks-")
-        seconds, rounds = (0.1, 3) if quick or device == "cuda" else (0.3, 5)
+        seconds, rounds = (0.1, 3) if quick or device == "cuda" else (0.25, 5)
         self.settings = Settings(backend, self.folder.name, machine.threads(), seconds, rounds)
         self.team = Team(self.settings)
         self.record = {

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-SETS = ("mnist", "needles")
+SETS = ("mnist", "noisy", "needles")
 SPLITS = ("X", "Y", "X_test", "Y_test")
 
 
@@ -57,9 +57,21 @@ def write(folder):
     drawn = gn.datasets.needles("one", examples=60_000, test_examples=10_000)
     columns = [y.astype(np.float32)[:, None] for y in (drawn.y, drawn.y_test)]
     needles = Data(drawn.X, columns[0], drawn.X_test, columns[1])
-    for name, data in (("mnist", mnist), ("needles", needles)):
+    for name, data in (("mnist", mnist), ("noisy", noisy(mnist)), ("needles", needles)):
         save(folder, name, data)
-    return {"mnist": said, "needles": "gpunet.datasets.needles('one'), 60,000 pictures of 16 × 16"}
+    zeros = np.mean(mnist.X == 0)
+    return {
+        "mnist": f"{said}; {zeros:.0%} of them are 0",
+        "noisy": "the same with noise from 0 to 0.1 on every pixel: none is 0, and no two are alike",
+        "needles": "gpunet.datasets.needles('one'), 60,000 pictures of 16 × 16",
+    }
+
+
+def noisy(data):
+    """The same rows with no zeros and no values in common."""
+    rng = np.random.default_rng(0)
+    X, X_test = (rows + 0.1 * rng.random(rows.shape, np.float32) for rows in (data.X, data.X_test))
+    return data._replace(X=X, X_test=X_test)
 
 
 def save(folder, name, data):

@@ -15,6 +15,8 @@ WHO = ("gpunet", "textbook", "torch_eager", "torch_compiled", "jax_scan")
 @pytest.mark.parametrize("cache", ["cold", "warm"])
 def test_first_epoch(benchmark, suite, case, cache):
     """`cold` compiles everything; `warm` finds what the cold process has compiled."""
+    if suite.quick and cache == "cold":
+        pytest.skip("not in quick mode")
 
     def ask(name):
         return once("first_epoch", name, suite.settings, case, **compile_caches(folder(name)))
@@ -30,7 +32,7 @@ def test_first_epoch(benchmark, suite, case, cache):
         folder(name).mkdir(parents=True, exist_ok=True)
 
     contest = Contest(suite.those(among=WHO), ask, prepare)
-    contest.run(benchmark, 1 if cache == "cold" or suite.quick else 3)
+    contest.run(benchmark, 1 if cache == "cold" or suite.quick else 2)
     for name, turns in contest.turns.items():
         contest.about[name] = {key: turns[-1][key] for key in ("importing", "second_epoch", "program")}
     benchmark.extra_info.update(

@@ -7,7 +7,7 @@ from benchmarks.contest import Contest
 from benchmarks.data import mnist_folder
 
 WHO = ("gpunet", "jax_scan")
-GOAL, MOST_EPOCHS = 0.98, 300
+GOAL, MOST_EPOCHS = 0.98, {False: 20, True: 100}  # of mini-batches, of full batches
 
 
 def pytest_generate_tests(metafunc):
@@ -18,7 +18,7 @@ def pytest_generate_tests(metafunc):
 @pytest.mark.skipif(mnist_folder() is None, reason="full MNIST is not here: GPUNET_DATA names its folder")
 def test_time_to_98(benchmark, suite, way, setting):
     def ask(name):
-        return suite.team.ask(name, "until", setting, GOAL, MOST_EPOCHS)
+        return suite.team.ask(name, "until", setting, GOAL, MOST_EPOCHS[setting.batch is None])
 
     contest = Contest(suite.those(among=WHO), ask)
     once = setting.batch is None or suite.quick or suite.settings.device == "cuda"
