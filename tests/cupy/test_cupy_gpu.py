@@ -59,7 +59,7 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{case[2]}-{case[3]}")
 def test_equal_to_the_reference(name, case, cupy):
     network, optimizer, batch_size, dtype = case
-    inputs = 30 if network == "linear" else 130  # with more of them, its descent diverges
+    inputs = 30 if network in ("linear", "wider") else 130  # with more of them, rounding grows too fast
     plan = plan_of(network, optimizer, batch_size, dtype, weighted=True, examples=150, inputs=inputs)
     program = program_of(name, plan)
     if program is None:
