@@ -47,7 +47,9 @@ def on_host(value):
 
 
 CASES = [
-    *((network, DESCENTS["plain"], 1, "float32") for network in NETWORKS),
+    *((network, DESCENTS["plain"], 1, "float32") for network in NETWORKS if network != "wider"),
+    # In float32 a rounding of the start moves one of its ReLUs across 0, and the weights by a hundredth.
+    ("wider", DESCENTS["plain"], 1, "float64"),
     *(("relu-tanh-sigmoid", rule, 3, "float64") for rule in DESCENTS.values()),
     *(("sigmoid-softmax", rule, 40, "float64") for rule in OTHERS.values()),
     ("three-hidden", DESCENTS["momentum"], 75, "float32"),
@@ -59,7 +61,7 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{case[2]}-{case[3]}")
 def test_equal_to_the_reference(name, case, cupy):
     network, optimizer, batch_size, dtype = case
-    inputs = 30 if network in ("linear", "wider") else 130  # with more of them, rounding grows too fast
+    inputs = 30 if network == "linear" else 130  # with more of them, its descent diverges
     plan = plan_of(network, optimizer, batch_size, dtype, weighted=True, examples=150, inputs=inputs)
     program = program_of(name, plan)
     if program is None:
