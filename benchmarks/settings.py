@@ -14,6 +14,7 @@ ON_GPU = {
     "test_equal": lambda case: case.net in ("shallow", "deep") and case.optimizer != "momentum",
     "test_inference": lambda case: case.net == "shallow",
     "test_first_epoch": lambda case: False,  # most of it is how long libraries take to find the GPU
+    "test_time_to_98": lambda case: case.batch != 8,
     "test_memory": lambda case: False,  # a process's own memory is not the GPU's
 }
 

@@ -5,13 +5,19 @@ import pytest
 from benchmarks.cases import to_98_cases
 from benchmarks.contest import Contest
 from benchmarks.data import mnist_folder
+from benchmarks.settings import chosen
 
 WHO = ("gpunet", "jax_scan")
 GOAL, MOST_EPOCHS = 0.98, {False: 20, True: 100}  # of mini-batches, of full batches
 
 
 def pytest_generate_tests(metafunc):
-    found = [(way, case) for way, some in to_98_cases(metafunc.config.option.quick).items() for case in some]
+    option = metafunc.config.option
+    found = [
+        (way, case)
+        for way, some in to_98_cases(option.quick).items()
+        for case in chosen("test_time_to_98", some, option.backend)
+    ]
     metafunc.parametrize(("way", "setting"), found, ids=[f"{case.name}-{case.rate}" for _, case in found])
 
 

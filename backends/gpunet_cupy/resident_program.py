@@ -86,7 +86,17 @@ class Resident:
         assert found is not None
         tiles, self.layout = found
         self.plan, self.device, self.flat = plan, device, Flat(plan)
-        sources = ("rule", "grid", "tile", "hold", "lanes", "head", "resident")
+        sources = (
+            "rule",
+            "grid",
+            "tile",
+            "hold",
+            "lanes",
+            "head",
+            "exchange",
+            "resident_outputs",
+            "resident",
+        )
         made = module(plan.dtype, *sources, **tiles.macros(), **self.layout.macros())
         self.train = made.get_function("train")
         self.work: Any = None

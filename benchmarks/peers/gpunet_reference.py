@@ -6,7 +6,7 @@ import gpunet as gn
 from benchmarks.peers import gpunet
 from benchmarks.peers.base import NotCovered
 
-MOST_STEPS = 2000  # an epoch on a GPU: each takes about a millisecond there, and epochs are run whole
+MOST_STEPS = 1600  # an epoch on a GPU: each takes about a millisecond there, and epochs are run whole
 
 
 class Contender(gpunet.Contender):

@@ -69,7 +69,7 @@ MODULES = {
     "gather": [{"N": 784, "INPUT": "T"}, {"N": 784, "INPUT": "unsigned char", "SCALE": 1 / 255}],
     "rule update": [{**rule(one), "WEIGHTS": 203_264, "BIASES": 266, "LATE": 2560} for one in UPDATES],
     "blocks": [blocks_program.macros(SHALLOW, 64), blocks_program.macros(DEEP, 64)],
-    "rule grid tile hold lanes head resident": [
+    "rule grid tile hold lanes head exchange resident_outputs resident": [
         together(resident_program.layout(plan, **H100)) for plan in (WIDE, DEEP, SHALLOW)
     ],
     "rule grid tile hold lanes sequence singles": [together(singles_program.layout(SHALLOW, **H100))],
@@ -123,7 +123,7 @@ def test_compiles_in_float64(name, nvrtc):
 def test_another_amount_of_shared_memory_does_not_compile(nvrtc):
     for name in (
         "blocks",
-        "rule grid tile hold lanes head resident",
+        "rule grid tile hold lanes head exchange resident_outputs resident",
         "rule grid tile hold lanes sequence singles",
     ):
         macros = {**MODULES[name][0], "BYTES": MODULES[name][0]["BYTES"] + 8}

@@ -47,7 +47,9 @@ def on_host(value):
 
 
 CASES = [
-    *((network, DESCENTS["plain"], 1, "float32") for network in NETWORKS),
+    *((network, DESCENTS["plain"], 1, "float32") for network in NETWORKS if network != "wider"),
+    # In float32 a rounding of the start moves one of its ReLUs across 0, and the weights by a hundredth.
+    ("wider", DESCENTS["plain"], 1, "float64"),
     *(("relu-tanh-sigmoid", rule, 3, "float64") for rule in DESCENTS.values()),
     *(("sigmoid-softmax", rule, 40, "float64") for rule in OTHERS.values()),
     ("three-hidden", DESCENTS["momentum"], 75, "float32"),

@@ -28,14 +28,25 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     Top head;
     T dW[EACH][OUTPUTS] = {}, db[EACH] = {}, db_out = T(0), J = T(0);
     head.take(W, below, biases);
-    const int lane = head.output(), begin = *step * batch + first;
-    for (int row = blockIdx.x * TEAMS + threadIdx.x / TEAM; row < m; row += gridDim.x * TEAMS) {
-        T z[EACH], a[EACH], L = T(0);
+    const int lane = head.output(), begin = *step * batch + first, apart = gridDim.x * TEAMS;
+    const auto source_of = [&](int row) { return order ? order[begin + row] : begin + row; };
+    int row = blockIdx.x * TEAMS + threadIdx.x / TEAM;
+    int source = row < m ? source_of(row) : 0;
+    T next[EACH], y_next, weight_next;
+    const auto ask = [&](int row) {
+#pragma unroll
+        for (int i = 0; i < EACH; ++i) next[i] = head.real(i) ? Z[(long long)row * N + head.unit(i)] : T(0);
+        y_next = lane < OUTPUTS ? Y[(long long)source * OUTPUTS + lane] : T(0);
+        weight_next = weights ? weights[source] : T(1);
+        if (row + apart < m) source = source_of(row + apart);
+    };
+    if (row < m) ask(row);
+    for (; row < m; row += apart) {
+        T z[EACH], a[EACH], L = T(0), y = y_next, weight = weight_next;
         T* here = Z + (long long)row * N;
 #pragma unroll
-        for (int i = 0; i < EACH; ++i) z[i] = head.real(i) ? here[head.unit(i)] : T(0);
-        const long long source = order ? order[begin + row] : begin + row;
-        const T weight = weights ? weights[source] : T(1), y = lane < OUTPUTS ? Y[source * OUTPUTS + lane] : T(0);
+        for (int i = 0; i < EACH; ++i) z[i] = next[i];
+        if (row + apart < m) ask(row + apart);  // on its way while this one is worked on
         const T delta = head.example(z, a, y, weight / T(count), shared, L);
         db_out += delta;
         J += weight * L;

@@ -16,10 +16,22 @@ extern "C" __global__ void backward(T* D, const T* A, T* sums, int m, int parts,
     int p = i / N, n = i % N;
     if (p >= parts) return;
     T sum = more ? sums[p * stride + n] : T(0);
-    for (int r = p; r < m; r += parts) {
-        T d = backward_through(G, D[r * N + n], A[r * N + n]);
-        D[r * N + n] = d;
-        sum += d;
+    for (int first = p; first < m; first += 4 * parts) {
+        T d[4], a[4];  // four rows are asked for before the first is used
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+            int at = (first + j * parts) * N + n;
+            bool real = first + j * parts < m;
+            d[j] = real ? D[at] : T(0);
+            a[j] = real ? A[at] : T(0);
+        }
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+            if (first + j * parts >= m) break;
+            d[j] = backward_through(G, d[j], a[j]);
+            D[(first + j * parts) * N + n] = d[j];
+            sum += d[j];
+        }
     }
     sums[p * stride + n] = sum;
 }

@@ -69,23 +69,31 @@ __device__ inline void product(const T* in, const T* W, T* Z, int m) {
 }
 
 // dA ← δ · W for m examples: rows of dA are `stride(l − 1)` apart, and begin with the tile's first input.
+// Each job is 4 inputs of 4 examples, a quarter of a chunk apart.
 template <int l>
 __device__ inline void product_back(const T* delta, const T* W, T* dA, int m) {
-    constexpr int QUADS = wide(l) / 4;
-    for (int job = threadIdx.x; job < m * QUADS; job += THREADS) {
+    constexpr int QUADS = wide(l) / 4, APART = CHUNK / 4;
+    for (int job = threadIdx.x; job < min(m, APART) * QUADS; job += THREADS) {
         int e = job / QUADS, k = job % QUADS * 4;
-        Four sum = {};
-#pragma unroll 2
+        Four sum[4] = {};
+#pragma unroll 1
         for (int n = 0; n < TALL; n += 4) {
-            Four d = four(delta + e * DELTA_PITCH + n);
+            Four d[4];
+#pragma unroll
+            for (int i = 0; i < 4; ++i) d[i] = four(delta + (e + APART * i) * DELTA_PITCH + n);
 #pragma unroll
             for (int h = 0; h < 4; ++h) {
                 Four w = four(W + (n + h) * pitch(l) + k);
 #pragma unroll
-                for (int j = 0; j < 4; ++j) sum.v[j] += d.v[h] * w.v[j];
+                for (int i = 0; i < 4; ++i)
+#pragma unroll
+                    for (int j = 0; j < 4; ++j) sum[i].v[j] += d[i].v[h] * w.v[j];
             }
         }
-        if (col_of(l) * wide(l) + k < stride(l - 1)) put(dA + e * stride(l - 1) + k, sum);
+        if (col_of(l) * wide(l) + k < stride(l - 1))
+#pragma unroll
+            for (int i = 0; i < 4; ++i)
+                if (e + APART * i < m) put(dA + (e + APART * i) * stride(l - 1) + k, sum[i]);
     }
 }
 
