@@ -10,6 +10,7 @@ from benchmarks.contest import Contest
 from benchmarks.team import once
 
 WHO = ("gpunet", "textbook", "torch_eager", "torch_compiled", "jax_scan")
+QUICK = ("gpunet", "torch_eager", "jax_scan")
 
 
 @pytest.mark.parametrize("cache", ["cold", "warm"])
@@ -31,7 +32,7 @@ def test_first_epoch(benchmark, suite, case, cache):
             ask(name)
         folder(name).mkdir(parents=True, exist_ok=True)
 
-    contest = Contest(suite.those(among=WHO), ask, prepare)
+    contest = Contest(suite.those(among=QUICK if suite.quick else WHO), ask, prepare)
     contest.run(benchmark, 1 if cache == "cold" or suite.quick else 2)
     for name, turns in contest.turns.items():
         contest.about[name] = {key: turns[-1][key] for key in ("importing", "second_epoch", "program")}

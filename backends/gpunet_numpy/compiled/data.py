@@ -11,7 +11,7 @@ from gpunet_numpy.compiled.program import address, aligned
 
 # Share of numbers that are not 0 below which examples go as lists: a listed number costs about twice one in a dense
 # product, and has to be found.
-DENSE = 0.35
+DENSE = 0.5
 LOOKED_AT = 256  # examples that tell how many zeros there are
 
 
