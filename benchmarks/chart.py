@@ -114,7 +114,8 @@ def draw(rows, machine, folder, stem):
         from matplotlib.figure import Figure
 
         nets = list(dict.fromkeys(row["net"] for row in rows))
-        nets = [net for net in nets if not net.startswith("needle")] or nets
+        whole = [row["net"] for row in rows if row["batch"] == "full"]  # without it, a curve of a few points
+        nets = [net for net in nets if net in whole and not net.startswith("needle")] or nets
         figure = Figure(figsize=(7.2 * len(nets), 5.6), layout="constrained")
         panels = figure.subplots(1, len(nets), squeeze=False)[0]
         for axes, net in zip(panels, nets, strict=True):

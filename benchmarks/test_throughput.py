@@ -14,7 +14,7 @@ def test_throughput(benchmark, suite, case):
         prepare,
         slow_rounds=2,
     )
-    contest.run(benchmark, suite.settings.rounds)
+    contest.run(benchmark, 3 if case.lasts > 1 else suite.settings.rounds)
     benchmark.extra_info.update(
         kind="throughput",
         net=case.network.title,

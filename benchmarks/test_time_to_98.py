@@ -28,7 +28,7 @@ def test_time_to_98(benchmark, suite, way, setting):
 
     contest = Contest(suite.those(among=WHO), ask)
     once = setting.batch is None or suite.quick or suite.settings.device == "cuda"
-    contest.run(benchmark, 1 if once else 3)
+    contest.run(benchmark, 1 if once else 2)
     for name, turns in contest.turns.items():
         contest.about[name] = {
             key: turns[-1][key] for key in ("epochs", "accuracy", "reached", "compiling", "program")

@@ -41,6 +41,7 @@ class Worker:
     def train(self, case):
         """Make the contender, warm it up, and find how much a turn is."""
         self.make(case)
+        lasting = self.settings.seconds * case.lasts
         self.used, self.count = case.examples, 1
         if not self.peer.whole_epochs and case.batch:
             steps = max(1, min(WARM_STEPS, WARM_EXAMPLES // case.size))
@@ -48,9 +49,9 @@ class Worker:
         self.turn()
         for _ in range(4):
             seconds = self.turn()["seconds"]
-            if seconds >= 0.8 * self.settings.seconds and self.count == 1:
+            if seconds >= 0.8 * lasting and self.count == 1:
                 break
-            wanted = 1.1 * self.settings.seconds * self.used * self.count / max(seconds, 1e-6)
+            wanted = 1.1 * lasting * self.used * self.count / max(seconds, 1e-6)
             before = self.used
             if not self.peer.whole_epochs and case.batch:
                 self.used = min(-(-int(wanted) // case.size) * case.size, case.examples)

@@ -13,6 +13,8 @@ import functools
 import importlib.util
 import os
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +71,7 @@ def steer() -> bool:
 
 
 def report() -> list[str]:
-    """Lines for ``gpunet info``: NumPy, each BLAS, and what to do about a slow one."""
+    """Lines for ``gpunet info``: NumPy, each BLAS and its speed, and what to do about a slow one."""
     import numpy
 
     from gpunet_numpy.fast import missing
@@ -79,16 +81,52 @@ def report() -> list[str]:
         f"NumPy {numpy.__version__}",
         "compiled programs: " + ("ready" if why is None else f"off, {why}"),
     ]
+    products = {"NumPy": _numpy_product()}
+    if why is None:
+        products["SciPy, for compiled programs"] = _scipy_product()  # loads its BLAS
+    slow = False
     for one in libraries():
-        name = Path(one["filepath"]).name.split("-")[0].split(".")[0]
-        architecture = one.get("architecture") or "unknown"
+        name, architecture = Path(one["filepath"]).name, one.get("architecture") or "unknown"
+        # The wheels' names: libscipy_openblas64_ is NumPy's, libscipy_openblas SciPy's.
+        user = "NumPy" if "64_" in name else "SciPy, for compiled programs"
+        speed = f", {gflops(products[user]):.0f} GFLOP/s" if user in products else ""
         lines.append(
-            f"{name}: {one['internal_api']} {one.get('version')}, {architecture} kernels, "
-            f"{one['num_threads']} threads"
+            f"{name.split('-')[0].split('.')[0]} ({user}): {one['internal_api']} {one.get('version')}, "
+            f"{architecture} kernels, {one['num_threads']} threads{speed}"
         )
-        if one["internal_api"] == "openblas" and below(architecture):
-            lines.append(
-                f"  below what this processor has: about half speed. {VARIABLE}=SkylakeX in the environment, "
-                "set before Python starts, mends it."
-            )
+        slow = slow or (one["internal_api"] == "openblas" and below(architecture))
+    if slow:
+        lines.append(
+            "  kernels for narrower vectors than this processor's: that can cost half the speed. Set "
+            f"{VARIABLE}=SkylakeX in the environment before Python starts, and compare."
+        )
     return lines
+
+
+SIZE = 768  # of the matrices that speed is told by
+
+
+def gflops(product: Callable[[], Any]) -> float:
+    """The best of a few products, in 10⁹ floating-point operations a second (float32)."""
+    best = float("inf")
+    time.sleep(0.05)  # threads of another BLAS fall asleep
+    for _ in range(5):
+        started = time.perf_counter()
+        product()
+        best = min(best, time.perf_counter() - started)
+    return 2e-9 * SIZE**3 / best
+
+
+def _numpy_product() -> Callable[[], Any]:
+    import numpy
+
+    A = numpy.ones((SIZE, SIZE), dtype=numpy.float32)
+    return lambda: A @ A
+
+
+def _scipy_product() -> Callable[[], Any]:
+    import numpy
+    from scipy.linalg.blas import sgemm
+
+    A = numpy.ones((SIZE, SIZE), dtype=numpy.float32, order="F")
+    return lambda: sgemm(1.0, A, A)

@@ -11,18 +11,20 @@ from gpunet.descent import Program, Reference
 from gpunet.plan import Plan
 from gpunet_numpy.fast import find
 
-# Loading compiled code takes about half a second, and compiling it, once a machine, some seconds.
-LOADING_SECONDS = 0.5
+# Loading compiled code takes about a third of a second, and compiling it, once a machine, some seconds.
+LOADING_SECONDS = 0.3
 SHORT_SECONDS = 0.05  # an epoch that plain NumPy does faster than this can wait for it
 # The estimate of that is coarse on purpose, and always the same, so that runs repeat exactly.
 FLOPS = 1e11  # of a few cores, in matrix products
 STEP_SECONDS = 50e-6  # per update, for everything but products
+BYTES = 5e9  # a second, of examples gathered and read twice
 
 
 def seconds(plan: Plan) -> float:
     """About what an epoch takes plain NumPy."""
     weights = sum(layer.inputs * layer.units for layer in plan.layers)
-    return 6.0 * weights * plan.examples / FLOPS + plan.steps * STEP_SECONDS
+    bytes_read = plan.examples * plan.layers[0].inputs * (4 if plan.dtype == "float32" else 8)
+    return 6.0 * weights * plan.examples / FLOPS + bytes_read / BYTES + plan.steps * STEP_SECONDS
 
 
 class Patient:

@@ -96,7 +96,7 @@ def test_who_takes_part():
 
 def test_flops_of_one_example():
     assert NETS["shallow"].flops == 2 * (2 * (784 * 256 + 2560) + 2560)
-    assert len({case.name for case in throughput_cases(quick=False)}) == 28
+    assert len({case.name for case in throughput_cases(quick=False)}) == 37
 
 
 def test_labels_are_moved_apart():

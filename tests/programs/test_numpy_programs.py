@@ -5,6 +5,7 @@ pieces. Same parameters, data and order for both; float64 to rounding, float32 t
 """
 
 import copy
+import dataclasses
 import importlib.util
 import itertools
 import os
@@ -164,6 +165,7 @@ def on_threads(monkeypatch, count):
         monkeypatch.setattr(place, "threads", lambda: count)
         monkeypatch.setattr(place, "NEURONS", 1)
     monkeypatch.setattr(batch_program, "WORK", 1)
+    monkeypatch.setattr(batch_program, "EXAMPLES", 1)
     return batch_program, block_program
 
 
@@ -209,6 +211,21 @@ def test_compiled_steps(network, descent, batch_size, dtype):
         plan = plan_of(network, DESCENTS[descent], batch_size, dtype, weighted)
         check(Steps, plan)
         check(Steps, plan, shuffled=False)
+
+
+def test_float32_is_as_exact_as_matrix_products_are():
+    """Small steps of large weights: what is added to a weight must be summed before, not bit by bit into it."""
+    batch_program, _ = compiled()
+    layers = (Layer(300, 64, "sigmoid"), Layer(64, 3, "softmax"))
+    plan = Plan(layers, "cross_entropy", gn.GradientDescent(1e-3), 4096, 128)
+    given = arguments(plan, **ZEROS)
+    wide = [[tuple(p.astype("float64") for p in pair) for pair in given[0]], given[1]]
+    wide += [a if a is None or a.dtype == "int32" else a.astype("float64") for a in given[2:7]]
+    exact = flat(Reference(xp, dataclasses.replace(plan, dtype="float64"))(*wide, None)[0])
+    way = np.linalg.norm(exact - flat(given[0]))
+    programs = (batch_program.Batches(plan), Reference(xp, plan))
+    ours, theirs = (np.linalg.norm(flat(program(*given)[0]) - exact) / way for program in programs)
+    assert ours < 2 * theirs
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])

@@ -27,7 +27,8 @@ PIECE = 1024  # examples of a batch that are worked on at a time, at most
 SPARSE_PIECE = 256  # the same where examples are lists
 CACHE, FEWEST = 2**18, 512  # bytes that a piece should not exceed, if it can have that many examples
 WORK = 100_000  # multiplications of a batch that are worth a thread
-NEURONS = 64  # of the first layer that a thread should own at least; if there are fewer, nobody owns any
+NEURONS = 32  # of the first layer that a thread should own at least; if there are fewer, nobody owns any
+EXAMPLES = 64  # of a batch that a thread should have at least then: it reads all weights for them
 
 
 class Batches:
@@ -43,9 +44,11 @@ class Batches:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         work = plan.batch_size * sum(layer.units * layer.inputs for layer in plan.layers)
-        self.threads = max(min(threads(), work // WORK), 1)
-        split = plan.layers[0].units >= NEURONS * self.threads
-        self.layout = Layout(plan, self.threads if split else 1)
+        count, owners = max(min(threads(), work // WORK), 1), plan.layers[0].units // NEURONS
+        if owners < count and plan.batch_size < EXAMPLES * count:
+            count = max(owners, 1)
+        self.threads = count
+        self.layout = Layout(plan, count if owners >= count else 1)
         self.buffers: dict[bool, tuple[Any, ...]] = {}
 
     @staticmethod

@@ -92,18 +92,15 @@ def outer_step(
 def bias_step(b: Any, slot: Any, n: Any, B: Any, D: Any, stride: Any, rate: Any, beta: Any, one: Any) -> None:
     """One step of n biases along ``Σ_s δ_s`` over B rows of D, likewise."""
     apart()
-    item = bytes_of(one)
-    bias, v = reals(b, one), reals(b + slot, one)
+    bias, v, d = reals(b, one), reals(b + slot, one), reals(D, one)
     factor = one - beta if slot else -rate
-    if slot:
-        for i in range(n):
-            v[i] *= beta
-    for s in range(B):
-        d = reals(D + s * stride * item, one)
-        for i in range(n):
-            v[i] += factor * d[i]
-    if slot:
-        for i in range(n):
+    kept = beta if slot else one
+    for i in range(n):
+        total = one - one
+        for s in range(B):
+            total += d[s * stride + i]
+        v[i] = kept * v[i] + factor * total
+        if slot:
             bias[i] -= rate * v[i]
 
 

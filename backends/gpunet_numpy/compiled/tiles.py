@@ -95,16 +95,18 @@ def _tile(typing, size, out, keep, rows, stride, index, scale, count):  # type: 
                 more.append(v.plus(total, v.times(v.number(scale, at), v.load(row))))
             return more
 
-        # What keep = 0 drops may be anything, NaN too.
-        drops = builder.fcmp_ordered("==", keep, keep.type(0))
-        start = builder.select(drops, v.zero, v.times(keep, v.load(out)))
         together = builder.sub(count, builder.srem(count, I64(ways)))
-        sums, k = v.loop([start, *[v.zero] * (ways - 1)], I64(0), together, ways, add_some)
+        sums, k = v.loop([v.zero] * ways, I64(0), together, ways, add_some)
         total = sums[0]
         for more in sums[1:]:
             total = v.plus(total, more)
         if ways > 1:
             (total,), _ = v.loop([total], k, count, 1, add_some)
+        # The old value comes last, and no flag lets LLVM move it: small terms would lose their last bits to a large one
+        # that was there first.
+        old = v.times(keep, v.load(out))
+        drops = builder.fcmp_ordered("==", keep, keep.type(0))  # whatever was there, NaN too
+        total = builder.fadd(total, builder.select(drops, v.zero, old))
         v.store(total, out)
         return context.get_dummy_value()
 
