@@ -91,4 +91,5 @@ def pytest_benchmark_update_json(config, benchmarks, output_json):
 
 
 def pytest_benchmark_update_machine_info(config, machine_info):
-    machine_info.pop("node", None)  # what the machine is matters, not what it is called
+    for name in ("node", "release"):  # what the machine is matters, not what it and its kernel are called
+        machine_info.pop(name, None)
