@@ -394,7 +394,7 @@ def test_threads_share_a_network():
         assert np.array_equal(W, V) and np.array_equal(b, c)
 
 
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="no GPU: and another processor")
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names of x86-64 processors")
 @pytest.mark.parametrize("name", ["haswell", "x86-64"])
 def test_older_processors_have_all_instructions(name, tmp_path):
     """What this processor does in one instruction must compile for those that need several."""
@@ -415,7 +415,7 @@ for rows in (X[:1], X):
     subprocess.run([sys.executable, "-c", script], check=True, timeout=300, env=os.environ | settings)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no GPU: and no fork either")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_process_trains_too():
     """The parent's threads are not the child's."""
     compiled()
