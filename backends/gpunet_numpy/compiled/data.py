@@ -67,14 +67,19 @@ def common(rows: Any) -> Any:
     It is 0 for images and tables with many zeros, and what becomes of 0 where they are standardised. A look at some of
     the examples tells; another choice would give the same results more slowly.
     """
-    some = rows[:: max(len(rows) // LOOKED_AT, 1)][:LOOKED_AT]
-    if np.count_nonzero(some) < DENSE * some.size:
+    if is_sparse(rows):
         return np.zeros(rows.shape[1], dtype=rows.dtype)
+    some = _some(rows)
     usual = np.sort(some, axis=0)[len(some) // 2]
     return usual if np.count_nonzero(some != usual) < DENSE * some.size else None
 
 
 def is_sparse(rows: Any) -> bool:
     """Whether few numbers are other than 0."""
-    some = rows[:: max(len(rows) // LOOKED_AT, 1)][:LOOKED_AT]
+    some = _some(rows)
     return bool(np.count_nonzero(some) < DENSE * some.size)
+
+
+def _some(rows: Any) -> Any:
+    """A few rows, from all over."""
+    return rows[:: max(len(rows) // LOOKED_AT, 1)][:LOOKED_AT]
