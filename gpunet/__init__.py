@@ -10,17 +10,17 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from gpunet.backend import Backend, BackendInfo, get_backend, list_backends
-from gpunet.callbacks import Checkpoint, EarlyStopping
+from gpunet.devices.backend import Backend, BackendInfo, get_backend, list_backends
+from gpunet.training.callbacks import Checkpoint, EarlyStopping
 from gpunet.errors import BackendUnavailable, Diverged, FileRefused, OutOfMemory
-from gpunet.files import load
-from gpunet.history import History
-from gpunet.initializers import Constant
-from gpunet.layers import Dense, Dropout
+from gpunet.files.network_file import load
+from gpunet.training.history import History
+from gpunet.core.initializers import Constant
+from gpunet.core.layers import Dense, Dropout
 from gpunet.network import Network
-from gpunet.optimizers import Adam, AdamW, GradientDescent, RMSprop
-from gpunet.schedules import Cosine, Exponential, InverseTime
-from gpunet.standardizer import Standardizer
+from gpunet.core.optimizers import Adam, AdamW, GradientDescent, RMSprop
+from gpunet.core.schedules import Cosine, Exponential, InverseTime
+from gpunet.inputs.standardizer import Standardizer
 
 if TYPE_CHECKING:
     from gpunet import datasets

@@ -10,23 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from gpunet import files
-from gpunet.architecture import dense_and_dropouts, loss_for
-from gpunet.callbacks import Callback, checked_callbacks, require_figures
-from gpunet.checks import known_name, positive_int
-from gpunet.examples import Data, Prepared, Reader, prepare, validation_pair
-from gpunet.fitting import Run, checked_optimizer, train
-from gpunet.history import History
-from gpunet.home import Home, choose_home, home_of, named_home
-from gpunet.layers import Dense, Dropout
-from gpunet.measuring import CHUNK, measure, outputs
-from gpunet.optimizers import Optimizer
-from gpunet.plan import Layer, Plan
-from gpunet.progress import Bar
-from gpunet.propagation import cost_and_gradients
-from gpunet.standardizer import Standardizer
+from gpunet.files import network_file as files
+from gpunet.core.architecture import dense_and_dropouts, loss_for
+from gpunet.training.callbacks import Callback, checked_callbacks, require_figures
+from gpunet.core.checks import known_name, positive_int
+from gpunet.inputs.fit_data import Data, Prepared, Reader, prepare, validation_pair
+from gpunet.training.loop import Run, checked_optimizer, train
+from gpunet.training.history import History
+from gpunet.devices.placement import Home, choose_home, home_of, named_home
+from gpunet.core.layers import Dense, Dropout
+from gpunet.training.evaluation import CHUNK, measure, outputs
+from gpunet.core.optimizers import Optimizer
+from gpunet.core.plan import Layer, Plan
+from gpunet.training.progress import Bar
+from gpunet.core.propagation import cost_and_gradients
+from gpunet.inputs.standardizer import Standardizer
 from gpunet.summary import summary
-from gpunet.weights import Weights, given_weights, initial_weights
+from gpunet.training.state import Weights, given_weights, initial_weights
 
 Array = Any
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpunet.backend import owner
+from gpunet.devices.backend import owner
 
 if TYPE_CHECKING:
-    from gpunet.history import History
+    from gpunet.training.history import History
     from gpunet.network import Network
 
 FORMATS = (".png", ".svg", ".pdf")

@@ -7,9 +7,9 @@ import importlib.util
 import sys
 from typing import Any
 
-from gpunet.backend import Backend
-from gpunet.descent import Program
-from gpunet.plan import Plan
+from gpunet.devices.backend import Backend
+from gpunet.core.reference import Program
+from gpunet.core.plan import Plan
 
 # What CUDA's and cuBLAS's own errors say when device memory is used up; CuPy's pool raises a MemoryError.
 NO_MEMORY = ("cudaErrorMemoryAllocation", "CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS_STATUS_ALLOC_FAILED")

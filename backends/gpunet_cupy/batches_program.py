@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.plan import Plan
+from gpunet.core.plan import Plan
 from gpunet_cupy.coverage import uncovered
 from gpunet_cupy.flat import Flat
 from gpunet_cupy.kernels import THREADS, Macro, launch, module, rule
@@ -86,7 +86,7 @@ class Batches:
         coefficients: Any,
         keys: Any,
     ) -> Any:
-        """See :class:`gpunet.descent.Program`."""
+        """See :class:`gpunet.core.reference.Program`."""
         import cupy
 
         whole = order is not None and order.shape[0] == X.shape[1] <= self.plan.batch_size

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gpunet.losses import LOSSES
-from gpunet.plan import Plan
+from gpunet.core.losses import LOSSES
+from gpunet.core.plan import Plan
 
 ELEMENTWISE = {"identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "softplus"}
 

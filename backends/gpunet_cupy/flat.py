@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpunet.plan import Plan
+from gpunet.core.plan import Plan
 
 
 class Flat:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gpunet.activations import LEAK, SELU_ALPHA, SELU_SCALE
-from gpunet.optimizers import Adam, GradientDescent, Optimizer
+from gpunet.core.activations import LEAK, SELU_ALPHA, SELU_SCALE
+from gpunet.core.optimizers import Adam, GradientDescent, Optimizer
 
 FOLDER = Path(__file__).with_name("kernels")
 REAL = {"float32": "float", "float64": "double"}

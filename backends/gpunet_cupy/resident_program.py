@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.plan import Plan
+from gpunet.core.plan import Plan
 from gpunet_cupy.coverage import uncovered
 from gpunet_cupy.flat import Flat
 from gpunet_cupy.kernels import Macro, launch_together, module
@@ -133,7 +133,7 @@ class Resident:
         coefficients: Any,
         keys: Any,
     ) -> Any:
-        """See :class:`gpunet.descent.Program`."""
+        """See :class:`gpunet.core.reference.Program`."""
         import cupy
 
         with cupy.cuda.Device(self.device):

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.optimizers import GradientDescent
-from gpunet.plan import Plan
+from gpunet.core.optimizers import GradientDescent
+from gpunet.core.plan import Plan
 from gpunet_cupy.coverage import uncovered
 from gpunet_cupy.flat import Flat
 from gpunet_cupy.kernels import Macro, launch_together, module
@@ -115,7 +115,7 @@ class Singles:
         coefficients: Any,
         keys: Any,
     ) -> Any:
-        """See :class:`gpunet.descent.Program`."""
+        """See :class:`gpunet.core.reference.Program`."""
         import cupy
 
         with cupy.cuda.Device(self.device):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpunet.plan import Plan
+from gpunet.core.plan import Plan
 from gpunet_cupy.kernels import Macro, rule
 
 TALL = 32  # units of a tile, as in tile.cu

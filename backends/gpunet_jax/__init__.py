@@ -6,9 +6,9 @@ import importlib.util
 import sys
 from typing import Any
 
-from gpunet.backend import Backend
-from gpunet.descent import Program
-from gpunet.plan import Plan
+from gpunet.devices.backend import Backend
+from gpunet.core.reference import Program
+from gpunet.core.plan import Plan
 
 
 class JAXBackend(Backend):

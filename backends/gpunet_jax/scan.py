@@ -8,12 +8,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gpunet.descent import columns, step
-from gpunet.plan import Plan
+from gpunet.core.reference import columns, step
+from gpunet.core.plan import Plan
 
 
 class Scan:
-    """A program of :mod:`gpunet.descent` for one plan: equal batches are scanned, the rest is one more step.
+    """A program of :mod:`gpunet.core.reference` for one plan: equal batches are scanned, the rest is one more step.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Scan:
         coefficients: Any,
         keys: Any,
     ) -> Any:
-        """See :class:`gpunet.descent.Program`."""
+        """See :class:`gpunet.core.reference.Program`."""
         return self.epoch(parameters, state, X, Y, weights, order, coefficients, keys)
 
     def _epoch(

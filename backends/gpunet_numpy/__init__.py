@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gpunet.backend import Backend
-from gpunet.descent import Program
-from gpunet.plan import Plan
+from gpunet.devices.backend import Backend
+from gpunet.core.reference import Program
+from gpunet.core.plan import Plan
 
 
 class NumPyBackend(Backend):

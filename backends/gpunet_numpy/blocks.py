@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.activations import ACTIVATIONS
-from gpunet.descent import columns
-from gpunet.losses import LOSSES, cost, output_delta
-from gpunet.optimizers import GradientDescent, update_all
-from gpunet.plan import Plan
-from gpunet.propagation import Cache, backward, forward
+from gpunet.core.activations import ACTIVATIONS
+from gpunet.core.reference import columns
+from gpunet.core.losses import LOSSES, cost, output_delta
+from gpunet.core.optimizers import GradientDescent, update_all
+from gpunet.core.plan import Plan
+from gpunet.core.propagation import Cache, backward, forward
 from gpunet_numpy.recurrence import Recurrence
 
 BLOCK = 64  # examples; the correction costs about as much as it saves beyond a few hundred
@@ -67,7 +67,7 @@ class Blocks:
         coefficients: Any,
         keys: Any,
     ) -> Any:
-        """See :class:`gpunet.descent.Program`."""
+        """See :class:`gpunet.core.reference.Program`."""
         size = self.plan.batch_size
         length = max(BLOCK // size, 1) * size
         used = X.shape[1] if order is None else order.shape[0]

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.descent import columns
-from gpunet.optimizers import update_all
-from gpunet.plan import Plan
-from gpunet.propagation import cost_and_gradients
+from gpunet.core.reference import columns
+from gpunet.core.optimizers import update_all
+from gpunet.core.plan import Plan
+from gpunet.core.propagation import cost_and_gradients
 
 CHUNK = 512  # columns at least
 NUMBERS = 2**18  # of activations that may lie in cache: a small network takes more columns at a time
@@ -57,7 +57,7 @@ class Chunks:
         coefficients: Any,
         keys: Any,
     ) -> Any:
-        """See :class:`gpunet.descent.Program`."""
+        """See :class:`gpunet.core.reference.Program`."""
         losses = []
         used, size = X.shape[1] if order is None else order.shape[0], columns_of(self.plan)
         for t, (first, last) in enumerate(self.plan.batches(used)):

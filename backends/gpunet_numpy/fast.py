@@ -11,8 +11,8 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gpunet.descent import Program
-from gpunet.plan import Plan
+from gpunet.core.reference import Program
+from gpunet.core.plan import Plan
 
 # In the order in which they are tried.
 COMPILED = (("step_program", "Steps"), ("block_program", "Blocks"), ("batch_program", "Batches"))

@@ -7,8 +7,8 @@ from typing import Any
 
 import array_api_compat.numpy as xp
 
-from gpunet.descent import Program, Reference
-from gpunet.plan import Plan
+from gpunet.core.reference import Program, Reference
+from gpunet.core.plan import Plan
 from gpunet_numpy.fast import find
 
 # Loading compiled code takes about a third of a second, and compiling it, once a machine, some seconds.
@@ -54,7 +54,7 @@ class Patient:
         coefficients: Any,
         keys: Any,
     ) -> Any:
-        """See :class:`gpunet.descent.Program`."""
+        """See :class:`gpunet.core.reference.Program`."""
         if self.left <= 0:
             self.left = float("inf")
             compiled, _ = find(self.plan)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.optimizers import GradientDescent
+from gpunet.core.optimizers import GradientDescent
 
 
 class Recurrence:

@@ -6,7 +6,7 @@ import importlib.util
 import sys
 from typing import Any
 
-from gpunet.backend import Backend
+from gpunet.devices.backend import Backend
 
 
 class TorchBackend(Backend):

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import NoReturn
 
 import gpunet as gn
-from gpunet.activations import ACTIVATIONS
-from gpunet.checks import known_name
+from gpunet.core.activations import ACTIVATIONS
+from gpunet.core.checks import known_name
 from gpunet.cli.data import NAMED
 from gpunet.cli.evaluate import evaluate
 from gpunet.cli.info import info
 from gpunet.cli.predict import predict
 from gpunet.cli.train import RATES, SCHEDULES, train
 from gpunet.lecture.command import add_parser as _lecture
-from gpunet.losses import LOSSES
-from gpunet.optimizers import OPTIMIZERS
+from gpunet.core.losses import LOSSES
+from gpunet.core.optimizers import OPTIMIZERS
 
 
 class Parser(argparse.ArgumentParser):

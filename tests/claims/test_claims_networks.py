@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import gpunet as gn
-from gpunet.propagation import backward, forward
+from gpunet.core.propagation import backward, forward
 
 
 def network(layers, inputs, parameters=None, loss=None, seed=0):

@@ -7,7 +7,7 @@ import re
 import pytest
 
 import gpunet as gn
-from gpunet.plan import Layer, Plan
+from gpunet.core.plan import Layer, Plan
 from gpunet_cupy import blocks_program, resident_program, singles_program
 from gpunet_cupy.kernels import FOLDER, rule, source
 

@@ -6,7 +6,7 @@ import pytest
 from plans import DESCENTS, NETWORKS, OTHERS, arguments, differences, flat, plan_of
 
 import gpunet as gn
-from gpunet.descent import Reference
+from gpunet.core.reference import Reference
 
 PROGRAMS = ("Singles", "Resident", "Blocks", "Batches")
 

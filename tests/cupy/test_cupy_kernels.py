@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import gpunet as gn
-from gpunet.activations import ACTIVATIONS
-from gpunet.losses import LOSSES, cost, output_delta
-from gpunet.optimizers import update_all
-from gpunet.plan import Layer, Plan
+from gpunet.core.activations import ACTIVATIONS
+from gpunet.core.losses import LOSSES, cost, output_delta
+from gpunet.core.optimizers import update_all
+from gpunet.core.plan import Layer, Plan
 from gpunet_cupy.blocks_program import macros
 from gpunet_cupy.coverage import ELEMENTWISE
 from gpunet_cupy.kernels import rule, source

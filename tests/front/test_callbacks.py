@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import gpunet as gn
-from gpunet.progress import Bar
+from gpunet.training.progress import Bar
 
 M, N, K = 12, 3, 2
 

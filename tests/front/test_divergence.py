@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gpunet as gn
-from gpunet.fitting import Run
+from gpunet.training.loop import Run
 
 M, N = 12, 3
 

@@ -417,7 +417,7 @@ def test_numpy_data_are_not_copied(rng):
 
 
 def test_big_predictions_come_in_pieces(backend, rng):
-    from gpunet.measuring import CHUNK
+    from gpunet.training.evaluation import CHUNK
 
     X = rng.normal(size=(2 * CHUNK + 5, 2)).astype("float32")
     y = (X[:, 0] > 0).astype("int32")

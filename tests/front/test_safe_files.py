@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import gpunet as gn
-from gpunet.files import write_atomically
+from gpunet.files.network_file import write_atomically
 
 M, N, K = 8, 3, 2
 
@@ -197,7 +197,7 @@ def test_files_of_others(tmp_path):
 )
 def test_well_sealed_nonsense(saved, tmp_path, change):
     """A right digest does not make a network of it."""
-    from gpunet.files import _digest, _read
+    from gpunet.files.network_file import _digest, _read
 
     tensors, about = _read(saved)
     change(about, tensors)
@@ -269,7 +269,7 @@ def test_killed_in_the_middle_of_saving(tmp_path):
     """Whenever the process dies, the file is one whole version."""
     path = tmp_path / "file"
     program = (
-        "import sys; from pathlib import Path; from gpunet.files import write_atomically as w\n"
+        "import sys; from pathlib import Path; from gpunet.files.network_file import write_atomically as w\n"
         "print('ready', flush=True)\n"
         "while True:\n"
         "    for c in b'ab': w(Path(sys.argv[1]), bytes([c]) * 3_000_000)\n"

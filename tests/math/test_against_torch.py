@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import gpunet as gn
-from gpunet.propagation import cost_and_gradients
+from gpunet.core.propagation import cost_and_gradients
 
 HIDDEN = [
     "identity",

@@ -8,8 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import gpunet as gn
 import math_checks as checks
-from gpunet.descent import Reference
-from gpunet.optimizers import clip
+from gpunet.core.reference import Reference
+from gpunet.core.optimizers import clip
 
 ROOM = checks.room_of("gpunet")
 M = 11  # examples; a prime, so that every batch size leaves a remainder

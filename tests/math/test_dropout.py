@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import gpunet as gn
 import math_checks as checks
-from gpunet.dropout import keep_mask
+from gpunet.core.dropout import keep_mask
 
 
 def mask_of(backend, key, shape, rate, dtype="float64"):

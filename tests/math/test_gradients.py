@@ -65,7 +65,7 @@ def test_with_example_weights_and_dropout(backend, activations, loss):
     def send(array):
         return backend.from_host(array, backend.devices()[0])
 
-    found_J, found = gpunet.propagation.cost_and_gradients(
+    found_J, found = gpunet.core.propagation.cost_and_gradients(
         backend.namespace(),
         *args,
         [(send(W), send(b)) for W, b in parameters],

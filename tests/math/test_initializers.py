@@ -8,8 +8,8 @@ from numpy.testing import assert_array_equal
 
 import gpunet as gn
 import math_checks as checks
-from gpunet.activations import ACTIVATIONS
-from gpunet.initializers import INITIALIZERS
+from gpunet.core.activations import ACTIVATIONS
+from gpunet.core.initializers import INITIALIZERS
 
 
 @pytest.mark.parametrize("name", sorted(INITIALIZERS))

@@ -7,8 +7,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 import math_checks as checks
-from gpunet.activations import ACTIVATIONS
-from gpunet.losses import LOSSES, cost, output_delta
+from gpunet.core.activations import ACTIVATIONS
+from gpunet.core.losses import LOSSES, cost, output_delta
 
 ROOM = checks.room_of("gpunet")
 PAIRS = [(output, loss) for loss in LOSSES for output in checks.outputs_of(ROOM, loss)]

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 import gpunet as gn
 import math_checks as checks
-from gpunet.optimizers import OPTIMIZERS, clip, update_all
+from gpunet.core.optimizers import OPTIMIZERS, clip, update_all
 
 ROOM = checks.room_of("gpunet")
 COURSES = checks.optimizer_courses(ROOM)

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 import gpunet as gn
 import math_checks as checks
-from gpunet.schedules import Schedule, rate_at
+from gpunet.core.schedules import Schedule, rate_at
 
 
 def test_closed_forms():

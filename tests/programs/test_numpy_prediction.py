@@ -13,7 +13,7 @@ import gpunet as gn
 @pytest.mark.parametrize("m", [1, 5, 9, 300, 1000])
 @pytest.mark.parametrize("activations", [("sigmoid", "softmax"), ("relu", "tanh", "identity"), ("softmax",)])
 def test_compiled_prediction(activations, m, with_numba):
-    from gpunet.measuring import outputs
+    from gpunet.training.evaluation import outputs
     from gpunet_numpy.compiled.forward_program import Forward
 
     rng = np.random.default_rng(m)

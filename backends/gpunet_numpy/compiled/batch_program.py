@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.plan import Plan
+from gpunet.core.plan import Plan
 from gpunet_numpy.compiled.batches import Places, run_batches
 from gpunet_numpy.compiled.data import Source, common
 from gpunet_numpy.compiled.layout import Layout
@@ -89,7 +89,7 @@ class Batches:
         coefficients: Any,
         keys: Any,
     ) -> Any:
-        """See :class:`gpunet.descent.Program`."""
+        """See :class:`gpunet.core.reference.Program`."""
         layout, plan = self.layout, self.plan
         rows, targets = rows_of(X), rows_of(Y)
         weights = None if weights is None else np.ascontiguousarray(weights)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.plan import Plan
+from gpunet.core.plan import Plan
 from gpunet_numpy.compiled.blocks import Places, run_blocks
 from gpunet_numpy.compiled.data import Source, common
 from gpunet_numpy.compiled.inputs import FILED
@@ -97,7 +97,7 @@ class Blocks:
         coefficients: Any,
         keys: Any,
     ) -> Any:
-        """See :class:`gpunet.descent.Program`."""
+        """See :class:`gpunet.core.reference.Program`."""
         layout, plan = self.layout, self.plan
         rows, targets = rows_of(X), rows_of(Y)
         weights = None if weights is None else np.ascontiguousarray(weights)

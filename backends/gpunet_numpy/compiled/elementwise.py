@@ -1,7 +1,7 @@
 """Activations and losses of the compiled programs: bias and g in one pass, δ in another, both in place.
 
-Vectors are addresses, of n numbers of one example. The formulas are those of :mod:`gpunet.activations` and
-:mod:`gpunet.losses`, in the forms that need A only; tests hold them against each other.
+Vectors are addresses, of n numbers of one example. The formulas are those of :mod:`gpunet.core.activations` and
+:mod:`gpunet.core.losses`, in the forms that need A only; tests hold them against each other.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from numba import njit
 
-from gpunet.activations import LEAK
+from gpunet.core.activations import LEAK
 from gpunet_numpy.compiled.machine import INNER, apart, bytes_of, exp, real, reals
 
 ACTIVATION = {"identity": 0, "sigmoid": 1, "tanh": 2, "relu": 3, "leaky_relu": 4, "softmax": 5}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.plan import Plan
+from gpunet.core.plan import Plan
 from gpunet_numpy.compiled.elementwise import ACTIVATION, LOSS
 from gpunet_numpy.compiled.net import Net
 from gpunet_numpy.compiled.program import address, aligned

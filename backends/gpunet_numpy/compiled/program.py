@@ -16,8 +16,8 @@ import numpy as np
 from numba.extending import get_cython_function_address
 from threadpoolctl import ThreadpoolController
 
-from gpunet.losses import LOSSES
-from gpunet.plan import Plan
+from gpunet.core.losses import LOSSES
+from gpunet.core.plan import Plan
 from gpunet_numpy.compiled.elementwise import ACTIVATION
 from gpunet_numpy.compiled.machine import LINE
 from gpunet_numpy.compiled.tiles import LANE

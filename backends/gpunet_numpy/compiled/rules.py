@@ -1,6 +1,6 @@
 """Update rules of the compiled programs, over a range of parameters.
 
-The rules are those of :mod:`gpunet.optimizers`; tests hold them against each other. `numbers` holds
+The rules are those of :mod:`gpunet.core.optimizers`; tests hold them against each other. `numbers` holds
 their constants in the parameters' precision: weight decay λ, then momentum β and Nesterov's flag, or Adam's β₁, β₂
 and ε, or RMSprop's ρ and ε.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from numba import njit
 
-from gpunet.optimizers import Adam, GradientDescent, Optimizer, RMSprop
+from gpunet.core.optimizers import Adam, GradientDescent, Optimizer, RMSprop
 from gpunet_numpy.compiled.machine import INNER, apart, reals
 
 PLAIN, MOMENTUM, NESTEROV, ADAM, RMSPROP = range(5)

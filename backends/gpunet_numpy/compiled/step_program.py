@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.plan import Plan
+from gpunet.core.plan import Plan
 from gpunet_numpy.compiled.layout import Layout
 from gpunet_numpy.compiled.program import address, aligned, losses_of, rows_of, run_alone, steps_of, uncovered
 from gpunet_numpy.compiled.rules import MOMENTUM, PLAIN, rule_of
@@ -57,7 +57,7 @@ class Steps:
         coefficients: Any,
         keys: Any,
     ) -> Any:
-        """See :class:`gpunet.descent.Program`."""
+        """See :class:`gpunet.core.reference.Program`."""
         layout, plan = self.layout, self.plan
         rows, targets = rows_of(X), rows_of(Y)
         weights = None if weights is None else np.ascontiguousarray(weights)

@@ -3,7 +3,7 @@
 import numpy as np
 
 import gpunet as gn
-from gpunet.plan import Layer, Plan
+from gpunet.core.plan import Layer, Plan
 
 NETWORKS = {  # one to three layers, more units than a warp, every hidden activation
     "sigmoid-softmax": ((7, "sigmoid"), (3, "softmax"), "cross_entropy"),

@@ -5,7 +5,7 @@ The namespace wraps every function of NumPy so that the arrays it returns are re
 
 import numpy
 
-from gpunet.backend import Backend
+from gpunet.devices.backend import Backend
 
 
 class ReadOnly(numpy.ndarray):

@@ -3,7 +3,7 @@
 import importlib.util
 import sys
 
-from gpunet.backend import Backend
+from gpunet.devices.backend import Backend
 
 
 class StrictBackend(Backend):

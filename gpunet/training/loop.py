@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet.descent import Program, Reference
+from gpunet.core.reference import Program, Reference
 from gpunet.errors import Diverged, OutOfMemory
-from gpunet.examples import Data
-from gpunet.history import History
-from gpunet.home import Home
-from gpunet.optimizers import OPTIMIZERS, Adam, GradientDescent, Optimizer
-from gpunet.plan import Plan
-from gpunet.weights import Weights
+from gpunet.inputs.fit_data import Data
+from gpunet.training.history import History
+from gpunet.devices.placement import Home
+from gpunet.core.optimizers import OPTIMIZERS, Adam, GradientDescent, Optimizer
+from gpunet.core.plan import Plan
+from gpunet.training.state import Weights
 
 Array = Any
 

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gpunet.checks import finite_number, unit_interval
-from gpunet.schedules import Schedule, rate_at
+from gpunet.core.checks import finite_number, unit_interval
+from gpunet.core.schedules import Schedule, rate_at
 
 Array = Any
 Namespace = Any

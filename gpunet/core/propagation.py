@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from gpunet.activations import ACTIVATIONS
-from gpunet.losses import LOSSES, cost, output_delta
+from gpunet.core.activations import ACTIVATIONS
+from gpunet.core.losses import LOSSES, cost, output_delta
 
 Array = Any
 Namespace = Any

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.backend import owner
-from gpunet.home import Home
+from gpunet.devices.backend import owner
+from gpunet.devices.placement import Home
 
 Array = Any
 

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet.activations import ACTIVATIONS
-from gpunet.backend import owner
-from gpunet.home import Home
-from gpunet.rows import bring, first_true, from_lists, require_finite, require_real
+from gpunet.core.activations import ACTIVATIONS
+from gpunet.devices.backend import owner
+from gpunet.devices.placement import Home
+from gpunet.inputs.arrays import bring, first_true, from_lists, require_finite, require_real
 
 Array = Any
 

@@ -16,10 +16,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from gpunet.checks import known_name
-from gpunet.descent import Program
+from gpunet.core.checks import known_name
+from gpunet.core.reference import Program
 from gpunet.errors import BackendUnavailable
-from gpunet.plan import Plan
+from gpunet.core.plan import Plan
 
 Array = Any
 Namespace = Any

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet.checks import positive_int, unit_interval
-from gpunet.home import Home
-from gpunet.layers import Dense
-from gpunet.rows import features
-from gpunet.standardizer import Standardizer
-from gpunet.targets import example_weights, targets
+from gpunet.core.checks import positive_int, unit_interval
+from gpunet.devices.placement import Home
+from gpunet.core.layers import Dense
+from gpunet.inputs.arrays import features
+from gpunet.inputs.standardizer import Standardizer
+from gpunet.inputs.targets import example_weights, targets
 
 Array = Any
 
@@ -47,7 +47,7 @@ class Reader(NamedTuple):
     def data(
         self, X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, *, said: str = ""
     ) -> tuple[Data, str]:
-        """Columns, and what the targets mean (see :class:`gpunet.targets.Targets`)."""
+        """Columns, and what the targets mean (see :class:`gpunet.inputs.targets.Targets`)."""
         rows = self.rows(f"{said}X", X)
         Y, kind = targets(
             f"{said}y",

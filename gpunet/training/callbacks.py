@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gpunet.checks import finite_number, known_name, positive_int
-from gpunet.files import require_folder
+from gpunet.core.checks import finite_number, known_name, positive_int
+from gpunet.files.network_file import require_folder
 
 if TYPE_CHECKING:
-    from gpunet.history import History
+    from gpunet.training.history import History
     from gpunet.network import Network
 
 Callback = Callable[["Network", "History"], Any]

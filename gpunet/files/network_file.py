@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpunet.backend import get_backend
+from gpunet.devices.backend import get_backend
 from gpunet.errors import FileRefused
-from gpunet.layers import Dense, Dropout
-from gpunet.standardizer import Standardizer
+from gpunet.core.layers import Dense, Dropout
+from gpunet.inputs.standardizer import Standardizer
 
 if TYPE_CHECKING:
     from gpunet.network import Network

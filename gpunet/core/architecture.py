@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpunet.activations import ACTIVATIONS
-from gpunet.checks import known_name
-from gpunet.layers import Dense, Dropout
-from gpunet.losses import LOSSES
+from gpunet.core.activations import ACTIVATIONS
+from gpunet.core.checks import known_name
+from gpunet.core.layers import Dense, Dropout
+from gpunet.core.losses import LOSSES
 
 
 def dense_and_dropouts(layers: Any) -> tuple[tuple[Dense, ...], tuple[float, ...]]:

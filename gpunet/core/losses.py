@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gpunet.activations import ACTIVATIONS
+from gpunet.core.activations import ACTIVATIONS
 
 Array = Any
 Namespace = Any

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gpunet.history import History
+from gpunet.training.history import History
 
 # Before anything is measured, while training, and at the end.
 STARTING = "{desc} starting"

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from gpunet.checks import finite_number, positive_int, unit_interval
+from gpunet.core.checks import finite_number, positive_int, unit_interval
 
 
 @runtime_checkable

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from gpunet.dropout import keep_mask
-from gpunet.optimizers import update_all
-from gpunet.plan import Plan
-from gpunet.propagation import cost_and_gradients
+from gpunet.core.dropout import keep_mask
+from gpunet.core.optimizers import update_all
+from gpunet.core.plan import Plan
+from gpunet.core.propagation import cost_and_gradients
 
 Array = Any
 Namespace = Any

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gpunet.activations import ACTIVATIONS
-from gpunet.checks import known_name, positive_int, unit_interval
-from gpunet.initializers import INITIALIZERS, Initializer
+from gpunet.core.activations import ACTIVATIONS
+from gpunet.core.checks import known_name, positive_int, unit_interval
+from gpunet.core.initializers import INITIALIZERS, Initializer
 
 
 @dataclass(frozen=True)

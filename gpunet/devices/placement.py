@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
-from gpunet.backend import Backend, find_device, forced, get_backend, owner
+from gpunet.devices.backend import Backend, find_device, forced, get_backend, owner
 
 Array = Any
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.examples import Data
-from gpunet.losses import LOSSES, cost
-from gpunet.metrics import accuracy
-from gpunet.propagation import forward
+from gpunet.inputs.fit_data import Data
+from gpunet.core.losses import LOSSES, cost
+from gpunet.core.metrics import accuracy
+from gpunet.core.propagation import forward
 
 Array = Any
 Parameters = Sequence[tuple[Array, Array]]

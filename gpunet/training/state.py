@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet.home import Home
-from gpunet.layers import Dense
-from gpunet.rows import bring, require_finite
+from gpunet.devices.placement import Home
+from gpunet.core.layers import Dense
+from gpunet.inputs.arrays import bring, require_finite
 
 Array = Any
 

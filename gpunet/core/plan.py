@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from gpunet.optimizers import Optimizer
+from gpunet.core.optimizers import Optimizer
 
 
 @dataclass(frozen=True)
