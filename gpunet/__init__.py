@@ -10,17 +10,17 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from gpunet.devices.backend import Backend, BackendInfo, get_backend, list_backends
-from gpunet.training.callbacks import Checkpoint, EarlyStopping
-from gpunet.errors import BackendUnavailable, Diverged, FileRefused, OutOfMemory
-from gpunet.files.network_file import load
-from gpunet.training.history import History
 from gpunet.core.initializers import Constant
 from gpunet.core.layers import Dense, Dropout
-from gpunet.network import Network
 from gpunet.core.optimizers import Adam, AdamW, GradientDescent, RMSprop
 from gpunet.core.schedules import Cosine, Exponential, InverseTime
+from gpunet.devices.backend import Backend
+from gpunet.devices.registry import BackendInfo, get_backend, list_backends
+from gpunet.errors import BackendUnavailable, Diverged, FileRefused, OutOfMemory
 from gpunet.inputs.standardizer import Standardizer
+from gpunet.network import Network, load
+from gpunet.training.callbacks import Checkpoint, EarlyStopping
+from gpunet.training.history import History
 
 if TYPE_CHECKING:
     from gpunet import datasets

@@ -10,23 +10,26 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.files import network_file as files
 from gpunet.core.architecture import dense_and_dropouts, loss_for
-from gpunet.training.callbacks import Callback, checked_callbacks, require_figures
 from gpunet.core.checks import known_name, positive_int
-from gpunet.inputs.fit_data import Data, Prepared, Reader, prepare, validation_pair
-from gpunet.training.loop import Run, checked_optimizer, train
-from gpunet.training.history import History
-from gpunet.devices.placement import Home, choose_home, home_of, named_home
 from gpunet.core.layers import Dense, Dropout
-from gpunet.training.evaluation import CHUNK, measure, outputs
 from gpunet.core.optimizers import Optimizer
 from gpunet.core.plan import Layer, Plan
-from gpunet.training.progress import Bar
+from gpunet.core.program import TrainState
 from gpunet.core.propagation import cost_and_gradients
+from gpunet.devices.placement import Placement, choose_placement, named_placement, placement_of
+from gpunet.devices.registry import get_backend
+from gpunet.files.network_file import SavedNetwork, read_network, refuse_on_error, write_network
+from gpunet.inputs.arrays import require_finite
+from gpunet.inputs.fit_data import Examples, FitArrays, FitData, InputPipeline, fit_data
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.summary import summary
-from gpunet.training.state import Weights, given_weights, initial_weights
+from gpunet.training import evaluation
+from gpunet.training.callbacks import Callback, checked_callbacks, require_monitored
+from gpunet.training.history import History
+from gpunet.training.loop import TrainingLoop, checked_optimizer
+from gpunet.training.progress import ProgressBar
+from gpunet.training.state import checked_state, initial_state, moved, with_zero_slots
 
 Array = Any
 
@@ -91,9 +94,10 @@ class Network:
             raise TypeError(f"standardizer must be an object such as Standardizer(), got {standardizer!r}")
         self.standardizer = copy.deepcopy(standardizer)
         self.backend = backend
-        self._home = named_home(backend)
-        self._weights: Weights | None = None
-        self._predictor: tuple[Weights, Callable[[Array], Array | None] | None] | None = None
+        self._placement = named_placement(backend)
+        self._state: TrainState | None = None
+        # A faster forward pass, and the state that it was made for
+        self._predictor: tuple[TrainState, Callable[[Array], Array | None] | None] | None = None
         self._optimizer: Optimizer | None = None
         self._updates = 0
         self.epochs_trained = 0
@@ -105,11 +109,11 @@ class Network:
         return tuple(layer.activation for layer in self.layers)
 
     @property
-    def home(self) -> Home:
+    def placement(self) -> Placement:
         """Library and device that the network computes on; "auto" may go elsewhere with the next data."""
-        if self._home is None:
-            self._home = choose_home(self.backend, None, {}, follow=False)
-        return self._home
+        if self._placement is None:
+            self._placement = choose_placement(self.backend, None, {}, follow=False)
+        return self._placement
 
     # --- parameters -----------------------------------------------------------------------------
 
@@ -122,9 +126,9 @@ class Network:
         ValueError
             While the number of inputs is not known.
         """
-        weights, xp = self._ready(), self.home.xp
-        with self.home.entered():
-            return [(xp.asarray(W, copy=True), xp.asarray(b, copy=True)) for W, b in weights.parameters]
+        state, xp = self._ready(), self.placement.xp
+        with self.placement.context():
+            return [(xp.asarray(W, copy=True), xp.asarray(b, copy=True)) for W, b in state.parameters]
 
     def set_parameters(self, parameters: Sequence[tuple[Any, Any]]) -> None:
         """Replace all weights; arrays of any library, shaped as in :attr:`parameters`.
@@ -136,31 +140,31 @@ class Network:
         ValueError, TypeError
             If a shape does not fit or a number is not finite. Nothing has changed then.
         """
-        with self.home.entered():
-            weights = given_weights(parameters, self.layers, self.inputs, self.home, self.dtype)
-        self.inputs = int(weights.parameters[0][0].shape[1])
-        self._weights, self._optimizer, self._updates = weights, None, 0
+        with self.placement.context():
+            state = checked_state(parameters, self.layers, self.inputs, self.placement, self.dtype)
+        self.inputs = int(state.parameters[0][0].shape[1])
+        self._state, self._optimizer, self._updates = state, None, 0
 
-    def _ready(self) -> Weights:
-        """The weights, drawn if there are none yet."""
-        if self._weights is None:
+    def _ready(self) -> TrainState:
+        """The state, with initial parameters if there are none yet."""
+        if self._state is None:
             if self.inputs is None:
                 raise ValueError(
                     "the network does not know its inputs yet: give Network inputs=…, or fit it first"
                 )
-            self._weights = initial_weights(self.layers, self.inputs, self.seed, self.home, self.dtype)
-        return self._weights
+            self._state = initial_state(self.layers, self.inputs, self.seed, self.placement, self.dtype)
+        return self._state
 
-    def _move(self, home: Home) -> None:
-        """Live at `home` from now on, weights and all."""
-        if self._weights is not None and home != self._home:
-            self._weights = self._weights.moved(home, self.dtype)
-        self._home = home
+    def _move_to(self, placement: Placement) -> None:
+        """Move the network's state to `placement`."""
+        if self._state is not None and placement != self._placement:
+            self._state = moved(self._state, placement, self.dtype)
+        self._placement = placement
 
-    def _reader(self, home: Home) -> Reader:
-        fitted = self.standardizer is not None and self.standardizer.mean is not None
-        standardizer = self.standardizer if fitted else None
-        return Reader(home, self.dtype, self.inputs, self.layers[-1], self.loss, standardizer)
+    def _pipeline(self, placement: Placement) -> InputPipeline:
+        return InputPipeline(
+            placement, self.dtype, self.inputs, self.layers[-1], self.loss, self.standardizer
+        )
 
     # --- training -------------------------------------------------------------------------------
 
@@ -227,85 +231,75 @@ class Network:
         optimizer = checked_optimizer(optimizer)
         positive_int("epochs", epochs)
         callbacks = checked_callbacks(callbacks)
-        arrays = {"X": X, "y": y, "sample_weight": sample_weight}
-        arrays |= validation_pair(validation_data, validation_fraction)
-        home = choose_home(self.backend, self._home, arrays, follow=True)
-        with home.entered():
-            prepared = prepare(
-                self._reader(home),
-                self.standardizer,
-                self.seed,
-                X,
-                y,
-                batch_size,
-                validation_data,
-                validation_fraction,
-                sample_weight,
-                class_weight,
-            )
-            require_figures(callbacks, prepared.held_out is not None, prepared.kind)
+        arrays = FitArrays(X, y, sample_weight, class_weight, validation_data, validation_fraction)
+        placement = choose_placement(self.backend, self._placement, arrays.by_name(), follow=True)
+        with placement.context():
+            data = fit_data(self._pipeline(placement), arrays, batch_size, self.seed)
+            require_monitored(callbacks, data.validation is not None, data.kind)
             for callback in callbacks:
                 if hasattr(callback, "start"):
                     callback.start(self)
             # Everything is checked: from here on the network changes.
-            self._move(home)
-            self.standardizer = prepared.standardizer
-            self.inputs = int(prepared.training.X.shape[0])
-            return self._train(prepared, optimizer, epochs, shuffle, callbacks, progress)
+            self._move_to(placement)
+            self.standardizer = data.standardizer
+            self.inputs = int(data.training.X.shape[0])
+            return self._train(data, optimizer, epochs, shuffle, callbacks, progress)
 
     def _train(
         self,
-        prepared: Prepared,
+        data: FitData,
         optimizer: Optimizer,
         epochs: int,
         shuffle: bool,
         callbacks: Sequence[Callback],
         progress: bool,
     ) -> History:
-        training, held_out, kind = prepared.training, prepared.held_out, prepared.kind
-        if optimizer != self._optimizer:  # the state that is kept belongs to another one
-            self._weights = self._ready().with_slots(optimizer.slots, self.home)
+        """Consume the training loop: keep each epoch's state, evaluate, call the callbacks."""
+        if optimizer != self._optimizer:  # the slots that are kept belong to another one
+            self._state = with_zero_slots(self._ready().parameters, optimizer.slots, self.placement)
             self._optimizer, self._updates = optimizer, 0
-        plan = self._plan(optimizer, prepared)
-        bar = Bar(progress, epochs, plan.examples)
-        run = Run(plan, self.home, training, self.seed, shuffle, epochs, bar.part)
-
-        def commit(weights: Weights, updates: int, epochs_trained: int) -> None:
-            self._weights, self._updates, self.epochs_trained = weights, updates, epochs_trained
-
-        def after_epoch() -> bool:
-            share = None
-            if held_out is not None:
-                figures = self._measure(held_out, kind)
-                run.history.val_loss.append(figures["loss"])
-                share = figures.get("accuracy")
-                if share is not None:
-                    run.history.val_accuracy.append(share)
-            elif bar.visible and kind != "values":
-                few = min(CHUNK, plan.examples)
-                some = Data(training.X[:, :few], training.Y[:, :few], None)
-                share = self._measure(some, kind)["accuracy"]
-            bar.epoch(run.history, share)
-            return any([callback(self, run.history) for callback in callbacks])  # each one is called
-
+        plan = self._plan(optimizer, data)
+        bar = ProgressBar(progress, epochs, plan.examples)
+        loop = TrainingLoop(plan, self.placement, data.training, self.seed, shuffle, epochs, bar)
+        history = loop.history
         try:
-            train(run, self._ready(), self.epochs_trained, self._updates, commit, after_epoch, bar.advance)
+            for end in loop.run(self._ready(), self.epochs_trained, self._updates):
+                self._state, self._updates, self.epochs_trained = end.state, end.updates, end.epochs_trained
+                if end.diverged is not None:
+                    raise end.diverged
+                bar.epoch(history, self._validate(data, history, bar))
+                if any([callback(self, history) for callback in callbacks]):  # each one is called
+                    break
         finally:
             bar.close()
             for callback in callbacks:
                 if hasattr(callback, "finish"):
-                    callback.finish(self, run.history)
-        return run.history
+                    callback.finish(self, history)
+        return history
 
-    def _plan(self, optimizer: Optimizer, prepared: Prepared) -> Plan:
-        n, m = prepared.training.X.shape
+    def _validate(self, data: FitData, history: History, bar: ProgressBar) -> float | None:
+        """Add the validation figures to the history; the accuracy that the bar shows."""
+        if data.validation is not None:
+            figures = self._evaluate(data.validation, data.kind)
+            history.val_loss.append(figures["loss"])
+            if "accuracy" in figures:
+                history.val_accuracy.append(figures["accuracy"])
+            return figures.get("accuracy")
+        if bar.visible and data.kind != "values":
+            X, Y, _ = data.training
+            few = Examples(X[:, : evaluation.CHUNK], Y[:, : evaluation.CHUNK], None)
+            return self._evaluate(few, data.kind)["accuracy"]
+        return None
+
+    def _plan(self, optimizer: Optimizer, data: FitData) -> Plan:
+        n, m = data.training.X.shape
         sizes = [int(n), *(layer.units for layer in self.layers)]
         layers = tuple(
             Layer(sizes[l], layer.units, layer.activation, self.dropouts[l])
             for l, layer in enumerate(self.layers)
         )
-        weighted = prepared.training.weights is not None
-        return Plan(layers, self.loss, optimizer, int(m), prepared.batch_size, self.dtype, weighted)
+        weighted = data.training.weights is not None
+        return Plan(layers, self.loss, optimizer, int(m), data.batch_size, self.dtype, weighted)
 
     # --- use ------------------------------------------------------------------------------------
 
@@ -317,41 +311,35 @@ class Network:
         ValueError, TypeError
             For a wrong shape, dtype, or numbers that are not finite.
         """
-        if self._weights is None and self.inputs is None:
+        if self._state is None and self.inputs is None:
             raise ValueError("the network has no weights yet: fit it, or give Network inputs=…")
-        A = self._at_once(X)
-        if A is not None:
-            return A
-        came_from = home_of({"X": X})
-        home = self.home if self._weights is not None else self._home_for({"X": X})
-        with home.entered():
-            rows = self._reader(home).rows("X", X)
-            self._move(home)
-            A = self._outputs(rows)
+        came_from = placement_of({"X": X})
+        placement = self.placement if self._state is not None else self._placement_for({"X": X})
+        with placement.context():
+            pipeline = self._pipeline(placement)
+            rows = pipeline.rows("X", X, finite=False)
+            self._move_to(placement)
+            A = self._faster_outputs(pipeline.standardized(rows))
+            if A is None:
+                require_finite(placement.xp, "X", rows)
+                parameters = self._ready().parameters
+                A = evaluation.outputs(
+                    placement.xp, self.activations, parameters, pipeline.standardized(rows)
+                )
         if came_from is None:
-            return home.backend.to_host(A)
-        if came_from.backend.name == home.backend.name:
-            return home.backend.move(A, came_from.device)
-        return came_from.send(np.ascontiguousarray(home.backend.to_host(A)))
+            return placement.backend.to_host(A)
+        if came_from.backend is placement.backend:
+            return placement.backend.move(A, came_from.device)
+        return came_from.to_device(np.ascontiguousarray(placement.backend.to_host(A)))
 
-    def _at_once(self, X: Any) -> Array | None:
-        """``A[L]`` of X by the backend's own forward pass, if that has been made and X is what it takes, unchecked."""
-        weights, faster = self._predictor or (None, None)
-        if faster is None or weights is not self._weights or weights is None or self.standardizer is not None:
-            return None
-        backend, W = self.home.backend, weights.parameters[0][0]
-        if not backend.owns(X) or X.dtype != W.dtype or X.shape[1:] != W.shape[1:] or X.shape[0] == 0:
-            return None
-        return faster(X) if backend.device_of(X) == self.home.device else None
-
-    def _outputs(self, rows: Array) -> Array:
-        """``A[L]`` as rows, by the backend's own forward pass if it has one for these weights."""
-        weights, home = self._ready(), self.home
-        if self._predictor is None or self._predictor[0] is not weights:
-            self._predictor = weights, home.backend.predictor(self.activations, weights.parameters)
+    def _faster_outputs(self, rows: Array) -> Array | None:
+        """``A[L]`` as rows, by the backend's own forward pass; None if it has none, or rows are not all finite."""
+        state = self._ready()
+        if self._predictor is None or self._predictor[0] is not state:
+            backend = self.placement.backend
+            self._predictor = state, backend.predictor(self.activations, state.parameters)
         faster = self._predictor[1]
-        A = None if faster is None else faster(rows)
-        return outputs(home.xp, self.activations, weights.parameters, rows) if A is None else A
+        return None if faster is None else faster(rows)
 
     def evaluate(self, X: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
         """Cost and accuracy on data: ``{"loss": …, "accuracy": …}``; real targets have no accuracy.
@@ -364,7 +352,7 @@ class Network:
         ValueError, TypeError
             For bad input.
         """
-        return self._measure(*self._data(X, y, sample_weight))
+        return self._evaluate(*self._examples(X, y, sample_weight))
 
     def gradients(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[float, list[tuple[Array, Array]]]:
         """``(J, [(dW, db), …])`` for these examples as one batch, shaped as the parameters (C9).
@@ -374,32 +362,34 @@ class Network:
         ValueError, TypeError
             For bad input.
         """
-        data, _ = self._data(X, y, sample_weight)
-        with self.home.entered(), np.errstate(all="ignore"):  # what overflows is seen in the result
+        examples, _ = self._examples(X, y, sample_weight)
+        with self.placement.context(), np.errstate(all="ignore"):  # overflow shows in the result
             J, gradients = cost_and_gradients(
-                self.home.xp, self.activations, self.loss, self._ready().parameters, *data
+                self.placement.xp, self.activations, self.loss, self._ready().parameters, *examples
             )
         return float(J), gradients
 
-    def _home_for(self, arrays: dict[str, Any]) -> Home:
+    def _placement_for(self, arrays: dict[str, Any]) -> Placement:
         """Where a call that trains nothing computes: with the weights, once there are any."""
-        return choose_home(self.backend, self._home, arrays, follow=self._weights is None)
+        return choose_placement(self.backend, self._placement, arrays, follow=self._state is None)
 
-    def _data(self, X: Any, y: Any, sample_weight: Any) -> tuple[Data, str]:
+    def _examples(self, X: Any, y: Any, sample_weight: Any) -> tuple[Examples, str]:
         """Checked columns for a call that needs weights but changes none."""
-        home = self._home_for({"X": X, "y": y, "sample_weight": sample_weight})
-        with home.entered():
-            data, kind = self._reader(home).data(X, y, sample_weight)
-            self._move(home)
-        self.inputs = int(data.X.shape[0])
-        return data, kind
+        placement = self._placement_for({"X": X, "y": y, "sample_weight": sample_weight})
+        with placement.context():
+            examples, kind = self._pipeline(placement).examples(X, y, sample_weight)
+            self._move_to(placement)
+        self.inputs = int(examples.X.shape[0])
+        return examples, kind
 
-    def _measure(self, data: Data, kind: str) -> dict[str, float]:
-        weights, home = self._ready(), self.home
-        with home.entered():
-            return measure(home.xp, self.activations, self.loss, weights.parameters, data, kind)
+    def _evaluate(self, examples: Examples, kind: str) -> dict[str, float]:
+        state, placement = self._ready(), self.placement
+        with placement.context():
+            return evaluation.evaluate(
+                placement.xp, self.activations, self.loss, state.parameters, examples, kind
+            )
 
-    # --- keeping and looking --------------------------------------------------------------------
+    # --- saving and printing --------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
         """Write architecture, weights and standardiser to a safetensors file, whole or not at all.
@@ -413,16 +403,68 @@ class Network:
         OSError
             If there is no such folder, or the file can't be written; an old file is as it was.
         """
-        files.save(self, path)
+        layers: list[Dense | Dropout] = []
+        for layer, rate in zip(self.layers, self.dropouts, strict=True):
+            layers += [Dropout(rate), layer] if rate else [layer]
+        to_host = self.placement.backend.to_host
+        parameters = [(to_host(W), to_host(b)) for W, b in self.parameters]
+        assert self.inputs is not None  # the parameters are there
+        write_network(
+            path,
+            SavedNetwork(
+                layers,
+                self.loss,
+                self.inputs,
+                self.seed,
+                self.dtype,
+                self.standardizer,
+                parameters,
+                self.epochs_trained,
+                self.notes,
+            ),
+        )
 
     def summary(self) -> str:
         """A table of layers, shapes and parameter counts."""
-        return summary(self)
+        ending = f"{self.dtype}; loss {self.loss}; backend {self._backend_name()}"
+        return summary(self.layers, self.dropouts, self.inputs, ending)
+
+    def _backend_name(self) -> str:
+        return self._placement.backend.name if self._placement else self.backend
 
     def __str__(self) -> str:
         return self.summary()
 
     def __repr__(self) -> str:
         sizes = "-".join(str(n) for n in [self.inputs or "?", *(d.units for d in self.layers)])
-        where = self._home.backend.name if self._home else self.backend
-        return f"<Network {sizes}, {self.loss}, {where}, {self.dtype}>"
+        return f"<Network {sizes}, {self.loss}, {self._backend_name()}, {self.dtype}>"
+
+
+def load(path: str | Path, backend: str = "auto") -> Network:
+    """Read a network that :meth:`Network.save` wrote, onto any backend.
+
+    Parameters
+    ----------
+    path : path
+    backend : str
+        As for :class:`Network`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FileRefused
+        If it is not such a file, or is damaged.
+    ValueError, BackendUnavailable
+        If there is no such backend, or it can't be used here.
+    """
+    get_backend(backend)  # an error of that is not the file's
+    saved = read_network(path)
+    with refuse_on_error(path):
+        network = Network(
+            saved.layers, saved.loss, saved.inputs, saved.seed, backend, saved.dtype, saved.standardizer
+        )
+        network.set_parameters(saved.parameters)
+    network.epochs_trained = saved.epochs_trained
+    network.notes = saved.notes
+    return network

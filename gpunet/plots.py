@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpunet.devices.backend import owner
+from gpunet.devices.registry import backend_of
 
 if TYPE_CHECKING:
-    from gpunet.training.history import History
     from gpunet.network import Network
+    from gpunet.training.history import History
 
 FORMATS = (".png", ".svg", ".pdf")
 TRAINING, VALIDATION = "#0072b2", "#d55e00"  # told apart by everyone (Okabe and Ito 2008)
@@ -89,7 +89,7 @@ def _curves(part: Any, name: str, trained: list[float], validated: list[float]) 
 def _first_layer(part: Any, network: Network, shape: tuple[int, ...]) -> None:
     """The weights of the neurons that matter most: those with the longest weight vectors."""
     W = network.parameters[0][0]
-    library = owner(W)
+    library = backend_of(W)
     weights = np.asarray(W if library is None else library.to_host(W))
     images = weights.reshape(len(weights), *shape)
     if len(shape) == 3:

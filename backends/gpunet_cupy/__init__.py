@@ -7,9 +7,9 @@ import importlib.util
 import sys
 from typing import Any
 
-from gpunet.devices.backend import Backend
-from gpunet.core.reference import Program
 from gpunet.core.plan import Plan
+from gpunet.core.program import Program, first_supported
+from gpunet.devices.backend import Backend
 
 # What CUDA's and cuBLAS's own errors say when device memory is used up; CuPy's pool raises a MemoryError.
 NO_MEMORY = ("cudaErrorMemoryAllocation", "CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS_STATUS_ALLOC_FAILED")
@@ -22,7 +22,7 @@ class CuPyBackend(Backend):
     install = 'pip install "gpunet[cuda13]" (or "gpunet[cuda12]", to match the driver)'
 
     @functools.cache  # noqa: B019  one instance, for the life of the process
-    def problem(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         if importlib.util.find_spec("cupy") is None:
             return "CuPy is not installed."
         try:
@@ -88,22 +88,9 @@ class CuPyBackend(Backend):
     def out_of_memory(self, error: Exception) -> bool:
         return isinstance(error, MemoryError) or any(name in str(error) for name in NO_MEMORY)
 
-    def uncovered(self, plan: Plan) -> str | None:
-        import cupy
-
-        device, reasons = cupy.cuda.Device().id, []
-        for program in programs(plan):
-            reason = program.uncovered(plan, device)
-            if reason is None:
-                return None
-            reasons.append(f"{program.name}: {reason}")
-        return "; ".join(reasons)
-
-    def compile(self, plan: Plan, device: str) -> Program | None:
-        for program in programs(plan):
-            if program.uncovered(plan, _number(device)) is None:
-                return program(plan, _number(device))  # type: ignore[no-any-return]
-        return None
+    def program_for(self, plan: Plan, device: str) -> tuple[Program | None, str]:
+        program, reason = first_supported(programs(plan), plan, device)
+        return None if program is None else program(plan, device), reason
 
     def details(self) -> list[str]:
         import cupy
@@ -111,7 +98,7 @@ class CuPyBackend(Backend):
         return [f"CuPy {cupy.__version__}, CUDA runtime {cupy.cuda.runtime.runtimeGetVersion()}"]
 
 
-def programs(plan: Plan) -> list[Any]:
+def programs(plan: Plan) -> list[type[Program]]:
     """Programs in the order in which they are tried: for `plan`, the faster ones first."""
     from gpunet_cupy.batches_program import Batches
     from gpunet_cupy.blocks_program import Blocks
@@ -122,14 +109,10 @@ def programs(plan: Plan) -> list[Any]:
     return [Singles, *middle, Batches]
 
 
-def _number(device: str) -> int:
-    return int(device.partition(":")[2] or 0)
-
-
 def _on(device: str) -> Any:
-    import cupy
+    from gpunet_cupy.kernels import device_called
 
-    return cupy.cuda.Device(_number(device))
+    return device_called(device)
 
 
 backend = CuPyBackend()

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from gpunet.core.plan import Plan
-from gpunet_cupy.coverage import uncovered
+from gpunet.core.program import EpochInputs, Program, TrainState
+from gpunet_cupy.coverage import unsupported_reason
 from gpunet_cupy.flat import Flat
-from gpunet_cupy.kernels import THREADS, Macro, launch, module, rule
+from gpunet_cupy.kernels import THREADS, Macro, device_called, launch, module, rule
 from gpunet_cupy.rows import Gather, Rows
 
 PIECE = 65536  # examples of a batch that are worked on at a time
@@ -26,19 +27,20 @@ OUTPUTS, COLUMNS = (
 )  # of the network; and weights of the last layer that a thread keeps, where one pass does it
 
 
-class Batches:
+class Batches(Program):
     """A program for any batch size and optimizer.
 
     Parameters
     ----------
     plan : Plan
-    device : int
+    device : str
     """
 
     name = "cupy batches"
 
-    def __init__(self, plan: Plan, device: int = 0) -> None:
-        self.plan, self.device, self.flat = plan, device, Flat(plan)
+    def __init__(self, plan: Plan, device: str = "cuda:0") -> None:
+        super().__init__(plan, device)
+        self.flat = Flat(plan)
         self.piece = min(plan.batch_size, plan.examples, PIECE)
         self.parts = min(PARTS, self.piece)
         self.buffers: tuple[Any, ...] | None = None
@@ -59,10 +61,10 @@ class Batches:
         self.update, self.finish = end.get_function("update"), end.get_function("finish")
         self.gather = Gather(plan.dtype, plan.layers[0].inputs, plan.batch_size)
 
-    @staticmethod
-    def uncovered(plan: Plan, device: int = 0) -> str | None:
+    @classmethod
+    def unsupported_reason(cls, plan: Plan, device: str = "cuda:0") -> str | None:
         """Why `plan` is not for this program."""
-        return uncovered(plan)
+        return unsupported_reason(plan)
 
     def _head(self, names: list[str]) -> Any:
         """The kernel that does the last layer in one pass; None where its weights do not fit into registers."""
@@ -75,32 +77,22 @@ class Batches:
         made = module(self.plan.dtype, "lanes", "head", "batch_head", **layer, **given)
         return made.get_function("head")
 
-    def __call__(
-        self,
-        parameters: Any,
-        state: Any,
-        X: Any,
-        Y: Any,
-        weights: Any,
-        order: Any,
-        coefficients: Any,
-        keys: Any,
-    ) -> Any:
-        """See :class:`gpunet.core.reference.Program`."""
+    def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
+        """See :class:`gpunet.core.program.Program`."""
         import cupy
 
-        whole = order is not None and order.shape[0] == X.shape[1] <= self.plan.batch_size
-        with cupy.cuda.Device(self.device):
-            rows = Rows(X, Y, weights, None if whole else order)  # a sum over all has no order
+        whole = inputs.examples == inputs.X.shape[1] <= self.plan.batch_size
+        with device_called(self.device):
+            rows = Rows(inputs._replace(order=None) if whole else inputs)  # a sum over all has no order
             self._reserve(gathers=rows.order is not None)
-            theta, slots = self.flat.pack(parameters, state)
+            theta, slots = self.flat.pack(*state)
             batches = self.plan.batches(rows.used)
             losses = cupy.empty(len(batches), dtype=self.plan.dtype)
             step = cupy.zeros(1, dtype=np.int32)
-            coefficients = cupy.ascontiguousarray(coefficients)
+            coefficients = cupy.ascontiguousarray(inputs.coefficients)
             for first, last in batches:
                 self._step(theta, slots, rows, first, last - first, coefficients, step, losses)
-        return *self.flat.unpack(theta, slots), losses
+        return TrainState(*self.flat.unpack(theta, slots)), losses
 
     def _reserve(self, gathers: bool) -> None:
         """Make the buffers; where memory is short, for smaller pieces of a batch."""

@@ -11,9 +11,10 @@ import numpy as np
 
 from gpunet.core.optimizers import GradientDescent
 from gpunet.core.plan import Plan
-from gpunet_cupy.coverage import uncovered
+from gpunet.core.program import EpochInputs, Program, TrainState
+from gpunet_cupy.coverage import unsupported_reason
 from gpunet_cupy.flat import Flat
-from gpunet_cupy.kernels import Macro, launch, module
+from gpunet_cupy.kernels import Macro, device_called, launch, module
 from gpunet_cupy.rows import Gather, Rows
 
 BLOCK = 64  # examples a block at most
@@ -59,22 +60,22 @@ def macros(plan: Plan, block: int) -> dict[str, Macro]:
     }
 
 
-class Blocks:
+class Blocks(Program):
     """A program for plain descent and momentum with few examples a step.
 
     Parameters
     ----------
     plan : Plan
-    device : int
+    device : str
     """
 
     name = "cupy blocks"
 
-    def __init__(self, plan: Plan, device: int = 0) -> None:
-        import cupy
+    def __init__(self, plan: Plan, device: str = "cuda:0") -> None:
+        super().__init__(plan, device)
 
-        self.plan, self.device, self.flat = plan, device, Flat(plan)
-        room = cupy.cuda.Device(device).attributes["MaxSharedMemoryPerBlockOptin"]
+        self.flat = Flat(plan)
+        room = device_called(device).attributes["MaxSharedMemoryPerBlockOptin"]
         block = max(BLOCK // plan.batch_size, 1) * plan.batch_size
         while block > SMALLEST and shared_bytes(plan, block) > room:
             block = max(block // 2 // plan.batch_size, 1) * plan.batch_size
@@ -85,8 +86,8 @@ class Blocks:
         self.gather = Gather(plan.dtype, plan.layers[0].inputs, plan.batch_size)
         self.buffers: tuple[Any, ...] | None = None
 
-    @staticmethod
-    def uncovered(plan: Plan, device: int = 0) -> str | None:
+    @classmethod
+    def unsupported_reason(cls, plan: Plan, device: str = "cuda:0") -> str | None:
         """Why `plan` is not for this program."""
         if not isinstance(plan.optimizer, GradientDescent):
             return f"{type(plan.optimizer).__name__} is not linear in the gradient"
@@ -96,35 +97,25 @@ class Blocks:
             return f"more than {LAYERS} layers have no kernel"
         if shared_bytes(plan, SMALLEST) > SHARED:
             return "the layers after the first do not fit into shared memory"
-        return uncovered(plan)
+        return unsupported_reason(plan)
 
-    def __call__(
-        self,
-        parameters: Any,
-        state: Any,
-        X: Any,
-        Y: Any,
-        weights: Any,
-        order: Any,
-        coefficients: Any,
-        keys: Any,
-    ) -> Any:
-        """See :class:`gpunet.core.reference.Program`."""
+    def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
+        """See :class:`gpunet.core.program.Program`."""
         import cupy
 
-        with cupy.cuda.Device(self.device):
+        with device_called(self.device):
             self.run_block.max_dynamic_shared_size_bytes = self.bytes
-            rows = Rows(X, Y, weights, order)
+            rows = Rows(inputs)
             if self.buffers is None:
                 self.buffers = self._allocate()
-            theta, slots = self.flat.pack(parameters, state)
+            theta, slots = self.flat.pack(*state)
             losses = cupy.empty(len(self.plan.batches(rows.used)), dtype=self.plan.dtype)
             step = cupy.zeros(1, dtype=np.int32)
-            coefficients = cupy.ascontiguousarray(coefficients)
+            coefficients = cupy.ascontiguousarray(inputs.coefficients)
             for first in range(0, rows.used, self.block):
                 count = min(self.block, rows.used - first)
                 self._block(theta, slots, rows, first, count, coefficients, step, losses)
-        return *self.flat.unpack(theta, slots), losses
+        return TrainState(*self.flat.unpack(theta, slots)), losses
 
     def _allocate(self) -> tuple[Any, ...]:
         import cupy

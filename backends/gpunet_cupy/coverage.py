@@ -8,15 +8,15 @@ from gpunet.core.plan import Plan
 ELEMENTWISE = {"identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "softplus"}
 
 
-def uncovered(plan: Plan) -> str | None:
+def unsupported_reason(plan: Plan) -> str | None:
     """Why no kernel covers `plan`; None if they do."""
     for name in plan.activations[:-1]:
         if name not in ELEMENTWISE:
             return f"{name} in a hidden layer has no kernel"
     last, loss = plan.activations[-1], LOSSES[plan.loss]
-    if last != loss.natural and (last not in ELEMENTWISE or plan.loss == "logistic"):
+    if last != loss.canonical and (last not in ELEMENTWISE or plan.loss == "logistic"):
         return f"{last} with {plan.loss} has no kernel"
-    if plan.drops:
+    if plan.uses_dropout:
         return "dropout has no kernel"
     if plan.optimizer.clip_norm is not None:
         return "clipping has no kernel"

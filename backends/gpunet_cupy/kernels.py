@@ -30,6 +30,13 @@ def source(dtype: str, *names: str, **macros: Macro) -> str:
     return "\n".join([defined, *texts])
 
 
+def device_called(name: str) -> Any:
+    """CuPy's device for a name such as ``cuda:1``; as a context, the current one."""
+    import cupy
+
+    return cupy.cuda.Device(int(name.partition(":")[2] or 0))
+
+
 def module(dtype: str, *names: str, **macros: Macro) -> Any:
     """A module that CuPy compiles for the device at hand when a kernel is first asked for."""
     import cupy

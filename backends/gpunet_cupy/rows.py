@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gpunet.core.program import EpochInputs
 from gpunet_cupy.kernels import launch, module
 
 
@@ -14,22 +15,21 @@ class Rows:
 
     Parameters
     ----------
-    X, Y : array, ``(n, m)``
-        Columns as examples; as a rule transposed views of contiguous rows, which are then used as they are.
-    weights : array ``(1, m)`` or None
-    order : int32 array or None
+    inputs : EpochInputs
+        Columns that are transposed views of contiguous rows are used as they are.
     """
 
-    def __init__(self, X: Any, Y: Any, weights: Any, order: Any) -> None:
+    def __init__(self, inputs: EpochInputs) -> None:
         import cupy
 
-        self.X = cupy.ascontiguousarray(X.T)
+        weights, order = inputs.example_weights, inputs.order
+        self.X = cupy.ascontiguousarray(inputs.X.T)
         if self.X.data.ptr % 16:  # kernels read four numbers at a time
             self.X = self.X.copy()
-        self.Y = cupy.ascontiguousarray(Y.T)
+        self.Y = cupy.ascontiguousarray(inputs.Y.T)
         self.weights = None if weights is None else cupy.ascontiguousarray(weights.ravel())
         self.order = None if order is None else cupy.ascontiguousarray(order)
-        self.used = self.X.shape[0] if order is None else order.shape[0]
+        self.used = inputs.examples
 
 
 class Gather:

@@ -11,9 +11,10 @@ import numpy as np
 
 from gpunet.core.optimizers import GradientDescent
 from gpunet.core.plan import Plan
-from gpunet_cupy.coverage import uncovered
+from gpunet.core.program import EpochInputs, Program, TrainState
+from gpunet_cupy.coverage import unsupported_reason
 from gpunet_cupy.flat import Flat
-from gpunet_cupy.kernels import Macro, launch_together, module
+from gpunet_cupy.kernels import Macro, device_called, launch_together, module
 from gpunet_cupy.rows import Rows
 from gpunet_cupy.tiles import Tiles, cut
 
@@ -62,36 +63,36 @@ def layout(plan: Plan, multiprocessors: int, room: int) -> tuple[Tiles, Layout] 
     return (tiles, found) if found.shared <= room else None
 
 
-class Singles:
+class Singles(Program):
     """A program for plain descent with one example a step.
 
     Parameters
     ----------
     plan : Plan
-    device : int
+    device : str
     """
 
     name = "cupy singles"
 
-    def __init__(self, plan: Plan, device: int = 0) -> None:
+    def __init__(self, plan: Plan, device: str = "cuda:0") -> None:
+        super().__init__(plan, device)
         found = self._layout(plan, device)
         assert found is not None
         tiles, self.layout = found
-        self.plan, self.device, self.flat = plan, device, Flat(plan)
+        self.flat = Flat(plan)
         sources = ("rule", "grid", "tile", "hold", "lanes", "sequence", "singles")
         made = module(plan.dtype, *sources, **tiles.macros(), **self.layout.macros())
         self.train = made.get_function("train")
         self.work: Any = None
 
     @staticmethod
-    def _layout(plan: Plan, device: int) -> tuple[Tiles, Layout] | None:
-        import cupy
+    def _layout(plan: Plan, device: str) -> tuple[Tiles, Layout] | None:
 
-        known = cupy.cuda.Device(device).attributes
+        known = device_called(device).attributes
         return layout(plan, known["MultiProcessorCount"], known["MaxSharedMemoryPerBlockOptin"])
 
     @classmethod
-    def uncovered(cls, plan: Plan, device: int = 0) -> str | None:
+    def unsupported_reason(cls, plan: Plan, device: str = "cuda:0") -> str | None:
         """Why `plan` is not for this program."""
         optimizer = plan.optimizer
         if not isinstance(optimizer, GradientDescent) or optimizer.momentum or optimizer.weight_decay:
@@ -100,33 +101,23 @@ class Singles:
             return "only single examples"
         if len(plan.layers) != 2 or plan.layers[0].units > WIDEST or plan.layers[1].units > OUTPUTS:
             return f"only one hidden layer of up to {WIDEST} units, with up to {OUTPUTS} outputs"
-        if uncovered(plan):
-            return uncovered(plan)
+        if unsupported_reason(plan):
+            return unsupported_reason(plan)
         return None if cls._layout(plan, device) else "the weights do not fit into shared memory"
 
-    def __call__(
-        self,
-        parameters: Any,
-        state: Any,
-        X: Any,
-        Y: Any,
-        weights: Any,
-        order: Any,
-        coefficients: Any,
-        keys: Any,
-    ) -> Any:
-        """See :class:`gpunet.core.reference.Program`."""
+    def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
+        """See :class:`gpunet.core.program.Program`."""
         import cupy
 
-        with cupy.cuda.Device(self.device):
-            rows = Rows(X, Y, weights, order)
+        with device_called(self.device):
+            rows = Rows(inputs)
             if self.work is None:
                 self.work = cupy.empty(self.layout.work, dtype=self.plan.dtype)
-            theta, slots = self.flat.pack(parameters, state)
+            theta, slots = self.flat.pack(*state)
             losses = cupy.empty(rows.used, dtype=self.plan.dtype)
             given = (rows.X, rows.Y, rows.weights, rows.order, np.int32(rows.used))
             changed = (theta, slots, self.work, losses, cupy.zeros(1, dtype=np.uint32))
-            coefficients = cupy.ascontiguousarray(coefficients)
+            coefficients = cupy.ascontiguousarray(inputs.coefficients)
             where = (self.layout.blocks, THREADS, self.layout.shared)
             launch_together(self.train, *where, *given, coefficients, *changed)
-        return *self.flat.unpack(theta, slots), losses
+        return TrainState(*self.flat.unpack(theta, slots)), losses

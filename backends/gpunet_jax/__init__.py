@@ -6,9 +6,9 @@ import importlib.util
 import sys
 from typing import Any
 
-from gpunet.devices.backend import Backend
-from gpunet.core.reference import Program
 from gpunet.core.plan import Plan
+from gpunet.core.program import SUPPORTED, Program
+from gpunet.devices.backend import Backend
 
 
 class JAXBackend(Backend):
@@ -17,7 +17,7 @@ class JAXBackend(Backend):
     name = "jax"
     install = 'pip install "gpunet[jax]"'
 
-    def problem(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         if importlib.util.find_spec("jax") is None:
             return "JAX is not installed."
         return None
@@ -68,13 +68,10 @@ class JAXBackend(Backend):
         figures = _device(device).memory_stats() or {}
         return {"used": figures["bytes_in_use"]} if "bytes_in_use" in figures else {}
 
-    def uncovered(self, plan: Plan) -> str | None:
-        return None
-
-    def compile(self, plan: Plan, device: str) -> Program | None:
+    def program_for(self, plan: Plan, device: str) -> tuple[Program | None, str]:
         from gpunet_jax.scan import scan_program
 
-        return scan_program(plan)
+        return scan_program(plan), SUPPORTED
 
     def details(self) -> list[str]:
         import jax

@@ -8,12 +8,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gpunet.core.reference import columns, step
 from gpunet.core.plan import Plan
+from gpunet.core.program import EpochInputs, Program, TrainState
+from gpunet.core.reference import Batch, columns, step
 
 
-class Scan:
-    """A program of :mod:`gpunet.core.reference` for one plan: equal batches are scanned, the rest is one more step.
+class Scan(Program):
+    """An epoch of one plan: full batches are scanned, a smaller last one is one more step.
 
     Parameters
     ----------
@@ -23,59 +24,41 @@ class Scan:
     name = "jax scan"
 
     def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+        super().__init__(plan)
         self.epoch = jax.jit(self._epoch)
 
-    def __call__(
-        self,
-        parameters: Any,
-        state: Any,
-        X: Any,
-        Y: Any,
-        weights: Any,
-        order: Any,
-        coefficients: Any,
-        keys: Any,
-    ) -> Any:
-        """See :class:`gpunet.core.reference.Program`."""
-        return self.epoch(parameters, state, X, Y, weights, order, coefficients, keys)
+    def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
+        """See :class:`gpunet.core.program.Program`."""
+        state, losses = self.epoch(state, inputs)
+        return state, losses
 
-    def _epoch(
-        self,
-        parameters: Any,
-        state: Any,
-        X: Any,
-        Y: Any,
-        weights: Any,
-        order: Any,
-        coefficients: Any,
-        keys: Any,
-    ) -> Any:
-        def one(carry: Any, now: Any) -> Any:
+    def _epoch(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
+        X, Y, weights, order, coefficients, keys = inputs
+
+        def one(state: TrainState, now: Any) -> tuple[TrainState, Any]:
             chosen, c, k = now
-            parameters, state = carry
-            x, y = columns(jnp, X, chosen), columns(jnp, Y, chosen)
             w = None if weights is None else columns(jnp, weights, chosen)
-            new, kept, J = step(jnp, self.plan, parameters, state, x, y, w, c, k)
-            return (list(new), list(kept)), J
+            batch = Batch(columns(jnp, X, chosen), columns(jnp, Y, chosen), w, c, k)
+            state, J = step(jnp, self.plan, state, batch)
+            return _as_lists(state), J
 
         if order is None:
             order = jnp.arange(X.shape[1], dtype=jnp.int32)
         size = min(self.plan.batch_size, order.shape[0])
-        whole = order.shape[0] // size
-        rows = jnp.reshape(order[: whole * size], (whole, size))
-        carry = ([tuple(p) for p in parameters], [tuple(s) for s in state])
-        some_keys = None if keys is None else keys[:whole]
-        carry, losses = jax.lax.scan(one, carry, (rows, coefficients[:whole], some_keys))
-        if whole * size < order.shape[0]:
-            last = (
-                order[whole * size :],
-                coefficients[whole],
-                None if keys is None else keys[whole],
-            )
-            carry, J = one(carry, last)
+        full = order.shape[0] // size
+        batches = jnp.reshape(order[: full * size], (full, size))
+        some_keys = None if keys is None else keys[:full]
+        state, losses = jax.lax.scan(one, _as_lists(state), (batches, coefficients[:full], some_keys))
+        if full * size < order.shape[0]:
+            last = (order[full * size :], coefficients[full], None if keys is None else keys[full])
+            state, J = one(state, last)
             losses = jnp.append(losses, J)
-        return *carry, losses
+        return state, losses
+
+
+def _as_lists(state: TrainState) -> TrainState:
+    """The same with one kind of sequence everywhere: a scan's carry must keep its structure."""
+    return TrainState([(W, b) for W, b in state.parameters], [(W, b) for W, b in state.slots])
 
 
 @functools.lru_cache(maxsize=32)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gpunet.devices.backend import Backend
-from gpunet.core.reference import Program
 from gpunet.core.plan import Plan
+from gpunet.core.program import SUPPORTED, Program
+from gpunet.devices.backend import Backend
 
 
 class NumPyBackend(Backend):
@@ -16,7 +16,7 @@ class NumPyBackend(Backend):
     name = "numpy"
     install = "pip install numpy"
 
-    def problem(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         return None
 
     def devices(self) -> list[str]:
@@ -39,12 +39,9 @@ class NumPyBackend(Backend):
     def to_host(self, array: Any) -> Any:
         return array
 
-    def uncovered(self, plan: Plan) -> str | None:
-        return _choose(plan)[1]
-
-    def compile(self, plan: Plan, device: str) -> Program | None:
-        make, _ = _choose(plan)
-        return None if make is None else make(plan)
+    def program_for(self, plan: Plan, device: str) -> tuple[Program | None, str]:
+        make, reason = _choose(plan)
+        return None if make is None else make(plan), reason or SUPPORTED
 
     def predictor(self, activations: Sequence[str], parameters: Any) -> Callable[[Any], Any | None] | None:
         from gpunet_numpy.fast import predictor
@@ -64,7 +61,7 @@ def _choose(plan: Plan) -> tuple[Callable[[Plan], Program] | None, str | None]:
     from gpunet_numpy.fast import find
     from gpunet_numpy.patience import SHORT_SECONDS, Patient, seconds
 
-    in_numpy = {program.name: program.uncovered(plan) for program in (Blocks, Chunks)}
+    in_numpy = {program.name: program.unsupported_reason(plan) for program in (Blocks, Chunks)}
     plain = next((program for program in (Blocks, Chunks) if in_numpy[program.name] is None), None)
     why = "; ".join(f"{name}: {reason}" for name, reason in in_numpy.items()) if plain is None else None
     if seconds(plan) < SHORT_SECONDS:

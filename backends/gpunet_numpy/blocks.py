@@ -18,18 +18,19 @@ from typing import Any
 import numpy as np
 
 from gpunet.core.activations import ACTIVATIONS
-from gpunet.core.reference import columns
 from gpunet.core.losses import LOSSES, cost, output_delta
 from gpunet.core.optimizers import GradientDescent, update_all
 from gpunet.core.plan import Plan
+from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet.core.propagation import Cache, backward, forward
+from gpunet.core.reference import examples
 from gpunet_numpy.recurrence import Recurrence
 
 BLOCK = 64  # examples; the correction costs about as much as it saves beyond a few hundred
 LARGEST_BATCH = 16
 
 
-class Blocks:
+class Blocks(Program):
     """A program for plain, momentum, Nesterov and decayed descent in small batches.
 
     Parameters
@@ -39,48 +40,36 @@ class Blocks:
 
     name = "numpy blocks"
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, device: str = "cpu") -> None:
+        super().__init__(plan, device)
         self.xp = np
-        self.plan = plan
 
-    @staticmethod
-    def uncovered(plan: Plan) -> str | None:
+    @classmethod
+    def unsupported_reason(cls, plan: Plan, device: str = "cpu") -> str | None:
         """Why `plan` is not for this program."""
         if not isinstance(plan.optimizer, GradientDescent):
             return f"{type(plan.optimizer).__name__} is not linear in the gradient"
         if plan.optimizer.clip_norm is not None:
             return "clipping is not linear in the gradient"
-        if plan.drops:
+        if plan.uses_dropout:
             return "dropout changes the inputs of a layer from step to step"
         if plan.batch_size > LARGEST_BATCH:
             return f"batches above {LARGEST_BATCH} are matrix products already"
         return None
 
-    def __call__(
-        self,
-        parameters: Any,
-        state: Any,
-        X: Any,
-        Y: Any,
-        weights: Any,
-        order: Any,
-        coefficients: Any,
-        keys: Any,
-    ) -> Any:
-        """See :class:`gpunet.core.reference.Program`."""
+    def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
+        """See :class:`gpunet.core.program.Program`."""
         size = self.plan.batch_size
         length = max(BLOCK // size, 1) * size
-        used = X.shape[1] if order is None else order.shape[0]
+        used = inputs.examples
         recurrence = Recurrence(self.plan.optimizer, length // size)  # type: ignore[arg-type]
-        parameters, state, losses = list(parameters), list(state), []
+        parameters, slots, losses = list(state.parameters), list(state.slots), []
         for first in range(0, used, length):
             last = min(first + length, used)
-            chosen = slice(first, last) if order is None else order[first:last]
-            x, y = columns(self.xp, X, chosen), columns(self.xp, Y, chosen)
-            w = None if weights is None else columns(self.xp, weights, chosen)
-            c = coefficients[first // size : -(-last // size)]
-            losses += self._block(parameters, state, x, y, w, c, recurrence)
-        return parameters, state, np.asarray(losses, dtype=X.dtype)
+            x, y, w = examples(self.xp, inputs, first, last)
+            c = inputs.coefficients[first // size : -(-last // size)]
+            losses += self._block(parameters, slots, x, y, w, c, recurrence)
+        return TrainState(parameters, slots), np.asarray(losses, dtype=inputs.X.dtype)
 
     def _block(
         self, parameters: Any, state: Any, X: Any, Y: Any, weights: Any, c: Any, now: Recurrence

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.core.reference import columns
 from gpunet.core.optimizers import update_all
 from gpunet.core.plan import Plan
+from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet.core.propagation import cost_and_gradients
+from gpunet.core.reference import examples
 
 CHUNK = 512  # columns at least
 NUMBERS = 2**18  # of activations that may lie in cache: a small network takes more columns at a time
@@ -23,7 +24,7 @@ def columns_of(plan: Plan) -> int:
     return max(CHUNK, NUMBERS // sum(layer.units for layer in plan.layers))
 
 
-class Chunks:
+class Chunks(Program):
     """The reference's step, with each batch's gradient summed over pieces of it.
 
     Parameters
@@ -33,51 +34,45 @@ class Chunks:
 
     name = "numpy chunks"
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, device: str = "cpu") -> None:
+        super().__init__(plan, device)
         self.xp = np
-        self.plan = plan
 
-    @staticmethod
-    def uncovered(plan: Plan) -> str | None:
+    @classmethod
+    def unsupported_reason(cls, plan: Plan, device: str = "cpu") -> str | None:
         """Why `plan` is not for this program."""
         if plan.batch_size <= columns_of(plan):
             return f"a batch of {plan.batch_size} needs no chunks"
-        if plan.drops:
+        if plan.uses_dropout:
             return "dropout masks are drawn for whole batches"
         return None
 
-    def __call__(
-        self,
-        parameters: Any,
-        state: Any,
-        X: Any,
-        Y: Any,
-        weights: Any,
-        order: Any,
-        coefficients: Any,
-        keys: Any,
-    ) -> Any:
-        """See :class:`gpunet.core.reference.Program`."""
+    def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
+        """See :class:`gpunet.core.program.Program`."""
         losses = []
-        used, size = X.shape[1] if order is None else order.shape[0], columns_of(self.plan)
-        for t, (first, last) in enumerate(self.plan.batches(used)):
+        size = columns_of(self.plan)
+        for t, (first, last) in enumerate(self.plan.batches(inputs.examples)):
             J, gradients = 0.0, None
             for start in range(first, last, size):
                 stop = min(start + size, last)
-                chosen = slice(start, stop) if order is None else order[start:stop]
-                x, y = columns(self.xp, X, chosen), columns(self.xp, Y, chosen)
-                w = None if weights is None else columns(self.xp, weights, chosen)
+                x, y, w = examples(self.xp, inputs, start, stop)
                 piece, more = cost_and_gradients(
-                    self.xp, self.plan.activations, self.plan.loss, parameters, x, y, w
+                    self.xp, self.plan.activations, self.plan.loss, state.parameters, x, y, w
                 )
                 share = (stop - start) / (last - first)
                 J = J + share * piece
                 gradients = _add(gradients, more, share)
-            parameters, state = update_all(
-                self.xp, self.plan.optimizer, parameters, gradients or [], state, coefficients[t]
+            new = update_all(
+                self.xp,
+                self.plan.optimizer,
+                state.parameters,
+                gradients or [],
+                state.slots,
+                inputs.coefficients[t],
             )
+            state = TrainState(*new)
             losses.append(J)
-        return parameters, state, self.xp.asarray(losses, dtype=X.dtype)
+        return state, self.xp.asarray(losses, dtype=inputs.X.dtype)
 
 
 def _add(total: Any, more: Any, share: float) -> Any:

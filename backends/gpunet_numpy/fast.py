@@ -11,8 +11,8 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gpunet.core.reference import Program
 from gpunet.core.plan import Plan
+from gpunet.core.program import Program
 
 # In the order in which they are tried.
 COMPILED = (("step_program", "Steps"), ("block_program", "Blocks"), ("batch_program", "Batches"))
@@ -45,7 +45,7 @@ def find(plan: Plan) -> tuple[Callable[[Plan], Program] | None, str]:
     reasons = []
     for module, name in COMPILED:
         program = getattr(importlib.import_module(f"gpunet_numpy.compiled.{module}"), name)
-        reason = program.uncovered(plan)
+        reason = program.unsupported_reason(plan)
         if reason is None:
             return program, ""
         reasons.append(f"{program.name}: {reason}")

@@ -7,8 +7,9 @@ from typing import Any
 
 import array_api_compat.numpy as xp
 
-from gpunet.core.reference import Program, Reference
 from gpunet.core.plan import Plan
+from gpunet.core.program import EpochInputs, Program, TrainState
+from gpunet.core.reference import Reference
 from gpunet_numpy.fast import find
 
 # Loading compiled code takes about a third of a second, and compiling it, once a machine, some seconds.
@@ -27,7 +28,7 @@ def seconds(plan: Plan) -> float:
     return 6.0 * weights * plan.examples / FLOPS + bytes_read / BYTES + plan.steps * STEP_SECONDS
 
 
-class Patient:
+class Patient(Program):
     """A program that changes to a compiled one when its run has lasted `LOADING_SECONDS`, by that estimate.
 
     Parameters
@@ -38,29 +39,18 @@ class Patient:
     """
 
     def __init__(self, plan: Plan, plain: Callable[[Plan], Program] | None) -> None:
-        self.plan = plan
+        super().__init__(plan)
         self.program: Program = Reference(xp, plan) if plain is None else plain(plan)
         self.name = self.program.name
         self.left = LOADING_SECONDS
 
-    def __call__(
-        self,
-        parameters: Any,
-        state: Any,
-        X: Any,
-        Y: Any,
-        weights: Any,
-        order: Any,
-        coefficients: Any,
-        keys: Any,
-    ) -> Any:
-        """See :class:`gpunet.core.reference.Program`."""
+    def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
+        """See :class:`gpunet.core.program.Program`."""
         if self.left <= 0:
             self.left = float("inf")
             compiled, _ = find(self.plan)
             if compiled is not None:
                 self.program = compiled(self.plan)
                 self.name = f"{self.name}, then {self.program.name}"
-        used = X.shape[1] if order is None else order.shape[0]
-        self.left -= seconds(self.plan) * used / self.plan.examples
-        return self.program(parameters, state, X, Y, weights, order, coefficients, keys)
+        self.left -= seconds(self.plan) * inputs.examples / self.plan.examples
+        return self.program(state, inputs)

@@ -15,7 +15,7 @@ class TorchBackend(Backend):
     name = "torch"
     install = 'pip install "gpunet[torch]"'
 
-    def problem(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         if importlib.util.find_spec("torch") is None:
             return "PyTorch is not installed."
         return None

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import NoReturn
 
 import gpunet as gn
-from gpunet.core.activations import ACTIVATIONS
-from gpunet.core.checks import known_name
 from gpunet.cli.data import NAMED
 from gpunet.cli.evaluate import evaluate
 from gpunet.cli.info import info
 from gpunet.cli.predict import predict
 from gpunet.cli.train import RATES, SCHEDULES, train
-from gpunet.lecture.command import add_parser as _lecture
+from gpunet.core.activations import ACTIVATIONS
+from gpunet.core.checks import known_name
 from gpunet.core.losses import LOSSES
 from gpunet.core.optimizers import OPTIMIZERS
+from gpunet.lecture.command import add_parser as _lecture
 
 
 class Parser(argparse.ArgumentParser):

@@ -13,7 +13,7 @@ import numpy as np
 
 import gpunet as gn
 from gpunet.cli.data import header
-from gpunet.files.network_file import write_atomically
+from gpunet.files.atomic import write_atomically
 
 
 def predict(options: Namespace) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.core.checks import finite_number, positive_int, unit_interval
 from gpunet.cli.data import NAMED, describe, fingerprint, header, meaning, open_data
-from gpunet.datasets import Dataset
-from gpunet.training.history import History
+from gpunet.core.checks import finite_number, positive_int, unit_interval
 from gpunet.core.optimizers import OPTIMIZERS, Optimizer
 from gpunet.core.schedules import Schedule
+from gpunet.datasets import Dataset
+from gpunet.training.history import History
 
 BATCH = 64  # examples an update
 EPOCHS, MOST_EPOCHS, UPDATES = 20, 300, 2000  # small data are gone through more often

@@ -66,7 +66,7 @@ def loss_for(output: Dense, loss: str | None) -> str:
             "for each class"
         )
     if loss is None:
-        fitting = [name for name, one in LOSSES.items() if one.natural == output.activation]
+        fitting = [name for name, one in LOSSES.items() if one.canonical == output.activation]
         return fitting[0] if fitting else "squared_error"
     known_name("loss", loss, LOSSES)
     outputs = LOSSES[loss].outputs

@@ -42,7 +42,7 @@ class Loss:
     name: str
     value: Callable[[Namespace, Array, Array], Array]
     gradient: Callable[[Namespace, Array, Array], Array]
-    natural: str | None = None
+    canonical: str | None = None
     value_from_Z: Callable[[Namespace, Array, Array], Array] | None = None
     outputs: frozenset[str] | None = None
 
@@ -113,7 +113,7 @@ LOSSES: dict[str, Loss] = {
             "logistic",
             logistic,
             logistic_gradient,
-            natural="sigmoid",
+            canonical="sigmoid",
             value_from_Z=logistic_from_Z,
             outputs=frozenset({"sigmoid", "softmax"}),
         ),
@@ -121,7 +121,7 @@ LOSSES: dict[str, Loss] = {
             "cross_entropy",
             cross_entropy,
             cross_entropy_gradient,
-            natural="softmax",
+            canonical="softmax",
             value_from_Z=cross_entropy_from_Z,
             outputs=frozenset({"softmax"}),
         ),
@@ -129,7 +129,7 @@ LOSSES: dict[str, Loss] = {
             "squared_error",
             squared_error,
             squared_error_gradient,
-            natural="identity",
+            canonical="identity",
             value_from_Z=squared_error,
         ),
         Loss("absolute_error", absolute_error, absolute_error_gradient),
@@ -152,7 +152,7 @@ def cost(
     weights : array ``(1, m)`` or None
         Weight of each example; None for 1.
     """
-    if activation == loss.natural and loss.value_from_Z is not None:
+    if activation == loss.canonical and loss.value_from_Z is not None:
         L = loss.value_from_Z(xp, Z, Y)
     else:
         L = loss.value(xp, A, Y)
@@ -168,7 +168,7 @@ def output_delta(
 
     Parameters as for :func:`cost`; returns ``(n[L], m)``.
     """
-    if activation == loss.natural:
+    if activation == loss.canonical:
         delta = A - Y
     else:
         delta = ACTIVATIONS[activation].backward(xp, loss.gradient(xp, A, Y), Z, A)

@@ -76,7 +76,7 @@ class GradientDescent:
         return 1 if self.momentum else 0
 
     @property
-    def steady(self) -> bool:
+    def constant_coefficients(self) -> bool:
         """Whether the coefficients are the same at every step."""
         return not callable(self.learning_rate)
 
@@ -125,7 +125,7 @@ class RMSprop:
         finite_number("epsilon", self.epsilon, 0.0, strict=True)
 
     @property
-    def steady(self) -> bool:
+    def constant_coefficients(self) -> bool:
         """Whether the coefficients are the same at every step."""
         return not callable(self.learning_rate)
 
@@ -167,7 +167,7 @@ class Adam:
     weight_decay: float = 0.0
     clip_norm: float | None = None
     slots: ClassVar[int] = 2
-    steady: ClassVar[bool] = False  # its corrections of the start fade step by step
+    constant_coefficients: ClassVar[bool] = False  # its corrections of the start fade step by step
 
     def __post_init__(self) -> None:
         _check(self)

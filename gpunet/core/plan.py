@@ -60,7 +60,7 @@ class Plan:
         return tuple(layer.activation for layer in self.layers)
 
     @cached_property
-    def drops(self) -> bool:
+    def uses_dropout(self) -> bool:
         """Whether any layer drops inputs."""
         return any(layer.dropout for layer in self.layers)
 

@@ -1,82 +1,36 @@
-"""Descent: the mini-batch algorithm of the lecture (C18, C19), for every array library.
+"""The reference program: the mini-batch algorithm of the lecture (C18, C19), for every array library.
 
-For each batch: forward, backward, update. With one example a batch this is stochastic descent, with all of
+For each batch: forward, backward, update. With one example per batch this is stochastic descent, with all of
 them full-batch descent. This page defines what a backend's faster program must compute.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 from gpunet.core.dropout import keep_mask
 from gpunet.core.optimizers import update_all
 from gpunet.core.plan import Plan
+from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet.core.propagation import cost_and_gradients
 
 Array = Any
 Namespace = Any
-Parameters = Sequence[tuple[Array, Array]]
-State = Sequence[tuple[tuple[Array, ...], tuple[Array, ...]]]
 
 
-class Program(Protocol):
-    """One epoch (or the first part of one) of a plan, as one call.
+class Batch(NamedTuple):
+    """What one step reads: the columns of B examples, and the step's numbers."""
 
-    Parameters
-    ----------
-    parameters : sequence of ``(W, b)``
-    state : sequence of ``(slots of W, slots of b)``
-        What the optimizer keeps.
-    X : array, ``(n[0], m)``
-        The training set, columns as examples; a transposed view of rows in memory.
-    Y : array, ``(n[L], m)``
-        Targets, likewise.
-    weights : array ``(1, m)`` or None
-    order : int32 array or None
-        Columns in the order in which they are used; None for as they stand. May be shorter than m.
-    coefficients : array, ``(steps, k)``
-        The optimizer's numbers for each step.
-    keys : int32 array ``(steps, L)`` or None
-        Keys of the dropout masks.
-
-    Returns
-    -------
-    parameters, state
-        New ones; those passed in are never changed.
-    losses : array, ``(steps,)``
-        J of each batch before its update.
-    """
-
-    name: str
-
-    def __call__(
-        self,
-        parameters: Parameters,
-        state: State,
-        X: Array,
-        Y: Array,
-        weights: Array | None,
-        order: Array | None,
-        coefficients: Array,
-        keys: Array | None,
-    ) -> tuple[Parameters, State, Array]:
-        """Run it."""
-        ...
+    X: Array  # (n[0], B)
+    Y: Array  # (n[L], B)
+    example_weights: Array | None  # (1, B)
+    coefficients: Array  # (k,)
+    dropout_keys: Array | None  # int32 (L,)
 
 
-def step(
-    xp: Namespace,
-    plan: Plan,
-    parameters: Parameters,
-    state: State,
-    X: Array,
-    Y: Array,
-    weights: Array | None,
-    coefficients: Array,
-    keys: Array | None,
-) -> tuple[Parameters, State, Array]:
-    """One update from one batch: forward, backward, ``W[l] ← W[l] − α ∂J/∂W[l]`` (C19)."""
+def step(xp: Namespace, plan: Plan, state: TrainState, batch: Batch) -> tuple[TrainState, Array]:
+    """One update from one batch: forward, backward, ``W[l] ← W[l] − α ∂J/∂W[l]`` (C19); J before it."""
+    X, Y, weights, coefficients, keys = batch
     masks = None
     if keys is not None:
         masks = [
@@ -85,12 +39,12 @@ def step(
             else None
             for l, layer in enumerate(plan.layers)
         ]
-    J, gradients = cost_and_gradients(xp, plan.activations, plan.loss, parameters, X, Y, weights, masks)
-    parameters, state = update_all(xp, plan.optimizer, parameters, gradients, state, coefficients)
-    return parameters, state, J
+    J, gradients = cost_and_gradients(xp, plan.activations, plan.loss, state.parameters, X, Y, weights, masks)
+    new = update_all(xp, plan.optimizer, state.parameters, gradients, state.slots, coefficients)
+    return TrainState(*new), J
 
 
-class Reference:
+class Reference(Program):
     """The program that this page spells out, for a plan on any Array API namespace.
 
     Parameters
@@ -102,38 +56,29 @@ class Reference:
     name = "reference"
 
     def __init__(self, xp: Namespace, plan: Plan) -> None:
+        super().__init__(plan)
         self.xp = xp
-        self.plan = plan
 
-    def __call__(
-        self,
-        parameters: Parameters,
-        state: State,
-        X: Array,
-        Y: Array,
-        weights: Array | None,
-        order: Array | None,
-        coefficients: Array,
-        keys: Array | None,
-    ) -> tuple[Parameters, State, Array]:
-        """See :class:`Program`."""
-        losses = []
-        used = X.shape[1] if order is None else order.shape[0]
-        for t, (first, last) in enumerate(self.plan.batches(used)):
-            chosen = slice(first, last) if order is None else order[first:last]
-            parameters, state, J = step(
-                self.xp,
-                self.plan,
-                parameters,
-                state,
-                columns(self.xp, X, chosen),
-                columns(self.xp, Y, chosen),
-                None if weights is None else columns(self.xp, weights, chosen),
-                coefficients[t, :],
-                None if keys is None else keys[t, :],
-            )
+    def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Array]:
+        """See :class:`gpunet.core.program.Program`."""
+        xp, losses = self.xp, []
+        for t, (first, last) in enumerate(self.plan.batches(inputs.examples)):
+            keys = None if inputs.dropout_keys is None else inputs.dropout_keys[t, :]
+            batch = Batch(*examples(xp, inputs, first, last), inputs.coefficients[t, :], keys)
+            state, J = step(xp, self.plan, state, batch)
             losses.append(J)
-        return parameters, state, self.xp.stack(losses)
+        return state, xp.stack(losses)
+
+
+def examples(xp: Namespace, inputs: EpochInputs, first: int, last: int) -> tuple[Array, Array, Array | None]:
+    """X, Y and example weights of the examples at positions ``[first, last)`` of the epoch."""
+    chosen = slice(first, last) if inputs.order is None else inputs.order[first:last]
+    weights = inputs.example_weights
+    return (
+        columns(xp, inputs.X, chosen),
+        columns(xp, inputs.Y, chosen),
+        None if weights is None else columns(xp, weights, chosen),
+    )
 
 
 def columns(xp: Namespace, A: Array, chosen: Any) -> Array:

@@ -1,17 +1,18 @@
-"""Where to compute: a library and one of its devices, asked for by name or taken from the data."""
+"""Placement: the library and device of a network or of arrays, asked for by name or taken from the data."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
-from gpunet.devices.backend import Backend, find_device, forced, get_backend, owner
+from gpunet.devices.backend import Backend
+from gpunet.devices.registry import backend_from_env, backend_of, find_device, get_backend
 
 Array = Any
 
 
-class Home(NamedTuple):
-    """A library and a device: where a network lives, or where an array came from."""
+class Placement(NamedTuple):
+    """A library and one of its devices."""
 
     backend: Backend
     device: str
@@ -21,70 +22,72 @@ class Home(NamedTuple):
         """The library's Array API namespace."""
         return self.backend.namespace()
 
-    def entered(self) -> AbstractContextManager[Any]:
-        """A context in which the library computes on this device."""
+    def context(self) -> AbstractContextManager[Any]:
+        """A context in which the device is the library's current one."""
         return self.backend.on(self.device)
 
-    def send(self, host: Any) -> Array:
-        """A NumPy array, brought here."""
+    def to_device(self, host: Any) -> Array:
+        """A NumPy array, on the device."""
         return self.backend.from_host(host, self.device)
 
 
-def home_of(arrays: dict[str, Any]) -> Home | None:
-    """The one library and device of the given arrays; None if all are lists.
+def placement_of(arrays: dict[str, Any]) -> Placement | None:
+    """The one placement of the given arrays; None if all are lists.
 
     Raises
     ------
     ValueError
         If they come from different libraries or devices.
     """
-    found: dict[str, Home] = {}
+    found: dict[str, Placement] = {}
     for name, array in arrays.items():
-        backend = owner(array)
+        backend = backend_of(array)
         if backend is not None:
-            found[name] = Home(backend, backend.device_of(array))
+            found[name] = Placement(backend, backend.device_of(array))
     if len(set(found.values())) > 1:
-        said = ", ".join(f"{name} in {h.backend.name} on {h.device}" for name, h in found.items())
+        listed = ", ".join(f"{name} in {p.backend.name} on {p.device}" for name, p in found.items())
         raise ValueError(
-            f"all arrays of one call must be of one library and on one device; got {said}. Convert them to "
+            f"all arrays of one call must be of one library and on one device; got {listed}. Convert them to "
             "one first; gpunet then takes them to the network's backend."
         )
     return next(iter(found.values()), None)
 
 
-def named_home(asked: str) -> Home | None:
-    """The home that a backend's name asks for; None for ``"auto"``, which the data decide.
+def named_placement(name: str) -> Placement | None:
+    """The placement that a backend's name asks for; None for ``"auto"``, which the data decide.
 
     Raises
     ------
     ValueError, TypeError, BackendUnavailable
         If there is no such backend or device, or it can't be used here.
     """
-    backend = get_backend(asked)  # an unknown or missing one is said here, for "auto" too
-    return None if asked == "auto" else Home(backend, find_device(backend, asked))
+    backend = get_backend(name)  # raises for an unknown or missing one, for "auto" too
+    return None if name == "auto" else Placement(backend, find_device(backend, name))
 
 
-def choose_home(asked: str, current: Home | None, arrays: dict[str, Any], *, follow: bool) -> Home:
+def choose_placement(
+    name: str, current: Placement | None, arrays: dict[str, Any], *, follow: bool
+) -> Placement:
     """Where a call with these arrays computes.
 
     Parameters
     ----------
-    asked : str
+    name : str
         The network's backend argument.
-    current : Home or None
+    current : Placement or None
         Where the network is now.
     arrays : dict of name to array
         Must be of one library and device, whatever is chosen.
     follow : bool
-        Whether ``"auto"`` goes where the data are, though the network has a home.
+        Whether ``"auto"`` goes where the data are, though the network has a placement.
     """
-    came_from = home_of(arrays)
-    if current is not None and not (follow and asked == "auto"):
+    came_from = placement_of(arrays)
+    if current is not None and not (follow and name == "auto"):
         return current
     default = get_backend("auto")
-    name = forced()
-    if name is not None:
-        return Home(default, find_device(default, name))
+    from_env = backend_from_env()
+    if from_env is not None:
+        return Placement(default, find_device(default, from_env))
     if came_from is not None and came_from.backend.name != "numpy":
         return came_from
-    return Home(default, default.devices()[0])
+    return Placement(default, default.devices()[0])

@@ -3,48 +3,54 @@
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet.devices.backend import get_backend
-from gpunet.errors import FileRefused
 from gpunet.core.layers import Dense, Dropout
+from gpunet.errors import FileRefused
+from gpunet.files.atomic import real_path, write_atomically
 from gpunet.inputs.standardizer import Standardizer
-
-if TYPE_CHECKING:
-    from gpunet.network import Network
 
 FORMAT = "gpunet-1"
 
 
-def save(network: Network, path: str | Path) -> None:
+class SavedNetwork(NamedTuple):
+    """What a file holds of a network."""
+
+    layers: list[Dense | Dropout]
+    loss: str
+    inputs: int
+    seed: int
+    dtype: str
+    standardizer: Standardizer | None
+    parameters: list[tuple[Any, Any]]  # NumPy arrays
+    epochs_trained: int
+    notes: dict[str, Any]
+
+
+def write_network(path: str | Path, saved: SavedNetwork) -> None:
     """Write a network; see :meth:`gpunet.Network.save`."""
     from safetensors.numpy import save as encode
 
-    path = _real_path(path)
+    path = real_path(path)
     tensors: dict[str, Any] = {}
-    for l, pair in enumerate(network.parameters, start=1):
+    for l, pair in enumerate(saved.parameters, start=1):
         for name, array in zip("Wb", pair, strict=True):
-            tensors[f"{name}{l}"] = np.ascontiguousarray(network.home.backend.to_host(array))
-    standardizer = network.standardizer
-    if standardizer is not None and standardizer.mean is not None:
+            tensors[f"{name}{l}"] = np.ascontiguousarray(array)
+    standardizer = saved.standardizer
+    if standardizer is not None and standardizer.fitted:
         tensors["mean"], tensors["deviation"] = standardizer.mean, standardizer.deviation
-    about = json.dumps(_describe(network), sort_keys=True)
-    metadata = {"format": FORMAT, "network": about, "sha256": _digest(about, tensors)}
+    description = json.dumps(_describe(saved), sort_keys=True)
+    metadata = {"format": FORMAT, "network": description, "sha256": _digest(description, tensors)}
     write_atomically(path, encode(tensors, metadata))
 
 
-def load(path: str | Path, backend: str = "auto") -> Network:
-    """Read a network that :meth:`gpunet.Network.save` wrote, onto any backend.
-
-    Parameters
-    ----------
-    path : path
-    backend : str
-        As for :class:`gpunet.Network`.
+def read_network(path: str | Path) -> SavedNetwork:
+    """Read what :func:`write_network` wrote.
 
     Raises
     ------
@@ -52,16 +58,20 @@ def load(path: str | Path, backend: str = "auto") -> Network:
         If there is no such file.
     FileRefused
         If it is not such a file, or is damaged.
-    ValueError, BackendUnavailable
-        If there is no such backend, or it can't be used here.
     """
-    get_backend(backend)  # what is wrong with that is not the file's fault
     path = Path(path)
     if path.is_dir():
         raise FileRefused(f"{path} is a folder, not a file saved by Network.save")
-    tensors, about = _read(path)
+    tensors, description = _read(path)
+    with refuse_on_error(path):
+        return _saved_network(tensors, description)
+
+
+@contextmanager
+def refuse_on_error(path: str | Path) -> Iterator[None]:
+    """Errors of building a network from a file's description become FileRefused."""
     try:
-        return _build(tensors, about, backend)
+        yield
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise FileRefused(
             f"{path} does not describe a network that this version of gpunet knows "
@@ -94,72 +104,25 @@ def _read(path: Path) -> tuple[dict[str, Any], Any]:
     return tensors, json.loads(metadata["network"])
 
 
-def _build(tensors: dict[str, Any], about: Any, backend: str) -> Network:
+def _saved_network(tensors: dict[str, Any], description: Any) -> SavedNetwork:
     """The network that a file describes."""
-    from gpunet.network import Network
-
-    standardizer = Standardizer(about["standardizer"]) if about["standardizer"] else None
+    per = description["standardizer"]
+    standardizer = Standardizer(per) if per else None
     if standardizer is not None and "mean" in tensors:
         standardizer.mean, standardizer.deviation = tensors["mean"], tensors["deviation"]
-    network = Network(
-        [_layer(one) for one in about["layers"]],
-        about["loss"],
-        about["inputs"],
-        about["seed"],
-        backend,
-        about["dtype"],
+    layers = [_layer(one) for one in description["layers"]]
+    count = sum(isinstance(layer, Dense) for layer in layers)
+    return SavedNetwork(
+        layers,
+        description["loss"],
+        description["inputs"],
+        description["seed"],
+        description["dtype"],
         standardizer,
+        [(tensors[f"W{l}"], tensors[f"b{l}"]) for l in range(1, count + 1)],
+        description["epochs_trained"],
+        description["notes"],
     )
-    count = len(network.layers)
-    network.set_parameters([(tensors[f"W{l}"], tensors[f"b{l}"]) for l in range(1, count + 1)])
-    network.epochs_trained = about["epochs_trained"]
-    network.notes = about["notes"]
-    return network
-
-
-def _real_path(path: str | Path) -> Path:
-    """Where a file will lie, through links; its folder must be there."""
-    path = Path(os.path.realpath(path))
-    require_folder(path)
-    return path
-
-
-def require_folder(path: Path) -> None:
-    """Raise an error unless a file can be put at `path`."""
-    if path.is_dir():
-        raise IsADirectoryError(f"can't save to {path}: it is a folder; add a file name")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"can't save to {path}: there is no folder {path.parent}; make it first")
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Put `data` at `path`: after a crash at any moment there is the old file or the new one."""
-    import tempfile
-
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-        os.chmod(temporary, mode)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    if hasattr(os, "O_DIRECTORY"):  # the rename itself must reach the disk, where that can be asked for
-        folder = os.open(path.parent, os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _metadata(data: bytes) -> dict[str, Any]:
@@ -172,14 +135,14 @@ def _metadata(data: bytes) -> dict[str, Any]:
     header = json.loads(data[8 : 8 + length])
     metadata = header.get("__metadata__", {}) if isinstance(header, dict) else None
     if not isinstance(metadata, dict):
-        raise ValueError("its header is no table")
+        raise ValueError("its header is not a JSON object")
     return metadata
 
 
-def _digest(about: str, tensors: dict[str, Any]) -> str:
+def _digest(description: str, tensors: dict[str, Any]) -> str:
     import hashlib  # here, as below, because `import gpunet` should cost little
 
-    digest = hashlib.sha256(about.encode())
+    digest = hashlib.sha256(description.encode())
     for name in sorted(tensors):
         array = tensors[name]
         digest.update(f"{name} {array.shape} {array.dtype}".encode())
@@ -187,28 +150,29 @@ def _digest(about: str, tensors: dict[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def _describe(network: Network) -> dict[str, Any]:
-    layers: list[dict[str, Any]] = []
-    for layer, rate in zip(network.layers, network.dropouts, strict=True):
-        if rate:
-            layers.append({"dropout": rate})
-        # A start that is a function of the user's can't be written down; the weights are, so it isn't needed.
-        start = layer.initializer if isinstance(layer.initializer, str) else None
-        layers.append({"units": layer.units, "activation": layer.activation, "initializer": start})
-    standardizer = network.standardizer
+def _describe(saved: SavedNetwork) -> dict[str, Any]:
+    """All but the tensors, as JSON holds it."""
     return {
-        "layers": layers,
-        "loss": network.loss,
-        "inputs": network.inputs,
-        "seed": network.seed,
-        "dtype": network.dtype,
-        "standardizer": standardizer.per if standardizer else None,
-        "epochs_trained": network.epochs_trained,
-        "notes": network.notes,
+        "layers": [_describe_layer(layer) for layer in saved.layers],
+        "loss": saved.loss,
+        "inputs": saved.inputs,
+        "seed": saved.seed,
+        "dtype": saved.dtype,
+        "standardizer": saved.standardizer.per if saved.standardizer else None,
+        "epochs_trained": saved.epochs_trained,
+        "notes": saved.notes,
     }
 
 
-def _layer(about: dict[str, Any]) -> Dense | Dropout:
-    if "dropout" in about:
-        return Dropout(about["dropout"])
-    return Dense(about["units"], about["activation"], about["initializer"])
+def _describe_layer(layer: Dense | Dropout) -> dict[str, Any]:
+    if isinstance(layer, Dropout):
+        return {"dropout": layer.rate}
+    # A callable initializer can't be written down; the weights are, so it isn't needed.
+    initializer = layer.initializer if isinstance(layer.initializer, str) else None
+    return {"units": layer.units, "activation": layer.activation, "initializer": initializer}
+
+
+def _layer(description: dict[str, Any]) -> Dense | Dropout:
+    if "dropout" in description:
+        return Dropout(description["dropout"])
+    return Dense(description["units"], description["activation"], description["initializer"])

@@ -1,6 +1,6 @@
 """From what people pass in to rows on a device, checked.
 
-People hold examples as rows, ``(m, n)``; the lecture holds them as columns, ``(n, m)``: `examples` turns one into
+People hold examples as rows, ``(m, n)``; the lecture holds them as columns, ``(n, m)``: `fit_data` turns one into
 the other, as a transposed view. Every check runs before any weight changes, on the device that holds the
 data.
 """
@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.devices.backend import owner
-from gpunet.devices.placement import Home
+from gpunet.devices.placement import Placement
+from gpunet.devices.registry import backend_of
 
 Array = Any
 
-# What NumPy's kinds of dtype hold, in words, where that is no real number.
+# NumPy's kinds of dtype that are not real numbers, in words.
 NOT_REAL = {
     "U": "text",
     "S": "text",
@@ -29,27 +29,28 @@ NOT_REAL = {
 }
 
 
-def bring(name: str, array: Any, target: Home, dtype: str | None) -> Array:
-    """`array` (any library, or lists) on the target device, cast to `dtype` (None: as it is).
+def to_device_array(name: str, array: Any, placement: Placement, dtype: str | None) -> Array:
+    """`array` (any library, or lists) on the placement's device, cast to `dtype` (None: as it is).
 
     Raises
     ------
     TypeError
         If it does not hold real numbers.
     """
-    source = owner(array)
-    if source is not None and source.name == target.backend.name:
-        moved = target.backend.move(array, target.device)
+    source, xp = backend_of(array), placement.xp
+    if source is placement.backend:
+        moved = source.move(array, placement.device)
+        if dtype is not None and moved.dtype == getattr(xp, dtype):
+            return moved
     else:
         host = source.to_host(array) if source is not None else from_lists(name, array)
         require_real(name, host.dtype)
         if dtype is not None and host.dtype.itemsize > 1 and host.dtype.kind != "b":
             # Cast before the transfer: half the traffic for 64-bit data, and libraries without such types
-            # never see them. Bytes travel as bytes.
-            with np.errstate(over="ignore"):  # too large becomes infinity, which `require_finite` says
+            # never see them. Bytes are transferred as bytes.
+            with np.errstate(over="ignore"):  # too large becomes infinity, which `require_finite` reports
                 host = host.astype(dtype, copy=False)
-        moved = target.send(np.ascontiguousarray(host, host.dtype.newbyteorder("=")))
-    xp = target.xp
+        moved = placement.to_device(np.ascontiguousarray(host, host.dtype.newbyteorder("=")))
     if not xp.isdtype(moved.dtype, ("bool", "integral", "real floating")):
         require_real(name, moved.dtype)
     if dtype is None:
@@ -69,21 +70,21 @@ def from_lists(name: str, values: Any) -> Any:
     try:
         return np.asarray(values)
     except ValueError as error:
-        raise ValueError(f"{name} is ragged: {_first_odd_row(values) or error}") from None
+        raise ValueError(f"{name} is ragged: {_first_ragged_row(values) or error}") from None
 
 
-def _first_odd_row(values: Any) -> str:
-    """Which row of a ragged list differs from row 0."""
+def _first_ragged_row(values: Any) -> str:
+    """Which row of a ragged list differs in length from row 0."""
     lengths = [len(row) if hasattr(row, "__len__") else None for row in values]
     for i, length in enumerate(lengths):
         if length != lengths[0]:
-            said = [f"{n} entries" if n is not None else "a single number" for n in (lengths[0], length)]
-            return f"row 0 has {said[0]}, row {i} has {said[1]}"
+            found = [f"{n} entries" if n is not None else "a single number" for n in (lengths[0], length)]
+            return f"row 0 has {found[0]}, row {i} has {found[1]}"
     return ""
 
 
 def require_real(name: str, dtype: Any) -> None:
-    """Raise a TypeError unless `dtype` is one of real numbers or truth values."""
+    """Raise a TypeError unless `dtype` is one of real numbers or booleans."""
     kind = getattr(dtype, "kind", None)
     if kind is not None and kind in "biuf":
         return
@@ -126,13 +127,27 @@ def shape_of(name: str, X: Any, inputs: int | None) -> tuple[int, int]:
         elif math.prod(shape) == inputs:
             hint = f" One example alone is {name}.reshape(1, -1)."
         raise ValueError(
-            f"{name} has {n} features an example (shape {shape}), the network takes {inputs}.{hint}"
+            f"{name} has {n} features per example (shape {shape}), the network takes {inputs}.{hint}"
         )
     return m, n
 
 
-def features(name: str, X: Any, target: Home, dtype: str, inputs: int | None) -> Array:
-    """X as rows ``(m, n)`` on the target device, images flattened (C1), every number finite.
+def checked_rows(
+    name: str, X: Any, placement: Placement, dtype: str, inputs: int | None, *, finite: bool = True
+) -> Array:
+    """X as rows ``(m, n)`` on the placement's device, images flattened (C1), every number finite.
+
+    Parameters
+    ----------
+    name : str
+        Of X, in messages.
+    X : array or list
+    placement : Placement
+    dtype : str
+    inputs : int or None
+        Features per example; None accepts any number.
+    finite : bool
+        False leaves :func:`require_finite` to the caller.
 
     Raises
     ------
@@ -145,10 +160,11 @@ def features(name: str, X: Any, target: Home, dtype: str, inputs: int | None) ->
         X = from_lists(name, X)
         require_real(name, X.dtype)
     m, n = shape_of(name, X, inputs)
-    rows = bring(name, X, target, dtype)
+    rows = to_device_array(name, X, placement, dtype)
     if len(rows.shape) != 2:
-        rows = target.xp.reshape(rows, (m, n))
-    require_finite(target.xp, name, rows)
+        rows = placement.xp.reshape(rows, (m, n))
+    if finite:
+        require_finite(placement.xp, name, rows)
     return rows
 
 

@@ -1,4 +1,4 @@
-"""Examples that a network can learn from or be measured on: checked, standardised, as columns."""
+"""The input pipeline: what people pass in, as checked and standardised columns on a device."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gpunet.core.checks import positive_int, unit_interval
-from gpunet.devices.placement import Home
 from gpunet.core.layers import Dense
-from gpunet.inputs.arrays import features
+from gpunet.devices.placement import Placement
+from gpunet.inputs.arrays import checked_rows
+from gpunet.inputs.example_weights import example_weights
 from gpunet.inputs.standardizer import Standardizer
-from gpunet.inputs.targets import example_weights, targets
+from gpunet.inputs.targets import targets
 
 Array = Any
 
 DEFAULT_BATCH = 32
 
 
-class Data(NamedTuple):
+class Examples(NamedTuple):
     """Examples as columns, on their device."""
 
     X: Array  # (n[0], m), a transposed view of rows
@@ -27,126 +28,138 @@ class Data(NamedTuple):
     weights: Array | None  # (1, m)
 
 
-class Reader(NamedTuple):
-    """Turns what people pass in into what one network takes, on one home."""
+class InputPipeline(NamedTuple):
+    """Turns what people pass in into what one network takes, on one placement."""
 
-    home: Home
+    placement: Placement
     dtype: str
     inputs: int | None
     output: Dense
     loss: str
-    standardizer: Standardizer | None  # fitted; None leaves X as it is
+    standardizer: Standardizer | None  # one that is not fitted leaves X as it is
 
-    def rows(self, name: str, X: Any) -> Array:
-        """X as rows, checked and standardised."""
-        rows = features(name, X, self.home, self.dtype, self.inputs)
-        if self.standardizer is None:
+    def rows(self, name: str, X: Any, *, finite: bool = True) -> Array:
+        """X as checked rows; see :func:`gpunet.inputs.arrays.checked_rows`."""
+        return checked_rows(name, X, self.placement, self.dtype, self.inputs, finite=finite)
+
+    def standardized(self, rows: Array) -> Array:
+        """Rows with the standardizer applied (C15)."""
+        if self.standardizer is None or not self.standardizer.fitted:
             return rows
-        return self.standardizer.apply(self.home.xp, rows, self.home.send)
+        return self.standardizer.apply(self.placement.xp, rows, self.placement.to_device)
 
-    def data(
-        self, X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, *, said: str = ""
-    ) -> tuple[Data, str]:
-        """Columns, and what the targets mean (see :class:`gpunet.inputs.targets.Targets`)."""
-        rows = self.rows(f"{said}X", X)
+    def examples(
+        self, X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, *, prefix: str = ""
+    ) -> tuple[Examples, str]:
+        """Columns, and what the targets mean (see :class:`gpunet.inputs.targets.Targets`).
+
+        `prefix` stands before the names X and y in messages.
+        """
+        rows = self.standardized(self.rows(f"{prefix}X", X))
         Y, kind = targets(
-            f"{said}y",
+            f"{prefix}y",
             y,
-            self.home,
+            self.placement,
             self.dtype,
             rows.shape[0],
             self.output.units,
             self.output.activation,
             self.loss,
         )
-        weights = example_weights(sample_weight, class_weight, Y, kind, self.home, self.dtype)
-        return Data(rows.T, Y, weights), kind
+        weights = example_weights(sample_weight, class_weight, Y, kind, self.placement, self.dtype)
+        return Examples(rows.T, Y, weights), kind
 
 
-class Prepared(NamedTuple):
+class FitArrays(NamedTuple):
+    """The arrays that ``fit`` was given, as they are."""
+
+    X: Any
+    y: Any
+    sample_weight: Any
+    class_weight: Any
+    validation_data: Any
+    validation_fraction: float
+
+    def by_name(self) -> dict[str, Any]:
+        """Those whose placement counts, by the names that messages use.
+
+        Raises
+        ------
+        ValueError
+            If ``validation_data`` is not a pair, or a fraction is asked for too.
+        """
+        arrays = {"X": self.X, "y": self.y, "sample_weight": self.sample_weight}
+        pair = self.validation_data
+        if pair is None:
+            return arrays
+        if self.validation_fraction:
+            raise ValueError("give validation_data or validation_fraction, not both")
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise ValueError("validation_data must be a pair (X, y)")
+        return {**arrays, "validation X": pair[0], "validation y": pair[1]}
+
+
+class FitData(NamedTuple):
     """Everything that ``fit`` needs from its arrays."""
 
-    training: Data
-    held_out: Data | None
+    training: Examples
+    validation: Examples | None
     kind: str
     batch_size: int
     standardizer: Standardizer | None
 
 
-def prepare(
-    reader: Reader,
-    standardizer: Standardizer | None,
-    seed: int,
-    X: Any,
-    y: Any,
-    batch_size: int | str | None,
-    validation_data: Any,
-    validation_fraction: float,
-    sample_weight: Any,
-    class_weight: Any,
-) -> Prepared:
+def fit_data(pipeline: InputPipeline, arrays: FitArrays, batch_size: int | str | None, seed: int) -> FitData:
     """Check the arguments of ``fit``; split and standardise. Nothing of the network changes.
 
-    A `standardizer` that is not fitted yet is fitted to a copy, on the training part alone (C15).
+    A standardizer that is not fitted yet is fitted as a copy, to the training part alone (C15).
     """
-    training, kind = reader.data(X, y, sample_weight, class_weight)
-    held_out = None
-    if validation_data is not None:
-        seen = reader._replace(inputs=training.X.shape[0])
-        held_out, _ = seen.data(*validation_data, said="validation ")
-    elif validation_fraction:
-        training, held_out = _hold_out(training, validation_fraction, seed, reader.home)
+    training, kind = pipeline.examples(arrays.X, arrays.y, arrays.sample_weight, arrays.class_weight)
+    validation = None
+    if arrays.validation_data is not None:
+        same_inputs = pipeline._replace(inputs=training.X.shape[0])
+        validation, _ = same_inputs.examples(*arrays.validation_data, prefix="validation ")
+    elif arrays.validation_fraction:
+        training, validation = _hold_out(training, arrays.validation_fraction, seed, pipeline.placement)
     size = _batch_size(batch_size, training.X.shape[1])
-    if standardizer is not None and reader.standardizer is None:
-        standardizer = _fitted(standardizer, training, reader.home)
-        training = _standardised(training, standardizer, reader.home)
-        held_out = held_out and _standardised(held_out, standardizer, reader.home)
-    return Prepared(training, held_out, kind, size, standardizer)
+    standardizer = pipeline.standardizer
+    if standardizer is not None and not standardizer.fitted:
+        standardizer = _fitted(standardizer, training, pipeline.placement)
+        fitted = pipeline._replace(standardizer=standardizer)
+        training = training._replace(X=fitted.standardized(training.X.T).T)
+        if validation is not None:
+            validation = validation._replace(X=fitted.standardized(validation.X.T).T)
+    return FitData(training, validation, kind, size, standardizer)
 
 
-def validation_pair(validation_data: Any, fraction: Any) -> dict[str, Any]:
-    """The arrays of ``validation_data`` by name, checked to be a pair.
-
-    Raises
-    ------
-    ValueError
-        If they are no pair, or if a fraction is asked for too.
-    """
-    if validation_data is None:
-        return {}
-    if fraction:
-        raise ValueError("give validation_data or validation_fraction, not both")
-    if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
-        raise ValueError("validation_data must be a pair (X, y)")
-    return {"validation X": validation_data[0], "validation y": validation_data[1]}
-
-
-def _hold_out(data: Data, fraction: float, seed: int, home: Home) -> tuple[Data, Data]:
+def _hold_out(
+    examples: Examples, fraction: float, seed: int, placement: Placement
+) -> tuple[Examples, Examples]:
     """Training and validation parts, drawn with the seed."""
-    m = data.X.shape[1]
+    m = examples.X.shape[1]
     held = round(unit_interval("validation_fraction", fraction) * m)
     if not 0 < held < m:
         raise ValueError(f"validation_fraction={fraction} of {m} examples leaves a part empty")
     order = np.random.default_rng([seed, 2**31]).permutation(m).astype(np.int32)
 
-    def part(chosen: Any) -> Data:
-        index = home.send(np.sort(chosen))
-        return Data(*(None if a is None else home.xp.take(a.T, index, axis=0).T for a in data))
+    def part(chosen: Any) -> Examples:
+        index = placement.to_device(np.sort(chosen))
+        return Examples(*(None if a is None else placement.xp.take(a.T, index, axis=0).T for a in examples))
 
     return part(order[held:]), part(order[:held])._replace(weights=None)
 
 
-def _fitted(standardizer: Standardizer, data: Data, home: Home) -> Standardizer:
+def _fitted(standardizer: Standardizer, examples: Examples, placement: Placement) -> Standardizer:
+    """A copy, fitted to the examples."""
     fitted = copy.deepcopy(standardizer)
-    fitted.mean, fitted.deviation = fitted.measure(home.xp, data.X.T, home.send, home.backend.to_host)
+    fitted.mean, fitted.deviation = fitted.measure(
+        placement.xp, examples.X.T, placement.to_device, placement.backend.to_host
+    )
     return fitted
 
 
-def _standardised(data: Data, standardizer: Standardizer, home: Home) -> Data:
-    return data._replace(X=standardizer.apply(home.xp, data.X.T, home.send).T)
-
-
 def _batch_size(batch_size: int | str | None, m: int) -> int:
+    """The size of a batch of m examples: checked, "auto" and None resolved."""
     if isinstance(batch_size, str) and batch_size == "auto":
         return min(DEFAULT_BATCH, m)
     if batch_size is None:

@@ -33,16 +33,21 @@ class Standardizer:
         self.mean: Any = None
         self.deviation: Any = None
 
+    @property
+    def fitted(self) -> bool:
+        """Whether μ and σ are known."""
+        return self.mean is not None
+
     def measure(self, xp: Any, rows: Array, from_host: Any, to_host: Any) -> tuple[Any, Any]:
         """μ and σ of rows ``(m, n)``, each ``(n,)`` float64 on the host; nothing is stored."""
         m, n = rows.shape
 
         def total(centre: Array, power: int) -> Any:
-            """``Σ (x − centre)^power``, in slices: no copy of the data, sums of slices in float64."""
+            """``Σ (x − centre)^power``, in chunks: no copy of the data, sums of chunks in float64."""
             sums = np.zeros(n)
             for first in range(0, m, 4096):
-                part = rows[first : min(first + 4096, m), :] - centre
-                sums += to_host(xp.sum(part**power, axis=0)).astype("float64")
+                chunk = rows[first : min(first + 4096, m), :] - centre
+                sums += to_host(xp.sum(chunk**power, axis=0)).astype("float64")
             return sums
 
         # Counted from the first row, a constant feature sums to exactly 0 however many rows there are.

@@ -1,4 +1,4 @@
-"""Targets and weights of examples, checked against what the output can be."""
+"""Targets, checked against what the output can be."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gpunet.core.activations import ACTIVATIONS
-from gpunet.devices.backend import owner
-from gpunet.devices.placement import Home
-from gpunet.inputs.arrays import bring, first_true, from_lists, require_finite, require_real
+from gpunet.devices.placement import Placement
+from gpunet.devices.registry import backend_of
+from gpunet.inputs.arrays import first_true, from_lists, require_finite, require_real, to_device_array
 
 Array = Any
 
@@ -23,18 +23,18 @@ class Targets(NamedTuple):
 
 
 def targets(
-    name: str, y: Any, target: Home, dtype: str, m: int, units: int, activation: str, loss: str
+    name: str, y: Any, placement: Placement, dtype: str, m: int, units: int, activation: str, loss: str
 ) -> Targets:
     """Y as columns ``(n[L], m)``: class numbers become one-hot, everything is in reach of the output.
 
     Parameters
     ----------
     name : str
-        What to call it in messages.
+        Of y, in messages.
     y : array or list
         Class numbers ``(m,)``, one-hot or multi-label rows ``(m, k)``, or real targets ``(m, k)``; ``(m,)`` where
         there is one output.
-    target : Home
+    placement : Placement
     dtype : str
     m, units : int
         Examples, and outputs ``n[L]``.
@@ -46,8 +46,8 @@ def targets(
     ValueError, TypeError
         Naming the first row at fault.
     """
-    xp = target.xp
-    if owner(y) is None:
+    xp = placement.xp
+    if backend_of(y) is None:
         y = from_lists(name, y)
         require_real(name, y.dtype)
     shape = tuple(y.shape)
@@ -55,13 +55,13 @@ def targets(
     if by_class:
         if shape != (m,):
             raise ValueError(f"{name} has {shape[0]} labels for {m} examples")
-        numbers = bring(name, _class_numbers(name, y, units), target, None)
+        numbers = to_device_array(name, _class_numbers(name, y, units), placement, None)
         classes = xp.arange(units, dtype=numbers.dtype, device=numbers.device)
         rows = xp.astype(numbers[:, None] == classes[None, :], getattr(xp, dtype))
     else:
         if shape not in ((m, units), (m,)):
             raise ValueError(_wrong_shape(name, shape, m, units))
-        rows = xp.reshape(bring(name, y, target, dtype), (m, units))
+        rows = xp.reshape(to_device_array(name, y, placement, dtype), (m, units))
         require_finite(xp, name, rows)
         _require_reachable(xp, name, rows, activation, loss)
     if by_class or activation == "softmax":
@@ -88,7 +88,7 @@ def _wrong_shape(name: str, shape: tuple[int, ...], m: int, units: int) -> str:
 
 def _class_numbers(name: str, y: Any, units: int) -> Any:
     """Class numbers, checked in the library and type that they came in, as int32."""
-    source = owner(y)
+    source = backend_of(y)
     xp = np if source is None else source.namespace()
     if not xp.isdtype(y.dtype, ("bool", "integral", "real floating")):
         require_real(name, y.dtype)
@@ -115,7 +115,7 @@ def _class_numbers(name: str, y: Any, units: int) -> Any:
 
 
 def _require_reachable(xp: Any, name: str, rows: Array, activation: str, loss: str) -> None:
-    """Refuse a target that the output can never be."""
+    """Raise a ValueError for a target outside the range of the output."""
     low, high = ACTIVATIONS[activation].low, ACTIVATIONS[activation].high
     if loss in ("logistic", "cross_entropy"):
         low, high = max(low, 0.0), min(high, 1.0)
@@ -127,7 +127,7 @@ def _require_reachable(xp: Any, name: str, rows: Array, activation: str, loss: s
         bounds = f"from {low:g} up" if high == math.inf else f"from {low:g} to {high:g}"
         raise ValueError(
             f"{name} holds {off:g} in row {row}, which a {activation} output with {loss} loss can't "
-            f"reach: it gives values {bounds}. {_way_out(off, loss)}"
+            f"reach: it gives values {bounds}. {_advice(off, loss)}"
         )
     if loss == "cross_entropy":
         total = xp.sum(rows, axis=1)
@@ -141,66 +141,10 @@ def _require_reachable(xp: Any, name: str, rows: Array, activation: str, loss: s
             )
 
 
-def _way_out(off: float, loss: str) -> str:
+def _advice(off: float, loss: str) -> str:
     if loss in ("logistic", "cross_entropy"):
         if off == -1.0:
             return "Write the two classes as 0 and 1."
         if off == int(off) and off > 1.0:
             return "Class numbers need a softmax output with one unit for each class, and shape (m,)."
     return "Scale the targets, or use an identity output with squared_error."
-
-
-def example_weights(
-    sample_weight: Any, class_weight: Any, Y: Array, kind: str, target: Home, dtype: str
-) -> Array | None:
-    """Weights of the examples, ``(1, m)``: ``sample_weight`` times the weight of each one's class.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a wrong length, negative or non-finite weights, or class weights where there are no classes.
-    """
-    xp = target.xp
-    k, m = Y.shape
-    weights = None
-    if sample_weight is not None:
-        w = bring("sample_weight", sample_weight, target, dtype)
-        if tuple(w.shape) != (m,):
-            raise ValueError(
-                f"sample_weight must have shape ({m},), one for each example; got {tuple(w.shape)}"
-            )
-        require_finite(xp, "sample_weight", w)
-        if bool(xp.any(w < 0)):
-            raise ValueError(f"sample_weight is negative in row {first_true(xp, w < 0)}")
-        weights = xp.reshape(w, (1, m))
-    if class_weight is not None:
-        if kind == "values" or (kind == "labels" and k > 1):
-            raise ValueError("class_weight needs classes; use sample_weight for these targets")
-        per_class = target.send(_per_class(class_weight, max(k, 2), dtype))
-        if k == 1:
-            of_class = per_class[0] * (1.0 - Y) + per_class[1] * Y
-        else:
-            of_class = xp.reshape(per_class, (1, k)) @ Y
-        weights = of_class if weights is None else weights * of_class
-    return weights
-
-
-def _per_class(class_weight: Any, count: int, dtype: str) -> Any:
-    """``(count,)`` weights, 1 for classes that are not named."""
-    wanted = f"class_weight must be a dict {{class: weight}} or a list of {count} weights"
-    if isinstance(class_weight, str) or not hasattr(class_weight, "__len__"):
-        raise TypeError(f"{wanted}; got {class_weight!r}")
-    if not isinstance(class_weight, dict):
-        if len(class_weight) != count:
-            raise ValueError(f"{wanted}; got {len(class_weight)}")
-        class_weight = {c: float(class_weight[c]) for c in range(count)}
-    unknown = [c for c in class_weight if c not in range(count)]
-    if unknown:
-        raise ValueError(f"class_weight names class {unknown[0]!r}; classes are 0 to {count - 1}")
-    try:
-        row = np.array([class_weight.get(c, 1.0) for c in range(count)], dtype=dtype)
-    except (TypeError, ValueError):
-        raise TypeError(f"{wanted}; got {class_weight!r}") from None
-    if not np.all(np.isfinite(row)) or np.any(row < 0):
-        raise ValueError(f"class weights must be finite and not negative, got {class_weight!r}")
-    return row

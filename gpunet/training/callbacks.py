@@ -1,26 +1,39 @@
-"""What may happen between epochs: stop early, keep the best, save."""
+"""Callbacks between epochs: early stopping, and checkpoints."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from gpunet.core.checks import finite_number, known_name, positive_int
-from gpunet.files.network_file import require_folder
+from gpunet.files.atomic import require_folder
+from gpunet.training.history import History
 
-if TYPE_CHECKING:
-    from gpunet.training.history import History
-    from gpunet.network import Network
 
-Callback = Callable[["Network", "History"], Any]
+class TrainedNetwork(Protocol):
+    """What the callbacks here use of a network."""
+
+    @property
+    def parameters(self) -> Any:
+        """Copies of ``[(W, b), …]``."""
+
+    def set_parameters(self, parameters: Any) -> None:
+        """Replace them."""
+
+    def save(self, path: Path) -> None:
+        """Write the network to a file."""
+
+
+Callback = Callable[[Any, History], Any]
 """Called as ``callback(network, history)`` after every epoch; a true result ends the run.
 
 An object with ``start(network)`` or ``finish(network, history)`` has those called at the ends of the run.
 """
 
-BETTER = {"loss": -1.0, "val_loss": -1.0, "val_accuracy": 1.0}
+# The sign that makes a larger value better
+SIGN = {"loss": -1.0, "val_loss": -1.0, "val_accuracy": 1.0}
 
 
 def checked_callbacks(callbacks: Any) -> list[Callback]:
@@ -40,10 +53,10 @@ def checked_callbacks(callbacks: Any) -> list[Callback]:
     return given
 
 
-def require_figures(callbacks: list[Callback], validated: bool, kind: str) -> None:
+def require_monitored(callbacks: list[Callback], validated: bool, kind: str) -> None:
     """Raise a ValueError if a callback monitors a figure that this run will not have."""
     for callback in callbacks:
-        if not isinstance(callback, Best) or not callback.monitored:
+        if not isinstance(callback, Monitor) or not callback.monitored:
             continue
         wanted = f"{type(callback).__name__} monitors {callback.monitor!r}"
         if callback.monitor != "loss" and not validated:
@@ -55,8 +68,8 @@ def require_figures(callbacks: list[Callback], validated: bool, kind: str) -> No
             raise ValueError(f"{wanted}, but real targets have no accuracy; use monitor='val_loss'")
 
 
-class Best:
-    """Follows one figure of the history and keeps the weights of its best epoch.
+class Monitor:
+    """Monitors one figure of the history, and keeps the weights of its best epoch.
 
     Parameters
     ----------
@@ -66,24 +79,24 @@ class Best:
     """
 
     def __init__(self, monitor: str = "val_loss", min_delta: float = 0.0) -> None:
-        self.monitor = known_name("monitor", monitor, BETTER)
+        self.monitor = known_name("monitor", monitor, SIGN)
         self.min_delta = finite_number("min_delta", min_delta, 0.0)
         self.start(None)
 
     @property
     def monitored(self) -> bool:
-        """Whether the figure is looked at."""
+        """Whether the figure is used."""
         return True
 
-    def start(self, network: Network | None) -> None:
-        """Forget the last run."""
+    def start(self, network: TrainedNetwork | None) -> None:
+        """Reset: a run begins."""
         self.epoch = 0
         self.value = -math.inf
         self.parameters: Any = None
 
-    def better(self, network: Network, history: History) -> bool:
+    def better(self, network: TrainedNetwork, history: History) -> bool:
         """Whether the newest epoch is the best so far; if so, its weights are kept."""
-        value = BETTER[self.monitor] * getattr(history, self.monitor)[-1]
+        value = SIGN[self.monitor] * getattr(history, self.monitor)[-1]
         if value <= self.value + (self.min_delta if self.epoch else 0.0):
             return False
         self.value, self.epoch = value, history.epochs
@@ -91,7 +104,7 @@ class Best:
         return True
 
 
-class EarlyStopping(Best):
+class EarlyStopping(Monitor):
     """End the run when a figure has stopped getting better, and go back to the best weights.
 
     Parameters
@@ -116,20 +129,20 @@ class EarlyStopping(Best):
         self.patience = positive_int("patience", patience)
         self.restore_best = restore_best
 
-    def __call__(self, network: Network, history: History) -> bool:
+    def __call__(self, network: TrainedNetwork, history: History) -> bool:
         """True when the run should end."""
         if self.better(network, history) or history.epochs - self.epoch < self.patience:
             return False
         history.stopped = f"{self.monitor} has not improved since epoch {self.epoch}"
         return True
 
-    def finish(self, network: Network, history: History) -> None:
+    def finish(self, network: TrainedNetwork, history: History) -> None:
         """Restore the best weights."""
         if self.restore_best and self.parameters is not None:
             network.set_parameters(self.parameters)
 
 
-class Checkpoint(Best):
+class Checkpoint(Monitor):
     """Save the network after every epoch, or after every one that is the best so far.
 
     Parameters
@@ -148,16 +161,16 @@ class Checkpoint(Best):
 
     @property
     def monitored(self) -> bool:
-        """Whether the figure is looked at."""
+        """Whether the figure is used."""
         return self.best_only
 
-    def start(self, network: Network | None) -> None:
-        """Look whether there will be a place to save to, and forget the last run."""
+    def start(self, network: TrainedNetwork | None) -> None:
+        """Check that the folder exists, and reset."""
         if network is not None:
             require_folder(self.path)
         super().start(network)
 
-    def __call__(self, network: Network, history: History) -> None:
-        """Save if it is time to."""
+    def __call__(self, network: TrainedNetwork, history: History) -> None:
+        """Save, if this epoch is to be saved."""
         if not self.best_only or self.better(network, history):
             network.save(self.path)

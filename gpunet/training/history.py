@@ -1,4 +1,4 @@
-"""What happened in a training run."""
+"""The figures of a training run."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 @dataclass
 class History:
-    """One figure per epoch, and how they came about.
+    """Figures per epoch, and the program that computed them.
 
     Attributes
     ----------
     loss : list of float
         Mean training loss of each epoch, measured batch by batch as the weights move.
     val_loss, val_accuracy : list of float
-        On the validation data, after each epoch; empty without validation data. Accuracy is a share of 1, and
+        On the validation data, after each epoch; empty without validation data. Accuracy is from 0 to 1, and
         empty for real targets.
     seconds : list of float
         Training time of each epoch, validation left out.
@@ -23,7 +23,7 @@ class History:
     epochs : int
         Epochs that ran.
     examples : int
-        Examples an epoch.
+        Examples per epoch.
     program : str
         The program that ran: ``reference`` or a backend's own.
     reason : str

@@ -1,22 +1,23 @@
-"""The run itself: epochs of a program, and what happens between them."""
+"""The training loop: a generator of epochs."""
 
 from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet.core.reference import Program, Reference
-from gpunet.errors import Diverged, OutOfMemory
-from gpunet.inputs.fit_data import Data
-from gpunet.training.history import History
-from gpunet.devices.placement import Home
 from gpunet.core.optimizers import OPTIMIZERS, Adam, GradientDescent, Optimizer
 from gpunet.core.plan import Plan
-from gpunet.training.state import Weights
+from gpunet.core.program import EpochInputs, Program, TrainState
+from gpunet.core.reference import Reference
+from gpunet.devices.placement import Placement
+from gpunet.errors import Diverged, OutOfMemory
+from gpunet.inputs.fit_data import Examples
+from gpunet.training.history import History
+from gpunet.training.progress import ProgressBar
 
 Array = Any
 
@@ -42,216 +43,212 @@ def checked_optimizer(optimizer: Any) -> Optimizer:
     )
 
 
-class Course(NamedTuple):
-    """What is drawn and counted on the host for one epoch: order, coefficients and dropout keys."""
+class EpochEnd(NamedTuple):
+    """What an epoch left behind."""
 
-    order: Any
-    coefficients: Any
-    keys: Any
+    state: TrainState
+    updates: int  # since the optimizer's slots were zero
+    epochs_trained: int  # of the network
+    diverged: Diverged | None  # then `state` is the last finite one
 
 
-class Stage(NamedTuple):
+class EpochSnapshot(NamedTuple):
     """Where an epoch began, so that it can be run again."""
 
-    weights: Weights
-    course: Course
-    updates: int  # that the optimizer's state has behind it
+    state: TrainState
+    inputs: EpochInputs
+    updates: int
 
 
-class Run:
+class TrainingLoop:
     """One call of ``fit``, with everything checked and in place.
 
     Parameters
     ----------
     plan : Plan
-    home : Home
-    data : Data
+    placement : Placement
+    examples : Examples
     seed : int
         Of the network: order and dropout of an epoch depend on it and on the epoch's number alone.
     shuffle : bool
     epochs : int
-    part : int
-        Most examples that a program is given at once: how often a progress bar can move.
+    bar : ProgressBar
     """
 
     def __init__(
         self,
         plan: Plan,
-        home: Home,
-        data: Data,
+        placement: Placement,
+        examples: Examples,
         seed: int,
         shuffle: bool,
         epochs: int,
-        part: int,
+        bar: ProgressBar,
     ) -> None:
         self.plan = plan
-        self.home = home
-        self.data = data
+        self.placement = placement
+        self.examples = examples
         self.seed = seed
         self.shuffle = shuffle and plan.steps > 1  # a sum over all examples has no order
         self.epochs = epochs
-        self.part = part
-        backend, device = home
-        self.reference = Reference(home.xp, plan)
-        self.program: Program = backend.compile(plan, device) or self.reference
+        self.bar = bar
+        backend, device = placement
+        self.reference = Reference(placement.xp, plan)
+        program, reason = backend.program_for(plan, device)
+        self.program: Program = program or self.reference
         self.history = History(
             examples=plan.examples,
             program=self.program.name,
-            reason=backend.uncovered(plan) or "it covers this plan",
+            reason=reason,
             backend=backend.name,
             device=device,
         )
 
-    def course(self, epoch: int, number: int, updates: int) -> Course:
-        """What epoch `epoch` of this run (from 0) needs; it is the network's `number`-th."""
+    def run(self, state: TrainState, epochs_trained: int, updates: int) -> Iterator[EpochEnd]:
+        """Run the epochs, and yield after each of them.
+
+        The consumer may stop at any epoch. After a divergence the loop ends by itself.
+
+        Parameters
+        ----------
+        state : TrainState
+            Where to start.
+        epochs_trained : int
+            Epochs that the network has been trained for.
+        updates : int
+            Updates since the optimizer's slots were zero.
+        """
+        history, plan = self.history, self.plan
+        sizes = np.full(plan.steps, plan.batch_size)
+        sizes[-1] = plan.examples - plan.batch_size * (plan.steps - 1)
+        snapshots: list[EpochSnapshot] = []
+        for epoch in range(self.epochs):
+            inputs = self.epoch_inputs(epoch, epochs_trained, updates)
+            snapshots = [*snapshots[-1:], EpochSnapshot(state, inputs, updates)]
+            started = time.perf_counter()
+            state, losses = self._run_epoch(state, inputs)
+            history.seconds.append(time.perf_counter() - started)
+            history.program = self.program.name  # a tiered program changes it
+            bad = self._first_non_finite_step(state, losses)
+            if bad is not None:
+                last_finite, updates = self._last_finite_state(snapshots, bad)
+                yield EpochEnd(last_finite, updates, epochs_trained, self._diverged(epoch, bad))
+                return
+            updates += plan.steps
+            epochs_trained += 1
+            history.loss.append(float(np.average(losses, weights=sizes)))
+            history.learning_rate.append(float(inputs.coefficients[-1, 0]))
+            history.epochs += 1
+            yield EpochEnd(state, updates, epochs_trained, None)
+
+    def epoch_inputs(self, epoch: int, epochs_trained: int, updates: int) -> EpochInputs:
+        """The inputs of epoch `epoch` (from 0): examples on the device, all that is drawn or counted on the host."""
         plan = self.plan
-        rng = np.random.default_rng([self.seed, number])
+        rng = np.random.default_rng([self.seed, epochs_trained])
         order = rng.permutation(plan.examples).astype(np.int32) if self.shuffle else None
         first, planned = epoch * plan.steps, self.epochs * plan.steps
-        # A rule whose numbers never change is asked once, not for each of an epoch's updates.
-        asked = 1 if plan.optimizer.steady else plan.steps
+        # Constant coefficients are asked for once, not for each of an epoch's updates.
+        asked = 1 if plan.optimizer.constant_coefficients else plan.steps
         coefficients = np.array(
             [plan.optimizer.coefficients(first + i, planned, updates + i) for i in range(asked)],
             dtype=plan.dtype,
         )
         coefficients = np.repeat(coefficients, plan.steps // asked, axis=0)
         keys = None
-        if plan.drops:
+        if plan.uses_dropout:
             shape = (plan.steps, len(plan.layers))
             keys = rng.integers(-(2**31), 2**31, size=shape, dtype=np.int32)
-        return Course(order, coefficients, keys)
+        return EpochInputs(*self.examples, order, coefficients, keys)
 
-    def advance(
-        self, program: Program, weights: Weights, course: Course, steps: range
-    ) -> tuple[Weights, Any]:
-        """Run the given steps of an epoch; the new weights, and the loss of each batch (host)."""
-        first = steps.start * self.plan.batch_size
-        last = min(steps.stop * self.plan.batch_size, self.plan.examples)
-        if course.order is not None:
-            order = self._send(course.order[first:last])
-        elif last - first < self.plan.examples:
-            order = self._send(np.arange(first, last, dtype=np.int32))
-        else:
-            order = None
-        keys = None if course.keys is None else self._send(course.keys[steps.start : steps.stop])
-        coefficients = self._send(course.coefficients[steps.start : steps.stop])
-        # Overflow on the way to a loss that isn't finite is found and said by `first_bad`.
-        try:
-            with np.errstate(all="ignore"):
-                parameters, state, losses = program(*weights, *self.data, order, coefficients, keys)
-        except Exception as error:
-            if not self.home.backend.out_of_memory(error):
-                raise
-            raise OutOfMemory(
-                f"{self.home.device} ran out of memory in an update with batch_size="
-                f"{self.plan.batch_size}; the network keeps the weights it had. Use a smaller "
-                f"batch_size, or backend='numpy'. ({error})"
-            ) from error
-        return Weights(parameters, state), self.home.backend.to_host(losses)
+    def _run_epoch(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
+        """One epoch, in chunks short enough for the progress bar to move; the losses on the host."""
+        plan, losses = self.plan, []
+        for steps in self._chunks():
+            state, some = self._run_steps(self.program, state, inputs, steps)
+            losses.append(some)
+            last = min(steps.stop * plan.batch_size, plan.examples)
+            self.bar.advance(last - steps.start * plan.batch_size, float(np.mean(some, dtype=np.float64)))
+        return state, np.concatenate(losses)
 
-    def _send(self, host: Any) -> Array:
-        return self.home.send(np.ascontiguousarray(host))
-
-    def epoch(
-        self, weights: Weights, course: Course, seen: Callable[[int, float], None]
-    ) -> tuple[Weights, Any]:
-        """One epoch, in parts short enough for a progress bar to move."""
-        losses = []
-        for steps in self._parts():
-            weights, part = self.advance(self.program, weights, course, steps)
-            losses.append(part)
-            last = min(steps.stop * self.plan.batch_size, self.plan.examples)
-            seen(last - steps.start * self.plan.batch_size, float(np.mean(part, dtype=np.float64)))
-        return weights, np.concatenate(losses)
-
-    def _parts(self) -> Iterator[range]:
-        size = max(self.part // self.plan.batch_size, 1)
+    def _chunks(self) -> Iterator[range]:
+        """The steps of an epoch, a chunk of them at a time."""
+        size = max(self.bar.chunk_size // self.plan.batch_size, 1)
         for start in range(0, self.plan.steps, size):
             yield range(start, min(start + size, self.plan.steps))
 
-    def first_bad(self, weights: Weights, losses: Any) -> int | None:
-        """The first step with a loss that isn't finite; one past the last if only the weights aren't."""
+    def _run_steps(
+        self, program: Program, state: TrainState, inputs: EpochInputs, steps: range
+    ) -> tuple[TrainState, Any]:
+        """Some steps of an epoch: the new state, and the loss of each batch on the host."""
+        chunk = self._on_device(inputs, steps)
+        # Overflow on the way to a loss that isn't finite is found by `_first_non_finite_step`.
+        try:
+            with np.errstate(all="ignore"):
+                state, losses = program(state, chunk)
+        except Exception as error:
+            if not self.placement.backend.out_of_memory(error):
+                raise
+            raise OutOfMemory(
+                f"{self.placement.device} ran out of memory in an update with batch_size="
+                f"{self.plan.batch_size}; the network keeps the weights it had. Use a smaller "
+                f"batch_size, or backend='numpy'. ({error})"
+            ) from error
+        return state, self.placement.backend.to_host(losses)
+
+    def _on_device(self, inputs: EpochInputs, steps: range) -> EpochInputs:
+        """The inputs of some steps of an epoch, all on the device."""
+
+        def to_device(host: Any) -> Array:
+            return self.placement.to_device(np.ascontiguousarray(host))
+
+        examples, keys = self.plan.examples, inputs.dropout_keys
+        first = steps.start * self.plan.batch_size
+        last = min(steps.stop * self.plan.batch_size, examples)
+        if inputs.order is not None:
+            order = to_device(inputs.order[first:last])
+        elif last - first < examples:
+            order = to_device(np.arange(first, last, dtype=np.int32))
+        else:
+            order = None
+        return inputs._replace(
+            order=order,
+            coefficients=to_device(inputs.coefficients[steps.start : steps.stop]),
+            dropout_keys=None if keys is None else to_device(keys[steps.start : steps.stop]),
+        )
+
+    def _first_non_finite_step(self, state: TrainState, losses: Any) -> int | None:
+        """The first step with a loss that isn't finite; one past the last if only the parameters aren't."""
         bad = ~np.isfinite(losses)
         if bad.any():
             return int(np.argmax(bad))
-        return None if self.finite(weights) else len(losses)
+        return None if self._finite(state) else len(losses)
 
-    def finite(self, weights: Weights) -> bool:
+    def _finite(self, state: TrainState) -> bool:
         """Whether all parameters are finite."""
-        xp = self.home.xp
-        return all(bool(xp.all(xp.isfinite(p))) for layer in weights.parameters for p in layer)
+        xp = self.placement.xp
+        return all(bool(xp.all(xp.isfinite(p))) for layer in state.parameters for p in layer)
 
-    def last_good(self, past: list[Stage], bad: int) -> tuple[Weights, int]:
-        """The weights before the update that led to step `bad` of the last epoch, and their updates.
+    def _last_finite_state(self, snapshots: list[EpochSnapshot], bad: int) -> tuple[TrainState, int]:
+        """The state before the update that led to step `bad` of the last epoch, and its count of updates.
 
-        They are found by running that epoch again up to there: nothing is kept step by step.
+        It is found by running that epoch again up to there: no state is kept step by step.
         """
-        stage = past[-1]
-        if bad == 0 and len(past) > 1:
-            stage, bad = past[-2], self.plan.steps
+        snapshot = snapshots[-1]
+        if bad == 0 and len(snapshots) > 1:
+            snapshot, bad = snapshots[-2], self.plan.steps
         if bad > 1:
-            again, _ = self.advance(self.reference, stage.weights, stage.course, range(bad - 1))
-            if self.finite(again):
-                return again, stage.updates + bad - 1
-        return stage.weights, stage.updates
+            again, _ = self._run_steps(self.reference, snapshot.state, snapshot.inputs, range(bad - 1))
+            if self._finite(again):
+                return again, snapshot.updates + bad - 1
+        return snapshot.state, snapshot.updates
 
-
-def train(
-    run: Run,
-    weights: Weights,
-    epochs_before: int,
-    updates_before: int,
-    commit: Callable[[Weights, int, int], None],
-    after_epoch: Callable[[], bool],
-    seen: Callable[[int, float], None],
-) -> None:
-    """Run the epochs.
-
-    Parameters
-    ----------
-    run : Run
-    weights : Weights
-        Where to start.
-    epochs_before, updates_before : int
-        What the network has behind it, and what the optimizer's state has.
-    commit : callable ``(weights, updates, epochs)``
-        Takes the weights of every epoch that ended well, and what is behind them.
-    after_epoch : callable ``() -> bool``
-        Validation, progress and callbacks; True ends the run.
-    seen : callable ``(examples, loss)``
-        Told of every part of an epoch that has run.
-
-    Raises
-    ------
-    Diverged
-        If a loss or a weight stops being finite; the last good weights have been committed.
-    """
-    history, plan = run.history, run.plan
-    sizes = np.full(plan.steps, plan.batch_size)
-    sizes[-1] = plan.examples - plan.batch_size * (plan.steps - 1)
-    past: list[Stage] = []
-    for epoch in range(run.epochs):
-        updates = updates_before + epoch * plan.steps
-        course = run.course(epoch, epochs_before + epoch, updates)
-        past = [*past[-1:], Stage(weights, course, updates)]
-        started = time.perf_counter()
-        weights, losses = run.epoch(weights, course, seen)
-        history.seconds.append(time.perf_counter() - started)
-        history.program = run.program.name  # it may change as a run goes on
-        bad = run.first_bad(weights, losses)
-        if bad is not None:
-            commit(*run.last_good(past, bad), epochs_before + epoch)
-            raise Diverged(
-                f"training diverged in epoch {epoch + 1}, step {min(bad + 1, plan.steps)} of "
-                f"{plan.steps}: the loss is no longer finite. The network keeps the weights of the last "
-                "step with a finite loss. Try a smaller learning_rate, clip_norm=1.0, or standardised "
-                "inputs.",
-                epoch + 1,
-                min(bad + 1, plan.steps),
-            )
-        commit(weights, updates + plan.steps, epochs_before + epoch + 1)
-        history.loss.append(float(np.average(losses, weights=sizes)))
-        history.learning_rate.append(float(course.coefficients[-1, 0]))
-        history.epochs += 1
-        if after_epoch():
-            break
+    def _diverged(self, epoch: int, bad: int) -> Diverged:
+        """The error for a loss that was not finite in step `bad` (from 0) of an epoch (from 0)."""
+        step = min(bad + 1, self.plan.steps)
+        return Diverged(
+            f"training diverged in epoch {epoch + 1}, step {step} of {self.plan.steps}: the loss is no longer "
+            "finite. The network keeps the weights of the last step with a finite loss. Try a smaller "
+            "learning_rate, clip_norm=1.0, or standardised inputs.",
+            epoch + 1,
+            step,
+        )

@@ -1,4 +1,4 @@
-"""A progress bar for people who are watching; silent when output is not a terminal."""
+"""A progress bar on a terminal; silent when output goes elsewhere."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 
 from gpunet.training.history import History
 
-# Before anything is measured, while training, and at the end.
+# Formats before the first figures, while training, and at the end.
 STARTING = "{desc} starting"
 RUNNING = "{desc} {percentage:3.0f}%|{bar}| {rate_fmt}, {remaining} left{postfix}"
 ENDED = "{desc} {percentage:3.0f}%|{bar}| {rate_fmt}, took {elapsed}{postfix}"
 
 
-class Bar:
-    """Epoch, share done, examples per second, time left, loss and accuracy, on one line.
+class ProgressBar:
+    """Epoch, percentage, examples per second, time left, loss and accuracy, on one line.
 
     Parameters
     ----------
     shown : bool
     epochs, examples : int
-        Epochs to run, and examples an epoch.
+        Epochs to run, and examples per epoch.
     """
 
     def __init__(self, shown: bool, epochs: int, examples: int) -> None:
@@ -33,35 +33,35 @@ class Bar:
 
             self.bar = tqdm(
                 total=epochs * examples,
-                desc=self._said(1),
+                desc=self._description(1),
                 unit="ex",
                 unit_scale=True,
                 bar_format=STARTING,
                 dynamic_ncols=True,
-                disable=None,  # not a terminal: say nothing
+                disable=None,  # silent where output is not a terminal
             )
 
-    def _said(self, epoch: int) -> str:
+    def _description(self, epoch: int) -> str:
         return f"epoch {epoch:>{len(str(self.epochs))}}/{self.epochs}"
 
     @property
     def visible(self) -> bool:
-        """Whether anybody sees it."""
+        """Whether it is shown, on a terminal."""
         return self.bar is not None and not self.bar.disable
 
     @property
-    def part(self) -> int:
-        """Most examples between two looks at the bar."""
+    def chunk_size(self) -> int:
+        """Most examples between two updates of the bar."""
         return 10_000 if self.visible else 500_000
 
     def advance(self, examples: int, loss: float) -> None:
-        """So many more examples have been seen, with this loss."""
+        """Count examples that have been trained on, with their mean loss."""
         if not self.visible:
             return
         if math.isfinite(loss):
             self._show(loss=loss)
         if self.bar.n == 0:
-            # The first part paid for compiling and warming up: it says nothing about the others' speed.
+            # The first chunk includes compilation: its speed is not that of the others.
             self.bar.n = self.bar.initial = self.bar.last_print_n = examples
             self.bar.start_t = self.bar.last_print_t = self.bar._time()
             return
@@ -69,7 +69,7 @@ class Bar:
         self.bar.update(examples)
 
     def epoch(self, history: History, accuracy: float | None) -> None:
-        """An epoch has ended."""
+        """Show the figures of an epoch that has ended."""
         self.done = history.epochs
         if not self.visible:
             return
@@ -78,17 +78,17 @@ class Bar:
             self._show(val=history.val_loss[-1])
         if accuracy is not None:
             self._show(acc=accuracy)
-        self.bar.set_description_str(self._said(min(self.done + 1, self.epochs)), refresh=False)
+        self.bar.set_description_str(self._description(min(self.done + 1, self.epochs)), refresh=False)
 
     def _show(self, **figures: float) -> None:
         for name, figure in figures.items():
             self.figures[name] = f"{figure:.3f}" if 0.001 <= figure < 1000 else f"{figure:.1e}"
-        self.bar.set_postfix_str(", ".join(f"{name} {said}" for name, said in self.figures.items()), False)
+        self.bar.set_postfix_str(", ".join(f"{name} {text}" for name, text in self.figures.items()), False)
 
     def close(self) -> None:
-        """Leave the line as it is."""
+        """End the bar; its line stays."""
         if self.visible:
             self.bar.bar_format = ENDED
-            self.bar.set_description_str(self._said(max(self.done, 1)), refresh=False)
+            self.bar.set_description_str(self._description(max(self.done, 1)), refresh=False)
         if self.bar is not None:
             self.bar.close()

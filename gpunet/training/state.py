@@ -1,47 +1,45 @@
-"""Where a network stands: its parameters, and what the optimizer keeps for them."""
+"""The state that training changes: drawn, checked or moved to another device."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from gpunet.devices.placement import Home
 from gpunet.core.layers import Dense
-from gpunet.inputs.arrays import bring, require_finite
+from gpunet.core.program import Parameters, TrainState
+from gpunet.devices.placement import Placement
+from gpunet.inputs.arrays import require_finite, to_device_array
 
 Array = Any
 
 
-class Weights(NamedTuple):
-    """``[(W, b), …]`` and, for each of them, the slots of the optimizer. Arrays are never written to."""
+def with_zero_slots(parameters: Parameters, slots: int, placement: Placement) -> TrainState:
+    """A state with these parameters, and `slots` arrays of zeros for each of them."""
 
-    parameters: Sequence[tuple[Array, Array]]
-    state: Sequence[tuple[tuple[Array, ...], tuple[Array, ...]]]
+    def zeros(p: Array) -> tuple[Array, ...]:
+        return tuple(placement.xp.zeros_like(p) for _ in range(slots))
 
-    def with_slots(self, slots: int, home: Home) -> Weights:
-        """The same parameters, with `slots` arrays of 0 for each."""
-
-        def zeros(p: Array) -> tuple[Array, ...]:
-            return tuple(home.xp.zeros_like(p) for _ in range(slots))
-
-        return Weights(self.parameters, [(zeros(W), zeros(b)) for W, b in self.parameters])
-
-    def moved(self, home: Home, dtype: str) -> Weights:
-        """The same on another library or device."""
-
-        def over(p: Array) -> Array:
-            return bring("parameters", p, home, dtype)
-
-        return Weights(
-            [(over(W), over(b)) for W, b in self.parameters],
-            [(tuple(map(over, of_W)), tuple(map(over, of_b))) for of_W, of_b in self.state],
-        )
+    return TrainState(parameters, [(zeros(W), zeros(b)) for W, b in parameters])
 
 
-def initial_weights(layers: Sequence[Dense], inputs: int, seed: int, home: Home, dtype: str) -> Weights:
-    """Weights as the initializers draw them, on the host, in the layers' order (C16)."""
+def moved(state: TrainState, placement: Placement, dtype: str) -> TrainState:
+    """The same state on another library or device."""
+
+    def move(p: Array) -> Array:
+        return to_device_array("parameters", p, placement, dtype)
+
+    return TrainState(
+        [(move(W), move(b)) for W, b in state.parameters],
+        [(tuple(map(move, of_W)), tuple(map(move, of_b))) for of_W, of_b in state.slots],
+    )
+
+
+def initial_state(
+    layers: Sequence[Dense], inputs: int, seed: int, placement: Placement, dtype: str
+) -> TrainState:
+    """Parameters as the initializers draw them, on the host, in the layers' order (C16)."""
     rng = np.random.default_rng(seed)
     parameters = []
     n_in = inputs
@@ -49,15 +47,15 @@ def initial_weights(layers: Sequence[Dense], inputs: int, seed: int, home: Home,
         values = np.asarray(layer.start(rng, layer.units, n_in))
         W = np.array(np.broadcast_to(values, (layer.units, n_in)), dtype=dtype)
         b = np.zeros((layer.units, 1), dtype=dtype)
-        parameters.append((home.send(W), home.send(b)))
+        parameters.append((placement.to_device(W), placement.to_device(b)))
         n_in = layer.units
-    return Weights(parameters, []).with_slots(0, home)
+    return with_zero_slots(parameters, 0, placement)
 
 
-def given_weights(
-    parameters: Any, layers: Sequence[Dense], inputs: int | None, home: Home, dtype: str
-) -> Weights:
-    """Copies of ``[(W, b), …]`` that somebody passed in, from any library.
+def checked_state(
+    parameters: Any, layers: Sequence[Dense], inputs: int | None, placement: Placement, dtype: str
+) -> TrainState:
+    """A state of copies of ``[(W, b), …]``, arrays of any library.
 
     Raises
     ------
@@ -73,11 +71,11 @@ def given_weights(
             f"parameters must be [(W, b), …], {len(layers)} pairs, one for each dense layer; "
             f"got {len(given)} items"
         )
-    xp, copied = home.xp, []
+    xp, copied = placement.xp, []
     n_in = inputs
     for l, ((W, b), layer) in enumerate(zip(given, layers, strict=True), start=1):
-        W = bring(f"W[{l}]", W, home, dtype)
-        b = bring(f"b[{l}]", b, home, dtype)
+        W = to_device_array(f"W[{l}]", W, placement, dtype)
+        b = to_device_array(f"b[{l}]", b, placement, dtype)
         if n_in is None and len(W.shape) == 2:
             n_in = int(W.shape[1])
         for name, array, wanted in (("W", W, (layer.units, n_in)), ("b", b, (layer.units, 1))):
@@ -87,4 +85,4 @@ def given_weights(
             require_finite(xp, f"{name}[{l}]", array)
         copied.append((xp.asarray(W, copy=True), xp.asarray(b, copy=True)))
         n_in = layer.units
-    return Weights(copied, []).with_slots(0, home)
+    return with_zero_slots(copied, 0, placement)

@@ -19,7 +19,7 @@ def flat(parameters):
     return np.concatenate([p.ravel() for layer in parameters for p in layer])
 
 
-def problem(rng, m=40):
+def unavailable_reason(rng, m=40):
     """Three classes in four dimensions."""
     X = rng.standard_normal((m, 4))
     return X, np.argmax(X[:, :3] + 0.3 * rng.standard_normal((m, 3)), axis=1)

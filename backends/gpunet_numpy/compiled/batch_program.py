@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.core.plan import Plan
+from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_numpy.compiled.batches import Places, run_batches
 from gpunet_numpy.compiled.data import Source, common
 from gpunet_numpy.compiled.layout import Layout
@@ -18,7 +19,7 @@ from gpunet_numpy.compiled.program import (
     run,
     steps_of,
     threads,
-    uncovered,
+    unsupported_reason,
 )
 from gpunet_numpy.compiled.rules import MOMENTUM, PLAIN
 from gpunet_numpy.compiled.tiles import LANE
@@ -31,7 +32,7 @@ NEURONS = 32  # of the first layer that a thread should own at least; if there a
 EXAMPLES = 64  # of a batch that a thread should have at least then: it reads all weights for them
 
 
-class Batches:
+class Batches(Program):
     """See :mod:`gpunet_numpy.compiled.batches`.
 
     Parameters
@@ -41,8 +42,8 @@ class Batches:
 
     name = "compiled batches"
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self, plan: Plan, device: str = "cpu") -> None:
+        super().__init__(plan, device)
         work = plan.batch_size * sum(layer.units * layer.inputs for layer in plan.layers)
         count, owners = max(min(threads(), work // WORK), 1), plan.layers[0].units // NEURONS
         if owners < count and plan.batch_size < EXAMPLES * count:
@@ -51,10 +52,10 @@ class Batches:
         self.layout = Layout(plan, count if owners >= count else 1)
         self.buffers: dict[bool, tuple[Any, ...]] = {}
 
-    @staticmethod
-    def uncovered(plan: Plan) -> str | None:
+    @classmethod
+    def unsupported_reason(cls, plan: Plan, device: str = "cpu") -> str | None:
         """Why `plan` is not for this program."""
-        return uncovered(plan)
+        return unsupported_reason(plan)
 
     def _room(self, sparse: bool) -> tuple[Any, ...]:
         """Buffers, made when first needed."""
@@ -78,28 +79,18 @@ class Batches:
             )
         return self.buffers[sparse]
 
-    def __call__(
-        self,
-        parameters: Any,
-        state: Any,
-        X: Any,
-        Y: Any,
-        weights: Any,
-        order: Any,
-        coefficients: Any,
-        keys: Any,
-    ) -> Any:
-        """See :class:`gpunet.core.reference.Program`."""
+    def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
+        """See :class:`gpunet.core.program.Program`."""
         layout, plan = self.layout, self.plan
-        rows, targets = rows_of(X), rows_of(Y)
-        weights = None if weights is None else np.ascontiguousarray(weights)
-        coefficients = np.ascontiguousarray(coefficients)
+        rows, targets, order = rows_of(inputs.X), rows_of(inputs.Y), inputs.order
+        weights = None if inputs.example_weights is None else np.ascontiguousarray(inputs.example_weights)
+        coefficients = np.ascontiguousarray(inputs.coefficients)
         offsets = common(rows)
         piece, source, (_, A), (_, D), panel_gradient, later_gradient, bias_parts, sums = self._room(
             offsets is not None
         )
-        panels, later = layout.pack_all(parameters, state)
-        used = X.shape[1] if order is None else order.shape[0]
+        panels, later = layout.pack_all(*state)
+        used = inputs.examples
         losses = np.zeros((steps_of(plan, used), self.threads))
         places = Places(
             owners=layout.threads,
@@ -135,4 +126,4 @@ class Batches:
             coefficients.shape[1],
             losses,
         )
-        return *layout.unpack_all(panels, later), losses_of(losses, plan, used)
+        return TrainState(*layout.unpack_all(panels, later)), losses_of(losses, plan, used)

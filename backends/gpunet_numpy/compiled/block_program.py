@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.core.plan import Plan
+from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_numpy.compiled.blocks import Places, run_blocks
 from gpunet_numpy.compiled.data import Source, common
 from gpunet_numpy.compiled.inputs import FILED
@@ -19,7 +20,7 @@ from gpunet_numpy.compiled.program import (
     run,
     steps_of,
     threads,
-    uncovered,
+    unsupported_reason,
 )
 from gpunet_numpy.compiled.rules import MOMENTUM, PLAIN, rule_of
 from gpunet_numpy.compiled.tiles import LANE
@@ -30,7 +31,7 @@ LATER = 300_000  # parameters after W[2] that each thread may step on its own
 NEURONS = 64  # of the first layer that a thread should own at least: it meets the others at every step
 
 
-class Blocks:
+class Blocks(Program):
     """See :mod:`gpunet_numpy.compiled.blocks`.
 
     Parameters
@@ -40,8 +41,8 @@ class Blocks:
 
     name = "compiled blocks"
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self, plan: Plan, device: str = "cpu") -> None:
+        super().__init__(plan, device)
         units = plan.layers[0].units
         # A single layer's outputs depend on each other at once.
         count = 1 if len(plan.layers) == 1 else max(min(threads(), units // NEURONS), 1)
@@ -75,8 +76,8 @@ class Blocks:
             "upto": np.arange(max(self.room, self.n2), dtype=np.int32),
         }
 
-    @staticmethod
-    def uncovered(plan: Plan) -> str | None:
+    @classmethod
+    def unsupported_reason(cls, plan: Plan, device: str = "cpu") -> str | None:
         """Why `plan` is not for this program."""
         if plan.batch_size > LARGEST_BATCH:
             return f"batches above {LARGEST_BATCH} are matrix products already"
@@ -84,29 +85,19 @@ class Blocks:
             return "only plain descent and momentum go in blocks"
         if sum(layer.units * layer.inputs for layer in plan.layers[2:]) > LATER:
             return "the later layers are too large to step on every thread"
-        return uncovered(plan)
+        return unsupported_reason(plan)
 
-    def __call__(
-        self,
-        parameters: Any,
-        state: Any,
-        X: Any,
-        Y: Any,
-        weights: Any,
-        order: Any,
-        coefficients: Any,
-        keys: Any,
-    ) -> Any:
-        """See :class:`gpunet.core.reference.Program`."""
+    def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
+        """See :class:`gpunet.core.program.Program`."""
         layout, plan = self.layout, self.plan
-        rows, targets = rows_of(X), rows_of(Y)
-        weights = None if weights is None else np.ascontiguousarray(weights)
-        coefficients = np.ascontiguousarray(coefficients)
+        rows, targets, order = rows_of(inputs.X), rows_of(inputs.Y), inputs.order
+        weights = None if inputs.example_weights is None else np.ascontiguousarray(inputs.example_weights)
+        coefficients = np.ascontiguousarray(inputs.coefficients)
         offsets = common(rows)
-        panels, later = layout.pack_all(parameters, state)
+        panels, later = layout.pack_all(*state)
         second = layout.pack_second(later)
         copies = np.repeat(later[None], layout.threads, axis=0)
-        used = X.shape[1] if order is None else order.shape[0]
+        used = inputs.examples
         sums = np.zeros((steps_of(plan, used), 1))
         places = Places(
             slots=layout.slots,
@@ -139,4 +130,4 @@ class Blocks:
             sums,
         )
         layout.unpack_second(second, later)
-        return *layout.unpack_all(panels, later), losses_of(sums, plan, used)
+        return TrainState(*layout.unpack_all(panels, later)), losses_of(sums, plan, used)

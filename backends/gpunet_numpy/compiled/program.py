@@ -23,18 +23,18 @@ from gpunet_numpy.compiled.machine import LINE
 from gpunet_numpy.compiled.tiles import LANE
 
 
-def uncovered(plan: Plan) -> str | None:
+def unsupported_reason(plan: Plan) -> str | None:
     """Why no compiled program covers `plan`."""
     others = sorted(set(plan.activations) - ACTIVATION.keys())
     if others:
         return f"{others[0]} has no compiled form"
     if "softmax" in plan.activations[:-1]:
         return "softmax between layers couples neurons that threads share out"
-    if plan.activations[-1] == "softmax" and LOSSES[plan.loss].natural != "softmax":
+    if plan.activations[-1] == "softmax" and LOSSES[plan.loss].canonical != "softmax":
         return f"softmax with {plan.loss} has no compiled form"
     if plan.loss == "logistic" and plan.activations[-1] != "sigmoid":
         return f"{plan.activations[-1]} with logistic has no compiled form"
-    if plan.drops:
+    if plan.uses_dropout:
         return "dropout has no compiled form"
     if plan.optimizer.clip_norm is not None:
         return "clipping has no compiled form"

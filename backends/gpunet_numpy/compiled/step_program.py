@@ -7,15 +7,24 @@ from typing import Any
 import numpy as np
 
 from gpunet.core.plan import Plan
+from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_numpy.compiled.layout import Layout
-from gpunet_numpy.compiled.program import address, aligned, losses_of, rows_of, run_alone, steps_of, uncovered
+from gpunet_numpy.compiled.program import (
+    address,
+    aligned,
+    losses_of,
+    rows_of,
+    run_alone,
+    steps_of,
+    unsupported_reason,
+)
 from gpunet_numpy.compiled.rules import MOMENTUM, PLAIN, rule_of
 from gpunet_numpy.compiled.steps import run_steps
 
 WEIGHTS = 8192  # of the network at most, and of its first layer times the examples beyond the first
 
 
-class Steps:
+class Steps(Program):
     """See :mod:`gpunet_numpy.compiled.steps`.
 
     Parameters
@@ -25,8 +34,8 @@ class Steps:
 
     name = "compiled steps"
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self, plan: Plan, device: str = "cpu") -> None:
+        super().__init__(plan, device)
         self.layout = layout = Layout(plan, 1)
         n = [int(size) for size in layout.sizes]
         counts = [0, *(n[l] * (n[l - 1] + 1) for l in range(1, len(n)))]
@@ -35,8 +44,8 @@ class Steps:
         self.room = [aligned(2, plan.batch_size, size, dtype=layout.dtype) for size in n]
         self.at_A, self.at_D = (np.array([address(one[i]) for one in self.room]) for i in (0, 1))
 
-    @staticmethod
-    def uncovered(plan: Plan) -> str | None:
+    @classmethod
+    def unsupported_reason(cls, plan: Plan, device: str = "cpu") -> str | None:
         """Why `plan` is not for this program."""
         if rule_of(plan.optimizer)[0] not in (PLAIN, MOMENTUM):
             return "only plain descent and momentum go step by step"
@@ -44,26 +53,16 @@ class Steps:
         weights = sum(layer.inputs * layer.units for layer in plan.layers)
         if max(weights, first * (plan.batch_size - 1)) > WEIGHTS:
             return "its batches are matrix products"
-        return uncovered(plan)
+        return unsupported_reason(plan)
 
-    def __call__(
-        self,
-        parameters: Any,
-        state: Any,
-        X: Any,
-        Y: Any,
-        weights: Any,
-        order: Any,
-        coefficients: Any,
-        keys: Any,
-    ) -> Any:
-        """See :class:`gpunet.core.reference.Program`."""
+    def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
+        """See :class:`gpunet.core.program.Program`."""
         layout, plan = self.layout, self.plan
-        rows, targets = rows_of(X), rows_of(Y)
-        weights = None if weights is None else np.ascontiguousarray(weights)
-        coefficients = np.ascontiguousarray(coefficients)
-        theta = layout.in_a_row(parameters, state)
-        used = X.shape[1] if order is None else order.shape[0]
+        rows, targets, order = rows_of(inputs.X), rows_of(inputs.Y), inputs.order
+        weights = None if inputs.example_weights is None else np.ascontiguousarray(inputs.example_weights)
+        coefficients = np.ascontiguousarray(inputs.coefficients)
+        theta = layout.in_a_row(*state)
+        used = inputs.examples
         losses = np.zeros((steps_of(plan, used), 1))
         run_alone(
             run_steps,
@@ -82,4 +81,4 @@ class Steps:
             address(coefficients),
             losses,
         )
-        return *layout.out_of_a_row(theta), losses_of(losses, plan, used)
+        return TrainState(*layout.out_of_a_row(theta)), losses_of(losses, plan, used)

@@ -52,7 +52,7 @@ class ReadOnlyBackend(Backend):
     name = "readonly"
     install = "it is part of the tests"
 
-    def problem(self):
+    def unavailable_reason(self):
         return None
 
     def devices(self):

@@ -10,7 +10,7 @@ class StrictBackend(Backend):
     name = "strict"
     install = "pip install array-api-strict"
 
-    def problem(self):
+    def unavailable_reason(self):
         if importlib.util.find_spec("array_api_strict") is None:
             return "array-api-strict is not installed."
         return None

@@ -23,7 +23,7 @@ def network(backend, *layers, inputs=N, **more):
 
 
 def host(net):
-    fetch = net.home.backend.to_host
+    fetch = net.placement.backend.to_host
     return [np.array(fetch(p)) for pair in net.parameters for p in pair]
 
 
@@ -51,7 +51,7 @@ def test_shapes_and_kinds_of_everything(backend, data):
     assert (A.shape, A.dtype) == ((M, K), np.float32)
     np.testing.assert_allclose(A.sum(axis=1), 1, rtol=1e-5)
     assert measured["accuracy"] == pytest.approx(np.mean(A.argmax(axis=1) == y))
-    assert all(net.home.backend.owns(p) for pair in net.parameters for p in pair)
+    assert all(net.placement.backend.owns(p) for pair in net.parameters for p in pair)
 
 
 def test_history(backend, data):
@@ -205,10 +205,10 @@ def test_callers_arrays_are_never_changed(backend, data):
     before = X.copy(), y.copy()
     net = network(backend, standardizer=gn.Standardizer())
     net.fit(X, y, epochs=1, batch_size=None)
-    own = net.home.send(X)
+    own = net.placement.to_device(X)
     net.predict(own)
-    net.evaluate(own, net.home.send(y))
-    assert np.array_equal(net.home.backend.to_host(own), X)
+    net.evaluate(own, net.placement.to_device(y))
+    assert np.array_equal(net.placement.backend.to_host(own), X)
     assert np.array_equal(before[0], X)
     assert np.array_equal(before[1], y)
 
@@ -382,7 +382,7 @@ def test_copies_and_pickles_are_whole_and_apart(backend, data):
         twins.append(copy.deepcopy(net))
     before = host(net)
     for twin in twins:
-        assert twin.home.backend is net.home.backend
+        assert twin.placement.backend is net.placement.backend
         assert same(net, twin)
         twin.fit(X, y, optimizer=gn.Adam(0.01), epochs=1, batch_size=None)
     assert all(np.array_equal(a, b) for a, b in zip(before, host(net), strict=True))

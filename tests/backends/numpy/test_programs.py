@@ -121,7 +121,7 @@ def compiled():
 def test_blocks_in_plain_numpy(network, descent, batch_size):
     for weighted in (False, True):
         plan = plan_of(network, DESCENTS[descent], batch_size, weighted=weighted)
-        assert PlainBlocks.uncovered(plan) is None
+        assert PlainBlocks.unsupported_reason(plan) is None
         check(PlainBlocks, plan)
 
 
@@ -167,7 +167,7 @@ def test_compiled_blocks(network, descent, batch_size, dtype, monkeypatch, with_
     _, block_program = on_threads(monkeypatch, 2)
     for weighted, data in ((False, DENSE), (True, DENSE), (True, ZEROS), (True, STANDARDISED)):
         plan = plan_of(network, DESCENTS[descent], batch_size, dtype, weighted)
-        assert block_program.Blocks.uncovered(plan) is None
+        assert block_program.Blocks.unsupported_reason(plan) is None
         check(block_program.Blocks, plan, data=data)
         check(block_program.Blocks, plan, shuffled=False, data=data)
 
@@ -301,7 +301,7 @@ def test_without_numba_plain_programs_run(monkeypatch):
     assert gn.get_backend("numpy").compile(plan, "cpu").name == "numpy blocks"
     many = Plan(layers, "cross_entropy", DESCENTS["plain"], 60_000, 128)
     assert gn.get_backend("numpy").compile(many, "cpu") is None
-    assert "numba is not installed" in gn.get_backend("numpy").uncovered(many)
+    assert "numba is not installed" in gn.get_backend("numpy").unsupported_reason(many)
 
 
 def test_non_finite_numbers_come_through(with_numba):

@@ -209,7 +209,7 @@ def test_weights_are_never_changed_in_place(backend, rng):
     """The arrays handed to the reference hold the same numbers afterwards."""
     device = backend.devices()[0]
 
-    def send(array):
+    def to_device(array):
         return backend.from_host(array, device)
 
     plan = checks.small_plan(ROOM, gn.GradientDescent(0.1, momentum=0.9, weight_decay=0.1))

@@ -13,9 +13,9 @@ PROGRAMS = ("Singles", "Resident", "Blocks", "Batches")
 
 @pytest.fixture(scope="module")
 def cupy():
-    backend = gn.backend._load("cupy")
-    if backend.problem():
-        pytest.skip(f"no GPU: {backend.problem()}")
+    backend = gn.devices.registry.load_backend("cupy")
+    if backend.unavailable_reason():
+        pytest.skip(f"no GPU: {backend.unavailable_reason()}")
     import cupy
 
     return cupy
@@ -31,7 +31,7 @@ def program_of(name, plan):
         "Blocks": blocks_program.Blocks,
         "Batches": batches_program.Batches,
     }[name]
-    return None if found.uncovered(plan) else found(plan)
+    return None if found.unsupported_reason(plan) else found(plan)
 
 
 def on_device(cupy, value):

@@ -20,7 +20,7 @@ def network(backend, output="softmax", units=K, **more):
 
 
 def host(net):
-    fetch = net.home.backend.to_host
+    fetch = net.placement.backend.to_host
     return [np.array(fetch(p)) for pair in net.parameters for p in pair]
 
 
@@ -219,7 +219,7 @@ def test_real_targets_of_the_wrong_width(backend):
 
 def test_arrays_in_the_backends_own_library_get_the_same_answers(backend):
     net = network(backend)
-    send = net.home.send
+    send = net.placement.to_device
     refused(net, lambda: net.fit(send(spoiled(NAN)), send(Y)), ValueError, "row 4")
     refused(net, lambda: net.predict(send(X.T.copy())), ValueError, "X.T")
     refused(net, lambda: net.predict(send(X.astype("complex64"))), TypeError, "complex")
@@ -229,10 +229,10 @@ def test_arrays_in_the_backends_own_library_get_the_same_answers(backend):
 
 def test_mixed_libraries(backend):
     net = network(backend)
-    mine, other = net.home.send(X), "readonly" if backend.name == "numpy" else "numpy"
+    mine, other = net.placement.to_device(X), "readonly" if backend.name == "numpy" else "numpy"
     foreign = gn.get_backend(other).from_host(Y, "cpu")
     refused(net, lambda: net.fit(mine, foreign), ValueError, f"X in {backend.name}", f"y in {other}")
-    refused(net, lambda: net.evaluate(foreign, net.home.send(Y)), ValueError, f"X in {other}", "one library")
+    refused(net, lambda: net.evaluate(foreign, net.placement.to_device(Y)), ValueError, f"X in {other}", "one library")
     refused(
         net,
         lambda: net.fit(foreign, foreign, validation_data=(mine, foreign)),

@@ -43,7 +43,7 @@ def outputs_of(room, loss):
     return sorted(room.losses.LOSSES[loss].outputs or room.activations.ACTIVATIONS)
 
 
-def problem(room, sizes, activations, loss, m=4, seed=0):
+def unavailable_reason(room, sizes, activations, loss, m=4, seed=0):
     """Random float64 parameters, and m examples that lie away from every kink."""
     rng = np.random.default_rng(seed)
     parameters = [
@@ -222,13 +222,13 @@ def check_one_layer(room):
 def check_natural_pairs(room):
     """The short way from Z and the general rule through ∂L/∂A agree (C9)."""
     for loss, one in room.losses.LOSSES.items():
-        if one.natural is None:
+        if one.canonical is None:
             continue
-        parameters, X, Y = problem(room, (2, 3), (one.natural,), loss, m=5)
-        A, caches = room.propagation.forward(np, (one.natural,), parameters, X)
+        parameters, X, Y = problem(room, (2, 3), (one.canonical,), loss, m=5)
+        A, caches = room.propagation.forward(np, (one.canonical,), parameters, X)
         Z = caches[0].Z
-        short = room.losses.output_delta(np, one, one.natural, Z, A, Y, None)
-        backward = room.activations.ACTIVATIONS[one.natural].backward
+        short = room.losses.output_delta(np, one, one.canonical, Z, A, Y, None)
+        backward = room.activations.ACTIVATIONS[one.canonical].backward
         assert_allclose(short, backward(np, one.gradient(np, A, Y) / 5, Z, A), rtol=1e-9, atol=1e-15)
         assert_allclose(
             np.sum(one.value_from_Z(np, Z, Y), axis=0), np.sum(one.value(np, A, Y), axis=0), rtol=1e-9

@@ -36,14 +36,14 @@ SHALLOW = [name for name in NETWORKS if len(NETWORKS[name]) < 5 and name != "wid
 def blocks(plan):
     from gpunet_cupy.blocks_program import Blocks
 
-    assert Blocks.uncovered(plan) is None
+    assert Blocks.unsupported_reason(plan) is None
     return Blocks(plan)
 
 
 def batches(plan):
     from gpunet_cupy.batches_program import Batches
 
-    assert Batches.uncovered(plan) is None
+    assert Batches.unsupported_reason(plan) is None
     return Batches(plan)
 
 
@@ -80,14 +80,14 @@ def test_blocks_shrink_to_the_shared_memory_there_is(fake, monkeypatch):
 def resident(plan):
     from gpunet_cupy.resident_program import Resident
 
-    assert Resident.uncovered(plan) is None
+    assert Resident.unsupported_reason(plan) is None
     return Resident(plan)
 
 
 def singles(plan):
     from gpunet_cupy.singles_program import Singles
 
-    assert Singles.uncovered(plan) is None
+    assert Singles.unsupported_reason(plan) is None
     return Singles(plan)
 
 
@@ -151,7 +151,7 @@ def test_too_large_for_shared_memory(fake):
     from gpunet_cupy.resident_program import Resident
 
     plan = plan_of("wide", OTHERS["adam"], 32, inputs=5000)
-    assert Resident.uncovered(plan) == "the weights do not fit into shared memory"
+    assert Resident.unsupported_reason(plan) == "the weights do not fit into shared memory"
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -248,13 +248,13 @@ def test_the_kernels_of_a_device_run_there(fake):
 
 
 def test_they_say_what_they_cover(fake):
-    backend = gn.backend._load("cupy")
+    backend = gn.devices.registry.load_backend("cupy")
 
     def chosen(network="sigmoid-softmax", optimizer=DESCENTS["plain"], batch_size=1):
         plan = plan_of(network, optimizer, batch_size, examples=2000)
         program = backend.compile(plan, "cuda:0")
-        assert (program is None) == (backend.uncovered(plan) is not None)
-        return backend.uncovered(plan) if program is None else program.name
+        assert (program is None) == (backend.unsupported_reason(plan) is not None)
+        return backend.unsupported_reason(plan) if program is None else program.name
 
     assert chosen() == "cupy singles"
     assert chosen(optimizer=DESCENTS["momentum"]) == "cupy blocks"
@@ -275,7 +275,7 @@ def test_they_say_what_they_cover(fake):
 
 
 def test_versions_are_said(fake):
-    assert gn.backend._load("cupy").details() == ["CuPy 14, CUDA runtime 13000"]
+    assert gn.devices.registry.load_backend("cupy").details() == ["CuPy 14, CUDA runtime 13000"]
 
 
 @pytest.mark.parametrize(
@@ -287,5 +287,5 @@ def test_versions_are_said(fake):
     ],
 )
 def test_errors_that_mean_out_of_memory(error):
-    backend = gn.backend._load("cupy")
+    backend = gn.devices.registry.load_backend("cupy")
     assert backend.out_of_memory(error) and not backend.out_of_memory(ValueError("no"))

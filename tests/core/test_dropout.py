@@ -10,7 +10,7 @@ from gpunet.core.dropout import keep_mask
 
 
 def mask_of(backend, key, shape, rate, dtype="float64"):
-    def send(a):
+    def to_device(a):
         return backend.from_host(a, backend.devices()[0])
 
     # As in a run: a key is an entry of an array.

@@ -62,7 +62,7 @@ def test_with_example_weights_and_dropout(backend, activations, loss):
     args = (activations, loss)
     J, true = checks.numerical_gradients(ROOM, *args, parameters, X, Y, weights, masks)
 
-    def send(array):
+    def to_device(array):
         return backend.from_host(array, backend.devices()[0])
 
     found_J, found = gpunet.core.propagation.cost_and_gradients(

@@ -105,7 +105,7 @@ def test_a_strangers_backend(tmp_path):
     stranger(tmp_path, "theirs", "theirs_gpunet", BACKEND.format(name="theirs", more=""))
     program = (
         "import gpunet as gn\n"
-        "print([i for i in gn.backend._places() if i == 'theirs'])\n"
+        "print([i for i in gn.devices.registry._places() if i == 'theirs'])\n"
         "net = gn.Network([gn.Dense(2, 'softmax')], backend='theirs', seed=0)\n"
         "print(net.fit([[0., 1.], [1., 0.]], [0, 1], batch_size=None, epochs=1).backend)"
     )
@@ -130,7 +130,7 @@ BROKEN = {
     "number": ("backend = 3", "must name an instance of gpunet.Backend, it is a int"),
     "empty": ("other = 3", "has no attribute 'backend'"),
     "driverless": (
-        BACKEND.format(name="driverless", more="def problem(self): raise OSError('no driver')"),
+        BACKEND.format(name="driverless", more="def unavailable_reason(self): raise OSError('no driver')"),
         "no driver",
     ),
     "asleep": (
@@ -194,12 +194,12 @@ def test_auto_follows_the_data(backend, no_gpu):
     net, device = network(), backend.devices()[0]
     mine = backend.from_host(X, device), backend.from_host(Y, device)
     assert fit(net, *mine).backend == backend.name
-    assert net.home == (backend, device)
+    assert net.placement == (backend, device)
     assert all(backend.owns(p) for pair in net.parameters for p in pair)
     # Trained, it stays where it is for everything but training …
     before = net.predict(X)
     assert type(before) is np.ndarray
-    assert net.home.backend is backend
+    assert net.placement.backend is backend
     # … and goes on wherever the next training data are, weights and state along.
     assert fit(net, X, Y).backend == "numpy"
     assert fit(net, *mine).backend == backend.name
@@ -226,7 +226,7 @@ def test_auto_takes_the_gpu_for_numpy_arrays_if_there_is_one(monkeypatch):
 def test_the_environment_overrides_auto_and_an_argument_overrides_both(backend, monkeypatch):
     monkeypatch.setenv("GPUNET_BACKEND", backend.name)
     assert gn.get_backend().name == backend.name
-    assert network().home.backend is backend
+    assert network().placement.backend is backend
     readonly = gn.get_backend("readonly")
     theirs = readonly.from_host(X, "cpu"), readonly.from_host(Y, "cpu")
     assert fit(network(), *theirs).backend == backend.name  # over the data's library, too
@@ -235,7 +235,7 @@ def test_the_environment_overrides_auto_and_an_argument_overrides_both(backend, 
 
 def test_the_environment_may_name_a_device(monkeypatch):
     monkeypatch.setenv("GPUNET_BACKEND", "readonly:cpu")
-    assert network().home == (gn.get_backend("readonly"), "cpu")
+    assert network().placement == (gn.get_backend("readonly"), "cpu")
     monkeypatch.setenv("GPUNET_BACKEND", "readonly:3")
     with pytest.raises(ValueError, match="no device '3'"):
         fit(network(), X, Y)
@@ -270,7 +270,7 @@ def test_what_goes_in_comes_out(backend, lives_on):
     np.testing.assert_allclose(backend.to_host(A), host.predict(X), rtol=1e-6)
     assert host.evaluate(mine, backend.from_host(Y, device)) == pytest.approx(host.evaluate(X, Y))
     fit(host, mine, backend.from_host(Y, device))  # any library into a network that was told its own
-    assert host.home.backend.name == lives_on
+    assert host.placement.backend.name == lives_on
     listed = host.predict(X.tolist())
     assert type(listed) is np.ndarray
 

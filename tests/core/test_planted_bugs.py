@@ -98,7 +98,7 @@ BUGS = {
     "δ = Y − A": ("losses", "delta = A - Y\n", "delta = Y - A\n"),
     "every output taken for a natural one": (
         "losses",
-        "    if activation == loss.natural:\n        delta",
+        "    if activation == loss.canonical:\n        delta",
         "    if True:\n        delta",
     ),
     "mean over outputs": ("losses", "return xp.sum(L) / Y.shape[1]", "return xp.mean(L)"),

@@ -59,14 +59,14 @@ def test_natural_pairs_are_exact_at_the_extremes():
         assert_allclose(output_delta(np, LOSSES[loss], output, Z, A, Y, None), A - Y)
 
 
-@pytest.mark.parametrize("loss", [name for name, loss in LOSSES.items() if loss.natural])
+@pytest.mark.parametrize("loss", [name for name, loss in LOSSES.items() if loss.canonical])
 def test_natural_pair_is_the_general_rule(rng, loss):
     one = LOSSES[loss]
-    parameters, X, Y = checks.problem(ROOM, (3, 4), (one.natural,), loss, m=6)
-    A, caches = ROOM.propagation.forward(np, (one.natural,), parameters, X)
+    parameters, X, Y = checks.problem(ROOM, (3, 4), (one.canonical,), loss, m=6)
+    A, caches = ROOM.propagation.forward(np, (one.canonical,), parameters, X)
     Z, w = caches[0].Z, rng.uniform(0.5, 2.0, (1, 6))
-    general = ACTIVATIONS[one.natural].backward(np, one.gradient(np, A, Y) * w / 6, Z, A)
-    assert_allclose(output_delta(np, one, one.natural, Z, A, Y, w), general, rtol=1e-9, atol=1e-14)
+    general = ACTIVATIONS[one.canonical].backward(np, one.gradient(np, A, Y) * w / 6, Z, A)
+    assert_allclose(output_delta(np, one, one.canonical, Z, A, Y, w), general, rtol=1e-9, atol=1e-14)
     assert_allclose(one.value_from_Z(np, Z, Y).sum(), one.value(np, A, Y).sum(), rtol=1e-12)
 
 

@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import gpunet as gn
-from gpunet.files.network_file import write_atomically
+from gpunet.files.atomic import write_atomically
 
 M, N, K = 8, 3, 2
 
@@ -54,7 +54,7 @@ def saved(net, tmp_path):
 
 def same(net, other):
     return all(
-        np.array_equal(net.home.backend.to_host(a), other.home.backend.to_host(b))
+        np.array_equal(net.placement.backend.to_host(a), other.placement.backend.to_host(b))
         for pair, twin in zip(net.parameters, other.parameters, strict=True)
         for a, b in zip(pair, twin, strict=True)
     )
@@ -69,7 +69,7 @@ def test_from_every_backend_to_every_other(backend, tmp_path, dtype):
         if not info.usable:
             continue
         other = gn.load(tmp_path / "net", backend=info.name)
-        assert other.home.backend.name == info.name
+        assert other.placement.backend.name == info.name
         assert same(net, other)
         np.testing.assert_allclose(other.predict(X), net.predict(X), rtol=1e-5)
 
@@ -269,7 +269,7 @@ def test_killed_in_the_middle_of_saving(tmp_path):
     """Whenever the process dies, the file is one whole version."""
     path = tmp_path / "file"
     program = (
-        "import sys; from pathlib import Path; from gpunet.files.network_file import write_atomically as w\n"
+        "import sys; from pathlib import Path; from gpunet.files.atomic import write_atomically as w\n"
         "print('ready', flush=True)\n"
         "while True:\n"
         "    for c in b'ab': w(Path(sys.argv[1]), bytes([c]) * 3_000_000)\n"

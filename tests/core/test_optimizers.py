@@ -24,7 +24,7 @@ RULES = [
 def test_ten_steps_as_published(backend, optimizer, true):
     xp = backend.namespace()
 
-    def send(values):
+    def to_device(values):
         return backend.from_host(np.asarray(values, dtype="float64"), backend.devices()[0])
 
     theta, slots = send([[0.7]]), (send([[0.0]]),) * optimizer.slots

@@ -20,7 +20,7 @@ def network(name, **more):
 
 
 def host(net):
-    return [np.array(net.home.backend.to_host(p)) for pair in net.parameters for p in pair]
+    return [np.array(net.placement.backend.to_host(p)) for pair in net.parameters for p in pair]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def network(name="numpy", **more):
 
 
 def host(net):
-    return [np.array(net.home.backend.to_host(p)) for pair in net.parameters for p in pair]
+    return [np.array(net.placement.backend.to_host(p)) for pair in net.parameters for p in pair]
 
 
 def same(first, second):

@@ -1,0 +1,119 @@
+"""What a training program is: one epoch of a plan, as one call.
+
+The :class:`~gpunet.core.reference.Reference` defines what a program computes. A backend may have faster ones for
+the plans that it supports: a scan, a kernel, a loop of BLAS calls.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from gpunet.core.plan import Plan
+
+Array = Any
+Parameters = Sequence[tuple[Array, Array]]
+Slots = Sequence[tuple[tuple[Array, ...], tuple[Array, ...]]]
+
+
+class TrainState(NamedTuple):
+    """What training changes. Arrays are never written to: a program returns new ones.
+
+    Attributes
+    ----------
+    parameters : sequence of ``(W, b)``
+        One pair per layer, ``W (n[l], n[l−1])`` and ``b (n[l], 1)``.
+    slots : sequence of ``(slots of W, slots of b)``
+        The optimizer's arrays for each of them, shaped alike.
+    """
+
+    parameters: Parameters
+    slots: Slots
+
+
+class EpochInputs(NamedTuple):
+    """What one epoch, or a part of one, reads.
+
+    Attributes
+    ----------
+    X : array, ``(n[0], m)``
+        The training set, columns as examples; a transposed view of rows in memory.
+    Y : array, ``(n[L], m)``
+        Targets, likewise.
+    example_weights : array ``(1, m)`` or None
+        Weight of each example's loss; None for 1.
+    order : int32 array or None
+        Columns of X in the order of their use; None for as they stand. Shorter than m for a part of an epoch.
+    coefficients : array, ``(steps, k)``
+        The optimizer's coefficients for each step.
+    dropout_keys : int32 array ``(steps, L)`` or None
+        Keys of the dropout masks; None without dropout.
+    """
+
+    X: Array
+    Y: Array
+    example_weights: Array | None
+    order: Array | None
+    coefficients: Array
+    dropout_keys: Array | None
+
+    @property
+    def examples(self) -> int:
+        """How many examples are used."""
+        return int(self.X.shape[1] if self.order is None else self.order.shape[0])
+
+
+class Program(ABC):
+    """A program for one plan on one device.
+
+    Parameters
+    ----------
+    plan : Plan
+    device : str
+        As :meth:`gpunet.Backend.devices` names it.
+
+    Attributes
+    ----------
+    name : str
+        What ``history.program`` says.
+    """
+
+    name: str
+
+    def __init__(self, plan: Plan, device: str = "cpu") -> None:
+        self.plan = plan
+        self.device = device
+
+    @classmethod
+    def unsupported_reason(cls, plan: Plan, device: str = "cpu") -> str | None:
+        """Why this program can't run `plan` on `device`; None if it can."""
+        return None
+
+    @abstractmethod
+    def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Array]:
+        """Run the epoch.
+
+        Returns
+        -------
+        state : TrainState
+            A new one; the one passed in is not changed.
+        losses : array, ``(steps,)``
+            J of each batch before its update.
+        """
+
+
+def first_supported(
+    programs: Sequence[type[Program]], plan: Plan, device: str
+) -> tuple[type[Program] | None, str]:
+    """The first of `programs` that supports a plan, or None and why none does."""
+    reasons = []
+    for program in programs:
+        reason = program.unsupported_reason(plan, device)
+        if reason is None:
+            return program, SUPPORTED
+        reasons.append(f"{program.name}: {reason}")
+    return None, "; ".join(reasons)
+
+
+SUPPORTED = "it supports this plan"

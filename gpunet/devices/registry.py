@@ -1,0 +1,162 @@
+"""Finding backends: the built-in ones, and those that other packages add.
+
+Backends are found through the entry-point group ``gpunet.backends``; a package adds one by naming a module-level
+:class:`Backend` there.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from gpunet.core.checks import known_name
+from gpunet.devices.backend import Backend
+from gpunet.errors import BackendUnavailable
+
+# For a checkout that is not installed; also the names that nobody else can take.
+BUILT_IN = {
+    "numpy": "gpunet_numpy:backend",
+    "cupy": "gpunet_cupy:backend",
+    "torch": "gpunet_torch:backend",
+    "jax": "gpunet_jax:backend",
+}
+
+
+@dataclass(frozen=True)
+class BackendInfo:
+    """One row of :func:`list_backends`.
+
+    Attributes
+    ----------
+    name : str
+    usable : bool
+    devices : tuple of str
+    reason : str
+        Why it isn't usable and what to install; empty if it is.
+    """
+
+    name: str
+    usable: bool
+    devices: tuple[str, ...]
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {', '.join(self.devices) if self.usable else self.reason}"
+
+
+@functools.cache
+def entry_points_by_name() -> dict[str, str]:
+    """Backend name to ``module:attribute``. A built-in name always means the built-in backend."""
+    from importlib.metadata import entry_points  # takes longer to import than all of this package
+
+    found = {point.name: point.value for point in entry_points(group="gpunet.backends")}
+    return {**BUILT_IN, **{name: found[name] for name in sorted(found.keys() - BUILT_IN.keys())}}
+
+
+@functools.cache
+def load_backend(name: str) -> Backend:
+    """The backend called `name`, whether it can be used here or not."""
+    module, _, attribute = entry_points_by_name()[name].partition(":")
+    backend = getattr(importlib.import_module(module), attribute or "backend")
+    if not isinstance(backend, Backend):
+        raise BackendUnavailable(
+            f"the entry point of backend {name!r} ({entry_points_by_name()[name]}) must name an instance of "
+            f"gpunet.Backend, it is a {type(backend).__name__}"
+        )
+    return backend
+
+
+def unavailable_reason(name: str) -> str | None:
+    """Why the backend can't be used here, and what to install; None if it can."""
+    try:
+        backend = load_backend(name)
+        reason = backend.unavailable_reason()
+    except BackendUnavailable as error:
+        return str(error)
+    except Exception as error:  # somebody else's broken package must not hide the others
+        return f"{entry_points_by_name()[name]} is broken: {type(error).__name__}: {error}"
+    return None if reason is None else f"{reason} To install it: {backend.install}"
+
+
+def backend_from_env() -> str | None:
+    """The backend that ``GPUNET_BACKEND`` puts in the place of "auto", if any."""
+    name = os.environ.get("GPUNET_BACKEND") or "auto"
+    return None if name == "auto" else name
+
+
+def get_backend(name: str = "auto") -> Backend:
+    """The backend called `name`.
+
+    Parameters
+    ----------
+    name : str
+        ``"auto"`` takes ``GPUNET_BACKEND`` if set, else CuPy if a CUDA device answers, else NumPy. A device may
+        follow the name, as in ``"cupy:1"``; it is not looked at here.
+
+    Raises
+    ------
+    ValueError
+        If no such backend is known.
+    BackendUnavailable
+        If it can't be used here, with the command that installs it.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"backend must be a name such as 'numpy', got {name!r}")
+    source = "backend"
+    if name == "auto":
+        name, source = backend_from_env() or "auto", "GPUNET_BACKEND"
+    if name == "auto":
+        return load_backend("numpy" if unavailable_reason("cupy") else "cupy")
+    auto = [] if ":" in name else ["auto"]
+    name = known_name(source, name.partition(":")[0], [*entry_points_by_name(), *auto])
+    reason = unavailable_reason(name)
+    if reason is not None:
+        raise BackendUnavailable(f"{source} {name!r} can't be used here: {reason}")
+    return load_backend(name)
+
+
+def list_backends() -> list[BackendInfo]:
+    """Every known backend: whether it is usable, its devices, or why not and what to install."""
+    rows = []
+    for name in entry_points_by_name():
+        reason = unavailable_reason(name)
+        devices: tuple[str, ...] = ()
+        if reason is None:
+            try:
+                devices = tuple(load_backend(name).devices())
+            except Exception as error:
+                reason = f"its devices do not answer: {type(error).__name__}: {error}"
+        rows.append(BackendInfo(name, reason is None, devices, reason or ""))
+    return rows
+
+
+def find_device(backend: Backend, name: str) -> str:
+    """The device that a backend name such as ``"cupy:1"`` or ``"torch:cuda:0"`` asks for.
+
+    Raises
+    ------
+    ValueError
+        If that device doesn't answer.
+    """
+    devices = backend.devices()
+    wanted = name.partition(":")[2]
+    if not wanted:
+        return devices[0]
+    for device in devices:
+        if wanted == device or device.endswith(f":{wanted}") or device.partition(":")[0] == wanted:
+            return device
+    raise ValueError(f"backend {backend.name!r} has no device {wanted!r} here; it has {', '.join(devices)}")
+
+
+def backend_of(array: Any) -> Backend | None:
+    """The usable backend whose library `array` is of; None for lists and anything else."""
+    for name in entry_points_by_name():
+        try:
+            if load_backend(name).owns(array):
+                return load_backend(name)
+        except Exception:  # broken: list_backends says so
+            continue
+    return None
