@@ -109,24 +109,11 @@ class Blocks(Program):
     ) -> tuple[Any, Any]:
         """Step the layers after the first, given its cache; returns J and ``δ[1]``."""
         plan, xp = self.plan, self.xp
-        A, caches = forward(xp, plan.activations[1:], parameters[1:], first.A)
-        output = (xp, LOSSES[plan.loss], plan.activations[-1], [first, *caches][-1].Z, A, Y, weights)
+        A, later = forward(xp, plan.activations[1:], parameters[1:], first.A)
+        caches = [first, *later]
+        output = (xp, LOSSES[plan.loss], plan.activations[-1], caches[-1].Z, A, Y, weights)
         J, delta = cost(*output), output_delta(*output)
-        if not caches:
-            return J, delta
-        gradients, delta = self._back(parameters, [first, *caches], delta)
+        gradients, delta = backward(xp, plan.activations, parameters, caches, delta, skip=1)
         new, kept = update_all(xp, plan.optimizer, parameters[1:], gradients, state[1:], c)
         parameters[1:], state[1:] = new, kept
         return J, delta
-
-    def _back(self, parameters: Any, caches: Any, delta: Any) -> tuple[Any, Any]:
-        """Gradients of the later layers, and ``δ[1] = (W[2]ᵀ δ[2]) ∘ g′(Z[1])``."""
-        plan, xp = self.plan, self.xp
-        gradients = []
-        for l in range(len(parameters) - 1, 0, -1):
-            names, layer = plan.activations[l : l + 1], parameters[l : l + 1]
-            gradients += backward(xp, names, layer, caches[l : l + 1], delta)
-            dA = parameters[l][0].T @ delta
-            _, Z, A = caches[l - 1]
-            delta = ACTIVATIONS[plan.activations[l - 1]].backward(xp, dA, Z, A)
-        return gradients[::-1], delta

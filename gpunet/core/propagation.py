@@ -66,7 +66,9 @@ def backward(
     caches: Sequence[Cache],
     delta: Array,
     masks: Sequence[Array | None] | None = None,
-) -> list[tuple[Array, Array]]:
+    *,
+    skip: int = 0,
+) -> tuple[list[tuple[Array, Array]], Array]:
     """The gradients of J from ``δ[L] = ∂J/∂Z[L]`` and the cache (C9).
 
     ``∂J/∂W[l] = δ[l] A[l−1]ᵀ``, ``∂J/∂b[l] = Σ_i δ[l](i)``, ``δ[l] = (W[l+1]ᵀ δ[l+1]) ∘ g′(Z[l])``. No product
@@ -79,21 +81,26 @@ def backward(
     caches : sequence of Cache
         What :func:`forward` returned.
     delta : array, ``(n[L], m)``
+    skip : int
+        The first `skip` layers get no gradients.
 
     Returns
     -------
-    list of ``(dW, db)``, one a layer, shaped as ``(W, b)``
+    gradients : list of ``(dW, db)``, one per layer that is not skipped, shaped as ``(W, b)``
+    delta : array
+        ``δ[l]`` of the last layer that is skipped; of the first layer if none is.
     """
     gradients: list[tuple[Array, Array]] = []
     for l in range(len(parameters) - 1, -1, -1):
-        gradients.append((delta @ caches[l].inputs.T, xp.sum(delta, axis=1, keepdims=True)))
-        if l > 0:
+        if l >= skip:
+            gradients.append((delta @ caches[l].inputs.T, xp.sum(delta, axis=1, keepdims=True)))
+        if l > max(skip - 1, 0):
             dA = parameters[l][0].T @ delta
             if masks is not None and masks[l] is not None:
                 dA = dA * masks[l]
             _, Z, A = caches[l - 1]
             delta = ACTIVATIONS[activations[l - 1]].backward(xp, dA, Z, A)
-    return gradients[::-1]
+    return gradients[::-1], delta
 
 
 def cost_and_gradients(
@@ -119,4 +126,5 @@ def cost_and_gradients(
     A, caches = forward(xp, activations, parameters, X, masks)
     output = (xp, LOSSES[loss], activations[-1], caches[-1].Z, A, Y, weights)
     J = cost(*output)
-    return J, backward(xp, activations, parameters, caches, output_delta(*output), masks)
+    gradients, _ = backward(xp, activations, parameters, caches, output_delta(*output), masks)
+    return J, gradients
