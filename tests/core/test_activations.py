@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-import math_checks as checks
+import core_checks as checks
 from gpunet.core.activations import ACTIVATIONS
 
 Z = np.array([[-30.0, -4.0, -0.7, -1e-3, 0.0], [1e-3, 0.4, 1.0, 5.0, 30.0], [2.0, -1.0, 0.5, -0.5, 3.0]])

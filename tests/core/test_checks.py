@@ -2,7 +2,7 @@
 
 import pytest
 
-import math_checks as checks
+import core_checks as checks
 
 
 @pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.__name__)

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import gpunet as gn
-import math_checks as checks
+import core_checks as checks
 from gpunet.core.dropout import keep_mask
 
 
@@ -14,8 +14,8 @@ def mask_of(backend, key, shape, rate, dtype="float64"):
         return backend.from_host(a, backend.devices()[0])
 
     # As in a run: a key is an entry of an array.
-    keys = send(np.array([key, 0], dtype="int32"))
-    mask = keep_mask(backend.namespace(), keys[0], shape, rate, like=send(np.zeros(1, dtype)))
+    keys = to_device(np.array([key, 0], dtype="int32"))
+    mask = keep_mask(backend.namespace(), keys[0], shape, rate, like=to_device(np.zeros(1, dtype)))
     return backend.to_host(mask)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import gpunet
 import gpunet as gn
-import math_checks as checks
+import core_checks as checks
 
 ROOM = checks.room_of("gpunet")
 HIDDEN = sorted(ROOM.activations.ACTIVATIONS)
@@ -68,9 +68,9 @@ def test_with_example_weights_and_dropout(backend, activations, loss):
     found_J, found = gpunet.core.propagation.cost_and_gradients(
         backend.namespace(),
         *args,
-        [(send(W), send(b)) for W, b in parameters],
-        *(send(a) for a in (X, Y, weights)),
-        [send(mask) for mask in masks],
+        [(to_device(W), to_device(b)) for W, b in parameters],
+        *(to_device(a) for a in (X, Y, weights)),
+        [to_device(mask) for mask in masks],
     )
     found = [tuple(backend.to_host(g) for g in pair) for pair in found]
     assert float(found_J) == pytest.approx(J, rel=1e-12)

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import gpunet as gn
-import math_checks as checks
+import core_checks as checks
 from gpunet.core.activations import ACTIVATIONS
 from gpunet.core.initializers import INITIALIZERS
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-import math_checks as checks
+import core_checks as checks
 from gpunet.core.activations import ACTIVATIONS
 from gpunet.core.losses import LOSSES, cost, output_delta
 

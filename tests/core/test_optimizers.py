@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import gpunet as gn
-import math_checks as checks
+import core_checks as checks
 from gpunet.core.optimizers import OPTIMIZERS, clip, update_all
 
 ROOM = checks.room_of("gpunet")
@@ -27,10 +27,10 @@ def test_ten_steps_as_published(backend, optimizer, true):
     def to_device(values):
         return backend.from_host(np.asarray(values, dtype="float64"), backend.devices()[0])
 
-    theta, slots = send([[0.7]]), (send([[0.0]]),) * optimizer.slots
+    theta, slots = to_device([[0.7]]), (to_device([[0.0]]),) * optimizer.slots
     for t, g in enumerate(checks.GRADIENTS):
-        c = send(optimizer.coefficients(t, 10, t))
-        theta, slots = optimizer.update(xp, theta, send([[g]]), slots, c)
+        c = to_device(optimizer.coefficients(t, 10, t))
+        theta, slots = optimizer.update(xp, theta, to_device([[g]]), slots, c)
         assert len(slots) == optimizer.slots
         assert float(theta[0, 0]) == pytest.approx(true[t], rel=1e-12)
 

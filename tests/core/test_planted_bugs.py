@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 import gpunet
-import math_checks as checks
+import core_checks as checks
 
 SOURCE = Path(gpunet.__file__).parent
-COPIED = (*checks.MODULES, "checks")
+COPIED = [*checks.MODULES.values(), "core.checks"]
 
 # What went wrong: (module, old text, new text, old text, new text, …)
 BUGS = {
@@ -142,11 +142,11 @@ BUGS = {
     "dropout not rescaled": ("dropout", ", (n, m)) / (1.0 - rate)", ", (n, m))"),
     "dropout keeps what it should drop": ("dropout", ">= round(rate", "< round(rate"),
     "dropout forgets its key": ("dropout", "* GOLDEN + key", "* GOLDEN"),
-    "mask on the wrong layer": ("descent", "enumerate(plan.layers)", "enumerate(plan.layers[::-1])"),
+    "mask on the wrong layer": ("reference", "enumerate(plan.layers)", "enumerate(plan.layers[::-1])"),
     "the same mask in every step": (
-        "descent",
-        "else keys[t, :]",
-        "else keys[0, :]",
+        "reference",
+        "inputs.dropout_keys[t, :]",
+        "inputs.dropout_keys[0, :]",
     ),
     # Update rules.
     "uphill": ("optimizers", "theta - c[0] * gradient, ()", "theta + c[0] * gradient, ()"),
@@ -243,35 +243,34 @@ BUGS = {
         "for i in range(0, m - self.batch_size + 1, self.batch_size)]",
     ),
     "the last batch counts as a full one": (
-        "descent",
-        "update_all(xp, plan.optimizer, parameters, gradients,",
-        "update_all(xp, plan.optimizer, parameters, "
-        "[(W * (X.shape[1] / plan.batch_size), b * (X.shape[1] / plan.batch_size)) for W, b in gradients],",
+        "reference",
+        "state.parameters, gradients, state.slots,",
+        "state.parameters, "
+        "[(W * (X.shape[1] / plan.batch_size), b * (X.shape[1] / plan.batch_size)) for W, b in gradients], "
+        "state.slots,",
     ),
-    "the order is not used": ("descent", "slice(first, last) if order is None else", "slice(first, last) or"),
+    "the order is not used": ("reference", "slice(first, last) if inputs.order is None else", "slice(first, last) or"),
     "targets are not shuffled along": (
-        "descent",
-        "columns(self.xp, Y, chosen)",
-        "columns(self.xp, Y, slice(first, last))",
+        "reference",
+        "columns(xp, inputs.Y, chosen)",
+        "columns(xp, inputs.Y, slice(first, last))",
     ),
     "example weights are not shuffled along": (
-        "descent",
-        "columns(self.xp, weights, chosen)",
-        "columns(self.xp, weights, slice(first, last))",
+        "reference",
+        "columns(xp, weights, chosen)",
+        "columns(xp, weights, slice(first, last))",
     ),
-    "the learning rate stands still": ("descent", "coefficients[t, :]", "coefficients[0, :]"),
+    "the learning rate stands still": ("reference", "inputs.coefficients[t, :]", "inputs.coefficients[0, :]"),
     "the loss is taken after the update": (
-        "descent",
-        "    return parameters, state, J\n",
-        "    return parameters, state, cost_and_gradients(\n"
-        "        xp, plan.activations, plan.loss, parameters, X, Y, weights, masks)[0]\n",
+        "reference",
+        "    return TrainState(*new), J\n",
+        "    return TrainState(*new), cost_and_gradients(\n"
+        "        xp, plan.activations, plan.loss, new[0], X, Y, weights, masks)[0]\n",
     ),
     "the optimizer's state is lost": (
-        "descent",
-        "return parameters, state, self.xp.stack(losses)",
-        "return parameters, state_before, self.xp.stack(losses)",
-        "        losses = []\n",
-        "        losses = []\n        state_before = state\n",
+        "reference",
+        "state, J = step(xp, self.plan, state, batch)",
+        "(now, _), J = step(xp, self.plan, state, batch)\n            state = TrainState(now, state.slots)",
     ),
     # Normalising and measuring.
     "variance for deviation": ("standardizer", "deviation = np.sqrt(variance)", "deviation = variance"),
@@ -298,15 +297,17 @@ def planted(tmp_path, monkeypatch):
 
     def plant(module, *replacements):
         name = f"planted_{re.sub(r'[^a-z0-9]', '_', tmp_path.name.lower())}"
-        (tmp_path / name).mkdir()
+        for folder in ("core", "inputs"):
+            (tmp_path / name / folder).mkdir(parents=True)
         for one in COPIED:
-            text = (SOURCE / f"{one}.py").read_text(encoding="utf-8")
-            if one == module:
+            path = f"{one.replace('.', '/')}.py"
+            text = (SOURCE / path).read_text(encoding="utf-8")
+            if one.endswith(f".{module}"):
                 for old, new in zip(replacements[::2], replacements[1::2], strict=True):
                     assert text.count(old) == 1, f"{module}.py must hold this once: {old!r}"
                     text = text.replace(old, new)
             text = re.sub(r"^from gpunet\.", f"from {name}.", text, flags=re.MULTILINE)
-            (tmp_path / name / f"{one}.py").write_text(text, encoding="utf-8")
+            (tmp_path / name / path).write_text(text, encoding="utf-8")
         monkeypatch.syspath_prepend(tmp_path)
         importlib.invalidate_caches()
         names.append(name)

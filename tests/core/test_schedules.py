@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import gpunet as gn
-import math_checks as checks
+import core_checks as checks
 from gpunet.core.schedules import Schedule, rate_at
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gpunet as gn
-from gpunet import backend as finding
+from gpunet.devices import registry
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,9 +87,9 @@ def test_a_missing_library_is_answered_with_the_command(monkeypatch, name):
 
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda n, *a: None if n == name else find(n, *a))
-    backend = finding._load(name)
+    backend = registry.load_backend(name)
     if name == "cupy":
-        type(backend).problem.cache_clear()
+        type(backend).unavailable_reason.cache_clear()
     for call in (gn.get_backend, lambda n: gn.Network([gn.Dense(1)], backend=n)):
         with pytest.raises(gn.BackendUnavailable, match="not installed") as caught:
             call(name)
@@ -98,14 +98,14 @@ def test_a_missing_library_is_answered_with_the_command(monkeypatch, name):
         assert isinstance(caught.value, ImportError)
     if name == "cupy":
         monkeypatch.undo()
-        type(backend).problem.cache_clear()
+        type(backend).unavailable_reason.cache_clear()
 
 
 def test_a_strangers_backend(tmp_path):
     stranger(tmp_path, "theirs", "theirs_gpunet", BACKEND.format(name="theirs", more=""))
     program = (
         "import gpunet as gn\n"
-        "print([i for i in gn.devices.registry._places() if i == 'theirs'])\n"
+        "print([i for i in gn.devices.registry.entry_points_by_name() if i == 'theirs'])\n"
         "net = gn.Network([gn.Dense(2, 'softmax')], backend='theirs', seed=0)\n"
         "print(net.fit([[0., 1.], [1., 0.]], [0, 1], batch_size=None, epochs=1).backend)"
     )
@@ -116,12 +116,12 @@ def test_a_strangers_backend(tmp_path):
 def test_a_stranger_cannot_take_a_built_in_name(monkeypatch, name):
     evil = EntryPoint(name, "evil:backend", "gpunet.backends")
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [evil])
-    finding._places.cache_clear()
+    registry.entry_points_by_name.cache_clear()
     try:
-        assert finding._places() == finding.BUILT_IN
+        assert registry.entry_points_by_name() == registry.BUILT_IN
     finally:
         monkeypatch.undo()
-        finding._places.cache_clear()
+        registry.entry_points_by_name.cache_clear()
 
 
 BROKEN = {
@@ -174,8 +174,8 @@ def test_a_broken_owns_hurts_nobody(tmp_path):
 @pytest.fixture
 def no_gpu(monkeypatch):
     """Auto, as on a machine without a GPU."""
-    problem = finding._problem
-    monkeypatch.setattr(finding, "_problem", lambda n: "no device" if n == "cupy" else problem(n))
+    reason = registry.unavailable_reason
+    monkeypatch.setattr(registry, "unavailable_reason", lambda n: "no device" if n == "cupy" else reason(n))
 
 
 X = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
@@ -216,10 +216,10 @@ def test_auto_without_data_or_with_lists_is_numpy(no_gpu):
 
 def test_auto_takes_the_gpu_for_numpy_arrays_if_there_is_one(monkeypatch):
     """Simulated: whatever answers to the name of CuPy's backend is what auto takes."""
-    readonly, load = gn.get_backend("readonly"), finding._load
-    problem = finding._problem
-    monkeypatch.setattr(finding, "_load", lambda n: readonly if n == "cupy" else load(n))
-    monkeypatch.setattr(finding, "_problem", lambda n: None if n == "cupy" else problem(n))
+    readonly, load = gn.get_backend("readonly"), registry.load_backend
+    reason = registry.unavailable_reason
+    monkeypatch.setattr(registry, "load_backend", lambda n: readonly if n == "cupy" else load(n))
+    monkeypatch.setattr(registry, "unavailable_reason", lambda n: None if n == "cupy" else reason(n))
     assert fit(network(), X, Y).backend == "readonly"
 
 

@@ -1,4 +1,4 @@
-"""Checks of the math room against formulas written out again, example by example, in another way.
+"""Checks of the formulas in core/ against formulas written out again, example by example, in another way.
 
 Each check takes a *room*: the modules to look at. The real tests hand in gpunet's own; the planted-bug tests
 hand in copies with one formula spoilt, and want at least one check to fail.
@@ -12,24 +12,29 @@ from types import SimpleNamespace
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
-MODULES = (
-    "activations",
-    "losses",
-    "initializers",
-    "dropout",
-    "propagation",
-    "schedules",
-    "optimizers",
-    "plan",
-    "descent",
-    "standardizer",
-    "metrics",
-)
+MODULES = {
+    name: f"core.{name}"
+    for name in (
+        "activations",
+        "losses",
+        "initializers",
+        "dropout",
+        "propagation",
+        "schedules",
+        "optimizers",
+        "plan",
+        "program",
+        "reference",
+        "metrics",
+    )
+} | {"standardizer": "inputs.standardizer"}
 
 
 def room_of(package):
-    """The math modules of `package`, as attributes."""
-    return SimpleNamespace(**{name: importlib.import_module(f"{package}.{name}") for name in MODULES})
+    """The modules of `package` that the checks look at, as attributes."""
+    return SimpleNamespace(
+        **{name: importlib.import_module(f"{package}.{path}") for name, path in MODULES.items()}
+    )
 
 
 # --- gradients ----------------------------------------------------------------------------------
@@ -43,7 +48,7 @@ def outputs_of(room, loss):
     return sorted(room.losses.LOSSES[loss].outputs or room.activations.ACTIVATIONS)
 
 
-def unavailable_reason(room, sizes, activations, loss, m=4, seed=0):
+def problem(room, sizes, activations, loss, m=4, seed=0):
     """Random float64 parameters, and m examples that lie away from every kink."""
     rng = np.random.default_rng(seed)
     parameters = [
@@ -484,8 +489,9 @@ def check_descent(room):
     plan = small_plan(room, room.optimizers.GradientDescent(0.1), dropout=rate, weighted=True)
     assert plan.steps == 3
     assert plan.batches() == [(0, 3), (3, 6), (6, 7)]
-    program = room.descent.Reference(np, plan)
-    found, _, losses = program(start, [((), ()), ((), ())], X, Y, w, order, rates, keys)
+    program = room.reference.Reference(np, plan)
+    state = room.program.TrainState(start, [((), ()), ((), ())])
+    (found, _), losses = program(state, room.program.EpochInputs(X, Y, w, order, rates, keys))
     assert_allclose(losses, costs, rtol=1e-12)
     for pair, true in zip(found, ((W1, b1), (W2, b2)), strict=True):
         for p, q in zip(pair, true, strict=True):
@@ -508,9 +514,10 @@ def check_stateful_descent(room):
         vW, vb = 0.9 * vW + 0.1 * error @ x.T, 0.9 * vb + 0.1 * error.sum(axis=1, keepdims=True)
         true_W, true_b = true_W - 0.1 * vW, true_b - 0.1 * vb
     zero = [((np.zeros_like(W),), (np.zeros_like(b),))]
-    program = room.descent.Reference(np, plan)
-    [(found_W, found_b)], [((found_vW,), (found_vb,))], _ = program(
-        [(W, b)], zero, X, Y, None, None, np.full((3, 1), 0.1), None
+    program = room.reference.Reference(np, plan)
+    inputs = room.program.EpochInputs(X, Y, None, None, np.full((3, 1), 0.1), None)
+    ([(found_W, found_b)], [((found_vW,), (found_vb,))]), _ = program(
+        room.program.TrainState([(W, b)], zero), inputs
     )
     for p, q in ((found_W, true_W), (found_b, true_b), (found_vW, vW), (found_vb, vb)):
         assert_allclose(p, q, rtol=1e-12, atol=1e-14)

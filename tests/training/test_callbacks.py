@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import gpunet as gn
-from gpunet.training.progress import Bar
+from gpunet.training.progress import ProgressBar
 
 M, N, K = 12, 3, 2
 
@@ -241,7 +241,7 @@ def test_nothing_is_written_where_nobody_watches(data, capfd):
     for progress in (True, False):
         network().fit(X, y, epochs=2, batch_size=None, progress=progress)
     assert capfd.readouterr() == ("", "")
-    assert Bar(True, 2, 10).part == Bar(False, 2, 10).part > 10_000
+    assert ProgressBar(True, 2, 10).chunk_size == ProgressBar(False, 2, 10).chunk_size > 10_000
 
 
 def test_watching_changes_nothing(terminal, rng):

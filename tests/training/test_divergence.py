@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import gpunet as gn
-from gpunet.training.loop import Run
+from gpunet.core.program import Program
+from gpunet.core.reference import Reference
 
 M, N = 12, 3
 
@@ -133,16 +134,25 @@ def test_an_interrupt_leaves_the_last_whole_epoch(backend, data, monkeypatch, er
     net, other = network(backend.name), network(backend.name)
     optimizer = gn.GradientDescent(0.05, momentum=0.9)
     other.fit(X, y, optimizer=optimizer, epochs=2, batch_size=5)
-    whole = Run.advance
+    program_for = type(backend).program_for
     calls = []
 
-    def interrupted(self, program, weights, course, steps):
-        calls.append(steps)
-        if len(calls) == 3:
-            raise error
-        return whole(self, program, weights, course, steps)
+    def interrupted(self, plan, device):
+        program, reason = program_for(self, plan, device)
+        program = program or Reference(self.namespace(), plan)
 
-    monkeypatch.setattr(Run, "advance", interrupted)
+        class Interrupted(Program):
+            name = program.name
+
+            def __call__(self, state, inputs):
+                calls.append(inputs.examples)
+                if len(calls) == 3:
+                    raise error
+                return program(state, inputs)
+
+        return Interrupted(plan), reason
+
+    monkeypatch.setattr(type(backend), "program_for", interrupted)
     with pytest.raises(error):
         net.fit(X, y, optimizer=optimizer, epochs=10, batch_size=5)
     monkeypatch.undo()
@@ -172,13 +182,13 @@ def test_no_memory(backend, data, monkeypatch):
     net = network(backend.name)
     before = host(net)
 
-    class Greedy:
-        name = "greedy"
+    class OutOfRoom(Program):
+        name = "out of room"
 
-        def __call__(self, *everything):
+        def __call__(self, state, inputs):
             raise MemoryError("3 TiB")
 
-    monkeypatch.setattr(type(backend), "compile", lambda self, plan, device: Greedy())
+    monkeypatch.setattr(type(backend), "program_for", lambda self, plan, device: (OutOfRoom(plan), ""))
     with pytest.raises(gn.OutOfMemory, match="batch_size=5") as caught:
         net.fit(X, y, batch_size=5)
     assert "3 TiB" in str(caught.value)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import gpunet as gn
-import math_checks as checks
+import core_checks as checks
+from gpunet.core.program import EpochInputs, TrainState
 from gpunet.core.reference import Reference
 from gpunet.core.optimizers import clip
 
@@ -100,19 +101,20 @@ def test_plan_counts_its_batches():
 # --- seeds and order ----------------------------------------------------------------------------
 
 
-def courses_of(backend, monkeypatch, seed):
+def epochs_of(backend, monkeypatch, seed):
     """Orders and dropout keys of two epochs, as handed to a program of the backend."""
     seen = []
 
-    def compiled(plan, device):
-        def spy(parameters, state, X, Y, weights, order, coefficients, keys):
-            seen.append([None if a is None else backend.to_host(a).copy() for a in (order, keys)])
-            return parameters, state, backend.from_host(np.zeros(plan.steps), device)
+    def program_for(plan, device):
+        def spy(state, inputs):
+            read = (inputs.order, inputs.dropout_keys)
+            seen.append([None if a is None else backend.to_host(a).copy() for a in read])
+            return state, backend.from_host(np.zeros(plan.steps), device)
 
         spy.name = "spy"
-        return spy
+        return spy, "a test"
 
-    monkeypatch.setattr(backend, "compile", compiled)
+    monkeypatch.setattr(backend, "program_for", program_for)
     net = network(backend.name, seed, [gn.Dense(5, "tanh"), gn.Dropout(0.5), gn.Dense(3, "softmax")])
     history = net.fit(np.eye(M)[:, :4], np.arange(M) % 3, epochs=2, batch_size=4)
     assert history.program == "spy"
@@ -120,8 +122,8 @@ def courses_of(backend, monkeypatch, seed):
 
 
 def test_order_and_keys_are_identical_on_every_backend(backend, monkeypatch):
-    here = courses_of(gn.get_backend("numpy"), monkeypatch, 3)
-    there = courses_of(backend, monkeypatch, 3)
+    here = epochs_of(gn.get_backend("numpy"), monkeypatch, 3)
+    there = epochs_of(backend, monkeypatch, 3)
     for epoch in range(2):
         assert_array_equal(there[epoch][0], here[epoch][0])
         assert_array_equal(there[epoch][1], here[epoch][1])
@@ -130,7 +132,7 @@ def test_order_and_keys_are_identical_on_every_backend(backend, monkeypatch):
 
 def test_order_and_keys_change_with_epoch_and_seed(monkeypatch):
     numpy = gn.get_backend("numpy")
-    runs = [course for seed in range(3) for course in courses_of(numpy, monkeypatch, seed)]
+    runs = [course for seed in range(3) for course in epochs_of(numpy, monkeypatch, seed)]
     orders = {tuple(order) for order, _ in runs}
     assert len(orders) == 6
     assert all(sorted(order) == list(range(M)) for order in orders)
@@ -214,19 +216,18 @@ def test_weights_are_never_changed_in_place(backend, rng):
 
     plan = checks.small_plan(ROOM, gn.GradientDescent(0.1, momentum=0.9, weight_decay=0.1))
     host = [rng.standard_normal(shape) for shape in [(3, 3), (3, 1)] * 4 + [(3, 7), (3, 7)]]
-    sent = [send(a.copy()) for a in host]
-    parameters = [tuple(sent[0:2]), tuple(sent[2:4])]
-    state = [((sent[4],), (sent[5],)), ((sent[6],), (sent[7],))]
-    order = send(np.random.default_rng(1).permutation(7).astype(np.int32))
+    given = [to_device(a.copy()) for a in host]
+    parameters = [tuple(given[0:2]), tuple(given[2:4])]
+    slots = [((given[4],), (given[5],)), ((given[6],), (given[7],))]
+    order = to_device(np.random.default_rng(1).permutation(7).astype(np.int32))
+    inputs = EpochInputs(given[8], given[9], None, order, to_device(np.full((3, 1), 0.1)), None)
     program = Reference(backend.namespace(), plan)
-    new, new_state, losses = program(
-        parameters, state, sent[8], sent[9], None, order, send(np.full((3, 1), 0.1)), None
-    )
-    for before, after in zip(host, sent, strict=True):
+    (new, new_slots), losses = program(TrainState(parameters, slots), inputs)
+    for before, after in zip(host, given, strict=True):
         assert_array_equal(backend.to_host(after), before)
     for l in range(2):
         assert np.abs(backend.to_host(new[l][0]) - host[2 * l]).max() > 1e-3
-        assert np.abs(backend.to_host(new_state[l][0][0]) - host[4 + 2 * l]).max() > 1e-3
+        assert np.abs(backend.to_host(new_slots[l][0][0]) - host[4 + 2 * l]).max() > 1e-3
     assert losses.shape == (3,)
 
 
