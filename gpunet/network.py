@@ -17,8 +17,8 @@ from gpunet.core.optimizers import Optimizer
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.program import TrainState
 from gpunet.core.propagation import cost_and_gradients
-from gpunet.devices.placement import Placement, choose_placement, named_placement, placement_of
-from gpunet.devices.registry import get_backend
+from gpunet.devices.placement import Placement, choose_placement, named_placement
+from gpunet.devices.registry import backend_of, get_backend
 from gpunet.files.network_file import SavedNetwork, read_network, refuse_on_error, write_network
 from gpunet.inputs.arrays import require_finite
 from gpunet.inputs.fit_data import Examples, FitArrays, FitData, InputPipeline, fit_data
@@ -313,7 +313,7 @@ class Network:
         """
         if self._state is None and self.inputs is None:
             raise ValueError("the network has no weights yet: fit it, or give Network inputs=…")
-        came_from = placement_of({"X": X})
+        source = backend_of(X)
         placement = self.placement if self._state is not None else self._placement_for({"X": X})
         with placement.context():
             pipeline = self._pipeline(placement)
@@ -326,11 +326,11 @@ class Network:
                 A = evaluation.outputs(
                     placement.xp, self.activations, parameters, pipeline.standardized(rows)
                 )
-        if came_from is None:
+        if source is None:
             return placement.backend.to_host(A)
-        if came_from.backend is placement.backend:
-            return placement.backend.move(A, came_from.device)
-        return came_from.to_device(np.ascontiguousarray(placement.backend.to_host(A)))
+        if source is placement.backend:
+            return source.move(A, source.device_of(X))
+        return source.from_host(np.ascontiguousarray(placement.backend.to_host(A)), source.device_of(X))
 
     def _faster_outputs(self, rows: Array) -> Array | None:
         """``A[L]`` as rows, by the backend's own forward pass; None if it has none, or rows are not all finite."""

@@ -44,7 +44,7 @@ def placement_of(arrays: dict[str, Any]) -> Placement | None:
         backend = backend_of(array)
         if backend is not None:
             found[name] = Placement(backend, backend.device_of(array))
-    if len(set(found.values())) > 1:
+    if len(found) > 1 and len(set(found.values())) > 1:
         listed = ", ".join(f"{name} in {p.backend.name} on {p.device}" for name, p in found.items())
         raise ValueError(
             f"all arrays of one call must be of one library and on one device; got {listed}. Convert them to "

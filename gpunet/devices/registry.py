@@ -153,10 +153,19 @@ def find_device(backend: Backend, name: str) -> str:
 
 def backend_of(array: Any) -> Backend | None:
     """The usable backend whose library `array` is of; None for lists and anything else."""
+    known = _backend_of_type.get(type(array))
+    if known is not None:
+        return known
     for name in entry_points_by_name():
         try:
-            if load_backend(name).owns(array):
-                return load_backend(name)
+            backend = load_backend(name)
+            if backend.owns(array):
+                _backend_of_type[type(array)] = backend
+                return backend
         except Exception:  # broken: list_backends says so
             continue
     return None
+
+
+# A type is of one library for good; asking each backend again would take most of a short prediction's time.
+_backend_of_type: dict[type, Backend] = {}

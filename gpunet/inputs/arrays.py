@@ -154,9 +154,9 @@ def checked_rows(
     ValueError, TypeError
         For a wrong shape or dtype, or the first row that holds NaN or infinity.
     """
-    if isinstance(X, str | bytes | dict) or X is None:
-        raise TypeError(f"{name} must be an array or a list of rows, got {type(X).__name__}")
     if not hasattr(X, "shape"):
+        if isinstance(X, str | bytes | dict) or X is None:
+            raise TypeError(f"{name} must be an array or a list of rows, got {type(X).__name__}")
         X = from_lists(name, X)
         require_real(name, X.dtype)
     m, n = shape_of(name, X, inputs)
