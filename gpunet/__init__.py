@@ -1,8 +1,8 @@
-"""Dense neural networks, as the lecture writes them, on whichever array library is at hand.
+"""Dense neural networks, as the lecture writes them, on any array library that follows the Array API standard.
 
-The rooms, in reading order: `activations`, `losses`, `initializers`, `propagation` and `optimizers` are the
-mathematics, written against the Array API; `plan` says what a run is; `descent` runs it; `backend` finds
-array libraries; `network` is what people hold.
+The subpackages, from the bottom up: `core` holds the formulas, for any array library; `devices` finds backends; `inputs`
+checks data; `files` reads and writes networks; `training` runs the epochs; `network` is the public class. The lecture
+is Andrew Ng's CS229, neural networks; C1 to C22 number its claims (see ``gpunet/lecture/CLAIMS.md``).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Data sets are imported when they are asked for: most scripts bring their own data."""
+    """Import data sets on first use: most scripts bring their own data."""
     if name == "datasets":
         return importlib.import_module("gpunet.datasets")
     raise AttributeError(f"module 'gpunet' has no attribute {name!r}")

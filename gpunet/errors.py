@@ -2,7 +2,7 @@
 
 
 class BackendUnavailable(ImportError):
-    """A backend that is known but can't be used here; says what to install."""
+    """A known backend that can't be used here; the message says what to install."""
 
 
 class Diverged(ArithmeticError):

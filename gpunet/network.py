@@ -1,4 +1,4 @@
-"""The network that people hold: rows in, rows out, on any array library."""
+"""The public class: rows in, rows out, on any array library."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class Network:
     layers : sequence of Dense and Dropout
         At least one :class:`Dense`; the last one is the output.
     loss : {"cross_entropy", "logistic", "squared_error", "absolute_error"} or None
-        None takes the natural one of the output: cross-entropy for softmax, logistic for sigmoid, squared
+        None takes the canonical one of the output: cross-entropy for softmax, logistic for sigmoid, squared
         error otherwise.
     inputs : int or None
         ``n[0]``; None lets the first data decide.
     seed : int or None
         Of start, shuffling and dropout. The same seed gives the same on every backend; None draws one.
     backend : str
-        ``"numpy"``, ``"cupy"``, ``"torch"``, ``"jax"``, with a device if wanted (``"cupy:1"``, ``"torch:cuda:0"``).
+        ``"numpy"``, ``"cupy"``, ``"torch"``, ``"jax"``, with a device if needed (``"cupy:1"``, ``"torch:cuda:0"``).
         ``"auto"`` takes the library and device of the training data; for NumPy arrays and lists CuPy if a CUDA
         device answers, else NumPy. The environment variable ``GPUNET_BACKEND`` overrides "auto".
     dtype : {"float32", "float64"}
@@ -205,7 +205,7 @@ class Network:
             Draw a new order each epoch, from the seed.
         validation_data : (X, y) or None
         validation_fraction : float
-            Share of the rows to keep for validation instead, drawn with the seed.
+            Fraction of the rows to hold out for validation instead, drawn with the seed.
         sample_weight : array ``(m,)`` or None
             Weight of each example's loss: ``J = (1/B) Σ w(i) L(i)``.
         class_weight : dict or sequence, or None
@@ -224,7 +224,7 @@ class Network:
         ValueError, TypeError
             For bad input, before anything has changed.
         Diverged
-            If the loss stops being finite; the last good weights are kept.
+            If the loss stops being finite; the network keeps the last finite weights.
         OutOfMemory
             If the device is too small; the weights are as they were after the last epoch.
         """
@@ -255,7 +255,7 @@ class Network:
         progress: bool,
     ) -> History:
         """Consume the training loop: keep each epoch's state, evaluate, call the callbacks."""
-        if optimizer != self._optimizer:  # the slots that are kept belong to another one
+        if optimizer != self._optimizer:  # the slots belong to another optimizer
             self._state = with_zero_slots(self._ready().parameters, optimizer.slots, self.placement)
             self._optimizer, self._updates = optimizer, 0
         plan = self._plan(optimizer, data)
@@ -344,8 +344,8 @@ class Network:
     def evaluate(self, X: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
         """Cost and accuracy on data: ``{"loss": …, "accuracy": …}``; real targets have no accuracy.
 
-        Accuracy is the share of examples whose class is right; for several sigmoid outputs with rows of
-        labels, the share of labels that are right at ½. Weights of examples count in the loss alone.
+        Accuracy is the fraction of examples whose class is right; for several sigmoid outputs with rows of
+        labels, the fraction of labels that are right at ½. Weights of examples count in the loss alone.
 
         Raises
         ------

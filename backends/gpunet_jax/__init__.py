@@ -41,7 +41,7 @@ class JAXBackend(Backend):
 
         if array.dtype.itemsize == 8 and array.dtype.kind == "f" and not jax.config.jax_enable_x64:
             raise ValueError(
-                "float64 was asked for, but JAX is in its 32-bit mode, which would round it silently. "
+                "float64 was requested, but JAX is in its 32-bit mode, which would round it silently. "
                 "Set the environment variable JAX_ENABLE_X64=1, or use dtype='float32'."
             )
         return jax.device_put(array, _device(device))

@@ -57,11 +57,11 @@ class Scan(Program):
 
 
 def _as_lists(state: TrainState) -> TrainState:
-    """The same with one kind of sequence everywhere: a scan's carry must keep its structure."""
+    """The same state in lists and tuples: a scan's carry must not change its structure."""
     return TrainState([(W, b) for W, b in state.parameters], [(W, b) for W, b in state.slots])
 
 
 @functools.lru_cache(maxsize=32)
 def scan_program(plan: Plan) -> Scan:
-    """The program of a plan; kept, because tracing and compiling it takes longer than running it."""
+    """The program of a plan; cached, because tracing and compiling it takes longer than running it."""
     return Scan(plan)

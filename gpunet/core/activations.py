@@ -44,7 +44,7 @@ class Activation:
     low, high : float
         Bounds of the values that A can take; a target outside can never be reached.
     initializer : str
-        The start that keeps the variance of signals for this activation (C16).
+        The initializer that preserves the variance of signals for this activation (C16).
     """
 
     name: str

@@ -53,7 +53,7 @@ def _meant(layer: Any) -> str:
 
 
 def loss_for(output: Dense, loss: str | None) -> str:
-    """The loss, checked against the output activation; None takes the natural one.
+    """The loss, checked against the output activation; None takes the canonical one.
 
     Raises
     ------

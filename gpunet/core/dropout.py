@@ -1,6 +1,6 @@
 """Dropout masks that are the same on every array library (Srivastava et al. 2014).
 
-The Array API has no random numbers. Keys are drawn on the host, one 32-bit integer a step and layer; the
+The Array API has no random numbers. Keys are drawn on the host, one 32-bit integer per step and layer; the
 mask is then a *function* of key and position, made where the data is: position and key are mixed by an
 integer hash (two multiply-xorshift rounds, constants from Wellons' "hash prospector"), whose top bits
 are compared with the rate. Counter-based generators are described in Salmon et al. 2011.

@@ -1,4 +1,4 @@
-"""Where the weights start (C16, C17): random, with a variance that keeps signals alive.
+"""Initial weights (C16, C17): random, with a variance that neither shrinks nor grows the signals.
 
 An initializer is ``(rng, n_out, n_in) -> values``: a NumPy array ``(n_out, n_in)``, or a number that
 stands for a whole matrix. The draw is made on the host, from a seeded ``numpy.random.Generator``, so
@@ -52,7 +52,7 @@ def zeros(rng: Any, n_out: int, n_in: int) -> Any:
 
 @dataclass(frozen=True)
 class Constant:
-    """All weights alike, to watch symmetry refuse to break (C17).
+    """All weights equal: the neurons of a layer stay equal (C17).
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ class Dense:
 
 @dataclass(frozen=True)
 class Dropout:
-    """Drop each feature handed to the next layer with probability `rate`, while training.
+    """Set each input of the next layer to 0 with probability `rate`, while training.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 A loss sums over the outputs of one example; the cost averages over examples, ``J = (1/m) Σ_i L(i)``.
 All arrays are ``(n[L], m)``, columns as examples.
 
-Each loss has a *natural* output activation with which ``∂L/∂Z = A − Y``: sigmoid and logistic, softmax
+Most losses have a *canonical* output activation, with which ``∂L/∂Z = A − Y``: sigmoid and logistic, softmax
 and cross-entropy, identity and squared error. There the loss is computed from Z, which stays exact
 where A has already rounded to 0 or 1. Every other pairing goes through ``∂L/∂A`` and the chain rule.
 """
@@ -31,10 +31,10 @@ class Loss:
         ``(xp, A, Y) -> L``, the loss of each output, ``(n[L], m)``; summed over axis 0 by the caller.
     gradient : callable
         ``(xp, A, Y) -> ∂L/∂A``, ``(n[L], m)``.
-    natural : str or None
+    canonical : str or None
         The output activation with ``∂L/∂Z = A − Y``.
     value_from_Z : callable or None
-        ``(xp, Z, Y) -> L`` for the natural activation, stable for any Z.
+        ``(xp, Z, Y) -> L`` for the canonical activation, stable for any Z.
     outputs : frozenset of str or None
         Output activations it makes sense with; None for all.
     """
@@ -48,7 +48,7 @@ class Loss:
 
 
 def _inside(xp: Namespace, A: Array) -> Array:
-    """A, kept off 0 and 1 by one rounding unit, so that logarithms and quotients stay finite."""
+    """A, clipped to one rounding unit from 0 and 1, so that logarithms and quotients stay finite."""
     eps = float(xp.finfo(A.dtype).eps)
     return xp.clip(A, min=eps, max=1.0 - eps)
 
@@ -164,7 +164,7 @@ def cost(
 def output_delta(
     xp: Namespace, loss: Loss, activation: str, Z: Array, A: Array, Y: Array, weights: Array | None
 ) -> Array:
-    """``δ[L] = ∂J/∂Z[L]`` (C9): ``(A − Y)/m`` for a natural pair, else ``∂J/∂A ∘ g′(Z)``.
+    """``δ[L] = ∂J/∂Z[L]`` (C9): ``(A − Y)/m`` for a canonical pair, else ``∂J/∂A ∘ g′(Z)``.
 
     Parameters as for :func:`cost`; returns ``(n[L], m)``.
     """

@@ -8,7 +8,7 @@ Array = Any
 
 
 def accuracy(xp: Any, A: Array, Y: Array, kind: str) -> float:
-    """Share of right answers, for columns A and Y ``(n[L], m)``.
+    """Fraction of right answers, for columns A and Y ``(n[L], m)``.
 
     Parameters
     ----------

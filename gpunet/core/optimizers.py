@@ -1,4 +1,4 @@
-"""Update rules: how parameters follow their gradients (C19, C20, C21).
+"""Optimizers: update rules for parameters (C19, C20, C21).
 
 A rule is an immutable value. It works on one parameter array θ at a time, as a pure function of θ, its
 gradient, the *slots* that the rule keeps for it (arrays of the same shape, 0 at first) and the step's

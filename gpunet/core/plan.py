@@ -1,4 +1,4 @@
-"""What a training run *is*: the one value that the front hands to descent, and descent to a backend."""
+"""The plan of a training run: the one value that describes it to the training loop and to a backend."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gpunet.core.optimizers import Optimizer
 
 @dataclass(frozen=True)
 class Layer:
-    """One dense layer with its sizes settled.
+    """One dense layer with known sizes.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Plan:
     examples : int
         m, columns of X.
     batch_size : int
-        B; the last batch of an epoch holds what is left.
+        B; the last batch of an epoch holds the remainder.
     dtype : str
         ``float32`` or ``float64``.
     weighted : bool
@@ -66,7 +66,7 @@ class Plan:
 
     @property
     def steps(self) -> int:
-        """Updates an epoch."""
+        """Updates per epoch."""
         return -(-self.examples // self.batch_size)
 
     def batches(self, examples: int | None = None) -> list[tuple[int, int]]:

@@ -18,7 +18,7 @@ Parameters = Sequence[tuple[Array, Array]]
 
 
 class Cache(NamedTuple):
-    """What the forward pass of one layer keeps for the backward pass (C10)."""
+    """The values of one layer's forward pass that the backward pass needs (C10)."""
 
     inputs: Array  # A[l−1], after dropout
     Z: Array
@@ -47,7 +47,7 @@ def forward(
     Returns
     -------
     A : array, ``(n[L], m)``
-    caches : list of Cache, one a layer
+    caches : list of Cache, one per layer
     """
     A = X
     caches = []

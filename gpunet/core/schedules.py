@@ -1,7 +1,6 @@
 """Learning rates that change while training.
 
-A schedule maps a step of this fit to a rate. It is told how many steps are planned, so that "over the whole
-run" needs no counting by hand. Steps count from 0.
+A schedule maps a step of this fit, and the number of steps that are planned, to a learning rate. Steps count from 0.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class Backend(ABC):
 
     @abstractmethod
     def devices(self) -> list[str]:
-        """Devices that answer, the default first, for example ``["cuda:0", "cuda:1"]``."""
+        """Usable devices, the default first, for example ``["cuda:0", "cuda:1"]``."""
 
     @abstractmethod
     def namespace(self) -> Namespace:

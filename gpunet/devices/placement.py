@@ -1,4 +1,4 @@
-"""Placement: the library and device of a network or of arrays, asked for by name or taken from the data."""
+"""Placement: the library and device of a network or of arrays, given by name or taken from the data."""
 
 from __future__ import annotations
 

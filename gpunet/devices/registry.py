@@ -16,7 +16,7 @@ from gpunet.core.checks import known_name
 from gpunet.devices.backend import Backend
 from gpunet.errors import BackendUnavailable
 
-# For a checkout that is not installed; also the names that nobody else can take.
+# For a checkout that is not installed. No other package can take these names.
 BUILT_IN = {
     "numpy": "gpunet_numpy:backend",
     "cupy": "gpunet_cupy:backend",
@@ -94,7 +94,7 @@ def get_backend(name: str = "auto") -> Backend:
     ----------
     name : str
         ``"auto"`` takes ``GPUNET_BACKEND`` if set, else CuPy if a CUDA device answers, else NumPy. A device may
-        follow the name, as in ``"cupy:1"``; it is not looked at here.
+        follow the name, as in ``"cupy:1"``; it is not checked here.
 
     Raises
     ------
@@ -128,18 +128,18 @@ def list_backends() -> list[BackendInfo]:
             try:
                 devices = tuple(load_backend(name).devices())
             except Exception as error:
-                reason = f"its devices do not answer: {type(error).__name__}: {error}"
+                reason = f"its devices can't be listed: {type(error).__name__}: {error}"
         rows.append(BackendInfo(name, reason is None, devices, reason or ""))
     return rows
 
 
 def find_device(backend: Backend, name: str) -> str:
-    """The device that a backend name such as ``"cupy:1"`` or ``"torch:cuda:0"`` asks for.
+    """The device in a backend name such as ``"cupy:1"`` or ``"torch:cuda:0"``; the default one if there is none.
 
     Raises
     ------
     ValueError
-        If that device doesn't answer.
+        If there is no such device.
     """
     devices = backend.devices()
     wanted = name.partition(":")[2]

@@ -37,7 +37,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    if hasattr(os, "O_DIRECTORY"):  # the rename itself must reach the disk, where that can be asked for
+    if hasattr(os, "O_DIRECTORY"):  # the rename itself must reach the disk, where the system offers that
         folder = os.open(path.parent, os.O_DIRECTORY)
         try:
             os.fsync(folder)

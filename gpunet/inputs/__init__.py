@@ -1,1 +1,1 @@
-"""From what people pass in (arrays of any library, lists, tables) to checked columns on a device."""
+"""User data (arrays of any library, lists, tables) to checked columns on a device."""

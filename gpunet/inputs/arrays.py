@@ -1,7 +1,7 @@
-"""From what people pass in to rows on a device, checked.
+"""User data to checked rows on a device.
 
-People hold examples as rows, ``(m, n)``; the lecture holds them as columns, ``(n, m)``: `fit_data` turns one into
-the other, as a transposed view. Every check runs before any weight changes, on the device that holds the
+The public functions take examples as rows, ``(m, n)``; the lecture has them as columns, ``(n, m)``: `fit_data` turns
+one into the other, as a transposed view. Every check runs before any weight changes, on the device that holds the
 data.
 """
 

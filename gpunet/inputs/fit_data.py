@@ -1,4 +1,4 @@
-"""The input pipeline: what people pass in, as checked and standardised columns on a device."""
+"""The input pipeline: user data to checked and standardised columns on a device."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Examples(NamedTuple):
 
 
 class InputPipeline(NamedTuple):
-    """Turns what people pass in into what one network takes, on one placement."""
+    """Turns user data into the arrays of one network, on one placement."""
 
     placement: Placement
     dtype: str

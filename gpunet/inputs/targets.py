@@ -78,7 +78,7 @@ def _wrong_shape(name: str, shape: tuple[int, ...], m: int, units: int) -> str:
     elif units > 1 and shape == (m, 1):
         hint = f" Class numbers are flat: pass {name}[:, 0]."
     elif len(shape) == 2 and shape[0] == m:
-        hint = f" The last layer has {units} units: give it {shape[1]}, or mend the targets."
+        hint = f" The last layer has {units} units: give it {shape[1]}, or correct the targets."
     elif len(shape) in (1, 2) and shape[0] != m:
         hint = f" X has {m} examples."
     else:

@@ -44,7 +44,7 @@ def checked_optimizer(optimizer: Any) -> Optimizer:
 
 
 class EpochEnd(NamedTuple):
-    """What an epoch left behind."""
+    """The result of an epoch."""
 
     state: TrainState
     updates: int  # since the optimizer's slots were zero
@@ -53,7 +53,7 @@ class EpochEnd(NamedTuple):
 
 
 class EpochSnapshot(NamedTuple):
-    """Where an epoch began, so that it can be run again."""
+    """The start of an epoch, so that it can be run again."""
 
     state: TrainState
     inputs: EpochInputs
@@ -147,13 +147,13 @@ class TrainingLoop:
         rng = np.random.default_rng([self.seed, epochs_trained])
         order = rng.permutation(plan.examples).astype(np.int32) if self.shuffle else None
         first, planned = epoch * plan.steps, self.epochs * plan.steps
-        # Constant coefficients are asked for once, not for each of an epoch's updates.
-        asked = 1 if plan.optimizer.constant_coefficients else plan.steps
+        # Constant coefficients are computed once, not for each update of the epoch.
+        distinct = 1 if plan.optimizer.constant_coefficients else plan.steps
         coefficients = np.array(
-            [plan.optimizer.coefficients(first + i, planned, updates + i) for i in range(asked)],
+            [plan.optimizer.coefficients(first + i, planned, updates + i) for i in range(distinct)],
             dtype=plan.dtype,
         )
-        coefficients = np.repeat(coefficients, plan.steps // asked, axis=0)
+        coefficients = np.repeat(coefficients, plan.steps // distinct, axis=0)
         keys = None
         if plan.uses_dropout:
             shape = (plan.steps, len(plan.layers))
