@@ -1,8 +1,8 @@
 """Dense neural networks, as the lecture writes them, on any array library that follows the Array API standard.
 
-The subpackages, from the bottom up: `core` holds the formulas, for any array library; `devices` finds backends; `inputs`
-checks data; `files` reads and writes networks; `training` runs the epochs; `network` is the public class. The lecture
-is Andrew Ng's CS229, neural networks; C1 to C22 number its claims (see ``gpunet/lecture/CLAIMS.md``).
+The subpackages, from the bottom up: `core` holds the formulas, for any array library; `devices` finds backends;
+`inputs` checks data; `files` reads and writes networks; `training` runs the epochs; `network` is the public class.
+The lecture is Andrew Ng's CS229, neural networks; C1 to C22 number its claims (``gpunet/lecture/CLAIMS.md``).
 """
 
 from __future__ import annotations
