@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-import gpunet as gn
 import core_checks as checks
+import gpunet as gn
 from gpunet.core.dropout import keep_mask
 
 

@@ -5,9 +5,9 @@ import functools
 import numpy as np
 import pytest
 
+import core_checks as checks
 import gpunet
 import gpunet as gn
-import core_checks as checks
 
 ROOM = checks.room_of("gpunet")
 HIDDEN = sorted(ROOM.activations.ACTIVATIONS)

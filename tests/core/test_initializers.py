@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-import gpunet as gn
 import core_checks as checks
+import gpunet as gn
 from gpunet.core.activations import ACTIVATIONS
 from gpunet.core.initializers import INITIALIZERS
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-import gpunet as gn
 import core_checks as checks
+import gpunet as gn
 from gpunet.core.optimizers import OPTIMIZERS, clip, update_all
 
 ROOM = checks.room_of("gpunet")

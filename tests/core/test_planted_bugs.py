@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-import gpunet
 import core_checks as checks
+import gpunet
 
 SOURCE = Path(gpunet.__file__).parent
 COPIED = [*checks.MODULES.values(), "core.checks"]
@@ -249,7 +249,11 @@ BUGS = {
         "[(W * (X.shape[1] / plan.batch_size), b * (X.shape[1] / plan.batch_size)) for W, b in gradients], "
         "state.slots,",
     ),
-    "the order is not used": ("reference", "slice(first, last) if inputs.order is None else", "slice(first, last) or"),
+    "the order is not used": (
+        "reference",
+        "slice(first, last) if inputs.order is None else",
+        "slice(first, last) or",
+    ),
     "targets are not shuffled along": (
         "reference",
         "columns(xp, inputs.Y, chosen)",

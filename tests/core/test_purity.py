@@ -12,7 +12,17 @@ LIBRARIES = {
     "numpy", "np", "cupy", "cp", "torch", "jax", "jnp", "tensorflow", "tf", "mlx", "scipy", "numba",
     "array_api_compat", "array_api_strict",
 }  # fmt: skip
-STANDARD = {"__future__", "abc", "collections", "dataclasses", "difflib", "functools", "math", "numbers", "typing"}
+STANDARD = {
+    "__future__",
+    "abc",
+    "collections",
+    "dataclasses",
+    "difflib",
+    "functools",
+    "math",
+    "numbers",
+    "typing",
+}
 # What `isinstance` and `hasattr` may ask of an argument: Python's own types, and core's. Never an array's.
 ASKED = {
     "slice", "str", "dict", "bool", "int", "numbers.Integral", "numbers.Real", "Dense", "Dropout", "Dense | Dropout",

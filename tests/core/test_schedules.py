@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-import gpunet as gn
 import core_checks as checks
+import gpunet as gn
 from gpunet.core.schedules import Schedule, rate_at
 
 

@@ -232,7 +232,13 @@ def test_mixed_libraries(backend):
     mine, other = net.placement.to_device(X), "readonly" if backend.name == "numpy" else "numpy"
     foreign = gn.get_backend(other).from_host(Y, "cpu")
     refused(net, lambda: net.fit(mine, foreign), ValueError, f"X in {backend.name}", f"y in {other}")
-    refused(net, lambda: net.evaluate(foreign, net.placement.to_device(Y)), ValueError, f"X in {other}", "one library")
+    refused(
+        net,
+        lambda: net.evaluate(foreign, net.placement.to_device(Y)),
+        ValueError,
+        f"X in {other}",
+        "one library",
+    )
     refused(
         net,
         lambda: net.fit(foreign, foreign, validation_data=(mine, foreign)),

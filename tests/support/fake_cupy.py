@@ -8,6 +8,7 @@ import sys
 import types
 
 import numpy as np
+
 from cuda_on_cpu import RawModule
 
 

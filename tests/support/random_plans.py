@@ -81,7 +81,8 @@ def draw(plan, shuffled=True, used=None, seed=0, constant=0.0, offset=0.0):
     ]
     count = plan.optimizer.slots
     slots = [
-        tuple(tuple(np.abs(normal(*p.shape)) / 100 for _ in range(count)) for p in pair) for pair in parameters
+        tuple(tuple(np.abs(normal(*p.shape)) / 100 for _ in range(count)) for p in pair)
+        for pair in parameters
     ]
     rows = {
         "cross_entropy": lambda: np.eye(k)[rng.integers(0, k, m)],

@@ -6,11 +6,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-import gpunet as gn
 import core_checks as checks
+import gpunet as gn
+from gpunet.core.optimizers import clip
 from gpunet.core.program import EpochInputs, TrainState
 from gpunet.core.reference import Reference
-from gpunet.core.optimizers import clip
 
 ROOM = checks.room_of("gpunet")
 M = 11  # examples; a prime, so that every batch size leaves a remainder

@@ -6,8 +6,8 @@ import pytest
 from plans import DESCENTS, NETWORKS, OTHERS, arguments, differences, flat, plan_of
 
 import gpunet as gn
-from gpunet.core.reference import Reference
 from gpunet.core.plan import Layer, Plan
+from gpunet.core.reference import Reference
 
 
 def on_device(fake, value):

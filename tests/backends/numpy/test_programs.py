@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import gpunet as gn
-from gpunet.core.reference import Reference
 from gpunet.core.plan import Layer, Plan
+from gpunet.core.reference import Reference
 from gpunet_numpy.blocks import Blocks as PlainBlocks
 from gpunet_numpy.chunks import Chunks
 
