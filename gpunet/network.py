@@ -177,7 +177,7 @@ class Network:
         epochs: int = 10,
         batch_size: int | str | None = "auto",
         shuffle: bool = True,
-        validation_data: tuple[Any, Any] | None = None,
+        validation_data: tuple[Any, ...] | None = None,
         validation_fraction: float = 0.0,
         sample_weight: Any = None,
         class_weight: Any = None,
@@ -203,15 +203,15 @@ class Network:
             1 is stochastic, None full batch (C18); "auto" takes 32, or all examples where there are fewer.
         shuffle : bool
             Draw a new order each epoch, from the seed.
-        validation_data : (X, y) or None
+        validation_data : (X, y), (X, y, sample_weight) or None
         validation_fraction : float
             Fraction of the rows to hold out for validation instead, drawn with the seed.
         sample_weight : array ``(m,)`` or None
             Weight of each example's loss: ``J = (1/B) Σ w(i) L(i)``.
         class_weight : dict or sequence, or None
-            Weight of each class, times ``sample_weight``.
+            Weight of each class, times ``sample_weight``; for training, not for validation.
         callbacks : callable ``(network, history)`` or sequence of them
-            Called after each epoch; a true result ends the run. See :class:`EarlyStopping`.
+            Called after each epoch; True ends the run. See :class:`EarlyStopping`.
         progress : bool
             Show a bar on standard error, if that is a terminal.
 
@@ -268,7 +268,8 @@ class Network:
                 if end.diverged is not None:
                     raise end.diverged
                 bar.epoch(history, self._validate(data, history, bar))
-                if any([callback(self, history) for callback in callbacks]):  # each one is called
+                results = [callback(self, history) for callback in callbacks]
+                if any(isinstance(result, bool | np.bool_) and result for result in results):
                     break
         finally:
             bar.close()

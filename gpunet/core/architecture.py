@@ -27,7 +27,8 @@ def dense_and_dropouts(layers: Any) -> tuple[tuple[Dense, ...], tuple[float, ...
     rate = 0.0
     for layer in layers:
         if isinstance(layer, Dropout):
-            rate = 1.0 - (1.0 - rate) * (1.0 - layer.rate)
+            # Two in a row keep an input with the product of their probabilities; one alone keeps its rate exactly.
+            rate = 1.0 - (1.0 - rate) * (1.0 - layer.rate) if rate else layer.rate
         elif isinstance(layer, Dense):
             dense.append(layer)
             rates.append(rate)

@@ -12,39 +12,41 @@ from gpunet.inputs.arrays import first_true, require_finite, to_device_array
 Array = Any
 
 
-def example_weights(
-    sample_weight: Any, class_weight: Any, Y: Array, kind: str, placement: Placement, dtype: str
-) -> Array | None:
-    """Weights of the examples, ``(1, m)``: ``sample_weight`` times the weight of each one's class.
+def sample_weights(name: str, sample_weight: Any, m: int, placement: Placement, dtype: str) -> Array | None:
+    """``sample_weight``, called `name` in messages, as ``(1, m)``; None stays None.
 
     Raises
     ------
     ValueError, TypeError
-        For a wrong length, negative or non-finite weights, or class weights where there are no classes.
+        For a wrong length, and negative or non-finite weights.
     """
+    if sample_weight is None:
+        return None
     xp = placement.xp
-    k, m = Y.shape
-    weights = None
-    if sample_weight is not None:
-        w = to_device_array("sample_weight", sample_weight, placement, dtype)
-        if tuple(w.shape) != (m,):
-            raise ValueError(
-                f"sample_weight must have shape ({m},), one for each example; got {tuple(w.shape)}"
-            )
-        require_finite(xp, "sample_weight", w)
-        if bool(xp.any(w < 0)):
-            raise ValueError(f"sample_weight is negative in row {first_true(xp, w < 0)}")
-        weights = xp.reshape(w, (1, m))
-    if class_weight is not None:
-        if kind == "values" or (kind == "labels" and k > 1):
-            raise ValueError("class_weight needs classes; use sample_weight for these targets")
-        per_class = placement.to_device(_per_class(class_weight, max(k, 2), dtype))
-        if k == 1:
-            of_class = per_class[0] * (1.0 - Y) + per_class[1] * Y
-        else:
-            of_class = xp.reshape(per_class, (1, k)) @ Y
-        weights = of_class if weights is None else weights * of_class
-    return weights
+    w = to_device_array(name, sample_weight, placement, dtype)
+    if tuple(w.shape) != (m,):
+        raise ValueError(f"{name} must have shape ({m},), one for each example; got {tuple(w.shape)}")
+    require_finite(xp, name, w)
+    if bool(xp.any(w < 0)):
+        raise ValueError(f"{name} is negative in row {first_true(xp, w < 0)}")
+    return xp.reshape(w, (1, m))
+
+
+def class_weights(class_weight: Any, Y: Array, kind: str, placement: Placement, dtype: str) -> Array:
+    """The weight of each example's class, ``(1, m)``, for targets ``Y (n[L], m)``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For weights that do not fit the classes, and where there are no classes.
+    """
+    k = Y.shape[0]
+    if kind == "values" or (kind == "labels" and k > 1):
+        raise ValueError("class_weight needs classes; use sample_weight for these targets")
+    per_class = placement.to_device(_per_class(class_weight, max(k, 2), dtype))
+    if k == 1:
+        return per_class[0] * (1.0 - Y) + per_class[1] * Y
+    return placement.xp.reshape(per_class, (1, k)) @ Y
 
 
 def _per_class(class_weight: Any, count: int, dtype: str) -> Any:

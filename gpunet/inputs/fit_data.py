@@ -11,7 +11,7 @@ from gpunet.core.checks import positive_int, unit_interval
 from gpunet.core.layers import Dense
 from gpunet.devices.placement import Placement
 from gpunet.inputs.arrays import checked_rows
-from gpunet.inputs.example_weights import example_weights
+from gpunet.inputs.example_weights import class_weights, sample_weights
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.inputs.targets import targets
 
@@ -49,7 +49,7 @@ class InputPipeline(NamedTuple):
         return self.standardizer.apply(self.placement.xp, rows, self.placement.to_device)
 
     def examples(
-        self, X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, *, prefix: str = ""
+        self, X: Any, y: Any, sample_weight: Any = None, *, prefix: str = ""
     ) -> tuple[Examples, str]:
         """Columns, and what the targets mean (see :class:`gpunet.inputs.targets.Targets`).
 
@@ -66,8 +66,17 @@ class InputPipeline(NamedTuple):
             self.output.activation,
             self.loss,
         )
-        weights = example_weights(sample_weight, class_weight, Y, kind, self.placement, self.dtype)
+        weights = sample_weights(
+            f"{prefix}sample_weight", sample_weight, int(rows.shape[0]), self.placement, self.dtype
+        )
         return Examples(rows.T, Y, weights), kind
+
+    def with_class_weights(self, examples: Examples, class_weight: Any, kind: str) -> Examples:
+        """The examples, each one's weight times that of its class."""
+        if class_weight is None:
+            return examples
+        weights = class_weights(class_weight, examples.Y, kind, self.placement, self.dtype)
+        return examples._replace(weights=weights if examples.weights is None else examples.weights * weights)
 
 
 class FitArrays(NamedTuple):
@@ -86,17 +95,18 @@ class FitArrays(NamedTuple):
         Raises
         ------
         ValueError
-            If ``validation_data`` is not a pair, or a fraction is asked for too.
+            If ``validation_data`` is not ``(X, y)`` or ``(X, y, sample_weight)``, or a fraction is given too.
         """
         arrays = {"X": self.X, "y": self.y, "sample_weight": self.sample_weight}
-        pair = self.validation_data
-        if pair is None:
+        data = self.validation_data
+        if data is None:
             return arrays
         if self.validation_fraction:
             raise ValueError("give validation_data or validation_fraction, not both")
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise ValueError("validation_data must be a pair (X, y)")
-        return {**arrays, "validation X": pair[0], "validation y": pair[1]}
+        if not isinstance(data, tuple | list) or len(data) not in (2, 3):
+            raise ValueError("validation_data must be a pair (X, y), or (X, y, sample_weight)")
+        names = ("validation X", "validation y", "validation sample_weight")
+        return {**arrays, **dict(zip(names, data, strict=False))}
 
 
 class FitData(NamedTuple):
@@ -114,13 +124,15 @@ def fit_data(pipeline: InputPipeline, arrays: FitArrays, batch_size: int | str |
 
     A standardizer that is not fitted yet is fitted as a copy, to the training part alone (C15).
     """
-    training, kind = pipeline.examples(arrays.X, arrays.y, arrays.sample_weight, arrays.class_weight)
+    training, kind = pipeline.examples(arrays.X, arrays.y, arrays.sample_weight)
     validation = None
     if arrays.validation_data is not None:
         same_inputs = pipeline._replace(inputs=training.X.shape[0])
         validation, _ = same_inputs.examples(*arrays.validation_data, prefix="validation ")
     elif arrays.validation_fraction:
         training, validation = _hold_out(training, arrays.validation_fraction, seed, pipeline.placement)
+    # Class weights shape what is learned; validation measures the examples as they are.
+    training = pipeline.with_class_weights(training, arrays.class_weight, kind)
     size = _batch_size(batch_size, training.X.shape[1])
     standardizer = pipeline.standardizer
     if standardizer is not None and not standardizer.fitted:
@@ -146,7 +158,7 @@ def _hold_out(
         index = placement.to_device(np.sort(chosen))
         return Examples(*(None if a is None else placement.xp.take(a.T, index, axis=0).T for a in examples))
 
-    return part(order[held:]), part(order[:held])._replace(weights=None)
+    return part(order[held:]), part(order[:held])
 
 
 def _fitted(standardizer: Standardizer, examples: Examples, placement: Placement) -> Standardizer:

@@ -27,7 +27,7 @@ class TrainedNetwork(Protocol):
 
 
 Callback = Callable[[Any, History], Any]
-"""Called as ``callback(network, history)`` after every epoch; a true result ends the run.
+"""Called as ``callback(network, history)`` after every epoch. True ends the run; any other result is ignored.
 
 An object with ``start(network)`` or ``finish(network, history)`` has those called at the ends of the run.
 """
@@ -97,7 +97,8 @@ class Monitor:
     def better(self, network: TrainedNetwork, history: History) -> bool:
         """Whether the newest epoch is the best so far; if so, its weights are kept."""
         value = SIGN[self.monitor] * getattr(history, self.monitor)[-1]
-        if value <= self.value + (self.min_delta if self.epoch else 0.0):
+        # Written so that NaN is never better.
+        if not value > self.value + (self.min_delta if self.epoch else 0.0):
             return False
         self.value, self.epoch = value, history.epochs
         self.parameters = network.parameters
@@ -133,7 +134,10 @@ class EarlyStopping(Monitor):
         """True when the run should end."""
         if self.better(network, history) or history.epochs - self.epoch < self.patience:
             return False
-        history.stopped = f"{self.monitor} has not improved since epoch {self.epoch}"
+        if self.epoch:
+            history.stopped = f"{self.monitor} has not improved since epoch {self.epoch}"
+        else:
+            history.stopped = f"{self.monitor} has not been a finite number"
         return True
 
     def finish(self, network: TrainedNetwork, history: History) -> None:

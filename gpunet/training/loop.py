@@ -21,6 +21,10 @@ from gpunet.training.progress import ProgressBar
 
 Array = Any
 
+# Means of |x| and |y| from which on a divergence is put down to them; standardised values have 0.8.
+LARGE_INPUT, LARGE_TARGET = 10.0, 100.0
+USELESS = 1e3  # times the first loss: weights with such a loss are not worth keeping
+
 
 def checked_optimizer(optimizer: Any) -> Optimizer:
     """`optimizer`, or ``GradientDescent(0.1)`` for None.
@@ -122,6 +126,7 @@ class TrainingLoop:
         sizes = np.full(plan.steps, plan.batch_size)
         sizes[-1] = plan.examples - plan.batch_size * (plan.steps - 1)
         snapshots: list[EpochSnapshot] = []
+        finite: list[float] = []  # the first finite loss of the run, and the last one before a divergence
         for epoch in range(self.epochs):
             inputs = self.epoch_inputs(epoch, epochs_trained, updates)
             snapshots = [*snapshots[-1:], EpochSnapshot(state, inputs, updates)]
@@ -132,8 +137,11 @@ class TrainingLoop:
             bad = self._first_non_finite_step(state, losses)
             if bad is not None:
                 last_finite, updates = self._last_finite_state(snapshots, bad)
-                yield EpochEnd(last_finite, updates, epochs_trained, self._diverged(epoch, bad))
+                finite += [float(loss) for loss in losses[:bad]]
+                diverged = self._diverged(epoch, bad, finite[:1] + finite[-1:])
+                yield EpochEnd(last_finite, updates, epochs_trained, diverged)
                 return
+            finite = [*finite[:1], *(float(loss) for loss in losses[:1]), float(losses[-1])]
             updates += plan.steps
             epochs_trained += 1
             history.loss.append(float(np.average(losses, weights=sizes)))
@@ -242,13 +250,43 @@ class TrainingLoop:
                 return again, snapshot.updates + bad - 1
         return snapshot.state, snapshot.updates
 
-    def _diverged(self, epoch: int, bad: int) -> Diverged:
-        """The error for a loss that was not finite in step `bad` (from 0) of an epoch (from 0)."""
+    def _diverged(self, epoch: int, bad: int, finite: list[float]) -> Diverged:
+        """The error for a loss that was not finite in step `bad` (from 0) of an epoch (from 0).
+
+        `finite` holds the first finite loss of the run and the last one; it is empty if there was none.
+        """
         step = min(bad + 1, self.plan.steps)
+        useless = ""
+        if finite and finite[-1] > USELESS * finite[0]:
+            useless = (
+                f" Its loss had already grown from {finite[0]:.3g} to {finite[-1]:.3g}: these weights are of no "
+                "use, train a fresh network."
+            )
         return Diverged(
             f"training diverged in epoch {epoch + 1}, step {step} of {self.plan.steps}: the loss is no longer "
-            "finite. The network keeps the weights of the last step with a finite loss. Try a smaller "
-            "learning_rate, clip_norm=1.0, or standardised inputs.",
+            f"finite. The network keeps the weights of the last step with a finite loss.{useless} {self._advice()}",
             epoch + 1,
             step,
         )
+
+    def _advice(self) -> str:
+        """The most likely cause of a divergence, and what to do about it."""
+        rate = "Try a smaller learning_rate, or clip_norm=1.0"
+        inputs, targets = self._mean_size(self.examples.X), self._mean_size(self.examples.Y)
+        if not inputs < LARGE_INPUT:
+            return (
+                f"The inputs are large (mean |x| is {inputs:.3g}, about 1 is usual): give the Network "
+                f"standardizer=gpunet.Standardizer(). {rate} if it still diverges."
+            )
+        if not targets < LARGE_TARGET:
+            return (
+                f"The targets are large (mean |y| is {targets:.3g}): scale them to about 1. {rate} if it still "
+                "diverges."
+            )
+        return f"{rate}."
+
+    def _mean_size(self, A: Array) -> float:
+        """The mean of ``|a|``."""
+        xp = self.placement.xp
+        with np.errstate(all="ignore"):
+            return float(xp.mean(xp.abs(A)))

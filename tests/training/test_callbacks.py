@@ -131,7 +131,7 @@ def test_start_and_finish_are_called_once_whatever_happens(data):
 
         def __call__(self, net, history):
             self.calls += ("epoch",)
-            return ZeroDivisionError() if history.epochs == 2 else 0
+            return history.epochs == 2
 
         def finish(self, net, history):
             self.calls += ("finish",)

@@ -1,0 +1,69 @@
+"""Callbacks that monitor a figure: NaN is never better, and only True ends a run."""
+
+import math
+
+import numpy as np
+import pytest
+
+import gpunet as gn
+from gpunet.training.history import History
+
+
+class FakeNetwork:
+    def __init__(self):
+        self.parameters, self.saved = 0, []
+
+    def set_parameters(self, parameters):
+        self.parameters = parameters
+
+    def save(self, path):
+        self.saved.append(self.parameters)
+
+
+def run(callback, losses):
+    """Call a callback as a run with these validation losses would; the network, and the epochs that ran."""
+    network, history = FakeNetwork(), History()
+    callback.start(None)
+    for epoch, loss in enumerate(losses, start=1):
+        network.parameters = epoch
+        history.val_loss.append(loss)
+        history.epochs = epoch
+        if callback(network, history) is True:
+            break
+    if hasattr(callback, "finish"):
+        callback.finish(network, history)
+    return network, history
+
+
+def test_nan_is_no_improvement():
+    network, history = run(gn.EarlyStopping(patience=2), [1.0, 0.5, math.nan, math.nan, 0.1])
+    assert history.epochs == 4
+    assert network.parameters == 2
+    assert history.stopped == "val_loss has not improved since epoch 2"
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_run_that_is_never_finite(bad):
+    network, history = run(gn.EarlyStopping(patience=3), [bad] * 5)
+    assert history.epochs == 3
+    assert network.parameters == 3  # nothing better to go back to
+    assert history.stopped == "val_loss has not been a finite number"
+
+
+def test_a_first_nan_does_not_hide_what_follows():
+    network, _ = run(gn.EarlyStopping(patience=3), [math.nan, 0.7, 0.9])
+    assert network.parameters == 2
+
+
+def test_checkpoints_of_nan_are_not_best(tmp_path):
+    network, _ = run(gn.Checkpoint(tmp_path / "net", best_only=True), [1.0, math.nan, 0.5])
+    assert network.saved == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("result", "epochs"), [(True, 1), (np.True_, 1), (False, 3), (0.7, 3), ("text", 3), (1, 3), (None, 3)]
+)
+def test_only_true_ends_a_run(result, epochs):
+    net = gn.Network([gn.Dense(1)], seed=0, backend="numpy")
+    history = net.fit(np.eye(4), np.zeros(4), epochs=3, callbacks=lambda network, history: result)
+    assert history.epochs == epochs
