@@ -1,1 +1,1 @@
-"""How fast gpunet is, beside its peers: ``pytest benchmarks --backend numpy``, then ``python -m benchmarks.report``."""
+"""Speed of gpunet beside its peers: ``pytest benchmarks --backend numpy``, then ``python -m benchmarks.report``."""

@@ -1,14 +1,14 @@
-"""The chart: throughput against batch size, one line a contender, labelled where it ends."""
+"""The chart: throughput against batch size, one curve per implementation, labelled at its right end."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.peers import CONTENDERS
+from benchmarks.peers import IMPLEMENTATIONS
 
-FULL = 60_000
-# Okabe and Ito's colours, told apart with any kind of colour vision; gpunet has the strongest. One library's second
-# line is dashed.
+FULL_BATCH = 60_000  # position of "full" on the axis
+# Okabe and Ito's colours, which people with colour blindness can tell apart; gpunet has the strongest. The second
+# curve of a library is dashed.
 COLOUR = {
     "gpunet": "#D55E00",
     "jax_scan": "#0072B2",
@@ -23,41 +23,41 @@ COLOUR = {
 }
 MARKER = dict(zip(COLOUR, "osDv^hxP*p", strict=True))
 DASHED = ("torch_compiled", "jax_jit")
-GAP = 0.062  # between labels, as a share of the axis' height
+LABEL_DISTANCE = 0.062  # as a fraction of the height of the axes
 
 
-def apart(heights, gap):
-    """The heights moved up or down until they are `gap` apart, in their order and close to where they were."""
+def spread_out(heights, distance):
+    """The heights, moved up or down until they are at least `distance` apart, in the same order."""
     order = sorted(range(len(heights)), key=heights.__getitem__)
-    placed = [heights[i] for i in order]
+    moved = [heights[i] for i in order]
     for _ in range(200):
-        for k in range(1, len(placed)):
-            short = gap - (placed[k] - placed[k - 1])
-            if short > 1e-9:
-                placed[k - 1] -= short / 2
-                placed[k] += short / 2
-        placed[0], placed[-1] = max(placed[0], 0.0), min(placed[-1], 1.0)
+        for k in range(1, len(moved)):
+            missing = distance - (moved[k] - moved[k - 1])
+            if missing > 1e-9:
+                moved[k - 1] -= missing / 2
+                moved[k] += missing / 2
+        moved[0], moved[-1] = max(moved[0], 0.0), min(moved[-1], 1.0)
     result = [0.0] * len(heights)
     for k, i in enumerate(order):
-        result[i] = placed[k]
+        result[i] = moved[k]
     return result
 
 
-def lines(rows):
+def curves(rows):
     """``{name: (batch sizes, throughputs)}`` of one network."""
     found = {}
     for row in rows:
-        size = FULL if row["batch"] == "full" else row["batch"]
-        for name, one in row["contenders"].items():
+        size = FULL_BATCH if row["batch"] == "full" else row["batch"]
+        for name, one in row["implementations"].items():
             if name in COLOUR:
-                sizes, rates = found.setdefault(name, ([], []))
+                sizes, throughputs = found.setdefault(name, ([], []))
                 sizes.append(size)
-                rates.append(one["median"])
+                throughputs.append(one["median"])
     return found
 
 
-def panel(axes, title, found):
-    """One network."""
+def draw_panel(axes, title, found):
+    """The curves of one network."""
     from matplotlib.ticker import FixedLocator, NullLocator
 
     sizes = sorted({size for some, _ in found.values() for size in some})
@@ -77,22 +77,22 @@ def panel(axes, title, found):
     axes.set_title(title, loc="left", fontsize=15)
     axes.xaxis.set_major_locator(FixedLocator(sizes))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticklabels(["full" if size == FULL else f"{size:,}" for size in sizes])
+    axes.set_xticklabels(["full" if size == FULL_BATCH else f"{size:,}" for size in sizes])
     axes.grid(axis="y", color="#DDDDDD")
     axes.spines[["top", "right"]].set_visible(False)
-    label(axes, found)
+    draw_labels(axes, found)
 
 
-def label(axes, found):
-    """Names to the right of the axis, a thin line leading from each curve's end."""
+def draw_labels(axes, found):
+    """Names to the right of the axes, each with a thin line from the end of its curve."""
     names = list(found)
     axes.autoscale_view()
-    to_share = axes.transData + axes.transAxes.inverted()
-    ends = [to_share.transform((found[name][0][-1], found[name][1][-1])) for name in names]
-    heights = apart([height for _, height in ends], GAP)
+    to_fraction = axes.transData + axes.transAxes.inverted()
+    ends = [to_fraction.transform((found[name][0][-1], found[name][1][-1])) for name in names]
+    heights = spread_out([height for _, height in ends], LABEL_DISTANCE)
     for name, (x, y), height in zip(names, ends, heights, strict=True):
         axes.annotate(
-            CONTENDERS[name].label,
+            IMPLEMENTATIONS[name].label,
             (x, y),
             (1.07, height),
             xycoords="axes fraction",
@@ -106,6 +106,13 @@ def label(axes, found):
         )
 
 
+def networks_to_draw(rows):
+    """Networks with a full-batch case, without which a curve has only a few points; not the tiny ones."""
+    every = list(dict.fromkeys(row["net"] for row in rows))
+    complete = {row["net"] for row in rows if row["batch"] == "full"}
+    return [net for net in every if net in complete and not net.startswith("needle")] or every
+
+
 def draw(rows, machine, folder, stem):
     """Write ``<stem>.png`` and ``<stem>.svg``; their paths."""
     import matplotlib
@@ -113,24 +120,15 @@ def draw(rows, machine, folder, stem):
     with matplotlib.rc_context({"svg.hashsalt": "gpunet", "svg.fonttype": "none", "font.size": 13}):
         from matplotlib.figure import Figure
 
-        nets = list(dict.fromkeys(row["net"] for row in rows))
-        whole = [row["net"] for row in rows if row["batch"] == "full"]  # without it, a curve of a few points
-        nets = [net for net in nets if net in whole and not net.startswith("needle")] or nets
+        nets = networks_to_draw(rows)
         figure = Figure(figsize=(7.2 * len(nets), 5.6), layout="constrained")
         panels = figure.subplots(1, len(nets), squeeze=False)[0]
         for axes, net in zip(panels, nets, strict=True):
-            panel(axes, net, lines([row for row in rows if row["net"] == net]))
-        panels[0].set_ylabel("training examples a second")
-        on = (
-            machine["gpu"]["name"]
-            if "gpu" in machine
-            else f"{machine['processor']}, {machine['threads']} threads"
-        )
-        figure.suptitle(
-            f"Plain descent, float32, {on}",
-            fontsize=12,
-            color="#555555",
-        )
+            draw_panel(axes, net, curves([row for row in rows if row["net"] == net]))
+        panels[0].set_ylabel("training examples per second")
+        processor = f"{machine['processor']}, {machine['threads']} threads"
+        on = machine["gpu"]["name"] if "gpu" in machine else processor
+        figure.suptitle(f"Gradient descent without momentum, float32, {on}", fontsize=12, color="#555555")
         paths = [Path(folder) / f"{stem}.{kind}" for kind in ("png", "svg")]
         figure.savefig(paths[0], dpi=110)
         figure.savefig(paths[1], metadata={"Date": None})

@@ -1,4 +1,4 @@
-"""One table and one chart from stored results: ``python -m benchmarks.report [results.json]``.
+"""A page of tables and a chart from stored results: ``python -m benchmarks.report [results.json]``.
 
 Writes a Markdown page beside the JSON, and ``throughput.png`` and ``throughput.svg``; for a GPU, ``throughput-gpu.…``.
 """
@@ -6,186 +6,203 @@ Writes a Markdown page beside the JSON, and ``throughput.png`` and ``throughput.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-from benchmarks import chart
-from benchmarks.peers import CONTENDERS
+from benchmarks import chart, result_file
+from benchmarks.peers import IMPLEMENTATIONS
+from benchmarks.result_file import rows_of
 
 RESULTS = Path(__file__).parent / "results"
 
 
-def rows_of(results, kind):
-    """What the benchmarks of one kind have stored."""
-    found = [one["extra_info"] for one in results["benchmarks"]]
-    return [info for info in found if info.get("kind") == kind]
-
-
 def number(value):
-    """Three digits, thousands apart."""
+    """Three significant digits, thousands separated by commas."""
     if value >= 1000:
-        digits = 10 ** (len(str(int(value))) - 3)
-        return f"{int(round(value / digits) * digits):,}"
+        unit = 10 ** (len(str(int(value))) - 3)
+        return f"{int(round(value / unit) * unit):,}"
     return f"{value:.3g}"
 
 
-def table(header, rows):
+def markdown_table(header, rows):
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
-def ratio(row):
-    """gpunet against the best peer: median and spread over the rounds."""
+def ratio_cells(row):
+    """The best peer, and gpunet's ratio to it: median, smallest and largest."""
     best = row["best_peer"]
     if best is None:
         return ["–", "–"]
-    found = row["ratios"][best]
-    text = f"**{found['median']:.2f}** ({found['min']:.2f}–{found['max']:.2f})"
-    return [CONTENDERS[best].label, text]
+    ratio = row["ratios"][best]
+    return [IMPLEMENTATIONS[best].label, f"**{ratio['median']:.2f}** ({ratio['min']:.2f}–{ratio['max']:.2f})"]
 
 
-def figures(row, names):
-    """One cell a contender; what failed is said."""
+def median_cells(row, names):
+    """The median of each implementation, or what became of it."""
     cells = []
     for name in names:
-        if name in row["contenders"]:
-            cells.append(number(row["contenders"][name]["median"]))
-        elif name in row["errors"]:
-            cells.append("failed")
+        if name in row["implementations"]:
+            cells.append(number(row["implementations"][name]["median"]))
         else:
-            cells.append("–")
+            cells.append("failed" if name in row["errors"] else "–")
     return cells
 
 
-def comparison(rows, first, last=(), extra=lambda row: []):
-    """A table of contenders; `first` and `last` are columns, name and function of a row."""
+def comparison(rows, first, last=()):
+    """A table with a column per implementation.
+
+    Parameters
+    ----------
+    rows : list of dict
+    first, last : sequence of ``(title, callable (row) -> value)``
+        Further columns on the left and on the right.
+    """
     names = [
-        name for name in CONTENDERS if any(name in row["contenders"] or name in row["errors"] for row in rows)
+        name
+        for name in IMPLEMENTATIONS
+        if any(name in row["implementations"] or name in row["errors"] for row in rows)
     ]
-    header = [title for title, _ in first] + [CONTENDERS[name].label for name in names]
-    header += ["best peer", "times better", *(title for title, _ in last)]
+    header = [
+        *(title for title, _ in first),
+        *(IMPLEMENTATIONS[name].label for name in names),
+        "best peer",
+        "times better",
+        *(title for title, _ in last),
+    ]
     lines = [
         [
             *(str(cell(row)) for _, cell in first),
-            *figures(row, names),
-            *ratio(row),
+            *median_cells(row, names),
+            *ratio_cells(row),
             *(str(cell(row)) for _, cell in last),
         ]
         for row in rows
     ]
-    return table(header, lines)
+    return markdown_table(header, lines)
 
 
-def share(row):
-    found = row["contenders"]["gpunet"].get("share_of_peak")
-    return "–" if found is None else f"{found:.0%}"
-
-
-def program(row):
-    return row["contenders"]["gpunet"].get("program", "–")
+def network(row):
+    return row["net"]
 
 
 def batch(row):
     return row["batch"] if row["batch"] == "full" else f"{row['batch']:,}"
 
 
-def training(results):
-    rows = rows_of(results, "throughput")
-    for net in dict.fromkeys(row["net"] for row in rows):
-        yield f"## Training: {net}\n\nExamples a second; medians, more is better.\n"
-        yield comparison(
-            [row for row in rows if row["net"] == net],
-            [("batch", batch), ("optimizer", lambda row: row["optimizer"])],
-            [("share of the sgemm peak", share), ("program", program)],
-        )
+def fraction_of_peak(row):
+    fraction = row["implementations"]["gpunet"].get("fraction_of_peak")
+    return "–" if fraction is None else f"{fraction:.0%}"
 
 
-def others(results):
-    rows = rows_of(results, "inference")
-    if rows:
-        yield "## Inference\n\nExamples a second; more is better.\n"
-        yield comparison(rows, [("network", lambda row: row["net"]), ("batch", batch)])
-    rows = rows_of(results, "first epoch")
-    if rows:
-        yield (
-            "## First epoch\n\nSeconds in a fresh process from the first import to the end of the first epoch, "
-            "reading the data left out; less is better. A cold cache holds nothing compiled, a warm one what an "
-            "earlier process has compiled.\n"
-        )
-        yield comparison(
-            rows,
-            [("network", lambda row: row["net"]), ("batch", batch), ("cache", lambda row: row["cache"])],
-            [("program", program)],
-        )
-    rows = rows_of(results, "memory")
-    if rows:
-        yield (
-            "## Memory\n\nPeak in MB of full-batch training above what is resident with libraries, data and "
-            "weights in place; less is better.\n"
-        )
-        yield comparison(
-            rows, [("network", lambda row: row["net"]), ("examples", lambda row: f"{row['examples']:,}")]
-        )
-    rows = rows_of(results, "time to 98%")
-    if rows:
-        yield "## Time to 98% on MNIST's test images\n\nSeconds of training, compiled before; less is better.\n"
-        yield comparison(
-            rows,
-            [("way", lambda row: row["way"]), ("setting", lambda row: row["setting"])],
-            [("epochs", epochs)],
-        )
-        yield best_ways(rows)
+def program(row):
+    return row["implementations"]["gpunet"].get("program", "–")
 
 
 def epochs(row):
     return ", ".join(
         f"{one['label']} {one['epochs']}" + ("" if one["reached"] else " (not reached)")
-        for one in row["contenders"].values()
+        for one in row["implementations"].values()
     )
 
 
-def best_ways(rows):
-    """Every contender's best setting, in each way and over all."""
+def training(results):
+    rows = rows_of(results, "throughput")
+    for net in dict.fromkeys(row["net"] for row in rows):
+        yield f"## Training: {net}\n\nExamples per second; medians, more is better.\n"
+        yield comparison(
+            [row for row in rows if row["net"] == net],
+            [("batch", batch), ("optimizer", lambda row: row["optimizer"])],
+            [("% of sgemm peak", fraction_of_peak), ("program", program)],
+        )
+
+
+def inference(results):
+    if rows := rows_of(results, "inference"):
+        yield "## Inference\n\nExamples per second; more is better.\n"
+        yield comparison(rows, [("network", network), ("batch", batch)])
+
+
+def first_epoch(results):
+    if rows := rows_of(results, "first epoch"):
+        yield (
+            "## First epoch\n\nSeconds in a new process from the first import to the end of the first epoch, without "
+            "reading the data; less is better. A cold cache holds nothing compiled, a warm one what an earlier "
+            "process has compiled.\n"
+        )
+        yield comparison(
+            rows,
+            [("network", network), ("batch", batch), ("cache", lambda row: row["cache"])],
+            [("program", program)],
+        )
+
+
+def memory(results):
+    if rows := rows_of(results, "memory"):
+        yield (
+            "## Memory\n\nPeak in MB of full-batch training above what is resident with libraries, data and weights "
+            "loaded; less is better.\n"
+        )
+        yield comparison(rows, [("network", network), ("examples", lambda row: f"{row['examples']:,}")])
+
+
+def time_to_98(results):
+    if rows := rows_of(results, "time to 98%"):
+        yield "## Time to 98% on MNIST's test images\n\nSeconds of training without compilation; less is better.\n"
+        yield comparison(
+            rows,
+            [("method", lambda row: row["method"]), ("setting", lambda row: row["setting"])],
+            [("epochs", epochs)],
+        )
+        yield best_settings(rows)
+
+
+def best_settings(rows):
+    """Each implementation's fastest setting, per method and over all."""
     lines = []
-    for way in [*dict.fromkeys(row["way"] for row in rows), "any way"]:
+    for method in [*dict.fromkeys(row["method"] for row in rows), "any"]:
         best = {}
         for row in rows:
-            for name, one in row["contenders"].items():
-                if way in (row["way"], "any way") and one["reached"]:
+            for name, one in row["implementations"].items():
+                if method in (row["method"], "any") and one["reached"]:
                     best[name] = min(best.get(name, (float("inf"), "")), (one["median"], row["setting"]))
         for name, (seconds, setting) in best.items():
-            lines.append([way, CONTENDERS[name].label, setting, number(seconds)])
-    return "The best of each:\n\n" + table(["way", "contender", "setting", "seconds"], lines)
-
-
-def equality(results):
-    rows = rows_of(results, "equal")
-    if not rows:
-        return
-    names = list(dict.fromkeys(name for row in rows for name in row["distances"]))
-    yield (
-        "## The same computation\n\nDistance of each contender's weights from those of gpunet's reference program "
-        "after an epoch from the same start, as a share of the way that they have come.\n"
+            lines.append([method, IMPLEMENTATIONS[name].label, setting, number(seconds)])
+    return "The fastest setting of each:\n\n" + markdown_table(
+        ["method", "implementation", "setting", "seconds"], lines
     )
-    lines = [
-        [row["case"], *(f"{row['distances'][n]:.0e}" if n in row["distances"] else "–" for n in names)]
-        for row in rows
-    ]
-    yield table(["case", *names], lines)
 
 
-def of_device(machine):
-    """What the figures were made on, beside the processor."""
+def equal_weights(results):
+    if rows := rows_of(results, "equal"):
+        labels = list(dict.fromkeys(label for row in rows for label in row["distances"]))
+        yield (
+            "## Equality of the trained weights\n\nDistance of each implementation's weights from those of gpunet's "
+            "reference program after an epoch from the same initial weights, relative to how far training has moved "
+            "them.\n"
+        )
+        lines = [
+            [
+                row["case"],
+                *(f"{row['distances'][n]:.0e}" if n in row["distances"] else "–" for n in labels),
+            ]
+            for row in rows
+        ]
+        yield markdown_table(["case", *labels], lines)
+
+
+def device_lines(machine):
+    """The GPU; on a CPU, the kernels of OpenBLAS."""
     if "gpu" not in machine:
         kernels = ", ".join(machine["sgemm_gflops"]["kernels"]) or "?"
         return [f"- OpenBLAS core type: {machine['openblas_coretype']}; kernels in use: {kernels}."]
     gpu, copy = machine["gpu"], machine["sgemm_gflops"]["copy_terabytes"]
     return [
-        f"- {gpu['name']}, {gpu['memory']}, driver {gpu['driver']}; it copies {copy:.2f} TB/s, bytes read and written."
+        f"- {gpu['name']}, {gpu['memory']}, driver {gpu['driver']}; memory bandwidth of a copy {copy:.2f} TB/s, bytes "
+        "read plus bytes written."
     ]
 
 
-def about(results):
+def introduction(results):
     suite = results["suite"]
     machine, peak = suite["machine"], suite["machine"]["sgemm_gflops"]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
@@ -193,27 +210,25 @@ def about(results):
         f"# Benchmarks: {machine['backend']}, {machine['date']}"
         + (" (quick mode)" if machine["quick"] else ""),
         "",
-        f"- {machine['processor']}, {machine['system']}, {machine['threads']} threads for every contender, float32.",
-        *of_device(machine),
+        f"- {machine['processor']}, {machine['system']}, {machine['threads']} threads per implementation, float32.",
+        *device_lines(machine),
         f"- `sgemm` peak, {peak['blas']}'s BLAS, {peak['size']}³: {peak['best']:.0f} GFLOP/s "
         f"(median {peak['median']:.0f}).",
         f"- {versions}.",
-        *(f"- Data, {name}: {said}." for name, said in suite["data"].items()),
-        *(f"- {label} is left out: {why}." for label, why in suite["absent"].items()),
+        *(f"- Data, {name}: {description}." for name, description in suite["data"].items()),
+        *(f"- {label} is excluded: {reason}." for label, reason in suite["excluded"].items()),
     ]
     for one in results["benchmarks"]:
-        info = one["extra_info"]
-        lines += [
-            f"- {one['name']}: {CONTENDERS[n].label} failed: {e}" for n, e in info.get("errors", {}).items()
-        ]
-        lines += [
-            f"- {one['name']}: without {CONTENDERS[n].label}: {e}."
-            for n, e in info.get("left_out", {}).items()
-        ]
+        row = one["extra_info"]
+        for name, error in row.get("errors", {}).items():
+            lines.append(f"- {one['name']}: {IMPLEMENTATIONS[name].label} failed: {error}")
+        for name, reason in row.get("unsupported", {}).items():
+            lines.append(f"- {one['name']}: without {IMPLEMENTATIONS[name].label}: {reason}.")
     lines += [
         "",
         "Ratios are medians over interleaved rounds, taken round by round, with the smallest and largest in brackets. "
-        "“Times better” is that ratio against the best peer, the one against whom it is lowest; below 1 it leads.",
+        "“Times better” is that ratio against the best peer, the one against which it is lowest; below 1 the peer is "
+        "better.",
         "",
     ]
     return "\n".join(lines)
@@ -221,22 +236,21 @@ def about(results):
 
 def page(results):
     """The whole report in Markdown."""
-    parts = [about(results), *training(results), *others(results), *equality(results)]
-    return "\n".join(parts)
+    sections = (training, inference, first_epoch, memory, time_to_98, equal_weights)
+    return "\n".join([introduction(results), *(text for section in sections for text in section(results))])
 
 
 def write(path):
-    """Page and chart for one file of results; the paths written."""
+    """Write page and chart for one file of results; the paths written."""
     path = Path(path)
-    results = json.loads(path.read_text())
+    results = result_file.read(path)
     written = [path.with_suffix(".md")]
     written[0].write_text(page(results))
     rows = [row for row in rows_of(results, "throughput") if row["optimizer"] == "plain"]
     if rows:
         machine = results["suite"]["machine"]
-        written += chart.draw(
-            rows, machine, path.parent, "throughput-gpu" if "gpu" in machine else "throughput"
-        )
+        stem = "throughput-gpu" if "gpu" in machine else "throughput"
+        written += chart.draw(rows, machine, path.parent, stem)
     return written
 
 

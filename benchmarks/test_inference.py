@@ -1,26 +1,26 @@
-"""Examples a second in `predict`, and that all contenders predict the same."""
+"""Examples per second in `predict`, and that all implementations predict the same."""
 
 import numpy as np
 
-from benchmarks.cases import inference_cases as cases  # noqa: F401
-from benchmarks.contest import Contest, per_second
+from benchmarks.interleaved import InterleavedRounds, throughput
 
 
 def test_inference(benchmark, suite, case):
     outputs = {}
 
     def prepare(name):
-        outputs[name] = suite.team.ask(name, "infer", case)
+        outputs[name] = suite.pool.call(name, "prepare_inference", case)
+        return {}
 
-    contest = Contest(
-        suite.those(lambda about: about.predicts), lambda name: suite.team.ask(name, "call"), prepare
+    measured = InterleavedRounds(
+        suite.predicting(), lambda name: suite.pool.call(name, "time_inference"), prepare
     )
-    contest.run(benchmark, suite.settings.rounds)
+    measured.run(benchmark, suite.settings.rounds)
     benchmark.extra_info.update(
         kind="inference",
-        net=case.network.title,
+        net=case.architecture.title,
         batch=case.batch,
-        **contest.result(per_second),
+        **measured.result(throughput),
     )
     for name, found in outputs.items():
         np.testing.assert_allclose(found, outputs["gpunet"], atol=1e-5, err_msg=name)

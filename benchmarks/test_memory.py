@@ -2,27 +2,23 @@
 
 import pytest
 
-from benchmarks.cases import memory_cases
-from benchmarks.contest import Contest
-from benchmarks.once import REFERENCES
-from benchmarks.team import once
+from benchmarks import fresh_process, process_memory
+from benchmarks.interleaved import InterleavedRounds
 
-WHO = ("gpunet", "textbook", "torch_eager", "jax_scan", "sklearn_mlp")
+MEASURED = ("gpunet", "textbook", "torch_eager", "jax_scan", "sklearn_mlp")
 
 
-def cases(quick):
-    return memory_cases(quick)
-
-
-@pytest.mark.skipif(not REFERENCES.exists(), reason="only Linux says what a process's peak was")
+@pytest.mark.skipif(not process_memory.available(), reason="only Linux tells a process's peak memory")
 def test_memory(benchmark, suite, case):
-    contest = Contest(suite.those(among=WHO), lambda name: once("memory", name, suite.settings, case))
-    contest.run(benchmark, 1)
-    for name, turns in contest.turns.items():
-        contest.about[name] = {"with_libraries": turns[-1]["with_libraries"], "program": turns[-1]["program"]}
+    measured = InterleavedRounds(
+        suite.among(MEASURED), lambda name: fresh_process.measure("memory", name, suite.settings, case)
+    )
+    measured.run(benchmark, 1)
+    for name, samples in measured.samples.items():
+        measured.details[name] = {key: samples[-1][key] for key in ("with_libraries", "program")}
     benchmark.extra_info.update(
         kind="memory",
-        net=case.network.title,
+        net=case.architecture.title,
         examples=case.examples,
-        **contest.result(lambda turn: max(turn["workspace"], 0.1), more_is_better=False),
+        **measured.result(lambda sample: max(sample["workspace"], 0.1), more_is_better=False),
     )

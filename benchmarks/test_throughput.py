@@ -1,25 +1,25 @@
-"""Examples a second in training, for each network, batch size and optimizer."""
+"""Examples per second in training, for each architecture, batch size and optimizer."""
 
-from benchmarks.cases import throughput_cases as cases  # noqa: F401
-from benchmarks.contest import Contest, per_second
+from benchmarks.interleaved import InterleavedRounds, throughput
+
+SLOW_ROUNDS = 2  # of implementations that are marked as slow
+LONG_ROUNDS = 3  # of cases whose samples are longer
 
 
 def test_throughput(benchmark, suite, case):
-    def prepare(name):
-        return {"program": suite.team.ask(name, "train", case)}
-
-    contest = Contest(
-        suite.those(lambda about: about.trains and (case.for_all or not about.slow)),
-        lambda name: suite.team.ask(name, "turn"),
-        prepare,
-        slow_rounds=2,
+    measured = InterleavedRounds(
+        suite.training(case),
+        lambda name: suite.pool.call(name, "time_training"),
+        lambda name: {"program": suite.pool.call(name, "prepare_training", case)},
+        SLOW_ROUNDS,
     )
-    contest.run(benchmark, 3 if case.lasts > 1 else suite.settings.rounds)
+    measured.run(benchmark, LONG_ROUNDS if case.sample_scale > 1 else suite.settings.rounds)
+    flops = case.architecture.flops_per_example
     benchmark.extra_info.update(
         kind="throughput",
-        net=case.network.title,
+        net=case.architecture.title,
         batch=case.batch or "full",
         optimizer=case.optimizer,
-        flops=case.network.flops,
-        **contest.result(per_second, flops=case.network.flops, peak=suite.peak),
+        flops=flops,
+        **measured.result(throughput, flops=flops, peak=suite.peak),
     )

@@ -1,42 +1,32 @@
-"""Seconds of training until 98% of the test images are right, for each way of descent."""
+"""Seconds of training until 98% of MNIST's test images are classified correctly."""
 
 import pytest
 
-from benchmarks.cases import to_98_cases
-from benchmarks.contest import Contest
-from benchmarks.data import mnist_folder
-from benchmarks.settings import chosen
+from benchmarks.datasets import mnist_folder
+from benchmarks.interleaved import InterleavedRounds
 
-WHO = ("gpunet", "jax_scan")
-GOAL, MOST_EPOCHS = 0.98, {False: 20, True: 100}  # of mini-batches, of full batches
-
-
-def pytest_generate_tests(metafunc):
-    option = metafunc.config.option
-    found = [
-        (way, case)
-        for way, some in to_98_cases(option.quick).items()
-        for case in chosen("test_time_to_98", some, option.backend)
-    ]
-    metafunc.parametrize(("way", "setting"), found, ids=[f"{case.name}-{case.rate}" for _, case in found])
+MEASURED = ("gpunet", "jax_scan")
+GOAL = 0.98
+MAX_EPOCHS, MAX_FULL_BATCH_EPOCHS = 20, 100
 
 
 @pytest.mark.skipif(mnist_folder() is None, reason="full MNIST is not here: GPUNET_DATA names its folder")
-def test_time_to_98(benchmark, suite, way, setting):
-    def ask(name):
-        return suite.team.ask(name, "until", setting, GOAL, MOST_EPOCHS[setting.batch is None])
-
-    contest = Contest(suite.those(among=WHO), ask)
-    once = setting.batch is None or suite.quick or suite.settings.device == "cuda"
-    contest.run(benchmark, 1 if once else 2)
-    for name, turns in contest.turns.items():
-        contest.about[name] = {
-            key: turns[-1][key] for key in ("epochs", "accuracy", "reached", "compiling", "program")
+def test_time_to_98(benchmark, suite, case):
+    full_batch = case.batch is None
+    max_epochs = MAX_FULL_BATCH_EPOCHS if full_batch else MAX_EPOCHS
+    measured = InterleavedRounds(
+        suite.among(MEASURED),
+        lambda name: suite.pool.call(name, "train_to_accuracy", case, GOAL, max_epochs),
+    )
+    measured.run(benchmark, 1 if full_batch or suite.quick or suite.settings.device == "cuda" else 2)
+    for name, samples in measured.samples.items():
+        measured.details[name] = {
+            key: samples[-1][key] for key in ("epochs", "accuracy", "reached", "compiling", "program")
         }
     benchmark.extra_info.update(
         kind="time to 98%",
-        net=setting.network.title,
-        way=way,
-        setting=f"batch {setting.batch or 'full'}, {setting.optimizer}, rate {setting.learning_rate:g}",
-        **contest.result(lambda turn: turn["seconds"], more_is_better=False),
+        net=case.architecture.title,
+        method=case.method,
+        setting=f"batch {case.batch or 'full'}, {case.optimizer}, rate {case.learning_rate:g}",
+        **measured.result(lambda sample: sample["seconds"], more_is_better=False),
     )

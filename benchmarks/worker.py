@@ -1,7 +1,7 @@
-"""A process with one contender in it, which answers questions over a connection.
+"""A process that measures one implementation: ``python -m benchmarks.worker NAME FILE_DESCRIPTOR``.
 
-Each contender has a process of its own: thread pools that spin never meet. All but the one whose turn it is
-wait for a message.
+It calls the methods of :class:`Worker` that its parent names. Between two messages it sleeps, so that the thread pools
+of two implementations never compete.
 """
 
 from __future__ import annotations
@@ -15,122 +15,132 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
-from benchmarks import data, peers
-from benchmarks.peers.base import NotCovered
+from benchmarks import datasets, peers
+from benchmarks.errors import Unsupported
 
-WARM_STEPS, WARM_EXAMPLES = 256, 8192  # at most, in the first, untimed part of an epoch
+# The first, untimed sample: so many steps and so many examples at most
+WARM_UP_STEPS, WARM_UP_EXAMPLES = 256, 8192
 
 
 class Worker:
     def __init__(self, name, settings):
         self.settings = settings
-        self.Contender = peers.load(name)
-        self.wanted = None
+        self.Implementation = peers.load(name)
+        self.loaded = None
 
-    def make(self, case):
-        self.peer = None  # the old one's memory goes first
+    def build(self, case):
+        """Make the implementation for a case, with its data in place."""
+        self.implementation = None  # its memory is freed before the next one takes any
         gc.collect()
-        settings, wanted = self.settings, (case.network.data, case.examples)
-        if wanted != self.wanted:
-            self.wanted, self.data = wanted, data.read(settings.folder, *wanted)
-        self.case, self.epochs = case, 0
-        self.peer = self.Contender(case, self.data, settings.device, settings.threads, settings.backend)
+        wanted = (case.architecture.dataset, case.examples)
+        if wanted != self.loaded:
+            self.data, self.loaded = datasets.read(self.settings.folder, *wanted), wanted
+        self.case, self.epochs_done = case, 0
+        self.implementation = self.Implementation(case, self.data, self.settings)
 
     # --- training -------------------------------------------------------------------------------
 
-    def train(self, case):
-        """Make the contender, warm it up, and find how much a turn is."""
-        self.make(case)
-        lasting = self.settings.seconds * case.lasts
-        self.used, self.count = case.examples, 1
-        if not self.peer.whole_epochs and case.batch:
-            steps = max(1, min(WARM_STEPS, WARM_EXAMPLES // case.size))
-            self.used = min(case.examples, steps * case.size)
-        self.turn()
+    def prepare_training(self, case):
+        """Build, warm up and choose the length of a sample; the name of the program that runs.
+
+        A sample is the first `examples` of each order, for `epochs` epochs: a part of one epoch where an epoch takes
+        longer than a sample needs to, several whole epochs where it is shorter.
+        """
+        self.build(case)
+        shortest = self.settings.sample_seconds * case.sample_scale
+        divisible = case.batch is not None and not self.implementation.whole_epochs
+        self.examples, self.epochs = case.examples, 1
+        if divisible:
+            steps = max(1, min(WARM_UP_STEPS, WARM_UP_EXAMPLES // case.batch_size))
+            self.examples = min(case.examples, steps * case.batch_size)
+        self.time_training()
         for _ in range(4):
-            seconds = self.turn()["seconds"]
-            if seconds >= 0.8 * lasting and self.count == 1:
+            seconds = self.time_training()["seconds"]
+            if seconds >= 0.8 * shortest and self.epochs == 1:
                 break
-            wanted = 1.1 * lasting * self.used * self.count / max(seconds, 1e-6)
-            before = self.used
-            if not self.peer.whole_epochs and case.batch:
-                self.used = min(-(-int(wanted) // case.size) * case.size, case.examples)
-            self.count = max(1, -(-int(wanted) // self.used))
-            if self.used == before:
+            wanted = 1.1 * shortest * self.examples * self.epochs / max(seconds, 1e-6)
+            before = self.examples
+            if divisible:
+                steps = -(-int(wanted) // case.batch_size)
+                self.examples = min(steps * case.batch_size, case.examples)
+            self.epochs = max(1, -(-int(wanted) // self.examples))
+            if self.examples == before:
                 break
-            self.turn()  # compiles, where another length is another program
-        return self.peer.program
+            self.time_training()  # JAX compiles again for another number of examples
+        return self.implementation.program
 
-    def turn(self):
-        """Train a little; whole epochs where they are short."""
-        orders = [self.case.order(self.epochs + i) for i in range(self.count)]
-        orders = [None if order is None else order[: self.used] for order in orders]
-        self.epochs += self.count
-        seconds = self.peer.turn(orders)
-        return {"seconds": seconds, "examples": self.used * self.count}
+    def time_training(self):
+        """One sample."""
+        orders = [self.case.order(self.epochs_done + i) for i in range(self.epochs)]
+        orders = [None if order is None else order[: self.examples] for order in orders]
+        self.epochs_done += self.epochs
+        seconds = self.implementation.time_epochs(orders)
+        return {"seconds": seconds, "examples": self.examples * self.epochs}
 
-    def learn(self, case, epochs):
-        """The weights after some epochs."""
-        self.make(case)
-        self.peer.turn([case.order(i) for i in range(epochs)])
-        return [(np.array(W), np.array(b)) for W, b in self.peer.weights()], self.peer.program
+    def trained_parameters(self, case, epochs):
+        """The parameters after so many epochs, and the name of the program that ran."""
+        self.build(case)
+        self.implementation.time_epochs([case.order(i) for i in range(epochs)])
+        parameters = [(np.array(W), np.array(b)) for W, b in self.implementation.get_parameters()]
+        return parameters, self.implementation.program
 
-    def until(self, case, goal, most):
-        """Train to an accuracy on the test set; the first epoch, which compiles, is run twice and timed once."""
-        self.make(case)
-        rows, right = self.peer.resident(self.peer.data.X_test), self.peer.data.Y_test.argmax(1)
-        cold = self.peer.turn([case.order(0)])
-        self.peer.predict(rows)
-        self.peer.reset()
-        seconds, accuracy, epoch = 0.0, 0.0, 0
-        while accuracy < goal and epoch < most:
-            first = seconds
-            seconds += self.peer.turn([case.order(epoch)])
-            epoch += 1
-            accuracy = float(np.mean(self.peer.host(self.peer.predict(rows)).argmax(1) == right))
-            if epoch == 1:
-                cold -= seconds - first
+    def train_to_accuracy(self, case, goal, max_epochs):
+        """Train until `goal` of the test set is predicted right, or for `max_epochs`.
+
+        The first epoch runs twice: the first time compiles, and its excess is reported apart as ``compiling``.
+        """
+        self.build(case)
+        implementation = self.implementation
+        rows, y = implementation.to_device(self.data.X_test), self.data.Y_test.argmax(1)
+        with_compilation = implementation.time_epochs([case.order(0)])
+        implementation.predict(rows)
+        implementation.reset()
+        seconds, accuracy = [], 0.0
+        while accuracy < goal and len(seconds) < max_epochs:
+            seconds.append(implementation.time_epochs([case.order(len(seconds))]))
+            outputs = implementation.to_host(implementation.predict(rows))
+            accuracy = float(np.mean(outputs.argmax(1) == y))
         return {
-            "seconds": seconds,
-            "compiling": max(cold, 0.0),
-            "epochs": epoch,
+            "seconds": sum(seconds),
+            "compiling": max(with_compilation - seconds[0], 0.0),
+            "epochs": len(seconds),
             "accuracy": accuracy,
             "reached": accuracy >= goal,
-            "program": self.peer.program,
+            "program": implementation.program,
         }
 
     # --- inference ------------------------------------------------------------------------------
 
-    def infer(self, case):
-        """Make the contender and find how many calls a turn is; the outputs for the first rows."""
-        self.make(case)
-        X = self.peer.data.X_test
-        pieces = [X[i : i + case.size] for i in range(0, min(len(X), 1000 * case.size), case.size)]
-        self.pieces = [self.peer.resident(np.ascontiguousarray(piece)) for piece in pieces]
-        outputs = self.peer.host(self.peer.predict(self.pieces[0]))
-        self.count, seconds = 1, 0.0
-        while seconds < 0.5 * self.settings.seconds:
-            seconds = self.call()["seconds"]
-            rate = self.count / max(seconds, 1e-6)
-            self.count = max(int(rate * self.settings.seconds) + 1, self.count)
+    def prepare_inference(self, case):
+        """Build, warm up and choose the number of calls per sample; the outputs for the first batch."""
+        self.build(case)
+        X, size = self.data.X_test, case.batch_size
+        starts = range(0, min(len(X), 1000 * size), size)
+        self.batches = [self.implementation.to_device(np.ascontiguousarray(X[i : i + size])) for i in starts]
+        outputs = self.implementation.to_host(self.implementation.predict(self.batches[0]))
+        self.calls, seconds = 1, 0.0
+        while seconds < 0.5 * self.settings.sample_seconds:
+            seconds = self.time_inference()["seconds"]
+            calls_per_second = self.calls / max(seconds, 1e-6)
+            self.calls = max(int(calls_per_second * self.settings.sample_seconds) + 1, self.calls)
         return outputs
 
-    def call(self):
-        """Predict, batch by batch."""
-        pieces, predict = self.pieces, self.peer.predict
+    def time_inference(self):
+        """One sample: so many calls of `predict`, batch after batch."""
+        batches, predict = self.batches, self.implementation.predict
         started = time.perf_counter()
-        for i in range(self.count):
-            predict(pieces[i % len(pieces)])
+        for i in range(self.calls):
+            predict(batches[i % len(batches)])
         seconds = time.perf_counter() - started
-        return {"seconds": seconds, "examples": self.count * self.case.size}
+        return {"seconds": seconds, "examples": self.calls * self.case.batch_size}
 
 
-def answer(worker, question, arguments):
-    """``(kind, answer)``; whatever goes wrong is said, not raised."""
+def answer(worker, method, arguments):
+    """What :class:`benchmarks.worker_process.WorkerProcess` expects; errors are reported, not raised."""
     try:
-        return "answer", getattr(worker, question)(*arguments)
-    except NotCovered as reason:
-        return "left out", str(reason)
+        return "answer", getattr(worker, method)(*arguments)
+    except Unsupported as reason:
+        return "unsupported", str(reason)
     except Exception as error:
         traceback.print_exc()
         text = " ".join(str(error).split())[:300]
@@ -138,8 +148,8 @@ def answer(worker, question, arguments):
 
 
 def main():
-    number, name = sys.argv[1:]
-    with Connection(int(number)) as connection:
+    name, descriptor = sys.argv[1:]
+    with Connection(int(descriptor)) as connection:
         try:
             worker = Worker(name, connection.recv())
         except Exception as error:
@@ -147,7 +157,7 @@ def main():
             connection.send(("error", f"{type(error).__name__}: {error}"))
             return
         connection.send(("answer", None))
-        with suppress(EOFError):  # whoever asked is gone
+        with suppress(EOFError):  # the parent has ended
             while (message := connection.recv()) is not None:
                 connection.send(answer(worker, *message))
 

@@ -1,4 +1,7 @@
-"""Everybody who runs: gpunet, its reference program, and the peers, one file each."""
+"""What is measured: gpunet, its reference program, and the peers.
+
+Each is one module of this package with a class `Implementation`, see :mod:`benchmarks.peers.base`.
+"""
 
 from __future__ import annotations
 
@@ -9,63 +12,76 @@ from typing import NamedTuple
 
 class About(NamedTuple):
     label: str
-    needs: tuple[str, ...] = ()  # modules that must be installed
+    requires: tuple[str, ...] = ()  # modules that must be installed
     trains: bool = True
     predicts: bool = False
-    slow: bool = False  # far from the best in every cell: fewer rounds, and not in quick mode
-    only: str = ""  # the kind of device it computes on, where there is but one
+    slow: bool = False  # far behind the fastest in every case: fewer cases and rounds, and not in quick mode
+    device: str = ""  # the only kind of device that it is measured on; empty for any
 
 
-CONTENDERS = {
+IMPLEMENTATIONS = {
     "gpunet": About("gpunet", predicts=True),
     "gpunet_reference": About("gpunet reference", slow=True),
-    "textbook": About("textbook NumPy", predicts=True, only="cpu"),
+    "textbook": About("textbook NumPy", predicts=True, device="cpu"),
     "torch_eager": About("PyTorch eager", ("torch",), predicts=True),
     "torch_compiled": About("torch.compile", ("torch",), slow=True),
-    "torch_graph": About("PyTorch CUDA graph", ("torch",), only="cuda"),
+    "torch_graph": About("PyTorch CUDA graph", ("torch",), device="cuda"),
     "jax_jit": About("JAX jit", ("jax",), predicts=True),
     "jax_scan": About("JAX scan", ("jax",)),
-    "sklearn_mlp": About("scikit-learn", ("sklearn",), slow=True, only="cpu"),
-    "keras_fit": About("Keras", ("keras", "jax"), slow=True, only="cpu"),
-    "thinc_train": About("thinc", ("thinc",), slow=True, only="cpu"),
-    "onnx_infer": About("onnxruntime", ("onnx", "onnxruntime"), trains=False, predicts=True, only="cpu"),
+    "sklearn_mlp": About("scikit-learn", ("sklearn",), slow=True, device="cpu"),
+    "keras_fit": About("Keras", ("keras", "jax"), slow=True, device="cpu"),
+    "thinc_train": About("thinc", ("thinc",), slow=True, device="cpu"),
+    "onnx_infer": About("onnxruntime", ("onnx", "onnxruntime"), trains=False, predicts=True, device="cpu"),
 }
-OURS = ("gpunet", "gpunet_reference")
+GPUNETS = ("gpunet", "gpunet_reference")  # those that are no peers
 
 
-def selected(asked, quick, device="cpu"):
-    """Names of those who take part on a kind of device, gpunet first, and why others do not.
+def selected(wanted, quick, device="cpu"):
+    """The implementations to measure, gpunet first, and those that are excluded.
+
+    Parameters
+    ----------
+    wanted : list of str
+        Names of peers; empty for all.
+    quick : bool
+    device : {"cpu", "cuda"}
+
+    Returns
+    -------
+    names : list of str
+    excluded : dict
+        Name to reason.
 
     Raises
     ------
     ValueError
-        If somebody unknown is asked for.
+        If a name is unknown.
     """
-    unknown = sorted(set(asked) - CONTENDERS.keys())
+    unknown = sorted(set(wanted) - IMPLEMENTATIONS.keys())
     if unknown:
-        raise ValueError(f"no such peer: {', '.join(unknown)}; there are {', '.join(CONTENDERS)}")
-    taking_part, absent = ["gpunet"], {}
-    for name, about in CONTENDERS.items():
-        if about.only not in ("", device):
+        raise ValueError(f"no such peer: {', '.join(unknown)}; there are {', '.join(IMPLEMENTATIONS)}")
+    names, excluded = ["gpunet"], {}
+    for name, about in IMPLEMENTATIONS.items():
+        if about.device not in ("", device):
             continue
-        why = missing(name)
-        if why is None and not asked and quick and about.slow:
-            why = "not in quick mode"
-        if why is not None:
-            absent[name] = why
-        elif name != "gpunet" and (name in asked or not asked):
-            taking_part.append(name)
-    return taking_part, absent
+        reason = missing_requirement(name)
+        if reason is None and not wanted and quick and about.slow:
+            reason = "not in quick mode"
+        if reason is not None:
+            excluded[name] = reason
+        elif name != "gpunet" and (name in wanted or not wanted):
+            names.append(name)
+    return names, excluded
 
 
-def missing(name):
-    """Which of a contender's libraries is not installed; None if all are."""
-    for module in CONTENDERS[name].needs:
+def missing_requirement(name):
+    """Which library of an implementation is not installed, in a sentence; None if all are."""
+    for module in IMPLEMENTATIONS[name].requires:
         if importlib.util.find_spec(module) is None:
             return f"{module} is not installed"
     return None
 
 
 def load(name):
-    """The class of a contender; this imports its library."""
-    return importlib.import_module(f"benchmarks.peers.{name}").Contender
+    """The class of an implementation; this imports its library."""
+    return importlib.import_module(f"benchmarks.peers.{name}").Implementation

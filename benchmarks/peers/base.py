@@ -1,4 +1,4 @@
-"""What every contender does."""
+"""The interface of all implementations."""
 
 from __future__ import annotations
 
@@ -7,55 +7,62 @@ import time
 import numpy as np
 
 
-class NotCovered(Exception):
-    """The library has no such thing as the case asks for."""
+class BaseImplementation:
+    """One network of one library, with its data converted and on the device.
 
+    Parameters
+    ----------
+    case : Case
+    data : DataSet
+    settings : Settings
 
-class Peer:
-    """One network of one library, with its data converted and resident.
-
-    A contender sets its weights in `reset`, trains in `epoch`, and has finished when that returns.
+    Attributes
+    ----------
+    whole_epochs : bool
+        Whether it can only train whole epochs, so that a sample can't be a part of one.
+    program : str
+        What has run, for implementations that choose among several programs.
     """
 
-    whole_epochs = False  # whether only complete epochs can be run
-    program = ""  # what ran, where there is more than one
+    whole_epochs = False
+    program = ""
 
-    def __init__(self, case, data, device, threads, backend):
-        self.case, self.data, self.net = case, data, case.network
-        self.device, self.threads, self.backend = device, threads, backend
+    def __init__(self, case, data, settings):
+        self.case, self.data, self.settings = case, data, settings
+        self.architecture = case.architecture
         self.prepare()
         self.reset()
 
     def prepare(self):
-        """Bring the data to where they are used."""
+        """Convert the data and move them to the device; not timed."""
 
     def reset(self):
-        """Start (again) from `self.net.start()`."""
+        """Set the case's initial parameters, and the optimizer's state to zero; not timed."""
         raise NotImplementedError
 
-    def epoch(self, order):
-        """Train on the examples in `order` (None: all, as they stand)."""
+    def train_epoch(self, order):
+        """Train on the examples in `order` (None: a full batch), and wait until the device has finished."""
         raise NotImplementedError
 
-    def turn(self, orders):
-        """Seconds that training takes, an epoch for each order."""
+    def time_epochs(self, orders):
+        """Seconds of training, one epoch per order."""
         started = time.perf_counter()
         for order in orders:
-            self.epoch(order)
+            self.train_epoch(order)
         return time.perf_counter() - started
 
-    def weights(self):
-        """``[(W (n_out, n_in), b), …]`` in NumPy."""
+    def get_parameters(self):
+        """``[(W (n_out, n_in), b (n_out, 1)), …]`` as NumPy arrays."""
         raise NotImplementedError
 
-    def resident(self, rows):
-        """Rows, as `predict` takes them."""
+    def to_device(self, rows):
+        """Rows as `predict` takes them; not timed."""
         return rows
 
-    def host(self, array):
-        """What `predict` returned, in NumPy."""
-        return np.asarray(array)
-
     def predict(self, rows):
-        """The last layer's activations; finished when it returns."""
+        """The activations of the last layer, after the device has finished."""
         raise NotImplementedError
+
+    def to_host(self, array):
+        """What `predict` has returned, as a NumPy array; not timed."""
+        return np.asarray(array)

@@ -1,21 +1,20 @@
-"""gpunet as people call it: ``Network.fit`` and ``Network.predict``."""
+"""gpunet through its public interface: ``Network.fit`` and ``Network.predict``."""
 
 from __future__ import annotations
 
 import gpunet as gn
 from benchmarks.cases import MOMENTUM
-from benchmarks.peers.base import Peer
+from benchmarks.peers.base import BaseImplementation
 
 
-class Contender(Peer):
+class Implementation(BaseImplementation):
     whole_epochs = True
 
     def prepare(self):
-        name, _, device = self.backend.partition(":")
-        home = gn.get_backend(name)
-        self.send = lambda rows: home.from_host(rows, device or home.devices()[0])
-        self.to_host = home.to_host
-        self.X, self.Y = self.send(self.data.X), self.send(self.data.Y)
+        name, _, device = self.settings.backend.partition(":")
+        self.backend = gn.get_backend(name)
+        self.device = device or self.backend.devices()[0]
+        self.X, self.Y = self.to_device(self.data.X), self.to_device(self.data.Y)
         rate = self.case.learning_rate
         self.optimizer = {
             "plain": gn.GradientDescent(rate),
@@ -24,10 +23,13 @@ class Contender(Peer):
         }[self.case.optimizer]
 
     def reset(self):
-        layers = [gn.Dense(n, g) for n, g in zip(self.net.sizes[1:], self.net.activations, strict=True)]
-        inputs = self.net.sizes[0]
-        self.network = gn.Network(layers, self.net.loss, inputs=inputs, seed=0, backend=self.backend)
-        self.network.set_parameters(self.net.start())
+        n_in, *units = self.architecture.sizes
+        layers = [gn.Dense(n, g) for n, g in zip(units, self.architecture.activations, strict=True)]
+        # Seed 0 draws the orders of `Case.order`.
+        self.network = gn.Network(
+            layers, self.architecture.loss, inputs=n_in, seed=0, backend=self.settings.backend
+        )
+        self.network.set_parameters(self.architecture.initial_parameters())
 
     def fit(self, epochs):
         history = self.network.fit(
@@ -41,21 +43,21 @@ class Contender(Peer):
         self.program = history.program
         return history
 
-    def epoch(self, order):
+    def train_epoch(self, order):
         self.fit(1)
 
-    def turn(self, orders):
-        """Training alone, as `history` has it: the peers' data are checked and their orders drawn beforehand too."""
+    def time_epochs(self, orders):
+        """Training alone, as the history reports it: peers get checked data and drawn orders too."""
         return sum(self.fit(len(orders)).seconds)
 
-    def weights(self):
+    def get_parameters(self):
         return [(self.to_host(W), self.to_host(b)) for W, b in self.network.parameters]
 
-    def resident(self, rows):
-        return self.send(rows)
-
-    def host(self, array):
-        return self.to_host(array)
+    def to_device(self, rows):
+        return self.backend.from_host(rows, self.device)
 
     def predict(self, rows):
         return self.network.predict(rows)
+
+    def to_host(self, array):
+        return self.backend.to_host(array)

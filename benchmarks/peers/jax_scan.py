@@ -1,4 +1,4 @@
-"""JAX with a whole epoch as one compiled call, the shuffled batches gathered inside."""
+"""JAX with one compiled call per epoch: a scan over the steps, each of which gathers its shuffled batch."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.peers import jax_jit
-from benchmarks.peers.jax_jit import step
+from benchmarks.peers.jax_jit import update
 
 
-class Contender(jax_jit.Contender):
+class Implementation(jax_jit.Implementation):
     def prepare(self):
         super().prepare()
         self.scan = jax.jit(self._scan, donate_argnums=0)
 
-    def _scan(self, carry, X, Y, order):
-        def one(carry, chosen):
-            return step(self.case, carry, X[chosen], Y[chosen])
+    def _scan(self, state, X, Y, order):
+        def step(state, batch):
+            return update(self.case, state, X[batch], Y[batch])
 
-        size = min(self.case.size, order.shape[0])
+        size = min(self.case.batch_size, order.shape[0])
         whole = order.shape[0] // size
-        carry, losses = jax.lax.scan(one, carry, order[: whole * size].reshape(whole, size))
+        state, losses = jax.lax.scan(step, state, order[: whole * size].reshape(whole, size))
         if whole * size < order.shape[0]:
-            carry, J = one(carry, order[whole * size :])
+            state, J = step(state, order[whole * size :])
             losses = jnp.append(losses, J)
-        return carry, losses
+        return state, losses
 
-    def epoch(self, order):
+    def train_epoch(self, order):
         if order is None:
-            super().epoch(order)
+            super().train_epoch(order)
             return
-        self.carry, losses = self.scan(self.carry, self.X, self.Y, jnp.asarray(order))
-        jax.block_until_ready((self.carry, losses))
+        self.state, losses = self.scan(self.state, self.X, self.Y, jnp.asarray(order))
+        jax.block_until_ready((self.state, losses))

@@ -1,11 +1,11 @@
-"""The loop as a textbook writes it, in NumPy: columns as examples, one line for each equation."""
+"""Training in NumPy as a textbook writes it: columns as examples, one line per equation."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from benchmarks.cases import MOMENTUM
-from benchmarks.peers.base import Peer
+from benchmarks.peers.base import BaseImplementation
 
 
 def sigmoid(Z):
@@ -25,23 +25,23 @@ ACTIVATION = {"sigmoid": sigmoid, "softmax": softmax, "relu": relu}
 DERIVATIVE = {"sigmoid": lambda A: A * (1 - A), "relu": lambda A: A > 0}
 
 
-class Contender(Peer):
+class Implementation(BaseImplementation):
     def reset(self):
-        self.parameters = [p for layer in self.net.start() for p in layer]
+        self.parameters = [p for layer in self.architecture.initial_parameters() for p in layer]
         self.v = [np.zeros_like(p) for p in self.parameters]
         self.s = [np.zeros_like(p) for p in self.parameters]
         self.t = 0
 
     def forward(self, A):
         outputs = [A]
-        for l, name in enumerate(self.net.activations):
+        for l, name in enumerate(self.architecture.activations):
             W, b = self.parameters[2 * l : 2 * l + 2]
             A = ACTIVATION[name](W @ A + b)
             outputs.append(A)
         return outputs
 
     def cost(self, A, Y):
-        if self.net.loss == "cross_entropy":
+        if self.architecture.loss == "cross_entropy":
             return -np.sum(Y * np.log(A + 1e-7)) / Y.shape[1]
         return -np.sum(Y * np.log(A + 1e-7) + (1 - Y) * np.log(1 - A + 1e-7)) / Y.shape[1]
 
@@ -54,7 +54,7 @@ class Contender(Peer):
         for l in reversed(range(len(A) - 1)):
             gradients = [dZ @ A[l].T / m, dZ.sum(axis=1, keepdims=True) / m, *gradients]
             if l:
-                dZ = (self.parameters[2 * l].T @ dZ) * DERIVATIVE[self.net.activations[l - 1]](A[l])
+                dZ = (self.parameters[2 * l].T @ dZ) * DERIVATIVE[self.architecture.activations[l - 1]](A[l])
         self.update(gradients)
         return J
 
@@ -73,16 +73,16 @@ class Contender(Peer):
                 v, s = self.v[i] / (1 - 0.9**self.t), self.s[i] / (1 - 0.999**self.t)
                 self.parameters[i] -= rate * v / (np.sqrt(s) + 1e-8)
 
-    def epoch(self, order):
+    def train_epoch(self, order):
         X, Y = self.data.X, self.data.Y
         if order is None:
             self.step(X.T, Y.T)
             return
-        for first, last in self.case.batches(len(order)):
-            chosen = order[first:last]
-            self.step(X[chosen].T, Y[chosen].T)
+        for first, last in self.case.batch_bounds(len(order)):
+            batch = order[first:last]
+            self.step(X[batch].T, Y[batch].T)
 
-    def weights(self):
+    def get_parameters(self):
         return list(zip(self.parameters[::2], self.parameters[1::2], strict=True))
 
     def predict(self, rows):

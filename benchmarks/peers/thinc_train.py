@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from thinc.api import SGD, Adam, Linear, Relu, Sigmoid, Softmax, chain
 
-from benchmarks.peers.base import NotCovered, Peer
+from benchmarks.errors import Unsupported
+from benchmarks.peers.base import BaseImplementation
 
 LAYER = {"sigmoid": Sigmoid, "relu": Relu, "softmax": Softmax}
 
 
-class Contender(Peer):
+class Implementation(BaseImplementation):
     def reset(self):
         if self.case.optimizer == "momentum":
-            raise NotCovered("thinc has no momentum")
-        sizes = self.net.sizes
+            raise Unsupported("thinc has no momentum")
+        sizes = self.architecture.sizes
         layers = [
-            LAYER[name](nO=sizes[l + 1], nI=sizes[l]) for l, name in enumerate(self.net.activations[:-1])
+            LAYER[name](nO=sizes[l + 1], nI=sizes[l])
+            for l, name in enumerate(self.architecture.activations[:-1])
         ]
-        last = Softmax if self.net.loss == "cross_entropy" else Linear
+        last = Softmax if self.architecture.loss == "cross_entropy" else Linear
         layers.append(last(nO=sizes[-1], nI=sizes[-2]))
         self.model = chain(*layers) if len(layers) > 1 else layers[0]
         self.model.initialize()
-        for layer, (W, b) in zip(layers, self.net.start(), strict=True):
+        for layer, (W, b) in zip(layers, self.architecture.initial_parameters(), strict=True):
             layer.set_param("W", W)
             layer.set_param("b", b[:, 0].copy())
         self.layers = layers
@@ -32,19 +34,19 @@ class Contender(Peer):
 
     def step(self, X, Y):
         A, backward = self.model.begin_update(X)
-        if self.net.loss == "logistic":
+        if self.architecture.loss == "logistic":
             A = self.model.ops.sigmoid(A)
         backward((A - Y) / len(Y))
         self.model.finish_update(self.optimizer)
         self.optimizer.step_schedules()
 
-    def epoch(self, order):
+    def train_epoch(self, order):
         if order is None:
             self.step(self.data.X, self.data.Y)
             return
-        for first, last in self.case.batches(len(order)):
-            chosen = order[first:last]
-            self.step(self.data.X[chosen], self.data.Y[chosen])
+        for first, last in self.case.batch_bounds(len(order)):
+            batch = order[first:last]
+            self.step(self.data.X[batch], self.data.Y[batch])
 
-    def weights(self):
+    def get_parameters(self):
         return [(layer.get_param("W"), layer.get_param("b")[:, None]) for layer in self.layers]

@@ -1,4 +1,4 @@
-"""PyTorch with the whole step, forward, backward and update, as one compiled graph."""
+"""torch.compile on the whole step: forward, backward and update in one compiled graph."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import torch
 from torch.func import functional_call, grad
 
 from benchmarks.cases import MOMENTUM
+from benchmarks.errors import Unsupported
 from benchmarks.peers import torch_eager
-from benchmarks.peers.base import NotCovered
 
 
-class Contender(torch_eager.Contender):
+class Implementation(torch_eager.Implementation):
     def prepare(self):
-        asked = (self.case.net, self.case.optimizer) == ("shallow", "plain") and self.case.batch in (32, 1000)
-        if self.device == "cuda" and not asked:
-            raise NotCovered("compiling takes too long to do it for every cell")
+        measured_on_gpu = ("shallow", 32, "plain"), ("shallow", 1000, "plain")
+        if (
+            self.settings.device == "cuda"
+            and (self.case.net, self.case.batch, self.case.optimizer) not in measured_on_gpu
+        ):
+            raise Unsupported("compiling takes too long to do it for every case")
         super().prepare()
         torch.compiler.reset()
         self.compiled = torch.compile(self.update, dynamic=False)
@@ -25,7 +28,7 @@ class Contender(torch_eager.Contender):
         self.parameters = [p.detach().clone() for p in self.model.parameters()]
         slots = {"plain": 0, "momentum": 1, "adam": 2}[self.case.optimizer]
         self.state = [[torch.zeros_like(p) for p in self.parameters] for _ in range(slots)]
-        self.t = torch.zeros((), device=self.device)  # a tensor: a new number compiles nothing anew
+        self.t = torch.zeros((), device=self.settings.device)  # as a number it would be compiled in
 
     def make_optimizer(self):
         return None
@@ -49,10 +52,10 @@ class Contender(torch_eager.Contender):
                 p.sub_(rate * (v / (1 - 0.9**t)) / ((s / (1 - 0.999**t)).sqrt() + 1e-8))
 
     def step(self, X, Y):
-        run = self.compiled if len(X) == self.case.size else self.update  # the last, short batch
+        run = self.compiled if len(X) == self.case.batch_size else self.update  # shorter: the last batch
         with torch.no_grad():
             run(self.parameters, self.state, self.t, X, Y)
 
-    def weights(self):
+    def get_parameters(self):
         parameters = [p.cpu().numpy() for p in self.parameters]
         return [(W, b[:, None]) for W, b in zip(parameters[::2], parameters[1::2], strict=True)]

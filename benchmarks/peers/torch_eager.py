@@ -1,4 +1,4 @@
-"""PyTorch as its users write it: a Sequential, a fused optimizer, batches by index."""
+"""PyTorch as its users write it: a Sequential, a fused optimizer, batches gathered by index."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ import torch
 from torch import nn
 
 from benchmarks.cases import MOMENTUM
-from benchmarks.peers.base import Peer
+from benchmarks.peers.base import BaseImplementation
 
 ACTIVATION = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU}
 
 
-class Contender(Peer):
+class Implementation(BaseImplementation):
     def prepare(self):
-        torch.set_num_threads(self.threads)
+        torch.set_num_threads(self.settings.threads)
         torch.set_float32_matmul_precision("highest")  # float32 products, not TF32
-        self.X, self.Y = self.resident(self.data.X), self.resident(self.data.Y)
-        if self.net.loss == "cross_entropy":
+        self.X, self.Y = self.to_device(self.data.X), self.to_device(self.data.Y)
+        if self.architecture.loss == "cross_entropy":
             self.Y, self.loss = self.Y.argmax(1), nn.CrossEntropyLoss()
         else:
             self.loss = nn.BCEWithLogitsLoss()
 
     def reset(self):
-        sizes, layers = self.net.sizes, []
-        for l, name in enumerate(self.net.activations):
+        sizes, layers = self.architecture.sizes, []
+        for l, name in enumerate(self.architecture.activations):
             layers += [nn.Linear(sizes[l], sizes[l + 1]), ACTIVATION.get(name, nn.Identity)()]
-        self.model = nn.Sequential(*layers[:-1]).to(self.device)  # the loss takes logits
+        self.model = nn.Sequential(*layers[:-1]).to(self.settings.device)  # the loss takes logits
         with torch.no_grad():
             linear = [layer for layer in self.model if isinstance(layer, nn.Linear)]
-            for layer, (W, b) in zip(linear, self.net.start(), strict=True):
+            for layer, (W, b) in zip(linear, self.architecture.initial_parameters(), strict=True):
                 layer.weight.copy_(torch.from_numpy(W))
                 layer.bias.copy_(torch.from_numpy(b[:, 0]))
         self.optimizer = self.make_optimizer()
@@ -38,7 +38,7 @@ class Contender(Peer):
         parameters, rate = self.model.parameters(), self.case.learning_rate
         if self.case.optimizer == "adam":
             return torch.optim.Adam(parameters, rate, fused=True)
-        if self.case.optimizer == "momentum":  # PyTorch's velocity lacks the lecture's (1 − β)
+        if self.case.optimizer == "momentum":  # PyTorch's velocity has no factor (1 − β)
             return torch.optim.SGD(parameters, rate * (1 - MOMENTUM), momentum=MOMENTUM, fused=True)
         return torch.optim.SGD(parameters, rate, fused=True)
 
@@ -48,33 +48,33 @@ class Contender(Peer):
         loss.backward()
         self.optimizer.step()
 
-    def epoch(self, order):
+    def train_epoch(self, order):
         if order is None:
             self.step(self.X, self.Y)
         else:
-            order = torch.from_numpy(order).to(self.device)
-            for first, last in self.case.batches(len(order)):
-                chosen = order[first:last]
-                self.step(self.X[chosen], self.Y[chosen])
-        self.wait()
+            order = torch.from_numpy(order).to(self.settings.device)
+            for first, last in self.case.batch_bounds(len(order)):
+                batch = order[first:last]
+                self.step(self.X[batch], self.Y[batch])
+        self.synchronize()
 
-    def wait(self):
-        if self.device != "cpu":
+    def synchronize(self):
+        if self.settings.device != "cpu":
             torch.cuda.synchronize()
 
-    def weights(self):
+    def get_parameters(self):
         parameters = [p.detach().cpu().numpy() for p in self.model.parameters()]
         return [(W, b[:, None]) for W, b in zip(parameters[::2], parameters[1::2], strict=True)]
 
-    def resident(self, rows):
-        return torch.from_numpy(np.ascontiguousarray(rows)).to(self.device)
+    def to_device(self, rows):
+        return torch.from_numpy(np.ascontiguousarray(rows)).to(self.settings.device)
 
-    def host(self, array):
+    def to_host(self, array):
         return array.cpu().numpy()
 
     def predict(self, rows):
         with torch.inference_mode():
             Z = self.model(rows)
-            A = Z.softmax(1) if self.net.loss == "cross_entropy" else Z.sigmoid()
-        self.wait()
+            A = Z.softmax(1) if self.architecture.loss == "cross_entropy" else Z.sigmoid()
+        self.synchronize()
         return A

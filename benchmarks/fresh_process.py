@@ -1,0 +1,43 @@
+"""Measurements that need a new process each time."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+from benchmarks.environment import ROOT, worker_environment
+from benchmarks.errors import MeasurementFailed
+
+
+def measure(quantity, name, settings, case, **variables):
+    """The figures of :mod:`benchmarks.fresh_worker` for the implementation `name`.
+
+    Parameters
+    ----------
+    quantity : {"first_epoch", "memory"}
+    name : str
+    settings : Settings
+    case : Case
+    **variables
+        Environment variables of the process.
+
+    Raises
+    ------
+    MeasurementFailed
+    """
+    described = [json.dumps(dataclasses.asdict(value)) for value in (settings, case)]
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks.fresh_worker", quantity, name, *described],
+        env=worker_environment(settings, name) | variables,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ran.returncode:
+        raise MeasurementFailed(
+            (ran.stderr.strip().splitlines() or [f"exit status {ran.returncode}"])[-1][:300]
+        )
+    return json.loads(ran.stdout.strip().splitlines()[-1])

@@ -1,0 +1,112 @@
+"""Which cases each table measures: all of them, a few in quick mode, and those that are worth measuring on a GPU."""
+
+from __future__ import annotations
+
+from benchmarks.cases import Case
+from benchmarks.settings import device_of
+
+BATCHES = (1, 8, 32, 128, 1000, None)
+
+
+def throughput_cases(quick):
+    if quick:
+        return [
+            *(Case("shallow", batch) for batch in (1, 32, 1000)),
+            Case("shallow-noisy", 1000),
+            Case("deep", 128),
+        ]
+    return [
+        *(Case(net, batch) for net in ("shallow", "deep") for batch in BATCHES),
+        *(
+            Case(net, batch, optimizer)
+            for net in ("shallow", "deep")
+            for optimizer in ("momentum", "adam")
+            for batch in (128, 1000)
+        ),
+        *(Case("shallow-noisy", batch) for batch in BATCHES),
+        *(Case("deep-noisy", batch) for batch in (1, 32, 1000)),
+        *(Case(net, batch) for net in ("neuron", "hidden") for batch in (1, 32, 1000, None)),
+    ]
+
+
+def inference_cases(quick):
+    """`batch` is the number of rows per call; the optimizer is not used."""
+    if quick:
+        return [Case("shallow", batch) for batch in (1, 10_000)]
+    return [
+        *(Case(net, batch) for net in ("shallow", "deep") for batch in (1, 10_000)),
+        Case("shallow-noisy", 10_000),
+    ]
+
+
+def equal_weights_cases(quick):
+    """Few steps, because rounding errors grow at the kink of ReLU and in Adam's quotient."""
+    cases = [
+        Case("shallow", 1, examples=1500),
+        Case("shallow", 32, examples=3000),
+        Case("shallow", 128, examples=5000),
+        Case("deep", 128, examples=5000),
+        Case("shallow-noisy", 128, examples=5000),
+        Case("shallow", 128, "momentum", examples=5000),
+        Case("shallow", 128, "adam", examples=5000),
+        Case("hidden", 32, examples=5000),
+        Case("neuron", 1, examples=2000),
+        Case("shallow", None, examples=5000),
+    ]
+    return cases[:2] if quick else cases
+
+
+def first_epoch_cases(quick):
+    """Short epochs: the table is about what comes before the first one is over."""
+    return [Case("shallow", 32)] if quick else [Case("shallow", 1, examples=5000), Case("shallow", 32)]
+
+
+def memory_cases(quick):
+    return [Case("shallow", None, examples=m) for m in ((60_000,) if quick else (60_000, 240_000))]
+
+
+def time_to_98_cases(quick):
+    """Several settings for mini-batches: the report takes the best one of each implementation."""
+    if quick:
+        return [Case("shallow", 16, "momentum", 1.0)]
+    return [
+        Case("shallow", 1, "plain", 0.07),
+        Case("shallow", 8, "plain", 0.5),
+        Case("shallow", 16, "plain", 0.7),
+        Case("shallow", 16, "momentum", 1.0),
+        Case("shallow", 32, "adam", 2e-3),
+        Case("shallow", 256, "adam", 1e-2),
+        Case("shallow", None, "adam", 4e-2),
+    ]
+
+
+TABLES = {
+    "test_throughput": throughput_cases,
+    "test_inference": inference_cases,
+    "test_equal_weights": equal_weights_cases,
+    "test_first_epoch": first_epoch_cases,
+    "test_memory": memory_cases,
+    "test_time_to_98": time_to_98_cases,
+}
+
+
+def measured_on_gpu(table, case):
+    if table == "test_throughput":
+        adam = (case.net, case.batch, case.optimizer) == ("shallow", 128, "adam")
+        return case.net in ("shallow", "deep") and case.batch != 8 and (case.optimizer == "plain" or adam)
+    if table == "test_equal_weights":
+        return case.net in ("shallow", "deep") and case.optimizer != "momentum"
+    if table == "test_inference":
+        return case.net == "shallow"
+    if table == "test_time_to_98":
+        return case.batch != 8
+    # The first epoch is mostly the time that libraries take to find the GPU; memory is the host's.
+    return False
+
+
+def cases_of(table, quick, backend):
+    """The cases of the test module `table` for gpunet's backend `backend`."""
+    cases = TABLES[table](quick)
+    if device_of(backend) == "cuda":
+        return [case for case in cases if measured_on_gpu(table, case)]
+    return cases

@@ -1,0 +1,57 @@
+"""What is measured: cases, implementations, and what changes on a GPU; needs no GPU."""
+
+import pytest
+
+from benchmarks import peers, tables
+from benchmarks.cases import ARCHITECTURES, Case
+from benchmarks.environment import worker_environment
+from benchmarks.settings import Settings
+
+
+def test_flops_per_example():
+    assert ARCHITECTURES["shallow"].flops_per_example == 2 * (2 * (784 * 256 + 2560) + 2560)
+
+
+@pytest.mark.parametrize("table", tables.TABLES)
+def test_names_of_cases_are_unique(table):
+    for backend in ("numpy", "cupy"):
+        names = [(case.name, case.examples) for case in tables.cases_of(table, False, backend)]
+        assert len(set(names)) == len(names)
+
+
+def test_cases_on_each_device():
+    every = tables.throughput_cases(quick=False)
+    assert tables.cases_of("test_throughput", False, "numpy") == every and len(every) == 37
+    names = [case.name for case in tables.cases_of("test_throughput", False, "cupy:0")]
+    assert len(names) == 11 and "deep-full-plain" in names
+    assert tables.cases_of("test_memory", False, "cupy") == []
+
+
+def test_batches_cover_an_epoch():
+    case = Case("shallow", 32, examples=100)
+    assert case.batch_bounds(100) == [(0, 32), (32, 64), (64, 96), (96, 100)]
+    assert sorted(case.order(0)) == list(range(100)) and list(case.order(0)) != list(case.order(1))
+    assert [Case("shallow", batch).method for batch in (1, 8, None)] == ["SGD", "mini-batch", "full batch"]
+
+
+def test_implementations_on_each_device():
+    on_gpu, on_cpu = (peers.selected([], False, device)[0] for device in ("cuda", "cpu"))
+    assert on_gpu[0] == on_cpu[0] == "gpunet"
+    assert "textbook" not in on_gpu and "torch_graph" not in on_cpu
+
+
+def test_peers_by_name():
+    assert peers.selected(["textbook"], quick=False)[0] == ["gpunet", "textbook"]
+    with pytest.raises(ValueError, match="no such peer: nobody"):
+        peers.selected(["nobody"], quick=False)
+
+
+def test_excluded_peers_have_a_reason():
+    _, excluded = peers.selected([], quick=True)
+    assert excluded["gpunet_reference"] == "not in quick mode"
+
+
+def test_environment_of_workers():
+    on_gpu = worker_environment(Settings("cupy", "", 1), "jax_scan")
+    assert on_gpu["NVIDIA_TF32_OVERRIDE"] == "0"  # float32 means float32
+    assert worker_environment(Settings("numpy", "", 1), "jax_scan")["JAX_PLATFORMS"] == "cpu"
