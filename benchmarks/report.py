@@ -184,10 +184,11 @@ def equal_weights(results):
             [
                 row["case"],
                 *(f"{row['distances'][n]:.0e}" if n in row["distances"] else "–" for n in labels),
+                row["program"],
             ]
             for row in rows
         ]
-        yield markdown_table(["case", *labels], lines)
+        yield markdown_table(["case", *labels, "gpunet's program"], lines)
 
 
 def device_lines(machine):

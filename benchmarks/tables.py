@@ -40,16 +40,20 @@ def inference_cases(quick):
 
 
 def equal_weights_cases(quick):
-    """Few steps, because rounding errors grow at the kink of ReLU and in Adam's quotient."""
+    """Few steps, because rounding errors grow at the kink of ReLU and in Adam's quotient.
+
+    But enough examples that gpunet runs a compiled program: short epochs start in its reference program, which would
+    be compared with itself. The results name the program.
+    """
     cases = [
         Case("shallow", 1, examples=1500),
-        Case("shallow", 32, examples=3000),
+        Case("shallow", 32, examples=5000),
         Case("shallow", 128, examples=5000),
         Case("deep", 128, examples=5000),
         Case("shallow-noisy", 128, examples=5000),
         Case("shallow", 128, "momentum", examples=5000),
         Case("shallow", 128, "adam", examples=5000),
-        Case("hidden", 32, examples=5000),
+        Case("hidden", 32, examples=30_000),
         Case("neuron", 1, examples=2000),
         Case("shallow", None, examples=5000),
     ]
