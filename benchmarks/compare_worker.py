@@ -17,6 +17,7 @@ import numpy as np
 import gpunet as gn
 
 CHECKED_ROWS = 100
+LEARNING_RATE = 0.003  # at 0.1 all ReLU units of dense-relu-1 die
 
 
 class Worker:
@@ -36,8 +37,8 @@ class Worker:
         layers = [gn.Dense(n, g) for n, g in zip(units, cell["activations"], strict=True)]
         self.network = gn.Network(layers, inputs=n_in, seed=0, backend="numpy")
         self.optimizer = {
-            "plain": gn.GradientDescent(0.1),
-            "momentum": gn.GradientDescent(0.1, momentum=0.9),
+            "plain": gn.GradientDescent(LEARNING_RATE),
+            "momentum": gn.GradientDescent(LEARNING_RATE, momentum=0.9),
             "adam": gn.Adam(1e-3),
         }[cell["optimizer"]]
         self.rows = self.X[: cell["predict_rows"]]
