@@ -89,6 +89,8 @@ class CuPyBackend(Backend):
         return isinstance(error, MemoryError) or any(name in str(error) for name in NO_MEMORY)
 
     def program_for(self, plan: Plan, device: str) -> tuple[Program | None, str]:
+        from gpunet_cupy.programs import programs
+
         program, reason = first_supported(programs(plan), plan, device)
         return None if program is None else program(plan, device), reason
 
@@ -98,21 +100,10 @@ class CuPyBackend(Backend):
         return [f"CuPy {cupy.__version__}, CUDA runtime {cupy.cuda.runtime.runtimeGetVersion()}"]
 
 
-def programs(plan: Plan) -> list[type[Program]]:
-    """Programs in the order in which they are tried: for `plan`, the faster ones first."""
-    from gpunet_cupy.batches_program import Batches
-    from gpunet_cupy.blocks_program import Blocks
-    from gpunet_cupy.resident_program import Resident
-    from gpunet_cupy.singles_program import Singles
-
-    middle = [Blocks, Resident] if plan.batch_size == 1 else [Resident, Blocks]
-    return [Singles, *middle, Batches]
-
-
 def _on(device: str) -> Any:
-    from gpunet_cupy.kernels import device_called
+    from gpunet_cupy.sources import device_context
 
-    return device_called(device)
+    return device_context(device)
 
 
 backend = CuPyBackend()

@@ -1,0 +1,200 @@
+// Blocked SGD, the part that must run step by step: the steps of a block of single examples, with one hidden layer.
+//
+// Within a block the first layer's weights are W = W₀ − Σ_i α_i δ_i x_iᵀ, so step j needs only
+//     z_j = P_j − Σ_{i<j} α_i G_ij δ_i,    P = X W₀ᵀ,  G = X Xᵀ.
+//
+// One thread block computes it. Its first STEPPERS threads own hidden units, one or two each: the units' biases and columns of W[2]
+// are in registers. Each warp sums its units' terms of the outputs, the warps exchange these partial sums, and then every thread
+// computes δ[L] for itself. The next MAX_UNITS threads, one per unit, compute z for the step after next in advance, except for the
+// terms of the two steps that are not finished.
+//
+// Macros besides those of block_state.cuh: LOSS. CHUNK is the number of examples per block.
+#pragma once
+#include "common/output_delta.cuh"
+#include "common/vec4.cuh"
+#include "persistent/block_state.cuh"
+
+#define STEPPERS 128
+#define MAX_UNITS 256
+#define UNITS_PER_THREAD ((size(1) + STEPPERS - 1) / STEPPERS)
+#define LANES (lanes_for(OUTPUTS))
+#define PARTIALS (LANES > 4 ? LANES : 4)  // a warp's partial sums of the outputs, read four at a time
+
+struct StepState {
+    T partial[2][STEPPERS / WARP][PARTIALS];
+    T D[CHUNK][MAX_UNITS];      // P on entry; row i becomes δ[1] of example i
+    T minus_alpha_G[CHUNK][CHUNK];  // row j: −α_i G_ij
+    T z_ahead[2][MAX_UNITS];    // computed in advance, for even and odd steps
+    T z[CHUNK][OUTPUTS];        // z[2], for the losses, which are computed after all steps
+    T Y[CHUNK][OUTPUTS];
+    T weight[CHUNK], rate[CHUNK];
+    T W[OUTPUTS][MAX_UNITS], b[MAX_UNITS], b_out[OUTPUTS];  // W[2], b[1], b[2], kept from block to block
+};
+
+// z ← scale ∂L/∂z of all outputs, in the registers of one thread. Softmax with cross-entropy is written out here, because this is on
+// the critical path of every step: one division for all outputs, which do not need the loss.
+__device__ inline void output_deltas(T (&z)[OUTPUTS], const T* y, T scale) {
+    if (LOSS == CROSS_ENTROPY) {
+        T top = z[0], total = T(0);
+#pragma unroll
+        for (int k = 1; k < OUTPUTS; ++k) top = fmax(top, z[k]);
+#pragma unroll
+        for (int k = 0; k < OUTPUTS; ++k) total += z[k] = exp(z[k] - top);
+        const T scale_over_total = scale / total;
+#pragma unroll
+        for (int k = 0; k < OUTPUTS; ++k) z[k] = z[k] * scale_over_total - y[k] * scale;
+    } else {
+#pragma unroll
+        for (int k = 0; k < OUTPUTS; ++k)
+            z[k] = scale * loss_backward(activation(2), LOSS, activate(activation(2), z[k]), y[k]);
+    }
+}
+
+// z[1] of unit n for step j, without bias, after the first `steps` steps: P_j − Σ_{i<steps} α_i G_ij δ_i.
+__device__ inline T corrected_z(const StepState& s, int j, int steps, int n) {
+    T sum[4] = {s.D[j][n]};
+    int i = 0;
+    for (; i + 4 <= steps; i += 4) {
+        Vec4 c = load4(&s.minus_alpha_G[j][i]);
+#pragma unroll
+        for (int h = 0; h < 4; ++h) sum[h] += c.v[h] * s.D[i + h][n];
+    }
+    for (; i < steps; ++i) sum[0] += s.minus_alpha_G[j][i] * s.D[i][n];
+    return sum[0] + sum[1] + (sum[2] + sum[3]);
+}
+
+// Load what the steps of a block read to shared memory.
+__device__ inline void load_block(const Epoch& epoch, StepState& s, int begin, int count, const T* P, const T* G) {
+    for (int i = threadIdx.x; i < count; i += THREADS) {
+        s.weight[i] = epoch.weights ? epoch.weights[example_index(epoch, begin + i)] : T(1);
+        s.rate[i] = epoch.c[begin + i];
+    }
+    for (int i = threadIdx.x; i < count * OUTPUTS; i += THREADS)
+        s.Y[i / OUTPUTS][i % OUTPUTS] =
+            epoch.Y[(long long)example_index(epoch, begin + i / OUTPUTS) * OUTPUTS + i % OUTPUTS];
+#pragma unroll 8
+    for (int i = threadIdx.x; i < count * MAX_UNITS; i += THREADS)
+        s.D[i / MAX_UNITS][i % MAX_UNITS] =
+            i % MAX_UNITS < size(1) ? P[i / MAX_UNITS * row_stride(1) + i % MAX_UNITS] : T(0);
+#pragma unroll 4
+    for (int i = threadIdx.x; i < count * CHUNK; i += THREADS)
+        if (i % CHUNK < i / CHUNK) s.minus_alpha_G[i / CHUNK][i % CHUNK] = -epoch.c[begin + i % CHUNK] * G[i];
+    __syncthreads();
+    for (int i = threadIdx.x; i < 2 * MAX_UNITS && i < count * MAX_UNITS; i += THREADS)
+        s.z_ahead[i / MAX_UNITS][i % MAX_UNITS] = s.D[i / MAX_UNITS][i % MAX_UNITS];
+    __syncthreads();
+}
+
+// One of the first STEPPERS threads.
+struct Stepper {
+    T W[UNITS_PER_THREAD][OUTPUTS], b[UNITS_PER_THREAD], b_out[OUTPUTS];
+    T a[UNITS_PER_THREAD], delta_2_ago[UNITS_PER_THREAD], delta_1_ago[UNITS_PER_THREAD];  // δ[1] of the last two steps
+
+    __device__ inline int unit(int i) const { return threadIdx.x + i * STEPPERS; }
+
+    __device__ inline void load(const StepState& s) {
+#pragma unroll
+        for (int k = 0; k < OUTPUTS; ++k) b_out[k] = s.b_out[k];
+#pragma unroll
+        for (int i = 0; i < UNITS_PER_THREAD; ++i) {
+            b[i] = s.b[unit(i)];
+            delta_2_ago[i] = delta_1_ago[i] = T(0);
+#pragma unroll
+            for (int k = 0; k < OUTPUTS; ++k) W[i][k] = s.W[k][unit(i)];
+        }
+    }
+
+    __device__ inline void store(StepState& s) const {
+#pragma unroll
+        for (int k = 0; k < OUTPUTS; ++k)
+            if (threadIdx.x == k) s.b_out[k] = b_out[k];
+#pragma unroll
+        for (int i = 0; i < UNITS_PER_THREAD; ++i) {
+            s.b[unit(i)] = b[i];
+#pragma unroll
+            for (int k = 0; k < OUTPUTS; ++k) s.W[k][unit(i)] = W[i][k];
+        }
+    }
+
+    // A[1] of example j, and the warp's partial sums of its outputs.
+    __device__ inline void forward(StepState& s, int j) {
+        const T c2 = j > 1 ? s.minus_alpha_G[j][j - 2] : T(0), c1 = j > 0 ? s.minus_alpha_G[j][j - 1] : T(0);
+        T out[LANES];
+#pragma unroll
+        for (int k = 0; k < LANES; ++k) out[k] = T(0);
+#pragma unroll
+        for (int i = 0; i < UNITS_PER_THREAD; ++i) {
+            T z = s.z_ahead[j % 2][unit(i)] + b[i] + c2 * delta_2_ago[i] + c1 * delta_1_ago[i];
+            a[i] = unit(i) < size(1) ? activate(activation(1), z) : T(0);
+#pragma unroll
+            for (int k = 0; k < OUTPUTS; ++k) out[k] += W[i][k] * a[i];
+        }
+        T sum = warp_reduce_scatter<LANES / 2>(out);
+        if (threadIdx.x % WARP < LANES) s.partial[j % 2][threadIdx.x / WARP][threadIdx.x % WARP] = sum;
+    }
+
+    // Outputs, δ[2], δ[1], and the update of all that the thread owns.
+    __device__ inline void step(StepState& s, int j) {
+        T z[OUTPUTS];
+#pragma unroll
+        for (int k = 0; k < OUTPUTS; ++k) z[k] = b_out[k];
+#pragma unroll
+        for (int warp = 0; warp < STEPPERS / WARP; ++warp)
+#pragma unroll
+            for (int k = 0; k < OUTPUTS; k += 4) {
+                Vec4 partial = load4(&s.partial[j % 2][warp][k]);
+#pragma unroll
+                for (int h = 0; h < 4; ++h)
+                    if (k + h < OUTPUTS) z[k + h] += partial.v[h];
+            }
+        if (threadIdx.x < WARP)
+#pragma unroll
+            for (int k = 0; k < OUTPUTS; ++k)
+                if (threadIdx.x == k) s.z[j][k] = z[k];
+        output_deltas(z, s.Y[j], s.weight[j]);
+        const T rate = s.rate[j];
+#pragma unroll
+        for (int i = 0; i < UNITS_PER_THREAD; ++i) {
+            T d = T(0);
+#pragma unroll
+            for (int k = 0; k < OUTPUTS; ++k) {
+                d += W[i][k] * z[k];
+                W[i][k] -= rate * z[k] * a[i];
+            }
+            delta_2_ago[i] = delta_1_ago[i];
+            delta_1_ago[i] = activation_backward(activation(1), d, a[i]);
+            b[i] -= rate * delta_1_ago[i];
+            s.D[j][unit(i)] = delta_1_ago[i];
+        }
+#pragma unroll
+        for (int k = 0; k < OUTPUTS; ++k) b_out[k] -= rate * z[k];
+    }
+};
+
+// The steps of `count` examples from position `begin` on. P and E (count, row_stride(1)), G (CHUNK, CHUNK), of which the numbers
+// below the diagonal are read; E ← −α δ[1]. Not inlined, so that all registers are available to it.
+__device__ __noinline__ void run_steps(Epoch epoch, int begin, int count, const T* P, const T* G, T* E) {
+    StepState& s = *reinterpret_cast<StepState*>(shared_memory);
+    const int lane = threadIdx.x % WARP, unit = threadIdx.x - STEPPERS;  // of the threads that compute z in advance
+    const bool steps = threadIdx.x < STEPPERS, ahead = !steps && unit < size(1);
+    load_block(epoch, s, begin, count, P, G);
+    Stepper stepper;
+    if (steps) stepper.load(s);
+    for (int j = 0; j < count; ++j) {
+        if (steps) stepper.forward(s, j);
+        __syncthreads();
+        if (steps) stepper.step(s, j);
+        if (ahead && j + 2 < count) s.z_ahead[j % 2][unit] = corrected_z(s, j + 2, j, unit);
+    }
+    if (steps) stepper.store(s);
+    __syncthreads();
+    for (int i = threadIdx.x; i < count * MAX_UNITS; i += THREADS)
+        if (i % MAX_UNITS < size(1))
+            E[i / MAX_UNITS * row_stride(1) + i % MAX_UNITS] = -s.rate[i / MAX_UNITS] * s.D[i / MAX_UNITS][i % MAX_UNITS];
+    for (int i = threadIdx.x / WARP; i < count; i += WARPS) {
+        const int k = lane % LANES < OUTPUTS ? lane % LANES : 0;
+        T L = T(0);
+        lane_output_delta<OUTPUTS>(activation(2), LOSS, s.z[i][k], s.Y[i][k], true, L);
+        if (lane == 0) epoch.losses[begin + i] = s.weight[i] * L;
+    }
+}

@@ -1,0 +1,96 @@
+"""The parameter layout: all parameters of a plan in one array, as the kernels read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpunet.core.plan import Plan
+from gpunet.core.program import Parameters, TrainState
+
+
+class ParameterLayout:
+    """Positions of ``W[1] … W[L]``, then ``b[1] … b[L]``, in an array `theta`. Each of the optimizer's slots is alike.
+
+    Parameters
+    ----------
+    plan : Plan
+
+    Attributes
+    ----------
+    sizes : list of int
+        ``n[0] … n[L]``.
+    weights, biases : int
+        How many there are in all.
+    at_W, at_b : list of slice
+        Position of each W and b.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.sizes = [plan.layers[0].inputs, *(layer.units for layer in plan.layers)]
+        self.weights = sum(layer.units * layer.inputs for layer in plan.layers)
+        self.biases = sum(layer.units for layer in plan.layers)
+        self.at_W, self.at_b = [], []
+        at, bias_at = 0, self.weights
+        for layer in plan.layers:
+            self.at_W.append(slice(at, at := at + layer.units * layer.inputs))
+            self.at_b.append(slice(bias_at, bias_at := bias_at + layer.units))
+
+    @property
+    def size(self) -> int:
+        """Parameters in all."""
+        return self.weights + self.biases
+
+    def pack(self, state: TrainState) -> tuple[Any, Any]:
+        """``(theta, slots)``, new arrays on the current device; slots ``(count, size)``."""
+        import cupy
+
+        count = self.plan.optimizer.slots
+        slots = cupy.empty((count, self.size), dtype=self.plan.dtype)
+        if count == 0 and (packed := self.packed(state.parameters)) is not None:
+            return packed.copy(), slots
+        theta = cupy.empty(self.size, dtype=self.plan.dtype)
+        for at_W, at_b, (W, b), (slots_W, slots_b) in zip(
+            self.at_W, self.at_b, state.parameters, state.slots, strict=True
+        ):
+            theta[at_W], theta[at_b] = W.ravel(), b.ravel()
+            for i in range(count):
+                slots[i, at_W], slots[i, at_b] = slots_W[i].ravel(), slots_b[i].ravel()
+        return theta, slots
+
+    def packed(self, parameters: Parameters) -> Any:
+        """The `theta` that `parameters` are views of, as `unpack` returns them; None if there is none.
+
+        Then one copy packs them.
+        """
+        theta = parameters[0][0].base
+        if theta is None or theta.shape != (self.size,) or theta.dtype != self.plan.dtype:
+            return None
+        start, itemsize = theta.data.ptr, theta.itemsize
+        for at_W, at_b, (W, b) in zip(self.at_W, self.at_b, parameters, strict=True):
+            if not (W.flags.c_contiguous and W.data.ptr - start == at_W.start * itemsize):
+                return None
+            if b.data.ptr - start != at_b.start * itemsize:
+                return None
+        return theta
+
+    def matrices(self, theta: Any) -> list[Any]:
+        """Each W, a view of `theta`."""
+        return [
+            theta[at].reshape(layer.units, layer.inputs)
+            for at, layer in zip(self.at_W, self.plan.layers, strict=True)
+        ]
+
+    def vectors(self, theta: Any) -> list[Any]:
+        """Each b, ``(n, 1)``, a view of `theta`."""
+        return [theta[at].reshape(-1, 1) for at in self.at_b]
+
+    def unpack(self, theta: Any, slots: Any) -> TrainState:
+        """The train state whose arrays are views of ``(theta, slots)``."""
+        parameters = list(zip(self.matrices(theta), self.vectors(theta), strict=True))
+        unpacked = [(self.matrices(one), self.vectors(one)) for one in slots]
+        slots_of_layers = [
+            (tuple(Ws[l] for Ws, _ in unpacked), tuple(bs[l] for _, bs in unpacked))
+            for l in range(len(parameters))
+        ]
+        return TrainState(parameters, slots_of_layers)

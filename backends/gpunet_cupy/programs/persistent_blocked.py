@@ -1,0 +1,55 @@
+"""Blocked SGD in one cooperative launch per epoch: single examples, plain gradient descent, one hidden layer.
+
+``kernels/persistent/blocked.cu`` and ``kernels/persistent/sequential_steps.cuh`` explain what happens in a block.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gpunet.core.optimizers import GradientDescent
+from gpunet.core.plan import Plan
+from gpunet_cupy.programs.persistent import Launch, Persistent
+from gpunet_cupy.tiling import tiling_of
+
+BLOCK = 64  # examples
+THREADS = 512  # per thread block
+STEPPERS = 128  # of them, in the thread block that runs the steps
+MAX_UNITS = 256  # of the hidden layer
+MAX_OUTPUTS = 16  # of the network
+
+
+class PersistentBlockedSGD(Persistent):
+    """A program for plain gradient descent with one example per step."""
+
+    name = "cupy persistent blocked SGD"
+    file = "persistent/blocked.cu"
+
+    @staticmethod
+    def launch_for(plan: Plan, multiprocessors: int, shared_limit: int) -> Launch | None:
+        """The launch: a thread block per tile, and the one that runs the steps; None if the weights do not fit."""
+        tiling = tiling_of(plan, multiprocessors - 1)
+        if tiling is None:
+            return None
+        K, outputs = BLOCK, tiling.sizes[2]
+        partials = next(n for n in (4, 8, 16) if n >= outputs)
+        step_state = 2 * STEPPERS // 32 * partials + K * (MAX_UNITS + K + 2 * outputs + 2)
+        step_state += (2 + outputs + 1) * MAX_UNITS + outputs
+        shared_bytes = np.dtype(plan.dtype).itemsize * max(step_state, tiling.shared(K, THREADS))
+        if shared_bytes > shared_limit:
+            return None
+        columns = tiling.grid[0][1]
+        workspace = (columns + 2) * K * tiling.strides[1] + 2 * K * K
+        return Launch(tiling, 1, K, tiling.tiles + 1, THREADS, shared_bytes, workspace)
+
+    @classmethod
+    def unsupported_structure(cls, plan: Plan) -> str | None:
+        """Why the kernel is not for plans like this one, on any device."""
+        optimizer = plan.optimizer
+        if type(optimizer) is not GradientDescent or optimizer.momentum or optimizer.weight_decay:
+            return "only plain gradient descent"
+        if plan.batch_size > 1:
+            return "only single examples"
+        if len(plan.layers) != 2 or plan.layers[0].units > MAX_UNITS or plan.layers[1].units > MAX_OUTPUTS:
+            return f"only one hidden layer of up to {MAX_UNITS} units, with up to {MAX_OUTPUTS} outputs"
+        return None

@@ -1,0 +1,65 @@
+"""Which plans have kernels, and the macros of their update rules."""
+
+from __future__ import annotations
+
+from gpunet.core.losses import LOSSES
+from gpunet.core.optimizers import Adam, AdamW, GradientDescent, Optimizer, RMSprop
+from gpunet.core.plan import Plan
+from gpunet_cupy.sources import Macro
+
+ELEMENTWISE = {"identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "softplus"}
+OPTIMIZERS = (GradientDescent, Adam, AdamW, RMSprop)  # a subclass may have another `update`
+
+
+def unsupported_reason(plan: Plan) -> str | None:
+    """Why no kernel supports `plan`; None if kernels do."""
+    for name in plan.activations[:-1]:
+        if name not in ELEMENTWISE:
+            return f"{name} in a hidden layer has no kernel"
+    last, loss = plan.activations[-1], LOSSES[plan.loss]
+    if last != loss.canonical and (last not in ELEMENTWISE or plan.loss == "logistic"):
+        return f"{last} with {plan.loss} has no kernel"
+    if plan.uses_dropout:
+        return "dropout has no kernel"
+    if type(plan.optimizer) not in OPTIMIZERS:
+        return f"{type(plan.optimizer).__name__} has no kernel"
+    if plan.optimizer.clip_norm is not None:
+        return "clipping has no kernel"
+    return None
+
+
+def update_macros(optimizer: Optimizer) -> dict[str, Macro]:
+    """What ``common/update.cuh`` needs."""
+    if isinstance(optimizer, GradientDescent):
+        rule = ("NESTEROV" if optimizer.nesterov else "MOMENTUM") if optimizer.momentum else "PLAIN"
+        beta1, beta2, epsilon, coefficients = optimizer.momentum, 0.0, 0.0, 1
+    elif isinstance(optimizer, Adam):
+        rule, coefficients = "ADAM", 3
+        beta1, beta2, epsilon = optimizer.beta1, optimizer.beta2, optimizer.epsilon
+    else:
+        rule, coefficients = "RMSPROP", 1
+        beta1, beta2, epsilon = optimizer.decay, 0.0, optimizer.epsilon
+    return {
+        "RULE": rule,
+        "WEIGHT_DECAY": float(optimizer.weight_decay),
+        "BETA1": float(beta1),
+        "BETA2": float(beta2),
+        "EPSILON": float(epsilon),
+        "COEFFICIENTS": coefficients,
+    }
+
+
+def braces(*values: object) -> str:
+    """A C++ initializer list."""
+    return "{" + ", ".join(map(str, values)) + "}"
+
+
+def network_macros(plan: Plan, absent: int = 0) -> dict[str, Macro]:
+    """What ``common/network.cuh`` needs; sizes and activations of `absent` more layers are 0."""
+    sizes = [plan.layers[0].inputs, *(layer.units for layer in plan.layers)]
+    return {
+        "LAYERS": len(plan.layers),
+        "SIZES": braces(*sizes, *[0] * absent),
+        "ACTIVATIONS": braces(0, *(name.upper() for name in plan.activations), *[0] * absent),
+        "LOSS": plan.loss.upper(),
+    }
