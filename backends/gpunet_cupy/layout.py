@@ -9,7 +9,7 @@ from gpunet.core.program import Parameters, TrainState
 
 
 class ParameterLayout:
-    """Positions of ``W[1] … W[L]``, then ``b[1] … b[L]``, in an array `theta`. Each of the optimizer's slots is alike.
+    """Positions of ``W[1] … W[L]``, then ``b[1] … b[L]``, in an array `theta`; the optimizer's slots likewise.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """The CUDA kernels of this package: how a module's source is put together, compiled and launched.
 
-The files are in the folder ``kernels``. A module is one ``.cu`` file with the headers that it includes, after the macros
-that fix a plan's names and sizes. In them, names such as SIGMOID, CROSS_ENTROPY or ADAM are those of the plan in capitals.
+The files are in the folder ``kernels``, where README.md says how to change one. A module is one ``.cu`` file with the
+headers that it includes, after macros for the plan's sizes and names; SIGMOID, CROSS_ENTROPY or ADAM are such names.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def source(dtype: str, file: str, **macros: Macro) -> str:
 def _included(file: str, seen: set[str]) -> str:
     """The text of a file under `FOLDER`, with each header that is not in `seen` in place of its ``#include``.
 
-    The compiler gets one text. ``#line`` tells it which file and line each part comes from, so that its messages do too.
+    The compiler gets one text. ``#line`` tells it which file and line each part comes from, for its messages.
     """
     seen.add(file)
     path = FOLDER.relative_to(FOLDER.parents[1]) / file
@@ -69,7 +69,7 @@ def launch(kernel: Any, threads: int, *arguments: Any) -> None:
 def launch_cooperative(
     kernel: Any, thread_blocks: int, threads: int, shared_bytes: int, *arguments: Any
 ) -> None:
-    """Launch a kernel with a grid barrier: all its thread blocks run at the same time, or the launch fails."""
+    """Launch a kernel with a grid barrier: its thread blocks all run at the same time, or the launch fails."""
     kernel.max_dynamic_shared_size_bytes = shared_bytes
     # As RawKernel calls its function, with its last argument, `enable_cooperative_groups`, set.
     kernel.kernel((thread_blocks,), (threads,), arguments, shared_bytes, None, True)

@@ -1,4 +1,7 @@
-"""How hidden layers are cut into tiles, one tile of each layer per thread block; see ``kernels/persistent/tiling.cuh``."""
+"""How hidden layers are cut into tiles, one tile of each layer per thread block.
+
+``kernels/persistent/tiling.cuh`` computes the same sizes.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,7 @@ class Tiling:
 
 
 def tiling_of(plan: Plan, thread_blocks: int) -> Tiling | None:
-    """The hidden layers of `plan` in at most `thread_blocks` tiles each; None where tiles would be too large."""
+    """The tiling with at most `thread_blocks` tiles per layer; None where tiles would be too large."""
     inputs = []
     for layer in plan.layers[:-1]:
         columns = thread_blocks // -(-layer.units // TILE_UNITS)

@@ -4,7 +4,8 @@
 // order: a missing barrier shows as a result that depends on the order. Threads that wait at different barriers are
 // reported, never waited for. Shared memory starts as NaN in every block, and what lies behind it is watched.
 // Blocks that are launched together, to wait for each other, run in a thread of the operating system each.
-#pragma once
+#ifndef CUDA_ON_CPU
+#define CUDA_ON_CPU
 #include <math.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -29,7 +30,7 @@ struct Dim {
 static thread_local Dim threadIdx, blockIdx, blockDim, gridDim;
 static const int MOST = 1024;  // threads a block
 static const size_t SHARED_LIMIT = 1 << 18, STACK = 1 << 16;
-thread_local unsigned char memory[SHARED_LIMIT + 64] __align__(64);
+thread_local unsigned char shared_memory[SHARED_LIMIT + 64] __align__(64);
 
 namespace emulator {
 
@@ -120,7 +121,7 @@ inline int run(Dim grid, Dim threads, size_t shared, bool descending, void (*f)(
         if (!stacks[i]) stacks[i] = static_cast<char*>(malloc(STACK));
     for (int b = begin; b < end; ++b) {
         blockIdx = {b % grid.x, b / grid.x % grid.y, b / (grid.x * grid.y)};
-        memset(memory, 0xff, shared + 64);
+        memset(shared_memory, 0xff, shared + 64);
         memset(warps, 0, sizeof warps);
         for (int i = 0; i < count; ++i) {
             ++warps[i / 32].alive;
@@ -143,7 +144,7 @@ inline int run(Dim grid, Dim threads, size_t shared, bool descending, void (*f)(
         }
         if (stuck) return 1;
         for (int i = 0; i < 64; ++i)
-            if (memory[shared + i] != 0xff) return 2;
+            if (shared_memory[shared + i] != 0xff) return 2;
     }
     return 0;
 }
@@ -244,3 +245,5 @@ template <class V>
 V __shfl_sync(unsigned, V value, int lane) {
     return exchange(value, lane);
 }
+
+#endif

@@ -21,55 +21,68 @@ TROUBLE = {
 ORDER = {"descending": False}  # of the threads between two barriers
 
 
+OPTIONS = [
+    "-std=c++17",
+    "-O1",
+    "-fPIC",
+    "-pthread",
+    "-U_FORTIFY_SOURCE",
+    "-Wall",
+    "-Werror",
+    "-Wno-unknown-pragmas",
+]
+
+
+def _compile(*arguments):
+    done = subprocess.run([COMPILER, *OPTIONS, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @functools.cache
 def _folder():
-    folder = tempfile.mkdtemp(prefix="kernels")
+    """Where libraries are built. The compiler finds the precompiled header beside the copy of the header."""
+    folder = Path(tempfile.mkdtemp(prefix="kernels"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
+    shutil.copy(HEADER, folder)
+    _compile("-x", "c++-header", folder / HEADER.name, "-o", folder / f"{HEADER.name}.gch")
+    return folder
 
 
 @functools.cache
-def build(source, options):
-    """The shared library of a source, with a launcher for every kernel."""
+def build(source):
+    """The shared library of a source, with a launcher for every kernel. Built once per process."""
     names = re.findall(r"void\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\(", source.replace("\n", " "))
     kernels = [n for n in names if re.search(rf"__global__[^;{{]*?\b{n}\(", source)]
     launchers = "".join(
-        f'extern "C" int launch_{n}(void** a, const int* g, const int* t, size_t s, int d, int w)'
+        f'\nextern "C" int launch_{n}(void** a, const int* g, const int* t, size_t s, int d, int w)'
         f"{{ return emulator::launch({n}, a, g, t, s, d, w); }}\n"
         f'extern "C" int parameters_{n}(size_t* s) {{ return emulator::parameters({n}, s); }}\n'
         for n in kernels
     )
     folder = _folder()
-    stem = folder / f"k{len(list(folder.iterdir()))}"
-    stem.with_suffix(".cpp").write_text(source + launchers)
-    command = [
-        COMPILER,
-        "-std=c++17",
-        "-O1",
-        "-shared",
-        "-fPIC",
-        "-pthread",
-        "-U_FORTIFY_SOURCE",
-        "-Wall",
-        "-Werror",
-    ]
-    command += ["-Wno-unknown-pragmas", "-include", str(HEADER), *options]
-    command += [str(stem.with_suffix(".cpp")), "-o", str(stem.with_suffix(".so"))]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return ctypes.CDLL(str(stem.with_suffix(".so")))
+    text = folder / f"k{len(list(folder.iterdir()))}.cpp"
+    text.write_text(source + launchers)
+    library = text.with_suffix(".so")
+    _compile("-shared", "-include", folder / HEADER.name, text, "-o", library)
+    return ctypes.CDLL(str(library))
 
 
 class Kernel:
     """Called as CuPy's: ``kernel(grid, block, args, shared_mem=0)``, with NumPy arrays for device arrays."""
 
-    def __init__(self, library, name):
-        self.launch = getattr(library, f"launch_{name}")
-        self.name = name
-        sizes = (ctypes.c_size_t * 64)()
-        count = getattr(library, f"parameters_{name}")(sizes)
-        self.sizes = list(sizes[:count])
+    def __init__(self, source, name):
+        self.source, self.name = source, name
         self.max_dynamic_shared_size_bytes = 48 * 1024
+
+    @functools.cached_property
+    def library(self):
+        return build(self.source)
+
+    @functools.cached_property
+    def sizes(self):
+        """Bytes of each parameter."""
+        sizes = (ctypes.c_size_t * 64)()
+        return sizes[: getattr(self.library, f"parameters_{self.name}")(sizes)]
 
     def __call__(self, grid, block, args, *, shared_mem=0):
         self.kernel(grid, block, args, shared_mem)
@@ -88,18 +101,16 @@ class Kernel:
             kept.append(one)
             pointers[i] = one.ctypes.data
         three = [(ctypes.c_int * 3)(*(*t, 1, 1)[:3]) for t in (grid, block)]
-        code = self.launch(
-            pointers, *three, ctypes.c_size_t(shared_mem), int(ORDER["descending"]), int(together)
-        )
+        launch = getattr(self.library, f"launch_{self.name}")
+        code = launch(pointers, *three, ctypes.c_size_t(shared_mem), int(ORDER["descending"]), int(together))
         assert code == 0, f"{self.name}: {TROUBLE[code]}"
 
 
 class RawModule:
-    """CuPy's, as far as it is used here."""
+    """CuPy's, as far as it is used here: it compiles when a kernel is first launched."""
 
-    def __init__(self, *, code, options=()):
-        assert COMPILER is not None
-        self.library = build(code, tuple(options))
+    def __init__(self, *, code):
+        self.code = code
 
     def get_function(self, name):
-        return Kernel(self.library, name)
+        return Kernel(self.code, name)

@@ -29,7 +29,7 @@ MEMORY = {"room": None}  # bytes that one new array may have
 
 
 def to_device(host):
-    return None if host is None else np.array(host, order="K").view(DeviceArray)
+    return np.array(host, order="K").view(DeviceArray)
 
 
 def empty(shape, dtype="float64"):
@@ -62,20 +62,31 @@ def gemm(transa, transb, a, b, out=None, alpha=1.0, beta=0.0):
     return out
 
 
+ATTRIBUTES = {"MaxSharedMemoryPerBlockOptin": 227 * 1024, "MultiProcessorCount": 5}
+ATTRIBUTES_OF = {}  # of single devices, by their number, where they differ
+
+
 class Device:
     """A device, also as a context."""
 
-    attributes = {"MaxSharedMemoryPerBlockOptin": 227 * 1024, "MultiProcessorCount": 5}  # noqa: RUF012
     current: list[int] = []  # noqa: RUF012
 
-    def __init__(self, number=0):
-        self.id = number
+    def __init__(self, number=None):
+        self.id = current_device() if number is None else number
+
+    @property
+    def attributes(self):
+        return ATTRIBUTES_OF.get(self.id, ATTRIBUTES)
 
     def __enter__(self):
         self.current.append(self.id)
 
     def __exit__(self, *_):
         self.current.pop()
+
+
+def current_device():
+    return Device.current[-1] if Device.current else 0
 
 
 class OutOfMemoryError(MemoryError):

@@ -121,3 +121,19 @@ def differences(plan, result, expected, float32=3e-5):
         elif not np.allclose(a, b, rtol=tolerance, atol=tolerance):
             found[name] = float(np.abs(a - b).max())
     return found
+
+
+def map_arrays(function, value):
+    """A nest of tuples, lists, arrays and None, with `function` of each array in its place."""
+    if isinstance(value, tuple | list):
+        items = [map_arrays(function, one) for one in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    return None if value is None else function(value)
+
+
+def epoch_chunk(plan, inputs, first, last):
+    """The inputs of steps ``first … last`` of an epoch that has an order."""
+    return inputs._replace(
+        order=inputs.order[first * plan.batch_size : last * plan.batch_size],
+        coefficients=inputs.coefficients[first:last],
+    )

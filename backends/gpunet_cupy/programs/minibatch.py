@@ -1,7 +1,7 @@
 """Mini-batches of any size: a few kernels per step, without a transfer or a wait in between.
 
-Matrix products are done by cuBLAS, everything between them by the kernels in ``kernels/batches``. Buffers are allocated
-once. Each kernel reads the step's number from the device.
+Matrix products are done by cuBLAS, everything between them by the kernels in ``kernels/batches``. Buffers are
+allocated once. Each kernel reads the step's number from the device.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class MiniBatch(Program):
         return unsupported_reason(plan)
 
     def _output_layer(self, names: list[str]) -> Any:
-        """The kernel that computes the last layer in one pass; None where its weights do not fit into registers."""
+        """The kernel for the last layer in one pass; None where its weights do not fit into registers."""
         below, outputs = self.plan.layers[-1].inputs, self.plan.layers[-1].units
         groups = [group for group in (WARP, THREADS) if -(-below // group) * outputs <= MAX_REGISTERS]
         if len(names) == 1 or outputs > MAX_OUTPUTS or not groups:
@@ -201,7 +201,7 @@ class MiniBatch(Program):
         Returns
         -------
         array, ``(m, n[l])``
-            δ of the last layer, or, where one kernel computes the last layer and its gradient, of the layer below.
+            δ of the last layer; of the layer below where one kernel computes the last layer and its gradient.
         """
         from cupy.cublas import gemm
 
@@ -239,9 +239,7 @@ class MiniBatch(Program):
             )
         return A[top + 1]
 
-    def _backward(
-        self, buffers: Buffers, W: list[Any], A: list[Any], delta: Any, accumulate: bool
-    ) -> None:
+    def _backward(self, buffers: Buffers, W: list[Any], A: list[Any], delta: Any, accumulate: bool) -> None:
         """Backward pass of a chunk, from δ of the layer where `_forward` ended."""
         from cupy.cublas import gemm
 

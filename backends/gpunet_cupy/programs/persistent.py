@@ -86,7 +86,7 @@ class Persistent(Program):
     @staticmethod
     @abstractmethod
     def launch_for(plan: Plan, multiprocessors: int, shared_limit: int) -> Launch | None:
-        """The launch on a device with so much shared memory per thread block; None if the weights do not fit."""
+        """The launch for a device with `shared_limit` bytes per thread block; None if the weights do not fit."""
 
     @classmethod
     def _launch_on(cls, plan: Plan, device: str) -> Launch | None:

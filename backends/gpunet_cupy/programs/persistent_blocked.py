@@ -1,6 +1,6 @@
 """Blocked SGD in one cooperative launch per epoch: single examples, plain gradient descent, one hidden layer.
 
-``kernels/persistent/blocked.cu`` and ``kernels/persistent/sequential_steps.cuh`` explain what happens in a block.
+``kernels/persistent/blocked.cu`` explains what happens in a block.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class PersistentBlockedSGD(Persistent):
 
     @staticmethod
     def launch_for(plan: Plan, multiprocessors: int, shared_limit: int) -> Launch | None:
-        """The launch: a thread block per tile, and the one that runs the steps; None if the weights do not fit."""
+        """A thread block per tile, and the one that runs the steps; None if the weights do not fit."""
         tiling = tiling_of(plan, multiprocessors - 1)
         if tiling is None:
             return None

@@ -1,20 +1,16 @@
-"""The CUDA kernels and the programs around them, tested without a GPU: see `support`."""
+"""The CUDA kernels and the programs around them, tested without a GPU.
 
-import sys
-from pathlib import Path
+`cuda_on_cpu` compiles the kernels' own source with a C++ compiler, and `fake_cupy` runs the programs' own host code.
+"""
 
+import array_api_compat.numpy as xp
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).with_name("support")))
-
 import cuda_on_cpu
 import fake_cupy
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    np.random.seed(0)
+from gpunet.core.reference import Reference
+from random_plans import differences, draw, map_arrays, numbers
 
 
 @pytest.fixture
@@ -37,3 +33,34 @@ def fake(cpu, monkeypatch):
     """CuPy on NumPy."""
     fake_cupy.install(monkeypatch)
     return fake_cupy
+
+
+@pytest.fixture
+def make(fake):
+    """``make(Program, plan)``: the program, which must support the plan."""
+
+    def make(program, plan, device="cuda:0"):
+        assert program.unsupported_reason(plan, device) is None
+        return program(plan, device)
+
+    return make
+
+
+@pytest.fixture
+def check(fake):
+    """``check(program, plan, …)``: an epoch on the "device" gives what the reference gives; returns its result."""
+
+    def check(program, plan, **drawn):
+        given = draw(plan, **drawn)
+        on_device = map_arrays(fake.to_device, given)
+        state, losses = program(*on_device)
+        expected_state, expected_losses = Reference(xp, plan)(*given)
+        same = [np.array_equal(numbers(a), numbers(b)) for a, b in zip(on_device[0], given[0], strict=True)]
+        assert all(same), "a program changed the state that it was given"
+        assert differences(plan, (state, losses), (expected_state, expected_losses)) == {}
+        shapes = [map_arrays(lambda a: [a.shape, str(a.dtype)], list(s)) for s in (state, expected_state)]
+        assert shapes[0] == shapes[1]
+        assert losses.dtype == plan.dtype
+        return state, losses
+
+    return check

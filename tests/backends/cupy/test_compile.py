@@ -3,13 +3,18 @@
 import importlib.metadata
 import io
 import re
+import shutil
 
 import pytest
 
 import gpunet as gn
 from gpunet.core.plan import Layer, Plan
-from gpunet_cupy import blocks_program, resident_program, singles_program
-from gpunet_cupy.kernels import FOLDER, rule, source
+from gpunet_cupy import sources
+from gpunet_cupy.programs import blocked
+from gpunet_cupy.programs.persistent import PersistentKernel
+from gpunet_cupy.programs.persistent_blocked import PersistentBlockedSGD
+from gpunet_cupy.sources import FOLDER, source
+from gpunet_cupy.support import update_macros
 
 ARCHITECTURES = ["sm_80", "sm_90", "sm_100"]
 SHALLOW = Plan(
@@ -29,51 +34,55 @@ WIDE = Plan(
     60_000,
     1000,
 )
-H100 = {"multiprocessors": 132, "room": 227 * 1024}
+H100 = {"multiprocessors": 132, "shared_limit": 227 * 1024}
 UPDATES = [gn.GradientDescent(), gn.GradientDescent(momentum=0.9), gn.Adam(), gn.RMSprop()]
+PERSISTENT = {"persistent/minibatch.cu": PersistentKernel, "persistent/blocked.cu": PersistentBlockedSGD}
 
 
-def together(found):
-    tiles, layout = found
-    return {**tiles.macros(), **layout.macros()}
+def persistent_macros(file, plan):
+    return PERSISTENT[file].launch_for(plan, **H100).macros()
 
 
+# The macros with which each kernel file is compiled.
 MODULES = {
-    "hidden": [{"N": 256, "G": name} for name in ("SIGMOID", "SELU")],
-    "output": [
-        {"N": 10, "G": "SOFTMAX", "LOSS": "CROSS_ENTROPY"},
-        {"N": 1, "G": "SIGMOID", "LOSS": "LOGISTIC"},
-        {"N": 33, "G": "TANH", "LOSS": "SQUARED_ERROR"},
-        {"N": 33, "G": "IDENTITY", "LOSS": "ABSOLUTE_ERROR"},
+    "batches/gather.cu": [{"INPUTS": 784}],
+    "batches/hidden_layer.cu": [{"UNITS": 256, "ACTIVATION": name} for name in ("SIGMOID", "SELU")],
+    "batches/output_delta.cu": [
+        {"UNITS": 10, "ACTIVATION": "SOFTMAX", "LOSS": "CROSS_ENTROPY"},
+        {"UNITS": 1, "ACTIVATION": "SIGMOID", "LOSS": "LOGISTIC"},
+        {"UNITS": 33, "ACTIVATION": "TANH", "LOSS": "SQUARED_ERROR"},
+        {"UNITS": 33, "ACTIVATION": "IDENTITY", "LOSS": "ABSOLUTE_ERROR"},
     ],
-    "lanes head batch_head": [
+    "batches/output_layer.cu": [
         {
-            "N": 256,
-            "BELOW": "SIGMOID",
+            "UNITS_BELOW": 256,
+            "ACTIVATION_BELOW": "SIGMOID",
             "OUTPUTS": 10,
-            "TOP": "SOFTMAX",
+            "ACTIVATION": "SOFTMAX",
             "LOSS": "CROSS_ENTROPY",
             "THREADS": 256,
-            "TEAM": 32,
+            "GROUP": 32,
         },
         {
-            "N": 1000,
-            "BELOW": "RELU",
+            "UNITS_BELOW": 1000,
+            "ACTIVATION_BELOW": "RELU",
             "OUTPUTS": 1,
-            "TOP": "SIGMOID",
+            "ACTIVATION": "SIGMOID",
             "LOSS": "LOGISTIC",
             "THREADS": 256,
-            "TEAM": 256,
+            "GROUP": 256,
         },
     ],
-    "gather": [{"N": 784, "INPUT": "T"}, {"N": 784, "INPUT": "unsigned char", "SCALE": 1 / 255}],
-    "rule update": [{**rule(one), "WEIGHTS": 203_264, "BIASES": 266, "LATE": 2560} for one in UPDATES],
-    "blocks": [blocks_program.macros(SHALLOW, 64), blocks_program.macros(DEEP, 64)],
-    "rule grid tile hold lanes head exchange resident_outputs resident": [
-        together(resident_program.layout(plan, **H100)) for plan in (WIDE, DEEP, SHALLOW)
+    "batches/update.cu": [
+        {**update_macros(one), "WEIGHTS": 203_264, "BIASES": 266, "OUTPUT_WEIGHTS": 2560} for one in UPDATES
     ],
-    "rule grid tile hold lanes sequence singles": [together(singles_program.layout(SHALLOW, **H100))],
+    "blocked/blocked.cu": [blocked.macros(SHALLOW, 64), blocked.macros(DEEP, 64)],
+    "persistent/minibatch.cu": [
+        persistent_macros("persistent/minibatch.cu", plan) for plan in (WIDE, DEEP, SHALLOW)
+    ],
+    "persistent/blocked.cu": [persistent_macros("persistent/blocked.cu", SHALLOW)],
 }
+SHARED_MEMORY = ["blocked/blocked.cu", *PERSISTENT]  # files whose sizes the host computes too
 
 
 @pytest.fixture(scope="module")
@@ -98,46 +107,53 @@ def compiled(nvrtc, arch, text):
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
-@pytest.mark.parametrize("name", MODULES)
-def test_compiles(name, arch, nvrtc):
-    for macros in MODULES[name]:
-        said = compiled(nvrtc, arch, source("float32", *name.split(), **macros))
-        if not name.endswith("singles"):  # which calls a function with arguments on the stack
+@pytest.mark.parametrize("file", MODULES)
+def test_compiles(file, arch, nvrtc):
+    for macros in MODULES[file]:
+        said = compiled(nvrtc, arch, source("float32", file, **macros))
+        if file != "persistent/blocked.cu":  # it calls a function with arguments on the stack
             assert set(re.findall(r"(\d+) bytes stack frame", said)) == {"0"}, said
         assert set(re.findall(r"(\d+) bytes spill", said)) == {"0"}, said
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_compiles_in_float64(name, nvrtc):
-    macros = MODULES[name][0]
+@pytest.mark.parametrize("file", MODULES)
+def test_compiles_in_float64(file, nvrtc):
+    macros = MODULES[file][0]
     double = Plan(SHALLOW.layers, SHALLOW.loss, SHALLOW.optimizer, 9, 1, "float64")
-    if name == "blocks":
-        macros = blocks_program.macros(double, 32)
-    elif name.endswith("resident"):
-        macros = together(resident_program.layout(double, **H100))
-    elif name.endswith("singles"):
-        macros = together(singles_program.layout(double, **H100))
-    compiled(nvrtc, "sm_90", source("float64", *name.split(), **macros))
+    if file == "blocked/blocked.cu":
+        macros = blocked.macros(double, 32)
+    elif file in PERSISTENT:
+        macros = persistent_macros(file, double)
+    compiled(nvrtc, "sm_90", source("float64", file, **macros))
 
 
-def test_another_amount_of_shared_memory_does_not_compile(nvrtc):
-    for name in (
-        "blocks",
-        "rule grid tile hold lanes head exchange resident_outputs resident",
-        "rule grid tile hold lanes sequence singles",
-    ):
-        macros = {**MODULES[name][0], "BYTES": MODULES[name][0]["BYTES"] + 8}
-        with pytest.raises(Exception, match="another amount of shared memory"):
-            compiled(nvrtc, "sm_90", source("float32", *name.split(), **macros))
+@pytest.mark.parametrize("file", SHARED_MEMORY)
+@pytest.mark.parametrize("name", ["SHARED_BYTES", "WORKSPACE"])
+def test_another_size_than_the_kernel_needs_does_not_compile(name, file, nvrtc):
+    macros = MODULES[file][0]
+    if name in macros:
+        with pytest.raises(Exception, match="the host allocates another size"):
+            compiled(nvrtc, "sm_90", source("float32", file, **{**macros, name: macros[name] + 8}))
 
 
-def test_every_source_is_tested_and_includes_nothing():
-    names = {path.stem for path in FOLDER.glob("*.cu")}
-    assert names == {"common", *" ".join(MODULES).split()}
-    for path in FOLDER.glob("*.cu"):
-        assert "#include" not in path.read_text(encoding="utf-8")
+def test_an_error_is_reported_in_its_file(nvrtc, monkeypatch, tmp_path):
+    folder = tmp_path / "gpunet_cupy" / "kernels"
+    shutil.copytree(FOLDER, folder)
+    header = folder / "common" / "update.cuh"
+    lines = header.read_text(encoding="utf-8").splitlines()
+    line = lines.index("    T theta = *p;")
+    lines[line] = "    T theta = *undeclared;"
+    header.write_text("\n".join(lines), encoding="utf-8")
+    monkeypatch.setattr(sources, "FOLDER", folder)
+    place = rf"gpunet_cupy/kernels/common/update.cuh\({line + 1}\): error.*undeclared"
+    with pytest.raises(Exception, match=place):
+        compiled(nvrtc, "sm_90", source("float32", "batches/update.cu", **MODULES["batches/update.cu"][0]))
+
+
+def test_every_kernel_file_is_tested():
+    assert {path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.cu")} == set(MODULES)
 
 
 def test_two_layers_of_the_common_size_fit_into_shared_memory():
-    assert blocks_program.shared_bytes(SHALLOW, 64) <= blocks_program.SHARED + 1024
-    assert blocks_program.shared_bytes(SHALLOW, 32) <= blocks_program.SHARED
+    assert blocked.shared_bytes(SHALLOW, 64) <= blocked.MAX_SHARED + 1024
+    assert blocked.shared_bytes(SHALLOW, 32) <= blocked.MAX_SHARED

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-COMMON = "extern __shared__ __align__(16) unsigned char memory[];\n"
+COMMON = "extern __shared__ __align__(16) unsigned char shared_memory[];\n"
 REVERSED = (
     COMMON
     + """
 extern "C" __global__ void reverse(const int* x, int* y) {
-    int* shared = reinterpret_cast<int*>(memory);
+    int* shared = reinterpret_cast<int*>(shared_memory);
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     shared[threadIdx.x] = x[i];
     BARRIER

@@ -3,12 +3,16 @@
 import array_api_compat.numpy as xp
 import numpy as np
 import pytest
-from plans import DESCENTS, NETWORKS, OTHERS, arguments, differences, flat, plan_of
 
 import gpunet as gn
 from gpunet.core.reference import Reference
+from gpunet_cupy.programs.blocked import BlockedSGD
+from gpunet_cupy.programs.minibatch import MiniBatch
+from gpunet_cupy.programs.persistent import PersistentKernel
+from gpunet_cupy.programs.persistent_blocked import PersistentBlockedSGD
+from random_plans import DESCENTS, NETWORKS, OTHERS, differences, draw, map_arrays, numbers, plan_of
 
-PROGRAMS = ("Singles", "Resident", "Blocks", "Batches")
+PROGRAMS = (PersistentBlockedSGD, PersistentKernel, BlockedSGD, MiniBatch)
 
 
 @pytest.fixture(scope="module")
@@ -19,31 +23,6 @@ def cupy():
     import cupy
 
     return cupy
-
-
-def program_of(name, plan):
-    """One of the programs; None where it does not cover the plan."""
-    from gpunet_cupy import batches_program, blocks_program, resident_program, singles_program
-
-    found = {
-        "Singles": singles_program.Singles,
-        "Resident": resident_program.Resident,
-        "Blocks": blocks_program.Blocks,
-        "Batches": batches_program.Batches,
-    }[name]
-    return None if found.unsupported_reason(plan) else found(plan)
-
-
-def on_device(cupy, value):
-    if isinstance(value, tuple | list):
-        return type(value)(on_device(cupy, one) for one in value)
-    return None if value is None else cupy.asarray(value)
-
-
-def on_host(value):
-    if isinstance(value, tuple | list):
-        return type(value)(on_host(one) for one in value)
-    return value.get()
 
 
 CASES = [
@@ -57,21 +36,23 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{case[2]}-{case[3]}")
-def test_equal_to_the_reference(name, case, cupy):
+def test_equal_to_the_reference(program, case, cupy):
     network, optimizer, batch_size, dtype = case
     inputs = 30 if network == "linear" else 130  # with more of them, its descent diverges
     plan = plan_of(network, optimizer, batch_size, dtype, weighted=True, examples=150, inputs=inputs)
-    program = program_of(name, plan)
-    if program is None:
+    if program.unsupported_reason(plan) is not None:
         return
+    run = program(plan)
     for used in (150, 77):
-        given = arguments(plan, used=used)
-        device = on_device(cupy, list(given))
-        got = on_host(program(*device))
-        assert differences(plan, got, Reference(xp, plan)(*given)) == []
-        assert np.array_equal(flat(on_host(device[:2])), flat(given[:2])), (
-            "a program changed what it was given"
+        given = draw(plan, used=used)
+        on_device = map_arrays(cupy.asarray, given)
+        result = map_arrays(cupy.asnumpy, run(*on_device))
+        assert differences(plan, result, Reference(xp, plan)(*given)) == {}
+        after = map_arrays(cupy.asnumpy, on_device[0])
+        assert np.array_equal(numbers(after), numbers(given[0])), (
+            "a program changed the state that it was given"
         )
-        assert np.array_equal(flat(on_host(program(*device))), flat(got)), "a run does not repeat bit for bit"
+        again = map_arrays(cupy.asnumpy, run(*on_device))
+        assert np.array_equal(numbers(again), numbers(result)), "a run does not repeat bit for bit"

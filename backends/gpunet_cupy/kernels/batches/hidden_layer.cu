@@ -11,9 +11,10 @@ extern "C" __global__ void forward(T* Z, const T* b, int m) {
 
 // D ← D ∘ g′(Z), from A = g(Z), and the sums of D over its m rows, for the gradient of b.
 //
-// Thread (p, n) takes rows p, p + partials, p + 2 partials, … of column n, and writes one partial sum: without atomics, so a run
-// repeats bit for bit, and neighbouring threads read neighbouring numbers. Rows of `sums` are `stride` numbers apart. With
-// `accumulate` the new sums are added to those of earlier chunks of the batch.
+// Thread (p, n) takes rows p, p + partials, p + 2 partials, … of column n, and writes one partial sum:
+// without atomics, so a run repeats bit for bit, and neighbouring threads read neighbouring numbers. Rows of
+// `sums` are `stride` numbers apart. With `accumulate` the new sums are added to those of earlier chunks of
+// the batch.
 extern "C" __global__ void backward(T* D, const T* A, T* sums, int m, int partials, int stride, int accumulate) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     int p = i / UNITS, n = i % UNITS;

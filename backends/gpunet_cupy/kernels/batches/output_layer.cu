@@ -1,14 +1,16 @@
-// The last layer of a batch and its gradient, in one pass over Z[L − 1]: each group of threads takes one row after the other
-// (common/output_layer.cuh), and sums the rows' contributions to the gradients in registers.
+// The last layer of a batch and its gradient, in one pass over Z[L − 1]: each group of threads takes one row
+// after the other (common/output_layer.cuh), and sums the rows' contributions to the gradients in registers.
 //
-// Macros: UNITS_BELOW with ACTIVATION_BELOW, OUTPUTS with ACTIVATION, LOSS, THREADS per thread block, GROUP threads per row.
+// Macros: UNITS_BELOW with ACTIVATION_BELOW, OUTPUTS with ACTIVATION, LOSS, THREADS per thread block, GROUP
+// threads per row.
 #include "common/examples.cuh"
 #include "common/output_layer.cuh"
 #include "common/shared_memory.cuh"
 
 #define GROUPS (THREADS / GROUP)
 
-// *sum ← the sum of `mine` over the groups of the thread block, added up in their order; with `accumulate`, plus *sum.
+// *sum ← the sum of `mine` over the groups of the thread block, added up in their order; with `accumulate`,
+// plus *sum.
 __device__ inline void sum_groups(T* shared, T* sum, T mine, bool in_range, bool accumulate) {
     for (int group = 0; group < GROUPS; ++group) {
         if (threadIdx.x / GROUP == group && in_range) *shared = (group ? *shared : T(0)) + mine;
@@ -17,11 +19,12 @@ __device__ inline void sum_groups(T* shared, T* sum, T mine, bool in_range, bool
     if (threadIdx.x < GROUP && in_range) *sum = (accumulate ? *sum : T(0)) + *shared;
 }
 
-// Z (m, UNITS_BELOW): X W[L − 1]ᵀ without biases on entry, δ[L − 1] on return. Each thread block writes its partial sums: of dW[L]
-// to row blockIdx.x of `sums_W` (thread blocks, OUTPUTS · UNITS_BELOW), of db[L − 1] and db[L] to that of `sums_below` and `sums_out`,
-// whose rows are `stride` apart, and of the losses w L to `losses`. A batch has `count` examples; its m examples from `first` on are
-// here. With `accumulate` all sums are added to those of earlier chunks of the batch. Shared memory holds a number per thread, or
-// what OutputLayer needs.
+// Z (m, UNITS_BELOW): X W[L − 1]ᵀ without biases on entry, δ[L − 1] on return. Each thread block writes its
+// partial sums: of dW[L] to row blockIdx.x of `sums_W` (thread blocks, OUTPUTS · UNITS_BELOW), of db[L − 1]
+// and db[L] to that of `sums_below` and `sums_out`, whose rows are `stride` apart, and of the losses w L to
+// `losses`. A batch has `count` examples; its m examples from `first` on are here. With `accumulate` all sums
+// are added to those of earlier chunks of the batch. Shared memory holds a number per thread, or what
+// OutputLayer needs.
 extern "C" __global__ void __launch_bounds__(THREADS)
     output_layer(T* Z, const T* W, const T* bias_below, const T* bias, const T* Y, const T* weights, const int* order,
                  const int* step, int batch_size, int first, int m, int count, T* losses, T* sums_W, T* sums_below,

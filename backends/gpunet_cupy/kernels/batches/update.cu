@@ -1,10 +1,11 @@
 // The end of a step: the update of all parameters, and the loss of the batch.
 //
-// All parameters are in one array (gpunet_cupy/layout.py): W[1] … W[L], WEIGHTS numbers, then b[1] … b[L], BIASES numbers. The slots
-// are arrays of the same layout, one after the other. The coefficients of the step are row *step of `coefficients`.
+// All parameters are in one array (gpunet_cupy/layout.py): W[1] … W[L], WEIGHTS numbers, then b[1] … b[L],
+// BIASES numbers. The slots are arrays of the same layout, one after the other. The coefficients of the step
+// are row *step of `coefficients`.
 //
-// Macros besides those of update.cuh: WEIGHTS, BIASES, OUTPUT_WEIGHTS (weights of the last layer, if their gradient comes as partial
-// sums; else 0).
+// Macros besides those of update.cuh: WEIGHTS, BIASES, OUTPUT_WEIGHTS (weights of the last layer, if their
+// gradient comes as partial sums; else 0).
 #include "common/shared_memory.cuh"
 #include "common/update.cuh"
 
@@ -16,8 +17,8 @@ __device__ inline T sum_strided(const T* x, int count, int stride) {
     return sum;
 }
 
-// One thread per parameter. Gradients of the biases come as partial sums (partials, BIASES), and those of the last OUTPUT_WEIGHTS
-// weights as (partials, OUTPUT_WEIGHTS).
+// One thread per parameter. Gradients of the biases come as partial sums (partials, BIASES), and those of the
+// last OUTPUT_WEIGHTS weights as (partials, OUTPUT_WEIGHTS).
 extern "C" __global__ void update(T* theta, T* slots, const T* gradient, const T* sums_W, const T* sums, int partials,
                                   const T* coefficients, const int* step) {
     const int total = WEIGHTS + BIASES;
@@ -30,8 +31,8 @@ extern "C" __global__ void update(T* theta, T* slots, const T* gradient, const T
     apply_update(theta + i, slots + i, total, g, c, i < WEIGHTS);
 }
 
-// losses[*step] ← J, the sum of n partial sums of losses, over the number of examples; then *step ← *step + 1. One thread block,
-// whose shared memory holds a double per thread.
+// losses[*step] ← J, the sum of n partial sums of losses, over the number of examples; then *step ← *step +
+// 1. One thread block, whose shared memory holds a double per thread.
 extern "C" __global__ void finish_step(const T* sums, int n, int examples, T* losses, int* step) {
     double* partial = reinterpret_cast<double*>(shared_memory);
     double sum = 0.0;

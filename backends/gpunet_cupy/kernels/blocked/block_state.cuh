@@ -1,7 +1,8 @@
 // The state of a block of updates in blocked SGD, in the shared memory of one thread block.
 //
-// Macros besides those of network.cuh (1 to 3 layers; those of absent layers have size 0) and update.cuh: BLOCK, examples per block at
-// most; BATCH_SIZE; THREADS; SHARED_BYTES, the size of shared memory that the host allocates.
+// Macros besides those of network.cuh (1 to 3 layers; those of absent layers have size 0) and update.cuh:
+// BLOCK, examples per block at most; BATCH_SIZE; THREADS; SHARED_BYTES, the size of shared memory that the
+// host allocates.
 #pragma once
 #include "common/network.cuh"
 #include "common/shared_memory.cuh"

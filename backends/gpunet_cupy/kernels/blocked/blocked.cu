@@ -1,8 +1,8 @@
 // Blocked SGD, the sequential part: all steps of a block of examples, in one launch of one thread block.
 //
-// The first layer's product with an example is a combination of products that cuBLAS computed for the whole block (recurrence.cuh), so
-// no step reads its weights. The biases and the weights of later layers are small: they stay in shared memory for the whole block, and
-// are updated as usual (layers.cuh).
+// The first layer's product with an example is a combination of products that cuBLAS computed for the whole
+// block (recurrence.cuh), so no step reads its weights. The biases and the weights of later layers are small:
+// they stay in shared memory for the whole block, and are updated as usual (layers.cuh).
 //
 // Macros: those of network.cuh, update.cuh and block_state.cuh.
 #include "blocked/block_state.cuh"
@@ -15,8 +15,9 @@ __device__ inline void copy(T* to, const T* from, int n) {
     for (int i = threadIdx.x; i < n; i += THREADS) to[i] = from[i];
 }
 
-// The steps of `count` examples from position *step · BATCH_SIZE on. P (count, n[1]), Q likewise or null, G (count, count); b, W (of the
-// later layers) and their slots are read and written. E and R (count, n[1]) ← u δ[1] and r δ[1]; wqp ← w, q and p; losses ← J of each step.
+// The steps of `count` examples from position *step · BATCH_SIZE on. P (count, n[1]), Q likewise or null, G
+// (count, count); b, W (of the later layers) and their slots are read and written. E and R (count, n[1]) ← u
+// δ[1] and r δ[1]; wqp ← w, q and p; losses ← J of each step.
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
     run_block(const T* P, const T* Q, const T* G, const T* Y, const T* weights, const int* order, int count,
               const T* coefficients, int* step, T* b, T* W, T* slot_b, T* slot_W, T* E, T* R, T* wqp, T* losses) {
@@ -80,7 +81,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     }
 }
 
-// The first layer after a block, without the gradients' terms, which matrix products add: W ← w W + q V, V ← p V, n numbers.
+// The first layer after a block, without the gradients' terms, which matrix products add: W ← w W + q V, V ←
+// p V, n numbers.
 extern "C" __global__ void combine(T* W, T* V, const T* wqp, int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;

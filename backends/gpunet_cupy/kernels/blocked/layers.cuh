@@ -1,7 +1,9 @@
-// One step of blocked SGD: forward, backward and update of the layers, for the examples j … j + B of the block.
+// One step of blocked SGD: forward, backward and update of the layers, for the examples j … j + B of the
+// block.
 //
-// Unit n of a layer belongs to thread n mod THREADS: it alone reads and writes δ[1] and b[1] there, and updates that column of the next
-// layer's weights. Threads meet at a barrier only where they need each other's activations.
+// Unit n of a layer belongs to thread n mod THREADS: it alone reads and writes δ[1] and b[1] there, and
+// updates that column of the next layer's weights. Threads meet at a barrier only where they need each
+// other's activations.
 #pragma once
 #include "blocked/block_state.cuh"
 #include "common/output_delta.cuh"

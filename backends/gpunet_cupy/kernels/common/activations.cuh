@@ -1,4 +1,5 @@
-// Activations g(z) and their derivatives, for one number. `g` is a compile-time constant, so the switch disappears.
+// Activations g(z) and their derivatives, for one number. `g` is a compile-time constant, so the switch
+// disappears.
 #pragma once
 
 #define IDENTITY 0

@@ -1,7 +1,8 @@
 // A barrier for all thread blocks of a grid that run at the same time: the kernel needs a cooperative launch.
 //
-// Each thread block adds 1 to a counter in global memory, with release semantics, and waits until all have, reading it with
-// acquire semantics: what was written before the barrier is visible to all thread blocks after it.
+// Each thread block adds 1 to a counter in global memory, with release semantics, and waits until all have,
+// reading it with acquire semantics: what was written before the barrier is visible to all thread blocks
+// after it.
 #pragma once
 
 #ifdef __CUDACC__  // the CPU emulator of the tests has its own

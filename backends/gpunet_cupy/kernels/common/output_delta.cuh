@@ -4,8 +4,8 @@
 #include "common/losses.cuh"
 #include "common/warp.cuh"
 
-// n outputs in memory: z ← scale ∂L/∂z, where a = g(z + b); returns L in every lane. The canonical pairs compute L from z, which
-// stays exact where a has rounded to 0 or 1.
+// n outputs in memory: z ← scale ∂L/∂z, where a = g(z + b); returns L in every lane. The canonical pairs
+// compute L from z, which stays exact where a has rounded to 0 or 1.
 __device__ inline T warp_output_delta(int g, int loss, int n, T* z, const T* b, const T* y, T scale) {
     int lane = threadIdx.x % WARP;
     T L = T(0);
@@ -30,8 +30,8 @@ __device__ inline T warp_output_delta(int g, int loss, int n, T* z, const T* b, 
     return warp_sum(L);
 }
 
-// K outputs in the lanes (see warp.cuh), z with its bias: returns ∂L/∂z, 0 in lanes without an output. L is set to the example's
-// loss where `wants_loss`, which is the same for the whole warp.
+// K outputs in the lanes (see warp.cuh), z with its bias: returns ∂L/∂z, 0 in lanes without an output. L is
+// set to the example's loss where `wants_loss`, which is the same for the whole warp.
 template <int K>
 __device__ inline T lane_output_delta(int g, int loss, T z, T y, bool wants_loss, T& L) {
     constexpr int LANES = lanes_for(K);

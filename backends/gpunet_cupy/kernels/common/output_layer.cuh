@@ -1,17 +1,20 @@
-// The last layer and the activation below it, for one example per group of threads: outputs, loss, δ[L] and δ[L − 1].
+// The last layer and the activation below it, for one example per group of threads: outputs, loss, δ[L] and
+// δ[L − 1].
 //
-// A group is a warp or a whole thread block. Its thread t owns units t, t + group, … below, and keeps their columns of the last
-// layer's weights in registers. Each warp sums its units' terms of the outputs; the warps of a thread block exchange these
-// partial sums once; then every warp computes δ[L] for itself, output k in lane k.
+// A group is a warp or a whole thread block. Its thread t owns units t, t + group, … below, and keeps their
+// columns of the last layer's weights in registers. Each warp sums its units' terms of the outputs; the warps
+// of a thread block exchange these partial sums once; then every warp computes δ[L] for itself, output k in
+// lane k.
 //
-// Template parameters: n units below with activation g, K outputs with activation `top`. Macros: LOSS, THREADS.
+// Template parameters: n units below with activation g, K outputs with activation `top`. Macros: LOSS,
+// THREADS.
 #pragma once
 #include "common/output_delta.cuh"
 
 template <int n, int K, int g, int top, int group>
 struct OutputLayer {
     static constexpr int EACH = (n + group - 1) / group, LANES = lanes_for(K), WARPS_PER_GROUP = group / WARP;
-    static constexpr int EXCHANGE = 2 * WARPS_PER_GROUP * LANES;  // numbers of shared memory, for groups of several warps
+    static constexpr int EXCHANGE = 2 * WARPS_PER_GROUP * LANES;  // numbers of shared memory, for several warps
     static_assert(group == WARP || group == THREADS, "a group is a warp or a thread block");
     T W[EACH][K], b[EACH], b_out;
     int turn;
@@ -33,8 +36,9 @@ struct OutputLayer {
         }
     }
 
-    // Forward and backward of one example, with y of the lane's output. z of the thread's units: W x without biases on entry,
-    // δ[L − 1] on return; a: their activations. Returns scale ∂L/∂z of the lane's output; L is set in the group's first warp.
+    // Forward and backward of one example, with y of the lane's output. z of the thread's units: W x without
+    // biases on entry, δ[L − 1] on return; a: their activations. Returns scale ∂L/∂z of the lane's output; L
+    // is set in the group's first warp.
     __device__ inline T forward_backward(T (&z)[EACH], T (&a)[EACH], T y, T scale, T* shared, T& L) {
         T out[LANES];
 #pragma unroll

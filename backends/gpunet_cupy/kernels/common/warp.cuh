@@ -16,8 +16,8 @@ __device__ inline T warp_max(T x) {
     return x;
 }
 
-// Network outputs in the lanes of a warp: lane i has output i mod LANES, where LANES is the smallest power of 2 that is at
-// least the number of outputs.
+// Network outputs in the lanes of a warp: lane i has output i mod LANES, where LANES is the smallest power of
+// 2 that is at least the number of outputs.
 __device__ constexpr int lanes_for(int outputs) {
     int lanes = 1;
     while (lanes < outputs) lanes *= 2;
@@ -32,8 +32,9 @@ __device__ inline T lanes_sum(T x) {
     return x;
 }
 
-// Reduce-scatter of 2 half numbers per lane: lane i gets the sum over all lanes of v[i mod 2 half]. In each round a lane
-// keeps one half of its numbers, and adds those that the lane `half` away sends; v is overwritten.
+// Reduce-scatter of 2 half numbers per lane: lane i gets the sum over all lanes of v[i mod 2 half]. In each
+// round a lane keeps one half of its numbers, and adds those that the lane `half` away sends; v is
+// overwritten.
 template <int half, int LANES = 2 * half>
 __device__ inline T warp_reduce_scatter(T* v) {
     if constexpr (half > 0) {

@@ -1,5 +1,5 @@
-// The state of a thread block, from the first step of a launch to the last: the epoch, and the weights and slots of its tiles, which
-// stay in shared memory.
+// The state of a thread block, from the first step of a launch to the last: the epoch, and the weights and
+// slots of its tiles, which stay in shared memory.
 //
 // Macros besides those of tiling.cuh and update.cuh: BATCH_SIZE.
 #pragma once

@@ -1,11 +1,12 @@
 // Blocked SGD in one cooperative launch: single examples, plain gradient descent, one hidden layer.
 //
-// The first layer's tiles (tiling.cuh) stay in the shared memory of all thread blocks but the last. For each block of CHUNK examples
-// they compute P = X Wᵀ; then the last thread block runs the steps one after the other (sequential_steps.cuh), while the others
-// prefetch the next examples and compute their G = X Xᵀ; then W ← W + Eᵀ X. Grid barriers separate these phases.
+// The first layer's tiles (tiling.cuh) stay in the shared memory of all thread blocks but the last. For each
+// block of CHUNK examples they compute P = X Wᵀ; then the last thread block runs the steps one after the
+// other (sequential_steps.cuh), while the others prefetch the next examples and compute their G = X Xᵀ; then
+// W ← W + Eᵀ X. Grid barriers separate these phases.
 //
-// Macros: those of network.cuh, tiling.cuh, update.cuh, block_state.cuh, and SHARED_BYTES and WORKSPACE, the sizes of shared memory
-// (in bytes) and of the workspace (in numbers) that the host allocates.
+// Macros: those of network.cuh, tiling.cuh, update.cuh, block_state.cuh, and SHARED_BYTES and WORKSPACE, the
+// sizes of shared memory (in bytes) and of the workspace (in numbers) that the host allocates.
 #include "common/grid_barrier.cuh"
 #include "persistent/prefetch.cuh"
 #include "persistent/sequential_steps.cuh"
@@ -24,7 +25,8 @@ __device__ constexpr int E_at() { return P_at() + CHUNK * row_stride(1); }
 __device__ constexpr int G_at(int block) { return E_at() + CHUNK * row_stride(1) + block % 2 * CHUNK * CHUNK; }
 static_assert(G_at(1) + CHUNK * CHUNK == WORKSPACE, "the host allocates another size of workspace");
 
-// G below its diagonal, for `count` examples from position `begin` on: one warp per number, in all thread blocks but the last.
+// G below its diagonal, for `count` examples from position `begin` on: one warp per number, in all thread
+// blocks but the last.
 __device__ inline void gram_matrix(const Epoch& epoch, int begin, int count, T* G) {
     const int lane = threadIdx.x % WARP;
     for (int job = blockIdx.x * WARPS + threadIdx.x / WARP; job < count * CHUNK; job += (gridDim.x - 1) * WARPS) {
@@ -97,7 +99,8 @@ __device__ inline void train_sequential(const Epoch& epoch, unsigned* counter) {
         grid_barrier(counter, passed);
         sum_partials(epoch.workspace, count);
         grid_barrier(counter, passed);
-        run_steps(epoch, begin, count, epoch.workspace + P_at(), epoch.workspace + G_at(block), epoch.workspace + E_at());
+        run_steps(epoch, begin, count, epoch.workspace + P_at(), epoch.workspace + G_at(block),
+                  epoch.workspace + E_at());
         grid_barrier(counter, passed);
     }
     __syncthreads();

@@ -1,7 +1,8 @@
-// What the thread blocks of minibatch.cu exchange through global memory: partial sums of Z[l] and dA[l], activations, δ.
+// What the thread blocks of minibatch.cu exchange through global memory: partial sums of Z[l] and dA[l],
+// activations, δ.
 //
-// Macros besides those of block_state.cuh: SHARED_BYTES and WORKSPACE, the sizes of shared memory (in bytes) and of the workspace (in
-// numbers) that the host allocates.
+// Macros besides those of block_state.cuh: SHARED_BYTES and WORKSPACE, the sizes of shared memory (in bytes)
+// and of the workspace (in numbers) that the host allocates.
 #pragma once
 #include "common/activations.cuh"
 #include "common/vec4.cuh"
@@ -10,9 +11,11 @@
 // Shared memory after the tiles: δ of a chunk, and scratch memory of one phase.
 __device__ constexpr int deltas_at() { return tile_at(LAYERS); }
 __device__ constexpr int scratch_at() { return deltas_at() + CHUNK * DELTA_PITCH; }
-static_assert(sizeof(T) * (scratch_at() + 32 * THREADS) == SHARED_BYTES, "the host allocates another size of shared memory");
+static_assert(sizeof(T) * (scratch_at() + 32 * THREADS) == SHARED_BYTES,
+              "the host allocates another size of shared memory");
 
-// The workspace: partial sums of Z[l], A[l], partial sums of dA[l], δ[L − 1], δ[L], losses of the batch's examples.
+// The workspace: partial sums of Z[l], A[l], partial sums of dA[l], δ[L − 1], δ[L], losses of the batch's
+// examples.
 __device__ constexpr int Z_partials_at(int l) {
     int at = 0;
     for (int i = 1; i < l; ++i) at += tile_columns(i) * BATCH_SIZE * row_stride(i);
@@ -33,11 +36,12 @@ __device__ constexpr int delta_at() { return delta_below_at() + BATCH_SIZE * row
 __device__ constexpr int losses_at() { return delta_at() + BATCH_SIZE * OUTPUTS; }
 static_assert(losses_at() + BATCH_SIZE == WORKSPACE, "the host allocates another size of workspace");
 
-// Each sum between hidden layers is needed by a whole row or column of tiles. For large batches it is added up once, in a phase of its
-// own; for small ones by every thread block that needs it, which saves a barrier.
+// Each sum between hidden layers is needed by a whole row or column of tiles. For large batches it is added
+// up once, in a phase of its own; for small ones by every thread block that needs it, which saves a barrier.
 #define SUM_ONCE (BATCH_SIZE > 256)
 
-// The phase of its own: A[l] from the partial sums of Z[l], or (BACKWARD) δ[l] from those of dA[l], in place of the first partial sum.
+// The phase of its own: A[l] from the partial sums of Z[l], or (BACKWARD) δ[l] from those of dA[l], in place
+// of the first partial sum.
 template <int l, bool BACKWARD>
 __device__ inline void sum_partials(const Epoch& epoch) {
     constexpr int PARTIALS = BACKWARD ? tile_rows(l + 1) : tile_columns(l), STRIDE = BATCH_SIZE * row_stride(l);
@@ -57,8 +61,8 @@ __device__ inline void sum_partials(const Epoch& epoch) {
     }
 }
 
-// Load the tile's inputs, columns of A[l − 1], to shared memory for m examples: computed from the partial sums of Z[l − 1], or as
-// they were STORED before.
+// Load the tile's inputs, columns of A[l − 1], to shared memory for m examples: computed from the partial
+// sums of Z[l − 1], or as they were STORED before.
 template <int l, bool STORED>
 __device__ inline void load_activations(const Epoch& epoch, int first, int m) {
     constexpr int QUADS = tile_inputs(l) / 4;

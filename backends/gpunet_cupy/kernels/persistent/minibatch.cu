@@ -1,9 +1,10 @@
-// Mini-batches in one cooperative launch: all steps of an epoch, on all multiprocessors at once, with the weights in shared memory.
+// Mini-batches in one cooperative launch: all steps of an epoch, on all multiprocessors at once, with the
+// weights in shared memory.
 //
-// Every hidden layer is cut into tiles, one per thread block (tiling.cuh). A tile has some of a layer's inputs, so its product with
-// them is a partial sum, which goes to global memory (exchange.cuh); the partial sums are added up, always in the same order, by the
-// thread blocks that need the sum. The last layer is computed example by example (output_phase.cuh). Grid barriers separate the phases
-// of a step:
+// Every hidden layer is cut into tiles, one per thread block (tiling.cuh). A tile has some of a layer's
+// inputs, so its product with them is a partial sum, which goes to global memory (exchange.cuh); the partial
+// sums are added up, always in the same order, by the thread blocks that need the sum. The last layer is
+// computed example by example (output_phase.cuh). Grid barriers separate the phases of a step:
 //
 //     forward 1 | … | forward L − 1 | outputs | backward L − 1 | … | backward 1, and forward 1 of the next step
 //
@@ -20,10 +21,11 @@ template <int l>
 __device__ inline void forward(const Epoch& epoch, PrefetchedChunk& next, unsigned* counter, unsigned& passed) {
     if (blockIdx.x < tile_rows(l) * tile_columns(l)) {
         T* in = shared() + inputs_at(l);
-        T* Z = epoch.workspace + Z_partials_at(l) + tile_column(l) * BATCH_SIZE * row_stride(l) + tile_row(l) * TILE_UNITS;
+        T* Z = epoch.workspace + Z_partials_at(l) + tile_column(l) * BATCH_SIZE * row_stride(l) +
+               tile_row(l) * TILE_UNITS;
         for (int first = 0; first < epoch.batch; first += CHUNK) {
             const int m = min(CHUNK, epoch.batch - first);
-            if constexpr (l == 1) {  // the next chunk of this step; after its last one the first of `backward`, or of the next step
+            if constexpr (l == 1) {  // the next chunk; after the last one the first of `backward`, or of the next step
                 bool last = first + CHUNK >= epoch.batch;
                 next.load_indices_of_step(epoch, epoch.step + (last && BATCH_SIZE <= CHUNK), last ? 0 : first + CHUNK);
             }
@@ -74,7 +76,8 @@ __device__ inline void backward(const Epoch& epoch, PrefetchedChunk& next, unsig
             __syncthreads();
             if constexpr (l == 1 && BATCH_SIZE > CHUNK) next.prefetch(epoch);
             if constexpr (l > 1) {
-                T* dA = epoch.workspace + dA_partials_at(l - 1) + (tile_row(l) * BATCH_SIZE + first) * row_stride(l - 1);
+                T* dA = epoch.workspace + dA_partials_at(l - 1) +
+                        (tile_row(l) * BATCH_SIZE + first) * row_stride(l - 1);
                 product_back<l>(delta, W, dA + tile_column(l) * tile_inputs(l), m);
             }
             dW.accumulate(in, delta, m);
@@ -111,7 +114,8 @@ __device__ inline void backward(const Epoch& epoch, PrefetchedChunk& next, unsig
     }
 }
 
-// All steps of `examples` examples. theta and slots are read and written, losses[t] ← J of step t; *counter is 0.
+// All steps of `examples` examples. theta and slots are read and written, losses[t] ← J of step t; *counter
+// is 0.
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
     train(const T* X, const T* Y, const T* weights, const int* order, int examples, const T* coefficients, T* theta,
           T* slots, T* workspace, T* losses, unsigned* counter) {

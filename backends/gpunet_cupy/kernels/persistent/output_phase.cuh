@@ -1,11 +1,11 @@
-// The last layer in minibatch.cu. It is small: its weights stay in global memory, each thread block takes one example at a time, and
-// the update is spread over all thread blocks.
+// The last layer in minibatch.cu. It is small: its weights stay in global memory, each thread block takes one
+// example at a time, and the update is spread over all thread blocks.
 #pragma once
 #include "common/output_layer.cuh"
 #include "persistent/exchange.cuh"
 
-// A[L − 1], outputs, losses, δ[L] and δ[L − 1] of the step's examples. The partial sums of the next example are loaded while the
-// current one is computed. `row` is the place in Y of the thread block's first example.
+// A[L − 1], outputs, losses, δ[L] and δ[L − 1] of the step's examples. The partial sums of the next example
+// are loaded while the current one is computed. `row` is the place in Y of the thread block's first example.
 __device__ inline void output_phase(const Epoch& epoch, int row) {
     using Layer = OutputLayer<size(HIDDEN), OUTPUTS, activation(HIDDEN), activation(LAYERS), THREADS>;
     constexpr int EACH = Layer::EACH, PARTIALS = tile_columns(HIDDEN);
@@ -47,8 +47,8 @@ __device__ inline void output_phase(const Epoch& epoch, int row) {
     }
 }
 
-// The update of the last layer, and the step's loss. A job is one output and 32 units below. Jobs are assigned from the last thread
-// block backwards, because the last ones have no tile.
+// The update of the last layer, and the step's loss. A job is one output and 32 units below. Jobs are
+// assigned from the last thread block backwards, because the last ones have no tile.
 __device__ inline void update_output_layer(const Epoch& epoch) {
     constexpr int n = size(HIDDEN), GROUPS = (n + WARP - 1) / WARP;
     const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;

@@ -1,5 +1,6 @@
-// Prefetching X: the next chunk is loaded from global memory into registers while the current one is computed, and stored to shared
-// memory when that is free. The indices of its examples are loaded one step earlier still, because X can't be read before.
+// Prefetching X: the next chunk is loaded from global memory into registers while the current one is
+// computed, and stored to shared memory when that is free. The indices of its examples are loaded one step
+// earlier still, because X can't be read before.
 #pragma once
 #include "common/vec4.cuh"
 #include "persistent/block_state.cuh"
@@ -15,7 +16,8 @@ struct PrefetchedChunk {
         return tile_column(1) * tile_inputs(1) + (threadIdx.x + i * THREADS) % QUADS * 4;
     }
 
-    // Load the indices of m examples from a position on. Threads past the last example load that one; it is not used.
+    // Load the indices of m examples from a position on. Threads past the last example load that one; it is
+    // not used.
     __device__ inline void load_indices(const Epoch& epoch, int position, int m) {
         expected = m;
         if (m <= 0) return;

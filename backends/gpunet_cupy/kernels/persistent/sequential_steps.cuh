@@ -1,12 +1,14 @@
-// Blocked SGD, the part that must run step by step: the steps of a block of single examples, with one hidden layer.
+// Blocked SGD, the part that must run step by step: the steps of a block of single examples, with one hidden
+// layer.
 //
 // Within a block the first layer's weights are W = W₀ − Σ_i α_i δ_i x_iᵀ, so step j needs only
 //     z_j = P_j − Σ_{i<j} α_i G_ij δ_i,    P = X W₀ᵀ,  G = X Xᵀ.
 //
-// One thread block computes it. Its first STEPPERS threads own hidden units, one or two each: the units' biases and columns of W[2]
-// are in registers. Each warp sums its units' terms of the outputs, the warps exchange these partial sums, and then every thread
-// computes δ[L] for itself. The next MAX_UNITS threads, one per unit, compute z for the step after next in advance, except for the
-// terms of the two steps that are not finished.
+// One thread block computes it. Its first STEPPERS threads own hidden units, one or two each: the units'
+// biases and columns of W[2] are in registers. Each warp sums its units' terms of the outputs, the warps
+// exchange these partial sums, and then every thread computes δ[L] for itself. The next MAX_UNITS threads,
+// one per unit, compute z for the step after next in advance, except for the terms of the two steps that are
+// not finished.
 //
 // Macros besides those of block_state.cuh: LOSS. CHUNK is the number of examples per block.
 #pragma once
@@ -31,8 +33,9 @@ struct StepState {
     T W[OUTPUTS][MAX_UNITS], b[MAX_UNITS], b_out[OUTPUTS];  // W[2], b[1], b[2], kept from block to block
 };
 
-// z ← scale ∂L/∂z of all outputs, in the registers of one thread. Softmax with cross-entropy is written out here, because this is on
-// the critical path of every step: one division for all outputs, which do not need the loss.
+// z ← scale ∂L/∂z of all outputs, in the registers of one thread. Softmax with cross-entropy is written out
+// here, because this is on the critical path of every step: one division for all outputs, which do not need
+// the loss.
 __device__ inline void output_deltas(T (&z)[OUTPUTS], const T* y, T scale) {
     if (LOSS == CROSS_ENTROPY) {
         T top = z[0], total = T(0);
@@ -171,8 +174,9 @@ struct Stepper {
     }
 };
 
-// The steps of `count` examples from position `begin` on. P and E (count, row_stride(1)), G (CHUNK, CHUNK), of which the numbers
-// below the diagonal are read; E ← −α δ[1]. Not inlined, so that all registers are available to it.
+// The steps of `count` examples from position `begin` on. P and E (count, row_stride(1)), G (CHUNK, CHUNK),
+// of which the numbers below the diagonal are read; E ← −α δ[1]. Not inlined, so that all registers are
+// available to it.
 __device__ __noinline__ void run_steps(Epoch epoch, int begin, int count, const T* P, const T* G, T* E) {
     StepState& s = *reinterpret_cast<StepState*>(shared_memory);
     const int lane = threadIdx.x % WARP, unit = threadIdx.x - STEPPERS;  // of the threads that compute z in advance
@@ -190,7 +194,8 @@ __device__ __noinline__ void run_steps(Epoch epoch, int begin, int count, const 
     __syncthreads();
     for (int i = threadIdx.x; i < count * MAX_UNITS; i += THREADS)
         if (i % MAX_UNITS < size(1))
-            E[i / MAX_UNITS * row_stride(1) + i % MAX_UNITS] = -s.rate[i / MAX_UNITS] * s.D[i / MAX_UNITS][i % MAX_UNITS];
+            E[i / MAX_UNITS * row_stride(1) + i % MAX_UNITS] =
+                -s.rate[i / MAX_UNITS] * s.D[i / MAX_UNITS][i % MAX_UNITS];
     for (int i = threadIdx.x / WARP; i < count; i += WARPS) {
         const int k = lane % LANES < OUTPUTS ? lane % LANES : 0;
         T L = T(0);

@@ -29,7 +29,8 @@ __device__ inline void product(const T* in, const T* W, T* Z, int m) {
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
             int unit = n + UNIT_STRIDE * j, example = e + EXAMPLE_STRIDE * i;
-            if (example < m && tile_row(l) * TILE_UNITS + unit < row_stride(l)) Z[example * row_stride(l) + unit] = z[i][j];
+            if (example < m && tile_row(l) * TILE_UNITS + unit < row_stride(l))
+                Z[example * row_stride(l) + unit] = z[i][j];
         }
 }
 
@@ -62,8 +63,8 @@ __device__ inline void product_back(const T* delta, const T* W, T* dA, int m) {
     }
 }
 
-// dW = Σ δ inputsᵀ of a tile, in the threads' registers: each thread of a group sums 4 inputs of `EACH` units, and each group takes
-// every GROUPS-th example.
+// dW = Σ δ inputsᵀ of a tile, in the threads' registers: each thread of a group sums 4 inputs of `EACH`
+// units, and each group takes every GROUPS-th example.
 template <int l>
 struct Gradient {
     static constexpr int QUADS = tile_inputs(l) / 4;
@@ -98,8 +99,8 @@ struct Gradient {
         }
     }
 
-    // Write the groups' partial sums to shared memory. After a barrier, `total` gives dW from 4 inputs to a unit, for each of
-    // TILE_UNITS · QUADS quads.
+    // Write the groups' partial sums to shared memory. After a barrier, `total` gives dW from 4 inputs to a
+    // unit, for each of TILE_UNITS · QUADS quads.
     __device__ inline void store_partials(T* partials) const {
         if (group() >= GROUPS) return;
         T* own = partials + (group() * TILE_UNITS + unit()) * tile_inputs(l) + input();

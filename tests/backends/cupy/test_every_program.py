@@ -1,0 +1,107 @@
+"""What all programs have in common: epochs in chunks, numbers that are not finite, repetition, devices."""
+
+import array_api_compat.numpy as xp
+import numpy as np
+import pytest
+
+import cuda_on_cpu
+from gpunet.core.reference import Reference
+from gpunet_cupy.programs.blocked import BlockedSGD
+from gpunet_cupy.programs.minibatch import MiniBatch
+from gpunet_cupy.programs.persistent import PersistentKernel
+from gpunet_cupy.programs.persistent_blocked import PersistentBlockedSGD
+from random_plans import DESCENTS, OTHERS, differences, draw, epoch_chunk, map_arrays, numbers, plan_of
+
+# Each with a schedule, and with more steps than its largest block or chunk.
+SCHEDULED = [
+    (PersistentBlockedSGD, "sigmoid-softmax", DESCENTS["plain"], 1),
+    (BlockedSGD, "relu-tanh-sigmoid", DESCENTS["nesterov"], 3),
+    (BlockedSGD, "softmax", DESCENTS["momentum-decay"], 1),
+    (PersistentKernel, "relu-tanh-sigmoid", OTHERS["rmsprop"], 7),
+    (PersistentKernel, "sigmoid-softmax", OTHERS["adamw"], 4),
+    (MiniBatch, "sigmoid-softmax", OTHERS["adamw"], 4),
+    (MiniBatch, "softmax", OTHERS["rmsprop"], 7),
+]
+CASES = pytest.mark.parametrize(
+    ("program", "network", "optimizer", "batch_size"),
+    SCHEDULED,
+    ids=lambda value: getattr(value, "name", None) or str(value).partition("(")[0],
+)
+
+
+@CASES
+def test_an_epoch_in_two_chunks_is_the_epoch(program, network, optimizer, batch_size, fake, make):
+    """Each chunk has its own order and coefficients; the state goes from one to the next."""
+    plan = plan_of(network, optimizer, batch_size, weighted=True)
+    state, inputs = draw(plan)
+    expected = Reference(xp, plan)(state, inputs)
+    run, half = make(program, plan), plan.steps // 2 + 1
+    state, losses = map_arrays(fake.to_device, state), []
+    for first, last in ((0, half), (half, plan.steps)):
+        state, some = run(state, map_arrays(fake.to_device, epoch_chunk(plan, inputs, first, last)))
+        losses.append(some)
+    assert differences(plan, (state, np.concatenate(losses)), expected) == {}
+
+
+@CASES
+@pytest.mark.parametrize("where", ["W", "X", "Y", "rate", "bias"])
+def test_what_is_not_finite_shows_at_the_same_step(
+    where, program, network, optimizer, batch_size, fake, make
+):
+    """A maximum or a comparison must not swallow NaN, and steps before it must not see it."""
+    plan = plan_of(network, optimizer, batch_size)
+    state, inputs = draw(plan)
+    parameters, example = list(state.parameters), inputs.order[40]
+    if where == "W":
+        parameters[0] = (np.full_like(parameters[0][0], np.nan), parameters[0][1])
+    elif where == "bias":
+        parameters[-1] = (parameters[-1][0], np.full_like(parameters[-1][1], np.inf))
+    elif where == "rate":
+        inputs.coefficients[40 // batch_size] = np.nan
+    else:
+        getattr(inputs, where)[1, example] = np.nan
+    state = state._replace(parameters=parameters)
+    with np.errstate(all="ignore"):
+        _, expected = Reference(xp, plan)(state, inputs)
+        _, losses = make(program, plan)(*map_arrays(fake.to_device, (state, inputs)))
+    losses = np.asarray(losses)
+    assert not np.isfinite(expected).all()
+    assert np.array_equal(np.isfinite(losses), np.isfinite(expected))
+    finite = np.isfinite(expected)
+    assert np.allclose(losses[finite], expected[finite], rtol=1e-10)
+
+
+@CASES
+def test_a_run_repeats_bit_for_bit(program, network, optimizer, batch_size, fake, make):
+    plan = plan_of(network, optimizer, batch_size, "float32")
+    run = make(program, plan)
+    first, second = (numbers(run(*map_arrays(fake.to_device, draw(plan)))) for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+@CASES
+def test_all_work_is_done_on_the_device_of_the_run(
+    program, network, optimizer, batch_size, fake, make, check, monkeypatch
+):
+    """Arrays, products and launches are those of the run's device, and the caller's is current again afterwards."""
+    used = set()
+
+    def on_current_device(function):
+        def recorded(*arguments, **options):
+            used.add(fake.Device.current[-1])
+            return function(*arguments, **options)
+
+        return recorded
+
+    import cupy
+
+    for owner, names in ((cupy, ("empty", "zeros", "ascontiguousarray")), (cupy.cublas, ("gemm",))):
+        for name in names:
+            monkeypatch.setattr(owner, name, on_current_device(getattr(owner, name)))
+    monkeypatch.setattr(cuda_on_cpu.Kernel, "kernel", on_current_device(cuda_on_cpu.Kernel.kernel))
+    plan = plan_of(network, optimizer, batch_size, examples=20)
+    run = make(program, plan, "cuda:1")
+    with fake.Device(2):
+        check(run, plan)
+        assert fake.Device.current == [2]
+    assert used == {1}

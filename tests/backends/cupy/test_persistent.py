@@ -1,0 +1,73 @@
+"""The two programs that are one cooperative launch per epoch compute what the reference computes."""
+
+import pytest
+
+import gpunet as gn
+from gpunet_cupy.programs.persistent import PersistentKernel
+from gpunet_cupy.programs.persistent_blocked import PersistentBlockedSGD
+from random_plans import DESCENTS, NETWORKS, OPTIMIZERS, OTHERS, plan_of
+
+DEEP = [name for name in NETWORKS if len(NETWORKS[name]) > 2 and name != "wider"]
+ONE_HIDDEN = [name for name in DEEP if len(NETWORKS[name]) == 3]
+
+
+@pytest.mark.parametrize("network", DEEP)
+def test_every_network(network, make, check, thread_order):
+    for batch_size in (1, 40):
+        plan = plan_of(network, DESCENTS["plain"], batch_size, weighted=batch_size > 1)
+        program = make(PersistentKernel, plan)
+        check(program, plan)
+        check(program, plan, shuffled=False, seed=1)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_rule(optimizer, make, check):
+    plan = plan_of("relu-tanh-sigmoid", OPTIMIZERS[optimizer], 32)
+    check(make(PersistentKernel, plan), plan)
+
+
+@pytest.mark.parametrize(("dtype", "inputs", "little"), [("float32", 130, 100), ("float64", 131, 190)])
+def test_many_tiles_and_chunks(dtype, inputs, little, fake, make, check, monkeypatch):
+    """Layers of several rows and columns of tiles, whether all examples of a step fit or not."""
+    monkeypatch.setitem(fake.ATTRIBUTES, "MultiProcessorCount", 14)
+    plan = plan_of("three-hidden", OTHERS["adamw"], 60, dtype, examples=150, inputs=inputs)
+    chunks = set()
+    for kilobytes in (227, little):
+        monkeypatch.setitem(fake.ATTRIBUTES, "MaxSharedMemoryPerBlockOptin", kilobytes * 1024)
+        program = make(PersistentKernel, plan)
+        chunks.add(program.launch.chunk)
+        assert program.launch.thread_blocks == 14
+        check(program, plan)
+        check(program, plan, used=130)
+    assert len(chunks) == 2
+
+
+def test_large_batches(make, check):
+    """Sums between hidden layers are then added up in phases of their own."""
+    plan = plan_of("three-hidden", OTHERS["adam"], 300, examples=400)
+    check(make(PersistentKernel, plan), plan)
+
+
+def test_more_outputs_than_a_step_has_examples(fake, make, check, monkeypatch):
+    """The last layer's update is spread over more thread blocks than the forward pass."""
+    monkeypatch.setitem(fake.ATTRIBUTES, "MultiProcessorCount", 9)
+    plan = plan_of("wide", OTHERS["rmsprop"], 2, examples=20)
+    program = make(PersistentKernel, plan)
+    assert program.launch.thread_blocks == 9
+    check(program, plan)
+
+
+@pytest.mark.parametrize("network", ONE_HIDDEN)
+def test_blocked(network, make, check, thread_order):
+    plan = plan_of(network, DESCENTS["plain"], 1, weighted=True)
+    program = make(PersistentBlockedSGD, plan)
+    check(program, plan)
+    check(program, plan, shuffled=False, seed=1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_blocked_in_many_tiles(dtype, fake, make, check, monkeypatch):
+    monkeypatch.setitem(fake.ATTRIBUTES, "MultiProcessorCount", 11)
+    plan = plan_of("wide", gn.GradientDescent(gn.Cosine(0.05)), 1, dtype, examples=150, inputs=130)
+    check(make(PersistentBlockedSGD, plan), plan)
+    check(make(PersistentBlockedSGD, plan), plan, used=65)

@@ -1,0 +1,139 @@
+"""Which program runs which plan on which device, and what the backend says about itself."""
+
+import numpy as np
+import pytest
+
+import gpunet as gn
+from gpunet.core.plan import Layer, Plan
+from gpunet_cupy.data import EpochData
+from gpunet_cupy.programs import programs
+from gpunet_cupy.programs.blocked import BlockedSGD
+from gpunet_cupy.programs.minibatch import MiniBatch
+from gpunet_cupy.programs.persistent import PersistentKernel
+from gpunet_cupy.programs.persistent_blocked import PersistentBlockedSGD
+from random_plans import DESCENTS, NETWORKS, OTHERS, draw, map_arrays, plan_of
+
+PROGRAMS = [PersistentBlockedSGD, BlockedSGD, PersistentKernel, MiniBatch]
+
+
+@pytest.fixture
+def backend():
+    return gn.devices.registry.load_backend("cupy")
+
+
+def test_the_program_of_each_plan(fake, backend, monkeypatch):
+    def chosen(network="sigmoid-softmax", optimizer=DESCENTS["plain"], batch_size=1):
+        plan = plan_of(network, optimizer, batch_size, examples=2000)
+        program, reason = backend.program_for(plan, "cuda:0")
+        return reason if program is None else program.name
+
+    assert chosen() == "cupy persistent blocked SGD"
+    assert chosen(optimizer=DESCENTS["momentum"]) == chosen(optimizer=DESCENTS["decay"]) == "cupy blocked SGD"
+    assert chosen(batch_size=2) == chosen(optimizer=gn.Adam()) == "cupy persistent kernel"
+    assert chosen(optimizer=gn.Adam(), batch_size=1024) == "cupy persistent kernel"
+    assert chosen("linear", batch_size=16) == "cupy blocked SGD"
+    assert chosen("linear", batch_size=17) == chosen(batch_size=1025) == "cupy mini-batch"
+    assert "clipping has no kernel" in chosen(optimizer=gn.GradientDescent(clip_norm=1.0))
+    for name, reason in (("gelu", "gelu in a hidden layer"), ("softmax", "softmax in a hidden layer")):
+        monkeypatch.setitem(NETWORKS, "odd", ((3, name), (2, "softmax"), "cross_entropy"))
+        assert reason in chosen("odd")
+    monkeypatch.setitem(NETWORKS, "odd", ((3, "tanh"), (2, "softmax"), "logistic"))
+    assert "softmax with logistic has no kernel" in chosen("odd")
+
+
+def plan_with(
+    layers=((784, 256, "sigmoid"), (256, 10, "softmax")), optimizer=DESCENTS["plain"], batch_size=1
+):
+    return Plan(tuple(Layer(*layer) for layer in layers), "cross_entropy", optimizer, 9, batch_size)
+
+
+def test_networks_that_are_too_large(fake, backend):
+    wide = plan_with(((784, 4096, "relu"), (4096, 10, "softmax")))
+    assert backend.program_for(wide, "cuda:0")[0].name == "cupy mini-batch"
+    assert BlockedSGD.unsupported_reason(wide) == "the layers after the first do not fit into shared memory"
+    assert "256 units" in PersistentBlockedSGD.unsupported_reason(wide)
+    outputs = plan_with(((784, 256, "sigmoid"), (256, 33, "softmax")))
+    assert "16 outputs" in PersistentBlockedSGD.unsupported_reason(outputs)
+    assert (
+        PersistentKernel.unsupported_reason(outputs) == "33 outputs from 256 units do not fit into registers"
+    )
+    deep = plan_with(((9, 8, "relu"), (8, 7, "relu"), (7, 6, "relu"), (6, 5, "softmax")))
+    assert BlockedSGD.unsupported_reason(deep) == "more than 3 layers have no kernel"
+    tall = plan_of("wide", OTHERS["adam"], 32, inputs=5000)
+    assert PersistentKernel.unsupported_reason(tall) == "the weights do not fit into shared memory"
+
+
+def test_dropout_has_no_kernel(fake):
+    layers = (Layer(9, 8, "relu"), Layer(8, 3, "softmax", dropout=0.5))
+    plan = Plan(layers, "cross_entropy", DESCENTS["plain"], 9, 1)
+    assert [program.unsupported_reason(plan) for program in PROGRAMS] == ["dropout has no kernel"] * 4
+
+
+@pytest.mark.parametrize("kind", [gn.GradientDescent, gn.Adam, gn.AdamW, gn.RMSprop])
+def test_an_optimizer_with_an_update_of_its_own_has_no_kernel(kind, fake, backend):
+    class Zero(kind):
+        def update(self, xp, theta, gradient, slots, c):
+            return theta, slots
+
+    for optimizer, supported in ((kind(0.1), True), (Zero(0.1), False)):
+        for batch_size in (1, 4):
+            plan = plan_of("sigmoid-softmax", optimizer, batch_size)
+            assert any(p.unsupported_reason(plan) is None for p in programs(plan)) == supported
+            assert (backend.program_for(plan, "cuda:0")[0] is not None) == supported
+    plan = plan_of("sigmoid-softmax", Zero(0.1), 1)
+    assert all(p.unsupported_reason(plan) is not None for p in PROGRAMS)
+    assert "Zero has no kernel" in backend.program_for(plan, "cuda:0")[1]
+
+
+LARGE = {"MaxSharedMemoryPerBlockOptin": 227 * 1024, "MultiProcessorCount": 132}
+LITTLE_MEMORY = {"MaxSharedMemoryPerBlockOptin": 36 * 1024, "MultiProcessorCount": 132}
+FEW_PROCESSORS = {"MaxSharedMemoryPerBlockOptin": 227 * 1024, "MultiProcessorCount": 60}
+
+
+@pytest.mark.parametrize("current", ["cuda:0", "cuda:1", "cuda:2"])
+def test_the_device_of_the_run_is_asked(current, fake, backend, monkeypatch):
+    """What fits is decided by the run's device, whichever is current."""
+    for number, attributes in enumerate((LARGE, LITTLE_MEMORY, FEW_PROCESSORS)):
+        monkeypatch.setitem(fake.ATTRIBUTES_OF, number, attributes)
+    plans = [plan_with(), plan_with(optimizer=DESCENTS["momentum"])]
+    plans.append(plan_with(optimizer=gn.Adam(), batch_size=32))
+    small = plan_with(((784, 256, "sigmoid"), (256, 2, "softmax")), DESCENTS["decay"])
+    with backend.on(current):
+        for device, names in (
+            ("cuda:0", ["cupy persistent blocked SGD", "cupy blocked SGD", "cupy persistent kernel"]),
+            ("cuda:1", ["cupy blocked SGD", "cupy mini-batch", "cupy mini-batch"]),
+        ):
+            found = [backend.program_for(plan, device)[0] for plan in plans]
+            assert [(one.name, one.device) for one in found] == [(name, device) for name in names]
+        assert [BlockedSGD(small, device).block for device in ("cuda:0", "cuda:1")] == [64, 16]
+        grids = [PersistentKernel(plans[2], d).launch.thread_blocks for d in ("cuda:0", "cuda:2")]
+        assert grids[1] <= 60 < grids[0] <= 132
+
+
+def test_versions(fake, backend):
+    assert backend.details() == ["CuPy 14, CUDA runtime 13000"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("cudaErrorMemoryAllocation: out of memory"),
+        RuntimeError("CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+        RuntimeError("CUBLAS_STATUS_ALLOC_FAILED"),
+    ],
+)
+def test_errors_that_mean_out_of_memory(error, backend):
+    assert backend.out_of_memory(error) and not backend.out_of_memory(ValueError("no"))
+
+
+def test_X_that_is_not_aligned_is_copied(fake, check, make):
+    """Kernels load four numbers of X at a time, from addresses that are multiples of 16 bytes."""
+    plan = plan_of("linear", DESCENTS["plain"], 1, "float32", inputs=12)
+    _, inputs = map_arrays(fake.to_device, draw(plan))
+    room = fake.to_device(np.zeros(plan.examples * 12 + 8, dtype="float32"))
+    start = (-room.data.ptr // 4) % 4
+    for offset, copied in ((start, False), (start + 1, True)):
+        X = room[offset : offset + plan.examples * 12].reshape(plan.examples, 12)
+        data = EpochData(inputs._replace(X=X.T))
+        assert data.X.data.ptr % 16 == 0 and np.shares_memory(data.X, room) != copied
