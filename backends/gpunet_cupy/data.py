@@ -9,7 +9,7 @@ import numpy as np
 from gpunet.core.program import EpochInputs
 from gpunet_cupy.sources import launch, module
 
-ALIGNMENT = 16  # bytes; kernels load four numbers of X at a time
+ALIGNMENT = 16  # bytes; kernels load four values of X at a time
 
 
 class EpochData:

@@ -15,7 +15,7 @@ from gpunet.core.activations import LEAK, SELU_ALPHA, SELU_SCALE
 FOLDER = Path(__file__).with_name("kernels")
 INCLUDE = re.compile(r'#include "(.+)"')
 TYPES = {"float32": "float", "float64": "double"}
-THREADS = 256  # per thread block, where a kernel does not ask for another number
+THREADS = 256  # per thread block, unless a kernel has another number
 
 Macro = str | int | float
 

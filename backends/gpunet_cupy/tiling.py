@@ -14,12 +14,12 @@ MIN_INPUTS, MAX_INPUTS = 32, 512  # of a tile
 
 
 def round_up(n: int, multiple: int) -> int:
-    """The first multiple of a number that is at least n."""
+    """The least multiple of `multiple` that is at least `n`."""
     return -(-n // multiple) * multiple
 
 
 def pitch(inputs: int) -> int:
-    """Numbers from one row of a tile to the next."""
+    """Values from one row of a tile to the next."""
     return inputs if inputs % 8 else inputs + 4
 
 
@@ -37,7 +37,7 @@ class Tiling:
     sizes : list of int
         ``n[0] … n[L]``.
     strides : list of int
-        Numbers from one example to the next in global memory, for each of them.
+        Values from one example to the next in global memory, for each of them.
     grid : list of (int, int)
         Rows and columns of tiles, for each hidden layer.
     tiles : int
@@ -54,7 +54,7 @@ class Tiling:
         self.tiles = max(rows * columns for rows, columns in self.grid)
 
     def shared(self, chunk: int, threads: int) -> int:
-        """Numbers of shared memory: tiles, their inputs and δ for a chunk of examples, and scratch memory."""
+        """Values of shared memory: tiles, their inputs and δ for a chunk of examples, and scratch memory."""
         rows = TILE_UNITS * (1 + self.plan.optimizer.slots) + chunk
         return sum(pitch(n) * rows for n in self.inputs) + chunk * (TILE_UNITS + 4) + 32 * threads
 

@@ -31,8 +31,8 @@ def shared_bytes(plan: Plan, block: int) -> int:
     later_weights = max(sum(layer.units * layer.inputs for layer in plan.layers[1:]), 1)
     slots = sum(n) + later_weights if plan.optimizer.slots else 2
     B = plan.batch_size
-    numbers = block * (n[0] + block + B + n[-1] + 1) + B * (sum(n) + 1) + sum(n) + later_weights + slots
-    return -(-(8 * (2 * block + 4) + np.dtype(plan.dtype).itemsize * numbers) // 8) * 8
+    values = block * (n[0] + block + B + n[-1] + 1) + B * (sum(n) + 1) + sum(n) + later_weights + slots
+    return -(-(8 * (2 * block + 4) + np.dtype(plan.dtype).itemsize * values) // 8) * 8
 
 
 def threads(plan: Plan) -> int:

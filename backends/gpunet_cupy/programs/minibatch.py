@@ -22,7 +22,7 @@ MIN_CHUNK = 256  # examples; where memory is short, chunks are halved, but not b
 MAX_PARTIALS = 132  # partial sums of a gradient: about a thread block for each multiprocessor of a large GPU
 WARP = 32
 MAX_OUTPUTS = 32  # of the network, for the kernel that computes the last layer in one pass
-MAX_REGISTERS = 80  # numbers of the last layer's weights that a thread of it keeps
+MAX_REGISTERS = 80  # for the last layer's weights, in each thread of that kernel
 
 
 class Buffers(NamedTuple):
@@ -212,7 +212,7 @@ class MiniBatch(Program):
             if l < top:
                 launch(self.forward[l], A[l + 1].size, A[l + 1], theta[at_b[l]], np.int32(m))
         examples = (data.Y, data.weights, data.order, step)
-        numbers = (np.int32(self.plan.batch_size), np.int32(first), np.int32(m), np.int32(count))
+        sizes = (np.int32(self.plan.batch_size), np.int32(first), np.int32(m), np.int32(count))
         if self.output_layer:
             layer = (A[last], W[last], theta[at_b[last - 1]], theta[at_b[last]])
             sums = (buffers.losses, buffers.sums_W, self._bias_sums(buffers, last - 1))
@@ -224,7 +224,7 @@ class MiniBatch(Program):
             self.output_layer(
                 (self.partials,),
                 (THREADS,),
-                (*layer, *examples, *numbers, *sums, *more_sums),
+                (*layer, *examples, *sizes, *sums, *more_sums),
                 shared_mem=2 * THREADS * A[last].itemsize,
             )
         else:
@@ -234,7 +234,7 @@ class MiniBatch(Program):
                 A[-1],
                 theta[at_b[last]],
                 *examples,
-                *numbers,
+                *sizes,
                 buffers.losses,
             )
         return A[top + 1]
@@ -265,5 +265,5 @@ class MiniBatch(Program):
                 delta = buffers.deltas[l - 1][:m]
 
     def _bias_sums(self, buffers: Buffers, l: int) -> Any:
-        """Partial sums of the gradient of ``b[l + 1]``: its first row; rows are `biases` numbers apart."""
+        """Partial sums of the gradient of ``b[l + 1]``: its first row. Rows are `biases` values apart."""
         return buffers.sums_b.reshape(-1)[self.layout.at_b[l].start - self.layout.weights :]

@@ -21,7 +21,7 @@ from gpunet_cupy.tiling import Tiling, round_up, tiling_of
 MAX_BATCH = 1024  # examples; larger batches are faster with cuBLAS
 THREADS = 256  # per thread block
 MAX_OUTPUTS = 32  # of the network
-MAX_REGISTERS = 64  # numbers of the last layer's weights that a thread keeps
+MAX_REGISTERS = 64  # for the last layer's weights, in each thread
 CHUNKS = (128, 96, 64, 32)  # examples whose inputs are in shared memory at a time
 
 
@@ -40,7 +40,7 @@ class Launch(NamedTuple):
     shared_bytes : int
         Shared memory of each.
     workspace : int
-        Numbers of global memory for what the thread blocks exchange.
+        Values of global memory for what the thread blocks exchange.
     """
 
     tiling: Tiling
@@ -159,7 +159,7 @@ class PersistentKernel(Persistent):
                 n = tiling.sizes
                 update_jobs = n[-1] * -(-n[-2] // 32)  # of the last layer
                 thread_blocks = min(max(tiling.tiles, batch, update_jobs), multiprocessors)
-                workspace = batch * _numbers_per_example(tiling)
+                workspace = batch * _values_per_example(tiling)
                 return Launch(tiling, batch, chunk, thread_blocks, THREADS, shared_bytes, workspace)
         return None
 
@@ -176,7 +176,7 @@ class PersistentKernel(Persistent):
         return None
 
 
-def _numbers_per_example(tiling: Tiling) -> int:
+def _values_per_example(tiling: Tiling) -> int:
     """Of the workspace: see ``kernels/persistent/exchange.cuh``."""
     strides, grid = tiling.strides, tiling.grid
     forward = sum((columns + 1) * strides[l + 1] for l, (_, columns) in enumerate(grid))

@@ -128,7 +128,7 @@ def test_errors_that_mean_out_of_memory(error, backend):
 
 
 def test_X_that_is_not_aligned_is_copied(fake, check, make):
-    """Kernels load four numbers of X at a time, from addresses that are multiples of 16 bytes."""
+    """Kernels load four values of X at a time, from addresses that are multiples of 16 bytes."""
     plan = plan_of("linear", DESCENTS["plain"], 1, "float32", inputs=12)
     _, inputs = map_arrays(fake.to_device, draw(plan))
     room = fake.to_device(np.zeros(plan.examples * 12 + 8, dtype="float32"))

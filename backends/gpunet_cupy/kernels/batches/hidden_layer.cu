@@ -3,7 +3,7 @@
 // Macros: UNITS, ACTIVATION.
 #include "common/activations.cuh"
 
-// Z ← g(Z + b), (m, UNITS): one thread per number.
+// Z ← g(Z + b), (m, UNITS): one thread per value.
 extern "C" __global__ void forward(T* Z, const T* b, int m) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i < m * UNITS) Z[i] = activate(ACTIVATION, Z[i] + b[i % UNITS]);
@@ -12,8 +12,8 @@ extern "C" __global__ void forward(T* Z, const T* b, int m) {
 // D ← D ∘ g′(Z), from A = g(Z), and the sums of D over its m rows, for the gradient of b.
 //
 // Thread (p, n) takes rows p, p + partials, p + 2 partials, … of column n, and writes one partial sum:
-// without atomics, so a run repeats bit for bit, and neighbouring threads read neighbouring numbers. Rows of
-// `sums` are `stride` numbers apart. With `accumulate` the new sums are added to those of earlier chunks of
+// without atomics, so a run repeats bit for bit, and neighbouring threads read neighbouring addresses. Rows of
+// `sums` are `stride` values apart. With `accumulate` the new sums are added to those of earlier chunks of
 // the batch.
 extern "C" __global__ void backward(T* D, const T* A, T* sums, int m, int partials, int stride, int accumulate) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;

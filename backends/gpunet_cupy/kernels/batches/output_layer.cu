@@ -23,7 +23,7 @@ __device__ inline void sum_groups(T* shared, T* sum, T mine, bool in_range, bool
 // partial sums: of dW[L] to row blockIdx.x of `sums_W` (thread blocks, OUTPUTS · UNITS_BELOW), of db[L − 1]
 // and db[L] to that of `sums_below` and `sums_out`, whose rows are `stride` apart, and of the losses w L to
 // `losses`. A batch has `count` examples; its m examples from `first` on are here. With `accumulate` all sums
-// are added to those of earlier chunks of the batch. Shared memory holds a number per thread, or what
+// are added to those of earlier chunks of the batch. Shared memory holds one value per thread, or what
 // OutputLayer needs.
 extern "C" __global__ void __launch_bounds__(THREADS)
     output_layer(T* Z, const T* W, const T* bias_below, const T* bias, const T* Y, const T* weights, const int* order,

@@ -1,7 +1,7 @@
 // The end of a step: the update of all parameters, and the loss of the batch.
 //
-// All parameters are in one array (gpunet_cupy/layout.py): W[1] … W[L], WEIGHTS numbers, then b[1] … b[L],
-// BIASES numbers. The slots are arrays of the same layout, one after the other. The coefficients of the step
+// All parameters are in one array (gpunet_cupy/layout.py): W[1] … W[L], WEIGHTS values, then b[1] … b[L],
+// BIASES values. The slots are arrays of the same layout, one after the other. The coefficients of the step
 // are row *step of `coefficients`.
 //
 // Macros besides those of update.cuh: WEIGHTS, BIASES, OUTPUT_WEIGHTS (weights of the last layer, if their
@@ -9,7 +9,7 @@
 #include "common/shared_memory.cuh"
 #include "common/update.cuh"
 
-// The sum of `count` numbers, `stride` apart, in their order.
+// The sum of `count` values, `stride` apart, in their order.
 __device__ inline T sum_strided(const T* x, int count, int stride) {
     T sum = T(0);
 #pragma unroll 16

@@ -10,7 +10,7 @@
 #include "blocked/recurrence.cuh"
 #include "common/examples.cuh"
 
-// Copy n numbers, all threads together.
+// Copy n values, all threads together.
 __device__ inline void copy(T* to, const T* from, int n) {
     for (int i = threadIdx.x; i < n; i += THREADS) to[i] = from[i];
 }
@@ -82,7 +82,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
 }
 
 // The first layer after a block, without the gradients' terms, which matrix products add: W ← w W + q V, V ←
-// p V, n numbers.
+// p V, n values.
 extern "C" __global__ void combine(T* W, T* V, const T* wqp, int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;

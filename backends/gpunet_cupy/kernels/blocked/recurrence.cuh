@@ -8,7 +8,7 @@
 #include "blocked/block_state.cuh"
 
 // The step of the examples j … j + B, with a learning rate; then u_i G_ij for the examples of the next step.
-// It needs the rate only, so it runs beside the outputs.
+// It needs the rate only, so it runs between the same barriers as `output_deltas`.
 __device__ inline void advance(BlockState& s, int j, int B, int count, double rate) {
     constexpr double BETA = RULE == PLAIN ? 0.0 : BETA1;
     const double shrink = 1.0 - rate * WEIGHT_DECAY, along = RULE == NESTEROV ? rate * BETA : rate;

@@ -1,4 +1,4 @@
-// Activations g(z) and their derivatives, for one number. `g` is a compile-time constant, so the switch
+// Activations g(z) and their derivatives, for one value. `g` is a compile-time constant, so the switch
 // disappears.
 #pragma once
 

@@ -14,7 +14,7 @@
 template <int n, int K, int g, int top, int group>
 struct OutputLayer {
     static constexpr int EACH = (n + group - 1) / group, LANES = lanes_for(K), WARPS_PER_GROUP = group / WARP;
-    static constexpr int EXCHANGE = 2 * WARPS_PER_GROUP * LANES;  // numbers of shared memory, for several warps
+    static constexpr int EXCHANGE = 2 * WARPS_PER_GROUP * LANES;  // values of shared memory, for several warps
     static_assert(group == WARP || group == THREADS, "a group is a warp or a thread block");
     T W[EACH][K], b[EACH], b_out;
     int turn;

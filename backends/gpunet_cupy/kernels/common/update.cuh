@@ -1,7 +1,7 @@
 // The update rule (C19, C20, C21) for one parameter: the only one, for all kernels.
 //
 // Macros: RULE (a name below), WEIGHT_DECAY, BETA1 (momentum's β, Adam's β₁, RMSprop's ρ), BETA2, EPSILON,
-// and COEFFICIENTS, how many numbers change from step to step.
+// and COEFFICIENTS, how many the optimizer has per step.
 #pragma once
 
 #define PLAIN 0
@@ -12,7 +12,7 @@
 
 #define SLOTS (RULE == PLAIN ? 0 : RULE == ADAM ? 2 : 1)
 
-// Update the parameter *p by its gradient g. Its slots are `stride` numbers apart. `c` are the step's
+// Update the parameter *p by its gradient g. Its slots are `stride` values apart. `c` are the step's
 // coefficients; c[0] is the learning rate. Weights decay (C21), biases do not.
 __device__ inline void apply_update(T* p, T* slots, int stride, T g, const T* c, bool decays) {
     T theta = *p;

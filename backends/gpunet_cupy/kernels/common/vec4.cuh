@@ -1,4 +1,4 @@
-// Four numbers that are loaded and stored together. Their address is a multiple of their size.
+// Four values that are loaded and stored together. Their address is a multiple of their size.
 #pragma once
 
 struct __align__(16) Vec4 {

@@ -32,8 +32,8 @@ __device__ inline T lanes_sum(T x) {
     return x;
 }
 
-// Reduce-scatter of 2 half numbers per lane: lane i gets the sum over all lanes of v[i mod 2 half]. In each
-// round a lane keeps one half of its numbers, and adds those that the lane `half` away sends; v is
+// Reduce-scatter of 2 half values per lane: lane i gets the sum over all lanes of v[i mod 2 half]. In each
+// round a lane keeps one half of its values, and adds those that the lane `half` away sends; v is
 // overwritten.
 template <int half, int LANES = 2 * half>
 __device__ inline T warp_reduce_scatter(T* v) {

@@ -34,7 +34,7 @@ __device__ constexpr int tile_at(int l) {
 }
 __device__ constexpr int inputs_at(int l) { return tile_at(l) + pitch(l) * TILE_UNITS * (1 + SLOTS); }
 
-// The arguments of the launch, and the step at hand.
+// The arguments of the launch, and the current step.
 struct Epoch {
     const T *X, *Y, *weights;
     const int* order;

@@ -6,7 +6,7 @@
 // W ← W + Eᵀ X. Grid barriers separate these phases.
 //
 // Macros: those of network.cuh, tiling.cuh, update.cuh, block_state.cuh, and SHARED_BYTES and WORKSPACE, the
-// sizes of shared memory (in bytes) and of the workspace (in numbers) that the host allocates.
+// sizes of shared memory (in bytes) and of the workspace (in values) that the host allocates.
 #include "common/grid_barrier.cuh"
 #include "persistent/prefetch.cuh"
 #include "persistent/sequential_steps.cuh"
@@ -25,7 +25,7 @@ __device__ constexpr int E_at() { return P_at() + CHUNK * row_stride(1); }
 __device__ constexpr int G_at(int block) { return E_at() + CHUNK * row_stride(1) + block % 2 * CHUNK * CHUNK; }
 static_assert(G_at(1) + CHUNK * CHUNK == WORKSPACE, "the host allocates another size of workspace");
 
-// G below its diagonal, for `count` examples from position `begin` on: one warp per number, in all thread
+// G below its diagonal, for `count` examples from position `begin` on: one warp per value, in all thread
 // blocks but the last.
 __device__ inline void gram_matrix(const Epoch& epoch, int begin, int count, T* G) {
     const int lane = threadIdx.x % WARP;
@@ -42,7 +42,7 @@ __device__ inline void gram_matrix(const Epoch& epoch, int begin, int count, T* 
     }
 }
 
-// P from its partial sums: all thread blocks together, four numbers per thread.
+// P from its partial sums: all thread blocks together, four values per thread.
 __device__ inline void sum_partials(T* workspace, int count) {
     for (int i = blockIdx.x * THREADS + threadIdx.x; i < count * row_stride(1) / 4; i += gridDim.x * THREADS) {
         Vec4 sum = {};

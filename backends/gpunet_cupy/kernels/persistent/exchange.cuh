@@ -2,7 +2,7 @@
 // activations, δ.
 //
 // Macros besides those of block_state.cuh: SHARED_BYTES and WORKSPACE, the sizes of shared memory (in bytes)
-// and of the workspace (in numbers) that the host allocates.
+// and of the workspace (in values) that the host allocates.
 #pragma once
 #include "common/activations.cuh"
 #include "common/vec4.cuh"

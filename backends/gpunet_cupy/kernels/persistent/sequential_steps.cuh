@@ -175,7 +175,7 @@ struct Stepper {
 };
 
 // The steps of `count` examples from position `begin` on. P and E (count, row_stride(1)), G (CHUNK, CHUNK),
-// of which the numbers below the diagonal are read; E ← −α δ[1]. Not inlined, so that all registers are
+// of which the values below the diagonal are read; E ← −α δ[1]. Not inlined, so that all registers are
 // available to it.
 __device__ __noinline__ void run_steps(Epoch epoch, int begin, int count, const T* P, const T* G, T* E) {
     StepState& s = *reinterpret_cast<StepState*>(shared_memory);

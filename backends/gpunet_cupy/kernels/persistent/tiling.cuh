@@ -1,9 +1,9 @@
 // How the hidden layers are cut into tiles, one tile of each layer per thread block.
 //
 // A tile is the weights from `tile_inputs(l)` inputs to TILE_UNITS units of layer l. In shared memory are,
-// with rows of `pitch(l)` numbers: the weights, their slots, and the tile's inputs for a chunk of examples;
-// with rows of DELTA_PITCH numbers: δ of the tile's units for a chunk. A pitch is an odd multiple of 4, so
-// that neighbouring rows start in different banks. Numbers past a layer's end are 0. gpunet_cupy/tiling.py
+// with rows of `pitch(l)` values: the weights, their slots, and the tile's inputs for a chunk of examples;
+// with rows of DELTA_PITCH values: δ of the tile's units for a chunk. A pitch is an odd multiple of 4, so
+// that neighbouring rows start in different banks. Elements past a layer's end are 0. gpunet_cupy/tiling.py
 // computes the same sizes.
 //
 // Macros besides those of network.cuh: TILE_INPUTS (of each layer; entry 0 is unused), CHUNK, THREADS (256 or
@@ -20,7 +20,7 @@ __device__ constexpr int tile_inputs(int l) {
 }
 __device__ constexpr int pitch(int l) { return tile_inputs(l) % 8 ? tile_inputs(l) : tile_inputs(l) + 4; }
 
-// Numbers from one example to the next, in arrays (m, n[l]) in global memory.
+// Values from one example to the next, in arrays (m, n[l]) in global memory.
 __device__ constexpr int row_stride(int l) { return (size(l) + 3) / 4 * 4; }
 
 // Tiles of layer l: rows of units and columns of inputs. Thread block i has tile i, counted along the rows.
