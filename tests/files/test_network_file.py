@@ -136,6 +136,39 @@ def test_any_one_byte_changed(saved, tmp_path):
     assert refused > 0.98 * len(whole)
 
 
+def rewritten(path, old, new):
+    """A copy of a saved file whose header says `new` in the place of `old`; the tensors' bytes are as they were."""
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = data[8 : 8 + length].decode()
+    assert header.count(old) == 1
+    header = header.replace(old, new).encode()
+    copy = path.with_name("rewritten")
+    copy.write_bytes(len(header).to_bytes(8, "little") + header + data[8 + length :])
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"mean":', '"meal":'),  # the standardizer would be taken for one that is not fitted
+        ('"mean":', '"zean":'),
+        ('"deviation":', '"deviatiom":'),
+        ('"b2":', '"b3":'),
+        ('"W1":{"dtype":"F32","shape":[4,3]', '"W1":{"dtype":"F32","shape":[3,4]'),
+        ('"b1":{"dtype":"F32","shape":[4,1]', '"b1":{"dtype":"F32","shape":[1,4]'),
+        ('"mean":{"dtype":"F64","shape":[3]', '"mean":{"dtype":"F64","shape":[1,3]'),
+        ('"b2":{"dtype":"F32"', '"b2":{"dtype":"I32"'),
+    ],
+)
+def test_the_digest_covers_names_shapes_and_types(saved, old, new):
+    """Such a file decodes, and its numbers are as saved: only the digest tells."""
+    with pytest.raises(gn.FileRefused, match="SHA-256 does not match"):
+        gn.load(rewritten(saved, old, new), "numpy")
+    same = rewritten(saved, '"b2":', '"b2" :')
+    assert np.array_equal(gn.load(same, "numpy").predict(data()[0]), gn.load(saved, "numpy").predict(data()[0]))
+
+
 def foreign_header(text):
     return len(text).to_bytes(8, "little") + text.encode()
 

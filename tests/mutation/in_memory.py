@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutation.mutants import ROOT, ROOMS
+from tests.mutation.mutants import ROOMS, ROOT
 
 # Torch and JAX start threads, which a fork does not survive. What is true on NumPy and on one other library is
 # enough: the rest would take time and kill nothing more.

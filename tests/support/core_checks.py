@@ -346,6 +346,7 @@ def optimizer_courses(room):
             _descend(lambda: _momentum(0.3, 0.8, True)),
         ),
         (o.RMSprop(0.01, decay=0.9), _descend(lambda: _rmsprop(0.01, 0.9, 1e-8))),
+        (o.RMSprop(0.02, decay=0.6, epsilon=0.05), _descend(lambda: _rmsprop(0.02, 0.6, 0.05))),
         (o.Adam(0.01), _descend(lambda: _adam(0.01, 0.9, 0.999, 1e-8))),
         (
             o.Adam(0.01, beta1=0.7, beta2=0.9, epsilon=0.1),
