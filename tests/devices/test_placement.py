@@ -1,6 +1,5 @@
 """Placement: which library and device a network takes, and where predictions go."""
 
-
 import numpy as np
 import pytest
 

@@ -166,7 +166,9 @@ def test_the_digest_covers_names_shapes_and_types(saved, old, new):
     with pytest.raises(gn.FileRefused, match="SHA-256 does not match"):
         gn.load(rewritten(saved, old, new), "numpy")
     same = rewritten(saved, '"b2":', '"b2" :')
-    assert np.array_equal(gn.load(same, "numpy").predict(data()[0]), gn.load(saved, "numpy").predict(data()[0]))
+    assert np.array_equal(
+        gn.load(same, "numpy").predict(data()[0]), gn.load(saved, "numpy").predict(data()[0])
+    )
 
 
 def foreign_header(text):

@@ -16,7 +16,9 @@ def columns(backend, y, units, activation="softmax", loss="cross_entropy", m=Non
     return np.asarray(backend.to_host(Y)), kind
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "uint16", "int32", "int64", "float32", "float64"])
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "int8", "int16", "uint16", "int32", "int64", "float32", "float64"]
+)
 @pytest.mark.parametrize("units", [256, 300, 1000])
 def test_class_numbers_of_narrow_types(backend, dtype, units):
     """More classes than a byte has values: no number may be taken modulo 256."""

@@ -58,6 +58,7 @@ class Session:
     def __init__(self, mutants, jobs, report):
         self.mutants, self.jobs, self.report = mutants, jobs, report
         self.outcomes, self.reaching_modules = {}, {}
+        self.seconds = {}
         self.error = None
         self.failed = False
 
@@ -127,13 +128,13 @@ class Session:
 
         for name in self.items:
             lines.clear()
-            started = time.perf_counter()
+            started = time.process_time()
             threading.settrace(call)
             sys.settrace(call)
             ok = self.passes([name])
             sys.settrace(None)
             threading.settrace(None)
-            seconds[name] = time.perf_counter() - started
+            seconds[name] = time.process_time() - started
             failed += [] if ok else [name]
             for place in lines:
                 reached.setdefault(place, set()).add(name)
@@ -184,10 +185,9 @@ class Session:
         self.failed = False
         items = [self.items[name] for name in tests]
         for item, after in zip(items, [*items[1:], None], strict=True):
-            if hasattr(self, "seconds"):
-                signal.setitimer(signal.ITIMER_REAL, 5 + 5 * self.seconds[item.nodeid])
-            else:
-                signal.setitimer(signal.ITIMER_REAL, 120)
+            # Endless loops use up the processor's time, deadlocks do not.
+            signal.setitimer(signal.ITIMER_PROF, 5 + 5 * self.seconds.get(item.nodeid, 20))
+            signal.setitimer(signal.ITIMER_REAL, 120)
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
             if self.failed:
                 return False

@@ -73,9 +73,7 @@ def test_what_a_program_is_given_for_each_chunk(monkeypatch, data):
                 return Reference(readonly.namespace(), self.plan)(state, inputs)
 
         monkeypatch.setattr(type(readonly), "program_for", lambda self, plan, device: (Spy(plan), "spy"))
-        trained(
-            monkeypatch, chunk_size, data, optimizer=gn.Adam(gn.Cosine(0.01)), batch_size=4, shuffle=True
-        )
+        trained(monkeypatch, chunk_size, data, optimizer=gn.Adam(gn.Cosine(0.01)), batch_size=4, shuffle=True)
         seen[chunk_size] = len(found)
         return [np.concatenate(arrays) for arrays in zip(*found, strict=True)]
 
