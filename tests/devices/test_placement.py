@@ -5,6 +5,7 @@ import pytest
 
 import gpunet as gn
 from gpunet.devices import registry
+from gpunet.devices.placement import Placement, choose_placement, named_placement, placement_of
 
 # --- auto and GPUNET_BACKEND ----------------------------------------------------------------------
 
@@ -45,6 +46,19 @@ def test_auto_follows_the_data(backend, no_gpu):
     for _ in range(3):
         fit(other, X, Y)
     np.testing.assert_allclose(net.predict(X), other.predict(X), rtol=1e-5)
+
+
+@pytest.mark.parametrize("call", ["evaluate", "gradients", "predict"])
+def test_the_first_data_of_any_call_decide(no_gpu, call):
+    """Initial parameters are drawn where the first data are; later calls leave the network there."""
+    readonly = gn.get_backend("readonly")
+    theirs = readonly.from_host(X, "cpu"), readonly.from_host(Y, "cpu")
+    net = gn.Network([gn.Dense(2, "softmax")], inputs=3, seed=0)
+    getattr(net, call)(*theirs[: 1 if call == "predict" else 2])
+    assert net.placement.backend is readonly
+    assert all(readonly.owns(p) for pair in net.parameters for p in pair)
+    net.evaluate(X, Y)
+    assert net.placement.backend is readonly
 
 
 def test_auto_without_data_or_with_lists_is_numpy(no_gpu):
@@ -150,3 +164,76 @@ def test_the_front_computes_on_the_networks_device(monkeypatch):
     assert seen
     assert all(seen)
     assert not inside
+
+
+# --- the functions themselves -----------------------------------------------------------------------
+
+
+def test_placements_of_arrays(backend):
+    device = backend.devices()[0]
+    array, place = backend.from_host(X, device), Placement(backend, device)
+    assert placement_of({}) is None
+    assert placement_of({"X": [1.0], "y": None}) is None
+    assert placement_of({"X": array}) == placement_of({"X": array, "y": array, "w": [1.0]}) == place
+    other = gn.get_backend("readonly" if backend.name == "numpy" else "numpy")
+    with pytest.raises(ValueError, match=rf"X in {backend.name} on {device}, y in {other.name} on cpu"):
+        placement_of({"X": array, "z": [1.0], "y": other.from_host(Y, "cpu")})
+
+
+def test_two_devices_of_one_library():
+    class Two(type(gn.get_backend("readonly"))):
+        def device_of(self, array):
+            return f"cuda:{len(array)}"
+
+        def owns(self, array):
+            return isinstance(array, tuple)
+
+    two = Two()
+    try:
+        registry._backend_of_type[tuple] = two
+        assert placement_of({"X": (1, 2), "y": (3, 4)}) == (two, "cuda:2")
+        with pytest.raises(ValueError, match="X in readonly on cuda:2, y in readonly on cuda:1"):
+            placement_of({"X": (1, 2), "y": (3,)})
+    finally:
+        del registry._backend_of_type[tuple]
+
+
+def test_placements_by_name(no_gpu):
+    assert named_placement("auto") is None
+    assert (
+        named_placement("readonly") == named_placement("readonly:cpu") == (gn.get_backend("readonly"), "cpu")
+    )
+    with pytest.raises(ValueError, match="no device '7'"):
+        named_placement("numpy:7")
+
+
+def test_choosing(no_gpu, monkeypatch):
+    numpy, readonly = gn.get_backend("numpy"), gn.get_backend("readonly")
+    here, there = Placement(numpy, "cpu"), Placement(readonly, "cpu")
+    theirs, mine = {"X": readonly.from_host(X, "cpu")}, {"X": X}
+    for follow in (True, False):
+        assert choose_placement("auto", None, {}, follow=follow) == here
+        assert choose_placement("auto", None, mine, follow=follow) == here
+        assert choose_placement("auto", None, theirs, follow=follow) == there
+        assert choose_placement("readonly", there, mine, follow=follow) == there
+        assert choose_placement("numpy", here, theirs, follow=follow) == here
+    assert choose_placement("auto", there, mine, follow=False) == there
+    assert choose_placement("auto", here, theirs, follow=False) == here
+    assert choose_placement("auto", there, mine, follow=True) == here
+    assert choose_placement("auto", here, theirs, follow=True) == there
+    with pytest.raises(ValueError, match="one library"):  # whatever is chosen
+        choose_placement("numpy", here, {**theirs, "y": Y}, follow=False)
+    monkeypatch.setenv("GPUNET_BACKEND", "numpy")
+    assert choose_placement("auto", None, theirs, follow=True) == here
+    assert choose_placement("auto", there, theirs, follow=True) == here
+    assert choose_placement("auto", there, theirs, follow=False) == there
+
+
+def test_to_the_device(backend):
+    place = Placement(backend, backend.devices()[0])
+    array = place.to_device(X)
+    assert backend.owns(array)
+    assert backend.device_of(array) == place.device
+    assert type(place.xp) is type(backend.namespace())
+    with place.context():
+        assert np.array_equal(backend.to_host(array), X)

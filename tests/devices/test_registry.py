@@ -6,6 +6,7 @@ import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import gpunet as gn
@@ -123,48 +124,135 @@ def test_a_stranger_cannot_take_a_built_in_name(monkeypatch, name):
         registry.entry_points_by_name.cache_clear()
 
 
+@pytest.fixture
+def others(monkeypatch, tmp_path):
+    """Adds backends of other packages, beside NumPy's and the read-only one, in this process."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def clear():
+        registry.entry_points_by_name.cache_clear()
+        registry.load_backend.cache_clear()
+
+    def add(**sources):
+        points = [EntryPoint("readonly", "gpunet_readonly:backend", "gpunet.backends")]
+        for name, source in sources.items():
+            (tmp_path / f"{name}_gpunet.py").write_text(source)
+            points.append(EntryPoint(name, f"{name}_gpunet:backend", "gpunet.backends"))
+        monkeypatch.setattr(registry, "BUILT_IN", {"numpy": "gpunet_numpy:backend"})
+        monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points)
+        clear()
+
+    yield add
+    monkeypatch.undo()
+    clear()
+
+
 BROKEN = {
     "missing": ("import no_such_library", "ModuleNotFoundError: No module named 'no_such_library'"),
-    "failing": ("1/0", "ZeroDivisionError"),
-    "number": ("backend = 3", "must name an instance of gpunet.Backend, it is a int"),
+    "failing": ("1/0", "failing_gpunet:backend is broken: ZeroDivisionError"),
+    "number": ("backend = 3", "(number_gpunet:backend) must name an instance of gpunet.Backend, it is a int"),
     "empty": ("other = 3", "has no attribute 'backend'"),
     "driverless": (
         BACKEND.format(name="driverless", more="def unavailable_reason(self): raise OSError('no driver')"),
-        "no driver",
+        "driverless_gpunet:backend is broken: OSError: no driver",
+    ),
+    "absent": (
+        BACKEND.format(name="absent", more="def unavailable_reason(self): return 'It is absent.'"),
+        "It is absent. To install it: pip install theirs",
     ),
     "asleep": (
         BACKEND.format(name="asleep", more="def devices(self): raise OSError('it sleeps')"),
-        "it sleeps",
+        "its devices can't be listed: OSError: it sleeps",
     ),
 }
 
 
-def test_broken_strangers_are_listed_with_their_reasons_and_hurt_nobody(tmp_path):
-    for name, (source, _) in BROKEN.items():
-        stranger(tmp_path, name, f"{name}_gpunet", source)
-    program = (
-        "import gpunet as gn\n"
-        "gn.Network([gn.Dense(2, 'softmax')], backend='numpy', inputs=2).predict([[0., 1.]])\n"
-        "listed = {i.name: i for i in gn.list_backends()}\n"
-        f"for name in {list(BROKEN)}:\n"
-        "    try: gn.Network([gn.Dense(1)], backend=name)\n"
-        "    except (gn.BackendUnavailable, OSError) as error: print(listed[name], '|', error)"
-    )
-    lines = python(program, tmp_path).splitlines()
-    for line, (_, reason) in zip(lines, BROKEN.values(), strict=True):
-        listed, refused = line.split("|")
-        assert reason in listed
-        assert reason in refused
+def test_broken_backends_are_listed_with_their_reasons(others):
+    others(**{name: source for name, (source, _) in BROKEN.items()})
+    gn.Network([gn.Dense(2, "softmax")], backend="numpy", inputs=2).predict([[0.0, 1.0]])
+    listed = {info.name: info for info in gn.list_backends()}
+    assert list(listed) == ["numpy", *sorted([*BROKEN, "readonly"])]
+    for name, (_, reason) in BROKEN.items():
+        assert not listed[name].usable
+        assert listed[name].devices == ()
+        assert reason in listed[name].reason
+        assert str(listed[name]) == f"{name}: {listed[name].reason}"
+        # Without its devices a backend is no use, but only they know it.
+        error, said = (OSError, "it sleeps") if name == "asleep" else (gn.BackendUnavailable, reason)
+        with pytest.raises(error) as caught:
+            gn.Network([gn.Dense(1)], backend=name)
+        assert said in str(caught.value)
+        if name != "asleep":
+            assert str(caught.value).startswith(f"backend '{name}' can't be used here: ")
+    for name in ("numpy", "readonly"):
+        assert (listed[name].usable, listed[name].devices, listed[name].reason) == (True, ("cpu",), "")
+        assert str(listed[name]) == f"{name}: cpu"
 
 
-def test_a_broken_owns_hurts_nobody(tmp_path):
-    source = BACKEND.format(name="theirs", more="").replace("return False", "return 1/0")
-    stranger(tmp_path, "theirs", "theirs_gpunet", source)
-    program = (
-        "import gpunet as gn\n"
-        "print(gn.Network([gn.Dense(2)], backend='numpy', inputs=2).predict([[0., 1.]]).shape)"
+def test_a_backend_in_use_from_another_package(others):
+    others(theirs=BACKEND.format(name="theirs", more=""))
+    net = gn.Network([gn.Dense(2, "softmax")], backend="theirs", seed=0)
+    assert net.fit([[0.0, 1.0], [1.0, 0.0]], [0, 1], batch_size=None, epochs=1).backend == "theirs"
+    assert registry.load_backend("theirs") is registry.load_backend("theirs") is net.placement.backend
+
+
+def test_an_entry_point_without_an_attribute_means_backend(others, monkeypatch):
+    others()
+    monkeypatch.setattr(
+        "importlib.metadata.entry_points",
+        lambda group: [EntryPoint("short", "gpunet_readonly", "gpunet.backends")],
     )
-    assert python(program, tmp_path) == "(1, 2)"
+    registry.entry_points_by_name.cache_clear()
+    assert registry.load_backend("short").name == "readonly"
+
+
+def test_a_broken_owns_does_no_harm(others):
+    others(theirs=BACKEND.format(name="theirs", more="").replace("return False", "return 1/0"))
+    assert registry.backend_of([[0.0, 1.0]]) is None
+    net = gn.Network([gn.Dense(2)], backend="numpy", inputs=2)
+    assert net.predict([[0.0, 1.0]]).shape == (1, 2)
+
+
+def test_whose_an_array_is(backend):
+    array = backend.from_host(np.zeros(3), backend.devices()[0])
+    for _ in range(2):  # looked up, then remembered
+        assert registry.backend_of(array) is backend
+    for nobodys in ([1.0], 3, "text", None, object()):
+        assert registry.backend_of(nobodys) is None
+
+
+class Devices:
+    name = "some"
+
+    def __init__(self, *names):
+        self.names = names
+
+    def devices(self):
+        return list(self.names)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("some", "cuda:0"),
+        ("some:1", "cuda:1"),
+        ("some:cuda:1", "cuda:1"),
+        ("some:cuda", "cuda:0"),
+        ("some:cpu", "cpu"),
+        ("some:11", "cuda:11"),
+    ],
+)
+def test_devices_by_name(wanted, found):
+    assert registry.find_device(Devices("cuda:0", "cuda:11", "cuda:1", "cpu"), wanted) == found
+
+
+@pytest.mark.parametrize("wanted", ["some:2", "some:cuda:2", "some:cud", "some:u:1", "some:"])
+def test_devices_that_are_not_there(wanted):
+    if wanted == "some:":  # an empty name is none
+        assert registry.find_device(Devices("cuda:0", "cpu"), wanted) == "cuda:0"
+        return
+    with pytest.raises(ValueError, match=r"backend 'some' has no device .* here; it has cuda:0, cpu"):
+        registry.find_device(Devices("cuda:0", "cpu"), wanted)
 
 
 def test_jax_in_its_32_bit_mode():

@@ -201,6 +201,29 @@ def test_foreign_files(tmp_path, content):
         gn.load(path)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "fewer than 8 bytes"),
+        (b"\0" * 7, "fewer than 8 bytes"),
+        ((3).to_bytes(8, "little") + b"{}", "its header is longer than the file"),
+        (foreign_header("[]"), "its header is not a JSON object"),
+        (foreign_header('{"__metadata__": 3}'), "its header is not a JSON object"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(tmp_path, content, said):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(gn.FileRefused, match=rf"cut short or damaged \({said}\)"):
+        gn.load(tmp_path / "file")
+
+
+def test_a_header_that_fills_its_file(tmp_path):
+    """Nothing follows the header: a file of no tensors, and not gpunet's."""
+    (tmp_path / "file").write_bytes(foreign_header("{}"))
+    with pytest.raises(gn.FileRefused, match="its metadata says format None, expected 'gpunet-1'"):
+        gn.load(tmp_path / "file")
+
+
 def test_files_of_others(tmp_path):
     path = tmp_path / "theirs.safetensors"
     save_file({"weight": np.zeros((2, 2), "float32")}, path, {"format": "pt"})
@@ -349,6 +372,9 @@ def test_permissions_are_kept(net, tmp_path):
         net.save(path)
         assert stat.S_IMODE(path.stat().st_mode) == 0o604
         assert os.umask(0o027) == 0o027
+        os.umask(0)
+        net.save(tmp_path / "open")
+        assert stat.S_IMODE((tmp_path / "open").stat().st_mode) == 0o666
     finally:
         os.umask(mask)
 
