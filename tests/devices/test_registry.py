@@ -29,8 +29,8 @@ def python(program, *folders, **environment):
     return done.stdout.strip()
 
 
-def stranger(folder, name, module, source):
-    """A package of somebody else's, with an entry point."""
+def add_package(folder, name, module, source):
+    """Put a package with an entry point for a backend into a folder."""
     (folder / f"{module}.py").write_text(source)
     about = folder / f"{module}-1.0.dist-info"
     about.mkdir()
@@ -49,7 +49,7 @@ backend = Theirs()
 """
 
 
-def test_import_is_light():
+def test_import_loads_no_other_library():
     heavy = "torch jax cupy scipy sklearn matplotlib numba tqdm safetensors pooch pandas threadpoolctl"
     loaded = python(f"import sys, gpunet; print(*[m for m in {heavy.split()} if m in sys.modules])")
     assert loaded == ""
@@ -65,7 +65,7 @@ def test_using_numpy_needs_no_other_library():
     assert python(program) == ""
 
 
-def test_the_list():
+def test_list_of_backends():
     infos = {info.name: info for info in gn.list_backends()}
     assert {"numpy", "cupy", "torch", "jax"} <= infos.keys()
     assert infos["numpy"].usable
@@ -101,8 +101,8 @@ def test_a_missing_library_is_answered_with_the_command(monkeypatch, name):
         type(backend).unavailable_reason.cache_clear()
 
 
-def test_a_strangers_backend(tmp_path):
-    stranger(tmp_path, "theirs", "theirs_gpunet", BACKEND.format(name="theirs", more=""))
+def test_a_backend_of_another_package(tmp_path):
+    add_package(tmp_path, "theirs", "theirs_gpunet", BACKEND.format(name="theirs", more=""))
     program = (
         "import gpunet as gn\n"
         "print([i for i in gn.devices.registry.entry_points_by_name() if i == 'theirs'])\n"
@@ -113,9 +113,9 @@ def test_a_strangers_backend(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["numpy", "cupy", "torch", "jax"])
-def test_a_stranger_cannot_take_a_built_in_name(monkeypatch, name):
-    evil = EntryPoint(name, "evil:backend", "gpunet.backends")
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [evil])
+def test_another_package_cannot_take_a_built_in_name(monkeypatch, name):
+    other = EntryPoint(name, "other:backend", "gpunet.backends")
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [other])
     registry.entry_points_by_name.cache_clear()
     try:
         assert registry.entry_points_by_name() == registry.BUILT_IN

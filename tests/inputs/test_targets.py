@@ -91,3 +91,45 @@ def test_one_output_takes_flat_and_upright_targets():
     for shape in ((4,), (4, 1)):
         Y, _ = columns(numpy, np.arange(4.0).reshape(shape), 1, "identity", "squared_error")
         assert np.array_equal(Y, [[0.0, 1.0, 2.0, 3.0]])
+
+
+@pytest.mark.parametrize(
+    ("shape", "units", "said"),
+    [
+        (
+            (6, 3),
+            4,
+            "(6, 4), or class numbers (6,) for this network; got (6, 3). The last layer has 4 units: give it 3",
+        ),
+        ((6, 2), 1, "(6, 1) or (6,) for this network; got (6, 2). The last layer has 1 units: give it 2"),
+        ((4, 6), 4, "got (4, 6). These look like columns: pass y.T."),
+        ((6, 1), 4, "got (6, 1). Class numbers are flat: pass y[:, 0]."),
+        ((5, 4), 4, "got (5, 4). X has 6 examples."),
+        ((5,), 1, "got (5,). X has 6 examples."),
+        ((6, 4, 1), 4, "got (6, 4, 1)."),
+    ],
+)
+def test_what_is_said_of_shapes(shape, units, said):
+    with pytest.raises(ValueError) as caught:
+        columns(gn.get_backend("numpy"), np.zeros(shape), units, "identity", "squared_error", m=6)
+    assert said in str(caught.value)
+    assert str(caught.value).startswith("y must have shape ")
+
+
+@pytest.mark.parametrize(
+    ("activation", "loss", "value", "advice"),
+    [
+        ("sigmoid", "logistic", -1.0, "Write the two classes as 0 and 1."),
+        ("sigmoid", "logistic", 2.0, "Class numbers need a softmax output"),
+        ("sigmoid", "logistic", 1.5, "Scale the targets"),
+        ("sigmoid", "logistic", -2.0, "Scale the targets"),
+        ("sigmoid", "squared_error", 2.0, "Scale the targets"),
+        ("tanh", "squared_error", -1.5, "Scale the targets"),
+    ],
+)
+def test_advice_for_targets_out_of_reach(activation, loss, value, advice):
+    """The row and its first wrong entry are named."""
+    y = np.zeros((4, 3))
+    y[2, 1] = y[3, 0] = value
+    with pytest.raises(ValueError, match=rf"^y holds {value:g} in row 2, .* {activation} output .*{advice}"):
+        columns(gn.get_backend("numpy"), y, 3, activation, loss)

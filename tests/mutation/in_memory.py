@@ -25,9 +25,9 @@ OTHER_LIBRARIES = ("torch", "jax", "cupy", "scikit_learn", "scipy")
 # These start interpreters or import all libraries, or are about planted faults themselves.
 ELSEWHERE = (
     "test_planted_bugs",
-    "test_the_list",
-    "test_a_strangers_backend",
-    "test_import_is_light",
+    "test_list_of_backends",
+    "test_a_backend_of_another_package",
+    "test_import_loads_no_other_library",
     "test_using_numpy_needs_no_other_library",
     "test_killed_in_the_middle",
     "test_from_every_backend_to_every_other",

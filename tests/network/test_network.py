@@ -73,6 +73,8 @@ def test_before_the_first_fit(backend, data):
         net.save("never.safetensors")
     assert "?" in net.summary()
     assert "?" in repr(net)
+    with pytest.raises(ValueError, match="the network has no weights yet: fit it, or give Network inputs="):
+        net.predict(X)
     known = network(backend)
     assert 0 <= known.evaluate(X, y)["accuracy"] <= 1
     assert known.predict(X).shape == (M, K)

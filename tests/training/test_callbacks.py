@@ -153,3 +153,14 @@ def test_checkpoints(data, tmp_path):
     assert gn.load(tmp_path / "best").epochs_trained == 2
     network().fit(X, y, epochs=1, batch_size=None, callbacks=gn.Checkpoint(str(tmp_path / "alone")))
     assert (tmp_path / "alone").exists()
+
+
+def test_the_training_loss_needs_no_validation_data(data):
+    X, y = data
+    stop = gn.EarlyStopping(2, "loss", min_delta=100.0)
+    assert network().fit(X, y, epochs=9, batch_size=None, callbacks=stop).epochs == 3
+    for monitor in ("val_loss", "val_accuracy"):
+        with pytest.raises(
+            ValueError, match=f"EarlyStopping monitors '{monitor}', which this run does not measure"
+        ):
+            network().fit(X, y, epochs=9, batch_size=None, callbacks=gn.EarlyStopping(2, monitor))

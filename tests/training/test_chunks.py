@@ -84,3 +84,22 @@ def test_what_a_program_is_given_for_each_chunk(monkeypatch, data):
         for found, wanted in zip(inputs_of(chunk_size), (order, coefficients, keys), strict=True):
             assert np.array_equal(found, wanted)
     assert seen == {500_000: 3, 4: 18, 9: 9}
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "shuffle", "ordered"), [(None, True, False), (22, True, True), (22, False, False)]
+)
+def test_a_full_batch_has_no_order(monkeypatch, data, batch_size, shuffle, ordered):
+    """A sum over all examples is the same in any order: X is read as it stands, which is faster."""
+    readonly, seen = gn.get_backend("readonly"), []
+
+    class Spy(Program):
+        name = "spy"
+
+        def __call__(self, state, inputs):
+            seen.append(inputs.order is not None)
+            return Reference(readonly.namespace(), self.plan)(state, inputs)
+
+    monkeypatch.setattr(type(readonly), "program_for", lambda self, plan, device: (Spy(plan), "spy"))
+    trained(monkeypatch, 500_000, data, batch_size=batch_size, shuffle=shuffle)
+    assert seen == [ordered] * 3
