@@ -7,7 +7,11 @@ import pytest
 
 import core_checks as checks
 import gpunet as gn
+from gpunet.core.activations import ACTIVATIONS
 from gpunet.core.checks import finite_number, known_name, positive_int, unit_interval
+from gpunet.core.initializers import Constant
+from gpunet.core.losses import LOSSES
+from gpunet.core.plan import Layer
 
 
 @pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.__name__)
@@ -138,5 +142,13 @@ def test_every_setting_is_called_by_its_name(build, said):
 def test_settings_are_values(value):
     """Frozen and hashable: plans hold them, and programs are compiled for plans."""
     assert hash(value) == hash(eval(repr(value), vars(gn)))
+    with pytest.raises(AttributeError):
+        setattr(value, next(iter(vars(value))), 2)
+
+
+@pytest.mark.parametrize(
+    "value", [ACTIVATIONS["relu"], LOSSES["logistic"], Layer(1, 1, "relu"), Constant(1.0)], ids=str
+)
+def test_tables_and_layers_are_values(value):
     with pytest.raises(AttributeError):
         setattr(value, next(iter(vars(value))), 2)

@@ -1,4 +1,4 @@
-"""Update rules on every backend: published courses, decay, clipping, settings (C19, C20, C21)."""
+"""Update rules on every backend: published trajectories, decay, clipping, settings (C19, C20, C21)."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ import gpunet as gn
 from gpunet.core.optimizers import OPTIMIZERS, clip, update_all
 
 ROOM = checks.room_of("gpunet")
-COURSES = checks.optimizer_courses(ROOM)
+TRAJECTORIES = checks.optimizer_trajectories(ROOM)
 RULES = [
     gn.GradientDescent(0.1),
     gn.GradientDescent(0.1, momentum=0.9),
@@ -20,7 +20,7 @@ RULES = [
 ]
 
 
-@pytest.mark.parametrize(("optimizer", "true"), COURSES, ids=[str(o) for o, _ in COURSES])
+@pytest.mark.parametrize(("optimizer", "true"), TRAJECTORIES, ids=[str(o) for o, _ in TRAJECTORIES])
 def test_ten_steps_as_published(backend, optimizer, true):
     xp = backend.namespace()
 
@@ -50,7 +50,7 @@ def test_dtype_is_kept_and_nothing_changed_in_place(backend, optimizer):
         assert_allclose(backend.to_host(after), before, rtol=0)
     for slot in (*state[0][0], *state[0][1]):
         assert not backend.to_host(slot).any()
-    # The step went somewhere.
+    # The step changed something.
     assert np.abs(backend.to_host(pair[0]) - host[0]).max() > 1e-3
 
 

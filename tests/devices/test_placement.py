@@ -106,12 +106,12 @@ def test_a_wrong_environment_is_named(monkeypatch):
 # --- in and out -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("lives_on", ["numpy", "readonly", "strict", "torch", "jax"])
-def test_what_goes_in_comes_out(backend, lives_on):
-    """Predictions are in the library and on the device of X, wherever the network lives."""
-    if not {info.name: info.usable for info in gn.list_backends()}[lives_on]:
-        pytest.skip(f"{lives_on} is not installed")
-    host = network(lives_on)
+@pytest.mark.parametrize("placed_on", ["numpy", "readonly", "strict", "torch", "jax"])
+def test_what_goes_in_comes_out(backend, placed_on):
+    """Predictions are in the library and on the device of X, wherever the network is placed."""
+    if not {info.name: info.usable for info in gn.list_backends()}[placed_on]:
+        pytest.skip(f"{placed_on} is not installed")
+    host = network(placed_on)
     device = backend.devices()[0]
     mine = backend.from_host(X, device)
     fit(host, X, Y)
@@ -122,7 +122,7 @@ def test_what_goes_in_comes_out(backend, lives_on):
     np.testing.assert_allclose(backend.to_host(A), host.predict(X), rtol=1e-6)
     assert host.evaluate(mine, backend.from_host(Y, device)) == pytest.approx(host.evaluate(X, Y))
     fit(host, mine, backend.from_host(Y, device))  # any library into a network that was told its own
-    assert host.placement.backend.name == lives_on
+    assert host.placement.backend.name == placed_on
     listed = host.predict(X.tolist())
     assert type(listed) is np.ndarray
 

@@ -1,4 +1,4 @@
-"""Saved networks: whole or not at all, refused when foreign or damaged, at home on every backend."""
+"""Saved networks: written whole or not at all, refused when foreign or damaged, read by every backend."""
 
 import json
 import os
@@ -253,14 +253,14 @@ def test_files_of_others(tmp_path):
         lambda about, tensors: tensors.update(W1=tensors["W1"] * np.float32("nan")),
     ],
 )
-def test_well_sealed_nonsense(saved, tmp_path, change):
+def test_a_wrong_description_with_a_right_digest(saved, tmp_path, change):
     """A right digest does not make a network of it."""
     from gpunet.files.network_file import _digest, _read
 
     tensors, about = _read(saved)
     change(about, tensors)
     text = json.dumps(about)
-    path = tmp_path / "nonsense"
+    path = tmp_path / "wrong"
     save_file(tensors, path, {"format": "gpunet-1", "network": text, "sha256": _digest(text, tensors)})
     with pytest.raises(gn.FileRefused, match="does not describe a network"):
         gn.load(path, "numpy")
@@ -281,7 +281,7 @@ class Crash(Exception):
 
 @pytest.mark.parametrize("stage", ["open", "fsync", "chmod", "replace"])
 @pytest.mark.parametrize("error", [Crash, KeyboardInterrupt, OSError])
-def test_a_failed_save_leaves_the_old_file_and_no_litter(saved, monkeypatch, stage, error):
+def test_a_failed_save_leaves_the_old_file_and_no_other(saved, monkeypatch, stage, error):
     old = saved.read_bytes()
 
     def crash(*arguments, **more):

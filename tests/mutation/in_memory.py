@@ -178,6 +178,8 @@ class Session:
         self.outcomes[mutant.name] = SURVIVED if survived else KILLED
         if survived:
             self.report(f"survived: {mutant.name}")
+        if os.WIFSIGNALED(status):
+            self.report(f"killed by the time limit, or a crash: {mutant.name}")
 
     def survives(self, mutant, tests):
         put_into_memory(mutant)

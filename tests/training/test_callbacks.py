@@ -25,8 +25,8 @@ def same(first, second):
     return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-class Course:
-    """Plays a made-up course of validation losses, and keeps each epoch's weights."""
+class Scripted:
+    """Replaces the figure of each epoch by a given one, and keeps the parameters of each epoch."""
 
     def __init__(self, figures, monitor="val_loss"):
         self.figures, self.monitor, self.weights = figures, monitor, []
@@ -47,16 +47,14 @@ class Course:
         ("loss", [3, 4, 5, 6, 7, 8], 1, 0.0, 2, 1),
     ],
 )
-def test_early_stopping_goes_back_to_the_best(
-    backend, data, monitor, figures, patience, min_delta, stops, best
-):
+def test_early_stopping_restores_the_best(backend, data, monitor, figures, patience, min_delta, stops, best):
     X, y = data
-    net, course = network(backend.name), Course(figures, monitor)
+    net, scripted = network(backend.name), Scripted(figures, monitor)
     stop = gn.EarlyStopping(patience, monitor, min_delta)
-    history = net.fit(X, y, epochs=6, batch_size=None, validation_data=(X, y), callbacks=[course, stop])
+    history = net.fit(X, y, epochs=6, batch_size=None, validation_data=(X, y), callbacks=[scripted, stop])
     assert history.epochs == len(history.loss) == len(history.val_loss) == stops
     assert stop.epoch == best
-    assert same(host(net), course.weights[best - 1])
+    assert same(host(net), scripted.weights[best - 1])
     assert bool(history.stopped) == (stops < 6)
     assert f"epoch {best}" in history.stopped or stops == 6
     assert net.epochs_trained == stops
@@ -64,24 +62,24 @@ def test_early_stopping_goes_back_to_the_best(
 
 def test_early_stopping_without_restoring(data):
     X, y = data
-    net, course = network(), Course([1, 2, 3, 4])
+    net, scripted = network(), Scripted([1, 2, 3, 4])
     stop = gn.EarlyStopping(2, restore_best=False)
-    net.fit(X, y, epochs=4, batch_size=None, validation_fraction=0.25, callbacks=[course, stop])
-    assert same(host(net), course.weights[2])
+    net.fit(X, y, epochs=4, batch_size=None, validation_fraction=0.25, callbacks=[scripted, stop])
+    assert same(host(net), scripted.weights[2])
 
 
 def test_early_stopping_can_be_used_again(data):
     X, y = data
     stop = gn.EarlyStopping(1)
     for _ in range(2):
-        net, course = network(), Course([1, 2, 3])
-        history = net.fit(X, y, epochs=3, batch_size=None, validation_data=(X, y), callbacks=[course, stop])
+        net, scripted = network(), Scripted([1, 2, 3])
+        history = net.fit(X, y, epochs=3, batch_size=None, validation_data=(X, y), callbacks=[scripted, stop])
         assert history.epochs == 2
-        assert same(host(net), course.weights[0])
+        assert same(host(net), scripted.weights[0])
 
 
-def test_early_stopping_watches_really(data):
-    """Nothing made up: labels that are noise are overfitted, and the best is gone back to."""
+def test_early_stopping_on_real_losses(data):
+    """Labels that are noise are overfitted, and the best is gone back to."""
     X, y = data
     net = gn.Network([gn.Dense(30, "relu"), gn.Dense(K, "softmax")], seed=0, backend="numpy")
     held = X + 1, 1 - y
@@ -98,7 +96,7 @@ def test_early_stopping_watches_really(data):
     assert net.evaluate(*held)["loss"] == pytest.approx(min(history.val_loss))
 
 
-def test_functions_of_ones_own(data):
+def test_functions_as_callbacks(data):
     X, y = data
     seen = []
 
@@ -146,10 +144,10 @@ def test_start_and_finish_are_called_once_whatever_happens(data):
 def test_checkpoints(data, tmp_path):
     X, y = data
     every, best = gn.Checkpoint(tmp_path / "every"), gn.Checkpoint(tmp_path / "best", best_only=True)
-    net, course = network(), Course([3, 1, 2])
-    net.fit(X, y, epochs=3, batch_size=None, validation_data=(X, y), callbacks=[course, every, best])
-    assert same(host(gn.load(tmp_path / "every", "numpy")), course.weights[2])
-    assert same(host(gn.load(tmp_path / "best", "numpy")), course.weights[1])
+    net, scripted = network(), Scripted([3, 1, 2])
+    net.fit(X, y, epochs=3, batch_size=None, validation_data=(X, y), callbacks=[scripted, every, best])
+    assert same(host(gn.load(tmp_path / "every", "numpy")), scripted.weights[2])
+    assert same(host(gn.load(tmp_path / "best", "numpy")), scripted.weights[1])
     assert gn.load(tmp_path / "best").epochs_trained == 2
     network().fit(X, y, epochs=1, batch_size=None, callbacks=gn.Checkpoint(str(tmp_path / "alone")))
     assert (tmp_path / "alone").exists()
