@@ -45,7 +45,7 @@ def to_device_array(name: str, array: Any, placement: Placement, dtype: str | No
     else:
         host = source.to_host(array) if source is not None else from_lists(name, array)
         require_real(name, host.dtype)
-        if dtype is not None and host.dtype.itemsize > 1 and host.dtype.kind != "b":
+        if dtype is not None and host.dtype.itemsize > 1:
             # Cast before the transfer: half the traffic for 64-bit data, and libraries without such types
             # never see them. Bytes are transferred as bytes.
             with np.errstate(over="ignore"):  # too large becomes infinity, which `require_finite` reports

@@ -117,8 +117,6 @@ def _class_numbers(name: str, y: Any, units: int) -> Any:
 def _require_reachable(xp: Any, name: str, rows: Array, activation: str, loss: str) -> None:
     """Raise a ValueError for a target outside the range of the output."""
     low, high = ACTIVATIONS[activation].low, ACTIVATIONS[activation].high
-    if loss in ("logistic", "cross_entropy"):
-        low, high = max(low, 0.0), min(high, 1.0)
     bad = xp.any((rows < low) | (rows > high), axis=1)
     if bool(xp.any(bad)):
         row = first_true(xp, bad)

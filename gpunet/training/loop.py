@@ -138,7 +138,7 @@ class TrainingLoop:
             if bad is not None:
                 last_finite, updates = self._last_finite_state(snapshots, bad)
                 finite += [float(loss) for loss in losses[:bad]]
-                diverged = self._diverged(epoch, bad, finite[:1] + finite[-1:])
+                diverged = self._diverged(epoch, bad, finite)
                 yield EpochEnd(last_finite, updates, epochs_trained, diverged)
                 return
             finite = [*finite[:1], *(float(loss) for loss in losses[:1]), float(losses[-1])]
@@ -253,7 +253,7 @@ class TrainingLoop:
     def _diverged(self, epoch: int, bad: int, finite: list[float]) -> Diverged:
         """The error for a loss that was not finite in step `bad` (from 0) of an epoch (from 0).
 
-        `finite` holds the first finite loss of the run and the last one; it is empty if there was none.
+        `finite` holds finite losses, the first one of the run first and the last one last; none if there was none.
         """
         step = min(bad + 1, self.plan.steps)
         useless = ""

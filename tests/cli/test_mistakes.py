@@ -97,11 +97,15 @@ def test_ctrl_c(alone, tmp_path):
     net = tmp_path / "net"
     net.write_bytes(b"older")
     process = alone("-m", "gpunet", "train", "--epochs", 10**6, "--save", net)
-    for line in process.stdout:
-        if line.startswith("adamw"):
-            break
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    try:
+        for line in process.stdout:
+            if line.startswith("adamw"):
+                break
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()  # does nothing to a process that has ended
+        process.wait()
     assert process.returncode == 130
     assert err == "gpunet: stopped by Ctrl-C\n"
     assert net.read_bytes() == b"older"

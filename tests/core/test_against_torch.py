@@ -118,8 +118,8 @@ def _sgd(rate, **more):
     return lambda torch, p: torch.optim.SGD(p, lr=rate, **more)
 
 
-def _rmsprop(torch, p):
-    return torch.optim.RMSprop(p, lr=0.01, alpha=0.9)
+def _rmsprop(rate=0.01, **more):
+    return lambda torch, p: torch.optim.RMSprop(p, lr=rate, **{"alpha": 0.9, **more})
 
 
 # gpunet's rule, PyTorch's, λ that is applied by hand on the PyTorch side (as W ← (1 − αλ) W), longest gradient.
@@ -140,7 +140,31 @@ RULES = {
         0.0,
         None,
     ),
-    "rmsprop": (gn.RMSprop(0.01, decay=0.9), _rmsprop, 0.0, None),
+    "rmsprop": (gn.RMSprop(0.01, decay=0.9), _rmsprop(), 0.0, None),
+    "adam, small betas": (
+        gn.Adam(0.02, beta1=0.3, beta2=0.5, epsilon=0.05),
+        lambda torch, p: torch.optim.Adam(p, lr=0.02, betas=(0.3, 0.5), eps=0.05),
+        0.0,
+        None,
+    ),
+    "rmsprop, other decay": (
+        gn.RMSprop(0.03, decay=0.5, epsilon=1e-3),
+        _rmsprop(0.03, alpha=0.5, eps=1e-3),
+        0.0,
+        None,
+    ),
+    "rmsprop, large epsilon": (
+        gn.RMSprop(0.01, decay=0.75, epsilon=0.1),
+        _rmsprop(alpha=0.75, eps=0.1),
+        0.0,
+        None,
+    ),
+    "momentum, small": (
+        gn.GradientDescent(0.3, momentum=0.25),
+        _sgd(0.3 * 0.75, momentum=0.25),
+        0.0,
+        None,
+    ),
     "descent with decay": (gn.GradientDescent(0.2, weight_decay=0.1), _sgd(0.2), 0.1, None),
     "momentum with decay": (
         gn.GradientDescent(0.2, momentum=0.9, weight_decay=0.1),
@@ -148,7 +172,7 @@ RULES = {
         0.1,
         None,
     ),
-    "rmsprop with decay": (gn.RMSprop(0.01, decay=0.9, weight_decay=0.1), _rmsprop, 0.1, None),
+    "rmsprop with decay": (gn.RMSprop(0.01, decay=0.9, weight_decay=0.1), _rmsprop(), 0.1, None),
     "clipped": (gn.GradientDescent(0.2, clip_norm=0.05), _sgd(0.2), 0.0, 0.05),
     "adam, clipped": (gn.Adam(0.01, clip_norm=0.05), _adam(), 0.0, 0.05),
 }

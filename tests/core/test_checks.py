@@ -1,10 +1,154 @@
-"""gpunet's own modules under the checks that the planted bugs are held against."""
+"""Checks of single settings, and what they say; gpunet's own modules under the checks of the planted bugs."""
 
+import math
+
+import numpy as np
 import pytest
 
 import core_checks as checks
+import gpunet as gn
+from gpunet.core.activations import ACTIVATIONS
+from gpunet.core.checks import finite_number, known_name, positive_int, unit_interval
+from gpunet.core.initializers import Constant
+from gpunet.core.losses import LOSSES
+from gpunet.core.plan import Layer
 
 
 @pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.__name__)
 def test_gpunet_passes(check):
     check(checks.room_of("gpunet"))
+
+
+def test_names():
+    known = ("sigmoid", "relu", "selu", "elu")
+    assert known_name("activation", "relu", known) == "relu"
+    for name, hint in (("Relu", "relu"), ("sigmod", "sigmoid"), ("rel", "relu"), ("rlx", "relu")):
+        with pytest.raises(ValueError) as caught:
+            known_name("activation", name, known)
+        assert str(caught.value) == (
+            f"unknown activation {name!r}. Did you mean {hint!r}? Known: elu, relu, selu, sigmoid."
+        )
+    for name in ("xyz", 3, None, ("relu",)):
+        with pytest.raises(ValueError, match=r"unknown activation .*Known: elu, relu") as caught:
+            known_name("activation", name, known)
+        assert ("Did you mean" in str(caught.value)) == (name == ("relu",))
+
+
+@pytest.mark.parametrize("value", [1, 7, np.int64(3), np.uint8(200)])
+def test_whole_numbers(value):
+    found = positive_int("n", value)
+    assert found == value
+    assert type(found) is int
+
+
+@pytest.mark.parametrize("value", [True, 1.0, "1", None, np.float64(2), [1]])
+def test_what_is_no_whole_number(value):
+    with pytest.raises(TypeError, match="n must be a whole number, got"):
+        positive_int("n", value)
+
+
+@pytest.mark.parametrize("value", [0, -1])
+def test_whole_numbers_below_one(value):
+    with pytest.raises(ValueError, match=f"n must be at least 1, got {value}"):
+        positive_int("n", value)
+
+
+def test_finite_numbers():
+    for value in (-3, 0, 2.5, np.float32(0.5)):
+        found = finite_number("x", value)
+        assert found == value
+        assert type(found) is float
+    assert finite_number("x", 0, 0.0) == 0.0
+    assert finite_number("x", 1e-300, 0.0, strict=True) == 1e-300
+    for value, low, strict, said in (
+        (math.nan, -math.inf, False, "x must be a finite number, got nan"),
+        (math.inf, -math.inf, False, "x must be a finite number, got inf"),
+        (-math.inf, -math.inf, False, "x must be a finite number, got -inf"),
+        (-0.1, 0.0, False, "x must be a finite number at least 0, got -0.1"),
+        (0.0, 0.0, True, "x must be a finite number above 0, got 0.0"),
+        (-1, 0.0, True, "x must be a finite number above 0, got -1"),
+    ):
+        with pytest.raises(ValueError) as caught:
+            finite_number("x", value, low, strict=strict)
+        assert str(caught.value) == said
+    for value in (True, "1", None, 1j, [1.0]):
+        with pytest.raises(TypeError, match="x must be a number"):
+            finite_number("x", value)
+
+
+def test_the_unit_interval():
+    assert unit_interval("rate", 0) == 0.0
+    assert unit_interval("rate", 0.999) == 0.999
+    for value in (1, 1.0, 1.5):
+        with pytest.raises(ValueError, match=r"rate must lie in \[0, 1\), got"):
+            unit_interval("rate", value)
+    with pytest.raises(ValueError, match="rate must be a finite number at least 0"):
+        unit_interval("rate", -0.1)
+
+
+@pytest.mark.parametrize(
+    ("build", "said"),
+    [
+        (lambda: gn.Dense(0), "units must"),
+        (lambda: gn.Dense(1, "no"), "unknown activation"),
+        (lambda: gn.Dense(1, "relu", "no"), "unknown initializer"),
+        (lambda: gn.Dropout(1), "rate must"),
+        (lambda: gn.Cosine(0), "initial must .* above 0"),
+        (lambda: gn.Cosine(1, -1), "final must .* at least 0"),
+        (lambda: gn.Cosine(1, warmup=1.0), "warmup must"),
+        (lambda: gn.Exponential(0), "initial must .* above 0"),
+        (lambda: gn.Exponential(1, 0), "factor must .* above 0"),
+        (lambda: gn.Exponential(1, every=0), "every must"),
+        (lambda: gn.InverseTime(0), "initial must .* above 0"),
+        (lambda: gn.InverseTime(1, 0), "half_life must"),
+        (lambda: gn.GradientDescent(0), "learning_rate must .* above 0"),
+        (lambda: gn.GradientDescent(weight_decay=-1), "weight_decay must .* at least 0"),
+        (lambda: gn.GradientDescent(clip_norm=0), "clip_norm must .* above 0"),
+        (lambda: gn.GradientDescent(momentum=1), "momentum must"),
+        (lambda: gn.RMSprop(decay=1), "decay must"),
+        (lambda: gn.RMSprop(epsilon=0), "epsilon must .* above 0"),
+        (lambda: gn.RMSprop(weight_decay=-1), "weight_decay must"),
+        (lambda: gn.Adam(beta1=1), "beta1 must"),
+        (lambda: gn.Adam(beta2=1), "beta2 must"),
+        (lambda: gn.Adam(epsilon=0), "epsilon must .* above 0"),
+        (lambda: gn.AdamW(clip_norm=-1), "clip_norm must"),
+        (lambda: gn.EarlyStopping(0), "patience must"),
+        (lambda: gn.EarlyStopping(min_delta=-1), "min_delta must .* at least 0"),
+        (lambda: gn.EarlyStopping(monitor="no"), "unknown monitor"),
+        (lambda: gn.Network([gn.Dense(1)], "no"), "unknown loss"),
+        (lambda: gn.Network([gn.Dense(1)], inputs=0), "inputs must"),
+        (lambda: gn.Network([gn.Dense(1)], dtype="no"), "unknown dtype"),
+        (lambda: gn.Network([gn.Dense(1)], backend="no"), "unknown backend"),
+    ],
+)
+def test_every_setting_is_called_by_its_name(build, said):
+    with pytest.raises(ValueError, match=rf"^{said}\b"):
+        build()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        gn.Dense(3),
+        gn.Dropout(0.5),
+        gn.Cosine(1),
+        gn.Exponential(1),
+        gn.InverseTime(1),
+        gn.Adam(),
+        gn.RMSprop(),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_settings_are_values(value):
+    """Frozen and hashable: plans hold them, and programs are compiled for plans."""
+    assert hash(value) == hash(eval(repr(value), vars(gn)))
+    with pytest.raises(AttributeError):
+        setattr(value, next(iter(vars(value))), 2)
+
+
+@pytest.mark.parametrize(
+    "value", [ACTIVATIONS["relu"], LOSSES["logistic"], Layer(1, 1, "relu"), Constant(1.0)], ids=str
+)
+def test_tables_and_layers_are_values(value):
+    with pytest.raises(AttributeError):
+        setattr(value, next(iter(vars(value))), 2)

@@ -4,10 +4,12 @@ import functools
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 import core_checks as checks
 import gpunet
 import gpunet as gn
+from gpunet.core.propagation import backward, forward
 
 ROOM = checks.room_of("gpunet")
 HIDDEN = sorted(ROOM.activations.ACTIVATIONS)
@@ -113,3 +115,27 @@ def test_differences_are_exact_enough():
     W, b = theta[0]
     true = [(np.exp(W) * np.sin(b), np.sum(np.exp(W)) * np.cos(b))]
     assert checks.relative_error(checks.central_differences(J, theta), true) < 1e-10
+
+
+@pytest.mark.parametrize("skip", [0, 1, 2, 3])
+def test_layers_that_are_skipped_on_the_way_back(skip):
+    """The other gradients are as they were, and δ is that of the last layer that is skipped (C9)."""
+    activations, loss = ("tanh", "sigmoid", "softmax"), "cross_entropy"
+    parameters, X, Y = checks.problem(ROOM, (3, 4, 5, 2), activations, loss)
+    rng = np.random.default_rng(2)
+    masks = [None, 2.0 * rng.integers(2, size=(4, X.shape[1])), 2.0 * rng.integers(2, size=(5, X.shape[1]))]
+    A, caches = forward(np, activations, parameters, X, masks)
+    start = (A - Y) / X.shape[1]
+    # By hand, layer by layer
+    deltas = [None, None, start]
+    for l in (1, 0):
+        Z = caches[l].Z
+        g = np.tanh(Z) if activations[l] == "tanh" else 1 / (1 + np.exp(-Z))
+        slope = 1 - g * g if activations[l] == "tanh" else g * (1 - g)
+        deltas[l] = (parameters[l + 1][0].T @ deltas[l + 1]) * masks[l + 1] * slope
+    gradients, delta = backward(np, activations, parameters, caches, start, masks, skip=skip)
+    assert len(gradients) == 3 - skip
+    for (dW, db), l in zip(gradients, range(skip, 3), strict=True):
+        assert_allclose(dW, deltas[l] @ caches[l].inputs.T, rtol=1e-12)
+        assert_allclose(db, deltas[l].sum(axis=1, keepdims=True), rtol=1e-12)
+    assert_allclose(delta, deltas[max(skip - 1, 0)], rtol=1e-12)

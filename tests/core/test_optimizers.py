@@ -1,4 +1,4 @@
-"""Update rules on every backend: published courses, decay, clipping, settings (C19, C20, C21)."""
+"""Update rules on every backend: published trajectories, decay, clipping, settings (C19, C20, C21)."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ import gpunet as gn
 from gpunet.core.optimizers import OPTIMIZERS, clip, update_all
 
 ROOM = checks.room_of("gpunet")
-COURSES = checks.optimizer_courses(ROOM)
+TRAJECTORIES = checks.optimizer_trajectories(ROOM)
 RULES = [
     gn.GradientDescent(0.1),
     gn.GradientDescent(0.1, momentum=0.9),
@@ -20,7 +20,7 @@ RULES = [
 ]
 
 
-@pytest.mark.parametrize(("optimizer", "true"), COURSES, ids=[str(o) for o, _ in COURSES])
+@pytest.mark.parametrize(("optimizer", "true"), TRAJECTORIES, ids=[str(o) for o, _ in TRAJECTORIES])
 def test_ten_steps_as_published(backend, optimizer, true):
     xp = backend.namespace()
 
@@ -50,7 +50,7 @@ def test_dtype_is_kept_and_nothing_changed_in_place(backend, optimizer):
         assert_allclose(backend.to_host(after), before, rtol=0)
     for slot in (*state[0][0], *state[0][1]):
         assert not backend.to_host(slot).any()
-    # The step went somewhere.
+    # The step changed something.
     assert np.abs(backend.to_host(pair[0]) - host[0]).max() > 1e-3
 
 
@@ -161,3 +161,50 @@ def test_settings_out_of_range_are_refused(kind, setting):
 def test_a_learning_rate_that_is_no_number_is_refused(kind, rate):
     with pytest.raises(TypeError, match="learning_rate"):
         kind(rate)
+
+
+SCHEDULE = gn.Exponential(0.1, factor=0.9, every=1)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "constant"),
+    [
+        (gn.GradientDescent(0.1), True),
+        (gn.GradientDescent(0.1, momentum=0.9), True),
+        (gn.GradientDescent(SCHEDULE), False),
+        (gn.RMSprop(0.1), True),
+        (gn.RMSprop(SCHEDULE), False),
+        (gn.Adam(0.1), False),
+        (gn.Adam(SCHEDULE), False),
+        (gn.AdamW(0.1), False),
+    ],
+    ids=str,
+)
+def test_constant_coefficients_are_the_same_at_every_step(optimizer, constant):
+    assert optimizer.constant_coefficients is constant
+    distinct = {optimizer.coefficients(step, 10, step) for step in range(10)}
+    assert len(distinct) == (1 if constant else 10)
+
+
+def test_coefficients_by_hand():
+    """The schedule counts the steps of this fit, the correction of the start every update."""
+    schedule = gn.InverseTime(0.4, half_life=2)
+    assert gn.GradientDescent(schedule).coefficients(2, 9, 7) == (0.2,)
+    assert gn.RMSprop(schedule).coefficients(2, 9, 7) == (0.2,)
+    rate, first, second = gn.Adam(schedule, beta1=0.5, beta2=0.75).coefficients(2, 9, 1)
+    assert (rate, first) == (0.2, 0.2 / (1 - 0.5**2))
+    assert second == pytest.approx((1 - 0.75**2) ** -0.5, rel=1e-15)
+
+
+def test_slots_of_every_rule():
+    kinds = [gn.GradientDescent(), gn.GradientDescent(momentum=0.5), gn.RMSprop(), gn.Adam(), gn.AdamW()]
+    assert [optimizer.slots for optimizer in kinds] == [0, 1, 1, 2, 2]
+
+
+def test_defaults_are_those_of_the_papers():
+    adam, rmsprop, descent = gn.Adam(), gn.RMSprop(), gn.GradientDescent()
+    assert (adam.learning_rate, adam.beta1, adam.beta2, adam.epsilon) == (1e-3, 0.9, 0.999, 1e-8)
+    assert (rmsprop.learning_rate, rmsprop.decay, rmsprop.epsilon) == (1e-3, 0.99, 1e-8)
+    assert (descent.learning_rate, descent.momentum, descent.nesterov) == (0.1, 0.0, False)
+    for optimizer in (adam, rmsprop, descent):
+        assert (optimizer.weight_decay, optimizer.clip_norm) == (0.0, None)

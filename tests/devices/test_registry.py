@@ -29,8 +29,8 @@ def python(program, *folders, **environment):
     return done.stdout.strip()
 
 
-def stranger(folder, name, module, source):
-    """A package of somebody else's, with an entry point."""
+def add_package(folder, name, module, source):
+    """Put a package with an entry point for a backend into a folder."""
     (folder / f"{module}.py").write_text(source)
     about = folder / f"{module}-1.0.dist-info"
     about.mkdir()
@@ -49,7 +49,7 @@ backend = Theirs()
 """
 
 
-def test_import_is_light():
+def test_import_loads_no_other_library():
     heavy = "torch jax cupy scipy sklearn matplotlib numba tqdm safetensors pooch pandas threadpoolctl"
     loaded = python(f"import sys, gpunet; print(*[m for m in {heavy.split()} if m in sys.modules])")
     assert loaded == ""
@@ -65,7 +65,7 @@ def test_using_numpy_needs_no_other_library():
     assert python(program) == ""
 
 
-def test_the_list():
+def test_list_of_backends():
     infos = {info.name: info for info in gn.list_backends()}
     assert {"numpy", "cupy", "torch", "jax"} <= infos.keys()
     assert infos["numpy"].usable
@@ -101,8 +101,8 @@ def test_a_missing_library_is_answered_with_the_command(monkeypatch, name):
         type(backend).unavailable_reason.cache_clear()
 
 
-def test_a_strangers_backend(tmp_path):
-    stranger(tmp_path, "theirs", "theirs_gpunet", BACKEND.format(name="theirs", more=""))
+def test_a_backend_of_another_package(tmp_path):
+    add_package(tmp_path, "theirs", "theirs_gpunet", BACKEND.format(name="theirs", more=""))
     program = (
         "import gpunet as gn\n"
         "print([i for i in gn.devices.registry.entry_points_by_name() if i == 'theirs'])\n"
@@ -113,9 +113,9 @@ def test_a_strangers_backend(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["numpy", "cupy", "torch", "jax"])
-def test_a_stranger_cannot_take_a_built_in_name(monkeypatch, name):
-    evil = EntryPoint(name, "evil:backend", "gpunet.backends")
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [evil])
+def test_another_package_cannot_take_a_built_in_name(monkeypatch, name):
+    other = EntryPoint(name, "other:backend", "gpunet.backends")
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [other])
     registry.entry_points_by_name.cache_clear()
     try:
         assert registry.entry_points_by_name() == registry.BUILT_IN
@@ -124,166 +124,135 @@ def test_a_stranger_cannot_take_a_built_in_name(monkeypatch, name):
         registry.entry_points_by_name.cache_clear()
 
 
+@pytest.fixture
+def others(monkeypatch, tmp_path):
+    """Adds backends of other packages, beside NumPy's and the read-only one, in this process."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def clear():
+        registry.entry_points_by_name.cache_clear()
+        registry.load_backend.cache_clear()
+
+    def add(**sources):
+        points = [EntryPoint("readonly", "gpunet_readonly:backend", "gpunet.backends")]
+        for name, source in sources.items():
+            (tmp_path / f"{name}_gpunet.py").write_text(source)
+            points.append(EntryPoint(name, f"{name}_gpunet:backend", "gpunet.backends"))
+        monkeypatch.setattr(registry, "BUILT_IN", {"numpy": "gpunet_numpy:backend"})
+        monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points)
+        clear()
+
+    yield add
+    monkeypatch.undo()
+    clear()
+
+
 BROKEN = {
     "missing": ("import no_such_library", "ModuleNotFoundError: No module named 'no_such_library'"),
-    "failing": ("1/0", "ZeroDivisionError"),
-    "number": ("backend = 3", "must name an instance of gpunet.Backend, it is a int"),
+    "failing": ("1/0", "failing_gpunet:backend is broken: ZeroDivisionError"),
+    "number": ("backend = 3", "(number_gpunet:backend) must name an instance of gpunet.Backend, it is a int"),
     "empty": ("other = 3", "has no attribute 'backend'"),
     "driverless": (
         BACKEND.format(name="driverless", more="def unavailable_reason(self): raise OSError('no driver')"),
-        "no driver",
+        "driverless_gpunet:backend is broken: OSError: no driver",
+    ),
+    "absent": (
+        BACKEND.format(name="absent", more="def unavailable_reason(self): return 'It is absent.'"),
+        "It is absent. To install it: pip install theirs",
     ),
     "asleep": (
         BACKEND.format(name="asleep", more="def devices(self): raise OSError('it sleeps')"),
-        "it sleeps",
+        "its devices can't be listed: OSError: it sleeps",
     ),
 }
 
 
-def test_broken_strangers_are_listed_with_their_reasons_and_hurt_nobody(tmp_path):
-    for name, (source, _) in BROKEN.items():
-        stranger(tmp_path, name, f"{name}_gpunet", source)
-    program = (
-        "import gpunet as gn\n"
-        "gn.Network([gn.Dense(2, 'softmax')], backend='numpy', inputs=2).predict([[0., 1.]])\n"
-        "listed = {i.name: i for i in gn.list_backends()}\n"
-        f"for name in {list(BROKEN)}:\n"
-        "    try: gn.Network([gn.Dense(1)], backend=name)\n"
-        "    except (gn.BackendUnavailable, OSError) as error: print(listed[name], '|', error)"
+def test_broken_backends_are_listed_with_their_reasons(others):
+    others(**{name: source for name, (source, _) in BROKEN.items()})
+    gn.Network([gn.Dense(2, "softmax")], backend="numpy", inputs=2).predict([[0.0, 1.0]])
+    listed = {info.name: info for info in gn.list_backends()}
+    assert list(listed) == ["numpy", *sorted([*BROKEN, "readonly"])]
+    for name, (_, reason) in BROKEN.items():
+        assert not listed[name].usable
+        assert listed[name].devices == ()
+        assert reason in listed[name].reason
+        assert str(listed[name]) == f"{name}: {listed[name].reason}"
+        # Without its devices a backend is no use, but only they know it.
+        error, said = (OSError, "it sleeps") if name == "asleep" else (gn.BackendUnavailable, reason)
+        with pytest.raises(error) as caught:
+            gn.Network([gn.Dense(1)], backend=name)
+        assert said in str(caught.value)
+        if name != "asleep":
+            assert str(caught.value).startswith(f"backend '{name}' can't be used here: ")
+    for name in ("numpy", "readonly"):
+        assert (listed[name].usable, listed[name].devices, listed[name].reason) == (True, ("cpu",), "")
+        assert str(listed[name]) == f"{name}: cpu"
+
+
+def test_a_backend_in_use_from_another_package(others):
+    others(theirs=BACKEND.format(name="theirs", more=""))
+    net = gn.Network([gn.Dense(2, "softmax")], backend="theirs", seed=0)
+    assert net.fit([[0.0, 1.0], [1.0, 0.0]], [0, 1], batch_size=None, epochs=1).backend == "theirs"
+    assert registry.load_backend("theirs") is registry.load_backend("theirs") is net.placement.backend
+
+
+def test_an_entry_point_without_an_attribute_means_backend(others, monkeypatch):
+    others()
+    monkeypatch.setattr(
+        "importlib.metadata.entry_points",
+        lambda group: [EntryPoint("short", "gpunet_readonly", "gpunet.backends")],
     )
-    lines = python(program, tmp_path).splitlines()
-    for line, (_, reason) in zip(lines, BROKEN.values(), strict=True):
-        listed, refused = line.split("|")
-        assert reason in listed
-        assert reason in refused
+    registry.entry_points_by_name.cache_clear()
+    assert registry.load_backend("short").name == "readonly"
 
 
-def test_a_broken_owns_hurts_nobody(tmp_path):
-    source = BACKEND.format(name="theirs", more="").replace("return False", "return 1/0")
-    stranger(tmp_path, "theirs", "theirs_gpunet", source)
-    program = (
-        "import gpunet as gn\n"
-        "print(gn.Network([gn.Dense(2)], backend='numpy', inputs=2).predict([[0., 1.]]).shape)"
-    )
-    assert python(program, tmp_path) == "(1, 2)"
+def test_a_broken_owns_does_no_harm(others):
+    others(theirs=BACKEND.format(name="theirs", more="").replace("return False", "return 1/0"))
+    assert registry.backend_of([[0.0, 1.0]]) is None
+    net = gn.Network([gn.Dense(2)], backend="numpy", inputs=2)
+    assert net.predict([[0.0, 1.0]]).shape == (1, 2)
 
 
-# --- auto and GPUNET_BACKEND ----------------------------------------------------------------------
+def test_whose_an_array_is(backend):
+    array = backend.from_host(np.zeros(3), backend.devices()[0])
+    for _ in range(2):  # looked up, then remembered
+        assert registry.backend_of(array) is backend
+    for nobodys in ([1.0], 3, "text", None, object()):
+        assert registry.backend_of(nobodys) is None
 
 
-@pytest.fixture
-def no_gpu(monkeypatch):
-    """Auto, as on a machine without a GPU."""
-    reason = registry.unavailable_reason
-    monkeypatch.setattr(registry, "unavailable_reason", lambda n: "no device" if n == "cupy" else reason(n))
+class Devices:
+    name = "some"
+
+    def __init__(self, *names):
+        self.names = names
+
+    def devices(self):
+        return list(self.names)
 
 
-X = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
-Y = np.arange(8) % 2
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("some", "cuda:0"),
+        ("some:1", "cuda:1"),
+        ("some:cuda:1", "cuda:1"),
+        ("some:cuda", "cuda:0"),
+        ("some:cpu", "cpu"),
+        ("some:11", "cuda:11"),
+    ],
+)
+def test_devices_by_name(wanted, found):
+    assert registry.find_device(Devices("cuda:0", "cuda:11", "cuda:1", "cpu"), wanted) == found
 
 
-def network(backend="auto"):
-    return gn.Network([gn.Dense(2, "softmax")], seed=0, backend=backend)
-
-
-def fit(net, X, y):
-    return net.fit(X, y, epochs=1, batch_size=None)
-
-
-def test_auto_follows_the_data(backend, no_gpu):
-    net, device = network(), backend.devices()[0]
-    mine = backend.from_host(X, device), backend.from_host(Y, device)
-    assert fit(net, *mine).backend == backend.name
-    assert net.placement == (backend, device)
-    assert all(backend.owns(p) for pair in net.parameters for p in pair)
-    # Trained, it stays where it is for everything but training …
-    before = net.predict(X)
-    assert type(before) is np.ndarray
-    assert net.placement.backend is backend
-    # … and goes on wherever the next training data are, weights and state along.
-    assert fit(net, X, Y).backend == "numpy"
-    assert fit(net, *mine).backend == backend.name
-    other = network("numpy")
-    for _ in range(3):
-        fit(other, X, Y)
-    np.testing.assert_allclose(net.predict(X), other.predict(X), rtol=1e-5)
-
-
-def test_auto_without_data_or_with_lists_is_numpy(no_gpu):
-    assert gn.get_backend().name == gn.get_backend("auto").name == "numpy"
-    assert fit(network(), X.tolist(), Y.tolist()).backend == "numpy"
-
-
-def test_auto_takes_the_gpu_for_numpy_arrays_if_there_is_one(monkeypatch):
-    """Simulated: whatever answers to the name of CuPy's backend is what auto takes."""
-    readonly, load = gn.get_backend("readonly"), registry.load_backend
-    reason = registry.unavailable_reason
-    monkeypatch.setattr(registry, "load_backend", lambda n: readonly if n == "cupy" else load(n))
-    monkeypatch.setattr(registry, "unavailable_reason", lambda n: None if n == "cupy" else reason(n))
-    assert fit(network(), X, Y).backend == "readonly"
-
-
-def test_the_environment_overrides_auto_and_an_argument_overrides_both(backend, monkeypatch):
-    monkeypatch.setenv("GPUNET_BACKEND", backend.name)
-    assert gn.get_backend().name == backend.name
-    assert network().placement.backend is backend
-    readonly = gn.get_backend("readonly")
-    theirs = readonly.from_host(X, "cpu"), readonly.from_host(Y, "cpu")
-    assert fit(network(), *theirs).backend == backend.name  # over the data's library, too
-    assert fit(network("numpy"), X, Y).backend == "numpy"
-
-
-def test_the_environment_may_name_a_device(monkeypatch):
-    monkeypatch.setenv("GPUNET_BACKEND", "readonly:cpu")
-    assert network().placement == (gn.get_backend("readonly"), "cpu")
-    monkeypatch.setenv("GPUNET_BACKEND", "readonly:3")
-    with pytest.raises(ValueError, match="no device '3'"):
-        fit(network(), X, Y)
-
-
-def test_a_wrong_environment_is_named(monkeypatch):
-    monkeypatch.setenv("GPUNET_BACKEND", "nunpy")
-    with pytest.raises(ValueError, match=r"GPUNET_BACKEND 'nunpy'.*Did you mean 'numpy'"):
-        network()
-    network("numpy")
-    for nothing in ("", "auto"):
-        monkeypatch.setenv("GPUNET_BACKEND", nothing)
-        network()
-
-
-# --- in and out -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("lives_on", ["numpy", "readonly", "strict", "torch", "jax"])
-def test_what_goes_in_comes_out(backend, lives_on):
-    """Predictions are in the library and on the device of X, wherever the network lives."""
-    if not {info.name: info.usable for info in gn.list_backends()}[lives_on]:
-        pytest.skip(f"{lives_on} is not installed")
-    host = network(lives_on)
-    device = backend.devices()[0]
-    mine = backend.from_host(X, device)
-    fit(host, X, Y)
-    A = host.predict(mine)
-    assert backend.owns(A)
-    assert backend.device_of(A) == device
-    assert type(A) is type(mine)
-    np.testing.assert_allclose(backend.to_host(A), host.predict(X), rtol=1e-6)
-    assert host.evaluate(mine, backend.from_host(Y, device)) == pytest.approx(host.evaluate(X, Y))
-    fit(host, mine, backend.from_host(Y, device))  # any library into a network that was told its own
-    assert host.placement.backend.name == lives_on
-    listed = host.predict(X.tolist())
-    assert type(listed) is np.ndarray
-
-
-def test_tensors_that_ask_for_gradients():
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    asking = torch.tensor(X, requires_grad=True)
-    net = network()
-    fit(net, asking, torch.tensor(Y))
-    assert not net.predict(asking).requires_grad
-    assert asking.grad is None
-    half = torch.tensor(X).to(torch.bfloat16)
-    assert net.predict(half).dtype == torch.float32
+@pytest.mark.parametrize("wanted", ["some:2", "some:cuda:2", "some:cud", "some:u:1", "some:"])
+def test_devices_that_are_not_there(wanted):
+    if wanted == "some:":  # an empty name is none
+        assert registry.find_device(Devices("cuda:0", "cpu"), wanted) == "cuda:0"
+        return
+    with pytest.raises(ValueError, match=r"backend 'some' has no device .* here; it has cuda:0, cpu"):
+        registry.find_device(Devices("cuda:0", "cpu"), wanted)
 
 
 def test_jax_in_its_32_bit_mode():
@@ -303,31 +272,3 @@ def test_jax_in_its_32_bit_mode():
         "except ValueError as error: print('JAX_ENABLE_X64' in str(error))"
     ).replace(", np.eye(4)[:, :3] + [[0,0,0]]*3 + [[1,0,0]]", ", np.eye(3)[[0, 1, 2, 0]]")
     assert python(program, JAX_ENABLE_X64="0").splitlines() == ["True", "True"]
-
-
-def test_the_front_computes_on_the_networks_device(monkeypatch):
-    """A library with a current device is told which, around everything that computes."""
-    numpy_backend = type(gn.get_backend("numpy"))
-    inside = []
-
-    class Entered:
-        def __enter__(self):
-            inside.append(True)
-
-        def __exit__(self, *error):
-            inside.pop()
-
-    monkeypatch.setattr(numpy_backend, "on", lambda self, device: Entered())
-    seen = []
-    plain = numpy_backend.namespace
-    monkeypatch.setattr(numpy_backend, "namespace", lambda self: seen.append(bool(inside)) or plain(self))
-    net = gn.Network([gn.Dense(3, "softmax")], inputs=2, seed=0, backend="numpy")
-    X, y = [[0.0, 1.0], [1.0, 0.0]], [0, 2]
-    net.set_parameters(net.parameters)
-    seen.clear()
-    net.fit(X, y, epochs=1, validation_data=(X, y))
-    net.predict(X)
-    net.evaluate(X, y)
-    assert seen
-    assert all(seen)
-    assert not inside

@@ -1,4 +1,4 @@
-"""Saved networks: whole or not at all, refused when foreign or damaged, at home on every backend."""
+"""Saved networks: written whole or not at all, refused when foreign or damaged, read by every backend."""
 
 import json
 import os
@@ -136,6 +136,41 @@ def test_any_one_byte_changed(saved, tmp_path):
     assert refused > 0.98 * len(whole)
 
 
+def rewritten(path, old, new):
+    """A copy of a saved file whose header says `new` in the place of `old`; the tensors' bytes are as they were."""
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = data[8 : 8 + length].decode()
+    assert header.count(old) == 1
+    header = header.replace(old, new).encode()
+    copy = path.with_name("rewritten")
+    copy.write_bytes(len(header).to_bytes(8, "little") + header + data[8 + length :])
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"mean":', '"meal":'),  # the standardizer would be taken for one that is not fitted
+        ('"mean":', '"zean":'),
+        ('"deviation":', '"deviatiom":'),
+        ('"b2":', '"b3":'),
+        ('"W1":{"dtype":"F32","shape":[4,3]', '"W1":{"dtype":"F32","shape":[3,4]'),
+        ('"b1":{"dtype":"F32","shape":[4,1]', '"b1":{"dtype":"F32","shape":[1,4]'),
+        ('"mean":{"dtype":"F64","shape":[3]', '"mean":{"dtype":"F64","shape":[1,3]'),
+        ('"b2":{"dtype":"F32"', '"b2":{"dtype":"I32"'),
+    ],
+)
+def test_the_digest_covers_names_shapes_and_types(saved, old, new):
+    """Such a file decodes, and its numbers are as saved: only the digest tells."""
+    with pytest.raises(gn.FileRefused, match="SHA-256 does not match"):
+        gn.load(rewritten(saved, old, new), "numpy")
+    same = rewritten(saved, '"b2":', '"b2" :')
+    assert np.array_equal(
+        gn.load(same, "numpy").predict(data()[0]), gn.load(saved, "numpy").predict(data()[0])
+    )
+
+
 def foreign_header(text):
     return len(text).to_bytes(8, "little") + text.encode()
 
@@ -164,6 +199,29 @@ def test_foreign_files(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(gn.FileRefused, match="foreign"):
         gn.load(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "fewer than 8 bytes"),
+        (b"\0" * 7, "fewer than 8 bytes"),
+        ((3).to_bytes(8, "little") + b"{}", "its header is longer than the file"),
+        (foreign_header("[]"), "its header is not a JSON object"),
+        (foreign_header('{"__metadata__": 3}'), "its header is not a JSON object"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(tmp_path, content, said):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(gn.FileRefused, match=rf"cut short or damaged \({said}\)"):
+        gn.load(tmp_path / "file")
+
+
+def test_a_header_that_fills_its_file(tmp_path):
+    """Nothing follows the header: a file of no tensors, and not gpunet's."""
+    (tmp_path / "file").write_bytes(foreign_header("{}"))
+    with pytest.raises(gn.FileRefused, match="its metadata says format None, expected 'gpunet-1'"):
+        gn.load(tmp_path / "file")
 
 
 def test_files_of_others(tmp_path):
@@ -195,14 +253,14 @@ def test_files_of_others(tmp_path):
         lambda about, tensors: tensors.update(W1=tensors["W1"] * np.float32("nan")),
     ],
 )
-def test_well_sealed_nonsense(saved, tmp_path, change):
+def test_a_wrong_description_with_a_right_digest(saved, tmp_path, change):
     """A right digest does not make a network of it."""
     from gpunet.files.network_file import _digest, _read
 
     tensors, about = _read(saved)
     change(about, tensors)
     text = json.dumps(about)
-    path = tmp_path / "nonsense"
+    path = tmp_path / "wrong"
     save_file(tensors, path, {"format": "gpunet-1", "network": text, "sha256": _digest(text, tensors)})
     with pytest.raises(gn.FileRefused, match="does not describe a network"):
         gn.load(path, "numpy")
@@ -223,7 +281,7 @@ class Crash(Exception):
 
 @pytest.mark.parametrize("stage", ["open", "fsync", "chmod", "replace"])
 @pytest.mark.parametrize("error", [Crash, KeyboardInterrupt, OSError])
-def test_a_failed_save_leaves_the_old_file_and_no_litter(saved, monkeypatch, stage, error):
+def test_a_failed_save_leaves_the_old_file_and_no_other(saved, monkeypatch, stage, error):
     old = saved.read_bytes()
 
     def crash(*arguments, **more):
@@ -314,6 +372,9 @@ def test_permissions_are_kept(net, tmp_path):
         net.save(path)
         assert stat.S_IMODE(path.stat().st_mode) == 0o604
         assert os.umask(0o027) == 0o027
+        os.umask(0)
+        net.save(tmp_path / "open")
+        assert stat.S_IMODE((tmp_path / "open").stat().st_mode) == 0o666
     finally:
         os.umask(mask)
 

@@ -16,10 +16,10 @@ def test_digits_are_learnt(backend):
     assert type(net.predict(X_test)) is type(X_test)
 
 
-def test_all_backends_take_the_same_course(backend):
+def test_all_backends_agree(backend):
     X, y, _, _ = gn.datasets.digits()
 
-    def course(name):
+    def losses(name):
         net = gn.Network(
             [gn.Dense(16, "tanh"), gn.Dropout(0.3), gn.Dense(10, "softmax")],
             seed=3,
@@ -28,4 +28,4 @@ def test_all_backends_take_the_same_course(backend):
         )
         return net.fit(X, y, epochs=2, batch_size=100).loss
 
-    assert course(backend.name) == pytest.approx(course("numpy"), rel=1e-9)
+    assert losses(backend.name) == pytest.approx(losses("numpy"), rel=1e-9)

@@ -297,12 +297,12 @@ GRADIENTS = [math.sin(1.7 * t + 0.3) * (1 + t) for t in range(10)]
 
 def _descend(rule, steps=10, theta=0.7):
     """θ after each step of `rule`, a generator that is sent gradients and yields movements."""
-    run, course = rule(), []
+    run, trajectory = rule(), []
     next(run)
     for g in GRADIENTS[:steps]:
         theta -= run.send(g)
-        course.append(theta)
-    return course
+        trajectory.append(theta)
+    return trajectory
 
 
 def _plain(rate):
@@ -335,8 +335,8 @@ def _adam(rate, beta1, beta2, eps):
         g = yield rate * (v / (1 - beta1**t)) / (math.sqrt(s / (1 - beta2**t)) + eps)
 
 
-def optimizer_courses(room):
-    """Each rule, and its course over GRADIENTS as published."""
+def optimizer_trajectories(room):
+    """Each rule, and θ after each of GRADIENTS as published."""
     o = room.optimizers
     return [
         (o.GradientDescent(0.3), _descend(lambda: _plain(0.3))),
@@ -346,6 +346,7 @@ def optimizer_courses(room):
             _descend(lambda: _momentum(0.3, 0.8, True)),
         ),
         (o.RMSprop(0.01, decay=0.9), _descend(lambda: _rmsprop(0.01, 0.9, 1e-8))),
+        (o.RMSprop(0.02, decay=0.6, epsilon=0.05), _descend(lambda: _rmsprop(0.02, 0.6, 0.05))),
         (o.Adam(0.01), _descend(lambda: _adam(0.01, 0.9, 0.999, 1e-8))),
         (
             o.Adam(0.01, beta1=0.7, beta2=0.9, epsilon=0.1),
@@ -360,7 +361,7 @@ def optimizer_courses(room):
 
 def check_optimizers(room):
     """Ten steps of every rule against its published form, one number at a time (C19, C20)."""
-    for optimizer, true in optimizer_courses(room):
+    for optimizer, true in optimizer_trajectories(room):
         theta, slots = np.full((1, 1), 0.7), (np.zeros((1, 1)),) * optimizer.slots
         for t, g in enumerate(GRADIENTS):
             c = np.array(optimizer.coefficients(t, 10, t))

@@ -1,13 +1,9 @@
-"""Early stopping, checkpoints, functions of one's own, and the progress bar."""
-
-import io
-import re
+"""Early stopping, checkpoints, and callbacks that are functions."""
 
 import numpy as np
 import pytest
 
 import gpunet as gn
-from gpunet.training.progress import ProgressBar
 
 M, N, K = 12, 3, 2
 
@@ -29,8 +25,8 @@ def same(first, second):
     return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-class Course:
-    """Plays a made-up course of validation losses, and keeps each epoch's weights."""
+class Scripted:
+    """Replaces the figure of each epoch by a given one, and keeps the parameters of each epoch."""
 
     def __init__(self, figures, monitor="val_loss"):
         self.figures, self.monitor, self.weights = figures, monitor, []
@@ -51,16 +47,14 @@ class Course:
         ("loss", [3, 4, 5, 6, 7, 8], 1, 0.0, 2, 1),
     ],
 )
-def test_early_stopping_goes_back_to_the_best(
-    backend, data, monitor, figures, patience, min_delta, stops, best
-):
+def test_early_stopping_restores_the_best(backend, data, monitor, figures, patience, min_delta, stops, best):
     X, y = data
-    net, course = network(backend.name), Course(figures, monitor)
+    net, scripted = network(backend.name), Scripted(figures, monitor)
     stop = gn.EarlyStopping(patience, monitor, min_delta)
-    history = net.fit(X, y, epochs=6, batch_size=None, validation_data=(X, y), callbacks=[course, stop])
+    history = net.fit(X, y, epochs=6, batch_size=None, validation_data=(X, y), callbacks=[scripted, stop])
     assert history.epochs == len(history.loss) == len(history.val_loss) == stops
     assert stop.epoch == best
-    assert same(host(net), course.weights[best - 1])
+    assert same(host(net), scripted.weights[best - 1])
     assert bool(history.stopped) == (stops < 6)
     assert f"epoch {best}" in history.stopped or stops == 6
     assert net.epochs_trained == stops
@@ -68,24 +62,24 @@ def test_early_stopping_goes_back_to_the_best(
 
 def test_early_stopping_without_restoring(data):
     X, y = data
-    net, course = network(), Course([1, 2, 3, 4])
+    net, scripted = network(), Scripted([1, 2, 3, 4])
     stop = gn.EarlyStopping(2, restore_best=False)
-    net.fit(X, y, epochs=4, batch_size=None, validation_fraction=0.25, callbacks=[course, stop])
-    assert same(host(net), course.weights[2])
+    net.fit(X, y, epochs=4, batch_size=None, validation_fraction=0.25, callbacks=[scripted, stop])
+    assert same(host(net), scripted.weights[2])
 
 
 def test_early_stopping_can_be_used_again(data):
     X, y = data
     stop = gn.EarlyStopping(1)
     for _ in range(2):
-        net, course = network(), Course([1, 2, 3])
-        history = net.fit(X, y, epochs=3, batch_size=None, validation_data=(X, y), callbacks=[course, stop])
+        net, scripted = network(), Scripted([1, 2, 3])
+        history = net.fit(X, y, epochs=3, batch_size=None, validation_data=(X, y), callbacks=[scripted, stop])
         assert history.epochs == 2
-        assert same(host(net), course.weights[0])
+        assert same(host(net), scripted.weights[0])
 
 
-def test_early_stopping_watches_really(data):
-    """Nothing made up: labels that are noise are overfitted, and the best is gone back to."""
+def test_early_stopping_on_real_losses(data):
+    """Labels that are noise are overfitted, and the best is gone back to."""
     X, y = data
     net = gn.Network([gn.Dense(30, "relu"), gn.Dense(K, "softmax")], seed=0, backend="numpy")
     held = X + 1, 1 - y
@@ -102,7 +96,7 @@ def test_early_stopping_watches_really(data):
     assert net.evaluate(*held)["loss"] == pytest.approx(min(history.val_loss))
 
 
-def test_functions_of_ones_own(data):
+def test_functions_as_callbacks(data):
     X, y = data
     seen = []
 
@@ -150,106 +144,21 @@ def test_start_and_finish_are_called_once_whatever_happens(data):
 def test_checkpoints(data, tmp_path):
     X, y = data
     every, best = gn.Checkpoint(tmp_path / "every"), gn.Checkpoint(tmp_path / "best", best_only=True)
-    net, course = network(), Course([3, 1, 2])
-    net.fit(X, y, epochs=3, batch_size=None, validation_data=(X, y), callbacks=[course, every, best])
-    assert same(host(gn.load(tmp_path / "every", "numpy")), course.weights[2])
-    assert same(host(gn.load(tmp_path / "best", "numpy")), course.weights[1])
+    net, scripted = network(), Scripted([3, 1, 2])
+    net.fit(X, y, epochs=3, batch_size=None, validation_data=(X, y), callbacks=[scripted, every, best])
+    assert same(host(gn.load(tmp_path / "every", "numpy")), scripted.weights[2])
+    assert same(host(gn.load(tmp_path / "best", "numpy")), scripted.weights[1])
     assert gn.load(tmp_path / "best").epochs_trained == 2
     network().fit(X, y, epochs=1, batch_size=None, callbacks=gn.Checkpoint(str(tmp_path / "alone")))
     assert (tmp_path / "alone").exists()
 
 
-# --- the progress bar -----------------------------------------------------------------------------
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-def frames(written):
-    return [frame for frame in re.split(r"[\r\n]+", re.sub(r"\x1b\[A", "", written)) if frame.strip()]
-
-
-@pytest.fixture
-def terminal(monkeypatch):
-    """A terminal of 80 columns in the place of standard error; every update is drawn."""
-    import tqdm
-
-    file = Terminal()
-    whole = tqdm.tqdm.__init__
-
-    def drawn(self, *a, **k):
-        whole(
-            self,
-            *a,
-            **(k | {"file": file, "mininterval": 0, "miniters": 1, "dynamic_ncols": False, "ncols": 79}),
-        )
-
-    monkeypatch.setattr(tqdm.tqdm, "__init__", drawn)
-    return file
-
-
-@pytest.mark.parametrize("validation", [True, False])
-def test_what_the_bar_says(terminal, rng, validation):
-    X = rng.normal(size=(25_000, N)).astype("float32")
-    y = (X[:, 0] > 0).astype(int)
-    held = (X[:100], y[:100]) if validation else None
-    history = network().fit(X, y, epochs=10, batch_size=900, validation_data=held, progress=True)
-    seen = frames(terminal.getvalue())
-    assert seen[0].strip() == "epoch  1/10 starting"
-    assert max(map(len, seen)) <= 80
-    running = [frame for frame in seen if " left" in frame]
-    assert len(running) > 20  # it moves within epochs
-    assert all("loss " in frame for frame in running)  # from the first epoch on
-    assert all("ex/s" in frame for frame in running)
-    shares = [int(re.search(r"(\d+)%\|", frame)[1]) for frame in running]
-    assert shares == sorted(shares)
-    assert {re.match(r"epoch +(\d+)/10", frame)[1] for frame in running} == {str(e) for e in range(1, 11)}
-    last = seen[-1]
-    assert re.match(r"epoch 10/10 100%\|[█#]+\| .*ex/s, took \d\d:\d\d, ", last)
-    assert f"loss {history.loss[-1]:.3f}" in last
-    assert re.search(r"acc (0\.9\d\d|1\.000)", last)
-    if validation:
-        assert f"val {history.val_loss[-1]:.3f}" in last
-
-
-def test_the_bar_of_real_targets_has_no_accuracy(terminal, data):
-    X, _ = data
-    net = gn.Network([gn.Dense(1)], seed=0, backend="numpy")
-    net.fit(X, X[:, 0], epochs=3, batch_size=None, progress=True)
-    assert "loss" in frames(terminal.getvalue())[-1]
-    assert "acc" not in terminal.getvalue()
-
-
-def test_the_bar_of_a_run_that_ends_early(terminal, data):
+def test_the_training_loss_needs_no_validation_data(data):
     X, y = data
-    network().fit(X, y, epochs=40, batch_size=None, progress=True, callbacks=lambda net, history: True)
-    assert re.match(r"epoch  1/40 +2%", frames(terminal.getvalue())[-1])
-
-
-def test_the_bar_of_a_run_that_breaks_off_is_closed(terminal, data):
-    X, _ = data
-    net = gn.Network([gn.Dense(1)], seed=0, backend="numpy")
-    with pytest.raises(gn.Diverged):
-        net.fit(X, X[:, 0], optimizer=gn.GradientDescent(1e30), batch_size=1, progress=True)
-    assert terminal.getvalue().endswith("\n")
-
-
-def test_nothing_is_written_where_nobody_watches(data, capfd):
-    X, y = data
-    for progress in (True, False):
-        network().fit(X, y, epochs=2, batch_size=None, progress=progress)
-    assert capfd.readouterr() == ("", "")
-    assert ProgressBar(True, 2, 10).chunk_size == ProgressBar(False, 2, 10).chunk_size > 10_000
-
-
-def test_watching_changes_nothing(terminal, rng):
-    X = rng.normal(size=(25_000, N)).astype("float32")
-    y = (X[:, 0] > 0).astype(int)
-    one, two = network(), network()
-    watched = one.fit(X, y, epochs=2, batch_size=700, progress=True)
-    alone = two.fit(X, y, epochs=2, batch_size=700)
-    assert watched.loss == pytest.approx(alone.loss, rel=1e-6)
-    for a, b in zip(host(one), host(two), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5)
+    stop = gn.EarlyStopping(2, "loss", min_delta=100.0)
+    assert network().fit(X, y, epochs=9, batch_size=None, callbacks=stop).epochs == 3
+    for monitor in ("val_loss", "val_accuracy"):
+        with pytest.raises(
+            ValueError, match=f"EarlyStopping monitors '{monitor}', which this run does not measure"
+        ):
+            network().fit(X, y, epochs=9, batch_size=None, callbacks=gn.EarlyStopping(2, monitor))

@@ -1,4 +1,4 @@
-"""Descent: batches, order, repetition, and one course on every backend (C18, C19)."""
+"""The training loop: batches, order, repetition, and the same result on every backend (C18, C19)."""
 
 import numpy as np
 import pytest
@@ -132,7 +132,7 @@ def test_order_and_keys_are_identical_on_every_backend(backend, monkeypatch):
 
 def test_order_and_keys_change_with_epoch_and_seed(monkeypatch):
     numpy = gn.get_backend("numpy")
-    runs = [course for seed in range(3) for course in epochs_of(numpy, monkeypatch, seed)]
+    runs = [epoch for seed in range(3) for epoch in epochs_of(numpy, monkeypatch, seed)]
     orders = {tuple(order) for order, _ in runs}
     assert len(orders) == 6
     assert all(sorted(order) == list(range(M)) for order in orders)
@@ -192,17 +192,17 @@ def test_another_optimizer_starts_afresh(data):
     ],
     ids=["stochastic", "mini-batch", "full batch"],
 )
-def test_every_backend_takes_numpys_course(backend, data, optimizer, batch_size, weighted):
+def test_every_backend_agrees_with_numpy(backend, data, optimizer, batch_size, weighted):
     X, y = data
     weights = np.random.default_rng(8).uniform(0.0, 2.0, M) if weighted else None
     layers = [gn.Dense(5, "gelu"), gn.Dropout(0.25), gn.Dense(4, "sigmoid"), gn.Dense(3, "softmax")]
 
-    def course(name):
+    def trained(name):
         net = network(name, layers=layers)
         history = net.fit(X, y, optimizer=optimizer, epochs=3, batch_size=batch_size, sample_weight=weights)
         return history.loss, flat(net)
 
-    (losses, parameters), (true_losses, true_parameters) = course(backend.name), course("numpy")
+    (losses, parameters), (true_losses, true_parameters) = trained(backend.name), trained("numpy")
     assert losses == pytest.approx(true_losses, rel=1e-11)
     assert_allclose(parameters, true_parameters, rtol=1e-9, atol=1e-12)
 

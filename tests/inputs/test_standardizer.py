@@ -1,0 +1,84 @@
+"""Standardizing: μ and σ of the training rows, constant features, later inputs (C15)."""
+
+import numpy as np
+import pytest
+
+import gpunet as gn
+from gpunet.devices.placement import Placement
+
+
+def measured(backend, rows, per="feature"):
+    placement = Placement(backend, backend.devices()[0])
+    standardizer = gn.Standardizer(per)
+    array = placement.to_device(rows)
+    mean, deviation = standardizer.measure(placement.xp, array, placement.to_device, backend.to_host)
+    assert not standardizer.fitted  # measuring stores nothing
+    return mean, deviation
+
+
+@pytest.mark.parametrize("m", [1, 2, 4096, 4097, 9000])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_mean_and_deviation(backend, m, dtype):
+    """Chunks of 4096 rows, the last one short, sum to the whole."""
+    rng = np.random.default_rng(m)
+    rows = (rng.normal(size=(m, 3)) * [1, 10, 100] + [5, -50, 0]).astype(dtype)
+    mean, deviation = measured(backend, rows)
+    tolerance = 1e-5 if dtype == "float32" else 1e-12
+    assert mean.dtype == deviation.dtype == np.float64
+    exact = rows.astype("float64")
+    off = np.abs(mean - exact.mean(axis=0))
+    assert (off <= tolerance * np.abs(mean) + tolerance * deviation).all()
+    wanted = exact.std(axis=0) if m > 1 else np.ones(3)
+    np.testing.assert_allclose(deviation, wanted, rtol=tolerance)
+
+
+def test_one_mean_and_deviation_for_all_features(backend):
+    rows = np.random.default_rng(1).normal(3, 2, (5000, 4)).astype("float32")
+    mean, deviation = measured(backend, rows, "set")
+    np.testing.assert_allclose(mean, np.full(4, rows.mean(dtype="float64")), rtol=1e-5)
+    np.testing.assert_allclose(deviation, np.full(4, rows.std(dtype="float64")), rtol=1e-5)
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-20, 0.1, -3.7, 1e6])
+def test_constant_features_become_zero(backend, value):
+    """Whatever the value and the number of rows: no division by 0, and no rounding blown up."""
+    rows = np.full((7001, 2), value, dtype="float32")
+    rows[:, 1] = np.arange(7001)
+    mean, deviation = measured(backend, rows)
+    assert deviation[0] == 1.0
+    assert deviation[1] == pytest.approx(np.arange(7001).std(), rel=1e-5)
+    assert mean[0] == np.float32(value)
+
+
+def test_a_small_deviation_is_not_taken_for_rounding(backend):
+    """The threshold is relative to the mean: 8 units of rounding."""
+    rng = np.random.default_rng(0)
+    rows = np.c_[1 + 1e-4 * rng.normal(size=500), 1e-12 * rng.normal(size=500)].astype("float32")
+    _, deviation = measured(backend, rows)
+    np.testing.assert_allclose(deviation, rows.astype("float64").std(axis=0), rtol=0.01)
+
+
+def test_rounding_is_not_taken_for_a_deviation():
+    """Values that differ in their last bit are one value."""
+    rows = np.full((100, 1), 1.0, dtype="float32")
+    rows[::2] = np.nextafter(np.float32(1.0), np.float32(2.0))
+    assert measured(gn.get_backend("numpy"), rows)[1][0] == 1.0
+
+
+def test_applying(backend):
+    placement = Placement(backend, backend.devices()[0])
+    standardizer = gn.Standardizer()
+    standardizer.mean, standardizer.deviation = np.array([1.0, -2.0]), np.array([2.0, 0.5])
+    assert standardizer.fitted
+    for dtype in ("float32", "float64"):
+        rows = placement.to_device(np.array([[3.0, -1.0], [1.0, -2.0]], dtype=dtype))
+        found = backend.to_host(standardizer.apply(placement.xp, rows, placement.to_device))
+        assert found.dtype == dtype
+        assert found.tolist() == [[1.0, 2.0], [0.0, 0.0]]
+
+
+def test_how_it_prints_and_what_it_refuses():
+    assert repr(gn.Standardizer("set")) == "Standardizer(per='set')"
+    assert gn.Standardizer().per == "feature"
+    with pytest.raises(ValueError, match="'feature' or 'set', got 'row'"):
+        gn.Standardizer("row")

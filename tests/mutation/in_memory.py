@@ -1,0 +1,255 @@
+"""Runs mutants in forked children of one pytest session: tests are collected and packages imported once.
+
+A child puts the mutated functions' code into the functions that stand in memory, and runs the tests that reach
+the fault. The first failure ends it. Which tests reach a line is measured first, in a child of its own.
+"""
+
+import os
+import pickle
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+import types
+from pathlib import Path
+
+import pytest
+
+from tests.mutation.mutants import ROOMS, ROOT
+
+# Left out, by words in the tests' ids. Torch and JAX start threads, which a fork does not survive; what is true on
+# NumPy and on one other library is enough.
+OTHER_LIBRARIES = ("torch", "jax", "cupy", "scikit_learn", "scipy")
+# These start interpreters or import all libraries, or are about planted faults themselves.
+ELSEWHERE = (
+    "test_planted_bugs",
+    "test_list_of_backends",
+    "test_a_backend_of_another_package",
+    "test_import_loads_no_other_library",
+    "test_using_numpy_needs_no_other_library",
+    "test_killed_in_the_middle",
+    "test_from_every_backend_to_every_other",
+)
+
+
+def left_out(test):
+    """Whether a test takes time and kills nothing more. The strict library counts for inputs alone."""
+    strict = "strict" in test and not test.startswith("tests/inputs/")
+    return strict or any(word in test for word in (*OTHER_LIBRARIES, *ELSEWHERE))
+
+
+KILLED, SURVIVED, UNREACHED = "killed", "survived", "not reached by any test"
+
+
+def run(mutants, jobs=2, report=print):
+    """``({mutant name: outcome}, {module path: tests that reach it})``; only mutants of functions have outcomes."""
+    session = Session(mutants, jobs, report)
+    os.environ.pop("GPUNET_NO_SKIPS", None)
+    folders = [f"tests/{room.removesuffix('.py')}" for room in ROOMS]
+    plugins = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:benchmark", "--capture=sys"]
+    options = ["--rootdir", str(ROOT), "-o", "addopts=", "--import-mode=importlib", *plugins]
+    status = pytest.main([*options, *folders], plugins=[session])
+    if session.error or status != 0:
+        raise SystemExit(session.error or f"pytest could not collect the tests: exit status {status}")
+    return session.outcomes, session.reaching_modules
+
+
+class Session:
+    """The pytest plugin."""
+
+    def __init__(self, mutants, jobs, report):
+        self.mutants, self.jobs, self.report = mutants, jobs, report
+        self.outcomes, self.reaching_modules = {}, {}
+        self.seconds = {}
+        self.error = None
+        self.failed = False
+
+    def pytest_configure(self):
+        from hypothesis import Phase, settings  # not before pytest has prepared it
+
+        # A failure is enough: there is no need for the smallest one.
+        settings.register_profile("mutation", phases=[Phase.explicit, Phase.generate], database=None)
+        settings.load_profile("mutation")
+
+    def pytest_collection_modifyitems(self, items):
+        """Leave out what only takes time."""
+        items[:] = [item for item in items if not left_out(item.nodeid)]
+
+    def pytest_runtest_logreport(self, report):
+        self.failed |= report.failed
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session):
+        """In the place of pytest's own loop over the tests."""
+        if session.testsfailed:
+            self.error = "the tests can't be collected"
+            return True
+        self.items = {item.nodeid: item for item in session.items}
+        with tempfile.TemporaryDirectory() as folder:
+            self.folder = Path(folder)
+            self.measure()
+            if self.error is None:
+                self.run_mutants()
+        return True
+
+    # --- which tests reach which lines ---
+
+    def measure(self):
+        started = time.time()
+        file = self.folder / "coverage"
+        child = self.fork(lambda: file.write_bytes(pickle.dumps(self.trace())))
+        os.waitpid(child, 0)
+        self.forget(child)
+        if not file.exists():
+            self.error = "the child that measures coverage died"
+            return
+        self.reached, self.seconds, failed = pickle.loads(file.read_bytes())
+        if failed:
+            self.error = "these tests fail without any mutant: " + ", ".join(failed)
+        modules = {path: set() for path, _ in self.reached}
+        for (path, _), tests in self.reached.items():
+            modules[path] |= tests
+        self.reaching_modules = {
+            # Without parameters: a fault may change their names.
+            path: list(dict.fromkeys(test.partition("[")[0] for test in self.sorted(path, tests)))
+            for path, tests in modules.items()
+        }
+        self.report(f"{len(self.items)} tests, coverage measured in {time.time() - started:.0f} s")
+
+    def trace(self):
+        """``({(path, line): ids of tests}, {id: seconds}, ids of tests that fail)``."""
+        watched = {str(ROOT / m.path): m.path for m in self.mutants}
+        lines, reached, seconds, failed = set(), {}, {}, []
+
+        def line(frame, event, argument):
+            lines.add((watched[frame.f_code.co_filename], frame.f_lineno))
+            return line
+
+        def call(frame, event, argument):
+            return line(frame, event, argument) if frame.f_code.co_filename in watched else None
+
+        for name in self.items:
+            lines.clear()
+            started = time.process_time()
+            threading.settrace(call)
+            sys.settrace(call)
+            ok = self.passes([name])
+            sys.settrace(None)
+            threading.settrace(None)
+            seconds[name] = time.process_time() - started
+            failed += [] if ok else [name]
+            for place in lines:
+                reached.setdefault(place, set()).add(name)
+        return reached, seconds, failed
+
+    def tests_of(self, mutant):
+        if mutant.tests:
+            return [name for name in self.items if name.startswith(mutant.tests)]
+        tests = set().union(*(self.reached.get((mutant.path, line), ()) for line in mutant.lines))
+        return self.sorted(mutant.path, tests)
+
+    def sorted(self, path, tests):
+        """The tests of the module's own room first, and fast ones before slow ones."""
+        room = Path(path).parts[1].removesuffix(".py")
+        return sorted(tests, key=lambda t: (not t.startswith(f"tests/{room}/"), self.seconds[t]))
+
+    # --- mutants ---
+
+    def run_mutants(self):
+        running = {}
+        for mutant in (m for m in self.mutants if m.in_function):
+            tests = self.tests_of(mutant)
+            if not tests:
+                self.outcomes[mutant.name] = UNREACHED
+                continue
+            if len(running) == self.jobs:
+                self.wait(running)
+            running[self.fork(lambda m=mutant, t=tests: self.survives(m, t))] = mutant
+        while running:
+            self.wait(running)
+
+    def wait(self, running):
+        child, status = os.wait()
+        self.forget(child)
+        mutant = running.pop(child)
+        survived = os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
+        self.outcomes[mutant.name] = SURVIVED if survived else KILLED
+        if survived:
+            self.report(f"survived: {mutant.name}")
+        if os.WIFSIGNALED(status):
+            self.report(f"killed by the time limit, or a crash: {mutant.name}")
+
+    def survives(self, mutant, tests):
+        put_into_memory(mutant)
+        if not self.passes(tests):
+            raise SystemExit(1)
+
+    def passes(self, tests):
+        """Whether these tests pass, in order. A test that takes far too long kills the process."""
+        self.failed = False
+        items = [self.items[name] for name in tests]
+        for item, after in zip(items, [*items[1:], None], strict=True):
+            # Endless loops use up the processor's time, deadlocks do not.
+            signal.setitimer(signal.ITIMER_PROF, 5 + 5 * self.seconds.get(item.nodeid, 20))
+            signal.setitimer(signal.ITIMER_REAL, 120)
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+            if self.failed:
+                return False
+        return True
+
+    def fork(self, work):
+        """Do `work` in a child, with a temporary folder of its own; its status is 0 if nothing is raised."""
+        child = os.fork()
+        if child:
+            return child
+        status = 1
+        try:
+            os.environ["PYTEST_DEBUG_TEMPROOT"] = str(self.folder / str(os.getpid()))
+            Path(os.environ["PYTEST_DEBUG_TEMPROOT"]).mkdir()
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            for descriptor in (1, 2):
+                os.dup2(nowhere, descriptor)
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+
+    def forget(self, child):
+        shutil.rmtree(self.folder / str(child), ignore_errors=True)
+
+
+def put_into_memory(mutant):
+    """Give the functions of a module the code of the mutated source."""
+    name = mutant.path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+    module = sys.modules[name]
+    for qualified, code in functions(compile(mutant.source, module.__file__, "exec")).items():
+        owner = module
+        *path, last = qualified.split(".")
+        for part in path:
+            owner = vars(owner)[part]
+        function = vars(owner)[last]
+        if hasattr(function, "cache_clear"):
+            function.cache_clear()
+        plain(function).__code__ = code
+
+
+def functions(code, path=""):
+    """Code of the functions and methods of a module, by qualified name; not of those inside functions."""
+    found = {}
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType) and not inner.co_name.startswith("<"):
+            if inner.co_flags & 0x1:  # CO_OPTIMIZED: a function, no class body
+                found[path + inner.co_name] = inner
+            else:
+                found |= functions(inner, f"{path}{inner.co_name}.")
+    return found
+
+
+def plain(function):
+    """The function inside properties, class methods and wrappers."""
+    for name in ("fget", "func", "__func__", "__wrapped__"):
+        if hasattr(function, name):
+            return plain(getattr(function, name))
+    return function

@@ -1,0 +1,150 @@
+"""The mutation tool: its operators, its tables, and that it can tell a killed mutant from a survivor."""
+
+import ast
+
+import pytest
+
+from tests.mutation.__main__ import chosen, equivalent, verdict
+from tests.mutation.in_memory import KILLED, SURVIVED, functions
+from tests.mutation.mutants import ROOT, mutants_of, planted, room_files
+
+SOURCE = '''"""A module."""
+
+LIMIT = 3
+
+
+def f(a, b=2, *, scale=1.0):
+    """A docstring with 1 + 1."""
+    if a < b and not scale:
+        raise ValueError(f"too small: {a + 1}, by name")
+    a = g(a, key="name")
+    a += 1
+    a.x = [v for v in b[1:] if v is not None]
+    g(a)
+    return -a * 2
+'''
+
+
+@pytest.fixture
+def found(tmp_path):
+    (tmp_path / "gpunet").mkdir()
+    path = tmp_path / "gpunet" / "module.py"
+    path.write_text(SOURCE, encoding="utf-8")
+    return mutants_of(path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("LIMIT = 3", "LIMIT = 4"),
+        ("b=2", "b=3"),
+        ("scale=1.0", "scale=2.0"),
+        ("if a < b and not scale", "if (not (a < b and not scale))"),
+        ("a < b", "(a <= b)"),
+        ("a < b and not scale", "((a < b) or (not scale))"),
+        ("not scale", "(scale)"),
+        ('raise ValueError(f"too small: {a + 1}, by name")', "pass"),
+        ('a = g(a, key="name")', "pass"),
+        ('g(a, key="name")', "g(a)"),
+        ('"name")\n', "'name_')\n"),
+        ("a += 1", "pass"),
+        ("a += 1", "a -= 1"),
+        ("a.x = [v for v in b[1:] if v is not None]", "pass"),
+        ("b[1:]", "b[(1) + 1:]"),
+        ("v is not None", "(v is None)"),
+        ("    g(a)\n", "    pass\n"),
+        ("return -a * 2", "return None"),
+        ("-a * 2", "((-a) / (2))"),
+        ("-a", "(a)"),
+        ("* 2", "* 3"),
+    ],
+)
+def test_operators(found, old, new):
+    assert SOURCE.count(old) == 1
+    assert SOURCE.replace(old, new) in [mutant.source for mutant in found]
+
+
+def test_mutants_are_valid_and_differ(found):
+    assert len({mutant.source for mutant in found}) == len({mutant.name for mutant in found}) == len(found)
+    for mutant in found:
+        assert ast.dump(ast.parse(mutant.source)) != ast.dump(ast.parse(SOURCE)), mutant.name
+        assert "A docstring with 1 + 1." in mutant.source
+        assert "too small: {a + 1}, by name" in mutant.source or "pass" in mutant.source
+    at_import = {m.name for m in found if not m.in_function}
+    assert at_import == {
+        "module | LIMIT = 3 | 3 → 4",
+        "module | def f(a, b=2, *, scale=1.0): | 2 → 3",
+        "module | def f(a, b=2, *, scale=1.0): | 1.0 → 2.0",
+    }
+
+
+def test_names_do_not_depend_on_the_code_around(tmp_path, found):
+    path = tmp_path / "gpunet" / "module.py"
+    path.write_text("# moved\n\n" + SOURCE, encoding="utf-8")
+    assert [m.name for m in mutants_of(path, tmp_path)] == [m.name for m in found]
+
+
+def test_the_lines_that_must_run(found):
+    lines = {m.name: m.lines for m in found}
+    assert lines["module.f | if a < b and not scale: | a < b → <="] == range(8, 9)
+    assert lines["module.f | return -a * 2 | return -a * 2 → return None"] == range(14, 15)
+
+
+def test_functions_of_a_module():
+    source = (
+        "class A:\n    def f(self):\n        def inner(): pass\n        return [1 for _ in ()]\ndef g(): pass"
+    )
+    assert functions(compile(source, "x", "exec")).keys() == {"A.f", "g"}
+
+
+def test_every_mutant_of_the_rooms_compiles():
+    names = []
+    for path in room_files():
+        for mutant in mutants_of(path):
+            names.append(mutant.name)
+            try:
+                compile(mutant.source, mutant.path, "exec")
+            except SyntaxError as error:
+                pytest.fail(f"{mutant.name}: {error}")
+    assert len(set(names)) == len(names) > 2000
+    gone = set(equivalent()) - set(names)
+    assert not gone, f"listed in equivalent.txt, but no longer there: {gone}"
+
+
+@pytest.mark.parametrize("table", ["faults.toml", "kernels.toml"])
+def test_tables_fit_the_code(table):
+    rows = planted(ROOT / "tests" / "mutation" / table)
+    assert len({row.name for row in rows}) == len(rows)
+    for row in rows:
+        assert row.source != (ROOT / row.path).read_text(encoding="utf-8")
+        assert row.tests or table == "faults.toml"
+        for test in row.tests:
+            assert (ROOT / test.partition("::")[0]).exists(), f"{row.name}: there is no {test}"
+
+
+def test_a_row_whose_text_is_gone_is_refused(tmp_path):
+    table = tmp_path / "table.toml"
+    table.write_text('[[fault]]\nname = "n"\nfile = "gpunet/errors.py"\nold = "no such text"\nnew = ""\n')
+    with pytest.raises(ValueError, match=r"n: gpunet/errors\.py must hold this text once"):
+        planted(table)
+
+
+def test_samples(found):
+    assert chosen(found, "", None, 0) == found
+    assert chosen(found, "LIMIT", None, 0) == [m for m in found if "LIMIT" in m.name]
+    some = chosen(found, "", 5, 1)
+    assert len(some) == 5
+    assert some == chosen(found, "", 5, 1) != chosen(found, "", 5, 2)
+
+
+def test_verdicts(capsys):
+    outcomes = {f"mutant {i}": KILLED for i in range(19)} | {"same": SURVIVED}
+    assert verdict(outcomes, {"same": "why", "elsewhere": "not run"}, 1.0) == 0
+    assert "killed 19 of 20 (95.0%)" in capsys.readouterr().out
+    assert verdict(outcomes, {}, 1.0) == 1
+    assert "UNLISTED  same" in capsys.readouterr().out
+    assert verdict(outcomes, {"same": "why", "mutant 3": "wrong"}, 1.0) == 1
+    assert "LISTED, BUT KILLED  mutant 3" in capsys.readouterr().out
+    few = {"a": KILLED, "b": SURVIVED}
+    assert verdict(few, {"b": "why"}, 1.0) == 1  # less than 90%
+    assert verdict(few, {"b": "why"}, 1.0, 0.0) == 0  # a sample

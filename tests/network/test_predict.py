@@ -1,0 +1,185 @@
+"""``predict`` by a backend's own forward pass: the same checks and the same numbers as without it."""
+
+import numpy as np
+import pytest
+
+import gpunet as gn
+from gpunet.training.evaluation import outputs
+
+M, N = 20, 300  # 300 · 200 weights: enough for the compiled forward pass of the NumPy backend
+
+
+@pytest.fixture(params=["compiled", "stub"])
+def calls(request, monkeypatch):
+    """The forward pass in use, and what each of its calls was given and returned.
+
+    "stub" stands in for the one of any backend: it refuses what breaks the contract of `Backend.predictor`.
+    """
+    backend = gn.get_backend("numpy")
+    if request.param == "compiled":
+        from gpunet_numpy.fast import missing
+
+        if missing():
+            pytest.skip(missing())
+    predictor, seen = type(backend).predictor, []
+
+    def stub(activations, parameters):
+        kept = [(W.copy(), b.copy()) for W, b in parameters]
+
+        def forward(rows):
+            assert rows.dtype == kept[0][0].dtype
+            assert rows.shape[1] == kept[0][0].shape[1]
+            if not np.isfinite(rows).all():
+                return None
+            return outputs(backend.namespace(), activations, kept, rows)
+
+        return forward
+
+    def spied(self, activations, parameters):
+        forward = (
+            predictor(self, activations, parameters)
+            if request.param == "compiled"
+            else stub(activations, parameters)
+        )
+        assert forward is not None
+
+        def spy(rows):
+            A = forward(rows)
+            seen.append(A is not None)
+            return A
+
+        return spy
+
+    monkeypatch.setattr(type(backend), "predictor", spied)
+    return seen
+
+
+def network(backend="numpy", **more):
+    layers = [gn.Dense(200, "relu"), gn.Dense(5, "softmax")]
+    return gn.Network(layers, inputs=N, seed=0, backend=backend, **more)
+
+
+def rows(seed=0):
+    return (5 + 3 * np.random.default_rng(seed).standard_normal((M, N))).astype("float32")
+
+
+def expected(net, X):
+    """The prediction from the parameters and the standardizer, in float64."""
+    A = np.asarray(X, dtype="float64")
+    if net.standardizer is not None:
+        A = (A - net.standardizer.mean) / net.standardizer.deviation
+    (W1, b1), (W2, b2) = [[np.asarray(p, dtype="float64") for p in pair] for pair in net.parameters]
+    Z = W2 @ np.maximum(W1 @ A.T + b1, 0) + b2
+    E = np.exp(Z - Z.max(axis=0))
+    return (E / E.sum(axis=0)).T
+
+
+def assert_predicts(net, X, calls):
+    """Twice, because the first call makes the forward pass that the second one finds."""
+    for _ in range(2):
+        calls.clear()
+        np.testing.assert_allclose(net.predict(X), expected(net, X), rtol=1e-4, atol=1e-5)
+        assert calls == [True]
+
+
+def test_with_a_standardizer(calls):
+    net = network(standardizer=gn.Standardizer())
+    net.fit(rows(), np.arange(M) % 5, epochs=1, optimizer=gn.Adam(1e-3), batch_size=None)
+    assert np.abs(net.standardizer.mean).min() > 1  # else it would not matter
+    assert_predicts(net, rows(1), calls)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_of_any_type(calls, dtype):
+    net = network(dtype=dtype)
+    whole = np.round(rows(2))
+    for X in (
+        whole,
+        whole.astype("float64"),
+        whole.astype("int64"),
+        whole.astype(">f4"),
+        whole.tolist(),
+        np.asfortranarray(whole),
+        np.repeat(whole, 2, axis=1)[:, ::2],
+        whole.reshape(M, 15, 20),
+    ):
+        A = net.predict(X)
+        assert A.dtype == dtype
+        np.testing.assert_allclose(A, expected(net, np.reshape(X, (M, N))), rtol=1e-4, atol=1e-5)
+    assert calls == [True] * 8
+
+
+@pytest.mark.parametrize("name", ["readonly", "torch", "jax"])
+def test_arrays_of_another_library(calls, name):
+    try:
+        theirs = gn.get_backend(name)
+    except gn.BackendUnavailable as error:
+        pytest.skip(str(error))
+    net, X = network(), rows()
+    for _ in range(2):
+        A = net.predict(theirs.from_host(X, theirs.devices()[0]))
+        assert theirs.owns(A)
+        np.testing.assert_allclose(theirs.to_host(A), expected(net, X), rtol=1e-4, atol=1e-5)
+    assert calls == [True, True]
+
+
+def test_wrong_rows_are_refused_the_second_time_too(calls):
+    net, X = network(), rows()
+    net.predict(X)
+    for bad, error, said in (
+        (X[:, :299], ValueError, "299 features per example"),
+        (X.T.copy(), ValueError, "look like columns"),
+        (X[0], ValueError, "reshape"),
+        (X[:0], ValueError, "empty"),
+        (X.astype(complex), TypeError, "complex"),
+        ([["a"] * N], TypeError, "text"),
+    ):
+        with pytest.raises(error, match=said):
+            net.predict(bad)
+    assert calls == [True]
+    for value in (np.nan, np.inf, -np.inf):
+        spoiled = X.copy()
+        spoiled[7, 299] = value
+        with pytest.raises(ValueError, match=r"NaN, infinity .* row 7"):
+            net.predict(spoiled)
+    assert calls == [True, False, False, False]
+    assert_predicts(net, X, calls)
+
+
+def test_no_row_number_is_lost_by_the_standardizer(calls):
+    net = network(standardizer=gn.Standardizer())
+    net.fit(rows(), np.arange(M) % 5, epochs=1, batch_size=None, optimizer=gn.Adam(1e-3))
+    spoiled = rows()
+    spoiled[3, 0] = np.inf
+    with pytest.raises(ValueError, match="row 3"):
+        net.predict(spoiled)
+
+
+def test_predictions_follow_the_parameters(calls):
+    net, other, X = network(), network(), rows()
+    assert_predicts(net, X, calls)
+    before = net.predict(X)
+    net.set_parameters([(2 * W, b + 1) for W, b in other.parameters])
+    assert_predicts(net, X, calls)
+    assert not np.allclose(net.predict(X), before)
+    net.fit(X, np.arange(M) % 5, epochs=1, batch_size=None, optimizer=gn.Adam(0.01))
+    assert_predicts(net, X, calls)
+
+
+def test_predictions_follow_the_network_to_another_library(calls):
+    """An "auto" network moves with its training data; a forward pass for the old place is not used."""
+    readonly = gn.get_backend("readonly")
+    X, y = rows(), np.arange(M) % 5
+    net = network("auto")
+    net.fit(X, y, epochs=1, batch_size=None, optimizer=gn.Adam(0.01))
+    if net.placement.backend.name != "numpy":
+        pytest.skip("no GPU: may be absent, so that auto is NumPy")
+    assert_predicts(net, X, calls)
+    net.fit(readonly.from_host(X, "cpu"), readonly.from_host(y, "cpu"), epochs=1, optimizer=gn.Adam(0.01))
+    assert net.placement.backend is readonly
+    calls.clear()
+    moved = net.predict(X)
+    assert calls == []
+    net.fit(X, y, epochs=1, batch_size=None, optimizer=gn.Adam(0.01))
+    assert_predicts(net, X, calls)
+    assert not np.allclose(net.predict(X), moved)

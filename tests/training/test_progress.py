@@ -1,0 +1,196 @@
+"""The progress bar: its text on a terminal, its chunks, and silence elsewhere."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+
+import gpunet as gn
+from gpunet.training.history import History
+from gpunet.training.progress import ENDED, RUNNING, STARTING, ProgressBar
+
+M, N, K = 12, 3, 2
+
+
+@pytest.fixture
+def data(rng):
+    return rng.normal(size=(M, N)).astype("float32"), np.arange(M) % K
+
+
+def network(name="numpy", **more):
+    return gn.Network([gn.Dense(K, "softmax")], inputs=N, seed=0, backend=name, **more)
+
+
+def host(net):
+    return [np.array(net.placement.backend.to_host(p)) for pair in net.parameters for p in pair]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def frames(written):
+    return [frame for frame in re.split(r"[\r\n]+", re.sub(r"\x1b\[A", "", written)) if frame.strip()]
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """A terminal of 80 columns in the place of standard error; every update is drawn."""
+    import tqdm
+
+    file = Terminal()
+    whole = tqdm.tqdm.__init__
+
+    def drawn(self, *a, **k):
+        whole(
+            self,
+            *a,
+            **(k | {"file": file, "mininterval": 0, "miniters": 1, "dynamic_ncols": False, "ncols": 79}),
+        )
+
+    monkeypatch.setattr(tqdm.tqdm, "__init__", drawn)
+    return file
+
+
+@pytest.mark.parametrize("validation", [True, False])
+def test_what_the_bar_says(terminal, rng, validation):
+    X = rng.normal(size=(25_000, N)).astype("float32")
+    y = (X[:, 0] > 0).astype(int)
+    held = (X[:100], y[:100]) if validation else None
+    history = network().fit(X, y, epochs=10, batch_size=900, validation_data=held, progress=True)
+    seen = frames(terminal.getvalue())
+    assert seen[0].strip() == "epoch  1/10 starting"
+    assert max(map(len, seen)) <= 80
+    running = [frame for frame in seen if " left" in frame]
+    assert len(running) > 20  # it moves within epochs
+    assert all("loss " in frame for frame in running)  # from the first epoch on
+    assert all("ex/s" in frame for frame in running)
+    shares = [int(re.search(r"(\d+)%\|", frame)[1]) for frame in running]
+    assert shares == sorted(shares)
+    assert {re.match(r"epoch +(\d+)/10", frame)[1] for frame in running} == {str(e) for e in range(1, 11)}
+    last = seen[-1]
+    assert re.match(r"epoch 10/10 100%\|[█#]+\| .*ex/s, took \d\d:\d\d, ", last)
+    assert f"loss {history.loss[-1]:.3f}" in last
+    assert re.search(r"acc (0\.9\d\d|1\.000)", last)
+    if validation:
+        assert f"val {history.val_loss[-1]:.3f}" in last
+
+
+def test_the_bar_of_real_targets_has_no_accuracy(terminal, data):
+    X, _ = data
+    net = gn.Network([gn.Dense(1)], seed=0, backend="numpy")
+    net.fit(X, X[:, 0], epochs=3, batch_size=None, progress=True)
+    assert "loss" in frames(terminal.getvalue())[-1]
+    assert "acc" not in terminal.getvalue()
+
+
+def test_the_bar_of_a_run_that_ends_early(terminal, data):
+    X, y = data
+    network().fit(X, y, epochs=40, batch_size=None, progress=True, callbacks=lambda net, history: True)
+    assert re.match(r"epoch  1/40 +2%", frames(terminal.getvalue())[-1])
+
+
+def test_the_bar_of_a_run_that_breaks_off_is_closed(terminal, data):
+    X, _ = data
+    net = gn.Network([gn.Dense(1)], seed=0, backend="numpy")
+    with pytest.raises(gn.Diverged):
+        net.fit(X, X[:, 0], optimizer=gn.GradientDescent(1e30), batch_size=1, progress=True)
+    assert terminal.getvalue().endswith("\n")
+
+
+def test_nothing_is_written_where_nobody_watches(data, capfd):
+    X, y = data
+    for progress in (True, False):
+        network().fit(X, y, epochs=2, batch_size=None, progress=progress)
+    assert capfd.readouterr() == ("", "")
+    assert ProgressBar(True, 2, 10).chunk_size == ProgressBar(False, 2, 10).chunk_size > 10_000
+
+
+def test_watching_changes_nothing(terminal, rng):
+    X = rng.normal(size=(25_000, N)).astype("float32")
+    y = (X[:, 0] > 0).astype(int)
+    one, two = network(), network()
+    watched = one.fit(X, y, epochs=2, batch_size=700, progress=True)
+    alone = two.fit(X, y, epochs=2, batch_size=700)
+    assert watched.loss == pytest.approx(alone.loss, rel=1e-6)
+    for a, b in zip(host(one), host(two), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+# --- the bar itself -------------------------------------------------------------------------------
+
+
+def epoch_of(bar, history, loss, accuracy=None, val_loss=None):
+    history.epochs += 1
+    history.loss.append(loss)
+    if val_loss is not None:
+        history.val_loss.append(val_loss)
+    bar.epoch(history, accuracy)
+
+
+def test_one_bar_step_by_step(terminal):
+    bar, history = ProgressBar(True, 12, 100), History()
+    assert bar.visible
+    assert bar.chunk_size == 10_000
+    assert bar.bar.total == 1200
+    assert (bar.bar.bar_format, bar.bar.unit, bar.bar.unit_scale) == (STARTING, "ex", True)
+    assert bar.bar.desc.startswith("epoch  1/12")
+    clock = bar.bar.start_t
+    bar.advance(40, 2.0)  # the first chunk includes compilation: the clock starts after it
+    assert (bar.bar.n, bar.bar.initial, bar.bar.last_print_n) == (40, 40, 40)
+    assert bar.bar.start_t == bar.bar.last_print_t > clock
+    assert (bar.bar.bar_format, bar.bar.postfix) == (STARTING, "loss 2.000")
+    bar.advance(60, float("nan"))
+    assert (bar.bar.n, bar.bar.bar_format, bar.bar.postfix) == (100, RUNNING, "loss 2.000")
+    epoch_of(bar, history, 0.5, accuracy=0.25, val_loss=1e-4)
+    assert bar.bar.postfix == "loss 0.500, val 1.0e-04, acc 0.250"
+    assert bar.bar.desc == "epoch  2/12"
+    bar.close()
+    assert bar.bar.bar_format == ENDED
+    assert bar.bar.desc == "epoch  1/12"  # the last that ran
+
+
+def test_the_last_epoch_has_no_next(terminal):
+    bar, history = ProgressBar(True, 2, 10), History()
+    for _ in range(2):
+        bar.advance(10, 1.0)
+        epoch_of(bar, history, 1.0)
+    assert bar.bar.desc == "epoch 2/2"
+    bar.close()
+    assert bar.bar.desc == "epoch 2/2"
+    none = ProgressBar(True, 2, 10)
+    none.close()
+    assert none.bar.desc == "epoch 1/2"
+
+
+@pytest.mark.parametrize(
+    ("figure", "text"),
+    [
+        (0.001, "0.001"),
+        (0.000999, "1.0e-03"),
+        (999.9994, "999.999"),
+        (1000.0, "1.0e+03"),
+        (1.5, "1.500"),
+        (0.0, "0.0e+00"),
+    ],
+)
+def test_figures(terminal, figure, text):
+    bar = ProgressBar(True, 1, 10)
+    bar.advance(5, figure)
+    assert bar.bar.postfix == f"loss {text}"
+    bar.close()
+
+
+def test_a_hidden_bar_counts_epochs_and_writes_nothing(capfd):
+    for shown in (True, False):
+        bar, history = ProgressBar(shown, 3, 10), History()
+        assert not bar.visible
+        assert bar.chunk_size == 500_000
+        bar.advance(10, 1.0)
+        epoch_of(bar, history, 1.0, accuracy=0.5)
+        assert bar.done == 1
+        bar.close()
+    assert ProgressBar(False, 3, 10).bar is None
+    assert capfd.readouterr() == ("", "")
