@@ -12,7 +12,8 @@ os.environ.pop("GPUNET_BACKEND", None)
 
 import gpunet as gn
 
-BACKENDS = ["numpy", "readonly", "strict", "torch", "jax", "cupy"]
+# JAX compiles each new shape, which takes most of the time of a room's tests.
+BACKENDS = ["numpy", "readonly", "strict", "torch", pytest.param("jax", marks=pytest.mark.slow), "cupy"]
 NO_GPU = "no GPU: "
 
 
