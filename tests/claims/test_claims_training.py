@@ -19,7 +19,7 @@ def flat(parameters):
     return np.concatenate([p.ravel() for layer in parameters for p in layer])
 
 
-def unavailable_reason(rng, m=40):
+def three_classes(rng, m=40):
     """Three classes in four dimensions."""
     X = rng.standard_normal((m, 4))
     return X, np.argmax(X[:, :3] + 0.3 * rng.standard_normal((m, 3)), axis=1)
@@ -29,7 +29,7 @@ def unavailable_reason(rng, m=40):
 
 
 def test_c15_the_training_sets_mean_and_deviation_serve_for_every_input(rng, tmp_path):
-    X, y = problem(rng)
+    X, y = three_classes(rng)
     X = X * [1.0, 50.0, 0.01, 3.0] + [0.0, 1000.0, -5.0, 2.0]
     X_test = 2 * X[:10] + 1
     mean, deviation = X.mean(axis=0), X.std(axis=0)
@@ -54,7 +54,7 @@ def test_c15_the_training_sets_mean_and_deviation_serve_for_every_input(rng, tmp
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_c15_constant_features_do_not_divide_by_zero(backend, dtype, rng):
-    X, y = problem(rng, 3000)
+    X, y = three_classes(rng, 3000)
     X = X.astype(dtype)
     X[:, 1], X[:, 3] = 0.1, 0.0  # 0.1 has no exact float: sums of it drift
     net = network([gn.Dense(3, "softmax")], standardizer=gn.Standardizer(), backend=backend.name, dtype=dtype)
@@ -114,7 +114,7 @@ def test_c16_the_right_variance_keeps_signals_alive(rng):
 @pytest.mark.parametrize("start", [gn.Constant(0.3), gn.Constant(-1.0), "zeros"])
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu"])
 def test_c17_equal_neurons_learn_the_same_feature_for_ever(start, activation, rng):
-    X, y = problem(rng)
+    X, y = three_classes(rng)
     net = network([gn.Dense(5, activation, start), gn.Dense(3, "softmax", start)])
     net.fit(X, y, optimizer=gn.Adam(0.05), epochs=20, batch_size=8)
     (W1, b1), (W2, _) = net.parameters
@@ -125,7 +125,7 @@ def test_c17_equal_neurons_learn_the_same_feature_for_ever(start, activation, rn
 
 
 def test_c17_randomness_breaks_the_symmetry(rng):
-    X, y = problem(rng)
+    X, y = three_classes(rng)
     net = network([gn.Dense(5, "tanh"), gn.Dense(3, "softmax")])
     assert all(not b.any() for _, b in net_parameters_before(net))  # biases may start at 0
     net.fit(X, y, optimizer=gn.Adam(0.05), epochs=20, batch_size=8)
@@ -198,7 +198,7 @@ def test_c18_stochastic_descent_settles_only_with_a_falling_step(rng):
 def test_c19_forward_backward_update_for_every_batch(rng):
     """The algorithm written out in NumPy, with batches of the lecture's 1000 and a rest of 500."""
     m, B, rate = 2500, 1000, 0.5
-    X, y = problem(rng, m)
+    X, y = three_classes(rng, m)
     net = network([gn.Dense(6, "tanh"), gn.Dense(3, "softmax")], 4)
     (W1, b1), (W2, b2) = net.parameters
     Y, costs = np.eye(3)[y].T, []
@@ -239,7 +239,7 @@ def full_batch_course(net, X, y, move, epochs=5):
 
 def test_c20_momentum_has_its_one_minus_beta(rng):
     """``v ← βv + (1 − β)∇J``, ``W ← W − αv``, from v = 0."""
-    X, y = problem(rng)
+    X, y = three_classes(rng)
     layers, v = [gn.Dense(5, "tanh"), gn.Dense(3, "softmax")], {}
 
     def move(i, g, theta, is_weight):
@@ -277,7 +277,7 @@ def test_c20_momentum_smooths_a_narrow_valley():
 
 def test_c21_weights_shrink_first_and_biases_are_left_alone(rng):
     """``W ← (1 − αλ)W``, then the step; b without it."""
-    X, y = problem(rng)
+    X, y = three_classes(rng)
     layers, alpha, lam = [gn.Dense(5, "tanh"), gn.Dense(3, "softmax")], 0.5, 0.1
 
     def move(i, g, theta, is_weight):
@@ -291,7 +291,7 @@ def test_c21_weights_shrink_first_and_biases_are_left_alone(rng):
 
 def test_c21_it_is_the_l2_penalty_of_plain_descent(rng):
     """For plain descent the shrinking is the gradient of ``½ λ ‖W‖²``."""
-    X, y = problem(rng)
+    X, y = three_classes(rng)
     net = network([gn.Dense(3, "softmax")], 4)
     [(W, b)] = net.parameters
     h, lam = 1e-6, 0.2
@@ -311,7 +311,7 @@ def test_c21_it_is_the_l2_penalty_of_plain_descent(rng):
 
 
 def test_c21_decay_keeps_weights_small(rng):
-    X, y = problem(rng)
+    X, y = three_classes(rng)
     sizes = []
     for lam in (0.0, 0.03, 0.3):
         net = network([gn.Dense(3, "softmax")], 4)

@@ -16,10 +16,14 @@ NUMBERS = [f"C{k}" for k in range(1, 23)]
 
 def listed():
     """Title and text of each claim of the page."""
-    found = re.split(r"^### (C\d+) (.+)$", PAGE.read_text(encoding="utf-8").partition("\n## Sources")[0], flags=re.M)
+    found = re.split(
+        r"^### (C\d+) (.+)$", PAGE.read_text(encoding="utf-8").partition("\n## Sources")[0], flags=re.M
+    )
     numbers = found[1::3]
     assert numbers == NUMBERS  # each one once, in order
-    return {number: (title, text) for number, title, text in zip(numbers, found[2::3], found[3::3], strict=True)}
+    return {
+        number: (title, text) for number, title, text in zip(numbers, found[2::3], found[3::3], strict=True)
+    }
 
 
 CLAIMS = listed()
@@ -54,7 +58,9 @@ def paths(number, what):
 
 
 def test_every_cited_claim_is_listed_and_every_listed_one_is_cited():
-    unknown = {path: sorted(numbers - set(NUMBERS)) for path, numbers in CITED.items() if numbers - set(NUMBERS)}
+    unknown = {
+        path: sorted(numbers - set(NUMBERS)) for path, numbers in CITED.items() if numbers - set(NUMBERS)
+    }
     assert unknown == {}
     for folder in ("gpunet/", "tests/claims/"):
         there = set().union(*(numbers for path, numbers in CITED.items() if path.startswith(folder)))
