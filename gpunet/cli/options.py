@@ -92,7 +92,12 @@ def _add_network(add: AddArgument) -> None:
         help="hidden layers, such as 256,128; or none",
     )
     add("--activation", type=activation, default="relu", metavar="NAME", help="of the hidden layers")
-    add("--output", type=activation, metavar="NAME", help="activation of the last layer; default: by kind of targets")
+    add(
+        "--output",
+        type=activation,
+        metavar="NAME",
+        help="activation of the last layer; default: by kind of targets",
+    )
     add(
         "--loss",
         type=_one_of("loss", LOSSES),

@@ -108,7 +108,7 @@ def test_c03_the_loss_is_the_sum_of_three_and_the_gradients_do_not_mix(rng):
     "optimizer", [gn.GradientDescent(0.5), gn.GradientDescent(0.5, momentum=0.9), gn.Adam(0.05)], ids=str
 )
 def test_c03_together_as_alone_to_the_last_bit(optimizer, rng):
-    """Trained one example at a time on pictures with one bright pixel each.
+    """Trained one example at a time on images with one bright pixel each.
 
     There every sum has one term that is not 0, so no library can add it up in another order: the arithmetic
     allows the last bit. The backend is NumPy with the reference program; a faster program may take the terms
