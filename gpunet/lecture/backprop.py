@@ -81,24 +81,19 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
             "mistake: cost with W for Wᵀ": costs["order"][-1],
         },
         "The gradients in NumPy agree with those of gpunet, and with central differences to a relative "
-        "error of "
-        f"{power(error[''])}. The backward pass reads the cache and computes {products} matrix products, "
-        "none of them "
-        "a repetition.",
+        f"error of {power(error[''])}. The backward pass reads the cache and computes {products} matrix "
+        "products, none of them a repetition.",
         draw(cache, errors, in_numpy, by_differences, costs),
-        "Top: the cached A and the errors δ of each layer as small colour maps, each error has the shape "
-        "of its A. Bottom left: gradients in NumPy against numerical ones; the correct ones lie on the "
-        "diagonal, "
-        "those with a mistake do not. Bottom right: cost against updates; the correct one is lowest.",
-        f"The notes write the product in an order whose shapes do not match (W[3] δ[3] would be "
+        "Top: the cached A and the errors δ of each layer as small colour maps, each error has the shape of "
+        "its A. Bottom left: gradients in NumPy against numerical ones; the correct ones lie on the "
+        "diagonal, those with a mistake do not. Bottom right: cost against updates; the correct one is "
+        "lowest.",
+        "The notes write the product in an order whose shapes do not match (W[3] δ[3] would be "
         f"{layers[2][0].shape} by {errors[2].shape}). Between layers of equal width W instead of Wᵀ does "
-        "have "
-        f"a matching shape, and the relative error of the gradient is {error['order']:.0%}. Without the "
-        "factor "
-        f"(1 − σ), which the notes lose, it is {error['σ']:.0%}. After 2,000 updates the costs are "
-        f"{costs[''][-1]:.2f} (correct), "
-        f"{costs['order'][-1]:.2f} (W for Wᵀ: a wrong direction can still reduce the cost) and "
-        f"{costs['σ'][-1]:.2f}.",
+        f"have a matching shape, and the relative error of the gradient is {error['order']:.0%}. Without the "
+        f"factor (1 − σ), which the notes lose, it is {error['σ']:.0%}. After 2,000 updates the costs are "
+        f"{costs[''][-1]:.2f} (correct), {costs['order'][-1]:.2f} (W for Wᵀ: a wrong direction can still "
+        f"reduce the cost) and {costs['σ'][-1]:.2f}.",
     )
 
 

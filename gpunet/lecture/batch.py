@@ -65,11 +65,9 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
             f"examples per second, batch of {SIZES[-1]}": speeds[-1],
             "speedup": speeds[-1] / loops[-1],
         },
-        "The outputs, the cost and the gradients are equal up to rounding. On this machine one product "
-        "over 4,096 "
-        f"columns handles {speeds[-1] / loops[-1]:,.0f} times as many examples per second as the loop: the "
-        "overhead of "
-        "a call occurs once, and a large matrix product uses the cache better.",
+        "The outputs, the cost and the gradients are equal up to rounding. On this machine one product over "
+        f"4,096 columns handles {speeds[-1] / loops[-1]:,.0f} times as many examples per second as the loop: "
+        "the overhead of a call occurs once, and a large matrix product uses the cache better.",
         draw(speeds, loops),
         "Examples per second against columns in one product, both scales logarithmic. The batch rises "
         "steadily and flattens at large sizes; the loop stays at the speed of one column.",

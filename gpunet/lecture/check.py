@@ -52,8 +52,7 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
         "Relative difference for each activation, one dot for each of four losses, on a logarithmic scale: "
         "all dots are far left, below 10⁻⁶. At the bottom the mistake, far right, near 1.",
         "Without the factor (1 − σ), which the notes lose, the relative difference in the hidden layer is "
-        "at least "
-        f"{min(mistakes.values()):.1f}: far more than rounding.",
+        f"at least {min(mistakes.values()):.1f}: far more than rounding.",
     )
 
 

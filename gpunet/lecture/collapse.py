@@ -46,8 +46,7 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
             "cost, three layers with tanh": nonlinear.evaluate(x, y)["loss"],
         },
         f"Without activations, {count} parameters give a straight line: up to rounding the same as the "
-        "single layer "
-        "whose matrix is their product. With tanh the same three layers fit the curve.",
+        "single layer whose matrix is their product. With tanh the same three layers fit the curve.",
         draw(x, y, {"tanh": nonlinear, "identity": linear, "one layer": one}),
         "Left: points on a wavy curve; the output of three layers without activations is a straight line, "
         "that of the same three layers with tanh follows the curve. Right: outputs of the three linear "

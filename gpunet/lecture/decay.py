@@ -51,15 +51,14 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
             ),
             "one update: effect of λ on b": float(np.abs(b2 - b1).max()),
         },
-        f"{EXAMPLES} images are few for 256 weights: without decay the neuron overfits (cost "
-        f"{train[0]:.3f} on the training "
-        f"images, {test[0]:.2f} on test images). With λ = {LAMBDAS[best]:g} the norm of W is "
-        f"{norms[0] / norms[best]:.1f} "
-        f"times smaller and the test cost is {test[best]:.2f}. With more decay the neuron underfits.",
+        f"{EXAMPLES} images are few for 256 weights: without decay the neuron overfits (cost {train[0]:.3f} "
+        f"on the training images, {test[0]:.2f} on test images). With λ = {LAMBDAS[best]:g} the norm of W is "
+        f"{norms[0] / norms[best]:.1f} times smaller and the test cost is {test[best]:.2f}. With more decay "
+        "the neuron underfits.",
         draw(images, train, test),
-        "Top: the weights as images for four values of λ; without decay the needle is among many "
-        "large weights, with more decay all weights shrink, to almost 0. Bottom: cost against λ; the "
-        "training cost rises steadily, the test cost falls first and rises again.",
+        "Top: the weights as images for four values of λ; without decay the needle is among many large "
+        "weights, with more decay all weights shrink, to almost 0. Bottom: cost against λ; the training "
+        "cost rises steadily, the test cost falls first and rises again.",
     )
 
 

@@ -57,19 +57,16 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
         },
         "Straight lines on a logarithmic scale: each layer multiplies by about the same factor. A hundred "
         f"layers of 1.5·I multiply the signal by {power(signal['1.5·I'][-1])}. With sigmoids the error "
-        "vanishes within a "
-        f"dozen layers; with ReLU and He initialisation {error['ReLU, He'][-1]:.1g} of it is left after a "
-        "hundred.",
+        f"vanishes within a dozen layers; with ReLU and He initialisation {error['ReLU, He'][-1]:.1g} of it "
+        "is left after a hundred.",
         draw(signal, error),
-        "Left: output divided by input against depth on a logarithmic scale; 1.5·I is a straight line up "
-        "to ten to the 17, 0.5·I a straight line down to ten to the minus 30. Right: the error that "
-        "reaches the first layer against depth; sigmoid falls at once, 0.5·I falls equally with and "
-        "without ReLU, ReLU with LeCun initialisation falls slowly, tanh and ReLU with He stay near 1.",
+        "Left: output divided by input against depth on a logarithmic scale; 1.5·I is a straight line up to "
+        "ten to the 17, 0.5·I a straight line down to ten to the minus 30. Right: the error that reaches "
+        "the first layer against depth; sigmoid falls at once, 0.5·I falls equally with and without ReLU, "
+        "ReLU with LeCun initialisation falls slowly, tanh and ReLU with He stay near 1.",
         "The notes name a missing activation as the cause. With ReLU added, the error with 0.5·I vanishes "
-        "too, to "
-        f"{power(error['0.5·I, ReLU'][-1])} after 100 layers, the same as without it: "
-        f"{power(error['0.5·I'][-1])}. "
-        "Adding activations does not help; a suitable initialisation does.",
+        f"too, to {power(error['0.5·I, ReLU'][-1])} after 100 layers, the same as without it: "
+        f"{power(error['0.5·I'][-1])}. Adding activations does not help; a suitable initialisation does.",
     )
 
 

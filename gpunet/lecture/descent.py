@@ -46,12 +46,10 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
             **{f"updates per epoch, {name}": -(-M // SIZES[name]) for name in SIZES},
             **{f"examples per second on this machine, {name}": speed[name] for name in SIZES},
         },
-        "After the same number of epochs, small batches have the lowest cost: they update more often. "
-        "After the same "
-        "number of updates, all costs are about equal, but an update of the full batch takes all the data. "
-        "The time "
-        f"depends on the machine: here {speed['B = 1']:,.0f} examples per second with B = 1, "
-        f"{speed['B = 32']:,.0f} with B = 32 and {speed['full batch']:,.0f} with the full batch.",
+        "After the same number of epochs, small batches have the lowest cost: they update more often. After "
+        "the same number of updates, all costs are about equal, but an update of the full batch takes all "
+        f"the data. The time depends on the machine: here {speed['B = 1']:,.0f} examples per second with B = "
+        f"1, {speed['B = 32']:,.0f} with B = 32 and {speed['full batch']:,.0f} with the full batch.",
         draw(tracks),
         "Three panels of the same cost curves, against epochs, updates and seconds, on logarithmic scales. "
         "Against epochs B = 1 is lowest, then B = 32, far below the others; against updates all follow one "

@@ -52,11 +52,10 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
             "change of other gradients, three detectors": float(coupling["three detectors"][off].max()),
             "change of other gradients, softmax": float(coupling["softmax"][off].max()),
         },
-        f"With three needles in an image the detectors still find {found['three detectors'][2]:.0%} of "
-        "them; a "
-        f"softmax trained on images with one needle finds {found['softmax'][2]:.0%}, because its outputs "
-        "sum to 1. "
-        "If the weights of one detector change, the gradients of the others do not change by a single bit.",
+        f"With three needles in an image the detectors still find {found['three detectors'][2]:.0%} of them; "
+        f"a softmax trained on images with one needle finds {found['softmax'][2]:.0%}, because its outputs "
+        "sum to 1. If the weights of one detector change, the gradients of the others do not change by a "
+        "single bit.",
         draw(found, coupling),
         "Left: fraction of needles found against needles in the image. Three detectors stay near 1; softmax "
         "falls below one half at two needles and below one third at three. Right: two 3 by 3 tables of the "

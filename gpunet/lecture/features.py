@@ -52,8 +52,7 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
             "smoothness after training": smoothness(after),
         },
         f"The random initial weights have become strokes, edges and loops. The {UNITS} features raise the "
-        "accuracy "
-        f"from {without:.1%}, for a softmax on the pixels, to {with_features:.1%}.",
+        f"accuracy from {without:.1%}, for a softmax on the pixels, to {with_features:.1%}.",
         draw(before, after),
         "Two grids of 25 small images of weights. Before training each is random noise; after training each "
         "shows smooth areas: strokes and edges of digits, positive in orange and negative in purple.",

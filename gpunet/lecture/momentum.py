@@ -43,14 +43,12 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
             "mistake: distance after 30 updates, α without (1 − β)": length[2],
         },
         f"After {UPDATES} updates the distance from the minimum is {length[0]:.1g} without and "
-        f"{length[1]:.1g} with "
-        "momentum. Along the ellipses the averaged gradients agree and add up; across, they cancel, so the "
-        "learning rate may be larger.",
+        f"{length[1]:.1g} with momentum. Along the ellipses the averaged gradients agree and add up; across, "
+        "they cancel, so the learning rate may be larger.",
         draw(plain, momentum),
-        "Left: long ellipses with two paths; without momentum the path zigzags across them, with momentum it "
-        "follows them in a few wide turns. Right: distance from the minimum against updates on a "
-        "logarithmic scale; "
-        "momentum falls faster.",
+        "Left: long ellipses with two paths; without momentum the path zigzags across them, with momentum "
+        "it follows them in a few wide turns. Right: distance from the minimum against updates on a "
+        "logarithmic scale; momentum falls faster.",
         "Not in the notes, but common: α of this form with the equation without (1 − β) makes every update "
         "1/(1 − β) = 10 times as large. Here it diverges: after 30 updates the distance from the minimum is "
         f"{power(length[2])}.",

@@ -53,17 +53,14 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
             "mistake: cost without the minus": without["loss"],
         },
         f"The neuron classifies {metrics['accuracy']:.1%} of the test images correctly. It has learned the "
-        "position "
-        "of the needle: its weights are positive along the needle and slightly negative around it.",
+        "position of the needle: its weights are positive along the needle and slightly negative around it.",
         draw(data, w, needle),
         "Four images. A haystack with a needle and one without, hard to distinguish; the neuron's 256 "
         "weights as an image, with a clear upright line; the needle alone, the same line at the same "
         "position.",
         "The minus sign of L is missing in the notes. Gradient descent on that L maximises the true cost: "
-        "after "
-        f"100 full-batch updates it has risen from about 0.7 to {without['loss']:.0f}, and the accuracy on "
-        "the test "
-        f"images is {without['accuracy']:.0%}, no better than chance.",
+        f"after 100 full-batch updates it has risen from about 0.7 to {without['loss']:.0f}, and the "
+        f"accuracy on the test images is {without['accuracy']:.0%}, no better than chance.",
     )
 
 

@@ -46,12 +46,9 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
     return Result(
         {f"mean distance from the minimum, last 150 updates, {name}": distance[name] for name in SETTINGS},
         "All paths begin alike. The full batch converges to the minimum. With one example per update the "
-        "mean "
-        f"distance stays at {distance['one example']:.2f}, with a batch of 20 at "
-        f"{distance['batch of 20']:.2f}: a ratio "
-        f"of {distance['one example'] / distance['batch of 20']:.1f}, where √20 = 4.5. With a falling "
-        "learning rate the "
-        "distance for one example decreases too.",
+        f"mean distance stays at {distance['one example']:.2f}, with a batch of 20 at "
+        f"{distance['batch of 20']:.2f}: a ratio of {distance['one example'] / distance['batch of 20']:.1f}, "
+        "where √20 = 4.5. With a falling learning rate the distance for one example decreases too.",
         draw(X, y, best, paths),
         "Three contour plots of the cost over two weights with the paths of 300 updates. One example per "
         "update: a wide irregular path around the minimum. Batches of 20: a narrower one. Full batch: a "

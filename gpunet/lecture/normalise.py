@@ -58,11 +58,9 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
             "test cost with the test set's own": with_test_set,
         },
         "With features of different standard deviation the contours of J are narrow ellipses. The largest "
-        "curvature "
-        "limits the learning rate, so the path oscillates across the ellipses and advances slowly along "
-        "them: "
-        f"{steps['not normalised']} updates. Normalised, the contours are round: {steps['normalised']} "
-        "updates.",
+        "curvature limits the learning rate, so the path oscillates across the ellipses and advances slowly "
+        f"along them: {steps['not normalised']} updates. Normalised, the contours are round: "
+        f"{steps['normalised']} updates.",
         draw(X, y, paths),
         "Two contour plots of the cost over two weights, with the path of gradient descent. Left, not "
         "normalised: narrow ellipses, the path zigzags. Right, normalised: circles, the path reaches the "

@@ -59,10 +59,9 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
             "mean error below 0, ReLU": errors[1],
             "ReLU with targets below 0": message,
         },
-        f"{OUTLIERS} outliers among 100 points change the slope with L2 from {SLOPE} to "
-        f"{slopes['L2']:.2f}; with L1 it "
-        f"is {slopes['L1']:.2f}. A ReLU output cannot be below 0, so gpunet refuses negative targets with "
-        "an error.",
+        f"{OUTLIERS} outliers among 100 points change the slope with L2 from {SLOPE} to {slopes['L2']:.2f}; "
+        f"with L1 it is {slopes['L1']:.2f}. A ReLU output cannot be below 0, so gpunet refuses negative "
+        "targets with an error.",
         draw(x, y, y_outlying, outlying, lines, relu),
         "Left: a rising cloud of points with a group of outliers far below; the L1 line runs through the "
         "cloud, the L2 line is tilted down by the outliers. Right: points of a line that crosses 0; the "

@@ -38,11 +38,9 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
             "updates from z = −6 to ŷ > ½, logistic loss": updates["logistic"],
             "updates from z = −6 to ŷ > ½, L2": with_l2 if with_l2 else "more than 1,000",
         },
-        "The derivative of the sigmoid is at most ¼, and at |z| = 6 only "
-        f"{slopes['sigmoid'][20]:.4f}. A neuron that starts at z = −6 with the target 1 hardly learns with "
-        "L2. With "
-        "the logistic loss, whose derivative cancels a (1 − a), its output exceeds ½ "
-        f"after {updates['logistic']} updates.",
+        f"The derivative of the sigmoid is at most ¼, and at |z| = 6 only {slopes['sigmoid'][20]:.4f}. A "
+        "neuron that starts at z = −6 with the target 1 hardly learns with L2. With the logistic loss, "
+        f"whose derivative cancels a (1 − a), its output exceeds ½ after {updates['logistic']} updates.",
         draw(slopes, costs),
         "Left: derivative against z; sigmoid has a low peak of a quarter, tanh a peak of 1, both are zero "
         "for large |z|, ReLU is a step to 1. Right: output against updates from a saturated start with the "

@@ -50,8 +50,8 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
             "difference, in NumPy and by the network": difference,
             "each gradient has the shape of its parameter": "yes" if match else "no",
         },
-        "The number of columns of W[l] is the number of rows of A[l−1]. Only Z and A depend on the number of "
-        "examples m, so a layer has the same number of parameters for one image as for a million.",
+        "The number of columns of W[l] is the number of rows of A[l−1]. Only Z and A depend on the number "
+        "of examples m, so a layer has the same number of parameters for one image as for a million.",
         draw(sizes, 40),
         "Three rows of rectangles drawn to scale, one row per layer: W times A of the layer before plus b "
         "gives Z. The width of each W equals the height of the A beside it.",

@@ -55,17 +55,14 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
             "mistake: largest output": float(twice.predict(data.X_test).max()),
         },
         "Each row of weights is positive on its own needle and negative on the two others. The outputs sum "
-        "to 1; "
-        f"{metrics['accuracy']:.1%} of the test images are classified correctly.",
+        f"to 1; {metrics['accuracy']:.1%} of the test images are classified correctly.",
         draw(w.reshape(3, 16, 16), costs, mistake_costs, float(floor)),
         "Three images of weights, each with one clear line: upright, flat, slanting. Below, the cost "
         "against updates: softmax of z falls towards 0; softmax of y stays above a dashed line at 0.55.",
         "The notes write exp(y_k), a softmax of outputs. Outputs between 0 and 1 differ by at most 1, so "
-        "with "
-        "three classes no probability exceeds e/(e + 2) = 0.58 and no cost is below "
-        f"{floor:.2f}: {mistake_costs[-1]:.2f} after {UPDATES} updates, compared with {costs[-1]:.2f} for "
-        "softmax of "
-        "z. The minus sign of L is missing here as well; the first experiment shows the effect.",
+        f"with three classes no probability exceeds e/(e + 2) = 0.58 and no cost is below {floor:.2f}: "
+        f"{mistake_costs[-1]:.2f} after {UPDATES} updates, compared with {costs[-1]:.2f} for softmax of z. "
+        "The minus sign of L is missing here as well; the first experiment shows the effect.",
     )
 
 

@@ -69,23 +69,18 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
             **{f"cost after training, {name}": cost[name] for name in STARTS},
         },
         "With the initializer that suits the activation, the signal is still there after 30 layers, and a "
-        "network of "
-        "20 layers learns. ReLU with LeCun initialisation halves its variance in each layer and learns "
-        "slowly (cost "
-        f"{cost['ReLU, LeCun']:.2g}, compared with {cost['ReLU, He']:.1g} for He).",
+        "network of 20 layers learns. ReLU with LeCun initialisation halves the variance in each layer and "
+        f"learns slowly (cost {cost['ReLU, LeCun']:.2g}, compared with {cost['ReLU, He']:.1g} for He).",
         draw(signal, cost),
         "Left: size of the signal against layer on a logarithmic scale; tanh with LeCun and ReLU with He "
         "initialisation stay large, weights of value 1/n reduce it by a factor of a million in a few "
-        "layers. Right: cost "
-        "after training as bars; weights of value 1/n stay at log 3 = 1.1, the others are much lower.",
+        "layers. Right: cost after training as bars; weights of value 1/n stay at log 3 = 1.1, the others "
+        "are much lower.",
         "The notes say that the weights themselves are about 1/n: then 20 layers learn nothing, the cost "
         f"stays at {cost['tanh, value 1/n*']:.2f} = log 3. They use He initialisation for tanh, and √(4/n) "
-        "for sigmoid, "
-        "where the 4 is a misread 1. These variances are 2 and 4 times too large but have little effect "
-        "here: a "
-        f"cost of {cost['tanh, He*']:.2g} instead of {cost['tanh, LeCun']:.2g}, and of "
-        f"{cost['σ, √(4/n)*']:.2g} instead "
-        f"of {cost['σ, LeCun']:.2g}, because tanh and sigmoid are bounded.",
+        "for sigmoid, where the 4 is a misread 1. These variances are 2 and 4 times too large but have "
+        f"little effect here: a cost of {cost['tanh, He*']:.2g} instead of {cost['tanh, LeCun']:.2g}, and of "
+        f"{cost['σ, √(4/n)*']:.2g} instead of {cost['σ, LeCun']:.2g}, because tanh and sigmoid are bounded.",
     )  # fmt: skip
 
 

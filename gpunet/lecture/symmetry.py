@@ -42,13 +42,12 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
         },
         f"{UNITS} neurons with equal initial weights stay equal: after 300 updates they differ by "
         f"{power(spreads['all 0.5'])}, which is rounding, so the {UNITS} compute no more than one does "
-        f"(accuracy {accuracies['all 0.5']:.0%}). With zeros W[1] does not change at all, because the "
-        "error is "
-        "multiplied by W[2] = 0. With random weights each neuron learns something else: accuracy "
+        f"(accuracy {accuracies['all 0.5']:.0%}). With zeros W[1] does not change at all, because the error "
+        "is multiplied by W[2] = 0. With random weights each neuron learns something else: accuracy "
         f"{accuracies['random']:.0%}.",
         draw(tracks),
-        "Three panels of the first weight of six hidden neurons against updates. All 0: one horizontal line. "
-        "All 0.5: one curve, six neurons on top of each other. Random: six different curves.",
+        "Three panels of the first weight of six hidden neurons against updates. All 0: one horizontal "
+        "line. All 0.5: one curve, six neurons on top of each other. Random: six different curves.",
     )
 
 
