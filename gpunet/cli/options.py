@@ -91,18 +91,24 @@ def _add_network(add: AddArgument) -> None:
         metavar="SIZES",
         help="hidden layers, such as 256,128; or none",
     )
-    add("--activation", type=activation, default="relu", metavar="NAME", help="of the hidden layers")
+    add(
+        "--activation",
+        type=activation,
+        default="relu",
+        metavar="NAME",
+        help="of the hidden layers, such as relu, tanh or sigmoid",
+    )
     add(
         "--output",
         type=activation,
         metavar="NAME",
-        help="activation of the last layer; default: by kind of targets",
+        help="activation of the last layer; default: chosen for the targets",
     )
     add(
         "--loss",
         type=_one_of("loss", LOSSES),
         metavar="NAME",
-        help=f"{', '.join(LOSSES)}; default: by output activation",
+        help=f"{', '.join(LOSSES)}; default: chosen for the output",
     )
     add("--dropout", type=float, default=0.0, metavar="RATE", help="dropout rate after each hidden layer")
     add(

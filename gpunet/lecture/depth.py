@@ -1,4 +1,4 @@
-"""Vanishing and exploding gradients: each layer multiplies the signal and the error.
+"""Each layer multiplies the signal and the error, so with depth both vanish or explode.
 
 C14: the error of the first layer is a product of the Jacobians of all layers. With weights 1.5·I and g(z) = z
 it grows as 1.5^L, with 0.5·I it vanishes. σ′ ≤ ¼ makes it worse; ReLU with He initialisation makes it

@@ -46,12 +46,12 @@ def page(runs: Sequence[Run], backend: str, seed: int, version: str) -> str:
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>The lecture, runnable</title>
+<title>The lecture in runnable experiments</title>
 <style>{SHEET}</style>
 </head>
 <body>
 <header>
-<h1>The lecture, runnable</h1>
+<h1>The lecture in runnable experiments</h1>
 <p>gpunet implements the neural networks of the course CS229 (Stanford, autumn 2018, lectures 11 and 12). What the
 lecture teaches is numbered C1 to C22: the <em>claims</em>. Each experiment below demonstrates one or more of them: the
 claim, its equation, a figure and the measured values.</p>

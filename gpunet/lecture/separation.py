@@ -39,8 +39,8 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
     best = max(accuracies[f"accuracy on {shape}, without"] for shape in SHAPES)
     return Result(
         accuracies,
-        f"With tanh the accuracy on new points is at least {worst:.0%}, without activations at most "
-        f"{best:.0%}. Three hidden neurons are enough for a triangle: one for each side.",
+        f"With tanh the accuracy on new points is at least {worst:.1%}, without activations at most "
+        f"{best:.1%}. Three hidden neurons are enough for a triangle: one for each side.",
         draw(maps),
         "Six maps of a network's output over a plane: above without activations, with one straight decision "
         "boundary each, which cuts through both classes; below with tanh, where the boundary follows the "

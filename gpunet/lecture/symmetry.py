@@ -71,7 +71,7 @@ def draw(tracks: dict[str, Any]) -> Any:
     for one, (name, track) in zip(axes, tracks.items(), strict=True):
         for k in range(UNITS):
             one.plot(track[:, k, 0], color=figures.COLOURS[k])
-        one.set(title=f"start: {name}", xlabel="updates", ylim=(-limit, limit))
+        one.set(title=name, xlabel="updates", ylim=(-limit, limit))
     for one in axes[1:]:
         one.set_yticklabels([])
     for one in axes[:2]:

@@ -41,7 +41,7 @@ MISTAKES = {
     "train mnist --data .": "holds no file of MNIST",
     "train --save nowhere/net": "--save: there is no folder",
     "train --save .": "--save: . is a folder",
-    "train --plot curve.jpg": "a picture ends in .png, .svg, .pdf",
+    "train --plot curve.jpg": "a plot file ends in .png, .svg, .pdf",
     "evaluate none digits": "none: No such file",
 }
 

@@ -76,5 +76,5 @@ def test_the_files_that_it_names_exist():
     root = Path(__file__).parents[2]
     for place in re.findall(r"`((?:gpunet|backends|benchmarks|tests)/[\w./]*)`", README):
         assert (root / place).exists(), place
-    for picture in re.findall(r"!\[.*?\]\((.*?)\)", README):
-        assert (root / picture).exists(), picture
+    for image in re.findall(r"!\[.*?\]\((.*?)\)", README):
+        assert (root / image).exists(), image
