@@ -142,7 +142,7 @@ def initial_parameters(net):
     return network(net.layers, 4).parameters
 
 
-# --- C18: full batch, stochastic, mini-batch ----------------------------------------------------------------------------
+# --- C18: full batch, stochastic, mini-batch -----------------------------------------------------
 
 
 def noisy_line(rng):
