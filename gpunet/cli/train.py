@@ -20,7 +20,6 @@ from gpunet.cli.settings import (
     validation_fraction,
 )
 from gpunet.datasets import Dataset
-from gpunet.training.history import History
 
 
 def train(options: Namespace) -> None:
@@ -37,7 +36,7 @@ def train(options: Namespace) -> None:
     network = build_network(options, dataset, kind)
     network.notes = training_notes(options, dataset, kind)
     callbacks = [] if options.patience is None else [gn.EarlyStopping(options.patience)]
-    scaling = _target_scaling(network, dataset, kind)
+    scaling = target_scaling(network, dataset, kind)
 
     print(describe(dataset, kind))
     print(f"\n{network.summary()}\n")
@@ -53,7 +52,7 @@ def train(options: Namespace) -> None:
         progress=True,
     )
     if scaling is not None:
-        _unscale_output(network, history, scaling)
+        unscale_output(network, scaling, gn.get_backend(history.backend))
     metrics = network.evaluate(dataset.X_test, dataset.y_test)
 
     print(run_report(history))
@@ -86,25 +85,24 @@ def _check_output(options: Namespace) -> None:
         raise ValueError("--patience needs a validation loss: give a --validation-fraction above 0")
 
 
-class _Scaling(NamedTuple):
+class TargetScaling(NamedTuple):
     """Mean and standard deviation of real targets, one per column."""
 
     mean: Any
     deviation: Any
 
 
-def _target_scaling(network: gn.Network, dataset: Dataset, kind: str) -> _Scaling | None:
+def target_scaling(network: gn.Network, dataset: Dataset, kind: str) -> TargetScaling | None:
     """How to standardise the targets of a linear output, so that values of any size train equally well."""
     if kind != "values" or network.layers[-1].activation != "identity":
         return None
     deviation = dataset.y.std(axis=0, dtype="float64")
-    return _Scaling(dataset.y.mean(axis=0, dtype="float64"), np.where(deviation > 0, deviation, 1.0))
+    return TargetScaling(dataset.y.mean(axis=0, dtype="float64"), np.where(deviation > 0, deviation, 1.0))
 
 
-def _unscale_output(network: gn.Network, history: History, scaling: _Scaling) -> None:
+def unscale_output(network: gn.Network, scaling: TargetScaling, backend: gn.Backend) -> None:
     """Make the last layer predict in the targets' units: ``σ (W a + b) + μ = (σ W) a + (σ b + μ)``."""
     *first, (W, b) = network.parameters
-    backend = gn.get_backend(history.backend)
     W, b = backend.to_host(W), backend.to_host(b)
     mean, deviation = scaling.mean[:, None], scaling.deviation[:, None]
     network.set_parameters([*first, (deviation * W, deviation * b + mean)])

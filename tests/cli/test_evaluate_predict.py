@@ -44,6 +44,29 @@ def test_evaluate_recognises_the_training_file(good, classifier):
     assert "all 150 examples" in good("evaluate", net, path, "--all")
 
 
+def test_evaluate_uses_target_kind_and_split_of_the_training(good, trained, flowers, tmp_path):
+    """For a file whose target is its first column, with another test fraction."""
+    _, X, names = flowers
+    numbers = np.unique(names, return_inverse=True)[1]
+    lines = [f"{k},{a},{b}" for k, (a, b) in zip(numbers, X, strict=True)]
+    first = tmp_path / "first.csv"
+    first.write_text("\n".join(["kind,height,width", *lines]) + "\n")
+    net, out = trained(first, "--target", "kind", "--test-fraction", 0.4)
+    evaluated = good("evaluate", net, first)
+    assert "60 test examples" in evaluated
+    assert metrics(evaluated)["loss"] == metrics(out)["test loss"]
+    notes = gn.load(net).notes
+    assert (notes["columns"], notes["target"]) == (["height", "width"], "kind")
+    # By number: the notes have the name.
+    net, _ = trained(first, "--target", 0, "--epochs", 1)
+    assert gn.load(net).notes["target"] == "kind"
+    # Values stay values in a file that would be read as classes.
+    np.savez(tmp_path / "values.npz", X=X, y=X[:, 0])
+    net, _ = trained(tmp_path / "values.npz", "--epochs", 1)
+    np.savez(tmp_path / "whole.npz", X=X, y=X[:, 0].round())
+    assert "accuracy" not in good("evaluate", net, tmp_path / "whole.npz")
+
+
 def test_evaluate_uses_all_examples_of_another_file(good, classifier, tmp_path):
     net, path, _, _ = classifier
     lines = path.read_text().splitlines()

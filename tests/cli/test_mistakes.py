@@ -112,9 +112,10 @@ def test_ctrl_c(process, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["net"]
 
 
-def test_closed_pipe(process):
+@pytest.mark.parametrize("command", ["info", "lecture"])
+def test_closed_pipe(process, command):
     """As in ``gpunet info | true``: exit code 1 without a message."""
-    child = process("-m", "gpunet", "info")
+    child = process("-m", "gpunet", command)
     child.stdout.close()
     err = child.stderr.read()
     assert child.wait(timeout=60) == 1

@@ -124,6 +124,14 @@ def test_plain_files_without_known_sums_are_checked_for_structure(tmp_path):
         source.read(dataclasses.replace(toy, train_examples=21), tmp_path)
 
 
+def test_files_of_mnist_without_known_sums_are_refused(tmp_path, monkeypatch):
+    """The unpacked files of Fashion-MNIST have no published sums, and those of MNIST the same names."""
+    sums = write_toy(tmp_path, packed=False)
+    monkeypatch.setattr(source, "MNIST", dataclasses.replace(source.MNIST, sums=sums))
+    with pytest.raises(ValueError, match=r"not a file of Fashion-MNIST.*sum of a file of MNIST"):
+        source.read(toy_source({}), tmp_path)
+
+
 def test_labels_out_of_range(tmp_path):
     write_toy(tmp_path, packed=False, classes=200)
     with pytest.raises(ValueError, match="expected labels from 0 to 9"):
