@@ -1,6 +1,7 @@
 """Commands run in this process, or in a process of their own; networks trained once per session."""
 
 import contextlib
+import importlib.util
 import io
 import os
 import subprocess
@@ -13,6 +14,18 @@ import pytest
 from gpunet.cli import main
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def one_blas_thread():
+    """For matrices this small, more threads only wait for each other, above all on a busy machine."""
+    if importlib.util.find_spec("threadpoolctl") is None:
+        yield
+        return
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 @pytest.fixture
@@ -84,7 +97,8 @@ def process():
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
-                env=os.environ | {"PYTHONPATH": paths} | (env or {}),
+                # Buffered, as in a shell: output is then written, and may fail, at the end.
+                env=os.environ | {"PYTHONPATH": paths, "PYTHONUNBUFFERED": ""} | (env or {}),
                 **settings,
             )
             started.callback(stop, child)

@@ -60,3 +60,17 @@ def test_colour_images_and_vector_files(tmp_path):
     net.notes["image_shape"] = [4, 5, 3]
     training(history, tmp_path / "run.svg", network=net)
     assert "<svg" in (tmp_path / "run.svg").read_text()
+
+
+def test_the_neurons_with_the_largest_weights_are_drawn(tmp_path, monkeypatch):
+    from matplotlib.axes import Axes
+
+    drawn = []
+    monkeypatch.setattr(Axes, "imshow", lambda self, image, **options: drawn.append(image[0, 0]))
+    net = gn.Network([gn.Dense(20), gn.Dense(2, "softmax")], inputs=4, seed=0, backend="numpy")
+    history = net.fit(np.zeros((4, 4)), [0, 1, 0, 1], epochs=1)
+    sizes = np.random.default_rng(0).permutation(20) * (-1.0) ** np.arange(20)
+    net.set_parameters([(np.outer(sizes, np.ones(4)), np.zeros((20, 1))), net.parameters[1]])
+    net.notes["image_shape"] = [2, 2]
+    training(history, tmp_path / "run.png", network=net)
+    assert drawn == [size for size in sizes if abs(size) >= 4]
