@@ -1,4 +1,4 @@
-"""The command line: ``gpunet train``, ``evaluate``, ``predict`` and ``info``."""
+"""The command line: ``gpunet train``, ``evaluate``, ``predict``, ``lecture`` and ``info``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from gpunet.errors import Diverged, OutOfMemory
 
-# Exit codes: 0 all went well; 1 the run failed; 2 bad input; 130 stopped with Ctrl-C.
+# Exit codes: 0 success; 1 the run failed; 2 bad input; 130 stopped with Ctrl-C.
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
@@ -18,37 +18,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str or None
-        What follows ``gpunet`` on the command line; None takes ``sys.argv``.
+        The command-line arguments after ``gpunet``; None takes ``sys.argv``.
 
     Returns
     -------
     int
-        The exit code: 0, 1 for a run that failed, 2 for bad input, 130 after Ctrl-C. What went wrong is one
-        line on standard error.
+        The exit code: 0, 1 for a run that failed, 2 for bad input, 130 after Ctrl-C. Errors are one line on
+        standard error.
     """
-    from gpunet.cli.options import parser
+    from gpunet.cli.options import build_parser
 
     try:
-        options = parser().parse_args(arguments)
+        options = build_parser().parse_args(arguments)
         options.run(options)
-        sys.stdout.flush()  # a reader that has gone is noticed here, not at exit
+        sys.stdout.flush()  # raises BrokenPipeError here rather than at exit
     except BrokenPipeError:
-        # As when piped into `head`: nothing to say, and nobody to say it to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has closed the pipe, as in `gpunet info | head -1`: there is nobody to report to.
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
         return FAILED
     except KeyboardInterrupt:
-        return _say("stopped by Ctrl-C", INTERRUPTED, "")
+        return _report("stopped by Ctrl-C", INTERRUPTED)
     except (Diverged, OutOfMemory) as error:
-        return _say(error, FAILED)
-    except (ValueError, TypeError, OSError, ImportError) as error:
-        return _say(error, BAD_INPUT)
+        return _report(f"error: {error}", FAILED)
+    except OSError as error:
+        named = error.strerror and error.filename is not None
+        return _report(
+            f"error: {error.filename}: {error.strerror}" if named else f"error: {error}", BAD_INPUT
+        )
+    except (ValueError, TypeError, ImportError) as error:
+        return _report(f"error: {error}", BAD_INPUT)
     return 0
 
 
-def _say(what: object, code: int, kind: str = "error: ") -> int:
-    """One line on standard error."""
-    if isinstance(what, OSError) and what.strerror and what.filename is not None:
-        what = f"{what.filename}: {what.strerror}"
+def _report(message: str, code: int) -> int:
+    """Print a message as one line on standard error; return the exit code."""
     sys.stdout.flush()
-    print(f"gpunet: {kind}{' '.join(str(what).split())}", file=sys.stderr)
+    print(f"gpunet: {' '.join(message.split())}", file=sys.stderr)
     return code

@@ -1,4 +1,4 @@
-"""``gpunet info``: what is usable here."""
+"""``gpunet info``: versions, backends and devices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import gpunet as gn
 
 
 def info(options: Namespace) -> None:
-    """Print versions and backends: devices of the usable ones, and what to install for the others."""
+    """Print versions and backends: the devices of the usable ones, and what to install for the others."""
     print(f"gpunet {gn.__version__}, Python {platform.python_version()}, NumPy {np.__version__}")
     print(f"{platform.system()} {platform.machine()}\n")
     print("backends")
@@ -22,4 +22,4 @@ def info(options: Namespace) -> None:
         details = gn.get_backend(row.name).details() if row.usable else [row.reason]
         for line in details:
             print(textwrap.fill(line, 80, initial_indent=" " * 12, subsequent_indent=" " * 12))
-    print(f"\nchosen by default: {gn.get_backend().name}")
+    print(f"\ndefault backend: {gn.get_backend().name}")

@@ -1,6 +1,6 @@
-"""Data to learn from: pictures that are known everywhere, the lecture's own, and files of yours.
+"""Data sets: published images, the lecture's generated images, and the user's own files.
 
-Every loader returns a `Dataset`: rows are examples, images are rows of fractions (claim C1).
+Every loader returns a `Dataset`: rows are examples; images become rows of numbers from 0 to 1 (C1).
 """
 
 from gpunet.datasets.dataset import Dataset

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from gpunet.datasets.dataset import image_rows
 
-# What NumPy raises on files that are cut short, damaged, encrypted or of another kind.
+# What NumPy raises on files that are truncated, damaged, encrypted or of another kind.
 _UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def open_npy(path: Path) -> NDArray[Any]:
-    """Memory-map one array for reading; raise ValueError if the file holds none."""
+    """Memory-map one array for reading; raise ValueError if the file cannot be read as one."""
     try:
         found: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except _UNREADABLE as error:
@@ -27,9 +27,9 @@ def open_npy(path: Path) -> NDArray[Any]:
 
 
 def open_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """Read all arrays of an archive; raise ValueError if it is none or damaged."""
+    """Read all arrays of an archive; raise ValueError if it cannot be read as one."""
     try:
-        # Opened here, since NumPy leaves the file open where the archive is damaged.
+        # Opened here: NumPy does not close the file of a damaged archive.
         with path.open("rb") as file:
             found = np.load(file, allow_pickle=False)
             if isinstance(found, np.lib.npyio.NpzFile):
@@ -39,23 +39,23 @@ def open_npz(path: Path) -> dict[str, NDArray[Any]]:
     raise ValueError(f"{path}: expected several named arrays, got one; end its name in .npy")
 
 
-def named(arrays: Mapping[str, object], names: Sequence[str]) -> str | None:
+def first_present(arrays: Mapping[str, object], names: Sequence[str]) -> str | None:
     """Return the first of `names` that is among the arrays."""
     return next((name for name in names if name in arrays), None)
 
 
 def rows(array: NDArray[Any], where: str) -> tuple[NDArray[np.float32], tuple[int, ...] | None]:
-    """Turn an array into rows of float32, and tell the shape of the images that they were."""
+    """Rows of float32 and, if the array holds images, the shape of one image."""
     _check_rows(array, where)
     if array.ndim > 2:
         return image_rows(array), array.shape[1:]
-    # What is too large for float32 becomes infinite, and that is the network's to refuse.
+    # Numbers too large for float32 become infinite; the network refuses them.
     with np.errstate(over="ignore"):
         return array.astype(np.float32), None
 
 
-def rows_in_place(array: NDArray[Any], where: str) -> NDArray[Any]:
-    """Flatten images without a copy."""
+def rows_view(array: NDArray[Any], where: str) -> NDArray[Any]:
+    """Rows of an array without a copy: images are flattened by a view."""
     _check_rows(array, where)
     if array.ndim > 2 and not array.flags.c_contiguous:
         raise ValueError(
@@ -77,6 +77,6 @@ def _check_rows(array: NDArray[Any], where: str) -> None:
 
 def _damaged(path: Path, error: Exception) -> ValueError:
     return ValueError(
-        f"{path}: cannot be read as arrays ({error}); it is damaged, cut short, of another kind, "
+        f"{path}: cannot be read as arrays ({error}); it is damaged, truncated, of another kind, "
         "or holds Python objects: save it again with numpy.save (.npy) or numpy.savez (.npz)"
     )

@@ -1,4 +1,4 @@
-"""Comma-separated files: rows of numbers and, in one column, what they stand for."""
+"""CSV files: columns of features and, optionally, one column of targets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _LARGEST = float(np.finfo(np.float32).max)
-_MISSING = ("", "?", "nan")  # in a target column, where text is welcome
+_MISSING = ("", "?", "nan")  # missing values in a target column, which may hold text
 
 
 def read_csv(
@@ -27,8 +27,8 @@ def read_csv(
 ) -> tuple[NDArray[np.float32], NDArray[Any] | None]:
     """Read a CSV file: UTF-8 text, cells separated by commas; blank lines are skipped.
 
-    The first line is a header if none of its cells is a number, or if one of its cells is a name
-    that `columns` or `target` asks for.
+    The first line is a header if none of its cells is a number, or if `columns` or `target` names one of
+    its cells.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def read_csv(
     target : str or int, optional
         The target column, by name or by number from 0; negative numbers count from the end.
     kind : {"auto", "classes", "values"}
-        What the target is. "classes" lets it mix numbers and text, "values" lets it have no text.
+        "classes" allows a mixture of numbers and text, "values" allows no text.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def read_csv(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If a column is unknown, or a cell is missing or no number; the line and column are named.
+        If a column is unknown, or a cell is empty or not a number; the message names line and column.
     """
     with path.open(newline="", encoding="utf-8-sig") as file:
         records = _records(file, path)
@@ -64,20 +64,20 @@ def read_csv(
         asked = [*(columns or ()), *([] if target is None else [target])]
         has_header = _is_header(first[1], asked)
         names = first[1] if has_header else None
-        goal = None if target is None else _position(target, names, width, path)
+        target_column = None if target is None else _position(target, names, width, path)
         if columns is None:
-            wanted = [k for k in range(width) if k != goal]
+            features = [k for k in range(width) if k != target_column]
         else:
-            wanted = [_position(column, names, width, path) for column in columns]
-        if not wanted:
+            features = [_position(column, names, width, path) for column in columns]
+        if not features:
             raise ValueError(
                 f"{path}: expected at least one feature column"
-                f"{'' if goal is None else ' beside the target'}, "
+                f"{'' if target_column is None else ' beside the target'}, "
                 f"got the line {','.join(first[1])!r}; separate the cells by commas"
             )
         titles = [repr(name) for name in names] if names else [f"{k} (from 0)" for k in range(width)]
 
-        numbers = array("f")  # four bytes a cell; lists of floats would take ten times as much
+        numbers = array("f")  # 4 bytes per cell; a list of floats would take ten times as much
         labels: list[str] = []
         lines: list[int] = []
         for line, cells in records if has_header else itertools.chain([first], records):
@@ -86,20 +86,42 @@ def read_csv(
                     f"{path}, line {line}: expected {width} cells as in line {first[0]}, "
                     f"got {len(cells)}; make all lines alike"
                 )
-            for k in wanted:
+            for k in features:
                 value = _parse(cells[k])
                 if not abs(value) <= _LARGEST:
                     raise _bad_cell(cells[k], f"{path}, line {line}, column {titles[k]}")
                 numbers.append(value)
             lines.append(line)
-            if goal is not None:
-                labels.append(cells[goal])
+            if target_column is not None:
+                labels.append(cells[target_column])
     if not lines:
         raise ValueError(f"{path} has a header and no rows: expected rows of numbers below it")
-    X = np.frombuffer(numbers, np.float32).reshape(len(lines), len(wanted))
-    if goal is None:
+    X = np.frombuffer(numbers, np.float32).reshape(len(lines), len(features))
+    if target_column is None:
         return X, None
-    return X, _labels(labels, lines, kind, f"{path}, line {{}}, column {titles[goal]}")
+    return X, _labels(labels, lines, kind, f"{path}, line {{}}, column {titles[target_column]}")
+
+
+def read_header(path: Path, target: str | None = None) -> list[str] | None:
+    """The column names of a CSV file; None if its first line is not a header.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    target : str, optional
+        The target column: if it names a cell of the first line, that line is a header.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is not CSV in UTF-8.
+    """
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        _, cells = next(_records(file, path), (0, []))
+    return cells if _is_header(cells, [] if target is None else [target]) else None
 
 
 def _records(file: IO[str], path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -133,7 +155,7 @@ def _is_header(cells: list[str], asked: Sequence[str | int]) -> bool:
 
 
 def _position(column: str | int, names: list[str] | None, width: int, path: Path) -> int:
-    """Find a column by its name, or by its number, which may come as text from a command line."""
+    """Number of a column given by name or number; the number may be text (from a command line)."""
     if names is not None and column in names:
         if names.count(str(column)) > 1:
             raise ValueError(
@@ -156,9 +178,9 @@ def _position(column: str | int, names: list[str] | None, width: int, path: Path
 
 
 def _parse(cell: str) -> float:
-    """The number in a cell; NaN if it is none."""
+    """The number in a cell; NaN if it does not hold one."""
     try:
-        return math.nan if "_" in cell else float(cell)  # 1_000 is a number to Python alone
+        return math.nan if "_" in cell else float(cell)  # Python alone reads 1_000 as a number
     except ValueError:
         return math.nan
 
@@ -187,9 +209,9 @@ def _labels(labels: list[str], lines: list[int], kind: str, where: str) -> NDArr
     if are_numbers.all():
         return values
     if kind == "values" or (kind == "auto" and are_numbers.any()):
-        odd = int(np.argmin(are_numbers))  # the first that is not
+        wrong = int(np.argmin(are_numbers))  # the first that is not a finite number
         raise ValueError(
-            f"{where.format(lines[odd])}: expected a finite number, got {labels[odd]!r}"
+            f"{where.format(lines[wrong])}: expected a finite number, got {labels[wrong]!r}"
             + ("" if kind == "values" else " beside numbers; use kind='classes' if it is a class")
         )
     return np.array(labels)

@@ -1,4 +1,4 @@
-"""What every loader returns: examples to train on and examples to test on."""
+"""The value that every loader returns: training and test examples."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Training and test examples, one a row.
+    """Training and test examples, one example per row.
 
     Iterating yields the four arrays, so ``X, y, X_test, y_test = gn.datasets.digits()`` works.
 
     Parameters
     ----------
     X : array, shape (m, n)
-        Training examples; float32, images as fractions from 0 to 1 (memory-mapped files excepted).
+        Training examples; float32, pixels from 0 to 1 (memory-mapped files keep their own dtype and range).
     y : array, shape (m,) or (m, k)
-        int64 class numbers, or float32 rows: several labels at once, or real targets.
+        int64 class numbers, or float32 rows: multi-label, one-hot or real targets.
     X_test, y_test : array
         The same for the test set.
     name : str
-        What the data are called.
+        Name of the data set.
     image_shape : tuple of int or None
         (height, width) or (height, width, channels) in pixels, where the rows are images.
     class_names : tuple of str or None
@@ -34,7 +34,7 @@ class Dataset:
     Raises
     ------
     ValueError
-        If the arrays do not fit one another.
+        If the shapes of the arrays do not match.
     """
 
     X: NDArray[Any]
@@ -46,20 +46,20 @@ class Dataset:
     class_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        for part, X, y in (("", self.X, self.y), ("_test", self.X_test, self.y_test)):
+        for suffix, X, y in (("", self.X, self.y), ("_test", self.X_test, self.y_test)):
             if X.ndim != 2:
                 raise ValueError(
-                    f"{self.name}: X{part} must have shape (examples, features), got {X.shape}; "
+                    f"{self.name}: X{suffix} must have shape (examples, features), got {X.shape}; "
                     "flatten each example to one row"
                 )
             if len(X) != len(y):
                 raise ValueError(
-                    f"{self.name}: X{part} and y{part} must have one row per example, "
+                    f"{self.name}: X{suffix} and y{suffix} must have one row per example, "
                     f"got {len(X)} and {len(y)} rows; check that they belong together"
                 )
             if len(X) == 0:
                 raise ValueError(
-                    f"{self.name}: X{part} has no examples; give at least one training example "
+                    f"{self.name}: X{suffix} has no examples; give at least one training example "
                     "and one test example"
                 )
         if self.X.shape[1] != self.X_test.shape[1] or self.y.shape[1:] != self.y_test.shape[1:]:
@@ -83,7 +83,7 @@ class Dataset:
 
 
 def image_rows(images: NDArray[Any]) -> NDArray[np.float32]:
-    """Turn m images into m rows of fractions (claim C1).
+    """Turn m images into m rows of numbers (C1).
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def image_rows(images: NDArray[Any]) -> NDArray[np.float32]:
     """
     rows = images.reshape(len(images), -1)
     if rows.dtype == np.uint8:
-        # The dtype makes one array of 4 bytes a pixel, with no float64 array on the way.
-        fractions: NDArray[np.float32] = np.divide(rows, np.float32(255), dtype=np.float32)
-        return fractions
+        # With dtype, NumPy writes float32 directly, without a float64 array in between.
+        scaled: NDArray[np.float32] = np.divide(rows, np.float32(255), dtype=np.float32)
+        return scaled
     return rows.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Handwritten digits that come with scikit-learn: nothing to download."""
+"""The handwritten digits that scikit-learn includes; no download."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from gpunet.datasets.split import hold_out
 
 
 def digits(*, seed: int = 0, test_fraction: float = 0.2) -> Dataset:
-    """1,797 handwritten digits of 8 x 8 pixels, from scikit-learn (claim C1).
+    """1,797 handwritten digits of 8 x 8 pixels, from scikit-learn (C1).
 
     Parameters
     ----------
     seed : int, default 0
         Chooses the test set; the same seed chooses the same one.
     test_fraction : float, default 0.2
-        The test set's share of every digit, greater than 0 and less than 1.
+        Fraction of each digit's examples for the test set, greater than 0 and less than 1.
 
     Returns
     -------
     Dataset
-        X (m, 64) float32, ink as a fraction from 0 to 1; y (m,) int64, the digits.
+        X (m, 64) float32, from 0 (paper) to 1 (ink); y (m,) int64, the digits.
 
     Raises
     ------
@@ -37,8 +37,8 @@ def digits(*, seed: int = 0, test_fraction: float = 0.2) -> Dataset:
             "the digits come with scikit-learn, which is not installed; "
             'install it with: pip install "gpunet[digits]"'
         ) from error
-    ink, labels = load_digits(return_X_y=True)
-    X = (ink / 16).astype(np.float32)  # 16 is full ink
+    pixels, labels = load_digits(return_X_y=True)
+    X = (pixels / 16).astype(np.float32)  # pixels are integers from 0 to 16
     y = labels.astype(np.int64)
     train, test = hold_out(y, test_fraction, seed)
     names = tuple(str(digit) for digit in range(10))

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# The third byte of an IDX file says what its numbers are.
+# The third byte of an IDX file is the type of its numbers.
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP = b"\x1f\x8b"
 
 
 def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """Read one IDX file, compressed with gzip or not; its first bytes tell which.
+    """Read one IDX file, compressed with gzip or not; its first bytes decide which.
 
     Parameters
     ----------
@@ -29,14 +29,14 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     Returns
     -------
     array
-        With the shape and the type that the header states, in this machine's byte order.
+        Shape and type as in the header, in native byte order.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is damaged, cut short, too long, or no IDX file.
+        If the file is damaged, truncated, too long, or not an IDX file.
     """
     path = Path(path)
     content = path.read_bytes()
@@ -45,7 +45,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
             content = gzip.decompress(content)
         except (EOFError, OSError, zlib.error, struct.error) as error:
             raise ValueError(
-                f"{path}: the gzip file is cut short or damaged ({error}); copy or download it again"
+                f"{path}: the gzip file is truncated or damaged ({error}); copy or download it again"
             ) from error
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _TYPES:
         raise ValueError(
@@ -60,12 +60,12 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
             "short: copy or download it again"
         )
     shape = struct.unpack(f">{rank}I", content[4:start])
-    # Compared before anything is allocated: a damaged header may state any size.
+    # Checked before anything is allocated: a damaged header may give any size.
     size = math.prod(shape) * dtype.itemsize
     if len(content) - start != size:
         raise ValueError(
             f"{path}: its header states {' x '.join(map(str, shape))} numbers, {size} bytes, but "
-            f"{len(content) - start} bytes follow; the file is cut short or damaged: copy or "
+            f"{len(content) - start} bytes follow; the file is truncated or damaged: copy or "
             "download it again"
         )
     numbers = np.frombuffer(content, dtype, offset=start).reshape(shape)

@@ -1,4 +1,4 @@
-"""What a column of targets means: classes or values."""
+"""Targets as found in a file: classes or real values."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from numpy.typing import NDArray
 
 KINDS = ("auto", "classes", "values")
 _LARGEST = float(np.finfo(np.float32).max)
-_FEW = 20  # whole numbers of no integer type are classes up to this many different ones
-_MANY = 1000  # integers beyond this many different ones are hardly classes: ask
+_MOST_FLOAT_CLASSES = 20  # whole floating-point numbers: classes up to this many distinct values
+_MOST_INTEGER_CLASSES = 1000  # integers: beyond this many distinct values the user must decide
 
 
 def as_targets(y: NDArray[Any], kind: str, where: str) -> tuple[NDArray[Any], tuple[str, ...] | None]:
-    """Turn targets as they were found into targets to train on.
+    """Turn targets as read from a file into targets to train on.
 
-    Under "auto", text is classes; integers (and booleans) are classes, as everywhere in gpunet;
-    floating-point numbers are classes if they are whole and at most 20 different ones, else values.
-    Classes are numbered from 0 in sorted order. Rows ``(m, k)`` are taken as they are.
+    With "auto", text, integers and booleans are classes; floating-point numbers are classes if they are
+    whole and have at most 20 distinct values, else real values. Classes are numbered from 0 in sorted
+    order. Rows ``(m, k)`` are not changed.
 
     Parameters
     ----------
     y : array, shape (m,) or (m, k)
         Text or numbers.
     kind : {"auto", "classes", "values"}
-        What they are, or "auto" for the rule above.
+        Kind of the targets, or "auto" for the rule above.
     where : str
-        What messages call them.
+        Name of the targets in error messages.
 
     Returns
     -------
     targets : array
         Classes: int64 (m,). Values: float32 (m, 1). Rows: float32 (m, k).
     class_names : tuple of str or None
-        For classes, what each number stands for.
+        For classes, the name of each class number.
 
     Raises
     ------
     ValueError
-        If the targets cannot be what `kind` says.
+        If the targets are not of this kind.
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
@@ -86,13 +86,13 @@ def as_targets(y: NDArray[Any], kind: str, where: str) -> tuple[NDArray[Any], tu
 
 
 def _guess(y: NDArray[Any], where: str) -> str:
-    different = len(np.unique(y))
+    distinct = len(np.unique(y))
     if y.dtype.kind == "f":
         whole = bool((y == np.floor(y)).all())
-        return "classes" if whole and different <= _FEW else "values"
-    if different > _MANY:
+        return "classes" if whole and distinct <= _MOST_FLOAT_CLASSES else "values"
+    if distinct > _MOST_INTEGER_CLASSES:
         raise ValueError(
-            f"{where} holds {different} different integers: say kind='classes' if each is a class, "
+            f"{where} has {distinct} distinct integers: use kind='classes' if each is a class, "
             "or kind='values' if they are quantities"
         )
     return "classes"

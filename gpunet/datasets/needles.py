@@ -1,4 +1,4 @@
-"""The lecture's own problem, generated: needle images hidden in haystack images."""
+"""The lecture's example, generated: images of a haystack, with and without needles (C1)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from gpunet.datasets.dataset import Dataset
 
-# Each kind of needle has its place and its direction, and keeps them in every picture. So one
-# neuron can see it: its weights come to look like the needle.
-# Centre (down, across) as fractions of the picture; angle from the horizontal, upwards.
+# A kind of needle has the same position and direction in every image, so a single neuron can detect it:
+# its weights become an image of the needle.
+# Centre (down, across) as fractions of the image; angle from the horizontal, upwards.
 _NEEDLES = {
     "upright": (0.45, 0.25, math.pi / 2),
     "flat": (0.80, 0.60, 0.0),
     "slanting": (0.35, 0.68, math.pi / 4),
 }
 _KINDS = ("one", "several", "one_of_three")
-_BALE = 1000  # different straws that haystacks are made of
+_STRAWS = 1000  # distinct straws that the haystacks are drawn from
 
 
 def needles(
@@ -33,28 +33,28 @@ def needles(
     noise: float = 0.2,
     seed: int = 0,
 ) -> Dataset:
-    """Pictures of haystacks, some with needles in them.
+    """Generated images of haystacks, some with needles in them.
 
-    A needle is a short bright line that keeps its place and direction; a haystack is many duller
-    lines, everywhere and in all directions. There are three kinds of needle: upright, flat and
+    A needle is a short bright line with a fixed position and direction; a haystack is many darker lines
+    at random positions and in random directions. There are three kinds of needle: upright, flat and
     slanting.
 
     Parameters
     ----------
     kind : {"one", "several", "one_of_three"}, default "one"
-        "one": the upright needle is there or not, for one neuron (claim C2). "several": each of
-        the three kinds is there or not, whatever the others do, for three detectors (claim C3).
-        "one_of_three": exactly one of the three is there, for softmax (claim C4).
+        "one": the upright needle is present or absent, for one neuron (C2). "several": each of the
+        three kinds is present or absent, independently, for three detectors (C3). "one_of_three":
+        exactly one of the three is present, for softmax (C4).
     examples, test_examples : int, default 5000 and 1000
-        Pictures to train on and to test on.
+        Numbers of training and test images.
     size : (height, width), default (16, 16)
         In pixels, each 8 or more.
     straws : int, default 16
-        Straws in a haystack.
+        Straws per haystack.
     noise : float, default 0.2
         Standard deviation of the noise on every pixel, as a fraction of full brightness.
     seed : int, default 0
-        The same seed draws the same pictures.
+        The same seed draws the same images.
 
     Returns
     -------
@@ -82,57 +82,62 @@ def needles(
         raise ValueError(f"straws and noise must not be negative, got {straws} and {noise}")
 
     def draw(count: int, stream: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        # A stream of its own for each set: asking for more training pictures changes no test.
+        # Separate random streams: the number of training images does not change the test set.
         rng = np.random.default_rng([seed, stream])
-        there, y = _hide(kind, count, rng)
-        return _draw(there, size, straws, noise, rng), y
+        present, y = _place(kind, count, rng)
+        images = _haystacks(count, size, straws, rng)
+        _add_needles(images, present, size, rng)
+        images += np.float32(noise) * rng.standard_normal(images.shape, dtype=np.float32)
+        return np.clip(images, 0, 1, out=images), y
 
     names = ("haystack", "needle") if kind == "one" else tuple(_NEEDLES)
     return Dataset(*draw(examples, 0), *draw(test_examples, 1), "needles", tuple(size), names)
 
 
 def needle_images(size: tuple[int, int] = (16, 16)) -> NDArray[np.float32]:
-    """Draw the three needles alone: (3, height * width), brightness from 0 to 1."""
+    """The three needles without a haystack: (3, height * width), brightness from 0 to 1."""
     down, across, angle = np.array(list(_NEEDLES.values())).T
-    centres = np.floor(np.stack([down, across]) * np.reshape(size, (2, 1)))  # on a pixel: crisp
+    centres = np.floor(
+        np.stack([down, across]) * np.reshape(size, (2, 1))
+    )  # on a pixel, so that the line is sharp
     return _lines(size, centres, angle, np.full(3, 0.4 * min(size)))
 
 
-def _hide(kind: str, count: int, rng: np.random.Generator) -> tuple[NDArray[np.bool_], NDArray[Any]]:
-    """Decide which needles (count, 3) are in which picture, and what is to be learnt from it."""
+def _place(kind: str, count: int, rng: np.random.Generator) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+    """Which needles are in which image, (count, 3), and the targets."""
     if kind == "several":
-        there = rng.random((count, 3)) < 0.5
-        return there, there.astype(np.float32)
+        present = rng.random((count, 3)) < 0.5
+        return present, present.astype(np.float32)
     y = rng.integers(3 if kind == "one_of_three" else 2, size=count)
     if kind == "one_of_three":
         return y[:, None] == np.arange(3), y
     return (y[:, None] == 1) & (np.arange(3) == 0), y
 
 
-def _draw(
-    there: NDArray[np.bool_],
-    size: tuple[int, int],
-    straws: int,
-    noise: float,
-    rng: np.random.Generator,
+def _haystacks(
+    count: int, size: tuple[int, int], straws: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    count = len(there)
-    bale = _lines(
+    """Draw `count` haystacks; where straws cross, the brighter one is on top."""
+    lines = _lines(
         size,
-        rng.uniform(0, 1, (2, _BALE)) * np.reshape(size, (2, 1)) - 0.5,
-        rng.uniform(0, math.pi, _BALE),
-        rng.uniform(0.2, 0.6, _BALE) * min(size),
+        rng.uniform(0, 1, (2, _STRAWS)) * np.reshape(size, (2, 1)) - 0.5,
+        rng.uniform(0, math.pi, _STRAWS),
+        rng.uniform(0.2, 0.6, _STRAWS) * min(size),
     )
-    images = np.zeros((count, bale.shape[1]), np.float32)
-    # Where lines cross, the brighter one is on top. One pass over all pictures per straw.
-    for _ in range(straws):
+    images = np.zeros((count, lines.shape[1]), np.float32)
+    for _ in range(straws):  # one more straw in every image
         brightness = rng.uniform(0.2, 0.8, (count, 1)).astype(np.float32)
-        np.maximum(images, bale[rng.integers(_BALE, size=count)] * brightness, out=images)
-    for needle, in_picture in zip(needle_images(size), there.T, strict=True):
-        brightness = rng.uniform(0.7, 1.0, (count, 1)).astype(np.float32)
-        np.maximum(images, needle * brightness * in_picture[:, None], out=images)
-    images += np.float32(noise) * rng.standard_normal(images.shape, dtype=np.float32)
-    return np.clip(images, 0, 1, out=images)
+        np.maximum(images, lines[rng.integers(_STRAWS, size=count)] * brightness, out=images)
+    return images
+
+
+def _add_needles(
+    images: NDArray[np.float32], present: NDArray[np.bool_], size: tuple[int, int], rng: np.random.Generator
+) -> None:
+    """Draw the needles that are present over the haystacks, in place."""
+    for needle, in_image in zip(needle_images(size), present.T, strict=True):
+        brightness = rng.uniform(0.7, 1.0, (len(images), 1)).astype(np.float32)
+        np.maximum(images, needle * brightness * in_image[:, None], out=images)
 
 
 def _lines(
@@ -141,10 +146,10 @@ def _lines(
     angles: NDArray[np.float64],
     lengths: NDArray[np.float64],
 ) -> NDArray[np.float32]:
-    """Draw k lines, each on a picture of its own: (k, height * width).
+    """Draw k lines, each in an image of its own: (k, height * width).
 
-    `centres` (2, k) and `lengths` (k,) are in pixels. A pixel is full within a quarter of a pixel
-    of the line and fades out over one more.
+    `centres` (2, k) and `lengths` (k,) are in pixels. Pixels within a quarter of a pixel of the line
+    have brightness 1; over one more pixel it falls to 0.
     """
     y, x = np.indices(size).reshape(2, -1, 1) - centres[:, None, :]
     along = x * np.cos(angles) - y * np.sin(angles)

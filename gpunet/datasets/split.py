@@ -1,4 +1,4 @@
-"""Setting a test set aside."""
+"""Splitting examples into a training set and a test set."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ def check_fraction(test_fraction: float) -> None:
     if not 0 < test_fraction < 1:
         raise ValueError(
             f"test_fraction must be greater than 0 and less than 1, got {test_fraction}; "
-            "0.2 keeps every fifth example for the test"
+            "0.2 takes every fifth example for the test set"
         )
 
 
 def hold_out(y: NDArray[Any], test_fraction: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Choose the rows to train on and the rows to test on.
+    """Choose the rows of the training set and of the test set, stratified by class.
 
     Parameters
     ----------
     y : array, shape (m,) or (m, k)
-        Targets. Where they are class numbers ``(m,)``, each class gives its share to the test set.
+        Targets. Class numbers ``(m,)`` are stratified: each class has this fraction in the test set.
     test_fraction : float
-        The test set's share of all rows, greater than 0 and less than 1.
+        Fraction of the rows for the test set, greater than 0 and less than 1.
     seed : int
         The same seed chooses the same rows.
 
@@ -44,8 +44,8 @@ def hold_out(y: NDArray[Any], test_fraction: float, seed: int) -> tuple[NDArray[
     order = rng.permutation(len(y))
     if y.ndim == 1:
         order = order[np.argsort(y[order], kind="stable")]
-    # Rows of one class lie together now, so taking rows at even distances stratifies: each class
-    # gives its share to within one example, and so do all of them together.
+    # The rows of a class are adjacent now, so rows at equal distances are stratified: the number of test
+    # examples is within one of the fraction, for each class and in total.
     taken = np.floor(np.arange(len(y) + 1) * test_fraction + 0.5)
     in_test = np.diff(taken) > 0
     train, test = rng.permutation(order[~in_test]), rng.permutation(order[in_test])

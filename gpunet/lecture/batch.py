@@ -1,8 +1,8 @@
-"""A batch is one matrix product: the same numbers as a loop, sooner.
+"""A batch is one matrix product: the same result as a loop, in less time.
 
-C7: examples side by side as columns meet the same parameters, so their number does not depend on m; b is
-broadcast along the columns.
-C8: the cost is the mean of the examples' losses, and each loss is a sum over the outputs.
+C7: the examples are the columns of one matrix and use the same parameters, so the number of parameters does
+not depend on m; b is broadcast along the columns.
+C8: the cost is the mean of the losses over the examples, and each loss is a sum over the outputs.
 
     Z[l] = W[l] A[l−1] + b[l],  all m columns at once
     J = (1/m) Σ_i L(i)
@@ -25,7 +25,7 @@ SIZES = (1, 4, 16, 64, 256, 1024, 4096)
 
 
 def run(backend: str = "numpy", seed: int = 0) -> Result:
-    """Predict and take gradients column by column, and all at once."""
+    """Predict and compute gradients column by column, and all at once."""
     to_host = gn.get_backend(backend).to_host
     data = gn.datasets.needles("several", examples=SIZES[-1], test_examples=1, seed=seed)
     net = gn.Network([gn.Dense(64, "relu"), gn.Dense(3, "sigmoid")], inputs=256, seed=seed, backend=backend)
@@ -39,17 +39,17 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
     mean_J = float(np.mean([one[0] for one in singles]))
     mean_dW = np.mean([to_host(one[1][0][0]) for one in singles], axis=0)
 
-    wait = gn.get_backend(backend).synchronize
+    synchronize = gn.get_backend(backend).synchronize
     device = gn.get_backend(backend).devices()[0]
 
-    def speed(work: Callable[[], Any], examples: int) -> float:
-        """Examples a second, best of many in a quarter of a second."""
+    def speed(function: Callable[[], Any], examples: int) -> float:
+        """Examples per second, the fastest of the calls within a quarter of a second."""
         seconds = [np.inf]
         until = time.perf_counter() + 0.25
         while time.perf_counter() < until or len(seconds) < 5:
             started = time.perf_counter()
-            work()
-            wait(device)
+            function()
+            synchronize(device)
             seconds.append(time.perf_counter() - started)
         return float(examples / min(seconds))
 
@@ -61,16 +61,16 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
             "difference of outputs, loop and batch": float(np.abs(loop - together).max()),
             "difference of J and the mean of L": abs(J - mean_J),
             "difference of gradients": float(np.abs(mean_dW - to_host(gradients[0][0])).max()),
-            "examples a second, loop": loops[-1],
-            f"examples a second, batch of {SIZES[-1]}": speeds[-1],
-            "times faster": speeds[-1] / loops[-1],
+            "examples per second, loop": loops[-1],
+            f"examples per second, batch of {SIZES[-1]}": speeds[-1],
+            "speedup": speeds[-1] / loops[-1],
         },
-        "The outputs, the cost and the gradients are the same to rounding. One product over 4,096 columns "
-        f"gets through {speeds[-1] / loops[-1]:,.0f} times as many examples a second as the loop does on "
-        "this machine: what a call costs is paid once, and the arithmetic can be done in large blocks.",
+        "The outputs, the cost and the gradients are equal up to rounding. On this machine one product over "
+        f"4,096 columns handles {speeds[-1] / loops[-1]:,.0f} times as many examples per second as the loop: "
+        "the overhead of a call occurs once, and a large matrix product uses the cache better.",
         draw(speeds, loops),
-        "Examples a second against columns in one product, both scales logarithmic. The batch rises "
-        "steadily and flattens at large sizes; the loop stays where it is for one column.",
+        "Examples per second against columns in one product, both scales logarithmic. The batch rises "
+        "steadily and flattens at large sizes; the loop stays at the speed of one column.",
     )
 
 
@@ -86,7 +86,7 @@ def draw(speeds: list[float], loops: list[float]) -> Any:
     axes.loglog(SIZES[:4], loops, "o-", color=figures.RED)
     figures.note(axes, SIZES[-2], speeds[-2] * 0.45, "one product", figures.BLUE, ha="left", va="top")
     figures.at_end(axes, SIZES[:4], loops, "a loop over columns", figures.RED)
-    axes.set(xlabel="examples (m)", ylabel="examples a second")
+    axes.set(xlabel="examples (m)", ylabel="examples per second")
     axes.set_xticks(SIZES)
     axes.set_xticklabels([f"{m:,}" for m in SIZES])
     axes.minorticks_off()

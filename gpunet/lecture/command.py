@@ -1,129 +1,130 @@
-"""``gpunet lecture``: list the experiments, run one, or run all and write the page."""
+"""``gpunet lecture``: list the experiments, run some, or run all and write the page."""
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
+import textwrap
 import time
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import gpunet as gn
 from gpunet.lecture import figures
-from gpunet.lecture.equation import parts
-from gpunet.lecture.experiments import EXPERIMENTS, Experiment, find
-from gpunet.lecture.page import Done, page
+from gpunet.lecture.docstring import sections
+from gpunet.lecture.experiments import EXPERIMENTS, find
+from gpunet.lecture.page import Run, page
 
 PAGE = "lecture.html"
+WIDTH = 80
+INTRODUCTION = """\
+The lecture: neural networks in CS229 (Stanford, autumn 2018, lectures 11 and
+12). What it teaches is numbered C1 to C22; these are the claims. Each
+experiment demonstrates one or more of them with numbers and a figure.
+"""
+USAGE = f"""
+gpunet lecture C14      run the experiments of one claim
+gpunet lecture depth    run one experiment
+gpunet lecture all      run all, and write them as one page, {PAGE}
+
+All claims with their equations: {Path(__file__).with_name("CLAIMS.md")}"""
 
 
 def add_parser(commands: Any) -> None:
-    """Add ``lecture`` to the command line's commands."""
-    one = commands.add_parser(
+    """Add ``lecture`` to the commands of a parser."""
+    parser = commands.add_parser(
         "lecture",
-        help="see the lecture's claims happen, each with a picture",
-        description="Run the lecture's experiments. Without a name: list them.",
-    )
-    add_arguments(one)
-    one.set_defaults(run=main)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what can be typed after ``gpunet lecture``."""
-    parser.add_argument(
-        "what", nargs="?", metavar="WHAT", help="a claim such as C14, a name such as depth, or all"
+        help="run the lecture's experiments, each with a figure",
+        description="Run experiments that demonstrate the claims of the lecture. Without a name: list them.",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("lecture"), metavar="FOLDER", help="for the pictures (lecture)"
+        "what", nargs="?", metavar="WHAT", help="a claim such as C14, an experiment such as depth, or all"
     )
     parser.add_argument(
-        "--backend", default="auto", metavar="NAME", help="numpy, cupy, torch, jax; a device may follow"
+        "--out",
+        type=Path,
+        default=Path("lecture"),
+        metavar="FOLDER",
+        help="folder of the figures (default: lecture)",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of data, start and order (0)")
+    parser.add_argument(
+        "--backend", default="auto", metavar="NAME", help="numpy, cupy, torch, jax; with a device: cupy:1"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of data, initial weights and order (default: 0)"
+    )
+    parser.set_defaults(run=main)
 
 
-def main(options: argparse.Namespace) -> int:
-    """Do what was asked for.
-
-    Returns
-    -------
-    int
-        The exit code, 0.
+def main(options: argparse.Namespace) -> None:
+    """List the experiments, or run those that `options` name.
 
     Raises
     ------
     ValueError
-        For an unknown claim or name.
+        For an unknown claim or experiment.
     ImportError
         If matplotlib is not installed.
     """
     if options.what is None:
-        _list()
-        return 0
-    wanted = find(options.what)
+        print_list()
+        return
+    experiments = find(options.what)
     if options.seed < 0:
         raise ValueError(f"--seed must be at least 0, got {options.seed}")
-    figures.matplotlib()  # said before the first experiment runs, not after
-    backend = _backend(options.backend)
+    figures.matplotlib()  # raises before the first experiment rather than after it
+    backend = choose_backend(options.backend)
     options.out.mkdir(parents=True, exist_ok=True)
-    whole = options.what.lower() == "all"
-    done = []
-    for one in wanted:
+    run_all = options.what.lower() == "all"
+    runs = []
+    for experiment in experiments:
         started = time.perf_counter()
-        with _one_thread():
-            result = one.run(backend=backend, seed=options.seed)
+        result = experiment.run(backend=backend, seed=options.seed)
         with figures.style():
-            done.append(Done(one, result, figures.png(result.picture)))
-        file = options.out / f"{EXPERIMENTS.index(one) + 1:02}-{one.name}.png"
-        file.write_bytes(done[-1].picture)
-        seconds = time.perf_counter() - started
-        if whole:
-            print(f"{one.name:<12}{', '.join(one.claims):<14}{seconds:6.1f} s  {file}", flush=True)
+            run = Run(experiment, result, figures.png(result.figure))
+        runs.append(run)
+        file = options.out / f"{EXPERIMENTS.index(experiment) + 1:02}-{experiment.name}.png"
+        file.write_bytes(run.png)
+        if run_all:
+            seconds = time.perf_counter() - started
+            print(
+                f"{experiment.name:<12}{', '.join(experiment.claims):<14}{seconds:6.1f} s  {file}", flush=True
+            )
         else:
-            _tell(done[-1], file)
-    if whole:
+            print_run(run, file)
+    if run_all:
         target = options.out / PAGE
-        target.write_text(page(done, backend, options.seed, gn.__version__), encoding="utf-8")
-        print(f"\nthe page: {target}")
-    return 0
+        target.write_text(page(runs, backend, options.seed, gn.__version__), encoding="utf-8")
+        print(f"\npage: {target}")
 
 
-def _backend(name: str) -> str:
-    """Return the name of a usable backend; 64-bit numbers are needed to check gradients."""
+def choose_backend(name: str) -> str:
+    """The name of a usable backend. JAX gets its 64-bit mode, which checking gradients needs."""
     if name.partition(":")[0] == "jax" or os.environ.get("GPUNET_BACKEND", "").startswith("jax"):
         os.environ.setdefault("JAX_ENABLE_X64", "1")
     found = gn.get_backend(name)
     return found.name if name == "auto" else name
 
 
-def _one_thread() -> AbstractContextManager[Any]:
-    """One BLAS thread, where threadpoolctl is there to say so: for matrices this small, more only wait."""
-    if importlib.util.find_spec("threadpoolctl") is None:
-        return nullcontext()
-    from threadpoolctl import threadpool_limits
-
-    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
-    return limits
-
-
-def _list() -> None:
-    print(f"{'name':<12}{'claims':<14}title")
-    for one in EXPERIMENTS:
-        print(f"{one.name:<12}{', '.join(one.claims):<14}{one.title}")
-    print("\ngpunet lecture C14 runs what shows a claim, gpunet lecture depth one experiment;")
-    print("gpunet lecture all --out FOLDER runs everything and writes the page.")
+def print_list() -> None:
+    """Print what the lecture is, its experiments, and how to run them."""
+    print(INTRODUCTION)
+    print(f"{'experiment':<12}{'claims':<14}title")
+    for experiment in EXPERIMENTS:
+        print(f"{experiment.name:<12}{', '.join(experiment.claims):<14}{experiment.title}")
+    print(USAGE)
 
 
-def _tell(done: Done, file: Path) -> None:
-    """Print one experiment: claim, equations, figures, what to see, and where the picture is."""
-    experiment: Experiment = done.experiment
-    words = parts(experiment.text)
-    print(f"{experiment.title} ({', '.join(experiment.claims)})\n\n{words.lead}\n")
-    print("\n".join(f"    {line}" for line in words.equations), end="\n\n")
-    print("\n".join(done.result.lines()), end="\n\n")
-    print(done.result.seen)
-    if done.result.slip:
-        print(f"\nThe slip: {done.result.slip}")
-    print(f"\npicture: {file}\n")
+def print_run(run: Run, file: Path) -> None:
+    """Print one experiment: claims, equations, measured values, observation, and the file of the figure."""
+    result, text = run.result, sections(run.experiment.text)
+    print(f"{run.experiment.title} ({', '.join(run.experiment.claims)})\n")
+    print(textwrap.fill(text.summary, WIDTH), end="\n\n")
+    for claim, sentence in text.claims:
+        print(textwrap.fill(f"{claim}: {sentence}", WIDTH, subsequent_indent=" " * (len(claim) + 2)))
+    print("\n" + "\n".join(f"    {line}" for line in text.equations), end="\n\n")
+    print("\n".join(result.lines(WIDTH)), end="\n\n")
+    print(textwrap.fill(result.observation, WIDTH))
+    if result.mistake:
+        print("\n" + textwrap.fill(f"Mistake: {result.mistake}", WIDTH))
+    print(f"\nfigure: {file}\n")

@@ -1,7 +1,7 @@
-"""Vanishing and exploding: a deep network multiplies, layer after layer.
+"""Each layer multiplies the signal and the error, so with depth both vanish or explode.
 
-C14: the error that comes back to the first layer is a product of the layers' Jacobians. With weights 1.5·I
-and g(z) = z it grows as 1.5^L, with 0.5·I it vanishes. σ′ ≤ ¼ makes it worse; ReLU with He's start makes it
+C14: the error of the first layer is a product of the Jacobians of all layers. With weights 1.5·I and g(z) = z
+it grows as 1.5^L, with 0.5·I it vanishes. σ′ ≤ ¼ makes it worse; ReLU with He initialisation makes it
 better (C16).
 
     W[l] = c·I, b = 0, g(z) = z:  ŷ = c^L x
@@ -16,7 +16,7 @@ import gpunet as gn
 from gpunet.lecture import figures
 from gpunet.lecture.result import Result, power
 
-TITLE = "Vanishing and exploding"
+TITLE = "Vanishing and exploding gradients"
 CLAIMS = ("C14", "C16")
 DEPTHS = (1, 2, 4, 7, 12, 20, 30, 45, 60, 80, 100)
 N = 32
@@ -27,7 +27,7 @@ def scaled(c: float) -> Any:
     return lambda rng, n_out, n_in: c * np.eye(n_out, n_in)
 
 
-CHAINS = {
+NETWORKS = {
     "1.5·I": ("identity", scaled(1.5)),
     "0.5·I": ("identity", scaled(0.5)),
     "0.5·I, ReLU": ("relu", scaled(0.5)),
@@ -39,9 +39,9 @@ CHAINS = {
 
 
 def run(backend: str = "numpy", seed: int = 0) -> Result:
-    """Send a signal forward and an error back through 1 to 100 layers."""
+    """Propagate a signal forward and an error back through 1 to 100 layers."""
     signal, error = {}, {}
-    for name, (activation, start) in CHAINS.items():
+    for name, (activation, start) in NETWORKS.items():
         ratios = [through(L, activation, start, backend, seed) for L in DEPTHS]
         signal[name], error[name] = ([ratio[k] for ratio in ratios] for k in (0, 1))
     expected = [1.5**L for L in DEPTHS]
@@ -49,34 +49,35 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
         {
             "layers": list(DEPTHS),
             "ŷ / x with 1.5·I": signal["1.5·I"],
-            "largest relative distance from 1.5^L": float(
+            "largest relative difference from 1.5^L": float(
                 np.max(np.abs(np.array(signal["1.5·I"]) / expected - 1.0))
             ),
             "ŷ / x with 0.5·I": signal["0.5·I"],
-            **{f"error left after 100 layers, {name}": error[name][-1] for name in CHAINS},
+            **{f"δ[1] / δ[L] for 100 layers, {name}": error[name][-1] for name in NETWORKS},
         },
         "Straight lines on a logarithmic scale: each layer multiplies by about the same factor. A hundred "
-        f"layers of 1.5·I make {power(signal['1.5·I'][-1])} of 1. With sigmoids the error is gone after a "
-        f"dozen layers; ReLU with He's start still has {error['ReLU, He'][-1]:.1g} of it after a hundred.",
+        f"layers of 1.5·I multiply the signal by {power(signal['1.5·I'][-1])}. With sigmoids the error "
+        f"vanishes within a dozen layers; with ReLU and He initialisation {error['ReLU, He'][-1]:.1g} of it "
+        "is left after a hundred.",
         draw(signal, error),
-        "Left: output divided by input against depth on a logarithmic scale; 1.5·I is a straight line up "
-        "to ten to the 17, 0.5·I a straight line down to ten to the minus 30. Right: the error that "
-        "reaches the first layer against depth; sigmoid falls off at once, 0.5·I with and without ReLU "
-        "fall alike, ReLU with LeCun's start falls slowly, tanh and ReLU with He's start stay near 1.",
-        "The notes blame a missing activation. With ReLU added, 0.5·I vanishes all the same, to "
-        f"{power(error['0.5·I, ReLU'][-1])} after 100 layers, as without it: {power(error['0.5·I'][-1])}. "
-        "To act on the notes would be to add activations and wait; what helps is the right start.",
+        "Left: output divided by input against depth on a logarithmic scale; 1.5·I is a straight line up to "
+        "ten to the 17, 0.5·I a straight line down to ten to the minus 30. Right: the error that reaches "
+        "the first layer against depth; sigmoid falls at once, 0.5·I falls equally with and without ReLU, "
+        "ReLU with LeCun initialisation falls slowly, tanh and ReLU with He stay near 1.",
+        "The notes name a missing activation as the cause. With ReLU added, the error with 0.5·I vanishes "
+        f"too, to {power(error['0.5·I, ReLU'][-1])} after 100 layers, the same as without it: "
+        f"{power(error['0.5·I'][-1])}. Adding activations does not help; a suitable initialisation does.",
     )
 
 
 def through(L: int, activation: str, start: Any, backend: str, seed: int) -> tuple[float, float]:
-    """Return the length of the output over the input, and of δ[1] over the last layer's, for L layers."""
+    """‖output‖ / ‖input‖ and ‖δ[1]‖ / ‖δ[last]‖ of a network of L layers."""
     to_host = gn.get_backend(backend).to_host
     layers = [gn.Dense(N, activation, start)] * L + [gn.Dense(N, "identity", scaled(1.0))]
     net = gn.Network(layers, inputs=N, seed=seed, backend=backend, dtype="float64")
     x = np.abs(np.random.default_rng(seed).standard_normal((1, N)))
     output = net.predict(x)
-    # A target at some distance from the output, so that there is an error to send back.
+    # A target that differs from the output, so that the error is not 0.
     _, gradients = net.gradients(x, output - np.maximum(1.0, np.abs(output)))
     first, last = (np.linalg.norm(to_host(gradients[k][1])) for k in (0, -1))
     return float(np.linalg.norm(output) / np.linalg.norm(x)), float(first / last)
@@ -85,17 +86,17 @@ def through(L: int, activation: str, start: Any, backend: str, seed: int) -> tup
 def draw(signal: dict[str, list[float]], error: dict[str, list[float]]) -> Any:
     """Draw signal and error against depth."""
     figure, (left, right) = figures.panels(2, height=3.8, widths=(1, 1.15))
-    colours = dict(zip(CHAINS, (figures.RED, figures.BLUE, figures.SKY, figures.PURPLE, figures.GREEN,
+    colours = dict(zip(NETWORKS, (figures.RED, figures.BLUE, figures.SKY, figures.PURPLE, figures.GREEN,
                                 figures.ORANGE, figures.BLACK), strict=True))  # fmt: skip
     for name in ("1.5·I", "0.5·I"):
         left.semilogy(DEPTHS, signal[name], "o-", color=colours[name], markersize=4)
     figures.note(left, 55, 1e15, "1.5·I", colours["1.5·I"], ha="right")
     figures.note(left, 55, 1e-12, "0.5·I", colours["0.5·I"], ha="left")
-    left.set(xlabel="layers L", ylabel="length of ŷ over x")
-    for name in CHAINS:
+    left.set(xlabel="layers L", ylabel="‖ŷ‖ / ‖x‖")
+    for name in NETWORKS:
         if name != "1.5·I":
             right.semilogy(DEPTHS, error[name], "--" if name == "0.5·I, ReLU" else "-", color=colours[name])
-    right.set(xlabel="layers L", ylabel="error at layer 1 over layer L", ylim=(1e-35, 1e3), xlim=(0, 100))
+    right.set(xlabel="layers L", ylabel="‖δ[1]‖ / ‖δ[L]‖", ylim=(1e-35, 1e3), xlim=(0, 100))
     for name, lift in (("tanh, LeCun", 9), ("ReLU, He", -7), ("ReLU, LeCun", 0)):
         figures.at_end(right, DEPTHS, error[name], name, colours[name], lift)
     figures.at_end(right, DEPTHS, error["0.5·I"], "0.5·I with and\nwithout ReLU", colours["0.5·I"])

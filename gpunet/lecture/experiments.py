@@ -1,13 +1,16 @@
-"""The experiments in the lecture's order, and how to find one."""
+"""The experiments in the order of the lecture."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 import inspect
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from types import ModuleType
+from typing import Any
 
 from gpunet.lecture import figures
 from gpunet.lecture.result import Result
@@ -15,34 +18,34 @@ from gpunet.lecture.result import Result
 
 @dataclass(frozen=True)
 class Experiment:
-    """One script of this folder.
+    """One script of this package.
 
     Attributes
     ----------
     name : str
-        Of its module, and on the command line.
+        Name of the module, also on the command line.
     """
 
     name: str
 
     @cached_property
     def module(self) -> ModuleType:
-        """The script itself."""
+        """The imported script."""
         return importlib.import_module(f"gpunet.lecture.{self.name}")
 
     @property
     def title(self) -> str:
-        """A few words."""
+        """The title: a few words."""
         return str(self.module.TITLE)
 
     @property
     def claims(self) -> tuple[str, ...]:
-        """Numbers of the claims that it shows, such as ``("C1", "C2")``."""
+        """The claims that it demonstrates, such as ``("C1", "C2")``."""
         return tuple(self.module.CLAIMS)
 
     @property
     def text(self) -> str:
-        """Claim and equations: the script's docstring."""
+        """The docstring of the script: claims and equations."""
         return inspect.cleandoc(self.module.__doc__ or "")
 
     @property
@@ -51,14 +54,14 @@ class Experiment:
         return inspect.getsource(self.module).split('"""', 2)[2].strip() + "\n"
 
     def run(self, backend: str = "numpy", seed: int = 0) -> Result:
-        """Run it on a backend, from a seed.
+        """Run the script, with one BLAS thread: for matrices this small, more threads are slower.
 
         Raises
         ------
         ImportError
             If matplotlib is not installed.
         """
-        with figures.style():
+        with figures.style(), _one_blas_thread():
             result: Result = self.module.run(backend=backend, seed=seed)
         return result
 
@@ -91,12 +94,12 @@ EXPERIMENTS = tuple(
 
 
 def find(what: str) -> list[Experiment]:
-    """Return the experiments that a claim's number, a name or "all" means, in the lecture's order.
+    """The experiments of a claim such as "C14", the one with a name, or "all", in the order of the lecture.
 
     Raises
     ------
     ValueError
-        If there is none; it names the nearest.
+        If there is none; the message suggests the nearest.
     """
     if what.lower() == "all":
         return list(EXPERIMENTS)
@@ -110,6 +113,16 @@ def find(what: str) -> list[Experiment]:
     else:
         near = (difflib.get_close_matches(what.lower(), names, 1, 0.0) or names)[0]
     raise ValueError(
-        f"the lecture has no experiment {what!r}; the nearest is {near!r}. It takes a claim, {claims[0]} to "
+        f"the lecture has no experiment {what!r}; the nearest is {near!r}. Give a claim, {claims[0]} to "
         f"{claims[-1]}, 'all', or a name: {', '.join(names)}."
     )
+
+
+def _one_blas_thread() -> AbstractContextManager[Any]:
+    """Limits BLAS to one thread if threadpoolctl is installed."""
+    if importlib.util.find_spec("threadpoolctl") is None:
+        return nullcontext()
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
+    return limits

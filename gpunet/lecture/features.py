@@ -1,7 +1,7 @@
-"""What a hidden layer looks at: nobody chose its features.
+"""A hidden layer learns its features.
 
-C6: the network finds out by itself which features to hand on. Each hidden neuron has a weight for every
-pixel, so its weights are an image: of the strokes that it looks for, and of those that speak against them.
+C6: the network learns which features to pass on. Each hidden neuron has one weight per pixel, so its weights
+are an image: positive where ink activates the neuron, negative where ink inhibits it.
 
     A[1] = tanh(W[1] X + b[1]),  W[1] is (25, w·l)
     ŷ = softmax(W[2] A[1] + b[2])
@@ -15,7 +15,7 @@ import gpunet as gn
 from gpunet.lecture import figures
 from gpunet.lecture.result import Result
 
-TITLE = "What hidden layers look at"
+TITLE = "Features of a hidden layer"
 CLAIMS = ("C6", "C1")
 UNITS, MOST = 25, 30_000
 
@@ -23,10 +23,10 @@ UNITS, MOST = 25, 30_000
 def run(backend: str = "numpy", seed: int = 0) -> Result:
     """Train 25 hidden neurons on handwritten digits, and show their weights as images."""
     to_host = gn.get_backend(backend).to_host
-    data = pictures(seed)
+    data = load_images(seed)
     X, y = data.X[:MOST], data.y[:MOST]
     m = len(X)
-    # Decay lets the weights of pixels that are never inked fade: they have no gradient (see C21).
+    # Pixels that are always 0 give no gradient; weight decay lets their weights go to 0 (C21).
     rule = gn.GradientDescent(0.2, momentum=0.9, weight_decay=5e-3)
     epochs = 5 * MOST // m
 
@@ -44,24 +44,23 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
     return Result(
         {
             "data": data.name,
-            "training pictures": m,
+            "training images": m,
             "hidden neurons": UNITS,
             "accuracy with hidden features": with_features,
-            "accuracy from pixels alone": without,
+            "accuracy from pixels only": without,
             "smoothness before training": smoothness(before),
             "smoothness after training": smoothness(after),
         },
-        f"From random dots, the weights have become strokes, edges and loops. The {UNITS} features take the "
-        f"share of digits read right from {without:.1%}, for a softmax on the pixels, to "
-        f"{with_features:.1%}.",
+        f"The random initial weights have become strokes, edges and loops. The {UNITS} features raise the "
+        f"accuracy from {without:.1%}, for a softmax on the pixels, to {with_features:.1%}.",
         draw(before, after),
-        "Two grids of 25 small images of weights. Before training each is random dots; after training each "
-        "shows smooth patches: strokes and edges of digits, orange for and purple against.",
+        "Two grids of 25 small images of weights. Before training each is random noise; after training each "
+        "shows smooth areas: strokes and edges of digits, positive in orange and negative in purple.",
     )
 
 
-def pictures(seed: int) -> gn.datasets.Dataset:
-    """MNIST where it is at hand, else the digits that come with scikit-learn."""
+def load_images(seed: int) -> gn.datasets.Dataset:
+    """MNIST if it is available, else the digits of scikit-learn."""
     try:
         return gn.datasets.mnist()
     except (FileNotFoundError, ImportError):
@@ -69,12 +68,12 @@ def pictures(seed: int) -> gn.datasets.Dataset:
 
 
 def smoothness(images: Any) -> float:
-    """Return the correlation of each weight with its neighbour to the right: 0 for random dots."""
+    """Correlation of each weight with its right neighbour: about 0 for random weights."""
     return float(np.corrcoef(images[:, :, :-1].ravel(), images[:, :, 1:].ravel())[0, 1])
 
 
-def tiles(images: Any) -> Any:
-    """Put 25 images in a square of 5 by 5, a thin white line between them."""
+def mosaic(images: Any) -> Any:
+    """Arrange 25 images in a square of 5 by 5, with a thin white line between them."""
     k, height, width = images.shape
     side = int(k**0.5)
     scale = np.abs(images).max(axis=(1, 2), keepdims=True)
@@ -87,6 +86,6 @@ def draw(before: Any, after: Any) -> Any:
     """Show both grids."""
     figure, axes = figures.panels(2, height=3.9)
     for one, images, title in zip(axes, (before, after), ("before training", "after training"), strict=True):
-        figures.image(one, tiles(images), signed=True, limit=1.0)
+        figures.image(one, mosaic(images), signed=True, limit=1.0)
         one.set_title(f"W[1] {title}")
     return figure

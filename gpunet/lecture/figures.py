@@ -1,6 +1,6 @@
-"""How the pictures look: one style, colours that everybody can tell apart, labels on the lines.
+"""The style of the figures: colours that colour-blind people can distinguish, labels at the lines.
 
-matplotlib is imported when a picture is made, and no global state of it is changed.
+matplotlib is imported when a figure is made, and its global state is not changed.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, BLACK, GREY = "#CC79A7", "#56B4E9", "#222222", "#767676"
 COLOURS = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY)
-INK = {ORANGE: "#8F6200", SKY: "#1B6CA0", PURPLE: "#9C4A78"}  # the pale ones, dark enough for letters
+TEXT_COLOUR = {ORANGE: "#8F6200", SKY: "#1B6CA0", PURPLE: "#9C4A78"}  # darker, for text
 SIGNED = "PuOr_r"  # weights: one colour below 0, another above, white at 0
 
-WIDTH = 7.0  # inches; with 12-point letters a picture can be read at half its size
+WIDTH = 7.0  # inches; 12-point text is readable at half the size
 STYLE = {
     "font.size": 12.0,
     "font.family": "DejaVu Sans",
@@ -43,18 +43,18 @@ STYLE = {
 
 
 def matplotlib() -> Any:
-    """The module, or an ImportError that says how to get it."""
+    """The module, or an ImportError that says how to install it."""
     try:
         import matplotlib
     except ImportError as error:
         raise ImportError(
-            'the lecture draws with matplotlib, which is not installed; install it with: pip install "gpunet[plot]"'
+            'the lecture needs matplotlib, which is not installed; install it with: pip install "gpunet[plot]"'
         ) from error
     return matplotlib
 
 
 def style() -> AbstractContextManager[Any]:
-    """Draw and save inside this."""
+    """The context in which figures are drawn and saved."""
     context: AbstractContextManager[Any] = matplotlib().rc_context(STYLE)
     return context
 
@@ -62,7 +62,7 @@ def style() -> AbstractContextManager[Any]:
 def panels(
     columns: int = 1, rows: int = 1, height: float = 3.3, widths: Sequence[float] | None = None
 ) -> tuple[Any, list[Any]]:
-    """Return a figure and its axes, row by row."""
+    """A figure and its axes, row by row."""
     matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -74,14 +74,14 @@ def panels(
 
 
 def blank(height: float) -> Any:
-    """Return a figure without axes, to divide as one likes."""
+    """A figure without axes, to be divided by the caller."""
     figure, _ = panels(height=height)
     figure.clear()
     return figure
 
 
 def image(axes: Any, values: Any, signed: bool = False, limit: float | None = None) -> None:
-    """Show a (height, width) array: ink on paper, or signed weights about white."""
+    """Draw a (height, width) array: from white to black, or signed values with white at 0."""
     values = np.asarray(values)
     if signed:
         limit = float(np.abs(values).max()) if limit is None else limit
@@ -95,25 +95,25 @@ def image(axes: Any, values: Any, signed: bool = False, limit: float | None = No
 
 
 def note(axes: Any, x: float, y: float, text: str, colour: str = BLACK, **more: Any) -> None:
-    """Write beside what it names, at data coordinates."""
-    axes.text(x, y, text, color=INK.get(colour, colour), **more)
+    """Write text at data coordinates, in the colour of what it names."""
+    axes.text(x, y, text, color=TEXT_COLOUR.get(colour, colour), **more)
 
 
 def at_end(axes: Any, x: Any, y: Any, text: str, colour: str, lift: float = 0.0) -> None:
-    """Name a line at its right end; `lift` moves the name up, in points."""
+    """Label a line at its right end; `lift` moves the label up, in points."""
     axes.annotate(
         text,
         (x[-1], y[-1]),
         (5, lift),
         textcoords="offset points",
-        color=INK.get(colour, colour),
+        color=TEXT_COLOUR.get(colour, colour),
         va="center",
         annotation_clip=False,
     )
 
 
 def png(figure: Any) -> bytes:
-    """Return the picture as a PNG file's bytes."""
+    """The figure as the bytes of a PNG file."""
     target = io.BytesIO()
     figure.savefig(target, format="png", metadata={"Software": None})
     return target.getvalue()

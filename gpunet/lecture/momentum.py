@@ -1,11 +1,11 @@
-"""Momentum: an average of past gradients cancels the zigzag and adds up along the valley.
+"""Momentum: in a moving average of gradients, oscillating components cancel and constant ones add up.
 
-C20: v is a moving average of the gradients, and the weights follow v. Most libraries leave out the (1 − β):
-their learning rate is this one times (1 − β). gpunet keeps it, as the lecture does.
+C20: v is a moving average of the gradients, and the weights follow v. Most libraries leave out the factor
+(1 − β): their learning rate is this one times (1 − β). gpunet keeps it, as the lecture does.
 
     v ← β v + (1 − β) ∇J
     W ← W − α v
-    elsewhere: v ← β v + ∇J, so that α elsewhere is α (1 − β) here
+    other libraries: v ← β v + ∇J, with α (1 − β) as their learning rate
 """
 
 from typing import Any
@@ -23,40 +23,40 @@ START = np.array([-3.0, 0.6])
 
 
 def run(backend: str = "numpy", seed: int = 0) -> Result:
-    """Descend a long valley with and without momentum."""
-    # Four points, so that J = ½ (w₁²/100 + w₂²): a valley 10 times as long as it is wide.
+    """Minimise a quadratic with one small curvature, with and without momentum."""
+    # Four points, so that J = ½ (w₁²/100 + w₂²): ellipses 10 times as long as wide.
     X = np.array([[0.1, 1.0], [0.1, -1.0], [-0.1, 1.0], [-0.1, -1.0]])
     plain = descend(X, gn.GradientDescent(1.9), backend, seed)
-    heavy = descend(X, gn.GradientDescent(15.0, momentum=BETA), backend, seed)
+    momentum = descend(X, gn.GradientDescent(15.0, momentum=BETA), backend, seed)
 
-    # By hand, in both forms; and with the other form's equation at this form's rate.
-    ours = by_hand(X, 15.0, 1.0 - BETA)
-    others = by_hand(X, 15.0 * (1.0 - BETA), 1.0)
-    mistaken = by_hand(X, 15.0, 1.0, updates=30)
-    length = [float(np.linalg.norm(path[-1])) for path in (plain, heavy, mistaken)]
+    # In NumPy, in both forms; and the other form with the learning rate of this one.
+    this_form = in_numpy(X, 15.0, 1.0 - BETA)
+    other_form = in_numpy(X, 15.0 * (1.0 - BETA), 1.0)
+    mistaken = in_numpy(X, 15.0, 1.0, updates=30)
+    length = [float(np.linalg.norm(path[-1])) for path in (plain, momentum, mistaken)]
     return Result(
         {
             f"distance after {UPDATES} updates, plain": length[0],
             f"distance after {UPDATES} updates, momentum": length[1],
-            "difference, gpunet and by hand": float(np.abs(heavy - ours).max()),
-            "difference, by hand in the two forms": float(np.abs(ours - others).max()),
-            "slip: distance after 30 updates, α without (1 − β)": length[2],
+            "difference, gpunet and NumPy": float(np.abs(momentum - this_form).max()),
+            "difference of the two forms, in NumPy": float(np.abs(this_form - other_form).max()),
+            "mistake: distance after 30 updates, α without (1 − β)": length[2],
         },
-        f"After {UPDATES} updates plain descent is {length[0]:.1g} from the minimum, momentum "
-        f"{length[1]:.1g}. Along the valley the averaged gradients agree and add up; across, they cancel, "
-        "so the rate may be larger.",
-        draw(plain, heavy),
-        "Left: a long valley with two paths; plain descent zigzags across it, momentum swings along it in "
-        "a few wide turns. Right: distance from the minimum against updates on a logarithmic scale; "
-        "momentum falls faster.",
-        "Not the notes' slip, but a common one: to take α from this form and the equation without (1 − β) "
-        "makes every step 1/(1 − β) = 10 times as long. Here descent then diverges: after 30 updates it is "
-        f"{power(length[2])} from the minimum.",
+        f"After {UPDATES} updates the distance from the minimum is {length[0]:.1g} without and "
+        f"{length[1]:.1g} with momentum. Along the ellipses the averaged gradients agree and add up; across, "
+        "they cancel, so the learning rate may be larger.",
+        draw(plain, momentum),
+        "Left: long ellipses with two paths; without momentum the path zigzags across them, with momentum "
+        "it follows them in a few wide turns. Right: distance from the minimum against updates on a "
+        "logarithmic scale; momentum falls faster.",
+        "Not in the notes, but common: α of this form with the equation without (1 − β) makes every update "
+        "1/(1 − β) = 10 times as large. Here it diverges: after 30 updates the distance from the minimum is "
+        f"{power(length[2])}.",
     )
 
 
 def descend(X: Any, rule: gn.GradientDescent, backend: str, seed: int) -> Any:
-    """Return the path of full-batch descent, (updates + 1, 2)."""
+    """Full-batch gradient descent; the weights after each update, (updates + 1, 2)."""
     to_host = gn.get_backend(backend).to_host
     net = gn.Network([gn.Dense(1)], inputs=2, seed=seed, backend=backend)
     net.set_parameters([(START[None], np.zeros((1, 1)))])
@@ -68,25 +68,25 @@ def descend(X: Any, rule: gn.GradientDescent, backend: str, seed: int) -> Any:
     return np.array(path)
 
 
-def by_hand(X: Any, alpha: float, share: float, updates: int = UPDATES) -> Any:
-    """Follow ``v ← β v + share · ∇J``, ``w ← w − α v``; the path."""
+def in_numpy(X: Any, alpha: float, factor: float, updates: int = UPDATES) -> Any:
+    """``v ← β v + factor · ∇J``, ``w ← w − α v``; the weights after each update."""
     w, v, path = START, np.zeros(2), [START]
     for _ in range(updates):
-        v = BETA * v + share * (X.T @ X @ w) / len(X)
+        v = BETA * v + factor * (X.T @ X @ w) / len(X)
         w = w - alpha * v
         path.append(w)
     return np.array(path)
 
 
-def draw(plain: Any, heavy: Any) -> Any:
-    """Draw both paths, and how far there is to go."""
+def draw(plain: Any, momentum: Any) -> Any:
+    """Draw both paths, and the distance from the minimum."""
     figure, (left, right) = figures.panels(2, height=3.4, widths=(1.35, 1))
     u, v = np.linspace(-3.4, 3.4, 120), np.linspace(-0.9, 0.9, 120)
     U, V = np.meshgrid(u, v)
     left.contour(
         u, v, 0.005 * U**2 + 0.5 * V**2, np.geomspace(0.001, 0.4, 8), colors=figures.GREY, linewidths=0.7
     )
-    for path, colour, name in ((plain, figures.RED, "plain"), (heavy, figures.BLUE, "momentum")):
+    for path, colour, name in ((plain, figures.RED, "plain"), (momentum, figures.BLUE, "momentum")):
         left.plot(*path[:50].T, "o-", color=colour, markersize=3, linewidth=1.3)
         distance = np.linalg.norm(path, axis=1)
         right.semilogy(distance, color=colour)

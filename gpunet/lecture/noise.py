@@ -1,11 +1,12 @@
-"""The noise ball: with a constant step, stochastic descent does not settle.
+"""With a constant learning rate, stochastic gradient descent does not converge.
 
-C18: the full batch walks to the minimum and stays. One example an update gets near it quickly and then
-wanders about, as far as the step is long; a batch of B shrinks the ball; smaller and smaller steps end it.
-C19: each update is one batch.
+C18: with the full batch the weights converge to the minimum. With one example per update they come near it
+quickly and then fluctuate, in proportion to √(α/B); a batch of B reduces the fluctuation, a falling learning
+rate ends it.
+C19: each update uses one batch.
 
     E[∇L(i)] = ∇J, but ∇L(i) ≠ 0 at the minimum of J
-    spread ∝ √(α/B)
+    distance from the minimum ∝ √(α/B)
 """
 
 from typing import Any
@@ -16,44 +17,47 @@ import gpunet as gn
 from gpunet.lecture import figures
 from gpunet.lecture.result import Result
 
-TITLE = "Paths and the noise ball"
+TITLE = "Gradient noise"
 CLAIMS = ("C18", "C19")
 M, UPDATES = 200, 300
 TRUE = np.array([2.0, -1.0])
-WAYS: dict[str, tuple[int | None, Any]] = {
+SETTINGS: dict[str, tuple[int | None, Any]] = {
     "one example": (1, 0.1),
     "batch of 20": (20, 0.1),
     "full batch": (None, 0.1),
-    "one example, smaller and smaller steps": (1, gn.InverseTime(0.1, half_life=40)),
+    "one example, falling rate": (1, gn.InverseTime(0.1, half_life=40)),
 }
 
 
 def run(backend: str = "numpy", seed: int = 0) -> Result:
-    """Follow two weights for 300 updates."""
+    """Record two weights over 300 updates."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((M, 2))
     X -= X.mean(axis=0)
     y = X @ TRUE + rng.standard_normal(M)
     y -= y.mean()
     best = np.linalg.lstsq(X, y, rcond=None)[0]
-    # One update at a time, with each batch in hand: see walk.
-    paths = {name: walk(X, y, size, rate, backend, seed) for name, (size, rate) in WAYS.items()}
-    ball = {name: float(np.linalg.norm(path[-150:] - best, axis=1).mean()) for name, path in paths.items()}
+    paths = {
+        name: descend(X, y, size, rate, backend=backend, seed=seed) for name, (size, rate) in SETTINGS.items()
+    }
+    distance = {
+        name: float(np.linalg.norm(path[-150:] - best, axis=1).mean()) for name, path in paths.items()
+    }
     return Result(
-        {f"mean distance from the minimum, last 150 updates, {name}": ball[name] for name in WAYS},
-        "All paths set out alike. The full batch comes to rest at the minimum; one example an update keeps "
-        f"wandering at a distance of {ball['one example']:.2f}, a batch of 20 at {ball['batch of 20']:.2f}: "
-        f"{ball['one example'] / ball['batch of 20']:.1f} times nearer, where √20 is 4.5. With smaller and "
-        "smaller steps one example an update comes nearer too.",
+        {f"mean distance from the minimum, last 150 updates, {name}": distance[name] for name in SETTINGS},
+        "All paths begin alike. The full batch converges to the minimum. With one example per update the "
+        f"mean distance stays at {distance['one example']:.2f}, with a batch of 20 at "
+        f"{distance['batch of 20']:.2f}: a ratio of {distance['one example'] / distance['batch of 20']:.1f}, "
+        "where √20 = 4.5. With a falling learning rate the distance for one example decreases too.",
         draw(X, y, best, paths),
-        "Three maps of the cost over two weights with the paths of 300 updates. One example an update: a "
-        "tangle around the minimum. Batches of 20: a small knot. Full batch: a smooth line that ends at "
-        "the minimum.",
+        "Three contour plots of the cost over two weights with the paths of 300 updates. One example per "
+        "update: a wide irregular path around the minimum. Batches of 20: a narrower one. Full batch: a "
+        "smooth line that ends at the minimum.",
     )
 
 
-def walk(X: Any, y: Any, size: int | None, rate: Any, backend: str, seed: int) -> Any:
-    """Train with one update a call of fit, so that every step can be seen; the weights after each."""
+def descend(X: Any, y: Any, size: int | None, rate: Any, *, backend: str, seed: int) -> Any:
+    """Gradient descent on batches drawn at random; the weights after each update."""
     to_host = gn.get_backend(backend).to_host
     net = gn.Network([gn.Dense(1)], inputs=2, seed=seed, backend=backend)
     net.set_parameters([(np.array([[-1.0, 1.5]]), np.zeros((1, 1)))])
@@ -74,7 +78,7 @@ def draw(X: Any, y: Any, best: Any, paths: dict[str, Any]) -> Any:
     figure, axes = figures.panels(3, height=3.0)
     u, v = np.linspace(-1.3, 3.2, 100), np.linspace(-2.2, 2.2, 100)
     J = 0.5 * ((np.stack(np.meshgrid(u, v), axis=-1) @ X.T - y) ** 2).mean(axis=-1)
-    for one, name in zip(axes, WAYS, strict=False):
+    for one, name in zip(axes, SETTINGS, strict=False):
         one.contour(u, v, J, J.min() + np.geomspace(0.02, 10, 9), colors=figures.GREY, linewidths=0.7)
         one.plot(*paths[name].T, color=figures.RED, linewidth=1.0)
         one.plot(*best, "*", color=figures.BLUE, markersize=12)

@@ -2,48 +2,53 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
 class Result:
-    """Figures, a picture, and what to see in it.
+    """Measured values, a figure, and what they show.
 
     Attributes
     ----------
-    figures : mapping of str to float, str or list of float
-        What was measured, by a name that can be read aloud.
-    seen : str
-        What one sees, in a sentence or three.
-    picture : matplotlib.figure.Figure
+    values : mapping of str to float, str or list of float
+        The measured values by name.
+    observation : str
+        What they show, in one to three sentences.
+    figure : matplotlib.figure.Figure
     alt : str
-        The picture in words, for people who can't see it.
-    slip : str
-        Where the notes differ from the corrected claim, and what training with the slip costs; else empty.
+        A description of the figure for people who cannot see it.
+    mistake : str
+        A mistake in the notes and its effect, measured; else empty.
     """
 
-    figures: Mapping[str, Any]
-    seen: str
-    picture: Any
+    values: Mapping[str, Any]
+    observation: str
+    figure: Any
     alt: str
-    slip: str = ""
+    mistake: str = ""
 
-    def lines(self) -> list[str]:
-        """Return the figures as text, one a line."""
-        width = max(len(name) for name in self.figures)
-        return [f"{name:<{width}}  {number(value)}" for name, value in self.figures.items()]
+    def lines(self, width: int) -> list[str]:
+        """The values as lines of at most `width` characters."""
+        column = max(len(name) for name in self.values) + 2
+        lines = []
+        for name, value in self.values.items():
+            text = f"{name:<{column}}{format_value(value)}"
+            lines += textwrap.wrap(text, width, subsequent_indent=" " * column, drop_whitespace=True)
+        return lines
 
 
-def number(value: Any) -> str:
-    """Write a figure: four digits, a list with commas, words as they are."""
+def format_value(value: Any) -> str:
+    """A number with four significant digits, a list separated by commas, a string as it is."""
     if isinstance(value, str):
         return value
     if isinstance(value, list | tuple):
-        return ", ".join(number(item) for item in value)
+        return ", ".join(format_value(item) for item in value)
     if isinstance(value, int):
         return f"{value:,}"
     if value and not 1e-3 <= abs(value) < 1e7:
@@ -52,6 +57,6 @@ def number(value: Any) -> str:
 
 
 def power(value: float, digits: int = 0) -> str:
-    """Write a very small or large number as people do: 2·10⁻³⁰."""
+    """A very small or large number as a power of ten: 2·10⁻³⁰."""
     mantissa, _, exponent = f"{value:.{digits}e}".partition("e")
-    return mantissa.replace("-", "−") + "·10" + str(int(exponent)).translate(RAISED)
+    return mantissa.replace("-", "−") + "·10" + str(int(exponent)).translate(SUPERSCRIPT)

@@ -1,7 +1,7 @@
-"""Every layer is one line of algebra, and its shapes fit together by themselves.
+"""Every layer is one equation, and the shapes of its terms match.
 
-C6: a layer multiplies by its weights, adds its bias and applies its activation. W[l] has one row for each
-of its own neurons and one column for each neuron of the layer before.
+C6: a layer multiplies by its weights, adds its bias and applies its activation. W[l] has one row per neuron
+of layer l and one column per neuron of the layer before.
 
     Z[l] = W[l] A[l−1] + b[l]
     A[l] = g[l](Z[l]),  A[0] = X
@@ -22,7 +22,7 @@ CLAIMS = ("C6",)
 
 
 def run(backend: str = "numpy", seed: int = 0) -> Result:
-    """Follow the equation by hand, and compare with the network."""
+    """Evaluate the equation in NumPy, and compare with the network."""
     to_host = gn.get_backend(backend).to_host
     data = gn.datasets.needles("one_of_three", examples=40, test_examples=1, size=(8, 8), seed=seed)
     layers = [gn.Dense(32, "tanh"), gn.Dense(16, "tanh"), gn.Dense(3, "softmax")]
@@ -34,10 +34,10 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
         Z = to_host(W) @ A + to_host(b)
         A = np.tanh(Z) if layer.activation == "tanh" else np.exp(Z) / np.exp(Z).sum(axis=0)
         shapes.append(Z.shape)
-    apart = float(np.abs(A.T - net.predict(data.X)).max())
+    difference = float(np.abs(A.T - net.predict(data.X)).max())
 
     _, gradients = net.gradients(data.X, data.y)
-    fit = all(
+    match = all(
         dW.shape == W.shape and db.shape == b.shape
         for (dW, db), (W, b) in zip(gradients, net.parameters, strict=True)
     )
@@ -47,20 +47,19 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
             "n[0], n[1], n[2], n[3]": sizes,
             "columns of every Z[l] and A[l]": sorted({shape[1] for shape in shapes}),
             "parameters": sum(n * (before + 1) for before, n in pairwise(sizes)),
-            "difference, by hand and by the network": apart,
-            "each gradient shaped as its parameter": "yes" if fit else "no",
+            "difference, in NumPy and by the network": difference,
+            "each gradient has the shape of its parameter": "yes" if match else "no",
         },
-        "Sides that meet are equally long: the columns of W[l] are the rows of A[l−1]. The number of "
-        "examples m is in Z and A alone, so a layer has as many parameters for one picture as for a "
-        "million.",
+        "The number of columns of W[l] is the number of rows of A[l−1]. Only Z and A depend on the number "
+        "of examples m, so a layer has the same number of parameters for one image as for a million.",
         draw(sizes, 40),
-        "Three rows of rectangles drawn to scale, one row a layer: W times A of the layer before plus b "
+        "Three rows of rectangles drawn to scale, one row per layer: W times A of the layer before plus b "
         "gives Z. The width of each W equals the height of the A beside it.",
     )
 
 
 def draw(sizes: list[int], m: int) -> Any:
-    """Draw Z[l] = W[l] A[l−1] + b[l] to scale, a row for each layer."""
+    """Draw Z[l] = W[l] A[l−1] + b[l] to scale, one row per layer."""
     figure, [axes] = figures.panels(height=5.4)
     top = 0.0
     for l in range(1, len(sizes)):

@@ -1,10 +1,10 @@
-"""How the page looks on a phone, on a wide screen and on paper."""
+"""The style sheet of the page, for phones, wide screens and paper."""
 
 SHEET = """
 :root { color-scheme: light dark; --ink: #222; --soft: #595959; --paper: #fff; --panel: #f4f6f8;
-  --line: #d5dadf; --accent: #0060a0; --slip: #a34700; --slip-panel: #fdf3ea; }
+  --line: #d5dadf; --accent: #0060a0; --mistake: #a34700; --mistake-panel: #fdf3ea; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8e8e8; --soft: #b0b0b0; --paper: #16191c;
-  --panel: #1f2428; --line: #3a4147; --accent: #7cc0f0; --slip: #f0a060; --slip-panel: #2a221b; } }
+  --panel: #1f2428; --line: #3a4147; --accent: #7cc0f0; --mistake: #f0a060; --mistake-panel: #2a221b; } }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0; background: var(--paper); color: var(--ink);
@@ -13,7 +13,7 @@ header, main { max-width: 76rem; margin: 0 auto; padding: 1rem; }
 h1 { font-size: 2rem; line-height: 1.2; margin: 1rem 0 .5rem; }
 h2 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .25rem; }
 h2 span { color: var(--soft); font-weight: 400; margin-right: .3em; }
-h3 { font-size: 1rem; margin: 0; color: var(--slip); }
+h3 { font-size: 1rem; margin: 0; color: var(--mistake); }
 p { margin: .5rem 0; max-width: 46rem; }
 a { color: var(--accent); }
 .small, nav span { color: var(--soft); font-size: .9rem; }
@@ -21,11 +21,11 @@ nav ol { columns: 22rem; column-gap: 3rem; padding-left: 2rem; }
 nav span { white-space: nowrap; }
 nav li { break-inside: avoid; margin: .2rem 0; }
 section { border-top: 2px solid var(--line); padding: 1.75rem 0; }
-.lead { font-size: 1.15rem; }
+.summary { font-size: 1.15rem; }
 sup, sub { font-size: .72em; line-height: 0; }
 .equations { margin: 1rem 0; padding: .75rem 1rem; background: var(--panel); border-left: 4px solid var(--accent);
   font: 1.15rem/1.75 "STIX Two Text", "Cambria Math", Cambria, Georgia, "DejaVu Serif", serif; }
-aside { margin: 1rem 0; padding: .75rem 1rem; background: var(--slip-panel); border-left: 4px solid var(--slip); }
+aside { margin: 1rem 0; padding: .75rem 1rem; background: var(--mistake-panel); border-left: 4px solid var(--mistake); }
 aside p { margin: .25rem 0 0; }
 figure { margin: 0; }
 img { display: block; width: 100%; height: auto; background: #fff; border-radius: 4px; }
@@ -36,7 +36,7 @@ th, td { overflow-wrap: break-word; }
 th, td { text-align: left; vertical-align: top; padding: .2rem .75rem .2rem 0; border-top: 1px solid var(--line); }
 th { font-weight: 400; color: var(--soft); }
 td { font-variant-numeric: tabular-nums; min-width: 6rem; }
-tr.slip th, tr.slip td { color: var(--slip); }
+tr.mistake th, tr.mistake td { color: var(--mistake); }
 code { font: .92em ui-monospace, "DejaVu Sans Mono", monospace; }
 .command code { background: var(--panel); padding: .2rem .5rem; }
 .command code::before { content: "$ "; color: var(--soft); }
@@ -47,7 +47,7 @@ summary { cursor: pointer; color: var(--accent); }
 }
 @media print {
   :root { color-scheme: light; --ink: #000; --soft: #444; --paper: #fff; --panel: #fff; --line: #bbb;
-    --accent: #004a80; --slip: #803800; --slip-panel: #fff; }
+    --accent: #004a80; --mistake: #803800; --mistake-panel: #fff; }
   html { font-size: 9.5pt; }
   body { font-size: 1rem; }
   header, main { max-width: none; padding: 0; }

@@ -1,7 +1,7 @@
-"""The variance of the start decides how far signals and errors get.
+"""The variance of the initial weights decides whether signals and errors survive many layers.
 
-C16: weights are random with a variance of about 1/n[l−1], so that Z[l] is about as large as A[l−1]. ReLU
-passes half of it on and needs twice as much.
+C16: weights are random with a variance of about 1/n[l−1], so that Z[l] is about as large as A[l−1]. ReLU sets
+half of the values to 0 and needs twice the variance.
 
     LeCun: std √(1/n[l−1]), for sigmoid and tanh
     Glorot: variance 2/(n[l−1] + n[l])
@@ -16,17 +16,17 @@ import gpunet as gn
 from gpunet.lecture import figures
 from gpunet.lecture.result import Result
 
-TITLE = "Variance, not value"
+TITLE = "The variance of the initial weights"
 CLAIMS = ("C16",)
 N, LAYERS = 64, (1, 2, 4, 8, 16, 30)
 
 
 def normal(deviation: Any) -> Any:
-    """Return an initializer of that standard deviation, a function of n[l−1]."""
+    """An initializer with this standard deviation, a function of n[l−1]."""
     return lambda rng, n_out, n_in: deviation(n_in) * rng.standard_normal((n_out, n_in))
 
 
-# Activation, start and hidden layers of the network to train; those of the notes are marked.
+# Activation, initializer and number of hidden layers; * marks those of the notes.
 STARTS = {
     "tanh, LeCun": ("tanh", "lecun_normal", 20),
     "tanh, He*": ("tanh", "he_normal", 20),
@@ -40,7 +40,7 @@ STARTS = {
 
 
 def run(backend: str = "numpy", seed: int = 0) -> Result:
-    """Measure the signal in each layer, and train deep networks, from each start."""
+    """Measure the signal in each layer, and train deep networks, with each initializer."""
     data = gn.datasets.needles(
         "one_of_three", examples=1000, test_examples=1, size=(8, 8), straws=4, noise=0.1, seed=seed
     )
@@ -48,7 +48,7 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
     signal, cost = {}, {}
     for name, (activation, start, depth) in STARTS.items():
         hidden = gn.Dense(N, activation, start)
-        # The same seed draws the same first layers, so a shorter network shows what is inside a longer one.
+        # With the same seed the first layers are the same, so a shorter network gives the signal inside a longer one.
         signal[name] = [
             float(
                 gn.Network([hidden] * l, inputs=N, seed=seed, backend=backend)
@@ -68,24 +68,24 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
             **{f"signal after 30 layers, {name}": signal[name][-1] for name in STARTS},
             **{f"cost after training, {name}": cost[name] for name in STARTS},
         },
-        "With the start that suits its activation, a signal is still there after 30 layers, and 20 layers "
-        "learn. ReLU with LeCun's start halves it every other layer and learns late (cost "
-        f"{cost['ReLU, LeCun']:.2g}, against {cost['ReLU, He']:.1g} with He's).",
+        "With the initializer that suits the activation, the signal is still there after 30 layers, and a "
+        "network of 20 layers learns. ReLU with LeCun initialisation halves the variance in each layer and "
+        f"learns slowly (cost {cost['ReLU, LeCun']:.2g}, compared with {cost['ReLU, He']:.1g} for He).",
         draw(signal, cost),
-        "Left: size of the signal against layer on a logarithmic scale; tanh with LeCun's start and ReLU "
-        "with He's stay up, weights of value 1/n drop a million times within a few layers. Right: cost "
-        "after training as bars; weights of value 1/n stay at log 3 = 1.1, the others are far lower.",
+        "Left: size of the signal against layer on a logarithmic scale; tanh with LeCun and ReLU with He "
+        "initialisation stay large, weights of value 1/n reduce it by a factor of a million in a few "
+        "layers. Right: cost after training as bars; weights of value 1/n stay at log 3 = 1.1, the others "
+        "are much lower.",
         "The notes say that the weights themselves are about 1/n: then 20 layers learn nothing, the cost "
-        f"stays at {cost['tanh, value 1/n*']:.2f} = log 3. They give He's start to tanh, and √(4/n), a "
-        "misread 1, to sigmoid. Those two are wrong about the variance (2 and 4 times too large) but cost "
-        f"little here: {cost['tanh, He*']:.2g} against {cost['tanh, LeCun']:.2g}, and "
-        f"{cost['σ, √(4/n)*']:.2g} against {cost['σ, LeCun']:.2g}, because tanh and sigmoid squash what is "
-        "too large.",
+        f"stays at {cost['tanh, value 1/n*']:.2f} = log 3. They use He initialisation for tanh, and √(4/n) "
+        "for sigmoid, where the 4 is a misread 1. These variances are 2 and 4 times too large but have "
+        f"little effect here: a cost of {cost['tanh, He*']:.2g} instead of {cost['tanh, LeCun']:.2g}, and of "
+        f"{cost['σ, √(4/n)*']:.2g} instead of {cost['σ, LeCun']:.2g}, because tanh and sigmoid are bounded.",
     )  # fmt: skip
 
 
 def variance(start: str, backend: str, seed: int) -> float:
-    """Measured variance of a layer with 400 inputs and 100 neurons, times its 400 inputs."""
+    """Measured variance of the weights of a layer with 400 inputs and 100 neurons, times 400."""
     to_host = gn.get_backend(backend).to_host
     net = gn.Network([gn.Dense(100, "identity", start)], inputs=400, seed=seed, backend=backend)
     return float(400.0 * to_host(net.parameters[0][0]).var())
@@ -101,10 +101,10 @@ def draw(signal: dict[str, list[float]], cost: dict[str, float]) -> Any:
         "tanh, value 1/n*": (figures.RED, 0),
     }
     for name, (colour, lift) in looks.items():
-        shown = np.array(signal[name])
-        inside = shown > 1e-8
-        left.semilogy(np.array(LAYERS)[inside], shown[inside], "o-", color=colour, markersize=4)
-        figures.at_end(left, np.array(LAYERS)[inside], shown[inside], name, colour, lift)
+        sizes = np.array(signal[name])
+        inside = sizes > 1e-8
+        left.semilogy(np.array(LAYERS)[inside], sizes[inside], "o-", color=colour, markersize=4)
+        figures.at_end(left, np.array(LAYERS)[inside], sizes[inside], name, colour, lift)
     left.set(xlabel="layer l", ylabel="standard deviation of A[l]", ylim=(1e-8, 10), xlim=(0, 30))
     names = list(STARTS)[::-1]
     colours = [figures.RED if "*" in name else figures.BLUE for name in names]

@@ -1,7 +1,7 @@
-"""Equal weights stay equal: neurons that start alike learn the same feature for ever.
+"""Equal weights stay equal: neurons with the same initial weights learn the same feature for ever.
 
-C17: if all weights of a layer are alike, zeros too, then so are its outputs, its errors and its gradients.
-Only chance can break the symmetry. Biases may start at 0.
+C17: if all weights of a layer are equal (zero included), so are its outputs, its errors and its gradients.
+Random initial weights break the symmetry. Biases may start at 0.
 
     W[1] = c: every row of W[1] and of ∂J/∂W[1] is the same, after any number of updates
 """
@@ -14,14 +14,14 @@ import gpunet as gn
 from gpunet.lecture import figures
 from gpunet.lecture.result import Result, power
 
-TITLE = "A symmetric start"
+TITLE = "Symmetric initial weights"
 CLAIMS = ("C17",)
 STARTS = {"all 0": "zeros", "all 0.5": gn.Constant(0.5), "random": None}
 UNITS = 6
 
 
 def run(backend: str = "numpy", seed: int = 0) -> Result:
-    """Learn a disc in a ring from three starts."""
+    """Classify a disc in a ring, with three initialisations."""
     rng = np.random.default_rng(seed)
     y = rng.integers(2, size=300)
     radius, angle = (
@@ -32,7 +32,7 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
 
     tracks, accuracies, spreads = {}, {}, {}
     for name, start in STARTS.items():
-        tracks[name], accuracies[name] = learn(X, y, start, backend, seed)
+        tracks[name], accuracies[name] = train(X, y, start, backend, seed)
         spreads[name] = float(np.ptp(tracks[name][-1], axis=0).max())
     return Result(
         {
@@ -40,20 +40,19 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
             **{f"accuracy, {name}": accuracies[name] for name in STARTS},
             "largest change of W[1] from all 0": float(np.abs(tracks["all 0"]).max()),
         },
-        f"{UNITS} neurons that start alike draw one line: after 300 updates they differ by "
-        f"{power(spreads['all 0.5'])}, which is rounding, and {UNITS} of them are worth one "
-        f"({accuracies['all 0.5']:.0%} right). From zeros nothing moves at all, because no error gets back "
-        f"through W[2] = 0. From a random start each goes its own way, and {accuracies['random']:.0%} are "
-        "right.",
+        f"{UNITS} neurons with equal initial weights stay equal: after 300 updates they differ by "
+        f"{power(spreads['all 0.5'])}, which is rounding, so the {UNITS} compute no more than one does "
+        f"(accuracy {accuracies['all 0.5']:.0%}). With zeros W[1] does not change at all, because the error "
+        "is multiplied by W[2] = 0. With random weights each neuron learns something else: accuracy "
+        f"{accuracies['random']:.0%}.",
         draw(tracks),
-        "Three panels of the first weight of six hidden neurons against updates. From all 0: one flat "
-        "line. From all 0.5: one curve, six neurons on top of each other. From a random start: six curves "
-        "that spread out.",
+        "Three panels of the first weight of six hidden neurons against updates. All 0: one horizontal "
+        "line. All 0.5: one curve, six neurons on top of each other. Random: six different curves.",
     )
 
 
-def learn(X: Any, y: Any, start: Any, backend: str, seed: int) -> tuple[Any, float]:
-    """Train from a start; W[1] after each update, (updates, neurons, inputs), and the accuracy."""
+def train(X: Any, y: Any, start: Any, backend: str, seed: int) -> tuple[Any, float]:
+    """Train; W[1] after each update, (updates, neurons, inputs), and the accuracy."""
     to_host = gn.get_backend(backend).to_host
     layers = [gn.Dense(UNITS, "tanh", start), gn.Dense(1, "sigmoid", start)]
     net = gn.Network(layers, inputs=2, seed=seed, backend=backend, dtype="float64")
@@ -66,13 +65,13 @@ def learn(X: Any, y: Any, start: Any, backend: str, seed: int) -> tuple[Any, flo
 
 
 def draw(tracks: dict[str, Any]) -> Any:
-    """Draw the first weight of each neuron over time."""
+    """Draw the first weight of each neuron against updates."""
     figure, axes = figures.panels(3, height=2.9)
     limit = 1.1 * max(np.abs(track[:, :, 0]).max() for track in tracks.values())
     for one, (name, track) in zip(axes, tracks.items(), strict=True):
         for k in range(UNITS):
             one.plot(track[:, k, 0], color=figures.COLOURS[k])
-        one.set(title=f"start: {name}", xlabel="updates", ylim=(-limit, limit))
+        one.set(title=name, xlabel="updates", ylim=(-limit, limit))
     for one in axes[1:]:
         one.set_yticklabels([])
     for one in axes[:2]:

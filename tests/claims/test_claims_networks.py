@@ -1,4 +1,4 @@
-"""Claims C6 to C14: networks, and their activations."""
+"""Claims C6 to C14: networks and activations."""
 
 import itertools
 
@@ -47,7 +47,7 @@ def test_c06_shapes_of_every_layer(backend, rng):
     assert A.shape == (3, 6)
 
 
-def test_c06_a_layer_is_w_a_plus_b_through_g(rng):
+def test_c06_each_layer_is_g_of_w_a_plus_b(rng):
     net = network([gn.Dense(5, "tanh"), gn.Dense(4, "relu"), gn.Dense(2, "sigmoid")], 3)
     parameters = [(W, rng.standard_normal(b.shape)) for W, b in net.parameters]
     net.set_parameters(parameters)
@@ -57,14 +57,14 @@ def test_c06_a_layer_is_w_a_plus_b_through_g(rng):
     assert_allclose(net.predict(X.T), A.T, rtol=1e-13)
 
 
-def test_c06_the_network_finds_its_own_features(rng):
-    """XOR is no line's business; four hidden neurons find features that make it one."""
+def test_c06_the_network_learns_its_features(rng):
+    """XOR is not linearly separable; in the features of four hidden neurons it is."""
     X, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
     net = network([gn.Dense(4, "tanh"), gn.Dense(1, "sigmoid")], 2)
     net.fit(X, y, optimizer=gn.Adam(0.1), epochs=300, batch_size=None)
     hidden = np.tanh(X @ net.parameters[0][0].T + net.parameters[0][1].T)
     w, b = net.parameters[1]
-    # In the space of the hidden features, one line separates the classes.
+    # The last layer separates the classes linearly in the hidden features.
     assert_array_equal((hidden @ w[0] + b[0, 0] > 0).astype(int), y)
 
 
@@ -74,10 +74,10 @@ def test_c06_the_network_finds_its_own_features(rng):
 def test_c07_columns_side_by_side_with_the_same_parameters(rng):
     net = network([gn.Dense(6, "gelu"), gn.Dense(3, "softmax")], 4)
     X, y = rng.standard_normal((9, 4)), rng.integers(3, size=9)
-    together = net.predict(X)
+    outputs = net.predict(X)
     for i in range(9):
-        assert_allclose(net.predict(X[i : i + 1])[0], together[i], rtol=1e-13)
-    assert together.shape == (9, 3)
+        assert_allclose(net.predict(X[i : i + 1])[0], outputs[i], rtol=1e-13)
+    assert outputs.shape == (9, 3)
     count = sum(p.size for layer in net.parameters for p in layer)
     for m in (1, 2, 9):
         net.gradients(X[:m], y[:m])
@@ -110,7 +110,7 @@ def test_c08_sum_over_outputs_mean_over_examples(activation, loss, rng):
     single = [net.evaluate(X[i : i + 1], Y[i : i + 1])["loss"] for i in range(10)]
     assert pytest.approx(np.mean(single), rel=1e-13) == J
     assert net.gradients(X, Y)[0] == pytest.approx(J, rel=1e-14)
-    # Twice the same examples: the same mean. Twice the same outputs: twice the sum.
+    # The same examples twice give the same mean; the same outputs twice give twice the sum.
     assert net.evaluate(np.tile(X, (2, 1)), np.tile(Y, (2, 1)))["loss"] == pytest.approx(J, rel=1e-13)
     if activation != "softmax":
         [(W, b)] = net.parameters
@@ -129,7 +129,7 @@ def test_c08_sum_over_outputs_mean_over_examples(activation, loss, rng):
         ("identity", "squared_error", lambda Z: Z),
     ],
 )
-def test_c09_the_four_equations_for_natural_pairs(output, loss, g, rng):
+def test_c09_the_four_equations_for_canonical_pairs(output, loss, g, rng):
     net = network([gn.Dense(5, "tanh"), gn.Dense(4, "sigmoid"), gn.Dense(3, output)], 2, loss=loss)
     X, Y, m = rng.standard_normal((2, 7)), np.eye(3)[:, rng.integers(3, size=7)], 7
     (W1, b1), (W2, b2), (W3, b3) = net.parameters
@@ -144,8 +144,8 @@ def test_c09_the_four_equations_for_natural_pairs(output, loss, g, rng):
         assert_allclose(db[:, 0], delta.sum(axis=1), rtol=1e-11, atol=1e-15)  # ∂J/∂b[l] = Σ δ[l](i)
 
 
-def test_c09_other_pairs_take_the_general_rule_with_the_full_jacobian(rng):
-    """Softmax with squared error: δ = Jᵀ (A − Y)/m, one Jacobian an example."""
+def test_c09_other_pairs_use_the_general_rule_with_the_full_jacobian(rng):
+    """Softmax with squared error: δ = Jᵀ (A − Y)/m, one Jacobian per example."""
     net = network([gn.Dense(3, "softmax")], 2, loss="squared_error")
     X, Y = rng.standard_normal((2, 5)), np.eye(3)[:, [0, 1, 2, 1, 0]]
     [(W, b)] = net.parameters
@@ -163,9 +163,9 @@ def test_c09_other_pairs_take_the_general_rule_with_the_full_jacobian(rng):
 
 
 class Counting(np.ndarray):
-    """An array that notes the shapes of every matrix product it takes part in."""
+    """An array that records the shapes of its matrix products."""
 
-    products: list  # one for all: emptied by the test
+    products: list  # shared by all instances; emptied by the test
 
     def __matmul__(self, other):
         Counting.products.append((self.shape, other.shape))
@@ -173,7 +173,7 @@ class Counting(np.ndarray):
 
 
 def test_c10_the_backward_pass_repeats_no_product(rng):
-    sizes, m = [6, 5, 4, 3], 7  # all different, so that a product is known by its shapes
+    sizes, m = [6, 5, 4, 3], 7  # all different, so that a product is identified by its shapes
     parameters = [
         (rng.standard_normal((n, k)).view(Counting), np.zeros((n, 1)).view(Counting))
         for k, n in itertools.pairwise(sizes)
@@ -182,21 +182,21 @@ def test_c10_the_backward_pass_repeats_no_product(rng):
     names = ["tanh", "softplus", "softmax"]
     Counting.products = []
     A, caches = forward(np, names, parameters, X)
-    ahead, Counting.products = Counting.products, []
+    forward_products, Counting.products = Counting.products, []
     backward(np, names, parameters, caches, A - 0.5)
-    back = Counting.products
-    assert ahead == [((5, 6), (6, m)), ((4, 5), (5, m)), ((3, 4), (4, m))]
-    # Two a layer, δ A[l−1]ᵀ and Wᵀ δ, and one less: nobody needs ∂J/∂X.
-    assert len(back) == 2 * 3 - 1
-    assert not set(back) & set(ahead)
-    assert ((6, 5), (5, m)) not in back
+    backward_products = Counting.products
+    assert forward_products == [((5, 6), (6, m)), ((4, 5), (5, m)), ((3, 4), (4, m))]
+    # Two per layer, δ A[l−1]ᵀ and Wᵀ δ, except ∂J/∂X, which is not needed.
+    assert len(backward_products) == 2 * 3 - 1
+    assert not set(backward_products) & set(forward_products)
+    assert ((6, 5), (5, m)) not in backward_products
 
 
 # --- C11: saturation ----------------------------------------------------------------------------
 
 
 def slope(activation, z):
-    """g′(z) as the network has it: a neuron before an identity output with ∂J/∂A = 1."""
+    """g′(z) from the network: a neuron before an identity output with ∂J/∂A = 1."""
     layers = [gn.Dense(1, activation), gn.Dense(1)]
     one, zero = np.ones((1, 1)), np.zeros((1, 1))
     net = network(layers, 1, [(one, zero), (one, zero)], loss="absolute_error")
@@ -215,7 +215,7 @@ def test_c11_slopes_of_sigmoid_and_tanh_vanish():
     for z in (-40.0, 40.0):
         assert 0 <= slope("sigmoid", z) < 1e-15
         assert 0 <= slope("tanh", z) < 1e-15
-    assert slope("relu", 40.0) == 1.0  # where ReLU is better off
+    assert slope("relu", 40.0) == 1.0  # ReLU does not saturate
 
 
 # --- C12: without activations -------------------------------------------------------------------
@@ -228,14 +228,14 @@ def test_c12_three_linear_layers_are_one(rng):
     one = network([gn.Dense(2)], 4, [(W3 @ W2 @ W1, W3 @ W2 @ b1 + W3 @ b2 + b3)])
     X = rng.standard_normal((20, 4))
     assert_allclose(deep.predict(X), one.predict(X), rtol=1e-12, atol=1e-13)
-    # With any activation between, they are not: f(x) + f(−x) = 2 f(0) holds for one layer only.
-    bent = network([gn.Dense(6, "tanh"), gn.Dense(5, "tanh"), gn.Dense(2)], 4, deep.parameters)
-    for net, straight in ((deep, True), (bent, False)):
+    # With a nonlinear activation they are not: f(x) + f(−x) = 2 f(0) holds for linear layers only.
+    nonlinear = network([gn.Dense(6, "tanh"), gn.Dense(5, "tanh"), gn.Dense(2)], 4, deep.parameters)
+    for net, linear in ((deep, True), (nonlinear, False)):
         middle = (net.predict(X) + net.predict(-X)) / 2
-        assert np.allclose(middle, net.predict(np.zeros((20, 4))), atol=1e-10) == straight
+        assert np.allclose(middle, net.predict(np.zeros((20, 4))), atol=1e-10) == linear
 
 
-# --- C13: what a line cannot separate -----------------------------------------------------------
+# --- C13: nonlinear decision boundaries -----------------------------------------------------------
 
 
 def xor(rng):
@@ -291,20 +291,20 @@ def test_c14_the_product_of_the_layers_explodes_or_vanishes(factor):
     assert_allclose(gradients[-1][1], -np.ones((2, 1)), rtol=1e-12)
 
 
-def test_c14_sigmoid_makes_it_worse_and_relu_with_hes_start_better(rng):
-    """How much of the gradient reaches the first of twenty layers."""
+def test_c14_sigmoid_makes_it_worse_and_relu_with_he_initialisation_better(rng):
+    """Norm of the gradient in the first of twenty layers relative to the last."""
     X, Y = rng.standard_normal((50, 64)), rng.standard_normal((50, 64))
 
-    def share(activation, initializer):
+    def fraction(activation, initializer):
         layers = [gn.Dense(64, activation, initializer) for _ in range(20)]
         net = network([*layers, gn.Dense(64)], 64)
         _, gradients = net.gradients(X, Y)
         return np.linalg.norm(gradients[0][1]) / np.linalg.norm(gradients[-2][1])
 
-    identity = share("identity", "lecun_normal")
-    sigmoids = share("sigmoid", "lecun_normal")
+    identity = fraction("identity", "lecun_normal")
+    sigmoids = fraction("sigmoid", "lecun_normal")
     assert 0.2 < identity < 5  # a missing activation is not the cause
     assert sigmoids < 1e-9  # at most (¼)^19 of the identity's
-    assert 0.2 < share("relu", "he_normal") < 5
-    # The start for sigmoids loses half the variance in each ReLU layer.
-    assert share("relu", "lecun_normal") < share("relu", "he_normal") / 100
+    assert 0.2 < fraction("relu", "he_normal") < 5
+    # LeCun initialisation loses half the variance in each ReLU layer.
+    assert fraction("relu", "lecun_normal") < fraction("relu", "he_normal") / 100

@@ -29,15 +29,15 @@ def test_c01_an_image_becomes_a_column_of_width_times_height_times_channels(rng)
     net.fit(images, [0, 1, 0, 1, 1], epochs=1, batch_size=2)
     [(W, _)] = net.parameters
     assert W.shape == (1, 4 * 3 * 2)
-    # Number i of the column is pixel i of the image, read row by row.
+    # Element i of the column is pixel i of the image in row-major order.
     assert_array_equal(net.predict(images), net.predict(images.reshape(5, 24)))
     w = W.reshape(4, 3, 2)
     by_hand = sum(w[r, c, k] * images[0, r, c, k] for r in range(4) for c in range(3) for k in range(2))
     assert net.predict(images[:1])[0, 0] == pytest.approx(sigmoid(by_hand + net.parameters[0][1][0, 0]))
 
 
-def test_c01_a_neuron_finds_the_needle():
-    """The worked problem: is there a needle in the haystack?"""
+def test_c01_a_neuron_detects_the_needle():
+    """The lecture's example: is there a needle in the image of a haystack?"""
     X, y, X_test, y_test = gn.datasets.needles("one", examples=1500, test_examples=400, seed=0)
     net = gn.Network([gn.Dense(1, "sigmoid")], seed=0, backend="numpy", standardizer=gn.Standardizer())
     net.fit(X, y, optimizer=gn.Adam(3e-3), epochs=20)
@@ -55,8 +55,8 @@ def test_c02_a_neuron_is_a_linear_part_and_a_sigmoid(rng):
         assert net.predict(x)[i, 0] == pytest.approx(sigmoid(float(w[0] @ x[i] + b[0, 0])), rel=1e-14)
 
 
-def test_c02_the_loss_has_its_minus():
-    """``L = −[y log ŷ + (1 − y) log(1 − ŷ)]``: never negative, 0 only for a sure and right answer."""
+def test_c02_the_loss_has_its_minus_sign():
+    """``L = −[y log ŷ + (1 − y) log(1 − ŷ)]``: never negative, and 0 only if ŷ = y."""
     net = network([gn.Dense(1, "sigmoid")], 1, [(np.ones((1, 1)), np.zeros((1, 1)))])
     for z in (-3.0, 0.0, 1.5):
         a = sigmoid(z)
@@ -86,7 +86,7 @@ def detectors(k, parameters=None, backend="numpy"):
     return network([gn.Dense(k, "sigmoid")], 12, parameters, loss="logistic", backend=backend)
 
 
-def test_c03_the_loss_is_the_sum_of_three_and_the_gradients_do_not_mix(rng):
+def test_c03_the_loss_is_the_sum_of_three_and_gradients_are_independent(rng):
     X, Y = rng.standard_normal((7, 12)), rng.integers(2, size=(7, 3)).astype(float)
     three = detectors(3)
     [(W, b)] = three.parameters
@@ -97,7 +97,7 @@ def test_c03_the_loss_is_the_sum_of_three_and_the_gradients_do_not_mix(rng):
     for k, (_, [(dw, db_k)]) in enumerate(alone):
         assert_allclose(dW[k], dw[0], rtol=1e-12, atol=1e-16)
         assert_allclose(db[k], db_k[0], rtol=1e-12, atol=1e-16)
-    # ∂L/∂w_k involves output k alone: other targets for the others leave it where it was.
+    # ∂L/∂w_k depends on output k alone: other targets of the other outputs do not change it.
     Y[:, 1:] = 1 - Y[:, 1:]
     _, [(changed, _)] = three.gradients(X, Y)
     assert_array_equal(changed[0], dW[0])
@@ -107,12 +107,11 @@ def test_c03_the_loss_is_the_sum_of_three_and_the_gradients_do_not_mix(rng):
 @pytest.mark.parametrize(
     "optimizer", [gn.GradientDescent(0.5), gn.GradientDescent(0.5, momentum=0.9), gn.Adam(0.05)], ids=str
 )
-def test_c03_together_as_alone_to_the_last_bit(optimizer, rng):
-    """Trained one example at a time on pictures with one bright pixel each.
+def test_c03_together_equals_alone_bit_for_bit(optimizer, rng):
+    """Trained with batches of one example on images with one nonzero pixel each.
 
-    There every sum has one term that is not 0, so no library can add it up in another order: the arithmetic
-    allows the last bit. The backend is NumPy with the reference program; a faster program may take the terms
-    of an update in another order.
+    Then every sum has one nonzero term, so the order of summation does not matter and the results are equal bit
+    for bit. The backend is NumPy with the reference program; other programs may sum in another order.
     """
     X = np.eye(12)[rng.integers(12, size=60)] * rng.uniform(0.5, 2.0, (60, 1))
     Y = rng.integers(2, size=(60, 3)).astype(float)
@@ -125,11 +124,11 @@ def test_c03_together_as_alone_to_the_last_bit(optimizer, rng):
         one.fit(X, Y[:, k], optimizer=optimizer, epochs=3, batch_size=1)
         for ours, alone in zip(together, one.parameters[0], strict=True):
             assert_array_equal(ours[k], np.array(alone)[0])
-    assert np.abs(together[0] - W).max() > 0.1  # they did train
+    assert np.abs(together[0] - W).max() > 0.1  # the weights did change
 
 
-def test_c03_together_as_alone_on_any_picture(rng):
-    """With long sums, as near as the order of addition lets them."""
+def test_c03_together_equals_alone_on_any_image(rng):
+    """With long sums, equal up to the order of summation."""
     X, Y = rng.standard_normal((40, 12)), rng.integers(2, size=(40, 3)).astype(float)
     three = detectors(3)
     [(W, b)] = three.parameters
@@ -140,14 +139,14 @@ def test_c03_together_as_alone_on_any_picture(rng):
         assert_allclose(three.parameters[0][0][k], one.parameters[0][0][0], rtol=1e-11, atol=1e-13)
 
 
-def test_c03_several_needles_in_one_picture():
+def test_c03_several_needles_in_one_image():
     X, Y, X_test, Y_test = gn.datasets.needles("several", examples=1500, test_examples=400, seed=0)
     net = gn.Network([gn.Dense(3, "sigmoid")], seed=0, backend="numpy", standardizer=gn.Standardizer())
     net.fit(X, Y, optimizer=gn.Adam(3e-3), epochs=20)
     assert net.loss == "logistic"
     assert net.evaluate(X_test, Y_test)["accuracy"] > 0.85
     found = net.predict(X_test) > 0.5
-    assert (found.sum(axis=1) > 1).any()  # more than one at once
+    assert (found.sum(axis=1) > 1).any()  # more than one in an image
 
 
 # --- C4: one of three ---------------------------------------------------------------------------
@@ -166,13 +165,13 @@ def test_c04_softmax_of_z(rng):
 
 
 def test_c04_outputs_are_coupled(rng):
-    """Moving one neuron moves every output; with sigmoids it moves its own alone."""
+    """A change of one neuron changes every output; with sigmoids it changes its own only."""
     W, b, X = rng.standard_normal((3, 4)), np.zeros((3, 1)), rng.standard_normal((1, 4))
-    moved = np.array([[1.0], [0.0], [0.0]])
-    for activation, others_move in (("softmax", True), ("sigmoid", False)):
-        before, after = (network([gn.Dense(3, activation)], 4, [(W, c)]).predict(X)[0] for c in (b, moved))
+    changed = np.array([[1.0], [0.0], [0.0]])
+    for activation, others_change in (("softmax", True), ("sigmoid", False)):
+        before, after = (network([gn.Dense(3, activation)], 4, [(W, c)]).predict(X)[0] for c in (b, changed))
         assert after[0] > before[0]
-        assert (np.abs(after[1:] - before[1:]) > 1e-6).all() == others_move
+        assert (np.abs(after[1:] - before[1:]) > 1e-6).all() == others_change
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -207,7 +206,7 @@ def test_c05_l1_and_l2():
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error"])
-def test_c05_a_neuron_finds_a_line(loss, rng):
+def test_c05_a_neuron_fits_a_line(loss, rng):
     X = rng.uniform(-1, 1, (200, 2))
     y = 3 * X[:, 0] - 2 * X[:, 1] + 5
     net = network([gn.Dense(1)], 2, loss=loss)
@@ -216,7 +215,7 @@ def test_c05_a_neuron_finds_a_line(loss, rng):
     assert_allclose([*W[0], b[0, 0]], [3, -2, 5], atol=0.03)
 
 
-def test_c05_a_relu_output_cannot_be_negative_and_says_so(rng):
+def test_c05_negative_targets_of_a_relu_output_are_refused(rng):
     X = rng.standard_normal((10, 2))
     net = network([gn.Dense(1, "relu")], 2)
     assert (net.predict(100 * X) >= 0).all()
@@ -224,4 +223,4 @@ def test_c05_a_relu_output_cannot_be_negative_and_says_so(rng):
     with pytest.raises(ValueError, match="relu"):
         net.fit(X, np.linspace(-1, 1, 10), batch_size=5)
     assert_array_equal(net.parameters[0][0], before)
-    net.fit(X, np.linspace(0, 1, 10), epochs=1, batch_size=5)  # from 0 up is within reach
+    net.fit(X, np.linspace(0, 1, 10), epochs=1, batch_size=5)  # targets of at least 0 are accepted

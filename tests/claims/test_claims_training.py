@@ -1,4 +1,4 @@
-"""Claims C15 to C22: starting, descent, and the check of gradients."""
+"""Claims C15 to C22: initialisation, gradient descent, and checking gradients."""
 
 import itertools
 import math
@@ -19,7 +19,7 @@ def flat(parameters):
     return np.concatenate([p.ravel() for layer in parameters for p in layer])
 
 
-def unavailable_reason(rng, m=40):
+def three_classes(rng, m=40):
     """Three classes in four dimensions."""
     X = rng.standard_normal((m, 4))
     return X, np.argmax(X[:, :3] + 0.3 * rng.standard_normal((m, 3)), axis=1)
@@ -28,8 +28,8 @@ def unavailable_reason(rng, m=40):
 # --- C15: normalise -----------------------------------------------------------------------------
 
 
-def test_c15_the_training_sets_mean_and_deviation_serve_for_every_input(rng, tmp_path):
-    X, y = problem(rng)
+def test_c15_mean_and_deviation_of_the_training_set_are_applied_to_every_input(rng, tmp_path):
+    X, y = three_classes(rng)
     X = X * [1.0, 50.0, 0.01, 3.0] + [0.0, 1000.0, -5.0, 2.0]
     X_test = 2 * X[:10] + 1
     mean, deviation = X.mean(axis=0), X.std(axis=0)
@@ -44,7 +44,7 @@ def test_c15_the_training_sets_mean_and_deviation_serve_for_every_input(rng, tmp
     assert_allclose(scaled.predict(X_test), by_hand.predict(test), rtol=1e-9)
     assert_allclose(scaled.standardizer.mean, mean, rtol=1e-12)
     assert_allclose(scaled.standardizer.deviation, deviation, rtol=1e-12)
-    # A second fit on other data keeps the first one's figures; a saved network takes them along.
+    # A second fit on other data keeps mean and deviation of the first; they are saved with the network.
     scaled.fit(X_test, y[:10], epochs=1, batch_size=5)
     assert_allclose(scaled.standardizer.mean, mean, rtol=1e-12)
     scaled.save(tmp_path / "net.safetensors")
@@ -54,15 +54,15 @@ def test_c15_the_training_sets_mean_and_deviation_serve_for_every_input(rng, tmp
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_c15_constant_features_do_not_divide_by_zero(backend, dtype, rng):
-    X, y = problem(rng, 3000)
+    X, y = three_classes(rng, 3000)
     X = X.astype(dtype)
-    X[:, 1], X[:, 3] = 0.1, 0.0  # 0.1 has no exact float: sums of it drift
+    X[:, 1], X[:, 3] = 0.1, 0.0  # 0.1 is not exact in floating point: sums of it have rounding errors
     net = network([gn.Dense(3, "softmax")], standardizer=gn.Standardizer(), backend=backend.name, dtype=dtype)
     before = None
     history = net.fit(X, y, epochs=1, batch_size=None)
     assert np.isfinite(history.loss).all()
     assert_array_equal(net.standardizer.deviation[[1, 3]], [1.0, 1.0])
-    # It became 0, so its weights never move.
+    # The features became 0, so their weights do not change.
     before = backend.to_host(net.parameters[0][0])
     net.fit(X, y, epochs=1, batch_size=None)
     after = backend.to_host(net.parameters[0][0])
@@ -70,7 +70,7 @@ def test_c15_constant_features_do_not_divide_by_zero(backend, dtype, rng):
     assert np.abs(before[:, [0, 2]] - after[:, [0, 2]]).min() > 0
 
 
-# --- C16: variance, not value -------------------------------------------------------------------
+# --- C16: the variance of the initial weights -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -88,15 +88,15 @@ def test_c15_constant_features_do_not_divide_by_zero(backend, dtype, rng):
         ("relu", "he_uniform", 2 / 400),
     ],
 )
-def test_c16_variance_of_the_start(activation, initializer, variance):
+def test_c16_variance_of_the_initial_weights(activation, initializer, variance):
     W, b = network([gn.Dense(300, activation, initializer)], 400).parameters[0]
     assert W.var() == pytest.approx(variance, rel=0.02)  # 120 000 draws
     assert abs(W.mean()) < 5 * math.sqrt(variance / W.size)
     assert not b.any()
 
 
-def test_c16_the_right_variance_keeps_signals_alive(rng):
-    """Through ten layers of 200: the published variance keeps the signal's size, others lose it."""
+def test_c16_the_right_variance_preserves_the_signal(rng):
+    """Through ten layers of 200 neurons: the published variance preserves the signal, others do not."""
     X = rng.standard_normal((100, 200))
 
     def size(activation, initializer):
@@ -114,44 +114,44 @@ def test_c16_the_right_variance_keeps_signals_alive(rng):
 @pytest.mark.parametrize("start", [gn.Constant(0.3), gn.Constant(-1.0), "zeros"])
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu"])
 def test_c17_equal_neurons_learn_the_same_feature_for_ever(start, activation, rng):
-    X, y = problem(rng)
+    X, y = three_classes(rng)
     net = network([gn.Dense(5, activation, start), gn.Dense(3, "softmax", start)])
     net.fit(X, y, optimizer=gn.Adam(0.05), epochs=20, batch_size=8)
     (W1, b1), (W2, _) = net.parameters
-    # Neuron for neuron the same, as near as the order of a sum's terms lets them.
+    # All neurons are equal, up to the order of summation.
     assert_allclose(W1, np.tile(W1[:1], (5, 1)), rtol=1e-9, atol=1e-12)
     assert_allclose(b1, np.tile(b1[:1], (5, 1)), rtol=1e-9, atol=1e-12)
     assert_allclose(W2, np.tile(W2[:, :1], (1, 5)), rtol=1e-9, atol=1e-12)
 
 
 def test_c17_randomness_breaks_the_symmetry(rng):
-    X, y = problem(rng)
+    X, y = three_classes(rng)
     net = network([gn.Dense(5, "tanh"), gn.Dense(3, "softmax")])
-    assert all(not b.any() for _, b in net_parameters_before(net))  # biases may start at 0
+    assert all(not b.any() for _, b in initial_parameters(net))  # biases may start at 0
     net.fit(X, y, optimizer=gn.Adam(0.05), epochs=20, batch_size=8)
     W1 = net.parameters[0][0]
-    apart = [np.abs(W1[i] - W1[j]).max() for i in range(5) for j in range(i)]
-    assert min(apart) > 0.1
+    differences = [np.abs(W1[i] - W1[j]).max() for i in range(5) for j in range(i)]
+    assert min(differences) > 0.1
     equal = network([gn.Dense(5, "tanh", gn.Constant(0.3)), gn.Dense(3, "softmax", gn.Constant(0.3))])
     equal.fit(X, y, optimizer=gn.Adam(0.05), epochs=20, batch_size=8)
     assert net.evaluate(X, y)["loss"] < equal.evaluate(X, y)["loss"] / 2
 
 
-def net_parameters_before(net):
-    """The start of a network whose inputs are not known yet: that of one that knows them."""
+def initial_parameters(net):
+    """The initial parameters of a network whose inputs are not known yet, from one whose inputs are."""
     return network(net.layers, 4).parameters
 
 
-# --- C18: three ways ----------------------------------------------------------------------------
+# --- C18: full batch, stochastic, mini-batch -----------------------------------------------------
 
 
 def noisy_line(rng):
-    """A regression that no line fits exactly: single examples pull in different directions."""
+    """A regression without an exact fit: the gradients of single examples differ."""
     X = rng.standard_normal((64, 3))
     return X, X @ [1.0, -2.0, 0.5] + 0.5 * rng.standard_normal(64)
 
 
-def test_c18_full_batch_follows_the_true_gradient(rng):
+def test_c18_full_batch_uses_the_exact_gradient(rng):
     X, y = noisy_line(rng)
     net = network([gn.Dense(1)], 3)
     start, (_, gradients) = flat(net.parameters), net.gradients(X, y)
@@ -161,7 +161,7 @@ def test_c18_full_batch_follows_the_true_gradient(rng):
     assert all(later < earlier for earlier, later in itertools.pairwise(losses))
 
 
-def test_c18_single_gradients_are_noisy_and_right_on_average(rng):
+def test_c18_gradients_of_batches_are_noisy_and_unbiased(rng):
     X, y = noisy_line(rng)
     net = network([gn.Dense(1)], 3)
     true = flat(net.gradients(X, y)[1])
@@ -171,12 +171,12 @@ def test_c18_single_gradients_are_noisy_and_right_on_average(rng):
         assert_allclose(np.mean(batches, axis=0), true, rtol=1e-10, atol=1e-14)
         return np.mean([np.sum((g - true) ** 2) for g in batches])
 
-    # Noise falls about as 1/B: mini-batches are the middle way.
+    # The variance falls about as 1/B: mini-batches are in between.
     assert spread(1) > 4 * spread(8) > 0
     assert spread(64) == pytest.approx(0, abs=1e-25)
 
 
-def test_c18_stochastic_descent_settles_only_with_a_falling_step(rng):
+def test_c18_stochastic_descent_converges_only_with_a_falling_rate(rng):
     X, y = noisy_line(rng)
     best = np.linalg.lstsq(np.column_stack([X, np.ones(64)]), y, rcond=None)[0]
 
@@ -188,17 +188,17 @@ def test_c18_stochastic_descent_settles_only_with_a_falling_step(rng):
     constant = distance(0.1, 1)
     assert constant > 0.05
     assert distance(gn.InverseTime(0.1, half_life=100), 1) < constant / 4
-    assert distance(0.1, None) < constant / 20  # the full batch settles with the same constant step
-    assert distance(0.1, 8) < constant  # the mini-batch lies between
+    assert distance(0.1, None) < constant / 20  # the full batch converges with the same constant rate
+    assert distance(0.1, 8) < constant  # the mini-batch is in between
 
 
 # --- C19: the mini-batch algorithm --------------------------------------------------------------
 
 
 def test_c19_forward_backward_update_for_every_batch(rng):
-    """The algorithm written out in NumPy, with batches of the lecture's 1000 and a rest of 500."""
+    """The algorithm written out in NumPy, with the lecture's batches of 1000 and a last one of 500."""
     m, B, rate = 2500, 1000, 0.5
-    X, y = problem(rng, m)
+    X, y = three_classes(rng, m)
     net = network([gn.Dense(6, "tanh"), gn.Dense(3, "softmax")], 4)
     (W1, b1), (W2, b2) = net.parameters
     Y, costs = np.eye(3)[y].T, []
@@ -221,14 +221,14 @@ def test_c19_forward_backward_update_for_every_batch(rng):
 # --- C20, C21: momentum and decay ---------------------------------------------------------------
 
 
-def full_batch_course(net, X, y, move, epochs=5):
-    """Parameters after updates made here: ``move(number, gradient, theta, is_weight) -> theta``."""
+def full_batch_descent(net, X, y, update, epochs=5):
+    """Parameters after updates by ``update(number, gradient, theta, is_weight) -> theta``."""
     for _ in range(epochs):
         _, gradients = net.gradients(X, y)
         net.set_parameters(
             [
                 tuple(
-                    move(2 * l + k, g, theta, k == 0)
+                    update(2 * l + k, g, theta, k == 0)
                     for k, (theta, g) in enumerate(zip(pair, slopes, strict=True))
                 )
                 for l, (pair, slopes) in enumerate(zip(net.parameters, gradients, strict=True))
@@ -237,61 +237,61 @@ def full_batch_course(net, X, y, move, epochs=5):
     return flat(net.parameters)
 
 
-def test_c20_momentum_has_its_one_minus_beta(rng):
+def test_c20_momentum_has_the_factor_one_minus_beta(rng):
     """``v ← βv + (1 − β)∇J``, ``W ← W − αv``, from v = 0."""
-    X, y = problem(rng)
+    X, y = three_classes(rng)
     layers, v = [gn.Dense(5, "tanh"), gn.Dense(3, "softmax")], {}
 
-    def move(i, g, theta, is_weight):
+    def update(i, g, theta, is_weight):
         v[i] = 0.9 * v.get(i, 0.0) + 0.1 * g
         return theta - 0.5 * v[i]
 
-    true = full_batch_course(network(layers, 4), X, y, move)
+    true = full_batch_descent(network(layers, 4), X, y, update)
     net = network(layers, 4)
     net.fit(X, y, optimizer=gn.GradientDescent(0.5, momentum=0.9), epochs=5, batch_size=None)
     assert_allclose(flat(net.parameters), true, rtol=1e-10, atol=1e-13)
-    # Most libraries leave 1 − β out; a tenth of the rate is then the same.
+    # Most libraries leave out 1 − β; a tenth of the rate then gives the same.
     v.clear()
 
     def without(i, g, theta, is_weight):
         v[i] = 0.9 * v.get(i, 0.0) + g
         return theta - 0.05 * v[i]
 
-    assert_allclose(full_batch_course(network(layers, 4), X, y, without), true, rtol=1e-10, atol=1e-13)
+    assert_allclose(full_batch_descent(network(layers, 4), X, y, without), true, rtol=1e-10, atol=1e-13)
 
 
-def test_c20_momentum_smooths_a_narrow_valley():
-    """A ball that rolls: across the valley the zigzag cancels, along it the steps add up."""
+def test_c20_momentum_converges_faster_with_unequal_curvatures():
+    """Oscillations in the direction of large curvature cancel, steps in the other add up."""
     X, y = np.array([[10.0, 0.0], [0.0, 0.5]]), np.zeros(2)
     start = [(np.array([[1.0, 1.0]]), np.zeros((1, 1)))]
 
-    def left(optimizer):
+    def final_loss(optimizer):
         net = network([gn.Dense(1)], 2)
         net.set_parameters(start)
         net.fit(X, y, optimizer=optimizer, epochs=200, batch_size=None)
         return net.evaluate(X, y)["loss"]
 
-    # The steep direction, with curvature 50, allows a plain rate of 0.04 at the most.
-    assert left(gn.GradientDescent(0.3, momentum=0.9)) < left(gn.GradientDescent(0.038)) / 10
+    # The largest curvature is 50, so the rate without momentum must be below 0.04.
+    assert final_loss(gn.GradientDescent(0.3, momentum=0.9)) < final_loss(gn.GradientDescent(0.038)) / 10
 
 
-def test_c21_weights_shrink_first_and_biases_are_left_alone(rng):
+def test_c21_weights_shrink_first_and_biases_are_not_decayed(rng):
     """``W ← (1 − αλ)W``, then the step; b without it."""
-    X, y = problem(rng)
+    X, y = three_classes(rng)
     layers, alpha, lam = [gn.Dense(5, "tanh"), gn.Dense(3, "softmax")], 0.5, 0.1
 
-    def move(i, g, theta, is_weight):
+    def update(i, g, theta, is_weight):
         return (1 - alpha * lam) * theta - alpha * g if is_weight else theta - alpha * g
 
-    true = full_batch_course(network(layers, 4), X, y, move)
+    true = full_batch_descent(network(layers, 4), X, y, update)
     net = network(layers, 4)
     net.fit(X, y, optimizer=gn.GradientDescent(alpha, weight_decay=lam), epochs=5, batch_size=None)
     assert_allclose(flat(net.parameters), true, rtol=1e-10, atol=1e-13)
 
 
-def test_c21_it_is_the_l2_penalty_of_plain_descent(rng):
-    """For plain descent the shrinking is the gradient of ``½ λ ‖W‖²``."""
-    X, y = problem(rng)
+def test_c21_without_momentum_it_is_the_l2_penalty(rng):
+    """For gradient descent without momentum, decay is the gradient of ``½ λ ‖W‖²``."""
+    X, y = three_classes(rng)
     net = network([gn.Dense(3, "softmax")], 4)
     [(W, b)] = net.parameters
     h, lam = 1e-6, 0.2
@@ -311,7 +311,7 @@ def test_c21_it_is_the_l2_penalty_of_plain_descent(rng):
 
 
 def test_c21_decay_keeps_weights_small(rng):
-    X, y = problem(rng)
+    X, y = three_classes(rng)
     sizes = []
     for lam in (0.0, 0.03, 0.3):
         net = network([gn.Dense(3, "softmax")], 4)
@@ -334,7 +334,7 @@ def test_c21_decay_keeps_weights_small(rng):
     ],
 )
 def test_c22_central_differences_through_the_public_names(hidden, output, loss, rng):
-    """``evaluate`` moved up and down a little against ``gradients``; tests/math has every pairing."""
+    """Differences of ``evaluate`` against ``gradients``; tests/core has every pair of activation and loss."""
     net = network([gn.Dense(4, hidden), gn.Dense(3, output)], 2, loss=loss)
     X = rng.standard_normal((5, 2))
     Y = np.eye(3)[[0, 1, 2, 1, 0]] if output != "tanh" else rng.uniform(-0.9, 0.9, (5, 3))

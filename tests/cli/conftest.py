@@ -1,5 +1,8 @@
-"""The command line, called in this process and in one of its own."""
+"""Commands run in this process, or in a process of their own; networks trained once per session."""
 
+import contextlib
+import importlib.util
+import io
 import os
 import subprocess
 import sys
@@ -11,6 +14,18 @@ import pytest
 from gpunet.cli import main
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def one_blas_thread():
+    """For matrices this small, more threads only wait for each other, above all on a busy machine."""
+    if importlib.util.find_spec("threadpoolctl") is None:
+        yield
+        return
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 @pytest.fixture
@@ -27,7 +42,7 @@ def gpunet(capsys):
 
 @pytest.fixture
 def good(gpunet):
-    """Run a command that must go well; its standard output."""
+    """Run a command that must succeed; its standard output."""
 
     def run(*arguments):
         code, out, err = gpunet(*arguments)
@@ -39,7 +54,7 @@ def good(gpunet):
 
 @pytest.fixture
 def bad(gpunet):
-    """Run a command that must be refused; what it says."""
+    """Run a command that must be refused as bad input; its error message."""
 
     def run(*arguments):
         code, _, err = gpunet(*arguments)
@@ -51,33 +66,63 @@ def bad(gpunet):
     return run
 
 
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """Run ``gpunet train`` once for the same arguments; the saved network's path and the output."""
+    runs = {}
+
+    def train(*arguments):
+        key = tuple(map(str, arguments))
+        if key not in runs:
+            net = tmp_path_factory.mktemp("trained") / "net"
+            out, err = io.StringIO(), io.StringIO()
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = main(["train", *key, "--save", str(net)])
+            assert code == 0, err.getvalue()
+            runs[key] = net, out.getvalue()
+        return runs[key]
+
+    return train
+
+
 @pytest.fixture
-def alone():
-    """Start a command of Python in a process of its own, with this checkout's gpunet."""
+def process():
+    """Start Python in a process of its own, with this checkout's gpunet; killed if it outlives the test."""
+    with contextlib.ExitStack() as started:
 
-    def start(*arguments, **settings):
-        path = os.pathsep.join([str(ROOT), str(ROOT / "backends"), *settings.pop("path", [])])
-        environment = os.environ | {"PYTHONPATH": path} | settings.pop("env", {})
-        return subprocess.Popen(
-            [sys.executable, *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-            **settings,
-        )
+        def start(*arguments, path=(), env=None, **settings):
+            paths = os.pathsep.join([str(ROOT), str(ROOT / "backends"), *map(str, path)])
+            child = subprocess.Popen(
+                [sys.executable, *map(str, arguments)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                # Buffered, as in a shell: output is then written, and may fail, at the end.
+                env=os.environ | {"PYTHONPATH": paths, "PYTHONUNBUFFERED": ""} | (env or {}),
+                **settings,
+            )
+            started.callback(stop, child)
+            return child
 
-    return start
+        yield start
 
 
-@pytest.fixture
-def blobs(tmp_path):
-    """A table of three kinds of flowers, far apart, and what it is made of."""
+def stop(child):
+    """Kill a process that still runs, and close its pipes."""
+    child.kill()
+    child.wait(timeout=60)
+    for pipe in (child.stdout, child.stderr):
+        pipe.close()
+
+
+@pytest.fixture(scope="session")
+def flowers(tmp_path_factory):
+    """A table of three well separated classes: its path, its features and its class names."""
     rng = np.random.default_rng(0)
     names = np.array(["aster", "daisy", "poppy"])
     y = rng.integers(3, size=150)
     X = rng.normal(size=(150, 2)) + 6.0 * np.eye(3)[y][:, :2]
-    path = tmp_path / "flowers.csv"
+    path = tmp_path_factory.mktemp("flowers") / "flowers.csv"
     lines = [f"{a:.6f},{b:.6f},{names[k]}" for (a, b), k in zip(X, y, strict=True)]
     path.write_text("\n".join(["height,width,flower", *lines]) + "\n")
     return path, X, names[y]

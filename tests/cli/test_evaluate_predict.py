@@ -10,14 +10,14 @@ import gpunet as gn
 
 
 @pytest.fixture
-def flowers(good, blobs, tmp_path):
-    """A network that knows flowers, and its table."""
-    path, _X, names = blobs
-    out = good("train", path, "--save", tmp_path / "flowers.net")
-    return tmp_path / "flowers.net", path, out, names
+def classifier(trained, flowers):
+    """A network trained on the flowers, their table, the output of the training and the class names."""
+    path, _X, names = flowers
+    net, out = trained(path)
+    return net, path, out, names
 
 
-def figures(out):
+def metrics(out):
     return dict(line.split(": ", 1) for line in out.splitlines() if ": " in line)
 
 
@@ -29,34 +29,57 @@ def table(out):
     "arguments",
     [["digits"], ["needles"], ["needles", "--kind", "several"], ["needles", "--kind", "one_of_three"]],
 )
-def test_evaluate_repeats_the_test(good, tmp_path, arguments):
-    trained = good("train", *arguments, "--hidden", 16, "--epochs", 2, "--save", tmp_path / "net")
-    evaluated = good("evaluate", tmp_path / "net", arguments[0])
-    assert figures(evaluated)["accuracy"] == figures(trained)["test accuracy"]
-    assert figures(evaluated)["loss"] == figures(trained)["test loss"]
+def test_evaluate_repeats_the_test(good, trained, arguments):
+    net, out = trained(*arguments, "--hidden", 16, "--epochs", 2)
+    evaluated = metrics(good("evaluate", net, arguments[0]))
+    assert evaluated["accuracy"] == metrics(out)["test accuracy"]
+    assert evaluated["loss"] == metrics(out)["test loss"]
 
 
-def test_evaluate_knows_the_file_it_was_trained_on(good, flowers):
-    net, path, trained, _ = flowers
+def test_evaluate_recognises_the_training_file(good, classifier):
+    net, path, trained, _ = classifier
     out = good("evaluate", net, path)
     assert "30 test examples" in out
-    assert figures(out)["accuracy"] == figures(trained)["test accuracy"]
+    assert metrics(out)["accuracy"] == metrics(trained)["test accuracy"]
     assert "all 150 examples" in good("evaluate", net, path, "--all")
 
 
-def test_evaluate_takes_all_of_another_file(good, flowers, tmp_path):
-    net, path, _, _ = flowers
+def test_evaluate_uses_target_kind_and_split_of_the_training(good, trained, flowers, tmp_path):
+    """For a file whose target is its first column, with another test fraction."""
+    _, X, names = flowers
+    numbers = np.unique(names, return_inverse=True)[1]
+    lines = [f"{k},{a},{b}" for k, (a, b) in zip(numbers, X, strict=True)]
+    first = tmp_path / "first.csv"
+    first.write_text("\n".join(["kind,height,width", *lines]) + "\n")
+    net, out = trained(first, "--target", "kind", "--test-fraction", 0.4)
+    evaluated = good("evaluate", net, first)
+    assert "60 test examples" in evaluated
+    assert metrics(evaluated)["loss"] == metrics(out)["test loss"]
+    notes = gn.load(net).notes
+    assert (notes["columns"], notes["target"]) == (["height", "width"], "kind")
+    # By number: the notes have the name.
+    net, _ = trained(first, "--target", 0, "--epochs", 1)
+    assert gn.load(net).notes["target"] == "kind"
+    # Values stay values in a file that would be read as classes.
+    np.savez(tmp_path / "values.npz", X=X, y=X[:, 0])
+    net, _ = trained(tmp_path / "values.npz", "--epochs", 1)
+    np.savez(tmp_path / "whole.npz", X=X, y=X[:, 0].round())
+    assert "accuracy" not in good("evaluate", net, tmp_path / "whole.npz")
+
+
+def test_evaluate_uses_all_examples_of_another_file(good, classifier, tmp_path):
+    net, path, _, _ = classifier
     lines = path.read_text().splitlines()
-    fewer = [line for line in lines if not line.endswith("aster")]  # numbered otherwise there
+    fewer = [line for line in lines if not line.endswith("aster")]  # other class numbers than in training
     (tmp_path / "more.csv").write_text("\n".join(fewer) + "\n")
     out = good("evaluate", net, tmp_path / "more.csv")
     assert f"all {len(fewer) - 1} examples" in out
-    assert float(figures(out)["accuracy"]) >= 0.95
+    assert float(metrics(out)["accuracy"]) >= 0.95
 
 
-def test_predict_names_classes(good, flowers, tmp_path):
-    net, path, _, names = flowers
-    head, *rows = table(good("predict", net, path))  # the target's column is left out
+def test_predict_names_classes(good, classifier, tmp_path):
+    net, path, _, names = classifier
+    head, *rows = table(good("predict", net, path))  # the target column is ignored
     assert head == ["class", "probability"]
     assert np.mean([row[0] == name for row, name in zip(rows, names, strict=True)]) >= 0.95
     assert all(1 / 3 <= float(row[1]) <= 1 for row in rows)
@@ -66,24 +89,24 @@ def test_predict_names_classes(good, flowers, tmp_path):
         "aster",
         "daisy",
     ]
-    (tmp_path / "turned.csv").write_text("width,colour,height\n0.0,1,7.0\n")
-    assert table(good("predict", net, tmp_path / "turned.csv"))[1][0] == "aster"
-    turned = good("predict", net, tmp_path / "turned.csv", "--columns", "0,2")
-    assert table(turned)[1][0] == "daisy"
+    (tmp_path / "reordered.csv").write_text("width,colour,height\n0.0,1,7.0\n")
+    assert table(good("predict", net, tmp_path / "reordered.csv"))[1][0] == "aster"
+    reordered = good("predict", net, tmp_path / "reordered.csv", "--columns", "0,2")
+    assert table(reordered)[1][0] == "daisy"
 
 
-def test_predict_to_a_file(good, flowers, tmp_path):
-    net, path, *_ = flowers
+def test_predict_to_a_file(good, classifier, tmp_path):
+    net, path, *_ = classifier
     assert good("predict", net, path, "--out", tmp_path / "out.csv") == ""
     assert (tmp_path / "out.csv").read_text() == good("predict", net, path)
 
 
-def test_predict_one_neuron_and_labels(good, tmp_path):
+def test_predict_one_neuron_and_labels(good, trained, tmp_path):
     for kind, head in (("one", ["class", "probability"]), ("several", ["upright", "flat", "slanting"])):
-        good("train", "needles", "--kind", kind, "--hidden", "32", "--save", tmp_path / "net")
+        net, _ = trained("needles", "--kind", kind, "--hidden", 32)
         data = gn.datasets.needles(kind)
         np.save(tmp_path / "X.npy", data.X_test)
-        first, *rows = table(good("predict", tmp_path / "net", tmp_path / "X.npy"))
+        first, *rows = table(good("predict", net, tmp_path / "X.npy"))
         assert first == head
         if kind == "one":
             right = [row[0] == data.class_names[k] for row, k in zip(rows, data.y_test, strict=True)]
@@ -102,22 +125,22 @@ def test_predict_values(good, tmp_path):
     assert np.corrcoef([float(row[0]) for row in rows], X[:, 0])[0, 1] > 0.98
 
 
-def test_a_network_saved_from_python(good, blobs, tmp_path):
-    """It has no notes: classes are called by their numbers."""
-    _, X, names = blobs
+def test_a_network_saved_from_python(good, flowers, tmp_path):
+    """It has no notes: classes are named by their numbers."""
+    _, X, names = flowers
     y = np.unique(names, return_inverse=True)[1]
     net = gn.Network([gn.Dense(3, "softmax")], seed=0, backend="numpy")
     net.fit(X, y, optimizer=gn.Adam(0.05), epochs=20)
     net.save(tmp_path / "net")
     np.savez(tmp_path / "d.npz", X=X, y=y)
-    assert float(figures(good("evaluate", tmp_path / "net", tmp_path / "d.npz"))["accuracy"]) > 0.95
+    assert float(metrics(good("evaluate", tmp_path / "net", tmp_path / "d.npz"))["accuracy"]) > 0.95
     _, *rows = table(good("predict", tmp_path / "net", tmp_path / "d.npz"))
     assert np.mean([int(row[0]) == k for row, k in zip(rows, y, strict=True)]) > 0.95
 
 
-def test_what_is_refused(bad, flowers, tmp_path):
-    net, path, *_ = flowers
-    assert "holds the class '0'" in bad("evaluate", net, "digits")
+def test_bad_input(bad, classifier, tmp_path):
+    net, path, *_ = classifier
+    assert "has the class '0', which the network was not trained on" in bad("evaluate", net, "digits")
     assert "is not a safetensors file" in bad("evaluate", path, path)
     assert "No such file" in bad("predict", tmp_path / "none", path)
     (tmp_path / "one.csv").write_text("1\n2\n")

@@ -1,4 +1,4 @@
-"""``gpunet info``, ``python -m gpunet`` and pictures."""
+"""``gpunet info``, ``python -m gpunet`` and plots."""
 
 import re
 
@@ -9,8 +9,8 @@ import gpunet as gn
 from gpunet.plots import training
 
 
-def unmeasured(text):
-    """Words without line breaks, and without the figures that differ from one look to the next."""
+def without_measurements(text):
+    """The text without line breaks and measured speeds, which differ from call to call."""
     return re.sub(r"\d+ GFLOP/s", "GFLOP/s", " ".join(text.split()))
 
 
@@ -20,15 +20,15 @@ def test_info(good):
     for row in gn.list_backends():
         assert f"  {row.name:<10}{'usable on' if row.usable else 'not usable'}" in out
         for line in gn.get_backend(row.name).details() if row.usable else [row.reason]:
-            assert unmeasured(line) in unmeasured(out)
-    assert f"chosen by default: {gn.get_backend().name}" in out
+            assert without_measurements(line) in without_measurements(out)
+    assert f"default backend: {gn.get_backend().name}" in out
     assert max(map(len, out.splitlines())) <= 80
 
 
-def test_a_module_and_a_version(alone):
-    process = alone("-m", "gpunet", "--version")
-    assert process.communicate(timeout=60)[0] == f"gpunet {gn.__version__}\n"
-    assert process.returncode == 0
+def test_run_as_a_module(process):
+    child = process("-m", "gpunet", "--version")
+    assert child.communicate(timeout=60)[0] == f"gpunet {gn.__version__}\n"
+    assert child.returncode == 0
 
 
 def size_of(path):
@@ -38,7 +38,7 @@ def size_of(path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "parts"),
+    ("arguments", "panels"),
     [
         (["digits"], 2),
         (["digits", "--hidden", "none", "--validation-fraction", 0.1], 3),
@@ -46,11 +46,11 @@ def size_of(path):
         (["FLOWERS", "--epochs", 1], 1),
     ],
 )
-def test_plots_have_a_part_for_each_thing(good, blobs, tmp_path, arguments, parts):
-    arguments = [blobs[0] if argument == "FLOWERS" else argument for argument in arguments]
+def test_plots_have_panels_for_loss_accuracy_and_weights(good, flowers, tmp_path, arguments, panels):
+    arguments = [flowers[0] if argument == "FLOWERS" else argument for argument in arguments]
     out = good("train", "--epochs", 3, *arguments, "--plot", tmp_path / "run.png")
-    assert f"drawn: {tmp_path / 'run.png'}" in out
-    assert size_of(tmp_path / "run.png")[:2] == (540, 630 * parts)
+    assert f"plot: {tmp_path / 'run.png'}" in out
+    assert size_of(tmp_path / "run.png")[:2] == (540, 630 * panels)
 
 
 def test_colour_images_and_vector_files(tmp_path):
@@ -60,3 +60,17 @@ def test_colour_images_and_vector_files(tmp_path):
     net.notes["image_shape"] = [4, 5, 3]
     training(history, tmp_path / "run.svg", network=net)
     assert "<svg" in (tmp_path / "run.svg").read_text()
+
+
+def test_the_neurons_with_the_largest_weights_are_drawn(tmp_path, monkeypatch):
+    from matplotlib.axes import Axes
+
+    drawn = []
+    monkeypatch.setattr(Axes, "imshow", lambda self, image, **options: drawn.append(image[0, 0]))
+    net = gn.Network([gn.Dense(20), gn.Dense(2, "softmax")], inputs=4, seed=0, backend="numpy")
+    history = net.fit(np.zeros((4, 4)), [0, 1, 0, 1], epochs=1)
+    sizes = np.random.default_rng(0).permutation(20) * (-1.0) ** np.arange(20)
+    net.set_parameters([(np.outer(sizes, np.ones(4)), np.zeros((20, 1))), net.parameters[1]])
+    net.notes["image_shape"] = [2, 2]
+    training(history, tmp_path / "run.png", network=net)
+    assert drawn == [size for size in sizes if abs(size) >= 4]

@@ -1,7 +1,8 @@
-"""What mistakes are answered: one line, exit code 2, nothing written."""
+"""Bad input: a message of one line, exit code 2, no file written."""
 
 import importlib.util
 import signal
+import threading
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ MISTAKES = {
     "train --hidden 12,a": "expected layer sizes such as 256,128, or none; got '12,a'",
     "train --hidden 0": "expected layer sizes",
     "train --batch-size 0": "at least 1, or full; got '0'",
-    "train --batch-size 5000": "only 1438 examples; full takes them all",
+    "train --batch-size 5000": "only 1438 examples; use full for all of them",
     "train --epochs 0": "--epochs must be at least 1, got 0",
     "train --epochs 1.5": "invalid int value: '1.5'",
     "train --learning-rate=-1": "--learning-rate must be a finite number above 0",
@@ -29,18 +30,18 @@ MISTAKES = {
     "train --seed=-1": "seed must be a whole number of at least 0",
     "train --momentum 0.5": "--momentum and --nesterov go with --optimizer gradient_descent, not with adamw",
     "train --patience 0": "patience must be at least 1",
-    "train --patience 3 --validation-fraction 0": "needs a --validation-fraction above 0",
+    "train --patience 3 --validation-fraction 0": "give a --validation-fraction above 0",
     "train --validation-fraction 1.5": "--validation-fraction must lie in [0, 1)",
     "train --loss cross_entropy --output sigmoid": "Independent sigmoids go with 'logistic'",
     "train none.csv": "none.csv is not a file",
-    "train --data .": "--data names the folder of mnist or fashion",
-    "train --target y": "--target goes with a file",
-    "train digits --kind one": "--kind goes with needles or a file",
+    "train --data .": "--data is the folder of mnist or fashion",
+    "train --target y": "--target applies to files only",
+    "train digits --kind one": "--kind applies to needles and files only",
     "train needles --kind two": "kind must be one of one, several, one_of_three",
     "train mnist --data .": "holds no file of MNIST",
     "train --save nowhere/net": "--save: there is no folder",
-    "train --save .": "--save names a folder",
-    "train --plot curve.jpg": "a picture ends in .png, .svg, .pdf",
+    "train --save .": "--save: . is a folder",
+    "train --plot curve.jpg": "a plot file ends in .png, .svg, .pdf",
     "evaluate none digits": "none: No such file",
 }
 
@@ -54,10 +55,10 @@ def test_one_clear_line(bad, typed, tmp_path, monkeypatch):
 
 def test_a_file_with_one_class(bad, tmp_path):
     np.savez(tmp_path / "d.npz", X=np.ones((10, 2)), y=np.zeros(10, int))
-    assert "one class only" in bad("train", tmp_path / "d.npz")
+    assert "has only one class" in bad("train", tmp_path / "d.npz")
 
 
-def test_a_hole_in_a_table(bad, tmp_path):
+def test_an_empty_cell(bad, tmp_path):
     (tmp_path / "d.csv").write_text("a,b,c\n1,2,x\n1,,y\n")
     assert "line 3, column 'b': the cell is empty" in bad("train", tmp_path / "d.csv")
 
@@ -81,7 +82,7 @@ def test_a_run_that_diverges(gpunet, tmp_path):
     assert not net.exists()
 
 
-def test_help_is_no_mistake(capsys):
+def test_help(capsys):
     from gpunet.cli import main
 
     with pytest.raises(SystemExit) as stopped:
@@ -92,31 +93,29 @@ def test_help_is_no_mistake(capsys):
     assert "None" not in out
 
 
-def test_ctrl_c(alone, tmp_path):
-    """Stops a long run with exit code 130; an older file stays as it was."""
+def test_ctrl_c(process, tmp_path):
+    """A long run stops with exit code 130 and does not change an existing file."""
     net = tmp_path / "net"
     net.write_bytes(b"older")
-    process = alone("-m", "gpunet", "train", "--epochs", 10**6, "--save", net)
-    try:
-        for line in process.stdout:
-            if line.startswith("adamw"):
-                break
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-    finally:
-        process.kill()  # does nothing to a process that has ended
-        process.wait()
-    assert process.returncode == 130
+    child = process("-m", "gpunet", "train", "--epochs", 10**6, "--save", net)
+    deadline = threading.Timer(60, child.kill)  # ends the reading below, too
+    deadline.start()
+    for line in child.stdout:
+        if line.startswith("adamw"):
+            break
+    deadline.cancel()
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 130
     assert err == "gpunet: stopped by Ctrl-C\n"
     assert net.read_bytes() == b"older"
     assert [path.name for path in tmp_path.iterdir()] == ["net"]
 
 
-def test_a_reader_that_leaves(alone):
-    """As in ``gpunet info | true``: nothing is said, to nobody."""
-    process = alone("-m", "gpunet", "info")
-    process.stdout.close()
-    err = process.stderr.read()
-    process.stderr.close()
-    assert process.wait(timeout=60) == 1
+def test_closed_pipe(process):
+    """As in ``gpunet lecture | true``: exit code 1 without a message."""
+    child = process("-m", "gpunet", "lecture")
+    child.stdout.close()
+    err = child.stderr.read()
+    assert child.wait(timeout=60) == 1
     assert err == ""

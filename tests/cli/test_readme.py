@@ -1,4 +1,4 @@
-"""What README.md says works."""
+"""The commands, scripts and paths in README.md work."""
 
 import re
 import tomllib
@@ -33,17 +33,17 @@ def test_every_extra_that_it_names_exists():
         assert extra in project["project"]["optional-dependencies"]
 
 
-def test_the_first_script_runs(alone, tmp_path):
+def test_the_first_script_runs(process, tmp_path):
     script = blocks("python")[0]
     assert len(script.splitlines()) <= 12
-    process = alone("-c", script, cwd=tmp_path, env={"GPUNET_BACKEND": "numpy"})
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
+    child = process("-c", script, cwd=tmp_path, env={"GPUNET_BACKEND": "numpy"})
+    out, err = child.communicate(timeout=300)
+    assert child.returncode == 0, err
     assert float(re.search(r"^test accuracy: (0\.\d+)$", out, re.M)[1]) >= 0.95
     assert re.fullmatch(r"\d", out.splitlines()[-1])
 
 
-def test_a_backend_in_an_afternoon(alone, tmp_path):
+def test_a_backend_in_an_afternoon(process, tmp_path):
     """Its file beside an entry point, as an installed package has them."""
     pytest.importorskip("array_api_strict")
     (tmp_path / "gpunet_mine.py").write_text(blocks("python")[1] + "\n")
@@ -54,21 +54,21 @@ def test_a_backend_in_an_afternoon(alone, tmp_path):
     lines = [f"{name} = {place}" for name, place in points.items()]
     (about / "entry_points.txt").write_text("\n".join(["[gpunet.backends]", *lines]) + "\n")
 
-    process = alone("-m", "gpunet", "info", path=[str(tmp_path)])
-    out, err = process.communicate(timeout=300)
+    child = process("-m", "gpunet", "info", path=[str(tmp_path)])
+    out, err = child.communicate(timeout=300)
     assert re.search(r"^  mine +usable on cpu$", out, re.M), err
-    process = alone(
+    child = process(
         "-m", "gpunet", "train", "--backend", "mine", "--epochs", 20, "--hidden", 32, path=[str(tmp_path)]
     )  # fmt: skip
-    out, err = process.communicate(timeout=300)
+    out, err = child.communicate(timeout=300)
     assert float(re.search(r"^test accuracy: (0\.\d+)$", out, re.M)[1]) >= 0.9, err
 
 
 def test_what_it_shows_of_errors():
     X, y, *_ = gn.datasets.digits()
     net = gn.Network([gn.Dense(10, "softmax")], inputs=64, backend="numpy")
-    said = blocks("text")[0].splitlines()[0].removeprefix("ValueError: ")
-    with pytest.raises(ValueError, match=re.escape(said)):
+    message = blocks("text")[0].splitlines()[0].removeprefix("ValueError: ")
+    with pytest.raises(ValueError, match=re.escape(message)):
         net.fit(X.T, y)
 
 
@@ -76,5 +76,5 @@ def test_the_files_that_it_names_exist():
     root = Path(__file__).parents[2]
     for place in re.findall(r"`((?:gpunet|backends|benchmarks|tests)/[\w./]*)`", README):
         assert (root / place).exists(), place
-    for picture in re.findall(r"!\[.*?\]\((.*?)\)", README):
-        assert (root / picture).exists(), picture
+    for image in re.findall(r"!\[.*?\]\((.*?)\)", README):
+        assert (root / image).exists(), image

@@ -1,4 +1,4 @@
-"""The digits that come with scikit-learn, the split and the Dataset value."""
+"""The digits of scikit-learn, the split and the Dataset value."""
 
 import sys
 
@@ -17,12 +17,12 @@ def test_digits():
     assert (X.min(), X.max()) == (0, 1)
     assert len(X_test) == round(0.2 * 1797)
     # Each example once, with its own label.
-    ink, labels = sklearn_datasets.load_digits(return_X_y=True)
-    original = np.column_stack([ink, labels])
-    ours = np.column_stack([np.vstack([X, X_test]) * 16, np.concatenate([y, y_test])])
-    np.testing.assert_array_equal(*(np.array(sorted(map(tuple, a))) for a in (original, ours)))
-    share = np.bincount(y_test) / np.bincount(labels)
-    np.testing.assert_allclose(share, 0.2, atol=1 / 174)
+    pixels, labels = sklearn_datasets.load_digits(return_X_y=True)
+    original = np.column_stack([pixels, labels])
+    found = np.column_stack([np.vstack([X, X_test]) * 16, np.concatenate([y, y_test])])
+    np.testing.assert_array_equal(*(np.array(sorted(map(tuple, a))) for a in (original, found)))
+    fraction = np.bincount(y_test) / np.bincount(labels)
+    np.testing.assert_allclose(fraction, 0.2, atol=1 / 174)
 
 
 def test_digits_by_seed():
@@ -58,16 +58,16 @@ def test_split_takes_each_row_once(count, fraction):
     assert abs(len(test) - count * fraction) <= 0.5
 
 
-def test_split_is_stratified_and_mixed():
+def test_split_is_stratified_and_shuffled():
     y = np.repeat([0, 1, 2], [100, 50, 10])
     train, test = hold_out(y, 0.2, 0)
     assert np.bincount(y[test]).tolist() == [20, 10, 2]
-    assert np.any(np.diff(y[train]) < 0), "training rows come in order of their classes"
+    assert np.any(np.diff(y[train]) < 0), "training rows are sorted by class"
     assert np.any(np.diff(y[test]) < 0)
 
 
 def test_image_rows_are_row_major_with_channels_innermost():
-    """C1: w x l x b numbers a row."""
+    """C1: w x l x b numbers per row."""
     images = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
     rows = image_rows(images)
     assert rows.shape == (2, 60)

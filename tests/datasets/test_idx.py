@@ -42,13 +42,13 @@ DAMAGED = {
     "empty": (b"", "an empty file"),
     "foreign": (b"PK\3\4 something else", "expected an IDX file"),
     "unknown type": (b"\0\0\x07" + GOOD[3:], "expected an IDX file"),
-    "header cut short": (GOOD[:7], "header of 12 bytes, got 7"),
-    "cut short": (GOOD[:-1], "12 bytes, but 11 bytes follow"),
+    "header truncated": (GOOD[:7], "header of 12 bytes, got 7"),
+    "truncated": (GOOD[:-1], "12 bytes, but 11 bytes follow"),
     "too long": (GOOD + b"\0", "12 bytes, but 13 bytes follow"),
     "header states terabytes": (b"\0\0\x08\x03" + b"\xff" * 12 + b"\0", "but 1 bytes follow"),
-    "gzip cut short": (gzip.compress(GOOD)[:-9], "gzip file is cut short or damaged"),
-    "gzip header only": (gzip.compress(GOOD)[:5], "gzip file is cut short or damaged"),
-    "gzip damaged": (gzip.compress(GOOD)[:12] + b"\xff" * 20, "gzip file is cut short or damaged"),
+    "gzip truncated": (gzip.compress(GOOD)[:-9], "gzip file is truncated or damaged"),
+    "gzip header only": (gzip.compress(GOOD)[:5], "gzip file is truncated or damaged"),
+    "gzip damaged": (gzip.compress(GOOD)[:12] + b"\xff" * 20, "gzip file is truncated or damaged"),
 }
 
 

@@ -73,7 +73,7 @@ def test_reads_a_folder(tmp_path, monkeypatch, packed, sub, by):
     np.testing.assert_array_equal(data.X[0], first.reshape(-1).astype(np.float32) / np.float32(255))
 
 
-def test_folder_goes_before_the_environment(tmp_path, monkeypatch):
+def test_folder_takes_precedence_over_the_environment(tmp_path, monkeypatch):
     toy = toy_source(write_toy(tmp_path / "good"))
     monkeypatch.setenv("GPUNET_DATA", str(tmp_path / "nowhere"))
     assert len(source.read(toy, tmp_path / "good").X) == 20
@@ -117,11 +117,19 @@ def test_plain_files_without_known_sums_are_checked_for_structure(tmp_path):
     path = tmp_path / source.FILES[0]
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
-    with pytest.raises(ValueError, match="cut short"):
+    with pytest.raises(ValueError, match="truncated"):
         source.read(toy, tmp_path)
     path.write_bytes(whole)
     with pytest.raises(ValueError, match=r"expected uint8 of shape \(21, 28, 28\)"):
         source.read(dataclasses.replace(toy, train_examples=21), tmp_path)
+
+
+def test_files_of_mnist_without_known_sums_are_refused(tmp_path, monkeypatch):
+    """The unpacked files of Fashion-MNIST have no published sums, and those of MNIST the same names."""
+    sums = write_toy(tmp_path, packed=False)
+    monkeypatch.setattr(source, "MNIST", dataclasses.replace(source.MNIST, sums=sums))
+    with pytest.raises(ValueError, match=r"not a file of Fashion-MNIST.*sum of a file of MNIST"):
+        source.read(toy_source({}), tmp_path)
 
 
 def test_labels_out_of_range(tmp_path):
@@ -132,12 +140,12 @@ def test_labels_out_of_range(tmp_path):
 
 @pytest.fixture
 def server(tmp_path):
-    """A mirror on this machine; yields its address, its folder and what was asked of it."""
-    asked = []
+    """A local HTTP mirror: its URL, its folder and the requests that it has answered."""
+    requests = []
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_message(self, format, *args):
-            asked.append(args[0])
+            requests.append(args[0])
 
     root = tmp_path / "mirror"
     root.mkdir()
@@ -145,7 +153,7 @@ def server(tmp_path):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
         thread = threading.Thread(target=httpd.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{httpd.server_address[1]}/", root, asked
+        yield f"http://127.0.0.1:{httpd.server_address[1]}/", root, requests
         httpd.shutdown()
         thread.join()
 
@@ -158,32 +166,32 @@ def cache(tmp_path, monkeypatch):
 
 
 def test_downloads_once(server, cache):
-    address, root, asked = server
+    address, root, requests = server
     toy = toy_source(write_toy(root), mirrors=(address,))
     first = source.read(toy, None)
-    assert len(asked) == 4
+    assert len(requests) == 4
     again = source.read(toy, None)
-    assert len(asked) == 4, "files in the cache are asked for again"
+    assert len(requests) == 4, "files in the cache are downloaded again"
     np.testing.assert_array_equal(first.X, again.X)
     assert {path.name for path in cache.iterdir()} == set(toy.sums)
 
 
 def test_a_damaged_cached_file_is_replaced(server, cache):
-    address, root, asked = server
+    address, root, requests = server
     toy = toy_source(write_toy(root), mirrors=(address,))
     source.read(toy, None)
     (cache / f"{source.FILES[2]}.gz").write_bytes(b"cut")
     assert len(source.read(toy, None).X) == 20
-    assert len(asked) == 5
+    assert len(requests) == 5
 
 
-def test_second_mirror_helps(server, cache):
+def test_the_second_mirror_is_tried(server, cache):
     address, root, _ = server
     toy = toy_source(write_toy(root / "second"), mirrors=(address, f"{address}second/"))
     assert len(source.read(toy, None).X) == 20
 
 
-def test_failed_download_leaves_nothing_and_says_what_to_do(server, cache):
+def test_a_failed_download_leaves_no_file_and_says_what_to_do(server, cache):
     address, root, _ = server
     sums = write_toy(root)
     (root / f"{source.FILES[0]}.gz").write_bytes(b"an error page")
@@ -195,12 +203,12 @@ def test_failed_download_leaves_nothing_and_says_what_to_do(server, cache):
     assert not cache.exists() or not list(cache.iterdir())
 
 
-def test_a_named_folder_is_never_left_for_the_network(tmp_path, server, cache):
-    address, root, asked = server
+def test_with_a_folder_nothing_is_downloaded(tmp_path, server, cache):
+    address, root, requests = server
     toy = toy_source(write_toy(root), mirrors=(address,))
     with pytest.raises(FileNotFoundError):
         source.read(toy, tmp_path / "nowhere")
-    assert asked == []
+    assert requests == []
 
 
 def test_without_pooch_the_error_says_what_to_install(monkeypatch):
@@ -231,12 +239,12 @@ def test_published_mnist():
 
 @needs_published
 @pytest.mark.parametrize("packed", [True, False], ids=["gzip", "plain"])
-def test_mnist_is_not_taken_for_clothes(tmp_path, packed):
+def test_files_of_mnist_are_not_read_as_fashion_mnist(tmp_path, packed):
     place = next(p for p in (PUBLISHED, PUBLISHED / "mnist") if (p / f"{source.FILES[0]}.gz").is_file())
     for name in source.FILES:
         content = (place / f"{name}.gz").read_bytes()
         target = tmp_path / (f"{name}.gz" if packed else name)
         target.write_bytes(content if packed else gzip.decompress(content))
-    with pytest.raises(ValueError, match=r"not Fashion-MNIST's.*sum of a file of MNIST"):
+    with pytest.raises(ValueError, match=r"not a file of Fashion-MNIST.*sum of a file of MNIST"):
         datasets.fashion(tmp_path)
     assert len(datasets.mnist(tmp_path).X) == 60000

@@ -1,4 +1,4 @@
-"""The lecture's generated problem (C2, C3, C4)."""
+"""The lecture's generated images (C2, C3, C4)."""
 
 import importlib
 
@@ -28,7 +28,7 @@ def test_shapes_and_types(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_seed_decides(kind):
+def test_seeds(kind):
     data, same, other = (needles(kind, examples=30, test_examples=30, seed=s) for s in (1, 1, 2))
     for a, b in zip(data, same, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -36,13 +36,13 @@ def test_the_seed_decides(kind):
     assert not np.array_equal(data.X, data.X_test)
 
 
-def test_more_training_pictures_change_no_test():
+def test_the_number_of_training_images_does_not_change_the_test_set():
     few, many = needles(examples=10, test_examples=20), needles(examples=40, test_examples=20)
     np.testing.assert_array_equal(few.X_test, many.X_test)
     np.testing.assert_array_equal(few.y_test, many.y_test)
 
 
-def test_classes_are_about_even():
+def test_classes_are_balanced():
     assert needles("one").y.mean() == pytest.approx(0.5, abs=0.03)
     several = needles("several").y
     np.testing.assert_allclose(several.mean(axis=0), 0.5, atol=0.03)
@@ -52,18 +52,18 @@ def test_classes_are_about_even():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_without_straws_and_noise_only_the_needles_are_seen(kind):
+def test_without_straws_and_noise_only_needles_are_drawn(kind):
     X, y, _, _ = needles(kind, examples=100, straws=0, noise=0)
-    there = {"one": y[:, None] == [1, -1, -1], "one_of_three": y[:, None] == [0, 1, 2]}.get(kind, y)
-    shapes = needle_images() > 0.99  # the needles' middles
-    for shape, present in zip(shapes, np.asarray(there, bool).T, strict=True):
-        seen = X[:, shape].min(axis=1) >= 0.69
-        np.testing.assert_array_equal(seen, present)
-    nothing = ~np.asarray(there, bool).any(axis=1)
-    assert not X[nothing].any()
+    expected = {"one": y[:, None] == [1, -1, -1], "one_of_three": y[:, None] == [0, 1, 2]}.get(kind, y)
+    shapes = needle_images() > 0.99  # pixels on the needles
+    for shape, present in zip(shapes, np.asarray(expected, bool).T, strict=True):
+        drawn = X[:, shape].min(axis=1) >= 0.69
+        np.testing.assert_array_equal(drawn, present)
+    empty = ~np.asarray(expected, bool).any(axis=1)
+    assert not X[empty].any()
 
 
-def test_needles_are_whole_and_apart():
+def test_needles_are_inside_the_image_and_do_not_overlap():
     images = needle_images((16, 16)).reshape(3, 16, 16)
     for image in images:
         assert image.sum() > 5
@@ -77,8 +77,8 @@ def test_needles_are_whole_and_apart():
     assert np.corrcoef(rows, columns)[0, 1] < -0.9  # upwards to the right
 
 
-def test_one_neuron_learns_one_kind_and_looks_like_it():
-    """C2: not so easy that nothing is left to learn."""
+def test_the_weights_of_one_neuron_become_the_needle():
+    """C2; and the task is not trivial."""
     linear_model = pytest.importorskip("sklearn.linear_model", reason="needs scikit-learn")
     X, y, X_test, y_test = needles()
     neuron = linear_model.LogisticRegression(max_iter=1000).fit(X, y)
@@ -86,8 +86,8 @@ def test_one_neuron_learns_one_kind_and_looks_like_it():
     assert np.corrcoef(neuron.coef_[0], needle_images()[0])[0, 1] > 0.7
 
 
-def test_three_neurons_learn_three_kinds():
-    """C3 and C4: each output sees its own needle."""
+def test_the_weights_of_three_neurons_become_three_needles():
+    """C3 and C4: each output detects its own needle."""
     linear_model = pytest.importorskip("sklearn.linear_model", reason="needs scikit-learn")
     several, one_of_three = needles("several"), needles("one_of_three")
     for k, needle in enumerate(needle_images()):

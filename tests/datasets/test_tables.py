@@ -1,4 +1,4 @@
-"""Files of the user's own: .npz, .npy, .csv."""
+"""The user's own files: .npz, .npy, .csv."""
 
 import itertools
 
@@ -34,7 +34,7 @@ def test_csv_with_text_classes(csv):
     assert (data.X.dtype, data.y.dtype) == (np.float32, np.int64)
     assert data.class_names == ("aster", "rose")
     assert data.name == "table"
-    assert sorted(data.y_test) == [0, 1]  # each class gives its share
+    assert sorted(data.y_test) == [0, 1]  # stratified: one of each class
     X, y = np.vstack([data.X, data.X_test]), np.concatenate([data.y, data.y_test])
     np.testing.assert_array_equal(X[:, 0] % 2, y)
     np.testing.assert_array_equal(X[:, 1] - X[:, 0], 0.5)
@@ -58,7 +58,7 @@ def test_csv_without_header_keeps_its_first_line(csv):
     np.testing.assert_array_equal(read_rows(path), [[1, 0], [2, 1], [3, 0], [4, 1]])
 
 
-def test_csv_header_of_numbers_is_known_by_the_targets_name(csv):
+def test_csv_header_with_numbers_is_recognised_by_the_name_of_the_target(csv):
     text = "0,1,label\n" + "5,6,no\n7,8,yes\n" * 4
     assert load(csv(text), target="label").class_names == ("no", "yes")
     with pytest.raises(ValueError, match=r"no column 'lable': .*it has"):
@@ -94,7 +94,7 @@ BAD_CSV = {
 
 
 @pytest.mark.parametrize("case", BAD_CSV)
-def test_csv_errors_name_the_place(csv, case):
+def test_csv_errors_name_line_and_column(csv, case):
     text, message = BAD_CSV[case]
     with pytest.raises(ValueError, match=message):
         load(csv(text))
@@ -122,7 +122,7 @@ def test_read_rows_chooses_csv_columns(csv):
         read_rows(path, ["hieght"])
 
 
-# ---- what a target is
+# ---- classes or values
 
 
 def targets(csv, values, **options):
@@ -180,8 +180,8 @@ def test_npz_is_split(npz, x, y):
     assert data.class_names == ("0", "1")
 
 
-def test_npz_brings_its_test_set(npz):
-    """As in the files that Keras ships, images of bytes and labels as a column."""
+def test_npz_with_a_test_set(npz):
+    """As in the files of Keras: uint8 images, and labels as a column."""
     images = RNG.integers(0, 256, (6, 4, 5, 3), dtype=np.uint8)
     labels = np.array([[7], [9], [7], [9], [7], [9]], np.uint8)
     path = npz(x_train=images[:4], y_train=labels[:4], x_test=images[4:], y_test=labels[5:3:-1])
@@ -194,7 +194,7 @@ def test_npz_brings_its_test_set(npz):
     assert data.y_test.tolist() == [1, 0]
 
 
-def test_npz_numbers_a_class_alike_in_both_sets(npz):
+def test_npz_gives_a_class_the_same_number_in_both_sets(npz):
     data = load(npz(X=X, y=np.full(10, 5), X_test=X, y_test=np.array([2, 5] * 5)))
     assert set(data.y) == {1}
     assert data.y_test.tolist() == [0, 1] * 5
@@ -209,7 +209,7 @@ def test_npz_targets(npz):
     assert load(npz(X=X, y=RNG.random(10))).y.shape == (8, 1)
     assert load(npz(X=X, speed=RNG.random(10)), target="speed").y.shape == (8, 1)
     assert load(npz(X=X, y=Y.astype(bool))).y.dtype == np.int64
-    with pytest.raises(ValueError, match="2000 different integers"):
+    with pytest.raises(ValueError, match="2000 distinct integers"):
         load(npz(X=np.zeros((2000, 1)), y=np.arange(2000)))
     with pytest.raises(ValueError, match="one column"):
         load(npz(X=X, y=rows), kind="classes")
@@ -217,7 +217,7 @@ def test_npz_targets(npz):
         load(npz(X=X, y=np.where(np.arange(10) == 3, np.nan, 1.0)))
 
 
-def test_bytes_that_are_no_images_stay_as_they_are(npz):
+def test_uint8_rows_that_are_not_images_are_not_scaled(npz):
     flat = np.array([[0, 1], [255, 2]] * 3, np.uint8)
     path = npz(X=flat, y=Y[:6])
     assert load(path).X.max() == 255
@@ -235,10 +235,10 @@ BAD_NPZ = {
     "complex y": ({"X": X, "y": Y * 1j}, "numbers or text"),
     "other images": (
         {"X": np.zeros((10, 2, 3)), "y": Y, "X_test": np.zeros((10, 3, 2)), "y_test": Y},
-        "rows alike",
+        "rows of the same shape",
     ),
     "other columns": ({"X": X, "y": Y, "X_test": X[:, :2], "y_test": Y}, "same columns"),
-    "other targets": ({"X": X, "y": Y, "X_test": X, "y_test": X}, "must be alike"),
+    "other targets": ({"X": X, "y": Y, "X_test": X, "y_test": X}, "the same kind and shape"),
 }
 
 
@@ -249,7 +249,7 @@ def test_npz_errors(npz, case):
         load(npz(**arrays))
 
 
-def test_no_pickle_is_opened(npz, tmp_path):
+def test_pickled_objects_are_refused(npz, tmp_path):
     objects = np.array([{}], object)
     with pytest.raises(ValueError, match=r"arrays.npz: cannot be read"):
         load(npz(X=objects, y=Y))
@@ -285,7 +285,7 @@ def test_wrong_ending(tmp_path, npz):
 
 
 def test_read_rows_of_npz(npz):
-    np.testing.assert_array_equal(read_rows(npz(pictures=X)), X.astype(np.float32))
+    np.testing.assert_array_equal(read_rows(npz(images=X)), X.astype(np.float32))
     np.testing.assert_array_equal(read_rows(npz(y=Y, X=X)), X.astype(np.float32))
     with pytest.raises(ValueError, match="an array called X, got a, b"):
         read_rows(npz(a=X, b=X))
@@ -314,7 +314,7 @@ def memory_map(array):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.uint8])
-def test_npy_stays_in_its_file(npy, dtype):
+def test_npy_is_memory_mapped_and_not_copied(npy, dtype):
     rows = RNG.integers(0, 256, (10, 2, 3)).astype(dtype)
     x_path, y_path = npy(rows, Y)
     data = load(x_path, target=y_path, test_fraction=0.3)

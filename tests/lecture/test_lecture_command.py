@@ -1,4 +1,4 @@
-"""``gpunet lecture`` as people type it."""
+"""``gpunet lecture`` on the command line."""
 
 import builtins
 
@@ -8,36 +8,73 @@ from gpunet.cli import main
 from gpunet.lecture import EXPERIMENTS, find
 
 
-def test_it_lists_the_experiments(capsys):
+def test_without_arguments_it_introduces_the_lecture_and_lists_the_experiments(capsys):
     assert main(["lecture"]) == 0
-    said = capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "CS229" in out
+    assert "C1 to C22" in out
+    assert "CLAIMS.md" in out
     for one in EXPERIMENTS:
-        assert one.name in said
-        assert one.title in said
+        assert one.name in out
+        assert one.title in out
+        assert ", ".join(one.claims) in out
 
 
-def test_a_claim_runs_what_shows_it(capsys, tmp_path):
+def test_a_claim_runs_its_experiment(capsys, tmp_path):
     assert main(["lecture", "C11", "--out", str(tmp_path), "--backend", "numpy"]) == 0
-    said = capsys.readouterr().out
+    out = capsys.readouterr().out
     file = tmp_path / "09-saturation.png"
-    assert "largest gradient, sigmoid" in said
-    assert str(file) in said
+    assert "C11: the derivative of σ is at most ¼" in out
+    assert "    tanh′ = 1 − a² ≤ 1" in out
+    assert "largest gradient, sigmoid" in out
+    assert str(file) in out
     assert file.read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_name_runs_one_and_shows_the_slip(capsys, tmp_path):
+def test_a_name_runs_one_and_prints_the_mistake(capsys, tmp_path):
     assert main(["lecture", "momentum", "--out", str(tmp_path / "new" / "folder"), "--seed", "3"]) == 0
-    assert "The slip:" in capsys.readouterr().out
+    assert "Mistake:" in capsys.readouterr().out
     assert (tmp_path / "new" / "folder" / "18-momentum.png").exists()
 
 
-def test_all_writes_pictures_and_the_page(capsys, monkeypatch, tmp_path):
-    few = (*find("saturation"), *find("momentum"))
-    monkeypatch.setattr("gpunet.lecture.command.find", lambda what: list(few))
-    assert main(["lecture", "all", "--out", str(tmp_path), "--backend", "numpy"]) == 0
-    assert len(list(tmp_path.glob("*.png"))) == 2
-    assert "Saturation" in (tmp_path / "lecture.html").read_text(encoding="utf-8")
-    assert str(tmp_path / "lecture.html") in capsys.readouterr().out
+def test_the_output_fits_80_columns(run, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("gpunet.lecture.Experiment.run", lambda self, backend, seed: run(self.name))
+    monkeypatch.setattr("gpunet.lecture.figures.png", lambda figure: b"")  # drawn by other tests
+    monkeypatch.chdir(tmp_path)
+    assert main(["lecture"]) == 0
+    for one in EXPERIMENTS:
+        assert main(["lecture", one.name, "--backend", "numpy", "--out", "."]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    # The path of CLAIMS.md and equations are not wrapped.
+    wide = [
+        line for line in lines if len(line) > 80 and "CLAIMS.md" not in line and not line.startswith("    ")
+    ]
+    assert wide == []
+    assert [line for line in lines if len(line) > 110 and "CLAIMS.md" not in line] == []
+
+
+def test_all_writes_figures_and_the_page(lecture_all):
+    assert len(list(lecture_all.glob("*.png"))) == 4
+    assert "Saturation" in (lecture_all / "lecture.html").read_text(encoding="utf-8")
+
+
+def test_all_prints_one_line_per_experiment(run, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("gpunet.lecture.command.find", lambda what: find("momentum"))
+    monkeypatch.setattr("gpunet.lecture.Experiment.run", lambda self, backend, seed: run(self.name))
+    assert main(["lecture", "ALL", "--out", str(tmp_path), "--backend", "numpy"]) == 0
+    line, _, last = capsys.readouterr().out.splitlines()
+    assert line.startswith("momentum    C20 ")
+    assert last == f"page: {tmp_path / 'lecture.html'}"
+
+
+def test_backend_and_seed_reach_the_experiment(run, monkeypatch, tmp_path):
+    given = []
+    monkeypatch.setattr(
+        "gpunet.lecture.Experiment.run", lambda self, **options: given.append(options) or run(self.name)
+    )
+    assert main(["lecture", "momentum", "--out", str(tmp_path), "--backend", "numpy", "--seed", "7"]) == 0
+    assert given == [{"backend": "numpy", "seed": 7}]
+    assert main(["lecture", "momentum", "--out", str(tmp_path), "--seed=-1"]) == 2
 
 
 def test_claims_and_names_are_found_in_any_case():
@@ -50,12 +87,12 @@ def test_claims_and_names_are_found_in_any_case():
 @pytest.mark.parametrize(
     ("typed", "nearest"), [("C23", "C22"), ("C0", "C1"), ("softmx", "softmax"), ("detector", "detectors")]
 )
-def test_an_unknown_one_names_the_nearest(typed, nearest, capsys):
+def test_an_unknown_name_suggests_the_nearest(typed, nearest, capsys):
     assert main(["lecture", typed]) == 2
     assert f"the nearest is '{nearest}'" in capsys.readouterr().err
 
 
-def test_an_unknown_backend_is_said(capsys, tmp_path):
+def test_an_unknown_backend(capsys, tmp_path):
     assert main(["lecture", "momentum", "--backend", "nunpy", "--out", str(tmp_path)]) == 2
     assert "numpy" in capsys.readouterr().err
 
@@ -71,4 +108,4 @@ def test_without_matplotlib_it_says_what_to_install(capsys, monkeypatch, tmp_pat
     monkeypatch.setattr(builtins, "__import__", without)
     assert main(["lecture", "momentum", "--out", str(tmp_path)]) == 2
     assert 'pip install "gpunet[plot]"' in capsys.readouterr().err
-    assert main(["lecture"]) == 0  # the list needs no pictures
+    assert main(["lecture"]) == 0  # the list needs no matplotlib

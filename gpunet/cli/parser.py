@@ -1,0 +1,46 @@
+"""An argument parser whose errors are exceptions and suggest the nearest option or command."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+from collections.abc import Mapping
+from typing import NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises ValueError for bad arguments, so that they are reported as every other error.
+
+    Attributes
+    ----------
+    commands : mapping of str to Parser
+        The parsers of the commands; empty for a command itself.
+    """
+
+    commands: Mapping[str, Parser] = {}
+
+    def error(self, message: str) -> NoReturn:
+        """Raise a ValueError."""
+        nearest = self._nearest(message)
+        hint = f"; did you mean {nearest}?" if nearest else ""
+        raise ValueError(f"{message}{hint} (see {self.prog} --help)")
+
+    def _nearest(self, message: str) -> str | None:
+        """The known option or command most similar to the unknown one of argparse's message."""
+        unknown = re.search(r"unrecognized arguments: (--[\w-]+)|invalid choice: '(\w+)'", message)
+        if unknown is None:
+            return None
+        # Options that a command does not know are reported by the parser above it.
+        usage = "".join(parser.format_usage() for parser in (self, *self.commands.values()))
+        known = [*self.commands, *re.findall(r"--[\w-]+", usage)]
+        return next(iter(difflib.get_close_matches(unknown[1] or unknown[2], known, 1)), None)
+
+
+class Formatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows the defaults other than None and False."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.default is False:
+            return action.help
+        return super()._get_help_string(action)

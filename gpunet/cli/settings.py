@@ -1,0 +1,122 @@
+"""From options and data to the network and the optimizer of ``gpunet train``, with defaults that suit the data."""
+
+from __future__ import annotations
+
+import math
+from argparse import Namespace
+from typing import Any
+
+import gpunet as gn
+from gpunet.core.checks import finite_number, positive_int, unit_interval
+from gpunet.core.optimizers import OPTIMIZERS, Optimizer
+from gpunet.core.schedules import Schedule
+from gpunet.datasets import Dataset
+
+BATCH_SIZE = 64
+# Default number of epochs: EPOCHS, or as many as make UPDATES updates, but no more than MOST_EPOCHS.
+EPOCHS, MOST_EPOCHS, UPDATES = 20, 300, 2000
+# Default learning rate, the highest of the schedule.
+RATES = {"adamw": 2e-3, "adam": 2e-3, "rmsprop": 1e-3, "gradient_descent": 0.5}
+# For sigmoid, adaptive optimizers take larger steps: its derivative is at most ¼ (C11), its gradients are small.
+SIGMOID_FACTOR = 2.5
+SCHEDULES = ("cosine", "constant", "exponential", "inverse_time")
+
+
+def build_network(options: Namespace, dataset: Dataset, kind: str) -> gn.Network:
+    """The network for the options and the kind of targets."""
+    output = output_layer(options, dataset, kind)
+    layers: list[gn.Dense | gn.Dropout] = []
+    for units in options.hidden:
+        layers.append(gn.Dense(units, options.activation))
+        if options.dropout:
+            layers.append(gn.Dropout(options.dropout))
+    per = options.standardize
+    if per == "auto":
+        per = "set" if dataset.image_shape else "feature"
+    return gn.Network(
+        [*layers, output],
+        loss=options.loss,
+        inputs=dataset.X.shape[1],
+        seed=options.seed,
+        backend=options.backend,
+        dtype=options.dtype,
+        standardizer=None if per == "no" else gn.Standardizer(per),
+    )
+
+
+def output_layer(options: Namespace, dataset: Dataset, kind: str) -> gn.Dense:
+    """Softmax for classes, one sigmoid for two classes (C2), sigmoids for labels, the identity for values."""
+    if kind != "classes":
+        activation = options.output or ("sigmoid" if kind == "labels" else "identity")
+        return gn.Dense(dataset.y.shape[1], activation)
+    one_hot = dataset.y.ndim == 2
+    classes = dataset.y.shape[1] if one_hot else len(dataset.class_names or ())
+    if classes < 2:
+        raise ValueError(f"{dataset.name} has only one class; classification needs at least two")
+    two = classes == 2 and not one_hot
+    logistic = options.loss == "logistic" or (two and options.loss != "cross_entropy")
+    activation = options.output or ("sigmoid" if logistic else "softmax")
+    return gn.Dense(1 if two and activation == "sigmoid" else classes, activation)
+
+
+def build_optimizer(options: Namespace, epochs: int, steps: int) -> Optimizer:
+    """The optimizer and its learning-rate schedule, for `epochs` of `steps` updates each."""
+    name = options.optimizer
+    settings: dict[str, Any] = {"clip_norm": options.clip_norm}
+    if options.weight_decay is not None:
+        settings["weight_decay"] = options.weight_decay
+    if name == "gradient_descent":
+        settings["momentum"] = 0.9 if options.momentum is None else options.momentum
+        settings["nesterov"] = options.nesterov
+    elif options.momentum is not None or options.nesterov:
+        raise ValueError(f"--momentum and --nesterov go with --optimizer gradient_descent, not with {name}")
+    planned = positive_int("--epochs", epochs) * steps
+    optimizer: Optimizer = OPTIMIZERS[name](_schedule(options, planned), **settings)
+    return optimizer
+
+
+def _schedule(options: Namespace, planned: int) -> float | Schedule:
+    """The learning rate over `planned` updates."""
+    highest = finite_number("--learning-rate", highest_rate(options), 0.0, strict=True)
+    if options.schedule == "cosine":
+        return gn.Cosine(highest)
+    if options.schedule == "exponential":  # to 1/100 at the end
+        return gn.Exponential(highest, factor=0.01, every=planned)
+    if options.schedule == "inverse_time":  # to 1/10 at the end
+        return gn.InverseTime(highest, half_life=max(planned // 9, 1))
+    return highest
+
+
+def highest_rate(options: Namespace) -> float:
+    """The given learning rate, or the default for optimizer and activation."""
+    if options.learning_rate is not None:
+        return float(options.learning_rate)
+    adaptive = options.optimizer != "gradient_descent"
+    return RATES[options.optimizer] * (
+        SIGMOID_FACTOR if adaptive and options.activation == "sigmoid" else 1.0
+    )
+
+
+def choose_batch_size(options: Namespace, m: int) -> int:
+    """Examples per update, of `m` training examples less those for validation."""
+    trained = max(m - round(validation_fraction(options) * m), 1)
+    size = {"full": trained, None: min(BATCH_SIZE, trained)}.get(options.batch_size, options.batch_size)
+    if size > trained:
+        raise ValueError(
+            f"--batch-size is {size}, but there are only {trained} examples; use full for all of them"
+        )
+    return int(size)
+
+
+def choose_epochs(options: Namespace, steps: int) -> int:
+    """The given number of epochs, or the default for `steps` updates per epoch."""
+    if options.epochs is not None:
+        return int(options.epochs)
+    return max(EPOCHS, min(MOST_EPOCHS, math.ceil(UPDATES / steps)))
+
+
+def validation_fraction(options: Namespace) -> float:
+    """The given fraction, or 0.1 where early stopping needs a validation set, else 0."""
+    if options.validation_fraction is not None:
+        return unit_interval("--validation-fraction", options.validation_fraction)
+    return 0.0 if options.patience is None else 0.1

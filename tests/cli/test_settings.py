@@ -1,0 +1,191 @@
+"""Options become a network, an optimizer and a schedule; defaults depend on the data."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import gpunet as gn
+from gpunet.cli.data import target_kind
+from gpunet.cli.options import build_parser
+from gpunet.cli.report import format_number, r_squared, run_report
+from gpunet.cli.settings import (
+    RATES,
+    build_network,
+    build_optimizer,
+    choose_batch_size,
+    choose_epochs,
+    validation_fraction,
+)
+from gpunet.cli.train import TargetScaling, target_scaling, unscale_output
+from gpunet.datasets import Dataset
+
+
+def options(*arguments):
+    return build_parser().parse_args(["train", *map(str, arguments)])
+
+
+def dataset(y, names=None, image_shape=None):
+    X = np.random.default_rng(0).normal(size=(len(y), 4)).astype("float32")
+    return Dataset(X, y, X, y, "toy", image_shape, names)
+
+
+TWO = dataset(np.array([0, 1, 1]), ("a", "b"))
+THREE = dataset(np.array([0, 1, 2]), ("a", "b", "c"))
+ONE_HOT = dataset(np.eye(3, dtype="float32"))
+LABELS = dataset(np.float32([[1, 1], [0, 1], [0, 0]]))
+VALUES = dataset(np.float32([[1.5], [2.5], [7.0]]))
+
+
+@pytest.mark.parametrize(
+    ("data", "arguments", "kind", "output", "loss"),
+    [
+        (TWO, [], "classes", (1, "sigmoid"), "logistic"),
+        (TWO, ["--loss", "cross_entropy"], "classes", (2, "softmax"), "cross_entropy"),
+        (TWO, ["--output", "softmax"], "classes", (2, "softmax"), "cross_entropy"),
+        (THREE, [], "classes", (3, "softmax"), "cross_entropy"),
+        (THREE, ["--loss", "logistic"], "classes", (3, "sigmoid"), "logistic"),
+        (ONE_HOT, [], "classes", (3, "softmax"), "cross_entropy"),
+        (LABELS, [], "labels", (2, "sigmoid"), "logistic"),
+        (VALUES, [], "values", (1, "identity"), "squared_error"),
+        (VALUES, ["--output", "relu"], "values", (1, "relu"), "squared_error"),
+    ],
+)
+def test_output_layer_and_loss(data, arguments, kind, output, loss):
+    assert target_kind(data) == kind
+    net = build_network(options(*arguments), data, kind)
+    assert (net.layers[-1].units, net.layers[-1].activation) == output
+    assert net.loss == loss
+
+
+def test_network_options():
+    arguments = [
+        "--hidden",
+        "7,5",
+        "--activation",
+        "tanh",
+        "--dropout",
+        0.25,
+        "--dtype",
+        "float64",
+        "--seed",
+        3,
+    ]
+    net = build_network(options(*arguments, "--backend", "numpy"), THREE, "classes")
+    assert [(layer.units, layer.activation) for layer in net.layers] == [
+        (7, "tanh"),
+        (5, "tanh"),
+        (3, "softmax"),
+    ]
+    assert "0.25" in net.summary()
+    assert net.dtype == "float64"
+    same = gn.Network(
+        [gn.Dense(7, "tanh"), gn.Dense(5, "tanh"), gn.Dense(3, "softmax")], inputs=4, seed=3, dtype="float64"
+    )
+    np.testing.assert_array_equal(net.parameters[0][0], same.parameters[0][0])
+
+
+@pytest.mark.parametrize(
+    ("how", "shape", "per"),
+    [
+        ("auto", None, "feature"),
+        ("auto", (2, 2), "set"),
+        ("feature", (2, 2), "feature"),
+        ("set", None, "set"),
+    ],
+)
+def test_standardizer(how, shape, per):
+    data = dataset(np.array([0, 1, 2]), ("a", "b", "c"), shape)
+    assert build_network(options("--standardize", how), data, "classes").standardizer.per == per
+    assert build_network(options("--standardize", "no"), data, "classes").standardizer is None
+
+
+def test_optimizer_options():
+    plain = build_optimizer(options("--optimizer", "gradient-descent"), 1, 10)
+    assert (plain.momentum, plain.nesterov, plain.weight_decay, plain.clip_norm) == (0.9, False, 0.0, None)
+    arguments = ["--momentum", 0.5, "--nesterov", "--weight-decay", 0.2, "--clip-norm", 3]
+    given = build_optimizer(options("--optimizer", "gradient_descent", *arguments), 1, 10)
+    assert isinstance(given, gn.GradientDescent)
+    assert (given.momentum, given.nesterov, given.weight_decay, given.clip_norm) == (0.5, True, 0.2, 3.0)
+    assert build_optimizer(options(), 1, 10).weight_decay == 0.01
+    assert build_optimizer(options("--weight-decay", 0), 1, 10).weight_decay == 0
+
+
+@pytest.mark.parametrize(
+    ("schedule", "last"), [("cosine", 0.0), ("exponential", 0.01), ("inverse_time", 0.1)]
+)
+def test_schedules_over_the_planned_updates(schedule, last):
+    rate = build_optimizer(options("--schedule", schedule, "--learning-rate", 0.2), 9, 100).learning_rate
+    assert rate(0, 900) == pytest.approx(0.2)
+    assert rate(450, 900) < 0.2
+    assert rate(900, 900) == pytest.approx(0.2 * last, abs=1e-9)
+    assert build_optimizer(options("--schedule", "constant"), 9, 100).learning_rate == RATES["adamw"]
+
+
+def test_default_rates():
+    for name, rate in RATES.items():
+        chosen = options("--optimizer", name, "--schedule", "constant")
+        assert build_optimizer(chosen, 1, 1).learning_rate == rate
+        chosen.activation = "sigmoid"
+        assert build_optimizer(chosen, 1, 1).learning_rate == rate * (
+            1 if name == "gradient_descent" else 2.5
+        )
+
+
+def test_sizes_and_epochs():
+    assert [choose_batch_size(options(), m) for m in (1000, 10)] == [64, 10]
+    assert choose_batch_size(options("--batch-size", "full", "--validation-fraction", 0.2), 1000) == 800
+    assert choose_batch_size(options("--batch-size", 7), 1000) == 7
+    assert [choose_epochs(options(), steps) for steps in (1, 20, 938)] == [300, 100, 20]
+    assert choose_epochs(options("--epochs", 4), 20) == 4
+    assert [
+        validation_fraction(options(*a)) for a in ([], ["--patience", 2], ["--validation-fraction", 0.3])
+    ] == [0, 0.1, 0.3]
+
+
+def test_unscaled_outputs_are_in_the_units_of_the_targets():
+    X = np.random.default_rng(0).normal(size=(5, 4))
+    net = gn.Network([gn.Dense(3, "tanh"), gn.Dense(2)], inputs=4, seed=0, backend="numpy", dtype="float64")
+    (W1, b1), (W2, b2) = net.parameters
+    net.set_parameters([(W1, b1), (W2, b2 + np.array([[0.5], [-2.0]]))])
+    before, scaling = net.predict(X), TargetScaling(np.array([100.0, -7.0]), np.array([10.0, 0.1]))
+    unscale_output(net, scaling, gn.get_backend("numpy"))
+    np.testing.assert_allclose(net.predict(X), before * scaling.deviation + scaling.mean, rtol=1e-12)
+
+
+def test_targets_are_scaled_for_linear_outputs_only():
+    net = build_network(options(), VALUES, "values")
+    scaling = target_scaling(net, VALUES, "values")
+    assert scaling.mean == pytest.approx(VALUES.y.mean())
+    assert scaling.deviation == pytest.approx(VALUES.y.std())
+    assert target_scaling(net, dataset(np.float32([[2.0], [2.0]])), "values").deviation == 1.0
+    assert (
+        target_scaling(build_network(options("--output", "relu"), VALUES, "values"), VALUES, "values") is None
+    )
+    assert target_scaling(build_network(options(), THREE, "classes"), THREE, "classes") is None
+
+
+def test_report():
+    net = gn.Network([gn.Dense(3, "softmax")], seed=0, backend="numpy")
+    history = net.fit(THREE.X, THREE.y, epochs=2, validation_data=(THREE.X, THREE.y))
+    history = dataclasses.replace(history, seconds=[0.25, 0.25], stopped="no improvement")
+    report = run_report(history).splitlines()
+    start = report.index("stopped early: no improvement")
+    assert " ".join(report[:start]).startswith("program: ")
+    assert report[start + 1] == "2 epochs in 0.5 s, 12 examples/s"
+    assert [line.partition(":")[0] for line in report[start + 2 :]] == [
+        "training loss",
+        "validation loss",
+        "validation accuracy",
+    ]
+
+
+def test_numbers():
+    assert [format_number(value) for value in (0.123456, 999.0, 123456.789)] == [
+        "0.1235",
+        "999.0000",
+        "123457",
+    ]
+    y = np.array([[0.0, 5.0], [2.0, 5.0]])
+    assert r_squared(y, y) == 1.0
+    assert r_squared(y, np.array([[1.0, 5.0], [1.0, 5.0]])) == 0.5
