@@ -1,85 +1,137 @@
-"""The training data as the kernels take them, dense or sparse, with the room they need for it."""
+"""Training data and their buffers as kernels take them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet_numpy.compiled.inputs import FILED, Inputs
-from gpunet_numpy.compiled.program import address, aligned
+from gpunet.core.losses import LOSSES
+from gpunet.core.plan import Plan
+from gpunet.core.program import EpochInputs
+from gpunet_numpy.compiled.layout import aligned
+from gpunet_numpy.compiled.math import ACTIVATION
+from gpunet_numpy.compiled.sparse import CSC_EXAMPLES, Inputs
+from gpunet_numpy.compiled.updates import rule_of
 
-# Share of numbers that are not 0 below which examples go as lists: a listed number costs about twice one in a dense
-# product, and has to be found.
+# Fraction of numbers that are not 0 below which data are treated as sparse: a number of CSR costs about twice one in a
+# dense product, and has to be found.
 DENSE = 0.5
-LOOKED_AT = 256  # examples that tell how many zeros there are
+SAMPLE = 256  # examples that tell how many zeros there are
 
 
-class Source:
-    """Room for `examples` examples at a time, kept from call to call.
+class Data(NamedTuple):
+    """What an epoch reads. Arrays of size 0 stand for None: a kernel is compiled for one type of each argument."""
 
-    Parameters
-    ----------
-    features : int
-    examples : int
-    dtype : str
-    """
-
-    def __init__(self, features: int, examples: int, dtype: str) -> None:
-        self.features, self.examples, self.dtype = features, examples, dtype
-        self.room: dict[str, Any] = {}
-
-    def _address(self, name: str, *shape: int, dtype: Any = None) -> int:
-        if name not in self.room:
-            self.room[name] = aligned(*shape, dtype=dtype or self.dtype)
-        return address(self.room[name])
-
-    def inputs(self, X: Any, order: Any, offsets: Any) -> Inputs:
-        """What a kernel is told of rows X, an order or None, and offsets or None; the caller keeps all alive."""
-        n, room = self.features, self.examples
-        given = {"features": n, "X": address(X), "order": address(order)}
-        if offsets is None:
-            rows = 0 if order is None else self._address("rows", room, n)
-            return Inputs(**{**dict.fromkeys(Inputs._fields, 0), **given, "rows": rows})
-        chunks = -(-room // FILED)
-        upto = self._address("upto", n, dtype=np.int32)
-        self.room["upto"][:] = np.arange(n)
-        return Inputs(
-            **given,
-            sparse=1,
-            shifted=int(offsets.any()),
-            offsets=address(offsets),
-            factored=self._address("factored", n),
-            upto=upto,
-            rows=0,
-            which=self._address("which", room, n, dtype=np.int32),
-            values=self._address("values", room, n),
-            listed=self._address("listed", room, dtype=np.int32),
-            filed=self._address("filed", chunks, n, FILED, dtype=np.int32),
-            filed_values=self._address("filed_values", chunks, n, FILED),
-            filed_counts=self._address("filed_counts", chunks, n, dtype=np.int32),
-        )
+    X: Any  # (m, n[0]), rows
+    Y: Any  # (m, n[L])
+    weights: Any  # (m,), or empty
+    order: Any  # int32, or empty: as they stand
+    coefficients: Any  # (steps, k)
 
 
-def common(rows: Any) -> Any:
-    """What most examples have for each feature, if it pays to list only what differs from that; else None.
+def data_of(inputs: EpochInputs) -> Data:
+    """An epoch's inputs, examples as rows: the arrays that their columns were made from, as a rule."""
+    dtype = inputs.X.dtype
+    weights = np.empty(0, dtype) if inputs.example_weights is None else inputs.example_weights.ravel()
+    order = np.empty(0, np.int32) if inputs.order is None else inputs.order
+    return Data(*(for_kernel(one) for one in (inputs.X.T, inputs.Y.T, weights, order, inputs.coefficients)))
+
+
+class _Writable:
+    """Another array's numbers, without the mark that forbids to write them."""
+
+    def __init__(self, array: Any) -> None:
+        pointer = array.ctypes.data
+        self.array = array  # kept alive
+        self.__array_interface__ = {**array.__array_interface__, "data": (pointer, False)}
+
+
+def for_kernel(array: Any) -> Any:
+    """`array`, contiguous and of the type that kernels are compiled for; they do not write what they only read."""
+    array = np.ascontiguousarray(array)
+    return array if array.flags.writeable else np.asarray(_Writable(array))
+
+
+def unsupported_reason(plan: Plan) -> str | None:
+    """Why no compiled program supports `plan`."""
+    others = sorted(set(plan.activations) - ACTIVATION.keys())
+    if others:
+        return f"{others[0]} has no compiled form"
+    if "softmax" in plan.activations[:-1]:
+        return "softmax between layers couples neurons that belong to several threads"
+    if plan.activations[-1] == "softmax" and LOSSES[plan.loss].canonical != "softmax":
+        return f"softmax with {plan.loss} has no compiled form"
+    if plan.loss == "logistic" and plan.activations[-1] != "sigmoid":
+        return f"{plan.activations[-1]} with logistic has no compiled form"
+    if plan.uses_dropout:
+        return "dropout has no compiled form"
+    if rule_of(plan.optimizer) is None:
+        return f"{type(plan.optimizer).__name__} has no compiled form"
+    if plan.optimizer.clip_norm is not None:
+        return "clipping has no compiled form"
+    return None
+
+
+def input_buffers(features: int, examples: int, dtype: Any, sparse: bool) -> Inputs:
+    """Buffers for the inputs of so many examples, all offsets 0."""
+    dense_room, room = (0, examples) if sparse else (examples, 0)
+    chunks = -(-room // CSC_EXAMPLES)
+    n = features if sparse else 0
+    return Inputs(
+        sparse=int(sparse),
+        shifted=0,
+        offsets=aligned(n, dtype=dtype),
+        scaled_offsets=aligned(n, dtype=dtype),
+        range=np.arange(n, dtype=np.int32),
+        rows=aligned(dense_room, features, dtype=dtype),
+        csr_indices=aligned(room, n, dtype=np.int32),
+        csr_values=aligned(room, n, dtype=dtype),
+        csr_counts=aligned(room, dtype=np.int32),
+        csc_indices=aligned(chunks, n * CSC_EXAMPLES, dtype=np.int32),
+        csc_values=aligned(chunks, n * CSC_EXAMPLES, dtype=dtype),
+        csc_counts=aligned(chunks, n, dtype=np.int32),
+    )
+
+
+def with_offsets(inputs: Inputs, offsets: Any) -> Inputs:
+    """The same buffers for data with other offsets; None for dense data."""
+    if offsets is None:
+        return inputs
+    return inputs._replace(offsets=offsets, shifted=int(offsets.any()))
+
+
+def common_values(rows: Any) -> Any:
+    """What most examples have for each feature, if few numbers differ from that; else None, for dense data.
 
     It is 0 for images and tables with many zeros, and what becomes of 0 where they are standardised. A look at some of
     the examples tells; another choice would give the same results more slowly.
     """
     if is_sparse(rows):
         return np.zeros(rows.shape[1], dtype=rows.dtype)
-    some = _some(rows)
+    some = _sample(rows)
     usual = np.sort(some, axis=0)[len(some) // 2]
     return usual if np.count_nonzero(some != usual) < DENSE * some.size else None
 
 
 def is_sparse(rows: Any) -> bool:
     """Whether few numbers are other than 0."""
-    some = _some(rows)
+    some = _sample(rows)
     return bool(np.count_nonzero(some) < DENSE * some.size)
 
 
-def _some(rows: Any) -> Any:
+def _sample(rows: Any) -> Any:
     """A few rows, from all over."""
-    return rows[:: max(len(rows) // LOOKED_AT, 1)][:LOOKED_AT]
+    return rows[:: max(len(rows) // SAMPLE, 1)][:SAMPLE]
+
+
+def steps_of(plan: Plan, examples: int) -> int:
+    """Updates of so many examples."""
+    return -(-examples // plan.batch_size)
+
+
+def losses_of(sums: Any, plan: Plan, examples: int) -> Any:
+    """``J`` of each batch from the threads' sums."""
+    counts = np.full(len(sums), plan.batch_size)
+    counts[-1] = examples - plan.batch_size * (len(sums) - 1)
+    return (sums.sum(axis=1) / counts).astype(plan.dtype)

@@ -1,7 +1,7 @@
 """The first layer: most of a network's weights, and the only one whose inputs are known beforehand.
 
 Each thread owns some of its neurons. Their weights lie in a *panel* of the thread's own, feature by feature,
-``(n[0], width)``, padded with zeros to whole lanes: they stay in its processor's cache.
+``(n[0], width)``, padded with zeros to whole cache lines: they stay in its processor's cache.
 """
 
 from __future__ import annotations
@@ -9,112 +9,75 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from gpunet_numpy.compiled.inputs import FILED, dense_rows
-from gpunet_numpy.compiled.machine import INNER, apart, bytes_of, gemm, ints
-from gpunet_numpy.compiled.tiles import LANE, add_rows
-
-
-@njit(**INNER)
-def share(count: Any, thread: Any, threads: Any) -> Any:
-    """The part ``[first, last)`` of `count` things that one thread takes."""
-    return count * thread // threads, count * (thread + 1) // threads
+from gpunet_numpy.compiled.intrinsics import CACHE_LINE, block, cast, gemm, inner, noinline, span
+from gpunet_numpy.compiled.simd import weighted_row_sum
+from gpunet_numpy.compiled.sparse import CSC_EXAMPLES
+from gpunet_numpy.compiled.threads import range_of
 
 
-@njit(**INNER)
-def neurons(n: Any, thread: Any, threads: Any, one: Any) -> Any:
-    """The neurons ``[first, last)`` that one thread owns: whole lanes, so that rows of theirs are aligned."""
-    lanes = LANE // bytes_of(one)
-    first, last = share(-(-n // lanes), thread, threads)
+@inner
+def owned_neurons(n: Any, thread: Any, threads: Any, item: Any) -> Any:
+    """The neurons ``[first, last)`` that one thread owns: whole cache lines, so that their rows are aligned."""
+    lanes = CACHE_LINE // item
+    first, last = range_of(-(-n // lanes), thread, threads)
     return min(first * lanes, n), min(last * lanes, n)
 
 
-@njit(**INNER)
-def padded(own: Any, one: Any) -> Any:
-    """Bytes of a row of `own` numbers, in whole lanes."""
-    return -(-own * bytes_of(one) // LANE) * LANE
+@inner
+def forward(blas: Any, inputs: Any, x: Any, panel: Any, Z: Any, r0: Any, r1: Any) -> None:
+    """``Z_r ← W x_r`` for the neurons of a panel and rows r0 … r1; x holds the rows of dense data.
 
-
-@njit(**INNER)
-def forward(
-    blas: Any,
-    inputs: Any,
-    first: Any,
-    r0: Any,
-    r1: Any,
-    panel: Any,
-    width: Any,
-    own: Any,
-    Z: Any,
-    stride: Any,
-    one: Any,
-) -> None:
-    """``Z_r ← W x_r`` for my `own` neurons and rows r0 … r1 of those taken from `first` on.
-
-    Rows of Z come every `stride` numbers. What the inputs' offsets add is left out, see :func:`offset_outputs`.
+    What the inputs' offsets add is left out, see :func:`offset_outputs`.
     """
-    apart()
-    n, item, zero = inputs.features, bytes_of(one), one - one
+    noinline()
     if not inputs.sparse:
-        x = dense_rows(inputs, first, one) + r0 * n * item
-        here = Z + r0 * stride * item
-        gemm(blas, 0, 0, r1 - r0, own, n, one, x, n, panel, width, zero, here, stride)
+        some, z = block(x, r0, r1 - r0, 0, x.shape[1]), block(Z, r0, r1 - r0, 0, Z.shape[1])
+        gemm(blas, 1, some, 0, panel, 0, 0, z)
         return
-    counts, size = ints(inputs.listed), padded(own, one)
+    zero = cast(0, Z)
     for r in range(r0, r1):
-        index, value = inputs.which + r * n * 4, inputs.values + r * n * item
-        add_rows(Z + r * stride * item, size, zero, panel, width * item, index, value, np.int64(counts[r]))
+        index, values = inputs.csr_indices[r], inputs.csr_values[r]
+        weighted_row_sum(Z[r], zero, panel, index, values, np.int64(inputs.csr_counts[r]))
 
 
-@njit(**INNER)
-def offset_outputs(inputs: Any, panel: Any, width: Any, own: Any, out: Any, one: Any) -> None:
+@inner
+def offset_outputs(inputs: Any, panel: Any, out: Any) -> None:
     """``W o``, o being the inputs' offsets: what all examples have in common."""
-    stride = width * bytes_of(one)
-    add_rows(out, padded(own, one), one - one, panel, stride, inputs.upto, inputs.offsets, inputs.features)
+    weighted_row_sum(out, cast(0, out), panel, inputs.range, inputs.offsets, panel.shape[0])
 
 
-@njit(**INNER)
+@inner
 def gradient(
-    blas: Any,
-    inputs: Any,
-    first: Any,
-    rows: Any,
-    f0: Any,
-    f1: Any,
-    out: Any,
-    width: Any,
-    own: Any,
-    keep: Any,
-    factor: Any,
-    D: Any,
-    stride: Any,
-    sums: Any,
-    one: Any,
+    blas: Any, inputs: Any, x: Any, features: Any, out: Any, accumulation: Any, D: Any, sums: Any
 ) -> None:
-    """``out ← keep · out + factor · Σ_r x_r δ_rᵀ`` for my neurons and features f0 … f1, out being a panel.
+    """``out ← keep · out + factor · Σ_r x_r δ_rᵀ`` for the neurons of a panel and a range of features.
 
-    Where inputs are sparse, `factor` is in what is filed already. `sums` is where ``Σ_r δ_r`` lies, for the inputs'
-    offsets; 0 leaves them out.
+    Where inputs are sparse, `factor` is in CSC already. `sums` holds ``Σ_r δ_r`` as its only row, for the inputs'
+    offsets; without rows these are left out.
     """
-    apart()
-    n, item = inputs.features, bytes_of(one)
+    noinline()
+    f0, f1 = features
+    keep, factor = accumulation
     if not inputs.sparse:
-        x, here = dense_rows(inputs, first, one) + f0 * item, out + f0 * width * item
-        gemm(blas, 1, 0, f1 - f0, own, rows, factor, x, n, D, stride, keep, here, width)
+        some, here = block(x, 0, x.shape[0], f0, f1 - f0), block(out, f0, f1 - f0, 0, out.shape[1])
+        gemm(blas, factor, some, 1, D, 0, keep, here)
         return
-    size = padded(own, one)
-    for start in range(0, rows, FILED):
-        chunk = start // FILED
-        counts = ints(inputs.filed_counts + chunk * n * 4)
+    one = cast(1, out)
+    for start in range(0, D.shape[0], CSC_EXAMPLES):
+        chunk = start // CSC_EXAMPLES
+        counts, indices, values = (
+            inputs.csc_counts[chunk],
+            inputs.csc_indices[chunk],
+            inputs.csc_values[chunk],
+        )
         kept = keep if start == 0 else one
+        delta = block(D, start, D.shape[0] - start, 0, D.shape[1])
         for i in range(f0, f1):
             if counts[i] > 0 or kept != one:
-                at = (chunk * n + i) * FILED
-                filed, value = inputs.filed + at * 4, inputs.filed_values + at * item
-                here, rows_at = out + i * width * item, D + start * stride * item
-                add_rows(here, size, kept, rows_at, stride * item, filed, value, np.int64(counts[i]))
-    if sums != 0:
+                at, count = i * CSC_EXAMPLES, np.int64(counts[i])
+                index, weights = span(indices, at, count), span(values, at, count)
+                weighted_row_sum(out[i], kept, delta, index, weights, count)
+    if sums.shape[0] > 0:
         for i in range(f0, f1):
-            value = inputs.factored + i * item
-            add_rows(out + i * width * item, size, one, sums, 0, inputs.upto, value, 1)
+            weighted_row_sum(out[i], one, sums, inputs.range, span(inputs.scaled_offsets, i, 1), 1)

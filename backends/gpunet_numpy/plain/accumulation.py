@@ -1,6 +1,6 @@
-"""Large batches in cache-sized pieces: J is a sum, so its gradient is one too (C8).
+"""Gradient accumulation: large batches in chunks that stay in cache. J is a sum, so its gradient is one too (C8).
 
-Memory no longer grows with the batch, and the pieces stay in cache.
+Memory no longer grows with the batch.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet.core.propagation import cost_and_gradients
 from gpunet.core.reference import examples
 
-CHUNK = 512  # columns at least
-NUMBERS = 2**18  # of activations that may lie in cache: a small network takes more columns at a time
+SMALLEST_CHUNK = 512  # examples
+NUMBERS = 2**18  # of activations that may lie in cache: a small network has larger chunks
 
 
-def columns_of(plan: Plan) -> int:
-    """Columns of a piece."""
-    return max(CHUNK, NUMBERS // sum(layer.units for layer in plan.layers))
+def chunk_size(plan: Plan) -> int:
+    """Examples of a chunk."""
+    return max(SMALLEST_CHUNK, NUMBERS // sum(layer.units for layer in plan.layers))
 
 
-class Chunks(Program):
-    """The reference's step, with each batch's gradient summed over pieces of it.
+class Accumulation(Program):
+    """The reference's step, with each batch's gradient summed over chunks of it.
 
     Parameters
     ----------
     plan : Plan
     """
 
-    name = "numpy chunks"
+    name = "numpy gradient accumulation"
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         super().__init__(plan, device)
@@ -40,9 +40,9 @@ class Chunks(Program):
 
     @classmethod
     def unsupported_reason(cls, plan: Plan, device: str = "cpu") -> str | None:
-        """Why `plan` is not for this program."""
-        if plan.batch_size <= columns_of(plan):
-            return f"a batch of {plan.batch_size} needs no chunks"
+        """Why this program can't run `plan`."""
+        if plan.batch_size <= chunk_size(plan):
+            return f"a batch of {plan.batch_size} fits in one chunk"
         if plan.uses_dropout:
             return "dropout masks are drawn for whole batches"
         return None
@@ -50,18 +50,18 @@ class Chunks(Program):
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
         losses = []
-        size = columns_of(self.plan)
+        size = chunk_size(self.plan)
         for t, (first, last) in enumerate(self.plan.batches(inputs.examples)):
             J, gradients = 0.0, None
             for start in range(first, last, size):
                 stop = min(start + size, last)
                 x, y, w = examples(self.xp, inputs, start, stop)
-                piece, more = cost_and_gradients(
+                J_chunk, gradients_chunk = cost_and_gradients(
                     self.xp, self.plan.activations, self.plan.loss, state.parameters, x, y, w
                 )
-                share = (stop - start) / (last - first)
-                J = J + share * piece
-                gradients = _add(gradients, more, share)
+                fraction = (stop - start) / (last - first)
+                J = J + fraction * J_chunk
+                gradients = _accumulate(gradients, gradients_chunk, fraction)
             new = update_all(
                 self.xp,
                 self.plan.optimizer,
@@ -75,14 +75,14 @@ class Chunks(Program):
         return state, self.xp.asarray(losses, dtype=inputs.X.dtype)
 
 
-def _add(total: Any, more: Any, share: float) -> Any:
-    """``total + share · more``, in place: both belong to this program."""
-    for pair in more:
+def _accumulate(total: Any, gradients: Any, fraction: float) -> Any:
+    """``total + fraction · gradients``, in place: both belong to this program."""
+    for pair in gradients:
         for gradient in pair:
-            gradient *= share
+            gradient *= fraction
     if total is None:
-        return more
-    for (dW, db), (other_W, other_b) in zip(total, more, strict=True):
+        return gradients
+    for (dW, db), (other_W, other_b) in zip(total, gradients, strict=True):
         dW += other_W
         db += other_b
     return total

@@ -1,9 +1,9 @@
 """Exact SGD in blocks: the same updates in the same order, at the speed of matrix products.
 
-One example an update looks bound by memory: each step reads and writes all of ``W[1]``. But the order of the
+With one example per update, SGD looks bound by memory: each step reads and writes all of ``W[1]``. But the order of the
 examples is known. For a block of examples with inputs ``X`` and the block's first weights ``W₀``, two products
 are made once: ``P = W₀ X`` and the Gram matrix ``G = Xᵀ X``. Within the block ``W = w W₀ + q V₀ + Σ_i u_i δ_i x_iᵀ``
-(:mod:`gpunet_numpy.recurrence`), so
+(:mod:`gpunet_numpy.plain.recurrence`), so
 
     W x_j = w P_j + q Q_j + Σ_{i<j} u_i δ_i G_ij,        Q = V₀ X,
 
@@ -24,13 +24,13 @@ from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet.core.propagation import Cache, backward, forward
 from gpunet.core.reference import examples
-from gpunet_numpy.recurrence import Recurrence
+from gpunet_numpy.plain.recurrence import Recurrence
 
 BLOCK = 64  # examples; the correction costs about as much as it saves beyond a few hundred
 LARGEST_BATCH = 16
 
 
-class Blocks(Program):
+class Blocked(Program):
     """A program for plain, momentum, Nesterov and decayed descent in small batches.
 
     Parameters
@@ -38,7 +38,7 @@ class Blocks(Program):
     plan : Plan
     """
 
-    name = "numpy blocks"
+    name = "numpy blocked SGD"
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         super().__init__(plan, device)
@@ -46,8 +46,8 @@ class Blocks(Program):
 
     @classmethod
     def unsupported_reason(cls, plan: Plan, device: str = "cpu") -> str | None:
-        """Why `plan` is not for this program."""
-        if not isinstance(plan.optimizer, GradientDescent):
+        """Why this program can't run `plan`."""
+        if type(plan.optimizer) is not GradientDescent:  # a subclass may have an update of its own
             return f"{type(plan.optimizer).__name__} is not linear in the gradient"
         if plan.optimizer.clip_norm is not None:
             return "clipping is not linear in the gradient"

@@ -6,7 +6,7 @@ the momentum then, and of the steps' gradients ``g_i = δ_i x_iᵀ``:
     W = w W₀ + q V₀ + Σ_i u_i g_i,        V = p V₀ + Σ_i r_i g_i.
 
 Descent with momentum, Nesterov and weight decay (C19 to C21) is linear in (W, V), so one step only changes the
-coefficients. That is what lets the products with W be made once a block (see :mod:`gpunet_numpy.blocks`).
+coefficients. That is what lets the products with W be made once per block (see :mod:`gpunet_numpy.plain.blocked`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gpunet.core.optimizers import GradientDescent
 
 
 class Recurrence:
-    """The coefficients, for at most `steps` steps a block.
+    """The coefficients, for at most `steps` steps per block.
 
     Parameters
     ----------

@@ -1,0 +1,1 @@
+"""Blocked SGD on all threads."""

@@ -1,0 +1,132 @@
+"""The program for single examples and small batches: buffers around its kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gpunet.core.plan import Plan
+from gpunet.core.program import EpochInputs, Program, TrainState
+from gpunet_numpy.compiled.blocked.kernel import Buffers, run_epoch
+from gpunet_numpy.compiled.data import (
+    common_values,
+    data_of,
+    input_buffers,
+    losses_of,
+    steps_of,
+    unsupported_reason,
+    with_offsets,
+)
+from gpunet_numpy.compiled.intrinsics import CACHE_LINE
+from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
+from gpunet_numpy.compiled.sparse import CSC_EXAMPLES
+from gpunet_numpy.compiled.threads import run, threads
+from gpunet_numpy.compiled.updates import MOMENTUM, rule_of
+
+BLOCK = CSC_EXAMPLES  # examples of a block
+LARGEST_BATCH = 16
+LATER = 300_000  # parameters after W[2] that each thread may update on its own
+NEURONS = 64  # of the first layer that a thread should own at least: it meets the others at every step
+
+
+class Blocked(Program):
+    """See :mod:`gpunet_numpy.compiled.blocked.kernel`.
+
+    Parameters
+    ----------
+    plan : Plan
+    """
+
+    name = "compiled blocked SGD"
+
+    def __init__(self, plan: Plan, device: str = "cpu") -> None:
+        super().__init__(plan, device)
+        self.rule = rule_of(plan.optimizer, plan.dtype)
+        # A single layer's outputs depend on each other at once.
+        count = 1 if len(plan.layers) == 1 else max(min(threads(), plan.layers[0].units // NEURONS), 1)
+        self.layout = layout = Layout.of(plan, count)
+        slots, B, n, dtype = (
+            plan.optimizer.slots,
+            plan.batch_size,
+            [int(size) for size in layout.sizes],
+            layout.dtype,
+        )
+        at_A, numbers = layout.at_A(B, first=2)
+        self.network = layout.network(at_A=at_A)
+        lanes = CACHE_LINE // dtype.itemsize
+        examples, stride = BLOCK // B * B, int(layout.strides[1])
+        room = -(-BLOCK // lanes) * lanes
+        n2 = n[2] if len(n) > 2 else 0
+        shapes = {
+            "P": (examples, stride),
+            "Q": (examples * slots, stride),
+            "D": (examples, stride),
+            "E": (examples, stride),
+            "gram": (examples, room),
+            "transposed": (n[0], room),
+            "shared": (room,),
+            "sums": (count, layout.width),
+            "partial": (2, count, B * n2 + CACHE_LINE),
+            "A": (count, numbers),
+            "errors": (count, numbers),
+            "scratch": (count, 3, room),
+        }
+        self.buffers = {
+            "block": examples,
+            "width": layout.width,
+            "recurrence": aligned(count, 2, room, dtype=np.float64),
+            "range": np.arange(max(room, n2), dtype=np.int32),
+            **{name: aligned(*shape, dtype=dtype) for name, shape in shapes.items()},
+        }
+        self.inputs: dict[bool, Any] = {}
+
+    @classmethod
+    def unsupported_reason(cls, plan: Plan, device: str = "cpu") -> str | None:
+        """Why this program can't run `plan`."""
+        reason = unsupported_reason(plan)
+        if reason is not None:
+            return reason
+        if plan.batch_size > LARGEST_BATCH:
+            return f"batches above {LARGEST_BATCH} are matrix products already"
+        rule = rule_of(plan.optimizer)
+        if rule is None or rule.code > MOMENTUM:
+            return "only plain descent and momentum are done in blocks"
+        if sum(layer.units * layer.inputs for layer in plan.layers[2:]) > LATER:
+            return "the later layers are too large to update on every thread"
+        return None
+
+    def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
+        """See :class:`gpunet.core.program.Program`."""
+        plan, layout, data = self.plan, self.layout, data_of(inputs)
+        offsets = common_values(data.X)
+        sparse = offsets is not None
+        if sparse not in self.inputs:
+            self.inputs[sparse] = input_buffers(
+                int(layout.sizes[0]), self.buffers["block"], plan.dtype, sparse
+            )
+        panels, later = layout.pack(*by_kind(state))
+        second = layout.pack_second(later)
+        n2 = second.shape[2]
+        buffers = Buffers(
+            panels=panels.reshape(*panels.shape[:2], -1),
+            second=second.reshape(*second.shape[:2], n2 * layout.width),
+            later=later,
+            copies=np.repeat(later[None], layout.threads, axis=0),
+            losses=np.zeros((steps_of(plan, inputs.examples), 1)),
+            **self.buffers,
+        )
+        run(
+            run_epoch,
+            layout.threads,
+            plan.dtype,
+            self.network,
+            self.rule,
+            with_offsets(self.inputs[sparse], offsets),
+            data,
+            buffers,
+            plan.batch_size,
+        )
+        layout.unpack_second(second, later)
+        new = by_layer(layout.unpack(panels, later))
+        return TrainState(*new), losses_of(buffers.losses, plan, inputs.examples)

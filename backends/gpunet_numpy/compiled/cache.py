@@ -1,0 +1,46 @@
+"""Compiled code on disk, keyed by all sources that it can be made of.
+
+numba compiles a kernel again when the kernel's own file has changed, but not when a file that it imports has. So the
+names of the kept files hold a digest of all sources of this package, and of the constants that they take from the core.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from numba import config
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
+
+from gpunet.core import activations
+
+FOLDER = Path(__file__).parent
+
+
+@functools.cache
+def digest() -> str:
+    """A digest of the sources: of their names and what is in them."""
+    found = hashlib.sha256()
+    for path in [*sorted(FOLDER.rglob("*.py")), Path(activations.__file__)]:
+        text = path.read_bytes()
+        found.update(f"{path.name} {path.parent.name} {len(text)}\n".encode() + text)
+    return found.hexdigest()[:16]
+
+
+class _Files(CompileResultCacheImpl):  # type: ignore[misc]
+    def get_filename_base(self, fullname: str, abiflags: str) -> str:
+        name: str = super().get_filename_base(fullname, abiflags)
+        return f"{name}-{digest()}"
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    _impl_class = _Files
+
+
+def keep_compiled(dispatcher: Any) -> Any:
+    """What ``cache=True`` does to a compiled function, with our cache."""
+    if not config.DISABLE_JIT:
+        dispatcher._cache = _Cache(dispatcher.py_func)
+    return dispatcher

@@ -1,0 +1,327 @@
+"""What numba has no function for, each with what it means in Python.
+
+An intrinsic is a short piece of LLVM's instructions. Without compilation (``NUMBA_DISABLE_JIT=1``) the Python
+function that stands before it runs in its place, so it is also the place to read what the intrinsic does.
+
+Kernels do not count references: nothing in them owns an array, and threads that share one would fight over its count.
+So arrays cannot be made in them; whoever calls a kernel passes all buffers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import config, njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
+
+from gpunet_numpy.compiled.cache import keep_compiled
+from gpunet_numpy.compiled.views import View, make_view
+
+# Kernels reorder sums (so that they vectorise) but keep NaN and infinity, which the training loop looks for.
+FASTMATH = {"contract", "nsz", "arcp", "reassoc"}
+OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy", "_nrt": False}
+CACHE_LINE = 64  # bytes
+PYTHON = bool(config.DISABLE_JIT)
+
+I32, I64 = ir.IntType(32), ir.IntType(64)
+BYTE_POINTER = ir.IntType(8).as_pointer()
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Decorator: a function that Python calls, compiled, and kept on disk."""
+    return keep_compiled(njit(**OPTIONS)(function))
+
+
+def inner(function: Callable[..., Any]) -> Any:
+    """Decorator: a function that only kernels call. An entry from Python would take longer to compile than it."""
+    return njit(**OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Decorator: a function whose body takes the place of each call.
+
+    For functions that return a view, which numba does not let others do without reference counts; and for loops over
+    so few numbers that a call would take as long.
+    """
+    return njit(**OPTIONS, inline="always")(function)
+
+
+def instructions(meaning: Callable[..., Any], *, literals: bool = False) -> Callable[[Any], Any]:
+    """Decorator: an intrinsic, and the Python function that takes its place without compilation.
+
+    With `literals`, constant arguments are known when code is generated.
+    """
+    return lambda lowering: meaning if PYTHON else intrinsic(prefer_literal=literals)(lowering)
+
+
+# Views of arrays. Plain indexing, ``M[i]`` or ``A[t, l]``, makes views as well; slices would take long to compile.
+# All matrices that these make have one type, so that what takes them is compiled once.
+
+
+def data_of(context: Any, builder: Any, kind: Any, array: Any) -> Any:
+    """Pointer to the first number of an array."""
+    return make_array(kind)(context, builder, array).data
+
+
+def _shape_and_strides(context: Any, builder: Any, kind: Any, array: Any) -> tuple[Any, list[Any], list[Any]]:
+    given = make_array(kind)(context, builder, array)
+    unpack = cgutils.unpack_tuple
+    return given.data, unpack(builder, given.shape), unpack(builder, given.strides)
+
+
+def _span(v, first, count):  # type: ignore[no-untyped-def]
+    return v[first : first + count]
+
+
+@instructions(_span)
+def span(typing, v, first, count):  # type: ignore[no-untyped-def]
+    """`count` numbers of a vector from `first` on."""
+    kind = View(v.dtype, 1, "C")
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        data, _, strides = _shape_and_strides(context, builder, signature.args[0], args[0])
+        return make_view(context, builder, kind, builder.gep(data, [args[1]]), [args[2]], strides)
+
+    return kind(v, types.intp, types.intp), generate
+
+
+def _matrix(v, first, rows, columns):  # type: ignore[no-untyped-def]
+    return v[first : first + rows * columns].reshape(rows, columns)
+
+
+@instructions(_matrix)
+def matrix(typing, v, first, rows, columns):  # type: ignore[no-untyped-def]
+    """A matrix whose rows follow each other in a vector from `first` on."""
+    kind = View(v.dtype, 2, "A")
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        _, first, rows, columns = args
+        data, _, (item,) = _shape_and_strides(context, builder, signature.args[0], args[0])
+        strides = [builder.mul(columns, item), item]
+        return make_view(context, builder, kind, builder.gep(data, [first]), [rows, columns], strides)
+
+    return kind(v, types.intp, types.intp, types.intp), generate
+
+
+def _block(M, row, rows, column, columns):  # type: ignore[no-untyped-def]
+    return M[row : row + rows, column : column + columns]
+
+
+@instructions(_block)
+def block(typing, M, row, rows, column, columns):  # type: ignore[no-untyped-def]
+    """Some rows and columns of a matrix."""
+    kind = View(M.dtype, 2, "A")
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        M, row, rows, column, columns = args
+        data, _, strides = _shape_and_strides(context, builder, signature.args[0], M)
+        first = builder.gep(builder.bitcast(data, BYTE_POINTER), [builder.mul(row, strides[0])])
+        data = builder.gep(builder.bitcast(first, data.type), [column])
+        return make_view(context, builder, kind, data, [rows, columns], strides)
+
+    return kind(M, *[types.intp] * 4), generate
+
+
+def _cast(x, like):  # type: ignore[no-untyped-def]
+    return like.dtype.type(x)
+
+
+@instructions(_cast)
+def cast(typing, x, like):  # type: ignore[no-untyped-def]
+    """The number x in the dtype of `like`, an array or a number: 1 would make a float32 expression float64."""
+    dtype = like.dtype if isinstance(like, types.Array) else like
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return context.cast(builder, args[0], signature.args[0], dtype)
+
+    return dtype(x, like), generate
+
+
+def _itemsize(x):  # type: ignore[no-untyped-def]
+    return x.itemsize
+
+
+@instructions(_itemsize)
+def itemsize(typing, x):  # type: ignore[no-untyped-def]
+    """Bytes of a number."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return I64(context.get_abi_sizeof(args[0].type))
+
+    return types.int64(x), generate
+
+
+def _gemm(blas, alpha, A, transpose_A, B, transpose_B, beta, C):  # type: ignore[no-untyped-def]
+    product = alpha * ((A.T if transpose_A else A) @ (B.T if transpose_B else B))
+    C[...] = product if beta == 0 else product + beta * C
+
+
+@instructions(_gemm)
+def gemm(typing, blas, alpha, A, transpose_A, B, transpose_B, beta, C):  # type: ignore[no-untyped-def]
+    """A call of BLAS at an address. Rows of a matrix are contiguous, and may come at any distance.
+
+    A Fortran BLAS sees each row-major matrix as its transpose, so the operands change places. All of its
+    arguments are pointers; they point into this function's stack frame.
+    """
+    number, flag = C.dtype, types.intp
+    sig = types.void(types.intp, number, A, flag, B, flag, number, C)
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        function, alpha, A, transpose_A, B, transpose_B, beta, C = args
+        byte = ir.IntType(8)
+        item = context.get_abi_sizeof(context.get_data_type(number))
+
+        def stored(value):  # type: ignore[no-untyped-def]
+            slot = cgutils.alloca_once(builder, value.type)
+            builder.store(value, slot)
+            return builder.bitcast(slot, BYTE_POINTER)
+
+        def size(value):  # type: ignore[no-untyped-def]
+            return stored(builder.trunc(value, I32))
+
+        def letter(flag):  # type: ignore[no-untyped-def]
+            yes = builder.icmp_signed("!=", flag, flag.type(0))
+            return stored(builder.select(yes, byte(ord("T")), byte(ord("N"))))
+
+        def operand(position, array):  # type: ignore[no-untyped-def]
+            kind = signature.args[position]
+            data, shape, strides = _shape_and_strides(context, builder, kind, array)
+            leading = builder.sdiv(strides[0], strides[0].type(item))
+            return builder.bitcast(data, BYTE_POINTER), shape, size(leading)
+
+        a, shape_A, lda = operand(2, A)
+        b, _, ldb = operand(4, B)
+        c, (m, n), ldc = operand(7, C)
+        transposed = builder.icmp_signed("!=", transpose_A, transpose_A.type(0))
+        k = builder.select(transposed, shape_A[0], shape_A[1])
+        kind = ir.FunctionType(ir.VoidType(), [BYTE_POINTER] * 13)
+        builder.call(
+            builder.inttoptr(function, kind.as_pointer()),
+            [
+                *(letter(transpose_B), letter(transpose_A), size(n), size(m), size(k), stored(alpha)),
+                *(b, ldb, a, lda, stored(beta), c, ldc),
+            ],
+        )
+        return context.get_dummy_value()
+
+    return sig, generate
+
+
+# What threads tell each other: a number in a cache line of each thread's own.
+
+
+def _store_flag(flags, thread, value):  # type: ignore[no-untyped-def]
+    flags[thread, 0] = value
+
+
+@instructions(_store_flag)
+def store_flag(typing, flags, thread, value):  # type: ignore[no-untyped-def]
+    """Set a thread's flag; what was written before is seen by whoever sees the flag."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        builder.store_atomic(args[2], _flag(context, builder, signature, args), "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(flags, types.intp, types.int64), generate
+
+
+def _load_flag(flags, thread):  # type: ignore[no-untyped-def]
+    return flags[thread, 0]
+
+
+@instructions(_load_flag)
+def load_flag(typing, flags, thread):  # type: ignore[no-untyped-def]
+    """A thread's flag."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.load_atomic(_flag(context, builder, signature, args), "acquire", 8)
+
+    return types.int64(flags, types.intp), generate
+
+
+def _flag(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    data = data_of(context, builder, signature.args[0], args[0])
+    return builder.gep(data, [builder.mul(args[1], args[1].type(CACHE_LINE // 8))])
+
+
+def _sched_yield(address):  # type: ignore[no-untyped-def]
+    time.sleep(0)
+
+
+@instructions(_sched_yield)
+def sched_yield(typing, address):  # type: ignore[no-untyped-def]
+    """Offer the processor to other threads."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        function = ir.FunctionType(I32, [])
+        builder.call(builder.inttoptr(args[0], function.as_pointer()), [])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), generate
+
+
+# Hints to the compiler and to the processor.
+
+
+def _noinline():  # type: ignore[no-untyped-def]
+    """Keep the calling function out of its callers' bodies: copies of it would take long to compile."""
+
+
+@instructions(_noinline)
+def noinline(typing):  # type: ignore[no-untyped-def]
+    """Keep the calling function out of its callers' bodies: copies of it would take long to compile."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+def _prefetch(v, i):  # type: ignore[no-untyped-def]
+    """Ask for the cache line of ``v[i]``, which will be read soon."""
+
+
+@instructions(_prefetch)
+def prefetch(typing, v, i):  # type: ignore[no-untyped-def]
+    """Ask for the cache line of ``v[i]``, which will be read soon."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        kind = ir.FunctionType(ir.VoidType(), [BYTE_POINTER, I32, I32, I32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        address = builder.gep(data_of(context, builder, signature.args[0], args[0]), [args[1]])
+        # to read, soon and again, data
+        builder.call(function, [builder.bitcast(address, BYTE_POINTER), I32(0), I32(3), I32(1)])
+        return context.get_dummy_value()
+
+    return types.void(v, types.intp), generate
+
+
+def _bits_of(x):  # type: ignore[no-untyped-def]
+    return np.float32(x).view(np.int32)
+
+
+@instructions(_bits_of)
+def bits_of(typing, x):  # type: ignore[no-untyped-def]
+    """The bits of a float32, as an int32."""
+    return types.int32(types.float32), lambda context, builder, signature, args: builder.bitcast(args[0], I32)
+
+
+def _float_of(bits):  # type: ignore[no-untyped-def]
+    return np.int32(bits).view(np.float32)
+
+
+@instructions(_float_of)
+def float_of(typing, bits):  # type: ignore[no-untyped-def]
+    """The float32 that has these bits."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.bitcast(args[0], ir.FloatType())
+
+    return types.float32(types.int32), generate

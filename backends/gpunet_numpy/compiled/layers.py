@@ -1,0 +1,72 @@
+"""One or a few examples through layers that are small: forward, error, and backward with an update of each layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpunet_numpy.compiled.gemv import bias_update, matrix_vector, outer_update, vector_matrix
+from gpunet_numpy.compiled.intrinsics import block, cast, inlined, inner, matrix, span
+from gpunet_numpy.compiled.math import activate, multiply_slope, output_error
+
+
+@inlined
+def weights_of(network: Any, theta: Any, l: Any) -> Any:
+    """``W[l]``, or what stands in its place in a vector of slots or gradients."""
+    return matrix(theta, network.at_W[l], network.sizes[l], network.sizes[l - 1])
+
+
+@inlined
+def biases_of(network: Any, theta: Any, l: Any) -> Any:
+    """``b[l]``, likewise."""
+    return span(theta, network.at_b[l], network.sizes[l])
+
+
+@inlined
+def rows_of(network: Any, A: Any, l: Any, r0: Any, r1: Any) -> Any:
+    """Rows r0 … r1 of ``A[l]`` in a buffer of activations, or of ``δ[l]`` in one of errors: an example per row."""
+    layer = matrix(A, network.at_A[l], r1, network.strides[l])
+    return block(layer, r0, r1 - r0, 0, network.sizes[l])
+
+
+@inner
+def forward_from(first: Any, s: Any, network: Any, theta: Any, A: Any) -> None:
+    """Layers `first` to L of example s from ``A[first − 1]``; ``Z[L]`` is left without its bias."""
+    for l in range(first, network.L + 1):
+        x, z = rows_of(network, A, l - 1, s, s + 1)[0], rows_of(network, A, l, s, s + 1)[0]
+        matrix_vector(weights_of(network, theta, l), x, z)
+        if l < network.L:
+            activate(network.activations[l], z, biases_of(network, theta, l))
+
+
+@inner
+def weighted_error(network: Any, data: Any, example: Any, scale: Any, z: Any, b: Any, d: Any) -> Any:
+    """``z ← a``, ``d ← scale w ∂L/∂z`` of one example; returns w L."""
+    weight = data.weights[example] if data.weights.size != 0 else cast(1, z)
+    L = output_error(network.activations[network.L], network.loss, z, b, data.Y[example], d)
+    for i in range(d.size):
+        d[i] = d[i] * (weight * scale)
+    return weight * L
+
+
+@inner
+def backward_to(last: Any, B: Any, network: Any, steps: Any, state: Any, activations: Any) -> None:
+    """Layers L to `last` of B examples: each is updated once its δ has gone down, to ``δ[last − 1]`` in the end.
+
+    There is no ``δ[0]``. `steps` are those of weights and of biases, `state` is ``(θ, v)``, `activations` ``(A, δ)``.
+    """
+    step_W, step_b = steps
+    theta, v = state
+    A, D = activations
+    for l in range(network.L, last - 1, -1):
+        W, delta, below = (
+            weights_of(network, theta, l),
+            rows_of(network, D, l, 0, B),
+            rows_of(network, A, l - 1, 0, B),
+        )
+        if l > 1:
+            errors = rows_of(network, D, l - 1, 0, B)
+            for s in range(B):
+                vector_matrix(delta[s], W, errors[s])
+                multiply_slope(network.activations[l - 1], errors[s], below[s])
+        outer_update(step_W, W, weights_of(network, v, l), delta, below)
+        bias_update(step_b, biases_of(network, theta, l), biases_of(network, v, l), delta)

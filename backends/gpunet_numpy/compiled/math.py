@@ -1,0 +1,209 @@
+"""Activations and losses of one example: bias and g in one pass, δ in another, both in place.
+
+The formulas are those of :mod:`gpunet.core.activations` and :mod:`gpunet.core.losses`, in the forms that need A only;
+tests hold them against each other.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+from gpunet.core.activations import LEAK
+from gpunet_numpy.compiled.intrinsics import bits_of, cast, float_of, inner, itemsize, noinline
+
+IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, SOFTMAX = range(6)
+ACTIVATION = {
+    "identity": IDENTITY,
+    "sigmoid": SIGMOID,
+    "tanh": TANH,
+    "relu": RELU,
+    "leaky_relu": LEAKY_RELU,
+    "softmax": SOFTMAX,
+}
+CROSS_ENTROPY, LOGISTIC, SQUARED_ERROR, ABSOLUTE_ERROR = range(4)
+LOSS = {
+    "cross_entropy": CROSS_ENTROPY,
+    "logistic": LOGISTIC,
+    "squared_error": SQUARED_ERROR,
+    "absolute_error": ABSOLUTE_ERROR,
+}
+
+LOWEST, HIGHEST = np.float32(-87.3), np.float32(88.0)
+HIGHEST_DOUBLE = 709.0
+LOG2_E = np.float32(1.4426950408889634)
+ROUND = np.float32(1.5 * 2**23)  # adding it leaves the rounded number in the low bits
+LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)  # their sum is ln 2
+# Minimax polynomial for (e^r − 1 − r)/r² on |r| ≤ ½ ln 2 (the coefficients of the Cephes library).
+P0, P1, P2 = np.float32(1.9875691500e-4), np.float32(1.3981999507e-3), np.float32(8.3334519073e-3)
+P3, P4, P5 = np.float32(4.1665795894e-2), np.float32(1.6666665459e-1), np.float32(5.0000001201e-1)
+ONE = np.float32(1.0)
+# Below it three terms of tanh's series after the first are exact to the last bit: in float32, and in float64.
+NEAR, NEAR_DOUBLE = 0.1, 0.003
+
+
+def _exp_single(x):  # type: ignore[no-untyped-def]
+    # x = n ln 2 + r, e^x = 2^n e^r
+    if x < LOWEST:
+        x = LOWEST
+    if x > HIGHEST:
+        x = HIGHEST
+    shifted = x * LOG2_E + ROUND
+    n = shifted - ROUND
+    r = (x - n * LN2_HIGH) - n * LN2_LOW
+    p = ((((P0 * r + P1) * r + P2) * r + P3) * r + P4) * r + P5
+    power = float_of((bits_of(shifted) << np.int32(23)) + np.int32(0x3F800000))
+    return (p * r * r + r + ONE) * power
+
+
+def _exp_double(x):  # type: ignore[no-untyped-def]
+    return math.exp(min(x, HIGHEST_DOUBLE))
+
+
+def exp(x: Any) -> Any:
+    """``e^x`` in x's precision; saturates at the ends of the range, keeps NaN."""
+    return _exp_single(x) if isinstance(x, np.float32) else np.float64(_exp_double(x))
+
+
+# Not with fast-math, which would undo the rounding by ROUND.
+@overload(exp, inline="never", jit_options={"fastmath": False, "nogil": True})
+def _exp(x):  # type: ignore[no-untyped-def]
+    return _exp_single if x == types.float32 else _exp_double
+
+
+@inner
+def tanh(x: Any) -> Any:
+    """``tanh x`` by way of ``e^−2|x|``; Taylor's series near 0, where that would cancel."""
+    one, size = cast(1, x), abs(x)
+    third, fifth, seventh = cast(-1 / 3, x), cast(2 / 15, x), cast(-17 / 315, x)
+    near = cast(NEAR if itemsize(x) == 4 else NEAR_DOUBLE, x)
+    e = exp(-(size + size))
+    s = x * x
+    series = size * (one + s * (third + s * (fifth + s * seventh)))
+    far = (one - e) / (one + e)
+    value = series if size < near else far
+    return -value if x < 0 else value
+
+
+@inner
+def log1p(x: Any) -> Any:
+    """``log(1 + x)`` for x from 0 to 1."""
+    if itemsize(x) == 8:
+        return cast(math.log1p(x), x)
+    # 2 artanh s, s = x / (2 + x) ≤ ⅓: the first term left out is below a float32's last bit.
+    s = x / (cast(2, x) + x)
+    q = s * s
+    total = cast(1 / 13, x)
+    for n in range(11, 0, -2):
+        total = total * q + cast(1.0 / n, x)
+    return (s + s) * total
+
+
+@inner
+def activate(activation: Any, z: Any, b: Any) -> None:
+    """``z ← g(z + b)``."""
+    noinline()
+    one, zero = cast(1, z), cast(0, z)
+    n = z.size
+    if activation == IDENTITY:
+        for i in range(n):
+            z[i] = z[i] + b[i]
+    elif activation == SIGMOID:
+        for i in range(n):
+            z[i] = one / (one + exp(-(z[i] + b[i])))
+    elif activation == TANH:
+        for i in range(n):
+            z[i] = tanh(z[i] + b[i])
+    elif activation == RELU:
+        for i in range(n):
+            x = z[i] + b[i]
+            z[i] = zero if x < zero else x
+    elif activation == LEAKY_RELU:
+        leak = cast(LEAK, z)
+        for i in range(n):
+            x = z[i] + b[i]
+            z[i] = leak * x if x < zero else x
+    else:
+        top = z[0] + b[0]
+        for i in range(n):
+            z[i] = z[i] + b[i]
+            top = z[i] if z[i] > top else top
+        total = zero
+        for i in range(n):
+            z[i] = exp(z[i] - top)
+            total += z[i]
+        for i in range(n):
+            z[i] = z[i] / total
+
+
+@inner
+def multiply_slope(activation: Any, d: Any, a: Any) -> None:
+    """``d ← d ∘ g′``, from ``a = g(z)``."""
+    noinline()
+    one, zero = cast(1, d), cast(0, d)
+    n = d.size
+    if activation == SIGMOID:
+        for i in range(n):
+            d[i] = d[i] * a[i] * (one - a[i])
+    elif activation == TANH:
+        for i in range(n):
+            d[i] = d[i] * (one - a[i] * a[i])
+    elif activation == RELU:
+        for i in range(n):
+            d[i] = d[i] if a[i] > zero else zero
+    elif activation == LEAKY_RELU:
+        leak = cast(LEAK, d)
+        for i in range(n):
+            d[i] = d[i] if a[i] > zero else leak * d[i]
+
+
+@inner
+def output_error(activation: Any, loss: Any, z: Any, b: Any, y: Any, d: Any) -> Any:
+    """Output and error of one example: ``z ← a = g(z + b)``, ``d ← ∂L/∂z``; returns L.
+
+    Canonical pairs take L from z and have ``∂L/∂z = a − y`` (C9).
+    """
+    noinline()
+    one, zero = cast(1, z), cast(0, z)
+    n = z.size
+    L = 0.0
+    if loss == CROSS_ENTROPY:
+        top = z[0] + b[0]
+        for k in range(n):
+            z[k] = z[k] + b[k]
+            top = max(top, z[k])
+        weight, total = zero, zero
+        for k in range(n):
+            x = z[k] - top
+            L -= y[k] * x
+            weight += y[k]
+            z[k] = exp(x)
+            total += z[k]
+        for k in range(n):
+            z[k] = z[k] / total
+            d[k] = z[k] - y[k]
+        return L + weight * math.log(float(total))
+    if loss == LOGISTIC:
+        for k in range(n):
+            x = z[k] + b[k]
+            e = exp(-abs(x))
+            L += max(x, zero) - x * y[k] + log1p(e)
+            z[k] = (one if x >= zero else e) / (one + e)
+            d[k] = z[k] - y[k]
+        return L
+    activate(activation, z, b)
+    if loss == SQUARED_ERROR:
+        for k in range(n):
+            d[k] = z[k] - y[k]
+            L += 0.5 * d[k] * d[k]
+    else:
+        for k in range(n):
+            e = z[k] - y[k]
+            L += abs(e)
+            d[k] = one if e > zero else (-one if e < zero else zero * e)
+    multiply_slope(activation, d, z)
+    return L

@@ -1,0 +1,1 @@
+"""Mini-batch and full-batch descent on all threads."""

@@ -1,0 +1,117 @@
+"""The program for mini-batches and full batches: buffers, made once per plan, around its kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gpunet.core.plan import Plan
+from gpunet.core.program import EpochInputs, Program, TrainState
+from gpunet_numpy.compiled.data import (
+    common_values,
+    data_of,
+    input_buffers,
+    losses_of,
+    steps_of,
+    unsupported_reason,
+    with_offsets,
+)
+from gpunet_numpy.compiled.intrinsics import CACHE_LINE
+from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
+from gpunet_numpy.compiled.minibatch.kernel import Buffers, run_epoch
+from gpunet_numpy.compiled.threads import run, threads
+from gpunet_numpy.compiled.updates import MOMENTUM, rule_of
+
+CHUNK = 1024  # examples of a batch that are worked on at a time, at most
+SPARSE_CHUNK = 256  # the same where inputs are sparse
+CACHE, FEWEST = 2**18, 512  # bytes that a chunk should not exceed, if it can have that many examples
+WORK = 100_000  # multiplications of a batch that are worth a thread
+NEURONS = 32  # of the first layer that a thread should own at least; if there are fewer, nobody owns any
+EXAMPLES = 64  # of a batch that a thread should have at least then: it reads all weights for them
+
+
+class MiniBatch(Program):
+    """See :mod:`gpunet_numpy.compiled.minibatch.kernel`.
+
+    Parameters
+    ----------
+    plan : Plan
+    """
+
+    name = "compiled mini-batch"
+
+    def __init__(self, plan: Plan, device: str = "cpu") -> None:
+        super().__init__(plan, device)
+        self.rule = rule_of(plan.optimizer, plan.dtype)
+        work = plan.batch_size * sum(layer.units * layer.inputs for layer in plan.layers)
+        count, owners = max(min(threads(), work // WORK), 1), plan.layers[0].units // NEURONS
+        if owners < count and plan.batch_size < EXAMPLES * count:
+            count = max(owners, 1)
+        self.threads = count
+        self.layout = Layout.of(plan, count if owners >= count else 1)
+        self.buffers: dict[bool, tuple[Any, ...]] = {}
+
+    @classmethod
+    def unsupported_reason(cls, plan: Plan, device: str = "cpu") -> str | None:
+        """Why this program can't run `plan`."""
+        return unsupported_reason(plan)
+
+    def _buffers(self, sparse: bool) -> tuple[Any, ...]:
+        """Those that do not depend on the data, made when first needed."""
+        if sparse not in self.buffers:
+            plan, layout = self.plan, self.layout
+            n = [int(size) for size in layout.sizes]
+            most = (
+                SPARSE_CHUNK if sparse else max(min(CHUNK, CACHE // (n[0] * layout.dtype.itemsize)), FEWEST)
+            )
+            chunk = -(-plan.batch_size // -(-plan.batch_size // most))  # chunks of one size
+            assert self.rule is not None
+            in_place = self.rule.code <= MOMENTUM and plan.batch_size <= chunk
+            at_A, room = layout.at_A(chunk)
+            made = {
+                "in_place": int(in_place),
+                "chunk": chunk,
+                "width": layout.width,
+                "panel_gradients": (layout.threads, 0 if in_place else n[0] * layout.width),
+                "later_gradient": (0 if in_place else layout.count,),
+                "A": (room,),
+                "D": (room,),
+                "bias_sums": (self.threads, sum(n[1:])),
+                "sums": (self.threads, 3, max(layout.width, *n[1:]) + CACHE_LINE),
+            }
+            self.buffers[sparse] = (
+                layout.network(at_A=at_A),
+                input_buffers(n[0], chunk, plan.dtype, sparse),
+                {
+                    name: aligned(*one, dtype=plan.dtype) if isinstance(one, tuple) else one
+                    for name, one in made.items()
+                },
+            )
+        return self.buffers[sparse]
+
+    def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
+        """See :class:`gpunet.core.program.Program`."""
+        plan, layout, data = self.plan, self.layout, data_of(inputs)
+        offsets = common_values(data.X)
+        network, input_rows, made = self._buffers(offsets is not None)
+        panels, later = layout.pack(*by_kind(state))
+        buffers = Buffers(
+            panels=panels.reshape(len(later), layout.threads, -1),
+            later=later,
+            losses=np.zeros((steps_of(plan, inputs.examples), self.threads)),
+            **made,
+        )
+        run(
+            run_epoch,
+            self.threads,
+            plan.dtype,
+            network,
+            self.rule,
+            with_offsets(input_rows, offsets),
+            data,
+            buffers,
+            plan.batch_size,
+        )
+        new = by_layer(layout.unpack(panels, later))
+        return TrainState(*new), losses_of(buffers.losses, plan, inputs.examples)

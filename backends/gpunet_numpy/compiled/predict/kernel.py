@@ -1,0 +1,91 @@
+"""The forward pass alone: every thread takes a range of the examples, and nobody waits for anybody."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gpunet_numpy.compiled import first_layer
+from gpunet_numpy.compiled.gemv import copy, matrix_vector
+from gpunet_numpy.compiled.intrinsics import block, cast, gemm, inner, kernel, matrix
+from gpunet_numpy.compiled.layers import biases_of, rows_of, weights_of
+from gpunet_numpy.compiled.math import activate
+from gpunet_numpy.compiled.sparse import Inputs, dense_rows, gather
+from gpunet_numpy.compiled.threads import range_of
+from gpunet_numpy.compiled.views import unowned
+
+
+class Weights(NamedTuple):
+    """A network's parameters."""
+
+    width: int  # of the panel's rows
+    panel: Any  # (n[0] · width,): W[1], feature by feature
+    later: Any  # (numbers,): b[1], W[2], b[2], …
+
+
+class Buffers(NamedTuple):
+    """Arrays that the kernel writes to, for each thread a chunk of examples."""
+
+    A: Any  # (threads, numbers): A[1] … A[L], see Network.at_A
+    csr_indices: Any  # int32 (threads, chunk, n[0])
+    csr_values: Any  # (threads, chunk, n[0])
+    csr_counts: Any  # int32 (threads, chunk)
+    zeros: Any  # (n[0],): the inputs' offsets
+    empty: Any  # int32, empty: the examples' order
+
+
+@kernel
+def run_forward(
+    team: Any, network: Any, weights: Any, buffers: Any, sparse: Any, chunk: Any, X: Any, out: Any, bad: Any
+) -> None:
+    """``A[L]`` of the rows X into `out`; ``bad[0]`` becomes 1 where X is not finite.
+
+    It has nine parameters because the last three alone differ from call to call. Chunks of examples stay in cache from
+    the first layer to the last.
+    """
+    network, weights, buffers = unowned(network), unowned(weights), unowned(buffers)
+    X, out, bad = unowned(X), unowned(out), unowned(bad)
+    L, n0, n1, thread = network.L, network.sizes[0], network.sizes[1], team.thread
+    A, theta, order, zeros = buffers.A[thread], weights.later, buffers.empty, buffers.zeros
+    panel = block(matrix(weights.panel, 0, n0, weights.width), 0, n0, 0, n1)
+    indices, values, counts = (
+        buffers.csr_indices[thread],
+        buffers.csr_values[thread],
+        buffers.csr_counts[thread],
+    )
+    inputs = Inputs(sparse, 0, zeros, zeros, order, X, indices, values, counts, indices, values, indices)
+    r0, r1 = range_of(X.shape[0], thread, team.threads)
+    for first in range(r0, r1, chunk):
+        rows = min(first + chunk, r1) - first
+        x = dense_rows(inputs, X, order, first, rows)
+        for r in range(rows):
+            if not finite(x[r]):
+                bad[0] = 1
+                return
+        gather(inputs, X, order, first, 0, rows)
+        for l in range(1, L + 1):
+            Z, W, b = (
+                rows_of(network, A, l, 0, rows),
+                weights_of(network, theta, l),
+                biases_of(network, theta, l),
+            )
+            if l == 1:
+                first_layer.forward(team.gemm, inputs, x, panel, Z, 0, rows)
+            elif rows == 1:  # not worth a call of BLAS
+                matrix_vector(W, rows_of(network, A, l - 1, 0, 1)[0], Z[0])
+            else:
+                gemm(team.gemm, 1, rows_of(network, A, l - 1, 0, rows), 0, W, 1, 0, Z)
+            for r in range(rows):
+                activate(network.activations[l], Z[r], b)
+                if l == L:
+                    copy(out[first + r], Z[r])
+
+
+@inner
+def finite(x: Any) -> Any:
+    """Whether all numbers are finite."""
+    infinity, bad = cast(np.inf, x), 0
+    for i in range(x.size):
+        bad += not abs(x[i]) < infinity  # true of NaN
+    return bad == 0

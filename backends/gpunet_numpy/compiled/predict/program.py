@@ -1,0 +1,72 @@
+"""Prediction with compiled code: a network's weights, laid out once, and buffers for each thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gpunet_numpy.compiled.data import for_kernel, is_sparse
+from gpunet_numpy.compiled.layout import Layout, aligned
+from gpunet_numpy.compiled.math import ACTIVATION
+from gpunet_numpy.compiled.predict.kernel import Buffers, Weights, run_forward
+from gpunet_numpy.compiled.threads import run, run_alone, threads
+
+CHUNK, DENSE_CHUNK = 64, 256  # examples that go from the first layer to the last while they are in cache
+ALONE = 8  # so few are done before another thread has woken up
+
+
+class Predictor:
+    """``A[L]`` of rows, for weights that do not change.
+
+    Parameters
+    ----------
+    activations : sequence of str
+    parameters : sequence of ``(W, b)``
+        NumPy arrays of one dtype; copied.
+    """
+
+    def __init__(self, activations: Sequence[str], parameters: Sequence[tuple[Any, Any]]) -> None:
+        self.made_of = activations, parameters
+        dtype = parameters[0][0].dtype
+        n = [parameters[0][0].shape[1], *(W.shape[0] for W, _ in parameters)]
+        self.layout = layout = Layout(n, activations, dtype, 1)
+        panels, later = layout.pack(parameters)
+        at_A, numbers = layout.at_A(DENSE_CHUNK)
+        count = threads()
+        buffers = Buffers(
+            A=aligned(count, numbers, dtype=dtype),
+            csr_indices=aligned(count, CHUNK, n[0], dtype=np.int32),
+            csr_values=aligned(count, CHUNK, n[0], dtype=dtype),
+            csr_counts=aligned(count, CHUNK, dtype=np.int32),
+            zeros=aligned(n[0], dtype=dtype),
+            empty=np.empty(0, np.int32),
+        )
+        weights = Weights(layout.width, panels.reshape(-1), later[0])
+        self.arguments = (layout.network(at_A=at_A), weights, buffers)
+        self.lock = threading.Lock()  # callers may be threads of a server, and have the buffers in common
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return Predictor, self.made_of
+
+    @staticmethod
+    def supports(activations: Sequence[str]) -> bool:
+        """Whether all activations have a compiled form."""
+        return all(name in ACTIVATION for name in activations)
+
+    def __call__(self, X: Any) -> Any | None:
+        """Rows ``(m, n[L])`` for rows ``(m, n[0])``; None where those are not finite."""
+        X = for_kernel(X)
+        m = X.shape[0]
+        A, bad = np.empty((m, int(self.layout.sizes[-1])), dtype=self.layout.dtype), np.zeros(1, np.int32)
+        with self.lock:
+            if m <= ALONE:
+                # Example by example: no BLAS, so no threads of its to hold back.
+                run_alone(run_forward, *self.arguments, 1, 1, X, A, bad)
+            else:
+                sparse = is_sparse(X)
+                chunk, dtype = CHUNK if sparse else DENSE_CHUNK, str(self.layout.dtype)
+                run(run_forward, threads(), dtype, *self.arguments, int(sparse), chunk, X, A, bad)
+        return None if bad[0] else A

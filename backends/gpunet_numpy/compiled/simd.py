@@ -1,0 +1,212 @@
+"""Weighted sums of rows: the products of the compiled programs that no BLAS has.
+
+``out ← keep · out + Σ_k weight_k row[index_k]`` is a sparse example's ``W x``, the gradient of a feature's weights over
+the examples that have it, the correction of blocked SGD, and ``Wᵀ δ``. The sum stays in registers, a stretch of up to
+512 bytes of every row at a time: LLVM makes of one such vector as many registers as the processor needs.
+
+Rows are padded to whole cache lines, and `out` and all rows are read and written to the end of the last one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+
+from gpunet_numpy.compiled.intrinsics import (
+    CACHE_LINE,
+    FASTMATH,
+    I32,
+    I64,
+    data_of,
+    inner,
+    instructions,
+    noinline,
+)
+
+WIDEST = 512  # bytes: half of the registers of AVX-512, all that AVX2 has
+FLAGS = tuple(sorted(FASTMATH))
+
+
+class Vectors:
+    """LLVM's vectors of `size` bytes, and what is done with them at addresses."""
+
+    def __init__(self, builder: Any, real: Any, size: int) -> None:
+        self.builder, self.real = builder, real
+        self.item = 4 if isinstance(real, ir.FloatType) else 8
+        self.lanes = size // self.item
+        self.type = ir.VectorType(real, self.lanes)
+        self.zero = ir.Constant(self.type, None)
+
+    def pointer(self, address: Any, type_: Any) -> Any:
+        return self.builder.inttoptr(address, type_.as_pointer())
+
+    def number(self, address: Any, k: Any) -> Any:
+        """The k-th number at an address."""
+        where = self.builder.add(address, self.builder.mul(k, I64(self.item)))
+        return self.builder.load(self.pointer(where, self.real))
+
+    def load(self, address: Any) -> Any:
+        return self.builder.load(self.pointer(address, self.type), align=self.item)
+
+    def store(self, vector: Any, address: Any) -> None:
+        self.builder.store(vector, self.pointer(address, self.type), align=self.item)
+
+    def splat(self, number: Any) -> Any:
+        empty = ir.Constant(self.type, ir.Undefined)
+        first = self.builder.insert_element(empty, number, I32(0))
+        return self.builder.shuffle_vector(first, empty, ir.Constant(ir.VectorType(I32, self.lanes), None))
+
+    def times(self, number: Any, vector: Any) -> Any:
+        return self.builder.fmul(self.splat(number), vector, flags=FLAGS)
+
+    def plus(self, x: Any, y: Any) -> Any:
+        return self.builder.fadd(x, y, flags=FLAGS)
+
+    def loop(self, sums: list[Any], first: Any, last: Any, step: int, body: Any) -> tuple[list[Any], Any]:
+        """``sums = body(k, sums)`` for k = first, first + step, … below last; the sums, and where it stopped."""
+        builder = self.builder
+        before = builder.block
+        head, inside, done = (builder.append_basic_block(name) for name in ("head", "body", "done"))
+        builder.branch(head)
+        builder.position_at_end(head)
+        k, now = builder.phi(I64), [builder.phi(self.type) for _ in sums]
+        k.add_incoming(first, before)
+        builder.cbranch(builder.icmp_signed("<", k, last), inside, done)
+        builder.position_at_end(inside)
+        for phi, start, following in zip(now, sums, body(k, now), strict=True):
+            phi.add_incoming(start, before)
+            phi.add_incoming(following, inside)
+        k.add_incoming(builder.add(k, I64(step)), inside)
+        builder.branch(head)
+        builder.position_at_end(done)
+        return now, k
+
+
+def addresses(context: Any, builder: Any, signature: Any, args: Any) -> list[Any]:
+    """Array arguments as the addresses of their first numbers, all others as they are."""
+    return [
+        builder.ptrtoint(data_of(context, builder, kind, arg), I64) if isinstance(kind, types.Array) else arg
+        for kind, arg in zip(signature.args, args, strict=True)
+    ]
+
+
+def row_bytes(context: Any, builder: Any, kind: Any, rows: Any) -> Any:
+    """Bytes from one row of a matrix to the next."""
+    return builder.extract_value(context.make_array(kind)(context, builder, rows).strides, 0)
+
+
+def _sum_stretch(size, start, out, keep, rows, index, weights, count):  # type: ignore[no-untyped-def]
+    item = out.itemsize
+    here = out[start // item : (start + size) // item]  # ends with out, where that is not padded
+    first, last = start // item, start // item + here.size
+    old = here * (keep if keep != 0 else 0) if keep != 0 else 0
+    here[:] = weights[:count] @ rows[index[:count], first:last] + old
+
+
+@instructions(_sum_stretch, literals=True)
+def sum_stretch(typing, size, start, out, keep, rows, index, weights, count):  # type: ignore[no-untyped-def]
+    """`size` bytes of :func:`weighted_row_sum`, from byte `start` on."""
+    sig = types.void(size, types.int64, out, out.dtype, rows, index, weights, types.int64)
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        _, start, out, keep, data, index, weights, count = addresses(context, builder, signature, args)
+        stride = row_bytes(context, builder, signature.args[4], args[4])
+        out, data = builder.add(out, start), builder.add(data, start)
+        v = Vectors(builder, keep.type, size.literal_value)
+        ways = min(WIDEST // size.literal_value, 4)  # sums side by side, where one would wait for itself
+
+        def add_some(k, sums):  # type: ignore[no-untyped-def]
+            new = []
+            for way, total in enumerate(sums):
+                at = builder.add(k, I64(way))
+                which = builder.load(v.pointer(builder.add(index, builder.mul(at, I64(4))), I32))
+                row = builder.add(data, builder.mul(builder.sext(which, I64), stride))
+                new.append(v.plus(total, v.times(v.number(weights, at), v.load(row))))
+            return new
+
+        together = builder.sub(count, builder.srem(count, I64(ways)))
+        sums, k = v.loop([v.zero] * ways, I64(0), together, ways, add_some)
+        total = sums[0]
+        for other in sums[1:]:
+            total = v.plus(total, other)
+        if ways > 1:
+            (total,), _ = v.loop([total], k, count, 1, add_some)
+        # The old value comes last, and no flag lets LLVM move it: small terms would lose their last bits to a large one
+        # that was there first.
+        old = v.times(keep, v.load(out))
+        drops = builder.fcmp_ordered("==", keep, keep.type(0))  # whatever was there, NaN too
+        total = builder.fadd(total, builder.select(drops, v.zero, old))
+        v.store(total, out)
+        return context.get_dummy_value()
+
+    return sig, generate
+
+
+@inner
+def weighted_row_sum(out: Any, keep: Any, rows: Any, index: Any, weights: Any, count: Any) -> None:
+    """``out ← keep · out + Σ_k weights_k rows[index_k]`` over the first `count` of `index` and `weights`."""
+    noinline()
+    size = -(-out.size * out.itemsize // CACHE_LINE) * CACHE_LINE
+    c = 0
+    while c + 512 <= size:
+        sum_stretch(512, c, out, keep, rows, index, weights, count)
+        c += 512
+    if c + 256 <= size:
+        sum_stretch(256, c, out, keep, rows, index, weights, count)
+        c += 256
+    if c + 128 <= size:
+        sum_stretch(128, c, out, keep, rows, index, weights, count)
+        c += 128
+    if c < size:
+        sum_stretch(64, c, out, keep, rows, index, weights, count)
+
+
+def _back_stretch(size, start, e, a, keep, rate, W, d):  # type: ignore[no-untyped-def]
+    first, last = start // e.itemsize, min((start + size) // e.itemsize, e.size)
+    some = W[:, first:last]
+    e[first:last] = d @ some
+    some[:] = keep * some - rate * d[:, None] * a[first:last]
+
+
+@instructions(_back_stretch, literals=True)
+def back_stretch(typing, size, start, e, a, keep, rate, W, d):  # type: ignore[no-untyped-def]
+    """`size` bytes of :func:`back_and_update`, from byte `start` on."""
+    sig = types.void(size, types.int64, e, a, e.dtype, e.dtype, W, d)
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        _, start, e, a, keep, rate, W, d = addresses(context, builder, signature, args)
+        stride = row_bytes(context, builder, signature.args[6], args[6])
+        count = builder.extract_value(
+            context.make_array(signature.args[6])(context, builder, args[6]).shape, 0
+        )
+        e, a, W = (builder.add(address, start) for address in (e, a, W))
+        v = Vectors(builder, keep.type, size.literal_value)
+        step = v.times(builder.fneg(rate), v.load(a))
+
+        def one_row(k, sums):  # type: ignore[no-untyped-def]
+            at = builder.add(W, builder.mul(k, stride))
+            row, error = v.load(at), v.number(d, k)
+            v.store(v.plus(v.times(keep, row), v.times(error, step)), at)
+            return [v.plus(sums[0], v.times(error, row))]
+
+        (total,), _ = v.loop([v.zero], I64(0), count, 1, one_row)
+        v.store(total, e)
+        return context.get_dummy_value()
+
+    return sig, generate
+
+
+@inner
+def back_and_update(e: Any, a: Any, keep: Any, rate: Any, W: Any, d: Any) -> None:
+    """``e ← Wᵀ d``, then ``W ← keep · W − rate · d aᵀ``: the rows of W are read once instead of twice."""
+    noinline()
+    size = -(-e.size * e.itemsize // CACHE_LINE) * CACHE_LINE
+    c = 0
+    while c + 256 <= size:
+        back_stretch(256, c, e, a, keep, rate, W, d)
+        c += 256
+    while c < size:
+        back_stretch(64, c, e, a, keep, rate, W, d)
+        c += 64

@@ -1,0 +1,190 @@
+"""The inputs of a batch or block as the first layer takes them: gathered rows, or sparse ones.
+
+Four of five pixels of a handwritten digit are 0, and what they are multiplied with need not be read. Sparse batches are
+stored twice: CSR, an example's features that are not 0, for ``W x``; and CSC, the examples that have a feature, for the
+weight gradient. Rows have a fixed length, with a count of what is used of it.
+
+Standardised, those pixels are no longer 0 but still all alike. So an example is ``x = o + s``, where the *offsets* o
+are the same for all and s is mostly 0: ``W x = W o + W s``, and ``Σ δ xᵀ = (Σ δ) oᵀ + Σ δ sᵀ``. The result is the same
+number, in another order of sums.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+
+from gpunet_numpy.compiled.gemv import copy
+from gpunet_numpy.compiled.intrinsics import (
+    CACHE_LINE,
+    I32,
+    I64,
+    block,
+    inlined,
+    inner,
+    instructions,
+    noinline,
+)
+from gpunet_numpy.compiled.simd import Vectors, addresses
+
+CSC_EXAMPLES = 64  # examples that a chunk of CSC covers
+
+
+class Inputs(NamedTuple):
+    """Buffers for the inputs of `room` examples, and what they have in common. All but `rows` are for sparse data."""
+
+    sparse: int  # 1 if CSR and CSC are used
+    shifted: int  # 1 if any offset is not 0
+    offsets: Any  # (n[0],), o
+    scaled_offsets: Any  # (n[0],), o times the factor given to `build_csc`
+    range: Any  # int32: 0, 1, 2, … n[0] − 1
+    rows: Any  # (room, n[0]), gathered; dense data only
+    csr_indices: Any  # int32 (room, n[0])
+    csr_values: Any
+    csr_counts: Any  # int32 (room,)
+    csc_indices: Any  # int32 (chunks, n[0] · CSC_EXAMPLES): examples, counted from the chunk's first
+    csc_values: Any
+    csc_counts: Any  # int32 (chunks, n[0])
+
+
+def _compact_line(x, offsets, start, indices, values, k):  # type: ignore[no-untyped-def]
+    last = start + CACHE_LINE // x.itemsize
+    found = start + np.flatnonzero(x[start:last] != offsets[start:last])
+    indices[k : k + len(found)] = found
+    values[k : k + len(found)] = x[found] - offsets[found]
+    return len(found)
+
+
+@instructions(_compact_line)
+def compact_line(typing, x, offsets, start, indices, values, k):  # type: ignore[no-untyped-def]
+    """Append a cache line of x to a row of CSR that has k entries: what differs from `offsets`; how many do.
+
+    `start` is the index of the line's first number. Whole vectors are written, of which so many entries count.
+    """
+    sig = types.int64(x, offsets, types.int64, indices, values, types.int64)
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        x, offsets, start, indices, values, k = addresses(context, builder, signature, args)
+        v = Vectors(builder, context.get_value_type(signature.args[0].dtype), CACHE_LINE)
+        index_type, bits_type = ir.VectorType(I32, v.lanes), ir.VectorType(ir.IntType(8 * v.item), v.lanes)
+
+        def at(address, i, item):  # type: ignore[no-untyped-def]
+            return builder.add(address, builder.mul(i, I64(item)))
+
+        def compress(vector, mask):  # type: ignore[no-untyped-def]
+            # As whole numbers: on processors without such an instruction LLVM has it for those alone.
+            kind = ir.FunctionType(vector.type, [vector.type, mask.type, vector.type])
+            name = f"llvm.experimental.vector.compress.v{v.lanes}i{vector.type.element.width}"
+            function = cgutils.get_or_insert_function(builder.module, kind, name)
+            return builder.call(function, [vector, mask, ir.Constant(vector.type, ir.Undefined)])
+
+        number, offset = v.load(at(x, start, v.item)), v.load(at(offsets, start, v.item))
+        mask = builder.fcmp_unordered("!=", number, offset)
+        bits = builder.zext(builder.bitcast(mask, ir.IntType(v.lanes)), I64)
+        done, some = builder.append_basic_block("done"), builder.append_basic_block("some")
+        here = builder.block
+        builder.cbranch(builder.icmp_unsigned("==", bits, I64(0)), done, some)
+        builder.position_at_end(some)
+        first = builder.insert_element(
+            ir.Constant(index_type, ir.Undefined), builder.trunc(start, I32), I32(0)
+        )
+        same = builder.shuffle_vector(first, first, ir.Constant(index_type, None))
+        index = builder.add(same, ir.Constant(index_type, [I32(i) for i in range(v.lanes)]))
+        builder.store(compress(index, mask), v.pointer(at(indices, k, 4), index_type), align=4)
+        differences = builder.bitcast(builder.fsub(number, offset), bits_type)
+        v.store(builder.bitcast(compress(differences, mask), v.type), at(values, k, v.item))
+        ones = builder.ctpop(bits)
+        builder.branch(done)
+        builder.position_at_end(done)
+        count = builder.phi(I64)
+        count.add_incoming(I64(0), here)
+        count.add_incoming(ones, some)
+        return count
+
+    return sig, generate
+
+
+@inner
+def compact(x: Any, offsets: Any, indices: Any, values: Any) -> Any:
+    """A row of CSR: the features of x that differ from their offset, and by how much; how many there are."""
+    noinline()
+    lanes = CACHE_LINE // x.itemsize
+    k, whole = 0, x.size - x.size % lanes
+    for i in range(0, whole, lanes):
+        k += compact_line(x, offsets, i, indices, values, k)
+    for i in range(whole, x.size):
+        indices[k] = i
+        values[k] = x[i] - offsets[i]
+        k += x[i] != offsets[i]
+    return k
+
+
+@inner
+def example_at(position: Any, order: Any) -> Any:
+    """Which example is used at a position of the epoch; `order` is empty where they are used as they stand."""
+    if order.size == 0:
+        return np.int64(position)
+    return np.int64(order[position])
+
+
+@inner
+def used_examples(X: Any, order: Any) -> Any:
+    """How many examples an epoch uses."""
+    return X.shape[0] if order.size == 0 else order.size
+
+
+@inner
+def gather(inputs: Any, X: Any, order: Any, first: Any, r0: Any, r1: Any) -> None:
+    """Examples ``first + r0 … first + r1`` of the epoch into rows r0 … r1 of the buffers, dense or CSR."""
+    noinline()
+    for r in range(r0, r1):
+        if inputs.sparse or order.size != 0:
+            x = X[example_at(first + r, order)]
+            if inputs.sparse:
+                count = compact(x, inputs.offsets, inputs.csr_indices[r], inputs.csr_values[r])
+                inputs.csr_counts[r] = count
+            else:
+                copy(inputs.rows[r], x)
+
+
+@inlined
+def dense_rows(inputs: Any, X: Any, order: Any, first: Any, rows: Any) -> Any:
+    """The rows of a dense batch: gathered, or those of X itself if that is their order."""
+    if order.size != 0:
+        return block(inputs.rows, 0, rows, 0, X.shape[1])
+    return block(X, first, rows, 0, X.shape[1])
+
+
+@inner
+def build_csc(inputs: Any, rows: Any, f0: Any, f1: Any, factor: Any) -> None:
+    """CSC of features f0 … f1 from the first `rows` rows of CSR, with all values times `factor`."""
+    noinline()
+    for i in range(f0, f1):
+        inputs.scaled_offsets[i] = factor * inputs.offsets[i]
+    for start in range(0, rows, CSC_EXAMPLES):
+        chunk = start // CSC_EXAMPLES
+        counts, examples = inputs.csc_counts[chunk], inputs.csc_indices[chunk]
+        values = inputs.csc_values[chunk]
+        for i in range(f0, f1):
+            counts[i] = 0
+        for r in range(start, min(start + CSC_EXAMPLES, rows)):
+            index, value, count = inputs.csr_indices[r], inputs.csr_values[r], np.int64(inputs.csr_counts[r])
+            # Features are in order: the first of this range by halving
+            k, end = np.int64(0), count
+            while k < end:
+                middle = (k + end) // 2
+                if index[middle] < f0:
+                    k = middle + 1
+                else:
+                    end = middle
+            while k < count and index[k] < f1:
+                feature = np.int64(index[k])
+                at = feature * CSC_EXAMPLES + counts[feature]
+                examples[at] = r - start
+                values[at] = factor * value[k]
+                counts[feature] += 1
+                k += 1

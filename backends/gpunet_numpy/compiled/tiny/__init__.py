@@ -1,0 +1,1 @@
+"""Descent step by step on one thread, for tiny networks."""

@@ -1,0 +1,56 @@
+"""Descent step by step for networks so small that calls of BLAS, or other threads, would only get in the way."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from gpunet_numpy.compiled.gemv import copy
+from gpunet_numpy.compiled.intrinsics import CACHE_LINE, cast, inner, kernel, prefetch
+from gpunet_numpy.compiled.layers import backward_to, biases_of, forward_from, rows_of, weighted_error
+from gpunet_numpy.compiled.sparse import example_at, used_examples
+from gpunet_numpy.compiled.updates import linear_step, shrinkage
+from gpunet_numpy.compiled.views import unowned
+
+AHEAD = 4  # examples: so much sooner their rows are prefetched
+
+
+class Buffers(NamedTuple):
+    """Arrays that the kernel writes to."""
+
+    state: Any  # (1 + slots, numbers): all parameters in a row, then their slots
+    A: Any  # A[0] … A[L] of a batch, see Network.at_A
+    D: Any  # δ[1] … δ[L], likewise
+    losses: Any  # (steps, 1): Σ w(i) L(i) of each batch
+
+
+@kernel
+def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, batch: Any) -> None:
+    """One epoch of plain descent or momentum."""
+    network, data, buffers = unowned(network), unowned(data), unowned(buffers)
+    L, used = network.L, used_examples(data.X, data.order)
+    theta, v = buffers.state[0], buffers.state[buffers.state.shape[0] - 1]  # v is θ itself without slots
+    A, D = buffers.A, buffers.D
+    b = biases_of(network, theta, L)
+    for step in range(-(-used // batch)):
+        first, last = step * batch, min(step * batch + batch, used)
+        B, total = last - first, 0.0
+        c = data.coefficients[step]
+        scale = cast(1, c) / cast(B, c)
+        for s in range(B):
+            if first + s + AHEAD < used:
+                prefetch_all(data.X[example_at(first + s + AHEAD, data.order)])
+            example = example_at(first + s, data.order)
+            copy(rows_of(network, A, 0, s, s + 1)[0], data.X[example])
+            forward_from(1, s, network, theta, A)
+            z, d = rows_of(network, A, L, s, s + 1)[0], rows_of(network, D, L, s, s + 1)[0]
+            total += weighted_error(network, data, example, scale, z, b, d)
+        steps = linear_step(rule, c, shrinkage(rule, c)), linear_step(rule, c, cast(1, c))
+        backward_to(1, B, network, steps, (theta, v), (A, D))
+        buffers.losses[step, 0] = total
+
+
+@inner
+def prefetch_all(x: Any) -> None:
+    """Ask for numbers that will be read soon."""
+    for i in range(0, x.size, CACHE_LINE // x.itemsize):
+        prefetch(x, i)

@@ -1,0 +1,1 @@
+"""Programs in plain NumPy, for whoever has nothing else installed, and for the start of a run."""

@@ -1,0 +1,79 @@
+"""Which program runs a plan: a compiled one, one in plain NumPy, or the reference.
+
+The compiled programs need numba, SciPy and threadpoolctl (the extra ``fast``). A plan whose epochs are short begins in
+plain NumPy (:mod:`gpunet_numpy.tiered`).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gpunet.core.plan import Plan
+from gpunet.core.program import SUPPORTED, Program, first_supported
+from gpunet_numpy.openblas import choose_core_type
+from gpunet_numpy.plain.accumulation import Accumulation
+from gpunet_numpy.plain.blocked import Blocked
+from gpunet_numpy.tiered import SHORT_SECONDS, Tiered, epoch_seconds
+
+PLAIN = (Blocked, Accumulation)
+# In the order in which they are tried.
+COMPILED = (("tiny", "Tiny"), ("blocked", "Blocked"), ("minibatch", "MiniBatch"))
+NEEDED = ("numba", "scipy", "threadpoolctl")
+
+WORTH_WEIGHTS = 50_000  # a smaller network predicts in microseconds without compiled code
+
+
+@functools.cache
+def compiled_unavailable_reason() -> str | None:
+    """Why the compiled programs can't run here; None if they can."""
+    for name in NEEDED:
+        if importlib.util.find_spec(name) is None:
+            return f'{name} is not installed (pip install "gpunet[fast]")'
+    choose_core_type()
+    try:
+        _compiled()
+    except (ImportError, RuntimeError) as error:  # RuntimeError: no folder for numba's cache can be written
+        return f"numba does not work here ({error})"
+    return None
+
+
+def _compiled() -> list[type[Program]]:
+    return [
+        getattr(importlib.import_module(f"gpunet_numpy.compiled.{package}.program"), name)
+        for package, name in COMPILED
+    ]
+
+
+def compiled_program(plan: Plan) -> tuple[type[Program] | None, str]:
+    """The compiled program that supports `plan`, or None and why none does."""
+    reason = compiled_unavailable_reason()
+    if reason is not None:
+        return None, f"compiled programs: {reason}"
+    return first_supported(_compiled(), plan, "cpu")
+
+
+def program_for(plan: Plan) -> tuple[Program | None, str]:
+    """See :meth:`gpunet.devices.backend.Backend.program_for`."""
+    plain, plain_reason = first_supported(PLAIN, plan, "cpu")
+    if epoch_seconds(plan) < SHORT_SECONDS:
+        reason = plain_reason if plain else f"compiled programs: later, if it goes on; {plain_reason}"
+        return Tiered(plan, plain, compiled_program), reason
+    compiled, reason = compiled_program(plan)
+    if compiled is not None:
+        return compiled(plan), SUPPORTED
+    if plain is not None:
+        return plain(plan), SUPPORTED
+    return None, f"{reason}; {plain_reason}"
+
+
+def predictor(activations: Sequence[str], parameters: Any) -> Callable[[Any], Any | None] | None:
+    """A compiled forward pass, for networks whose single product is worth it; None otherwise."""
+    if sum(W.size for W, _ in parameters) < WORTH_WEIGHTS or compiled_unavailable_reason() is not None:
+        return None
+    from gpunet_numpy.compiled.predict.program import Predictor
+
+    return Predictor(activations, parameters) if Predictor.supports(activations) else None
