@@ -121,6 +121,8 @@ def _type_of(kind: Any) -> Any:
         return View(kind.dtype, kind.ndim, kind.layout)
     if isinstance(kind, types.BaseNamedTuple):
         return types.NamedTuple([_type_of(one) for one in kind], kind.instance_class)
+    if isinstance(kind, types.BaseTuple):
+        return types.Tuple([_type_of(one) for one in kind])
     return kind
 
 
@@ -130,7 +132,7 @@ def _convert(context: Any, builder: Any, kind: Any, value: Any) -> Any:
         unpack = cgutils.unpack_tuple
         shape, strides = unpack(builder, array.shape), unpack(builder, array.strides)
         return make_view(context, builder, _type_of(kind), array.data, shape, strides)
-    if isinstance(kind, types.BaseNamedTuple):
+    if isinstance(kind, types.BaseTuple):
         values = cgutils.unpack_tuple(builder, value)
         return context.make_tuple(
             builder,
@@ -141,7 +143,7 @@ def _convert(context: Any, builder: Any, kind: Any, value: Any) -> Any:
 
 
 def _lower_unowned(typing, value):  # type: ignore[no-untyped-def]
-    """A view of an array, or a NamedTuple with views of its arrays. Whoever calls a kernel keeps the arrays alive."""
+    """A view of an array, or a tuple with views of its arrays. Whoever calls a kernel keeps the arrays alive."""
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         return _convert(context, builder, signature.args[0], args[0])

@@ -1,35 +1,37 @@
-"""Choosing OpenBLAS's kernels: only where it is safe, never over a user's setting."""
+"""Choosing OpenBLAS's core type: only where it is safe, never over a user's setting."""
 
 import os
 
 import pytest
 
-from gpunet_numpy import blas
+from gpunet_numpy import openblas
 
 
 @pytest.mark.parametrize(
     ("architecture", "flags", "slow"),
     [
-        ("Haswell", blas.SKYLAKEX, True),
-        ("Zen", blas.SKYLAKEX, True),
-        ("SkylakeX", blas.SKYLAKEX, False),
+        ("Haswell", openblas.SKYLAKEX, True),
+        ("Zen", openblas.SKYLAKEX, True),
+        ("SkylakeX", openblas.SKYLAKEX, False),
         ("Haswell", {"avx2"}, False),
-        ("Haswell", blas.SKYLAKEX - {"avx512bw"}, False),
+        ("Haswell", openblas.SKYLAKEX - {"avx512bw"}, False),
         ("Haswell", set(), False),
     ],
 )
-def test_below(architecture, flags, slow):
-    assert blas.below(architecture, frozenset(flags)) is slow
+def test_what_leaves_avx512_unused(architecture, flags, slow):
+    assert openblas.leaves_avx512_unused(architecture, frozenset(flags)) is slow
 
 
 def test_a_users_setting_stays(monkeypatch):
-    monkeypatch.setenv(blas.VARIABLE, "Haswell")
-    assert blas.steer() is False
-    assert os.environ[blas.VARIABLE] == "Haswell"
+    monkeypatch.setenv(openblas.VARIABLE, "Haswell")
+    assert openblas.choose_core_type() is False
+    assert os.environ[openblas.VARIABLE] == "Haswell"
 
 
 def test_report_names_every_blas():
     pytest.importorskip("threadpoolctl")
-    lines = blas.report()
+    from gpunet_numpy.report import report
+
+    lines = report()
     assert any(line.startswith("NumPy ") for line in lines)
     assert any("kernels" in line for line in lines)

@@ -113,7 +113,7 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
             if slots:
                 first_products(team.gemm, inputs, x, V1, Q, K, sums[0])
         phase = barrier(team, phase)
-        gram_rows(team.gemm, inputs, x, buffers, k0, k1)
+        gram_rows(team.gemm, inputs, x, buffers, K, (k0, k1))
         phase = barrier(team, phase)
         w, q, p = 1.0, 0.0, 1.0
         for s0 in range(0, K, batch):
@@ -282,13 +282,13 @@ def transpose(inputs: Any, transposed: Any, shared: Any, features: Any, examples
 
 
 @inner
-def gram_rows(blas: Any, inputs: Any, x: Any, buffers: Any, k0: Any, k1: Any) -> None:
-    """Rows k0 … k1 of ``G = X Xᵀ``, examples as rows.
+def gram_rows(blas: Any, inputs: Any, x: Any, buffers: Any, K: Any, examples: Any) -> None:
+    """Rows of ``G = X Xᵀ`` over the block's K examples, for a range of them.
 
     With offsets, ``x_i · x_j = s_i · s_j + o · s_i + o · s_j + o · o``.
     """
     noinline()
-    K, n = x.shape[0], x.shape[1]
+    (k0, k1), n = examples, x.shape[1]
     if not inputs.sparse:
         if k1 > k0:
             gemm(blas, 1, block(x, k0, k1 - k0, 0, n), 0, x, 1, 0, block(buffers.gram, k0, k1 - k0, 0, K))

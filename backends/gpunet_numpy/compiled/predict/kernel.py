@@ -65,16 +65,13 @@ def run_forward(
                 return
         gather(inputs, X, order, first, 0, rows)
         for l in range(1, L + 1):
-            Z, W, b = (
-                rows_of(network, A, l, 0, rows),
-                weights_of(network, theta, l),
-                biases_of(network, theta, l),
-            )
+            Z, b = rows_of(network, A, l, 0, rows), biases_of(network, theta, l)
             if l == 1:
                 first_layer.forward(team.gemm, inputs, x, panel, Z, 0, rows)
             elif rows == 1:  # not worth a call of BLAS
-                matrix_vector(W, rows_of(network, A, l - 1, 0, 1)[0], Z[0])
+                matrix_vector(weights_of(network, theta, l), rows_of(network, A, l - 1, 0, 1)[0], Z[0])
             else:
+                W = weights_of(network, theta, l)
                 gemm(team.gemm, 1, rows_of(network, A, l - 1, 0, rows), 0, W, 1, 0, Z)
             for r in range(rows):
                 activate(network.activations[l], Z[r], b)

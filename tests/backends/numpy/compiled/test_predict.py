@@ -12,9 +12,9 @@ import gpunet as gn
 
 @pytest.mark.parametrize("m", [1, 5, 9, 300, 1000])
 @pytest.mark.parametrize("activations", [("sigmoid", "softmax"), ("relu", "tanh", "identity"), ("softmax",)])
-def test_compiled_prediction(activations, m, with_numba):
+def test_compiled_prediction(activations, m):
     from gpunet.training.evaluation import outputs
-    from gpunet_numpy.compiled.forward_program import Forward
+    from gpunet_numpy.compiled.predict.program import Predictor
 
     rng = np.random.default_rng(m)
     sizes = [11, *(int(n) for n in rng.integers(2, 40, len(activations)))]
@@ -26,12 +26,12 @@ def test_compiled_prediction(activations, m, with_numba):
         for zeros in (0.0, 0.8):
             X = rng.standard_normal((2 * m, 11)).astype(dtype)[::2]
             X[rng.random(X.shape) < zeros] = 0.0
-            A = Forward(activations, parameters)(X)
+            A = Predictor(activations, parameters)(X)
             assert A.dtype == dtype
             assert np.allclose(A, outputs(xp, activations, parameters, X), rtol=tolerance, atol=tolerance)
 
 
-def test_prediction_of_what_is_not_finite(with_numba):
+def test_prediction_of_what_is_not_finite():
     """The compiled pass refuses it, and the front says which row."""
     X = np.ones((20, 300), "float32")
     net = gn.Network([gn.Dense(200, "relu"), gn.Dense(5, "softmax")], inputs=300, seed=0, backend="numpy")
@@ -43,11 +43,11 @@ def test_prediction_of_what_is_not_finite(with_numba):
             with pytest.raises(ValueError, match=f"NaN, infinity .* row {m - 1}"):
                 net.predict(spoilt[:m])
     assert np.array_equal(net.predict(X), fine)
-    with pytest.raises(ValueError, match="features an example"):
+    with pytest.raises(ValueError, match="299 features per example"):
         net.predict(X[:, :299])
 
 
-def test_predictions_follow_the_weights(with_numba):
+def test_predictions_follow_the_weights():
     """A forward pass that was compiled for old weights is never used for new ones."""
     rng = np.random.default_rng(0)
     X, y = rng.random((64, 300), dtype="float32"), np.arange(64) % 5

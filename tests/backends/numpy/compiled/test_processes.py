@@ -12,8 +12,12 @@ import pytest
 
 import gpunet as gn
 
+PATHS = {
+    "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)
+}  # the sources that this process tests
 
-def test_threads_share_a_network(with_numba):
+
+def test_threads_share_a_network():
     """A server's threads predict while another trains: everybody gets what they would get alone."""
     rng = np.random.default_rng(0)
     X, y = rng.random((400, 300), dtype="float32"), np.arange(400) % 5
@@ -42,7 +46,7 @@ def test_threads_share_a_network(with_numba):
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names of x86-64 processors")
 @pytest.mark.parametrize("name", ["haswell", "x86-64"])
-def test_older_processors_have_all_instructions(name, tmp_path, with_numba):
+def test_older_processors_have_all_instructions(name, tmp_path):
     """What this processor does in one instruction must compile for those that need several."""
     script = """
 import numpy as np
@@ -52,31 +56,42 @@ rng = np.random.default_rng(0)
 X = np.where(rng.random((15000, 200)) < 0.8, 0, rng.random((15000, 200))).astype("float32")
 y = rng.integers(0, 3, 15000)
 net = gn.Network([gn.Dense(300, "relu"), gn.Dense(3, "softmax")], seed=0, backend="numpy")
-assert net.fit(X, y, batch_size=60, epochs=1).program == "compiled batches"
+assert net.fit(X, y, batch_size=60, epochs=1).program == "compiled mini-batch"
 for rows in (X[:1], X):
     assert np.isfinite(net.predict(rows)).all()
 """
-    settings = {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": "+sse2", "NUMBA_CACHE_DIR": str(tmp_path)}
+    settings = PATHS | {
+        "NUMBA_CPU_NAME": name,
+        "NUMBA_CPU_FEATURES": "+sse2",
+        "NUMBA_CACHE_DIR": str(tmp_path),
+    }
     subprocess.run([sys.executable, "-c", script], check=True, timeout=300, env=os.environ | settings)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_process_trains_too(with_numba):
+def test_a_forked_process_trains_too():
     """The parent's threads are not the child's."""
     script = """
-import os, sys
+import os, signal, sys, threading, time
 import numpy as np
 import gpunet as gn
+from gpunet_numpy.compiled import threads
 
 rng = np.random.default_rng(0)
 X, y = rng.random((4000, 300), dtype="float32"), np.arange(4000) % 5
 net = gn.Network([gn.Dense(200, "relu"), gn.Dense(5, "softmax")], seed=0, backend="numpy")
-assert net.fit(X, y, batch_size=1, epochs=1).program == "compiled blocks"
-child = os.fork()
+assert net.fit(X, y, batch_size=1, epochs=1).program == "compiled blocked SGD"
+running = threading.Thread(target=threads.run, args=(lambda team: time.sleep(0.5), 1, "float32"))
+running.start()
+while not threads._running.locked():
+    time.sleep(0.001)
+child = os.fork()  # while the parent runs a kernel
 if child == 0:
+    signal.alarm(60)
     net.fit(X, y, batch_size=1, epochs=1)
     net.predict(X)
     os._exit(0)
+running.join()
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120, env=os.environ | PATHS)

@@ -1,0 +1,74 @@
+"""Parameters come back from a layout as they went in; data reach kernels as one type."""
+
+import numpy as np
+import pytest
+
+from gpunet_numpy.compiled.data import data_of, for_kernel, losses_of
+from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
+from random_plans import OPTIMIZERS, draw, numbers, plan_of
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("optimizer", ["plain", "momentum", "adam"])
+@pytest.mark.parametrize("network", ["linear", "three-hidden"])
+def test_round_trip(network, optimizer, threads):
+    plan = plan_of(network, OPTIMIZERS[optimizer], 4, "float32")
+    state, _ = draw(plan)
+    layout = Layout.of(plan, threads)
+    panels, later = layout.pack(*by_kind(state))
+    second = layout.pack_second(later)
+    later_without_second = later.copy()
+    if second.size:
+        layout._second(later_without_second[0])[:] = 0
+    layout.unpack_second(second, later_without_second)
+    assert np.array_equal(later, later_without_second)
+    found = by_layer(layout.unpack(panels, later))
+    assert np.array_equal(numbers(list(found)), numbers(state))
+    assert panels.ctypes.data % 64 == later.ctypes.data % 64 == 0
+    width = max(owned.stop - owned.start for owned in layout.neurons)
+    assert not panels[..., width:].any()
+
+
+def test_activations_do_not_overlap():
+    layout = Layout([5, 17, 3, 40], ["tanh"] * 3, "float32", 2)
+    for first in (0, 1, 2):
+        places, room = layout.at_A(7, first)
+        ends = [int(places[l] + 7 * layout.strides[l]) for l in range(first, 4)]
+        assert all(end <= start for end, start in zip(ends, places[first + 1 :], strict=False))
+        assert ends[-1] <= room
+        assert (places % 16 == 0).all()
+
+
+def test_read_only_data_reach_kernels():
+    X = np.arange(12, dtype="float32").reshape(4, 3)
+    X.flags.writeable = False
+    given = for_kernel(X)
+    assert given.flags.writeable
+    assert np.array_equal(given, X)
+    assert given.ctypes.data == X.ctypes.data
+    writable = np.zeros(3)
+    assert for_kernel(writable) is writable
+
+
+def test_none_is_an_empty_array():
+    plan = plan_of("linear", OPTIMIZERS["plain"], 4)
+    _, inputs = draw(plan, shuffled=False)
+    data = data_of(inputs)
+    assert data.weights.size == data.order.size == 0
+    assert data.order.dtype == np.int32
+    assert np.array_equal(data.X, inputs.X.T)
+
+
+def test_losses_are_means_of_batches():
+    plan = plan_of("linear", OPTIMIZERS["plain"], 30)
+    sums = np.array([[30.0, 30.0], [15.0, 0.0]])
+    assert np.allclose(losses_of(sums, plan, 45), [2.0, 1.0])
+
+
+def test_aligned_arrays():
+    for dtype in ("float32", "float64", "int32"):
+        for shape in ((1,), (3, 5), (0, 4)):
+            made = aligned(*shape, dtype=dtype)
+            assert made.shape == shape
+            assert made.size == 0 or made.ctypes.data % 64 == 0
+            assert not made.any()

@@ -1,0 +1,229 @@
+"""Every compiled program computes what the reference computes.
+
+Random plans: layers, activations, losses, optimizers, batch sizes, weights, sparse and dense data, numbers of threads,
+and the edges of batches, blocks and chunks. Same parameters, data and order for both; float64 to rounding, float32 to a
+few units of it.
+"""
+
+import array_api_compat.numpy as xp
+import numpy as np
+import pytest
+
+import gpunet as gn
+from gpunet.core.plan import Layer, Plan
+from gpunet.core.program import EpochInputs, TrainState
+from gpunet.core.reference import Reference
+from gpunet_numpy.compiled.blocked import program as blocked
+from gpunet_numpy.compiled.minibatch import program as minibatch
+from gpunet_numpy.compiled.tiny import program as tiny
+from random_plans import DESCENTS, NETWORKS, OPTIMIZERS, OTHERS, differences, draw, numbers, plan_of
+
+COMPILED_NETWORKS = [name for name in NETWORKS if name != "selu-elu-squares"]
+LINEAR = ["plain", "decay", "momentum", "momentum-decay"]
+DENSE, ZEROS, STANDARDISED = {}, {"constant": 0.8}, {"constant": 0.8, "offset": -0.6}
+DTYPES = ["float64", "float32"]
+
+
+def check(program, plan, shuffled=True, used=None, data=DENSE, seed=0):
+    assert program.unsupported_reason(plan) is None
+    state, inputs = draw(plan, shuffled, used, seed, **data)
+    before = numbers([*state, inputs.X, inputs.Y])
+    with np.errstate(all="ignore"):  # as in `fit`: OpenBLAS sets flags for what lies beside its operands
+        got, expected = program(plan)(state, inputs), Reference(xp, plan)(state, inputs)
+    assert np.array_equal(numbers([*state, inputs.X, inputs.Y]), before), (
+        "a program changed what it was given"
+    )
+    assert not differences(plan, got, expected)
+    new, losses = got
+    assert losses.dtype == plan.dtype
+    assert all(p.dtype == plan.dtype for pair in new.parameters for p in pair)
+
+
+@pytest.fixture
+def on_threads(monkeypatch):
+    """``on_threads(count)``: run programs on so many threads, however few neurons there are for them."""
+
+    def settle(count, **settings):
+        for module in (blocked, minibatch):
+            monkeypatch.setattr(module, "threads", lambda: count)
+        monkeypatch.setattr(blocked, "NEURONS", 1)
+        for name, value in {"NEURONS": 1, "WORK": 1, "EXAMPLES": 1, **settings}.items():
+            monkeypatch.setattr(minibatch, name, value)
+
+    return settle
+
+
+SMALL_CHUNKS = {"CHUNK": 32, "FEWEST": 16, "SPARSE_CHUNK": 70}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("descent", LINEAR)
+@pytest.mark.parametrize("network", COMPILED_NETWORKS)
+def test_blocked(network, descent, dtype, on_threads):
+    rng = np.random.default_rng([len(network), len(descent)])
+    for data in (DENSE, ZEROS, STANDARDISED):
+        for batch_size in (1, int(rng.choice([3, 8, 16]))):
+            on_threads(int(rng.integers(1, 4)))
+            weighted, shuffled = (bool(rng.integers(2)) for _ in range(2))
+            # More than one block, and a last one that is not full
+            plan = plan_of(network, DESCENTS[descent], batch_size, dtype, weighted, examples=75)
+            used = 3 * batch_size if shuffled and rng.random() < 0.3 else None
+            check(blocked.Blocked, plan, shuffled, used, data)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("network", COMPILED_NETWORKS)
+def test_minibatch(network, optimizer, dtype, on_threads):
+    rng = np.random.default_rng([len(network), len(optimizer)])
+    for data in (DENSE, ZEROS, STANDARDISED):
+        for neurons in (1, 1000):  # owned by threads or not
+            for chunks in ({}, SMALL_CHUNKS):
+                on_threads(int(rng.integers(1, 4)), NEURONS=neurons, **chunks)
+                batch_size = 75 if chunks and rng.random() < 0.5 else int(rng.choice([1, 32, 50]))
+                weighted, shuffled = (bool(rng.integers(2)) for _ in range(2))
+                used = batch_size if shuffled and rng.random() < 0.3 else None
+                plan = plan_of(network, OPTIMIZERS[optimizer], batch_size, dtype, weighted)
+                check(minibatch.MiniBatch, plan, shuffled, used, data)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("descent", LINEAR)
+@pytest.mark.parametrize(
+    "network", [name for name in COMPILED_NETWORKS if name not in ("wider", "three-hidden")]
+)
+def test_tiny(network, descent, dtype):
+    for batch_size in (1, 7):
+        for weighted, shuffled, used in ((False, True, None), (True, False, None), (True, True, 21)):
+            plan = plan_of(network, DESCENTS[descent], batch_size, dtype, weighted)
+            check(tiny.Tiny, plan, shuffled, used)
+
+
+@pytest.mark.parametrize(
+    "program", [tiny.Tiny, blocked.Blocked, minibatch.MiniBatch], ids=lambda p: p.__name__
+)
+@pytest.mark.parametrize("optimizer", ["plain", "momentum-decay", "adamw", "rmsprop"])
+def test_an_epoch_in_two_chunks(program, optimizer):
+    """Each chunk takes its own steps of the schedule; one object runs both."""
+    plan = plan_of("sigmoid-softmax", OPTIMIZERS[optimizer], 5, weighted=True)
+    if program.unsupported_reason(plan):
+        pytest.skip("it has only rules that are linear in the gradient")
+    state, inputs = draw(plan)
+    made, losses, current = program(plan), [], state
+    for first, last in ((0, 30), (30, 75)):
+        steps = slice(first // 5, last // 5)
+        chunk = inputs._replace(order=inputs.order[first:last], coefficients=inputs.coefficients[steps])
+        current, some = made(current, chunk)
+        losses.append(some)
+    expected = Reference(xp, plan)(state, inputs)
+    assert not differences(plan, (current, np.concatenate(losses)), expected)
+
+
+def test_other_data_in_the_same_buffers(on_threads):
+    """Dense, then sparse, then other offsets: nothing of the data before is left."""
+    on_threads(2)
+    for program, batch_size in ((blocked.Blocked, 3), (minibatch.MiniBatch, 20)):
+        plan = plan_of("wide", DESCENTS["momentum"], batch_size)
+        made = program(plan)
+        for seed, data in enumerate((STANDARDISED, DENSE, ZEROS, STANDARDISED, ZEROS)):
+            given = draw(plan, seed=seed, **data)
+            assert not differences(plan, made(*given), Reference(xp, plan)(*given))
+
+
+def test_float32_is_as_exact_as_matrix_products_are():
+    """Small steps of large weights: what is added to a weight must be summed before, not bit by bit into it."""
+    layers = (Layer(300, 64, "sigmoid"), Layer(64, 3, "softmax"))
+    plan = Plan(layers, "cross_entropy", gn.GradientDescent(1e-3), 4096, 128)
+    state, inputs = draw(plan, **ZEROS)
+
+    def wide(value):
+        return None if value is None or value.dtype == "int32" else value.astype("float64")
+
+    wide_state = TrainState([tuple(wide(p) for p in pair) for pair in state.parameters], state.slots)
+    double = Plan(layers, "cross_entropy", plan.optimizer, 4096, 128, "float64")
+    wide_inputs = EpochInputs(*(wide(one) if one is not inputs.order else one for one in inputs))
+    exact = numbers(Reference(xp, double)(wide_state, wide_inputs)[0].parameters)
+    way = np.linalg.norm(exact - numbers(state.parameters))
+    ours, theirs = (
+        np.linalg.norm(numbers(program(state, inputs)[0].parameters) - exact) / way
+        for program in (minibatch.MiniBatch(plan), Reference(xp, plan))
+    )
+    assert ours < 2 * theirs
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_any_number_of_threads(count, on_threads):
+    """More threads than neurons, examples or processors: still the same updates."""
+    on_threads(count)
+    for data in (DENSE, ZEROS, STANDARDISED):
+        for network in ("sigmoid-softmax", "deep-absolute", "wide"):
+            check(minibatch.MiniBatch, plan_of(network, DESCENTS["momentum"], 20), data=data)
+            check(blocked.Blocked, plan_of(network, DESCENTS["momentum"], 1), data=data)
+            check(blocked.Blocked, plan_of(network, DESCENTS["plain"], 4), data=data)
+
+
+@pytest.mark.parametrize("constant", [0.7, 1.0])
+@pytest.mark.parametrize("offset", [0.0, 1.0])
+@pytest.mark.parametrize("features", [1, 15, 16, 17, 64, 200])
+def test_sparse_examples(features, offset, constant):
+    """Any number of features, and examples and features that are 0 altogether."""
+    layers = (Layer(features, 40, "tanh"), Layer(40, 3, "softmax"))
+    for batch_size, program in ((1, blocked.Blocked), (70, minibatch.MiniBatch)):
+        for dtype in DTYPES:
+            plan = Plan(layers, "cross_entropy", DESCENTS["momentum-decay"], 150, batch_size, dtype)
+            check(program, plan, data={"constant": constant, "offset": offset})
+
+
+@pytest.mark.parametrize("data", [DENSE, ZEROS, STANDARDISED])
+def test_a_run_repeats_bit_for_bit(data):
+    for program, size in ((minibatch.MiniBatch, 32), (blocked.Blocked, 1), (tiny.Tiny, 1)):
+        plan = plan_of("relu-tanh-sigmoid", DESCENTS["momentum"], size, "float32")
+        first, second = (numbers(program(plan)(*draw(plan, **data))) for _ in range(2))
+        assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("program", "size"), [(minibatch.MiniBatch, 50), (blocked.Blocked, 1), (tiny.Tiny, 1)], ids=str
+)
+def test_non_finite_numbers_come_through(program, size):
+    """Divergence must show: kernels may reorder sums, but not lose NaN."""
+    plan = plan_of("sigmoid-softmax", DESCENTS["plain"], size, "float32")
+    state, inputs = draw(plan)
+    W, b = state.parameters[0]
+    spoilt = TrainState([(np.full_like(W, np.nan), b), *state.parameters[1:]], state.slots)
+    assert np.isnan(program(plan)(spoilt, inputs)[1]).any()
+    X = inputs.X.copy()
+    X[3, 5] = np.nan
+    assert np.isnan(program(plan)(state, inputs._replace(X=np.asfortranarray(X)))[1]).any()
+
+
+def test_read_only_data(on_threads):
+    on_threads(2)
+    for program, size in ((minibatch.MiniBatch, 32), (blocked.Blocked, 1), (tiny.Tiny, 1)):
+        plan = plan_of(
+            "sigmoid-softmax", OTHERS["adam"] if size > 1 else DESCENTS["plain"], size, weighted=True
+        )
+        state, inputs = draw(plan)
+        frozen = [one if one is None else one.copy(order="A") for one in inputs]
+        for one in frozen:
+            if one is not None:
+                one.flags.writeable = False
+        assert not differences(plan, program(plan)(state, EpochInputs(*frozen)), program(plan)(state, inputs))
+
+
+def test_which_batches_are_worth_which_threads(monkeypatch):
+    monkeypatch.setattr(minibatch, "threads", lambda: 8)
+    monkeypatch.setattr(blocked, "threads", lambda: 8)
+
+    def made(program, units, batch_size, inputs=784):
+        layers = (Layer(inputs, units, "tanh"), Layer(units, 1, "identity"))
+        return program(Plan(layers, "squared_error", DESCENTS["plain"], 10**5, batch_size))
+
+    assert made(minibatch.MiniBatch, 256, 128).threads == 8
+    assert made(minibatch.MiniBatch, 256, 128).layout.threads == 8
+    few = made(minibatch.MiniBatch, 32, 1000)
+    assert (few.threads, few.layout.threads) == (8, 1)  # nobody owns neurons
+    assert made(minibatch.MiniBatch, 32, 64).threads == 1
+    assert made(minibatch.MiniBatch, 2, 20, 10).threads == 1
+    assert made(blocked.Blocked, 256, 1).layout.threads == 4
+    assert made(blocked.Blocked, 60, 1).layout.threads == 1

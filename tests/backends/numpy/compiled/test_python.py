@@ -1,0 +1,63 @@
+"""Kernels run as plain Python too (``NUMBA_DISABLE_JIT=1``), to be stepped through in a debugger."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import itertools
+import sys
+
+import array_api_compat.numpy as xp
+import numpy as np
+from random_plans import OPTIMIZERS, differences, draw, plan_of
+
+from gpunet.core.reference import Reference
+from gpunet.training.evaluation import outputs
+from gpunet_numpy.compiled.blocked import program as blocked
+from gpunet_numpy.compiled.minibatch import program as minibatch
+from gpunet_numpy.compiled.predict import program as predict
+from gpunet_numpy.compiled.threads import run
+from gpunet_numpy.compiled.tiny import program as tiny
+
+count = int(sys.argv[1])
+assert type(tiny.run_epoch).__name__ == "function"
+for module in (blocked, minibatch, predict):
+    module.threads = lambda: count
+blocked.NEURONS = minibatch.NEURONS = minibatch.WORK = minibatch.EXAMPLES = 1
+minibatch.FEWEST, minibatch.CHUNK, minibatch.SPARSE_CHUNK = 8, 8, 8
+data = ({}, {"constant": 0.8}, {"constant": 0.8, "offset": -0.6})
+with np.errstate(all="ignore"):
+    for given, dtype in itertools.product(data, ("float64", "float32")):
+        for program, optimizer, size in (
+            (tiny.Tiny, "momentum", 3),
+            (blocked.Blocked, "plain", 1),
+            (blocked.Blocked, "momentum-decay", 4),
+            (minibatch.MiniBatch, "adamw", 6),
+            (minibatch.MiniBatch, "plain", 20),
+        ):
+            plan = plan_of("relu-tanh-sigmoid", OPTIMIZERS[optimizer], size, dtype, True, examples=22, inputs=9)
+            state, inputs = draw(plan, **given)
+            found = differences(plan, program(plan)(state, inputs), Reference(xp, plan)(state, inputs))
+            assert not found, (program, given, dtype, found)
+        activations = ("relu", "softmax")
+        rng = np.random.default_rng(0)
+        weights = [(rng.standard_normal((n, k)).astype(dtype), np.ones((n, 1), dtype)) for k, n in ((9, 5), (5, 3))]
+        predictor = predict.Predictor(activations, weights)
+        for X in (inputs.X.T[:1], inputs.X.T):
+            assert np.allclose(predictor(X), outputs(xp, activations, weights, X), atol=1e-5)
+        X = inputs.X.T.copy()
+        X[4, 2] = np.nan
+        assert predictor(X) is None
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_kernels_in_python(threads):
+    paths = os.pathsep.join(path for path in sys.path if path)
+    settings = {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": paths}
+    subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(threads)], check=True, timeout=240, env=os.environ | settings
+    )

@@ -1,0 +1,121 @@
+"""CSR and CSC of a batch's inputs, against NumPy."""
+
+import numpy as np
+import pytest
+
+from gpunet_numpy.compiled import data, sparse
+from gpunet_numpy.compiled.first_layer import owned_neurons
+from gpunet_numpy.compiled.layout import Layout
+from gpunet_numpy.compiled.threads import range_of
+
+DTYPES = ("float32", "float64")
+
+
+def drawn(rows, features, zeros, dtype, offset=0.0, seed=0):
+    rng = np.random.default_rng([seed, rows, features])
+    X = rng.standard_normal((rows, features)).astype(dtype)
+    offsets = np.linspace(0, offset, features).astype(dtype)
+    return np.where(rng.random(X.shape) < zeros, offsets, X), offsets
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("offset", [0.0, -0.6])
+@pytest.mark.parametrize("zeros", [0.0, 0.7, 1.0])
+@pytest.mark.parametrize("features", [1, 7, 8, 15, 16, 17, 31, 200])
+def test_rows_of_csr(features, zeros, offset, dtype, from_python):
+    X, offsets = drawn(6, features, zeros, dtype, offset)
+    compact = from_python(sparse.compact)
+    for x in X:
+        indices, values = np.full(features, -1, np.int32), np.full(features, np.nan, dtype)
+        count = compact(x, offsets, indices, values)
+        expected = np.flatnonzero(x != offsets)
+        assert np.array_equal(indices[:count], expected)
+        assert np.array_equal(values[:count], x[expected] - offsets[expected])
+
+
+def test_not_a_number_is_kept(from_python):
+    x, offsets = np.zeros(20, "float32"), np.zeros(20, "float32")
+    x[[3, 18]] = np.nan, np.inf
+    indices, values = np.zeros(20, np.int32), np.zeros(20, "float32")
+    assert from_python(sparse.compact)(x, offsets, indices, values) == 2
+    assert list(indices[:2]) == [3, 18]
+    assert np.isnan(values[0])
+    assert values[1] == np.inf
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", [1, 63, 64, 65, 200])
+def test_csc(rows, dtype, from_python):
+    features = 37
+    X, offsets = drawn(rows + 5, features, 0.7, dtype, -0.6)
+    order = np.random.default_rng(0).permutation(rows + 5).astype(np.int32)
+    inputs = data.with_offsets(data.input_buffers(features, rows, dtype, True), offsets)
+    assert inputs.shifted
+    for start, stop in ((0, rows // 2), (rows // 2, rows)):  # as two threads
+        from_python(sparse.gather)(inputs, X, order, 3, start, stop)
+    factor = np.dtype(dtype).type(-0.5)
+    for f0, f1 in ((0, 20), (20, 37)):
+        from_python(sparse.build_csc)(inputs, rows, f0, f1, factor)
+    found = np.zeros((rows, features), dtype)
+    for chunk in range(-(-rows // sparse.CSC_EXAMPLES)):
+        for i in range(features):
+            at, count = i * sparse.CSC_EXAMPLES, inputs.csc_counts[chunk, i]
+            examples = inputs.csc_indices[chunk, at : at + count]
+            assert (np.diff(examples) > 0).all()  # so that sums repeat bit for bit
+            found[chunk * sparse.CSC_EXAMPLES + examples, i] = inputs.csc_values[chunk, at : at + count]
+    assert np.allclose(found, factor * (X[order[3 : 3 + rows]] - offsets), rtol=1e-6)
+    assert np.allclose(inputs.scaled_offsets, factor * offsets, rtol=1e-6)
+
+
+@pytest.mark.parametrize("shuffled", [True, False])
+def test_dense_rows(shuffled, from_python):
+    X, _ = drawn(30, 9, 0.0, "float32")
+    order = np.random.default_rng(0).permutation(30).astype(np.int32) if shuffled else np.empty(0, np.int32)
+    inputs = data.input_buffers(9, 12, "float32", False)
+    from_python(sparse.gather)(inputs, X, order, 4, 2, 7)
+    found = np.empty((5, 9), "float32")
+
+    def copy_rows(inputs, X, order, out):
+        rows = sparse.dense_rows(inputs, X, order, 4, 12)
+        for r in range(5):
+            for i in range(9):
+                out[r][i] = rows[r + 2][i]
+
+    from numba import njit
+
+    from gpunet_numpy.compiled.intrinsics import OPTIONS
+
+    from_python(njit(**OPTIONS)(copy_rows))(inputs, X, order, found)
+    assert np.array_equal(found, X[order[6:11]] if shuffled else X[6:11])
+
+
+@pytest.mark.parametrize(
+    ("zeros", "offset", "chosen"),
+    [(0.8, 0.0, "zeros"), (0.8, -0.6, "offsets"), (0.3, 0.0, None), (0.3, -0.6, None)],
+)
+def test_which_data_are_sparse(zeros, offset, chosen):
+    X, offsets = drawn(1000, 40, zeros, "float32", offset)
+    found = data.common_values(X)
+    assert (found is None) == (chosen is None)
+    if chosen:
+        assert np.array_equal(found, offsets)
+
+
+def test_ranges_of_threads_are_all_there_is(from_python):
+    for count in (0, 1, 5, 64, 100):
+        for threads in (1, 2, 3, 7):
+            ranges = [from_python(range_of)(count, t, threads) for t in range(threads)]
+            assert ranges[0][0] == 0
+            assert ranges[-1][1] == count
+            assert all(a[1] == b[0] for a, b in zip(ranges, ranges[1:], strict=False))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_kernels_and_layouts_agree_about_neurons(dtype, from_python):
+    for n in (1, 15, 16, 17, 70, 300):
+        for threads in (1, 2, 3, 5):
+            layout = Layout([4, n, 3], ["tanh", "tanh"], dtype, threads)
+            for t, owned in enumerate(layout.neurons):
+                found = from_python(owned_neurons)(n, t, threads, np.dtype(dtype).itemsize)
+                assert found == (owned.start, owned.stop)
+                assert owned.stop - owned.start <= layout.width

@@ -1,0 +1,181 @@
+"""Which program runs which plan, and what is said about it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import gpunet as gn
+from gpunet.core.plan import Layer, Plan
+from gpunet_numpy import select
+from gpunet_numpy.plain.accumulation import Accumulation
+from gpunet_numpy.plain.blocked import Blocked
+from random_plans import DESCENTS, OTHERS, differences, draw, plan_of
+
+LAYERS = (Layer(784, 256, "sigmoid"), Layer(256, 10, "softmax"))
+
+
+def chosen(batch_size, optimizer=DESCENTS["plain"], layers=LAYERS, loss="cross_entropy"):
+    plan = Plan(layers, loss, optimizer, 60_000, batch_size)
+    program, reason = gn.get_backend("numpy").program_for(plan, "cpu")
+    return None if program is None else program.name, reason
+
+
+def test_history_says_which_program_ran_and_why():
+    X, y = np.zeros((40, 3), "float32"), np.arange(40) % 2
+    net = gn.Network([gn.Dense(4, "tanh"), gn.Dense(2, "softmax")], seed=0, backend="numpy")
+    assert net.fit(X, y, batch_size=1, epochs=1).program == "numpy blocked SGD"
+    history = net.fit(X, y, optimizer=gn.Adam(), batch_size=1, epochs=1)
+    assert history.program == "reference"
+    assert "Adam is not linear in the gradient" in history.reason
+
+
+def test_large_plans_are_compiled_and_others_say_why(with_numba):
+    assert chosen(1)[0] == "compiled blocked SGD"
+    assert chosen(1, layers=(Layer(256, 1, "sigmoid"),), loss="logistic")[0] == "compiled tiny network"
+    assert chosen(128)[0] == "compiled mini-batch"
+    assert chosen(60_000, OTHERS["adam"])[0] == "compiled mini-batch"
+    assert chosen(1, OTHERS["adam"])[0] == "compiled mini-batch"
+    assert chosen(1, DESCENTS["nesterov"])[0] == "compiled mini-batch"
+    gelu = (Layer(784, 256, "gelu"), LAYERS[1])
+    assert chosen(1000, layers=gelu)[0] == "numpy gradient accumulation"
+    assert chosen(128, layers=gelu) == (
+        None,
+        "compiled tiny network: gelu has no compiled form; compiled blocked SGD: gelu has no compiled form; "
+        "compiled mini-batch: gelu has no compiled form; numpy blocked SGD: batches above 16 are matrix products "
+        "already; numpy gradient accumulation: a batch of 128 fits in one chunk",
+    )
+    name, reason = chosen(128, gn.Adam(clip_norm=1.0))
+    assert name is None
+    assert "clipping has no compiled form" in reason
+    # Neurons of a layer belong to several threads, and softmax couples them.
+    coupled = (Layer(784, 256, "softmax"), LAYERS[1])
+    assert chosen(128, layers=coupled)[0] is None
+    assert chosen(1, layers=coupled)[0] == "numpy blocked SGD"
+
+
+@pytest.mark.parametrize(
+    ("layers", "loss", "words"),
+    [
+        ((Layer(784, 256, "relu", 0.0), Layer(256, 10, "softmax", 0.5)), "cross_entropy", "dropout"),
+        ((Layer(784, 256, "relu"), Layer(256, 10, "softmax")), "squared_error", "softmax with squared_error"),
+        ((Layer(784, 256, "relu"), Layer(256, 10, "tanh")), "logistic", "tanh with logistic"),
+    ],
+)
+def test_what_has_no_compiled_form(layers, loss, words, with_numba):
+    name, reason = chosen(128, layers=layers, loss=loss)
+    assert name is None
+    assert words in reason
+
+
+def test_programs_for_plans_at_their_limits(with_numba):
+    from gpunet_numpy.compiled.blocked.program import Blocked as CompiledBlocked
+    from gpunet_numpy.compiled.tiny.program import Tiny
+
+    def plan(layers, batch_size):
+        return Plan(layers, "squared_error", DESCENTS["plain"], 100, batch_size)
+
+    assert Tiny.unsupported_reason(plan((Layer(8192, 1, "tanh"),), 2)) is None
+    assert "matrix products" in Tiny.unsupported_reason(plan((Layer(8193, 1, "tanh"),), 1))
+    assert "matrix products" in Tiny.unsupported_reason(plan((Layer(8192, 1, "tanh"),), 3))
+    assert CompiledBlocked.unsupported_reason(plan((Layer(9, 9, "tanh"),), 16)) is None
+    assert "above 16" in CompiledBlocked.unsupported_reason(plan((Layer(9, 9, "tanh"),), 17))
+    deep = (Layer(9, 600, "tanh"), Layer(600, 600, "tanh"), Layer(600, 501, "tanh"))
+    assert "too large" in CompiledBlocked.unsupported_reason(plan(deep, 1))
+
+
+@dataclass(frozen=True)
+class Signs(gn.GradientDescent):
+    """Follows the sign of the gradient."""
+
+    def update(self, xp, theta, gradient, slots, c):
+        return theta - c[0] * xp.sign(gradient), ()
+
+
+@dataclass(frozen=True)
+class OwnAdam(gn.Adam):
+    """A user's own rule by way of inheritance."""
+
+
+@dataclass(frozen=True)
+class OwnRMSprop(gn.RMSprop):
+    """Likewise."""
+
+
+@pytest.mark.parametrize("optimizer", [Signs(0.1), OwnAdam(), OwnRMSprop()], ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize("batch_size", [1, 128])
+def test_a_subclass_of_an_optimizer_is_never_taken_for_its_parent(optimizer, batch_size, with_numba):
+    name, reason = chosen(batch_size, optimizer)
+    assert name is None
+    assert type(optimizer).__name__ in reason
+    assert chosen(1, optimizer, layers=(Layer(5, 1, "sigmoid"),), loss="logistic")[0] in (None, "reference")
+    assert chosen(1000, optimizer)[0] == "numpy gradient accumulation"  # which calls its update
+
+
+def test_adamw_is_adam(with_numba):
+    assert chosen(128, gn.AdamW())[0] == "compiled mini-batch"
+
+
+def test_short_epochs_are_compiled_when_a_run_goes_on(with_numba):
+    rng = np.random.default_rng(0)
+    X, y = rng.random((2000, 20), dtype="float32"), rng.integers(0, 2, 2000)
+    plan = {"optimizer": gn.GradientDescent(0.1, 0.5), "batch_size": 50, "epochs": 400}
+
+    def fit():
+        net = gn.Network([gn.Dense(4, "tanh"), gn.Dense(2, "softmax")], seed=0, backend="numpy")
+        return net.fit(X, y, **plan)
+
+    history = fit()
+    assert history.program == "reference, then compiled tiny network"
+    assert "if it goes on" in history.reason
+    assert fit().loss == history.loss  # at the same epoch each time
+
+
+def test_a_tiered_program_changes_once_and_counts_chunks_of_epochs(monkeypatch):
+    from gpunet_numpy.tiered import Tiered, epoch_seconds
+
+    plan = plan_of("sigmoid-softmax", DESCENTS["plain"], 5)
+    monkeypatch.setattr("gpunet_numpy.tiered.LOADING_SECONDS", 1.2 * epoch_seconds(plan))
+    tried = []
+
+    def compiled_program(plan):
+        tried.append(plan)
+        return Blocked, ""
+
+    program = Tiered(plan, Accumulation, compiled_program)
+    used = [25, 50, 75, 75, 75]
+    names = []
+    for count in used:
+        program(*draw(plan, used=count))
+        names.append(program.name)
+    first, both = "numpy gradient accumulation", "numpy gradient accumulation, then numpy blocked SGD"
+    assert names == [first, first, first, both, both]
+    assert tried == [plan]
+    expected = Blocked(plan)(*draw(plan))
+    assert not differences(plan, program(*draw(plan)), expected)
+    without = Tiered(plan, None, lambda plan: (None, "nothing"))
+    for _ in range(4):
+        without(*draw(plan))
+    assert without.name == "reference"
+
+
+def test_without_numba_plain_programs_run(monkeypatch):
+    monkeypatch.setattr(select, "compiled_unavailable_reason", lambda: "numba is not installed")
+    assert chosen(1)[0] == "numpy blocked SGD"
+    name, reason = chosen(128)
+    assert name is None
+    assert "numba is not installed" in reason
+    assert select.predictor(("softmax",), [(np.zeros((100, 1000)), np.zeros((100, 1)))]) is None
+
+
+def test_a_missing_library_is_named(monkeypatch):
+    monkeypatch.setattr(select, "NEEDED", ("numba", "a_library_that_is_not_there"))
+    assert "a_library_that_is_not_there is not installed" in select.compiled_unavailable_reason.__wrapped__()
+
+
+def test_small_networks_and_unknown_activations_have_no_predictor(with_numba):
+    small = [(np.zeros((10, 10), "float32"), np.zeros((10, 1), "float32"))]
+    large = [(np.zeros((250, 200), "float32"), np.zeros((250, 1), "float32"))]
+    assert select.predictor(("relu",), small) is None
+    assert select.predictor(("gelu",), large) is None
+    assert select.predictor(("relu",), large) is not None
