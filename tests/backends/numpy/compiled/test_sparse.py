@@ -1,5 +1,7 @@
 """CSR and CSC of a batch's inputs, against NumPy."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -107,7 +109,7 @@ def test_ranges_of_threads_are_all_there_is(from_python):
             ranges = [from_python(range_of)(count, t, threads) for t in range(threads)]
             assert ranges[0][0] == 0
             assert ranges[-1][1] == count
-            assert all(a[1] == b[0] for a, b in zip(ranges, ranges[1:], strict=False))
+            assert all(a[1] == b[0] for a, b in itertools.pairwise(ranges))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

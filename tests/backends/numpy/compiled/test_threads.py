@@ -5,6 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 
 from gpunet_numpy.compiled import threads
 from gpunet_numpy.compiled.intrinsics import kernel
@@ -75,12 +76,8 @@ def test_an_error_in_a_thread_is_raised():
         if team.thread == 1:
             raise RuntimeError("in a thread")
 
-    try:
+    with pytest.raises(RuntimeError, match="in a thread"):
         threads.run(fails, 2, "float32")
-    except RuntimeError as error:
-        assert "in a thread" in str(error)
-    else:
-        raise AssertionError("nothing was raised")
     threads.run(lambda team: None, 2, "float32")  # the lock is free again
 
 
