@@ -205,7 +205,7 @@ def update_later_weights(
 
 @inner
 def update_biases(team: Any, network: Any, rule: Any, c: Any, buffers: Any, owned: Any, later: Any) -> None:
-    """Update a thread's biases: of its own neurons of the first layer, or a range of them, and a range of every other."""
+    """Update a thread's biases: of its own neurons of the first layer or a range of them, and a range of all others."""
     noinline()
     one, thread, threads = cast(1, c), team.thread, team.threads
     theta, v, s = later
