@@ -17,7 +17,7 @@ ROOT = Path(gpunet.__file__).parents[1]
 ROOMS = [
     ["gpunet.errors"],
     ["gpunet.core"],
-    ["gpunet.devices"],
+    ["gpunet.devices", "gpunet.tables"],
     ["gpunet.inputs"],
     ["gpunet.files", "gpunet.summary"],
     ["gpunet.training"],

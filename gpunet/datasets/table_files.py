@@ -1,0 +1,209 @@
+"""Tables of the user's own: delimited text, Parquet, Arrow, and DataFrames of any library."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gpunet.core.checks import known_name
+from gpunet.tables.delimited import read_delimited, require_different
+from gpunet.tables.frames import is_frame, tidy_text, to_polars
+from gpunet.tables.libraries import polars
+from gpunet.tables.missing import missing_words
+from gpunet.tables.series import Frame
+from gpunet.tables.table import Table
+from gpunet.tables.target import TARGET_KINDS, missing_targets
+from gpunet.tables.text import decode, unzip
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".arrow", ".feather")
+_ARROW_STREAM = b"\xff\xff\xff\xff"
+
+
+def read_table(
+    data: Any,
+    *,
+    target: str | int | None = None,
+    drop: str | int | Sequence[str | int] = (),
+    columns: str | int | Sequence[str | int] | None = None,
+    missing: str | Sequence[str] | None = None,
+    separator: str | None = None,
+    header: bool | None = None,
+    kind: str = "auto",
+) -> Table:
+    """Read a table, with nothing guessed about its cells.
+
+    Parameters
+    ----------
+    data : path, "-", binary file, DataFrame of any library, or dict of str to sequence
+        What a file is, its first bytes say: Parquet, Arrow (Feather), or delimited text (.csv, .tsv, .txt), plain or
+        in gzip. Text may be UTF-8, UTF-16 or Latin-1, with lines ended by LF, CRLF or CR, with comment lines (#) and
+        with separators at the line's end. "-" is standard input. DataFrames (pandas, Polars, PyArrow, …) are read
+        through narwhals.
+    target : str or int, optional
+        The target column, by name or by number from 0; negative numbers count from the end. Rows without a target
+        are left out, and counted in `Table.left_out`.
+    drop : column or sequence of columns
+        Columns that are not features. A text may name several, with commas between them.
+    columns : column or sequence of columns, optional
+        The feature columns; all but the target if left out.
+    missing : str or sequence of str, optional
+        The words that mean "missing", instead of the usual ones (`gpunet.tables.missing.MISSING`); empty cells always
+        do.
+    separator : str, optional
+        Text only: the character between cells; ``,`` ``;`` tab and ``|`` are found out.
+    header : bool, optional
+        Text only: whether the first line names the columns. Left out, the rule of `gpunet.tables.header.has_header`
+        decides. Without a header the columns are called "column 0", "column 1", …
+    kind : {"auto", "classes", "values"}
+        What the target is; see `gpunet.tables.Target`.
+
+    Returns
+    -------
+    Table
+        The feature columns and the target's, as they were written.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is none of these, a line has too few or too many cells (it is named), two columns have one name, or
+        a column is unknown.
+    """
+    known_name("kind of target", kind, TARGET_KINDS)
+    words = missing_words(missing)
+    dropped, wanted = _as_list(drop), None if columns is None else _as_list(columns)
+    asked = [*dropped, *(wanted or ()), *([] if target is None else [target])]
+    table = _source(data, separator, header, asked)
+    frame, name = table.frame, table.name
+    names = frame.columns
+    goal = None if target is None else names[_position(target, names, name)]
+    without = {goal, *(names[_position(column, names, name)] for column in dropped)}
+    if wanted is None:
+        features = [column for column in names if column not in without]
+    else:
+        features = [names[_position(column, names, name)] for column in wanted]
+        require_different(features, f"{name}: columns") if features else None
+        both = [column for column in features if column in without]
+        if both:
+            raise ValueError(f"{name}: {both[0]!r} is asked for as a feature, and as target or to be dropped")
+    if not features:
+        beside = "" if goal is None else f" beside the target {goal!r}"
+        raise ValueError(
+            f"{name}: expected at least one feature column{beside}, got {', '.join(names)}; "
+            "if these are several columns in one, name the separator"
+        )
+    labels = None if goal is None else frame[goal]
+    read = Table(
+        frame.select(features), labels, name, kind, words, table.decimal, table.lines, 0, table.notes
+    )
+    if labels is None:
+        return read
+    lost = missing_targets(labels, words)
+    if lost.all():
+        raise ValueError(
+            f"{name}: expected targets in column {goal!r}, all of its {len(lost)} cells are missing"
+        )
+    if not lost.any():
+        return read
+    kept = read.take(~lost)
+    return Table(
+        *(kept.frame, kept.labels, name, kind, words, table.decimal, kept.lines, int(lost.sum()), table.notes)
+    )
+
+
+def _source(data: Any, separator: str | None, header: bool | None, asked: Sequence[str | int]) -> Table:
+    """All columns of a file or DataFrame."""
+    if isinstance(data, Table):
+        return data
+    if isinstance(data, str | os.PathLike):
+        if os.fspath(data) == "-":
+            return _of_bytes(sys.stdin.buffer.read(), "standard input", separator, header, asked)
+        path = Path(data).expanduser()
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a folder; name a file in it")
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is not a file; check the path (now in {Path.cwd()})")
+        return _of_bytes(path.read_bytes(), str(path), separator, header, asked)
+    if hasattr(data, "read"):
+        content = data.read()
+        if isinstance(content, str):
+            raise TypeError(
+                "expected a file opened for bytes, got one opened for text; open it with mode 'rb'"
+            )
+        return _of_bytes(content, str(getattr(data, "name", "table")), separator, header, asked)
+    if isinstance(data, Mapping) or is_frame(data):
+        if separator is not None or header is not None:
+            raise ValueError("separator and header go with text files; a DataFrame has neither")
+        return Table(to_polars(data, "table"))
+    raise TypeError(f"expected a path, a binary file or a DataFrame, got {type(data).__name__}")
+
+
+def _of_bytes(
+    data: bytes, where: str, separator: str | None, header: bool | None, asked: Sequence[str | int]
+) -> Table:
+    """What a file is, its first bytes say."""
+    data = unzip(data, where)
+    if not data.strip():
+        raise ValueError(f"{where} is empty: expected a table")
+    pl = polars()
+    for magic, reader in (
+        (b"PAR1", pl.read_parquet),
+        (b"ARROW1", pl.read_ipc),
+        (_ARROW_STREAM, pl.read_ipc_stream),
+    ):
+        if data.startswith(magic):
+            return Table(_typed(reader, data, where), name=where)
+    if data.startswith(b"PK\x03\x04"):
+        raise ValueError(f"{where}: expected a table, got a zip archive or an Excel workbook; save it as CSV")
+    text = decode(data, where)
+    read = read_delimited(text, where, separator=separator, header=header, asked=asked)
+    return Table(read.frame, name=where, decimal=read.decimal, lines=read.lines, notes=read.notes)
+
+
+def _typed(reader: Any, data: bytes, where: str) -> Frame:
+    """A Parquet or Arrow file."""
+    pl = polars()
+    try:
+        frame = reader(io.BytesIO(data))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise ValueError(
+            f"{where}: expected a whole Parquet or Arrow file, got one that is damaged or cut short ({error})"
+        ) from error
+    require_different(frame.columns, where)
+    if frame.height == 0:
+        raise ValueError(f"{where} has no rows")
+    return frame.with_columns([tidy_text(column) for column in frame.get_columns()])
+
+
+def _as_list(columns: str | int | Sequence[str | int]) -> list[str | int]:
+    if isinstance(columns, str):
+        return [column.strip() for column in columns.split(",") if column.strip()]
+    if isinstance(columns, int):
+        return [columns]
+    return list(columns)
+
+
+def _position(column: str | int, names: list[str], where: str) -> int:
+    """Find a column by its name, or by its number, which may come as text from a command line."""
+    if isinstance(column, bool) or not isinstance(column, str | int):
+        raise TypeError(f"a column is named by its name or number, got {column!r}")
+    if column in names:
+        return names.index(str(column))
+    try:
+        number = int(column)
+    except ValueError:
+        near = difflib.get_close_matches(str(column), names, 1)
+        known = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+        hint = f"; did you mean {near[0]!r}?" if near else "; name one by its number from 0"
+        raise ValueError(f"{where} has no column {column!r}: it has {known}{hint}") from None
+    if not -len(names) <= number < len(names):
+        raise ValueError(
+            f"{where} has {len(names)} columns, numbered from 0 to {len(names) - 1}; got number {number}"
+        )
+    return number % len(names)

@@ -1,0 +1,274 @@
+"""Delimited text (.csv, .tsv, .txt) to columns of text, with nothing guessed about the cells."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpunet.tables.header import has_header
+from gpunet.tables.libraries import polars
+from gpunet.tables.missing import EXCEL_ERRORS
+from gpunet.tables.numerals import is_number
+from gpunet.tables.records import Records, records
+from gpunet.tables.series import Frame
+from gpunet.tables.text import Text
+
+SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas"}
+_SAMPLE = 1000  # lines that decide on the separator and the header
+
+
+class Delimited(NamedTuple):
+    """A table as it was written.
+
+    Attributes
+    ----------
+    frame : polars.DataFrame
+        Text, blanks around it removed, null where a cell is empty.
+    lines : array of int64
+        The line of the file that each row begins in, from 1.
+    decimal : {".", ","}
+        The decimal mark.
+    notes : tuple of str
+        What was understood beyond the usual (UTF-8, commas, a header).
+    """
+
+    frame: Frame
+    lines: NDArray[np.int64]
+    decimal: str
+    notes: tuple[str, ...]
+
+
+def read_delimited(
+    text: Text,
+    where: str,
+    *,
+    separator: str | None = None,
+    header: bool | None = None,
+    asked: Sequence[str | int] = (),
+) -> Delimited:
+    """Read a delimited text.
+
+    Parameters
+    ----------
+    text : Text
+        The text.
+    where : str
+        What messages call it.
+    separator : str, optional
+        One character between cells; found out if left out.
+    header : bool, optional
+        Whether the first line names the columns; found out if left out (`gpunet.tables.header.has_header`).
+    asked : sequence of str or int
+        The columns that the caller names.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows, or a row has too few or too many cells; the line is named.
+    """
+    notes = [] if text.encoding == "utf-8" else [f"read as {text.encoding}"]
+    if separator is None:
+        separator = find_separator(text.data)
+        if separator != ",":
+            notes.append(f"separated by {SEPARATORS[separator]}")
+    elif len(separator) != 1 or not separator.isascii() or separator in '"\n\r':
+        raise ValueError(f"separator must be one ASCII character such as ',' or ';', got {separator!r}")
+    found = _without_blank(records(text.data, separator, where))
+    found, comments, commented_names = _without_comments(found, separator)
+    if comments:
+        notes.append(f"{comments} comment line{'s' if comments > 1 else ''} skipped")
+    if len(found.starts) == 0:
+        raise ValueError(f"{where} is empty: expected a header and rows of cells")
+
+    first, rows = _cells(found.bytes_of(0), separator), found.take(np.arange(len(found.starts)) > 0)
+    sample = [_cells(rows.bytes_of(k), separator) for k in range(min(len(rows.starts), _SAMPLE))]
+    decimal = _decimal(sample, separator)
+    if decimal == ",":
+        notes.append("decimal commas")
+    if header is None:
+        equal = [row for row in sample if len(row) == len(first)]
+        header = has_header(first, equal, asked, decimal) if equal or not sample else True
+        if not header and len(commented_names) == len(first):
+            first, rows, header = commented_names, found, True
+    if header:
+        names = first
+    else:
+        names, rows = [f"column {k}" for k in range(len(first))], found
+        notes.append(
+            f"no header: the columns are called {names[0]}" + (f" to {names[-1]}" if names[1:] else "")
+        )
+    if len(rows.starts) == 0:
+        raise ValueError(f"{where} has a header and no rows: expected rows of cells below it")
+    rows, names = _aligned(rows, names, separator, where)
+    frame = _parse(rows, len(names), separator, where)
+    frame.columns = [f"column_{k}" for k in range(len(names))]
+    names, kept = _without_empty_ends(names, frame)
+    frame = frame.select(frame.columns[:kept])
+    return Delimited(_named(frame, names, where), rows.lines, decimal, tuple(notes))
+
+
+def find_separator(data: bytes) -> str:
+    """The separator that gives all lines the same number of cells, and more than one; a comma if none does.
+
+    Where several do, it is the one that leaves most cells numbers (";" in ``1,5;2,5``).
+    """
+    end = data.rfind(b"\n", 0, 1 << 17) if len(data) > 1 << 17 else len(data)
+    lines = data[: end if end > 0 else 1 << 17].decode("utf-8", "replace").split("\n")
+    text = "\n".join([line for line in lines if line.strip() and not line.startswith("#")][:_SAMPLE])
+    best, best_score = ",", (0.0, 0.0)
+    for separator in SEPARATORS:
+        rows = list(csv.reader(io.StringIO(text), delimiter=separator))
+        if not rows:
+            continue
+        width, count = Counter(map(len, rows)).most_common(1)[0]
+        if width < 2:
+            continue
+        decimal = "." if separator == "," else ","
+        cells = [cell.strip() for row in rows for cell in row if cell.strip()]
+        numbers = sum(is_number(cell, decimal) for cell in cells)
+        score = (count / len(rows), numbers / max(len(cells), 1))
+        if score > best_score:
+            best, best_score = separator, score
+    return best
+
+
+def _cells(line: bytes, separator: str) -> list[str]:
+    cells = next(csv.reader([line.decode("utf-8")], delimiter=separator), [])
+    return [cell.strip() for cell in cells]
+
+
+def _without_blank(found: Records) -> Records:
+    """The records that hold more than blanks and separators."""
+    length = found.ends - found.starts
+    few = np.flatnonzero((length < found.cells + 2) | (found.cells == 1))  # the others hold something
+    keep = np.ones(len(found.starts), np.bool_)
+    for k in few:
+        keep[k] = bool(found.bytes_of(k).strip(b' ,;|\t"'))
+    return found if keep.all() else found.take(keep)
+
+
+def _without_comments(found: Records, separator: str) -> tuple[Records, int, list[str]]:
+    """The records without comments; how many there were; and the last one before the table, as names.
+
+    A line that begins with # is a comment, unless half of all lines do, or its first cell is an error of Excel
+    (#N/A).
+    """
+    array = np.frombuffer(found.data, np.uint8)
+    if len(found.starts) == 0:
+        return found, 0, []
+    marked = array[np.minimum(found.starts, len(array) - 1)] == ord("#")
+    for k in np.flatnonzero(marked):
+        marked[k] = _cells(found.bytes_of(k), separator)[0] not in EXCEL_ERRORS
+    if not marked.any() or marked.all():
+        return found, 0, []
+    top = int(np.argmin(marked))  # the first that is no comment
+    body = marked[top:]
+    if 2 * body.sum() >= len(body) > 1:  # colours, ranks: only lines above the table can be comments
+        marked = marked & (np.arange(len(marked)) < top) & (found.cells != found.cells[top])
+        if not marked.any():
+            return found, 0, []
+    names: list[str] = []
+    if top > 0:
+        names = _cells(found.bytes_of(top - 1).lstrip(b"# "), separator)
+    return found.take(~marked), int(marked.sum()), names
+
+
+def _decimal(sample: list[list[str]], separator: str) -> str:
+    """The decimal mark: a comma, if it separates no cells and a column of numbers has it."""
+    if separator == ",":
+        return "."
+    for k in range(max(map(len, sample), default=0)):
+        column = [row[k] for row in sample if k < len(row) and row[k]]
+        commas = [cell for cell in column if "," in cell]
+        if commas and all(is_number(cell, ",") for cell in commas):
+            return ","
+    return "."
+
+
+def _aligned(rows: Records, names: list[str], separator: str, where: str) -> tuple[Records, list[str]]:
+    """Rows of equal width, and a name for each of their cells.
+
+    Raises
+    ------
+    ValueError
+        Naming the first line with too few or too many cells.
+    """
+    width = int(rows.cells[0]) if (rows.cells == rows.cells[0]).all() else len(names)
+    if width == len(names) + 1:
+        if _last_cells_empty(rows, separator):
+            names = [*names, ""]
+        else:  # R writes the names of the rows without a name above them
+            names = ["", *names]
+    elif len(names) > width and not any(names[width:]):
+        names = names[:width]
+    extra = rows.cells == len(names) + 1
+    if extra.any() and _last_cells_empty(rows.take(extra), separator):
+        rows = rows._replace(ends=rows.ends - extra, cells=rows.cells - extra)
+        lines = [rows.bytes_of(k) for k in range(len(rows.starts))]  # cut, they no longer lie together
+        ends = np.cumsum([len(line) + 1 for line in lines]) - 1
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        rows = rows._replace(data=b"\n".join(lines), starts=starts, ends=ends)
+    wrong = np.flatnonzero(rows.cells != len(names))
+    if len(wrong):
+        k = int(wrong[0])
+        raise ValueError(
+            f"{where}, line {rows.lines[k]}: expected {len(names)} cells as in the first line, got "
+            f"{rows.cells[k]}; give each line as many, or name the separator"
+        )
+    return rows, names
+
+
+def _last_cells_empty(rows: Records, separator: str) -> bool:
+    array = np.frombuffer(rows.data, np.uint8)
+    return bool((array[np.maximum(rows.ends - 1, 0)] == ord(separator)).all())
+
+
+def _parse(rows: Records, width: int, separator: str, where: str) -> Frame:
+    pl = polars()
+    try:
+        frame = pl.read_csv(
+            io.BytesIO(rows.joined()),
+            has_header=False,
+            separator=separator,
+            quote_char='"',
+            infer_schema=False,
+        )
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(
+            f"{where}: expected delimited text, got what Polars cannot read ({error})"
+        ) from error
+    if frame.shape != (len(rows.starts), width):
+        raise ValueError(
+            f"{where}: expected {len(rows.starts)} rows of {width} cells, Polars read {frame.shape}; quote cells that "
+            "hold separators or line ends"
+        )
+    text = pl.all().str.strip_chars()
+    return frame.select(pl.when(text != "").then(text).name.keep())
+
+
+def _without_empty_ends(names: list[str], frame: Frame) -> tuple[list[str], int]:
+    """Drop unnamed columns at the end that hold nothing, as trailing separators make them."""
+    kept = len(names)
+    while kept > 1 and names[kept - 1] == "" and frame[:, kept - 1].is_null().all():
+        kept -= 1
+    return names[:kept], kept
+
+
+def _named(frame: Frame, names: list[str], where: str) -> Frame:
+    require_different(names, where)
+    frame.columns = names
+    return frame
+
+
+def require_different(names: Sequence[str], where: str) -> None:
+    """Raise a ValueError if two columns have one name."""
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        called = f"are called {name!r}" if name else "have no name"
+        raise ValueError(f"{where}: expected columns of different names, {count} {called}; rename them")

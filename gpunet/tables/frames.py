@@ -1,0 +1,153 @@
+"""DataFrames of any library to Polars, cell for cell."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+from collections.abc import Mapping
+from typing import Any
+
+from gpunet.tables.delimited import require_different
+from gpunet.tables.libraries import narwhals, polars
+from gpunet.tables.series import Frame, Series
+
+
+def is_frame(data: Any) -> bool:
+    """Whether `data` is a DataFrame of a library that narwhals knows, or a mapping of names to columns."""
+    if isinstance(data, Mapping):
+        return True
+    if hasattr(data, "column_names"):  # PyArrow's; narwhals would refuse it without saying what to do
+        require_different([str(name) for name in data.column_names], "the table")
+    nw = narwhals()
+    return isinstance(nw.from_native(data, pass_through=True), nw.DataFrame | nw.LazyFrame)
+
+
+def to_polars(data: Any, where: str) -> Frame:
+    """A DataFrame as a Polars DataFrame: names as text, text without blanks around it, null where missing.
+
+    Nullable and categorical columns keep every value; integers stay integers beside missing cells; cells of several
+    Python types become text.
+
+    Raises
+    ------
+    TypeError
+        If it is no DataFrame.
+    ValueError
+        If two columns have one name.
+    """
+    pl, nw = polars(), narwhals()
+    if isinstance(data, Mapping):
+        columns = [(str(name), values) for name, values in data.items()]
+        require_different([name for name, _ in columns], where) if columns else None
+        lengths = {name: len(values) for name, values in columns}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"{where}: expected columns of equal length, got {lengths}")
+        return _tidy(pl.DataFrame([to_series(name, values) for name, values in columns]))
+    if not is_frame(data):
+        raise TypeError(f"{where}: expected a DataFrame, got {type(data).__name__}")
+    frame = nw.from_native(data)
+    if isinstance(frame, nw.LazyFrame):
+        frame = frame.collect()
+    native = frame.to_native()
+    names = [
+        str(name) for name in (native.column_names if frame.implementation.is_pyarrow() else native.columns)
+    ]
+    if names:
+        require_different(names, where)
+    if frame.implementation.is_pyarrow():
+        native = pl.from_arrow(native)
+    elif not frame.implementation.is_polars():
+        native = pl.DataFrame(
+            [_by_cells(name, column) for name, column in zip(names, frame.iter_columns(), strict=True)]
+        )
+    return _tidy(native)
+
+
+def to_series(name: str, values: Any) -> Series:
+    """One column of any kind (a Series, an array, a list) as a Polars Series."""
+    pl, nw = polars(), narwhals()
+    if isinstance(values, pl.Series):
+        return tidy_text(values.alias(name))
+    wrapped = nw.from_native(values, pass_through=True, allow_series=True)
+    if isinstance(wrapped, nw.Series):
+        if wrapped.implementation.is_pyarrow():
+            return tidy_text(pl.from_arrow(wrapped.to_native()).alias(name))
+        return tidy_text(_by_cells(name, wrapped))
+    if hasattr(values, "dtype") and hasattr(values, "tolist"):  # NumPy's, or one like it
+        if values.ndim != 1:
+            raise ValueError(f"{name!r} must be one column (m,), got shape {tuple(values.shape)}")
+        if values.dtype.kind in "biuf" and values.dtype.itemsize > 0:
+            return pl.Series(name, values)
+        values = values.tolist()
+    return tidy_text(from_objects(name, list(values)))
+
+
+def from_objects(name: str, cells: list[Any]) -> Series:
+    """Python objects as a column: of their type if all have one, else as text."""
+    pl = polars()
+    cells = [None if _is_missing(cell) else getattr(cell, "item", lambda cell=cell: cell)() for cell in cells]
+    kinds = {type(cell) for cell in cells if cell is not None}
+    if (
+        kinds <= {int, float}
+        and float in kinds
+        and any(abs(cell) > 2**53 for cell in cells if type(cell) is int)
+    ):
+        kinds = {int, str}  # one float64 for all would round them
+    if kinds <= {int, float}:
+        try:
+            return pl.Series(name, cells, pl.Float64 if float in kinds else pl.Int64)
+        except (TypeError, OverflowError):
+            kinds = {int, str}  # beyond 64 bits
+    one = len(kinds) == 1 and kinds <= {
+        bool,
+        str,
+        datetime.date,
+        datetime.datetime,
+        datetime.time,
+        datetime.timedelta,
+    }
+    if one or kinds <= {decimal.Decimal}:
+        return pl.Series(name, cells)
+    if any(isinstance(cell, list | dict | tuple | set | bytes) for cell in cells):
+        return pl.Series(name, cells, pl.Object)
+    return pl.Series(name, [None if cell is None else str(cell) for cell in cells], pl.String)
+
+
+def _is_missing(cell: Any) -> bool:
+    """Whether a Python object means that there is none: None, NaN, pandas.NA, NaT."""
+    return (
+        cell is None
+        or type(cell).__name__ in ("NAType", "NaTType")
+        or (isinstance(cell, float) and cell != cell)
+    )
+
+
+def _by_cells(name: str, column: Any) -> Series:
+    """A narwhals Series, cell for cell."""
+    pl, nw = polars(), narwhals()
+    if column.dtype.is_numeric() and not column.dtype.is_decimal() and column.null_count() == 0:
+        return pl.Series(name, column.to_numpy())
+    if isinstance(column.dtype, nw.Datetime):
+        zone = column.dtype.time_zone
+        if zone is not None:
+            column = column.dt.replace_time_zone(None)
+        cells = column.cast(nw.Datetime("us")).to_list()
+        return pl.Series(name, [None if _is_missing(cell) else cell for cell in cells], pl.Datetime("us"))
+    cells = column.to_list()
+    made = from_objects(name, cells)
+    if isinstance(column.dtype, nw.Categorical | nw.Enum):
+        return made.cast(pl.String).cast(pl.Categorical)
+    return made
+
+
+def _tidy(frame: Frame) -> Frame:
+    return frame.with_columns([tidy_text(column) for column in frame.get_columns()]) if frame.width else frame
+
+
+def tidy_text(column: Series) -> Series:
+    """Text without blanks around it, null where there is none; other columns as they are."""
+    pl = polars()
+    if column.dtype != pl.String:
+        return column
+    text = pl.col(column.name).str.strip_chars()
+    return column.to_frame().select(pl.when(text != "").then(text)).to_series()

@@ -1,0 +1,25 @@
+"""The libraries that read tables, imported when they are needed."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+def polars() -> Any:
+    """The module `polars`."""
+    return _import("polars")
+
+
+def narwhals() -> Any:
+    """The module `narwhals`."""
+    return _import("narwhals")
+
+
+def _import(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(
+            f'tables are read with {name}, which is not installed; install it with: pip install "gpunet[tables]"'
+        ) from error

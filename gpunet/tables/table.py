@@ -1,0 +1,116 @@
+"""A table as it was written: columns by name, and the target's apart."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpunet.tables.frames import to_polars
+from gpunet.tables.missing import MISSING
+from gpunet.tables.series import Frame, Series
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Table:
+    """Rows of cells as they were written, with nothing read into them yet.
+
+    `gpunet.datasets.read_table` makes one of a file or a DataFrame. `TableEncoder` and `Target` take it.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        The feature columns: text where the source is text, else of their own types.
+    labels : polars.Series, optional
+        The target column; its name is the target's.
+    name : str
+        What the table is called.
+    kind : {"auto", "classes", "values"}
+        What the target is, if the caller said so.
+    missing : tuple of str
+        The words that mean "missing".
+    decimal : {".", ","}
+        The decimal mark.
+    lines : array of int64, optional
+        The line of the file that each row begins in, from 1.
+    left_out : int
+        Rows that had no target and were left out.
+    notes : tuple of str
+        What was understood beyond the usual, for the printout.
+    """
+
+    frame: Frame
+    labels: Series | None = None
+    name: str = "table"
+    kind: str = "auto"
+    missing: tuple[str, ...] = MISSING
+    decimal: str = "."
+    lines: NDArray[np.int64] | None = None
+    left_out: int = 0
+    notes: tuple[str, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return int(self.frame.height) if self.labels is None else len(self.labels)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the feature columns."""
+        return list(self.frame.columns)
+
+    @property
+    def target(self) -> str | None:
+        """Name of the target column."""
+        return None if self.labels is None else str(self.labels.name)
+
+    def take(self, rows: NDArray[Any] | Sequence[int]) -> Table:
+        """The table of some rows.
+
+        Parameters
+        ----------
+        rows : array of int, or of bool with one entry per row
+            Which rows, in which order.
+        """
+        numbers = np.asarray(rows)
+        if numbers.dtype == np.bool_:
+            numbers = np.flatnonzero(numbers)
+        return dataclasses.replace(
+            self,
+            frame=self.frame[numbers],
+            labels=None if self.labels is None else self.labels[numbers],
+            lines=None if self.lines is None else self.lines[numbers],
+        )
+
+    def place(self, row: int | None, column: str) -> str:
+        """Where a cell is, for a message: "flowers.csv, line 7, column 'width'"."""
+        if row is None:
+            return f"{self.name}, column {column!r}"
+        where = f"row {row} (counted from 0)" if self.lines is None else f"line {self.lines[row]}"
+        return f"{self.name}, {where}, column {column!r}"
+
+    def describe(self) -> list[str]:
+        """What was understood, a line each."""
+        lines = [f"{self.name}: {len(self):,} rows"]
+        if self.left_out:
+            lines.append(f"left out: {self.left_out:,} rows without a target ({self.target})")
+        return lines + list(self.notes)
+
+    def __repr__(self) -> str:
+        target = "" if self.target is None else f", target {self.target!r}"
+        return f"<Table {self.name}: {len(self)} rows, {self.frame.width} feature columns{target}>"
+
+
+def as_table(data: Any, *, name: str = "table", missing: tuple[str, ...] = MISSING) -> Table:
+    """A Table as it is; a DataFrame of any library, or a mapping of names to columns, as a Table.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    """
+    if isinstance(data, Table):
+        return data
+    return Table(to_polars(data, name), name=name, missing=missing)

@@ -1,0 +1,347 @@
+"""The target column: classes by name, or values in their own unit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpunet.core.checks import known_name
+from gpunet.tables import scaling
+from gpunet.tables.class_names import canonical, class_names
+from gpunet.tables.frames import to_series
+from gpunet.tables.libraries import polars
+from gpunet.tables.missing import MISSING, without_missing, words_of_column
+from gpunet.tables.numerals import is_number, to_float
+from gpunet.tables.reading import Misread, Reading, as_text, read_cells
+from gpunet.tables.series import Series
+from gpunet.tables.table import Table
+
+TARGET_KINDS = ("auto", "classes", "values")
+MOST_CLASSES = 30
+ROWS_PER_CLASS = 4
+_EXACT = 2**53
+
+
+class Target:
+    """What the target column means, learned once: classes with names, or values with a unit.
+
+    One rule for files, DataFrames and arrays. Missing cells do not count. Then a target is **classes** if it is
+
+    - words, categories or booleans; or codes such as 02139;
+    - whole numbers (7, or 7.0), at most 30 different ones, and two of them only or at least four rows for each.
+
+    Other numbers are **values**. `kind` overrides the rule.
+
+    Class names are kept as they are written (02139, 1E2, integers of any size); whole numbers of a float column are
+    written without a point. Classes are numbered from 0: numbers by size, words in alphabetical order.
+
+    Parameters
+    ----------
+    kind : {"auto", "classes", "values"}
+        What the target is.
+
+    Attributes
+    ----------
+    kind : str
+        "classes" or "values", once fitted.
+    name : str
+        The column's name, which is also the unit of values.
+    class_names : tuple of str or None
+        Of classes.
+    center, scale : float
+        Of values: mean and deviation of the training part.
+
+    Examples
+    --------
+    >>> target = Target().fit(["cat", "dog", "cat"])
+    >>> target.class_names, target.encode(["dog", "cat"]).tolist()
+    (('cat', 'dog'), [1, 0])
+    >>> target.decode([[0.9, 0.1], [0.2, 0.8]]).tolist()
+    ['cat', 'dog']
+    """
+
+    def __init__(self, kind: str = "auto") -> None:
+        self.kind = known_name("kind of target", kind, TARGET_KINDS)
+        self.name = "target"
+        self.class_names: tuple[str, ...] | None = None
+        self.center, self.scale = 0.0, 1.0
+        self._reading = Reading("empty")
+
+    def fit(
+        self, data: Any, *, training: NDArray[Any] | None = None, missing: tuple[str, ...] = MISSING
+    ) -> Target:
+        """Decide on classes or values, and learn their names, or their mean and deviation.
+
+        Parameters
+        ----------
+        data : Table with labels, Series of any library, array (m,) or (m, 1), or list
+            All targets. Missing ones are ignored.
+        training : array of int or bool, optional
+            The rows that mean and deviation are taken from; all if left out. Class names come from all rows.
+        missing : tuple of str
+            The words that mean "missing"; a Table brings its own.
+
+        Returns
+        -------
+        Target
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If no target is left, there is one class only, or the targets are neither classes nor values.
+        """
+        cells, decimal, table = self._cells(data)
+        self.name = cells.name
+        if table is not None:
+            missing = table.missing
+            if self.kind == "auto":
+                self.kind = table.kind
+        reading = read_cells(cells, missing, decimal, strict=True)
+        present = without_missing(cells, reading.missing).drop_nulls()
+        self._require_usable(reading, present, len(cells))
+        kind = self.kind if self.kind != "auto" else self._guess(reading, present)
+        if kind == "classes":
+            self._reading = Reading("category", reading.missing, reading.written)
+            self.class_names = self._names(present, reading)
+        else:
+            if reading.kind not in ("number", "boolean"):
+                raise ValueError(self._not_values(cells, present, decimal))
+            self._reading = reading
+            values = reading.numbers(cells, decimal)
+            self._require_finite(cells, values)
+            values = values if training is None else values[np.asarray(training)]
+            values = values[~np.isnan(values)]
+            if len(values):
+                self.center, scale = scaling.moments(values)
+                self.scale = scale or 1.0
+        self.kind = kind
+        return self
+
+    def is_missing(self, data: Any) -> NDArray[np.bool_]:
+        """Which targets are missing."""
+        cells, _, _ = self._cells(data)
+        missing: NDArray[np.bool_] = without_missing(cells, self._reading.missing).is_null().to_numpy()
+        return missing
+
+    def encode(self, data: Any) -> NDArray[Any]:
+        """Targets to train or to test on.
+
+        Parameters
+        ----------
+        data : Table with labels, Series of any library, array (m,) or (m, 1), or list
+
+        Returns
+        -------
+        array
+            Classes: int64 ``(m,)``, numbered as in `class_names`. Values: float64 ``(m, 1)``, ``(y − center) / scale``.
+
+        Raises
+        ------
+        ValueError
+            If a target is missing, or a class was not among those of training.
+        """
+        cells, decimal, table = self._cells(data)
+        missing = self.is_missing(cells)
+        if missing.any():
+            row = int(np.argmax(missing))
+            where = f"row {row} (counted from 0)" if table is None else table.place(row, cells.name)
+            raise ValueError(
+                f"{where}: expected a target, got a missing one ({int(missing.sum())} of {len(missing)} are); leave "
+                "these rows out"
+            )
+        if self.class_names is None:
+            try:
+                values = self._reading.numbers(cells, decimal)
+            except Misread as error:
+                where = f"row {error.row}" if table is None else table.place(error.row, cells.name)
+                raise ValueError(f"{where}: {error}") from None
+            self._require_finite(cells, values)
+            return scaling.scaled(values, self.center, self.scale)[:, None]
+        return self._class_numbers(cells, table)
+
+    def decode(self, outputs: Any) -> NDArray[Any]:
+        """Outputs of a network as words, or as values in their own unit.
+
+        Parameters
+        ----------
+        outputs : array, shape (m, k), or (m,)
+            Classes: probabilities per class ``(m, k)``, the probability of the second of two classes ``(m, 1)``, or
+            class numbers ``(m,)`` of an integer type. Values: ``(m, 1)`` or ``(m,)``, in units of the deviation.
+
+        Returns
+        -------
+        array, shape (m,)
+            Text; or float64.
+        """
+        A = np.asarray(outputs)
+        if self.class_names is None:
+            return A.astype(np.float64).reshape(len(A)) * self.scale + self.center
+        names: NDArray[np.str_] = np.array(self.class_names)
+        if A.ndim == 1 and A.dtype.kind in "iu":
+            return np.take(names, A)
+        A = A.reshape(len(A), -1)
+        two = A.shape[1] == 1 and len(names) == 2
+        if not two and A.shape[1] != len(names):
+            raise ValueError(f"expected outputs for {len(names)} classes, got {A.shape[1]} per row")
+        numbers = (A[:, 0] >= 0.5).astype(np.intp) if two else A.argmax(axis=1)
+        return np.take(names, numbers)
+
+    def loss_in_own_unit(self, value: float, loss: str) -> float:
+        """A loss of standardised values as the loss of the values themselves.
+
+        Parameters
+        ----------
+        value : float
+            "squared_error" in units of the squared deviation, "absolute_error" in units of the deviation.
+        loss : str
+            The loss's name; other losses have no unit and are returned as they are.
+        """
+        power = {"squared_error": 2, "absolute_error": 1}.get(loss, 0)
+        return value * self.scale**power if self.class_names is None else value
+
+    def unit(self, loss: str) -> str:
+        """The unit of a loss: "price" (absolute_error), "price²" (squared_error), or "" if it has none."""
+        if self.class_names is not None:
+            return ""
+        return {"squared_error": f"{self.name}²", "absolute_error": self.name}.get(loss, "")
+
+    def describe(self) -> str:
+        """What was understood, in a line."""
+        if self.class_names is None:
+            return f"target: {self.name}, values (mean {self.center:.6g}, deviation {self.scale:.6g})"
+        names = self.class_names
+        listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+        return f"target: {self.name}, {len(names)} classes ({listed})"
+
+    def to_state(self) -> dict[str, Any]:
+        """All that was learned, as JSON holds it (floats come back bit for bit)."""
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "class_names": None if self.class_names is None else list(self.class_names),
+            "center": self.center,
+            "scale": self.scale,
+            "reading": self._reading.to_state(),
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Target:
+        """The target that `to_state` described."""
+        target = cls(state["kind"])
+        target.name, names = state["name"], state["class_names"]
+        target.class_names = None if names is None else tuple(names)
+        target.center, target.scale = float(state["center"]), float(state["scale"])
+        target._reading = Reading.from_state(state["reading"])
+        return target
+
+    def __repr__(self) -> str:
+        return f"<Target {self.name}: {self.kind}>"
+
+    def _cells(self, data: Any) -> tuple[Series, str, Table | None]:
+        if isinstance(data, Table):
+            if data.labels is None:
+                raise ValueError(f"{data.name} has no target; name one in read_table(..., target=...)")
+            return data.labels, data.decimal, data
+        shape: Any = getattr(data, "shape", ())
+        if len(shape) == 2 and shape[1] == 1 and hasattr(data, "reshape"):
+            data = data.reshape(-1)
+        name = getattr(data, "name", None)
+        return to_series(self.name if name in (None, "") else str(name), data), ".", None
+
+    def _guess(self, reading: Reading, present: Series) -> str:
+        if reading.kind != "number":
+            return "classes"
+        if not _whole(present, reading):
+            return "values"
+        different = len(set(map(canonical, as_text(present).unique().to_list())))
+        few = different <= 2 or different <= min(MOST_CLASSES, len(present) / ROWS_PER_CLASS)
+        return "classes" if few else "values"
+
+    def _names(self, present: Series, reading: Reading) -> tuple[str, ...]:
+        """Class names in order, as they are written."""
+        names = class_names(as_text(present).unique().to_list(), numbers=reading.kind == "number")
+        if (
+            self.kind == "auto"
+            and len(names) > MOST_CLASSES
+            and self._hardly_classes(names, reading, len(present))
+        ):
+            raise ValueError(
+                f"the target {self.name!r} has {len(names)} different words in {len(present)} rows, such as "
+                f"{names[-1]!r}: hardly classes; choose another target, name the words that mean 'missing' with "
+                "missing=, or say kind='classes'"
+            )
+        if len(names) < 2:
+            raise ValueError(
+                f"the target {self.name!r} holds one class only, {names[0]!r}: there is nothing to tell apart; if "
+                "another class was taken as missing, name the words that mean 'missing' with missing="
+            )
+        return names
+
+    @staticmethod
+    def _hardly_classes(names: tuple[str, ...], reading: Reading, rows: int) -> bool:
+        """Whether many different words are names or notes: most occur once, or most are numbers beside a word."""
+        if reading.kind == "number":
+            return False
+        numbers = sum(is_number(name) for name in names)
+        return 2 * len(names) > rows or len(names) / 2 < numbers < len(names)
+
+    def _class_numbers(self, cells: Series, table: Table | None) -> NDArray[np.int64]:
+        pl = polars()
+        assert self.class_names is not None
+        texts = as_text(without_missing(cells, self._reading.missing))
+        different = texts.unique().to_list()
+        exact = {name: k for k, name in enumerate(self.class_names)}
+        by_value = {canonical(name): k for k, name in enumerate(self.class_names)}
+        numbers = {text: exact.get(text, by_value.get(canonical(text), -1)) for text in different}
+        found: NDArray[np.int64] = texts.replace_strict(numbers, return_dtype=pl.Int64).to_numpy()
+        if (found < 0).any():
+            row = int(np.argmax(found < 0))
+            where = f"row {row} (counted from 0)" if table is None else table.place(row, cells.name)
+            known = ", ".join(self.class_names[:20]) + (", …" if len(self.class_names) > 20 else "")
+            raise ValueError(f"{where}: expected one of the classes {known}, got {texts[row]!r}")
+        return found
+
+    def _require_usable(self, reading: Reading, present: Series, rows: int) -> None:
+        if reading.kind == "empty":
+            raise ValueError(f"the target {self.name!r} is missing in all of {rows} rows; choose another")
+        if reading.kind == "unsupported" or (reading.kind in ("date", "time") and self.kind != "classes"):
+            raise ValueError(
+                f"the target {self.name!r} must be words or numbers, got "
+                f"{reading.written if reading.kind == 'unsupported' else reading.kind + 's'} such as {present[0]!r}; "
+                "make numbers of them"
+            )
+
+    def _not_values(self, cells: Series, present: Series, decimal: str) -> str:
+        texts = as_text(present)
+        odd = texts.filter(to_float(texts, "comma" if decimal == "," else "point").is_null())
+        example = odd[0] if len(odd) else texts[0]
+        return (
+            f"the target {self.name!r} must be numbers for kind='values', got {example!r}; name it in missing= if it "
+            "means 'missing', or use kind='classes'"
+        )
+
+    def _require_finite(self, cells: Series, values: NDArray[np.float64]) -> None:
+        lost = np.isnan(values) & ~self.is_missing(cells)
+        if lost.any():
+            row = int(np.argmax(lost))
+            raise ValueError(
+                f"the target {self.name!r} must be finite, got {cells[row]} in row {row} (counted from 0); leave the "
+                "row out"
+            )
+
+
+def missing_targets(labels: Series, missing: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Which cells of a target column are missing."""
+    found: NDArray[np.bool_] = without_missing(labels, words_of_column(labels, missing)).is_null().to_numpy()
+    return found
+
+
+def _whole(present: Series, reading: Reading) -> bool:
+    """Whether all numbers are whole."""
+    if present.dtype.is_integer():
+        return True
+    values = reading.numbers(present)
+    return bool((values == np.floor(values)).all())  # NaN is not
