@@ -149,7 +149,7 @@ def _of_bytes(
 ) -> Table:
     """What a file is, its first bytes say."""
     data = unzip(data, where)
-    if not data.strip():
+    if not data or data.isspace():
         raise ValueError(f"{where} is empty: expected a table")
     pl = polars()
     for magic, reader in (

@@ -251,18 +251,7 @@ class TableEncoder:
         encoder = cls(
             description["scaling"], one_hot_limit=description["one_hot_limit"], kinds=description["kinds"]
         )
-        encoder.left_out = dict(description["left_out"])
-        encoder.missing = tuple(description["missing"])
-        for k, state in enumerate(description["columns"]):
-            reading = Reading.from_state(state["reading"])
-            column = COLUMNS[state["kind"]](state["name"], reading, encoder._settings)
-            prefix = f"column {k} "
-            own = {
-                name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)
-            }
-            column.load(state, own)
-            encoder._columns.append(column)
-        encoder.fitted = True
+        encoder._load(description, arrays)
         return encoder
 
     def __repr__(self) -> str:
@@ -271,6 +260,21 @@ class TableEncoder:
     @property
     def _settings(self) -> dict[str, Any]:
         return {"scaling": self.numbers, "one_hot_limit": self.one_hot_limit}
+
+    def _load(self, description: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        self.left_out = dict(description["left_out"])
+        self.missing = tuple(description["missing"])
+        for k, state in enumerate(description["columns"]):
+            column = COLUMNS[state["kind"]](
+                state["name"], Reading.from_state(state["reading"]), self._settings
+            )
+            prefix = f"column {k} "
+            own = {
+                name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)
+            }
+            column.load(state, own)
+            self._columns.append(column)
+        self.fitted = True
 
     def _require_fitted(self) -> None:
         if not self.fitted:
@@ -300,25 +304,21 @@ def _reason_left_out(cells: Series, reading: Reading) -> str | None:
         return f"type {reading.written}"
     if reading.kind == "empty":
         return "empty"
-    present = without_missing(cells, reading.missing).drop_nulls()
-    if len(present) < 2 or present.n_unique() < len(present) or len(present) < len(cells):
-        return None
     name = cells.name
-    if reading.kind == "number":
-        whole = present.dtype.is_integer() or (present.dtype == pl.String and _all_integers(present))
-        if not whole:
-            return None
-        if _UNNAMED.match(name) and _counts_rows(present):
-            return "counts the rows"
-    elif reading.kind != "category" or present.dtype in (pl.Categorical, pl.Enum):
+    named_so = bool(_IDENTIFIER.search(name) or _CAMEL.search(name))
+    unnamed = bool(_UNNAMED.match(name))
+    text = reading.kind == "category" and cells.dtype == pl.String
+    if not (text or (reading.kind == "number" and (named_so or unnamed))):
         return None
-    if (
-        _IDENTIFIER.search(name)
-        or _CAMEL.search(name)
-        or (reading.kind == "category" and len(present) >= _ROWS)
-    ):
-        return "one value per row"
-    return None
+    present = without_missing(cells, reading.missing).drop_nulls()
+    if len(present) < max(2, len(cells)) or present.n_unique() < len(present):
+        return None
+    if reading.kind == "number":
+        if not (present.dtype.is_integer() or (present.dtype == pl.String and _all_integers(present))):
+            return None
+        if unnamed and _counts_rows(present):
+            return "counts the rows"
+    return "one value per row" if named_so or (text and len(present) >= _ROWS) else None
 
 
 def _all_integers(present: Series) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gpunet.tables.delimited import require_different
@@ -16,7 +16,9 @@ def is_frame(data: Any) -> bool:
     """Whether `data` is a DataFrame of a library that narwhals knows, or a mapping of names to columns."""
     if isinstance(data, Mapping):
         return True
-    if hasattr(data, "column_names"):  # PyArrow's; narwhals would refuse it without saying what to do
+    if isinstance(
+        getattr(data, "column_names", None), list
+    ):  # PyArrow's; narwhals would refuse it without saying what to do
         require_different([str(name) for name in data.column_names], "the table")
     nw = narwhals()
     return isinstance(nw.from_native(data, pass_through=True), nw.DataFrame | nw.LazyFrame)
@@ -42,7 +44,7 @@ def to_polars(data: Any, where: str) -> Frame:
         lengths = {name: len(values) for name, values in columns}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"{where}: expected columns of equal length, got {lengths}")
-        return _tidy(pl.DataFrame([to_series(name, values) for name, values in columns]))
+        return _tidy(_beside(columns, to_series))
     if not is_frame(data):
         raise TypeError(f"{where}: expected a DataFrame, got {type(data).__name__}")
     frame = nw.from_native(data)
@@ -57,10 +59,16 @@ def to_polars(data: Any, where: str) -> Frame:
     if frame.implementation.is_pyarrow():
         native = pl.from_arrow(native)
     elif not frame.implementation.is_polars():
-        native = pl.DataFrame(
-            [_by_cells(name, column) for name, column in zip(names, frame.iter_columns(), strict=True)]
-        )
+        native = _beside(list(zip(names, frame.iter_columns(), strict=True)), _by_cells)
     return _tidy(native)
+
+
+def _beside(columns: list[tuple[str, Any]], convert: Callable[[str, Any], Series]) -> Frame:
+    """Columns side by side; one may have no name."""
+    made = polars().DataFrame([convert(f"column {k}", column) for k, (_, column) in enumerate(columns)])
+    if columns:
+        made.columns = [name for name, _ in columns]
+    return made
 
 
 def to_series(name: str, values: Any) -> Series:
@@ -73,6 +81,8 @@ def to_series(name: str, values: Any) -> Series:
         if wrapped.implementation.is_pyarrow():
             return tidy_text(pl.from_arrow(wrapped.to_native()).alias(name))
         return tidy_text(_by_cells(name, wrapped))
+    if hasattr(values, "to_pylist"):  # a PyArrow Array
+        return tidy_text(pl.from_arrow(values).alias(name))
     if hasattr(values, "dtype") and hasattr(values, "tolist"):  # NumPy's, or one like it
         if values.ndim != 1:
             raise ValueError(f"{name!r} must be one column (m,), got shape {tuple(values.shape)}")

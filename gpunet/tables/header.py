@@ -15,9 +15,9 @@ def has_header(
 ) -> bool:
     """Decide whether the first line is a header.
 
-    It is one, if one of its cells is a name that was asked for. A line without a number is one, unless the
-    table holds words alone and each cell of the line occurs again below it. A line with numbers is one only if they can be names, that
-    is, whole numbers and all different, and
+    It is one, if one of its cells is a name that was asked for. A line without a number is one, unless the table holds
+    words alone and each cell of the line occurs again below it. A line with numbers is one only if they can be names,
+    that is, whole numbers and all different, and
 
     - a word stands above a column of numbers; or
     - the numbers count up from 0 (three or more of them, or beside an unnamed first column) or count years, and no

@@ -8,13 +8,14 @@ from gpunet.tables.libraries import polars
 from gpunet.tables.series import Series
 
 _EXPONENT = r"(?:[eE][+-]?[0-9]+)?"
-# The pattern of a cell, and what is left out or replaced to make a number of it.
-_POINT = rf"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+){_EXPONENT}$"
-_COMMA = rf"^[+-]?(?:[0-9]+,?[0-9]*|,[0-9]+|[0-9]{{1,3}}(?:\.[0-9]{{3}})+(?:,[0-9]*)?){_EXPONENT}$"
-_THOUSANDS = r"^[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?$"
-INFINITE = r"^[+-]?(?i:inf|infinity)$"
-STYLES = {"point": _POINT, "comma": _COMMA, "thousands": _THOUSANDS}
-"""Ways to write numbers: 1.5; 1,5 and 1.234,5; 1,234.5."""
+_POINT = rf"(?:[0-9]+\.?[0-9]*|\.[0-9]+){_EXPONENT}"
+_COMMA = rf"(?:[0-9]+,?[0-9]*|,[0-9]+|[0-9]{{1,3}}(?:\.[0-9]{{3}})+(?:,[0-9]*)?){_EXPONENT}"
+_THOUSANDS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?"
+STYLES = {
+    style: rf"^[+-]?(?:{pattern}|(?i:inf|infinity))$"
+    for style, pattern in (("point", _POINT), ("comma", _COMMA), ("thousands", _THOUSANDS))
+}
+"""Ways to write numbers: 1.5; 1,5 and 1.234,5; 1,234.5. "inf" is a number, which inputs take as missing."""
 
 _LEADING_ZERO = r"^[+-]?0[0-9]+$"
 _INTEGER = r"^[+-]?[0-9]+$"
@@ -46,9 +47,11 @@ def best_style(cells: Series, decimal: str) -> tuple[str, Series]:
     """
     best, fits = "point", cells.str.contains(r"^$")
     for style in style_order(decimal):
-        those = cells.str.contains(STYLES[style]) | cells.str.contains(INFINITE)
+        those = cells.str.contains(STYLES[style])
         if those.sum() > fits.sum():
             best, fits = style, those
+        if fits.all():
+            break
     return best, fits
 
 
@@ -67,7 +70,7 @@ def are_integers(cells: Series) -> bool:
 def to_float(cells: Series, style: str) -> Series:
     """Text as float64; null where it is no number written in that style."""
     pl = polars()
-    fits = cells.str.contains(STYLES[style]) | cells.str.contains(INFINITE)
+    fits = cells.str.contains(STYLES[style])
     if style == "comma":
         cells = cells.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     elif style == "thousands":
@@ -78,8 +81,8 @@ def to_float(cells: Series, style: str) -> Series:
 
 def is_number(cell: str, decimal: str = ".") -> bool:
     """Whether one cell is a number: 1.5 or, with a decimal comma, 1,5."""
-    return re.match(STYLES["comma" if decimal == "," else "point"], cell) is not None or (
-        re.match(_POINT, cell) is not None
+    return any(
+        re.match(STYLES[style], cell) for style in (("comma", "point") if decimal == "," else ("point",))
     )
 
 

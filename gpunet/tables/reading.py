@@ -4,8 +4,8 @@ One rule for text of every origin; a column that has a type keeps it.
 
 - Missing cells do not count.
 - Text is **numbers** if every cell is one. A leading zero (02139, 007) or an E between whole numbers (1E2) makes codes
-  of them, and codes are categories. Up to three words in at most one cell of twenty (such as "n.d.") are taken as
-  missing, and `TableEncoder.describe` says so.
+  of them, and codes are categories. Up to three words (such as "n.d.") beside more than 20 different numbers, or
+  in at most one cell of twenty, are taken as missing, and `TableEncoder.describe` says so.
 - Text is **booleans** if every cell is true or false, **dates** or **times** if one format fits every cell.
 - All other text is **categories**.
 """
@@ -27,6 +27,7 @@ KINDS = ("number", "category", "boolean", "date", "time")
 _BOOLEANS = ("true", "false")
 _FEW_WORDS = 3  # different words among numbers that may be taken as missing
 _FEW_CELLS = 0.05  # the largest fraction of cells that they may be
+_MANY_NUMBERS = 20  # or any fraction, beside more different numbers than this
 
 
 @dataclass(frozen=True)
@@ -193,18 +194,20 @@ def _guess(present: Series, missing: tuple[str, ...], decimal: str, strict: bool
 
 
 def _guess_text(present: Series, missing: tuple[str, ...], decimal: str, strict: bool) -> Reading:
-    different = present.unique().sort()
+    # Among many different cells, finding all that differ would cost more than reading all.
+    different = present if present.head(1000).n_unique() > 500 else present.unique()
     if different.str.to_lowercase().is_in(list(_BOOLEANS)).all():
         return Reading("boolean", missing)
     style, fits = numerals.best_style(different, decimal)
-    words = different.filter(~fits)
+    words = different.filter(~fits).unique()
     numbers = different.filter(fits)
     if len(numbers) and not numerals.are_codes(numbers):
         if len(words) == 0:
             return Reading("number", missing, style)
-        few = len(words) <= _FEW_WORDS < len(numbers)
-        if few and not strict and present.is_in(words.to_list()).mean() <= _FEW_CELLS:
-            return Reading("number", missing, style, tuple(words.to_list()))
+        different_numbers = numbers.n_unique()
+        few = len(words) <= _FEW_WORDS < different_numbers and not strict
+        if few and (different_numbers > _MANY_NUMBERS or present.is_in(words.to_list()).mean() <= _FEW_CELLS):
+            return Reading("number", missing, style, tuple(words.sort().to_list()))
     if len(numbers) == 0:
         written = dates.date_format(different)
         if written is not None:
@@ -226,10 +229,10 @@ def _numbers(present: Series, style: str, decimal: str) -> Series | None:
         present = present.cast(pl.String)
     if present.dtype != pl.String:
         return None
-    different = present.unique().drop_nulls()
-    for one in (style, *numerals.style_order(decimal)):
-        if numerals.to_float(different, one).is_not_null().all():
-            return numerals.to_float(present, one)
+    for one in dict.fromkeys((style, *numerals.style_order(decimal))):
+        numbers = numerals.to_float(present, one)
+        if numbers.null_count() == present.null_count():
+            return numbers
     return numerals.to_float(present, style)
 
 

@@ -231,14 +231,17 @@ class Target:
     def from_state(cls, state: dict[str, Any]) -> Target:
         """The target that `to_state` described."""
         target = cls(state["kind"])
-        target.name, names = state["name"], state["class_names"]
-        target.class_names = None if names is None else tuple(names)
-        target.center, target.scale = float(state["center"]), float(state["scale"])
-        target._reading = Reading.from_state(state["reading"])
+        target._load(state)
         return target
 
     def __repr__(self) -> str:
         return f"<Target {self.name}: {self.kind}>"
+
+    def _load(self, state: dict[str, Any]) -> None:
+        names = state["class_names"]
+        self.name, self.class_names = state["name"], None if names is None else tuple(names)
+        self.center, self.scale = float(state["center"]), float(state["scale"])
+        self._reading = Reading.from_state(state["reading"])
 
     def _cells(self, data: Any) -> tuple[Series, str, Table | None]:
         if isinstance(data, Table):

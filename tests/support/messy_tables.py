@@ -25,7 +25,9 @@ class Case:
     data: bytes
     suffix: str = ".csv"
     options: dict = field(default_factory=lambda: {"target": "animal"})
-    kinds: dict = field(default_factory=lambda: {**NUMBERS, **CATEGORIES})  # of the columns that become inputs
+    kinds: dict = field(
+        default_factory=lambda: {**NUMBERS, **CATEGORIES}
+    )  # of the columns that become inputs
     left_out: dict = field(default_factory=dict)
     values: dict = field(default_factory=lambda: {"size": SIZES, "count": COUNTS})  # of number columns
     classes: tuple | None = ("cat", "dog")
@@ -183,7 +185,7 @@ CASES = {
         values={"size": SIZES[7:], "count": COUNTS[7:]},
     ),
     "every word for missing": target(
-        ["NA", "null", "None", "N/A", "#N/A", "-", "", "?", "NaN"] + WORDS[9:], target=WORDS[9:], without_target=9,
+        ["NA", "null", "None", "N/A", "#N/A", "-", "", "?", "NaN", *WORDS[9:]], target=WORDS[9:], without_target=9,
         values={"size": SIZES[9:]},
     ),
     "plus and minus": target(
