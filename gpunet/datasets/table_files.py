@@ -88,7 +88,7 @@ def read_table(
         features = [column for column in names if column not in without]
     else:
         features = [names[_position(column, names, name)] for column in wanted]
-        require_different(features, f"{name}: columns") if features else None
+        require_different(features, f"{name}: columns")
         both = [column for column in features if column in without]
         if both:
             raise ValueError(f"{name}: {both[0]!r} is asked for as a feature, and as target or to be dropped")

@@ -268,7 +268,7 @@ def _named(frame: Frame, names: list[str], where: str) -> Frame:
 
 def require_different(names: Sequence[str], where: str) -> None:
     """Raise a ValueError if two columns have one name."""
-    name, count = Counter(names).most_common(1)[0]
+    name, count = max(Counter(names).items(), key=lambda item: item[1], default=("", 0))
     if count > 1:
         called = f"are called {name!r}" if name else "have no name"
         raise ValueError(f"{where}: expected columns of different names, {count} {called}; rename them")

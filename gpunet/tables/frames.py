@@ -14,14 +14,22 @@ from gpunet.tables.series import Frame, Series
 
 def is_frame(data: Any) -> bool:
     """Whether `data` is a DataFrame of a library that narwhals knows, or a mapping of names to columns."""
-    if isinstance(data, Mapping):
-        return True
-    if isinstance(
-        getattr(data, "column_names", None), list
-    ):  # PyArrow's; narwhals would refuse it without saying what to do
-        require_different([str(name) for name in data.column_names], "the table")
     nw = narwhals()
-    return isinstance(nw.from_native(data, pass_through=True), nw.DataFrame | nw.LazyFrame)
+    return isinstance(data, Mapping) or isinstance(_wrapped(data), nw.DataFrame | nw.LazyFrame)
+
+
+def _wrapped(data: Any) -> Any:
+    """A DataFrame as narwhals wraps it; other objects as they are."""
+    nw = narwhals()
+    try:
+        frame = nw.from_native(data, pass_through=True)
+        if isinstance(frame, nw.DataFrame):
+            require_different([str(name) for name in frame.columns], "the table")  # 0 and "0" are one name
+    except nw.exceptions.DuplicateError:
+        names = getattr(data, "column_names", None) or data.columns
+        require_different([str(name) for name in names], "the table")
+        raise
+    return frame
 
 
 def to_polars(data: Any, where: str) -> Frame:
@@ -40,25 +48,21 @@ def to_polars(data: Any, where: str) -> Frame:
     pl, nw = polars(), narwhals()
     if isinstance(data, Mapping):
         columns = [(str(name), values) for name, values in data.items()]
-        require_different([name for name, _ in columns], where) if columns else None
+        require_different([name for name, _ in columns], where)
         lengths = {name: len(values) for name, values in columns}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"{where}: expected columns of equal length, got {lengths}")
         return _tidy(_beside(columns, to_series))
-    if not is_frame(data):
-        raise TypeError(f"{where}: expected a DataFrame, got {type(data).__name__}")
-    frame = nw.from_native(data)
+    frame = _wrapped(data)
     if isinstance(frame, nw.LazyFrame):
         frame = frame.collect()
+    if not isinstance(frame, nw.DataFrame):
+        raise TypeError(f"{where}: expected a DataFrame, got {type(data).__name__}")
     native = frame.to_native()
-    names = [
-        str(name) for name in (native.column_names if frame.implementation.is_pyarrow() else native.columns)
-    ]
-    if names:
-        require_different(names, where)
     if frame.implementation.is_pyarrow():
         native = pl.from_arrow(native)
     elif not frame.implementation.is_polars():
+        names = [str(name) for name in frame.columns]
         native = _beside(list(zip(names, frame.iter_columns(), strict=True)), _by_cells)
     return _tidy(native)
 
