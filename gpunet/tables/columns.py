@@ -40,6 +40,7 @@ class Column(ABC):
     """
 
     kind: ClassVar[str]
+    arrays: ClassVar[tuple[str, ...]] = ("numbers",)  # the names in `parameters`
 
     def __init__(self, name: str, reading: Reading, settings: dict[str, Any]) -> None:
         self.name, self.reading, self.settings = name, reading, settings
@@ -144,10 +145,10 @@ class Number(Column):
         self.center, self.scale = map(float, arrays["numbers"])
 
     def detail(self) -> str:
-        """Words that are taken as missing."""
-        return ", ".join(repr(word) for word in self.reading.words) and (
-            f"{', '.join(repr(word) for word in self.reading.words)} taken as missing"
-        )
+        """The unit, and words that are taken as missing."""
+        words = ", ".join(repr(word) for word in self.reading.words)
+        unit = [f"in {self.reading.unit}"] if self.reading.unit else []
+        return "; ".join(unit + ([f"{words} taken as missing"] if words else []))
 
 
 class Boolean(Column):
@@ -199,6 +200,7 @@ class Category(Column):
     """
 
     kind = "category"
+    arrays = ("counts",)
     CODE, ONES = 32, 4
 
     def fit(self, cells: Series, decimal: str) -> None:

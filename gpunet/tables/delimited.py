@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -20,6 +21,8 @@ from gpunet.tables.series import Frame
 from gpunet.tables.text import Text
 
 SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas"}
+_EXCEL_SEPARATOR = re.compile(rb'"?sep=([\t;|,])"?\n')  # the first line, as Excel writes it
+_CALLED = {"cp1252": "Latin-1", "latin-1": "Latin-1", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
 _SAMPLE = 1000  # lines that decide on the separator and the header
 
 
@@ -61,7 +64,7 @@ def read_delimited(
     where : str
         What messages call it.
     separator : str, optional
-        One character between cells; found out if left out.
+        One character between cells; found out if left out. Blanks count as one, however many there are.
     header : bool, optional
         Whether the first line names the columns; found out if left out (`gpunet.tables.header.has_header`).
     asked : sequence of str or int
@@ -72,14 +75,22 @@ def read_delimited(
     ValueError
         If there are no rows, or a row has too few or too many cells; the line is named.
     """
-    notes = [] if text.encoding == "utf-8" else [f"read as {text.encoding}"]
+    notes = [] if text.encoding == "utf-8" else [f"read as {_CALLED.get(text.encoding, text.encoding)}"]
+    data = text.data
+    if separator is None and (line := _EXCEL_SEPARATOR.match(data)):
+        separator, data = (
+            line[1].decode(),
+            b"\n" + data[line.end() :],
+        )  # a blank line keeps the count of lines
     if separator is None:
-        separator = find_separator(text.data)
+        separator = find_separator(data)
         if separator != ",":
-            notes.append(f"separated by {SEPARATORS[separator]}")
+            notes.append(f"separated by {SEPARATORS.get(separator, 'blanks')}")
     elif len(separator) != 1 or not separator.isascii() or separator in '"\n\r':
         raise ValueError(f"separator must be one ASCII character such as ',' or ';', got {separator!r}")
-    found = _without_blank(records(text.data, separator, where))
+    if separator == " ":
+        data = _one_blank(data)
+    found = _without_blank(records(data, separator, where))
     found, comments, commented_names = _without_comments(found, separator)
     if comments:
         notes.append(f"{comments} comment line{'s' if comments > 1 else ''} skipped")
@@ -93,9 +104,10 @@ def read_delimited(
         notes.append("decimal commas")
     if header is None:
         equal = [row for row in sample if len(row) == len(first)]
-        header = has_header(first, equal, asked, decimal) if equal or not sample else True
-        if not header and len(commented_names) == len(first):
+        if len(commented_names) == len(first) > 1 and any(is_number(cell, decimal) for cell in first):
             first, rows, header = commented_names, found, True
+        else:
+            header = has_header(first, equal, asked, decimal) if equal or not sample else True
     if header:
         names = first
     else:
@@ -116,7 +128,8 @@ def read_delimited(
 def find_separator(data: bytes) -> str:
     """The separator that gives all lines the same number of cells, and more than one; a comma if none does.
 
-    Where several do, it is the one that leaves most cells numbers (";" in ``1,5;2,5``).
+    Where several do, it is the one that leaves most cells numbers (";" in ``1,5;2,5``). Blanks separate where nothing
+    else does and most cells are numbers then.
     """
     end = data.rfind(b"\n", 0, 1 << 17) if len(data) > 1 << 17 else len(data)
     lines = data[: end if end > 0 else 1 << 17].decode("utf-8", "replace").split("\n")
@@ -135,7 +148,19 @@ def find_separator(data: bytes) -> str:
         score = (count / len(rows), numbers / max(len(cells), 1))
         if score > best_score:
             best, best_score = separator, score
+    rows = [line.split() for line in text.splitlines()]
+    if best_score == (0.0, 0.0) and len({len(row) for row in rows}) == 1 and len(rows[0]) > 1:
+        cells = [cell for row in rows for cell in row]
+        if sum(map(is_number, cells)) > len(cells) / 2:
+            return " "
     return best
+
+
+def _one_blank(data: bytes) -> bytes:
+    """Text with one blank between cells and none around them; text with quotation marks as it is."""
+    if b'"' in data:
+        return data
+    return re.sub(rb" +", b" ", re.sub(rb"(?m)^ +| +$", b"", data))
 
 
 def _cells(line: bytes, separator: str) -> list[str]:
@@ -175,7 +200,8 @@ def _without_comments(found: Records, separator: str) -> tuple[Records, int, lis
             return found, 0, []
     names: list[str] = []
     if top > 0:
-        names = _cells(found.bytes_of(top - 1).lstrip(b"# "), separator)
+        line = found.bytes_of(top - 1)
+        names = _cells(line if line[1:2] == separator.encode() else line.lstrip(b"# "), separator)
     return found.take(~marked), int(marked.sum()), names
 
 

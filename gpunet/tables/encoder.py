@@ -221,6 +221,8 @@ class TableEncoder:
         arrays: dict[str, NDArray[Any]] = {}
         for k, column in enumerate(self._columns):
             state, parameters = column.to_state()
+            if column.reading.missing == self.missing:
+                state["reading"]["missing"] = None  # as below, once for all
             columns.append(state)
             arrays |= {f"column {k} {name}": array for name, array in parameters.items()}
         description = {
@@ -265,14 +267,9 @@ class TableEncoder:
         self.left_out = dict(description["left_out"])
         self.missing = tuple(description["missing"])
         for k, state in enumerate(description["columns"]):
-            column = COLUMNS[state["kind"]](
-                state["name"], Reading.from_state(state["reading"]), self._settings
-            )
-            prefix = f"column {k} "
-            own = {
-                name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)
-            }
-            column.load(state, own)
+            reading = Reading.from_state(state["reading"], self.missing)
+            column = COLUMNS[state["kind"]](state["name"], reading, self._settings)
+            column.load(state, {name: arrays[f"column {k} {name}"] for name in column.arrays})
             self._columns.append(column)
         self.fitted = True
 

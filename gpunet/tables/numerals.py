@@ -17,6 +17,8 @@ STYLES = {
 }
 """Ways to write numbers: 1.5; 1,5 and 1.234,5; 1,234.5. "inf" is a number, which inputs take as missing."""
 
+UNITS = ("$", "€", "£", "¥", "%")
+
 _LEADING_ZERO = r"^[+-]?0[0-9]+$"
 _INTEGER = r"^[+-]?[0-9]+$"
 # 1E2 is a product's code in a column of whole numbers, and 100 beside decimal points or signed exponents.
@@ -53,6 +55,16 @@ def best_style(cells: Series, decimal: str) -> tuple[str, Series]:
         if fits.all():
             break
     return best, fits
+
+
+def common_unit(cells: Series) -> str:
+    """The symbol that every cell holds ($, €, £, ¥ or %), or "" if there is none."""
+    return next((unit for unit in UNITS if cells.str.contains(unit, literal=True).all()), "")
+
+
+def without_unit(cells: Series, unit: str) -> Series:
+    """The cells without their symbol."""
+    return cells.str.replace(unit, "", literal=True).str.strip_chars() if unit else cells
 
 
 def are_codes(cells: Series) -> bool:

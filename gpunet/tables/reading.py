@@ -3,9 +3,10 @@
 One rule for text of every origin; a column that has a type keeps it.
 
 - Missing cells do not count.
-- Text is **numbers** if every cell is one. A leading zero (02139, 007) or an E between whole numbers (1E2) makes codes
-  of them, and codes are categories. Up to three words (such as "n.d.") beside more than 20 different numbers, or
-  in at most one cell of twenty, are taken as missing, and `TableEncoder.describe` says so.
+- Text is **numbers** if every cell is one, or one beside the same symbol ($5, 12 %). A leading zero (02139, 007) or an
+  E between whole numbers (1E2) makes codes of them, and codes are categories. Up to three words (such as "n.d.") beside
+  more than 20 different numbers, or in at most one cell of twenty, are taken as missing, and `TableEncoder.describe`
+  says so.
 - Text is **booleans** if every cell is true or false, **dates** or **times** if one format fits every cell.
 - All other text is **categories**.
 """
@@ -44,21 +45,25 @@ class Reading:
         Numbers: "point", "comma" or "thousands". Dates and times: their format.
     words : tuple of str
         Words among numbers that are taken as missing.
+    unit : str
+        A symbol that stands beside every number: $, €, £, ¥ or %.
     """
 
     kind: str
     missing: tuple[str, ...] = ()
     written: str = ""
     words: tuple[str, ...] = ()
+    unit: str = ""
 
     def to_state(self) -> dict[str, Any]:
         """All of it as JSON holds it."""
         return asdict(self)
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Reading:
-        """What `to_state` gave."""
-        return cls(state["kind"], tuple(state["missing"]), state["written"], tuple(state["words"]))
+    def from_state(cls, state: dict[str, Any], missing: tuple[str, ...] = ()) -> Reading:
+        """What `to_state` gave; `missing` are the words where it names none."""
+        words = missing if state["missing"] is None else tuple(state["missing"])
+        return cls(state["kind"], words, state["written"], tuple(state["words"]), state["unit"])
 
     def present(self, cells: Series) -> Series:
         """The cells, null where they are missing."""
@@ -76,7 +81,7 @@ class Reading:
         """
         present = self.present(cells)
         if self.kind == "number":
-            found = _numbers(present, self.written, decimal)
+            found = _numbers(present, self.written, decimal, self.unit)
         elif self.kind == "boolean":
             found = _booleans(present)
         else:
@@ -198,12 +203,13 @@ def _guess_text(present: Series, missing: tuple[str, ...], decimal: str, strict:
     different = present if present.head(1000).n_unique() > 500 else present.unique()
     if different.str.to_lowercase().is_in(list(_BOOLEANS)).all():
         return Reading("boolean", missing)
-    style, fits = numerals.best_style(different, decimal)
+    unit = numerals.common_unit(different)
+    style, fits = numerals.best_style(numerals.without_unit(different, unit), decimal)
     words = different.filter(~fits).unique()
     numbers = different.filter(fits)
     if len(numbers) and not numerals.are_codes(numbers):
         if len(words) == 0:
-            return Reading("number", missing, style)
+            return Reading("number", missing, style, unit=unit)
         different_numbers = numbers.n_unique()
         few = len(words) <= _FEW_WORDS < different_numbers and not strict
         if few and (different_numbers > _MANY_NUMBERS or present.is_in(words.to_list()).mean() <= _FEW_CELLS):
@@ -218,7 +224,7 @@ def _guess_text(present: Series, missing: tuple[str, ...], decimal: str, strict:
     return Reading("category", missing)
 
 
-def _numbers(present: Series, style: str, decimal: str) -> Series | None:
+def _numbers(present: Series, style: str, decimal: str, unit: str) -> Series | None:
     pl = polars()
     dtype = present.dtype
     if dtype == pl.Duration:
@@ -229,6 +235,7 @@ def _numbers(present: Series, style: str, decimal: str) -> Series | None:
         present = present.cast(pl.String)
     if present.dtype != pl.String:
         return None
+    present = numerals.without_unit(present, unit)
     for one in dict.fromkeys((style, *numerals.style_order(decimal))):
         numbers = numerals.to_float(present, one)
         if numbers.null_count() == present.null_count():

@@ -103,7 +103,7 @@ def _encoding(data: bytes) -> tuple[str, bytes | None]:
         data.decode("cp1252")
     except UnicodeDecodeError:  # five bytes mean nothing in it
         return "latin-1", None
-    return "cp1252", None
+    return "cp1252", None  # Latin-1, as Windows has it
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -136,7 +136,7 @@ def test_what_was_understood_is_said(tmp_path):
     table = read_table(path)
     assert table.describe() == [
         f"{path}: 2 rows",
-        "read as utf-16-le",
+        "read as UTF-16",
         "separated by semicolons",
         "1 comment line skipped",
         "decimal commas",

@@ -110,6 +110,20 @@ CASES = {
         options={"target": "label"}, kinds={"a": "number", "b": "number"}, values={"a": SIZES},
         classes=("0", "1"), target=[str(k % 2) for k in range(M)],
     ),
+    "a header that begins with #": Case(
+        lines("#," + HEADER, range(1, M + 1), SIZES, COUNTS, COLORS, WORDS).encode(),
+        kinds={"#": "number", **NUMBERS, **CATEGORIES},
+    ),
+    "Excel's line with the separator": Case(("sep=;\n" + SEMICOLONS).encode()),
+    "aligned with blanks": Case(
+        lines(None, [f"  {size:<8}" for size in SIZES], [f" {count:>3} " for count in COUNTS],
+              [f"{k % 2} " for k in range(M)], separator=" ")
+        .encode(), ".txt", options={"target": -1}, kinds={"column 0": "number", "column 1": "number"},
+        values={"column 0": SIZES, "column 1": COUNTS}, classes=("0", "1"), target=[str(k % 2) for k in range(M)],
+    ),
+    "money and percent": Case(
+        lines(HEADER, [f"${size}" for size in SIZES], [f"{count} %" for count in COUNTS], COLORS, WORDS).encode()
+    ),
     "trailing commas": Case(lines(HEADER + ",", SIZES, COUNTS, COLORS, WORDS, tail=",").encode()),
     "trailing commas below the header": Case(lines(HEADER, SIZES, COUNTS, COLORS, WORDS, tail=",").encode()),
     "a trailing comma in some rows": Case(PLAIN.replace("red,dog\n", "red,dog,\n").encode()),
