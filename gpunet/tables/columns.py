@@ -114,7 +114,7 @@ class Number(Column):
         self.missing = int(missing.sum())
         x = x[~missing]
         self.center, self.scale = 0.0, 0.0
-        if len(x) and x.min() < x.max():
+        if len(x):
             measure = scaling.robust_moments if self.settings["scaling"] == "robust" else scaling.moments
             self.center, self.scale = measure(x)
 

@@ -103,7 +103,7 @@ class Table:
         return f"<Table {self.name}: {len(self)} rows, {self.frame.width} feature columns{target}>"
 
 
-def as_table(data: Any, *, name: str = "table", missing: tuple[str, ...] = MISSING) -> Table:
+def as_table(data: Any) -> Table:
     """A Table as it is; a DataFrame of any library, or a mapping of names to columns, as a Table.
 
     Raises
@@ -113,4 +113,4 @@ def as_table(data: Any, *, name: str = "table", missing: tuple[str, ...] = MISSI
     """
     if isinstance(data, Table):
         return data
-    return Table(to_polars(data, name), name=name, missing=missing)
+    return Table(to_polars(data, "table"))

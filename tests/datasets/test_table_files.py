@@ -165,6 +165,32 @@ def test_hash_signs_that_are_no_comments(tmp_path):
     assert len(read_table(path, header=False)) == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("# a,b,c\n# d,e,f\n# g,h,i\n# j,k,l\nx;y\n1;2\n", ["1", "2"]),  # comments do not vote
+        ("1,5;x\n2,5;y\n", ["1,5", "x"]),  # decimal commas are numbers
+        ("a,b\n1;2,3\n4;5,6\n", ["1;2", "3"]),
+        ("name|tags\na|x;y\nb|z;w\n", ["a", "x;y"]),
+        ("a\tb\n1,5\t2\n", ["1,5", "2"]),
+    ],
+)
+def test_separators_are_found_out(text, first):
+    assert list(read_table(io.BytesIO(text.encode())).frame.row(0)) == first
+
+
+def test_a_point_stands_for_thousands_in_a_file_with_decimal_commas():
+    table = read_table(io.BytesIO(b"a;b\n1.234;1,5\n2.345;2,5\n7.000;3,5\n"))
+    _, arrays = TableEncoder("standard").fit(table).to_state()
+    np.testing.assert_allclose(arrays["column 0 numbers"][0], (1234 + 2345 + 7000) / 3)
+    np.testing.assert_allclose(arrays["column 1 numbers"][0], 2.5)
+
+
+def test_categorical_numbers_stay_categories():
+    frame = pd.DataFrame({"c": pd.Categorical([10, 20, 10]), "x": [1, 2, 3]})
+    assert TableEncoder().fit(frame).feature_names == ["c=10", "c=20", "x"]
+
+
 def test_nothing_is_guessed_about_cells(tmp_path):
     path = tmp_path / "t.csv"
     cells = ["NA", "02139", "1E2", "9007199254740993", "1_000", "0x10", "1.50", "true", "2024-01-01"]

@@ -280,6 +280,18 @@ def test_a_symbol_beside_every_number_is_its_unit():
     assert TableEncoder().fit({"p": ["$1", "€2", "3"]}).describe() == ["categories: p (3 values)"]
 
 
+def test_codes_are_told_from_numbers():
+    encoder = TableEncoder().fit(
+        {
+            "e": ["1E2", "2E1", "30"],
+            "x": ["1E2", "0.5", "30"],
+            "s": ["1E+2", "20", "30"],
+            "z": ["007", "8", "9"],
+        }
+    )
+    assert encoder.describe() == ["numbers: x, s", "categories: e (3 values), z (3 values)"]
+
+
 def test_kinds_can_be_said():
     data = {"zip": [10001, 10002, 10001], "n": ["007", "008", "010"], "b": [True, False, True]}
     encoder = TableEncoder("standard", kinds={"zip": "category", "n": "number", "b": "number"}).fit(data)

@@ -70,6 +70,7 @@ def test_robust_scaling_is_realmlps():
     np.testing.assert_allclose(X, z / np.sqrt(1 + (z / 3) ** 2))
     assert X[-1] < 3 and X[-2] == pytest.approx(0.75 / np.sqrt(1.0625))
     assert robust_moments(np.array([0.0, 0, 0, 0, 0, 1])) == (0.0, 0.5)  # the quartiles are equal
+    assert robust_moments(np.array([-1.0, 0, 0, 0, 0, 0, 0, 3])) == (0.0, 2.0)
     assert robust_moments(np.full(5, 7.0)) == (7.0, 0.0)
 
 
@@ -89,6 +90,7 @@ def test_an_outlier_does_no_harm_to_the_others():
 def test_nothing_overflows():
     big = np.finfo(float).max
     assert np.isfinite(scaled(np.array([big, -big]), -big, 1e-300)).all()
+    np.testing.assert_array_equal(scaled(np.array([big, 0, -big]), -big, big), [2, 1, 0])
     assert smooth_clip(np.array([1e300]))[0] == pytest.approx(3)
     encoder = TableEncoder("standard").fit({"x": [1e-30, 2e-30, 3e-30]})
     assert np.isfinite(encoder.transform({"x": [1e300, -1e300]})).all()

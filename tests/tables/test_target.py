@@ -80,6 +80,8 @@ def test_codes_are_kept_as_they_are_written():
         target = Target().fit(codes * 4)
         assert set(target.class_names) == set(codes)
         assert target.decode(target.encode(codes)).tolist() == codes
+    mixed = Target("classes").fit([2**60 + 1, 2**60, 0.5])
+    assert set(mixed.class_names) == {str(2**60 + 1), str(2**60), "0.5"}
     assert Target().fit([10**30, 10**30 + 1] * 3).class_names == (str(10**30), str(10**30 + 1))
 
 
@@ -97,6 +99,9 @@ def test_missing_targets_are_never_a_class():
     with pytest.raises(ValueError, match=r"row 1 .* got a missing one \(1 of 2 are\); leave these rows out"):
         target.encode(["yes", "NA"])
     assert Target().fit(["yes", "NA", "no"], missing=()).class_names == ("NA", "no", "yes")
+    nan = np.array([1.5, np.nan, 2.5])
+    for numbers in (nan, pl.Series(nan), pd.Series(nan)):
+        assert Target().fit(numbers).is_missing(numbers).tolist() == [False, True, False]
     values = Target().fit([1.5, float("nan"), 2.5, None])
     assert (values.center, values.scale) == (2.0, 0.5)
 
