@@ -151,7 +151,7 @@ class TableEncoder:
             If a column is missing (all of them are named), or a cell is not of its column's kind.
         """
         self._require_fitted()
-        table = as_table(data, missing=self.missing)
+        table = as_table(data)
         self._require_columns(table)
         X = np.empty((len(table), len(self.feature_names)), dtype)
         limit = float(np.finfo(X.dtype).max)
