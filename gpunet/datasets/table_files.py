@@ -159,6 +159,10 @@ def _of_bytes(
     ):
         if data.startswith(magic):
             return Table(_typed(reader, data, where), name=where)
+    if data.startswith(b"FEA1"):
+        raise ValueError(
+            f"{where}: expected Feather of version 2, got version 1; write it again, or as Parquet"
+        )
     if data.startswith(b"PK\x03\x04"):
         raise ValueError(f"{where}: expected a table, got a zip archive or an Excel workbook; save it as CSV")
     text = decode(data, where)
@@ -171,11 +175,11 @@ def _typed(reader: Any, data: bytes, where: str) -> Frame:
     pl = polars()
     try:
         frame = reader(io.BytesIO(data))
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise ValueError(
-            f"{where}: expected a whole Parquet or Arrow file, got one that is damaged or cut short ({error})"
+            f"{where}: expected a whole Parquet or Arrow file with columns of different names, got one that Polars "
+            f"cannot read ({error}); write it again"
         ) from error
-    require_different(frame.columns, where)
     if frame.height == 0:
         raise ValueError(f"{where} has no rows")
     return frame.with_columns([tidy_text(column) for column in frame.get_columns()])

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from gpunet.datasets.table_files import read_table
@@ -279,6 +280,8 @@ def test_errors_of_files(tmp_path):
     for data, message in {
         gzip.compress(PLAIN.encode())[:-9]: "damaged or cut short",
         CASES["Parquet"].data[:-9]: "expected a whole Parquet or Arrow file",
+        CASES["Arrow"].data[:-99]: "expected a whole Parquet or Arrow file",
+        b"FEA1 and more": "got version 1",
         b"PK\x03\x04 and more": "an Excel workbook",
         b"\x00\x01\x02\x03" * 50: "bytes that are no text",
         b"\xff\xfe1\x002": "expected utf-16-le text",
@@ -300,6 +303,12 @@ def test_duplicate_names_of_dataframes_are_refused():
         read_table(twice)
     with pytest.raises(ValueError, match="2 are called 'a'"):
         read_table(pa.table([[1], [2]], names=["a", "a"]))
+    file = io.BytesIO()
+    pq.write_table(pa.table([[1], [2]], names=["a", "a"]), file)
+    with pytest.raises(ValueError, match=r"columns of different names, got one .*'a' has more than one"):
+        read_table(io.BytesIO(file.getvalue()))
+    with pytest.raises(ValueError, match="2 are called '0'"):
+        read_table(pd.DataFrame([[1, 2]], columns=[0, "0"]))
     with pytest.raises(ValueError, match="equal length"):
         read_table({"a": [1], "b": [1, 2]})
 
