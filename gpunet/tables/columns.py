@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gpunet.tables import scaling
 from gpunet.tables.libraries import polars
-from gpunet.tables.reading import PLURALS, Reading
+from gpunet.tables.reading import Reading
 from gpunet.tables.series import Series
 
 Values = NDArray[np.float64]
@@ -346,7 +346,6 @@ class Time(Date):
 
 
 COLUMNS: dict[str, type[Column]] = {kind.kind: kind for kind in (Number, Category, Boolean, Date, Time)}
-assert set(COLUMNS) == set(PLURALS)
 
 
 def stacked(columns: list[Values], m: int) -> Values:

@@ -10,10 +10,12 @@ DATES = (
     "%d.%m.%Y",
     *("%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%d-%m-%Y"),  # the month first where both are possible
     *("%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y"),
+    *("%m/%d/%y", "%d/%m/%y", "%d-%b-%y", "%d %b %y"),
 )
 TIMES = ("%H:%M", "%H:%M:%S", "%H:%M:%S%.f", "%I:%M %p", "%I:%M:%S %p")
 _LOOK = r"^(?:[0-9A-Za-z, ]*[0-9]{4}[0-9./:, +TZ-]*|[0-9]{1,4}[./ -][0-9A-Za-z]+[./ -][0-9]{2,4}[0-9./:, +TZAPMapm-]*)$"
-_YEAR = r"(?:^|[^0-9])[0-9]{4}(?:[^0-9]|$)"
+_LONG_YEAR = r"(?:^|[^0-9])[0-9]{4}(?:[^0-9]|$)"
+_SHORT_YEAR = r"/[0-9]{1,2}/[0-9]{2}(?: |$)|[A-Za-z]{3}[ -][0-9]{2}(?: |$)"  # 1/31/24, 31-Jan-24
 _CLOCK = r"^[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?: ?[AaPp][Mm])?$"
 _ZONE = r"(?:Z|[+-][0-9]{2}:?[0-9]{2})$"
 
@@ -21,12 +23,16 @@ _ZONE = r"(?:Z|[+-][0-9]{2}:?[0-9]{2})$"
 def date_format(cells: Series) -> str | None:
     """The one format in which all cells are dates, with or without a time of day; None if there is none.
 
-    The year has four digits. Where the day and the month could be either, the month comes first.
+    The year has four digits, or two beside slashes or a month's name. Where the day and the month could be either, the
+    month comes first.
     """
-    if not (cells.str.contains(_LOOK) & cells.str.contains(_YEAR)).all():
+    long = bool(cells.str.contains(_LONG_YEAR).all())
+    if not cells.str.contains(_LOOK).all() or not (long or cells.str.contains(_SHORT_YEAR).all()):
         return None
     bare = _without_zone(cells)
     for date in DATES:
+        if ("%Y" in date) != long:
+            continue
         for time in ("", *(f"{gap}{time}" for time in TIMES for gap in " T")):
             if _parses(bare, date + time):
                 return date + time

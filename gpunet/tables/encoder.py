@@ -328,7 +328,8 @@ def _counts_rows(present: Series) -> bool:
 
 
 def _with(name: str, detail: str) -> str:
-    return f"{name} ({detail})" if detail else name or "(unnamed)"
+    name = name or "unnamed column"
+    return f"{name} ({detail})" if detail else name
 
 
 def _listed(names: list[str]) -> str:

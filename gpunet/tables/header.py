@@ -15,7 +15,8 @@ def has_header(
 ) -> bool:
     """Decide whether the first line is a header.
 
-    It is one, if one of its cells is a name that was asked for. A line without a number is one, unless the table holds
+    It is one, if one of its cells is a name that was asked for, or if its first cell alone is empty, above a column of
+    different cells (names of rows). A line without a number is one, unless the table holds
     words alone and each cell of the line occurs again below it. A line with numbers is one only if they can be names,
     that is, whole numbers and all different, and
 
@@ -37,6 +38,8 @@ def has_header(
     """
     if any(isinstance(name, str) and name in first and not is_number(name) for name in asked):
         return True
+    if _names_beside_row_names(first, rows):
+        return True
     numbers = [k for k, cell in enumerate(first) if is_number(cell, decimal)]
     words = [k for k, cell in enumerate(first) if k not in numbers and cell and cell not in MISSING]
     below = [[row[k] for row in rows if row[k] and row[k] not in MISSING] for k in range(len(first))]
@@ -54,6 +57,13 @@ def has_header(
     return _count_up(names) and any(
         first[k] not in below[k] and len(set(below[k])) < len(below[k]) for k in words
     )
+
+
+def _names_beside_row_names(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether all but the first cell are different names, above a first column of different row names."""
+    names, row_names = first[1:], [row[0] for row in rows]
+    different = len(set(names)) == len(names) and len(set(row_names)) == len(row_names)
+    return first[0] == "" and len(names) > 1 and all(names) and len(rows) > 1 and all(row_names) and different
 
 
 def _counts(first: Sequence[str], numbers: list[int], below: list[list[str]], decimal: str) -> bool:

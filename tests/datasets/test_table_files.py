@@ -218,6 +218,8 @@ def test_nothing_is_guessed_about_cells(tmp_path):
         ("p,x,s\ne,x,s\np,x,y\ne,y,s\n", None),
         ("kind,cap\np,x\np,y\ne,x\n", ["kind", "cap"]),
         ("a,b\n1,2\na,b\n3,4\n", ["a", "b"]),  # two files, one after the other
+        (",1.5,2.5\na,1,2\nb,3,4\n", ["", "1.5", "2.5"]),  # names of rows and columns
+        (",1,3\n5,1,2\n5,3,4\n", None),
         ("a\n1\n2\n", ["a"]),
         ("1\n2\n", None),
     ],

@@ -53,6 +53,14 @@ def test_kinds_are_told_apart_and_said():
     assert np.isfinite(X).all()
 
 
+def test_a_column_without_a_name_is_called_so():
+    assert (
+        TableEncoder().fit({"": [1, 2], "x": [1, 2]}).describe()[-1]
+        == "left out: unnamed column (counts the rows)"
+    )
+    assert TableEncoder().fit({"": [1, 5], "x": [1, 2]}).describe() == ["numbers: unnamed column, x"]
+
+
 def test_long_lists_are_shortened():
     (line,) = TableEncoder().fit({f"x{k}": [1, k + 2] for k in range(30)}).describe()
     assert line.endswith("x10, … x29 (30 columns)")
@@ -208,6 +216,9 @@ def test_dates_are_a_trend_and_places_where_they_vary():
         ["01/31/2024", "02/01/2024", "12/24/2024"],
         ["31/01/2024", "01/02/2024", "24/12/2024"],
         ["31 Jan 2024", "1 Feb 2024", "24 Dec 2024"],
+        ["31-Jan-24", "1-Feb-24", "24-Dec-24"],
+        ["1/31/24", "2/1/24", "12/24/24"],
+        ["31/1/24 0:00", "1/2/24 0:00", "24/12/24 0:00"],
         ["Jan 31, 2024", "Feb 1, 2024", "Dec 24, 2024"],
         ["2024-01-31T00:00:00Z", "2024-02-01T00:00:00Z", "2024-12-24T00:00:00Z"],
         ["2024-01-31 00:00:00.5", "2024-02-01 00:00:00.5", "2024-12-24 00:00:00.5"],
@@ -230,7 +241,8 @@ def test_dates_are_read_in_every_way_they_are_written(cells):
 
 
 @pytest.mark.parametrize(
-    "cells", [["12-34", "56-78"], ["1.2.3", "1.2.4"], ["24-01-31", "24-02-01"], ["a:30", "b:10"]]
+    "cells",
+    [["12-34", "56-78"], ["1.2.3", "1.2.4"], ["24-01-31", "24-02-01"], ["a:30", "b:10"], ["1/2", "3/4"]],
 )
 def test_what_only_looks_like_a_date_is_none(cells):
     assert TableEncoder().fit({"d": cells}).describe() == ["categories: d (2 values)"]
