@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,13 +16,12 @@ from gpunet.tables.libraries import polars
 from gpunet.tables.missing import EXCEL_ERRORS
 from gpunet.tables.numerals import is_number
 from gpunet.tables.records import Records, records
+from gpunet.tables.separators import EXCEL_SEPARATOR, SEPARATORS, find_separator, one_blank
 from gpunet.tables.series import Frame
 from gpunet.tables.text import Text
 
-SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas"}
-_EXCEL_SEPARATOR = re.compile(rb'"?sep=([\t;|,])"?\n')  # the first line, as Excel writes it
 _CALLED = {"cp1252": "Latin-1", "latin-1": "Latin-1", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
-_SAMPLE = 1000  # lines that decide on the separator and the header
+_SAMPLE = 1000  # lines that decide on the header
 
 
 class Delimited(NamedTuple):
@@ -77,7 +75,7 @@ def read_delimited(
     """
     notes = [] if text.encoding == "utf-8" else [f"read as {_CALLED.get(text.encoding, text.encoding)}"]
     data = text.data
-    if separator is None and (line := _EXCEL_SEPARATOR.match(data)):
+    if separator is None and (line := EXCEL_SEPARATOR.match(data)):
         separator, data = (
             line[1].decode(),
             b"\n" + data[line.end() :],
@@ -89,7 +87,7 @@ def read_delimited(
     elif len(separator) != 1 or not separator.isascii() or separator in '"\n\r':
         raise ValueError(f"separator must be one ASCII character such as ',' or ';', got {separator!r}")
     if separator == " ":
-        data = _one_blank(data)
+        data = one_blank(data)
     found = _without_blank(records(data, separator, where))
     found, comments, commented_names = _without_comments(found, separator)
     if comments:
@@ -123,44 +121,6 @@ def read_delimited(
     names, kept = _without_empty_ends(names, frame)
     frame = frame.select(frame.columns[:kept])
     return Delimited(_named(frame, names, where), rows.lines, decimal, tuple(notes))
-
-
-def find_separator(data: bytes) -> str:
-    """The separator that gives all lines the same number of cells, and more than one; a comma if none does.
-
-    Where several do, it is the one that leaves most cells numbers (";" in ``1,5;2,5``). Blanks separate where nothing
-    else does and most cells are numbers then.
-    """
-    end = data.rfind(b"\n", 0, 1 << 17) if len(data) > 1 << 17 else len(data)
-    lines = data[: end if end > 0 else 1 << 17].decode("utf-8", "replace").split("\n")
-    text = "\n".join([line for line in lines if line.strip() and not line.startswith("#")][:_SAMPLE])
-    best, best_score = ",", (0.0, 0.0)
-    for separator in SEPARATORS:
-        rows = list(csv.reader(io.StringIO(text), delimiter=separator))
-        if not rows:
-            continue
-        width, count = Counter(map(len, rows)).most_common(1)[0]
-        if width < 2:
-            continue
-        decimal = "." if separator == "," else ","
-        cells = [cell.strip() for row in rows for cell in row if cell.strip()]
-        numbers = sum(is_number(cell, decimal) for cell in cells)
-        score = (count / len(rows), numbers / max(len(cells), 1))
-        if score > best_score:
-            best, best_score = separator, score
-    rows = [line.split() for line in text.splitlines()]
-    if best_score == (0.0, 0.0) and len({len(row) for row in rows}) == 1 and len(rows[0]) > 1:
-        cells = [cell for row in rows for cell in row]
-        if sum(map(is_number, cells)) > len(cells) / 2:
-            return " "
-    return best
-
-
-def _one_blank(data: bytes) -> bytes:
-    """Text with one blank between cells and none around them; text with quotation marks as it is."""
-    if b'"' in data:
-        return data
-    return re.sub(rb" +", b" ", re.sub(rb"(?m)^ +| +$", b"", data))
 
 
 def _cells(line: bytes, separator: str) -> list[str]:

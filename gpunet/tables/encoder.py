@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpunet.core.checks import known_name, positive_int
-from gpunet.tables.columns import COLUMNS, Column
+from gpunet.tables.column import Column
+from gpunet.tables.columns import COLUMNS
 from gpunet.tables.libraries import polars
 from gpunet.tables.missing import MISSING, without_missing
 from gpunet.tables.reading import KINDS, PLURALS, Misread, Reading, read_cells
