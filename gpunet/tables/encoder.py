@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,20 +12,13 @@ from numpy.typing import NDArray
 from gpunet.core.checks import known_name, positive_int
 from gpunet.tables.column import Column
 from gpunet.tables.columns import COLUMNS
-from gpunet.tables.libraries import polars
-from gpunet.tables.missing import MISSING, without_missing
+from gpunet.tables.left_out import reason_left_out
+from gpunet.tables.missing import MISSING
 from gpunet.tables.reading import KINDS, PLURALS, Misread, Reading, read_cells
 from gpunet.tables.scaling import SCALINGS
-from gpunet.tables.series import Series
 from gpunet.tables.table import Table, as_table
 
 VERSION = 1
-_ROWS = 20  # from so many rows on, text with one value per row is no category
-_IDENTIFIER = re.compile(
-    r"^(?:id|index|idx|key|uuid|guid|row|rownames|row_?id|row_?num(?:ber)?)$|(?:_|\s|-)id$", re.I
-)
-_UNNAMED = re.compile(r"^(?:|Unnamed: \d+|index|column_?0|__index_level_\d+__)$")
-_CAMEL = re.compile(r"[a-z]I[dD]$")
 _LISTED = 12
 
 
@@ -43,8 +35,8 @@ class TableEncoder:
     - **Booleans** are 0 and 1. **Dates** become a trend, and sine and cosine of their place in year, week and day.
     - **Missing** cells are filled (numbers: 0 after scaling; categories: 0 in every input; booleans: their mean), and
       an input says which they are where the training part had any.
-    - **Left out** are: a column with one value only; one without values; an unnamed column that counts the rows; an id
-      (all values different, and named like one, or text in at least 20 rows); columns of lists and other objects.
+    - **Left out** are: a column with one value only; one without values; an unnamed column of row numbers; an id (all
+      values different, and named like one, or text in at least 20 rows); columns of lists and other objects.
 
     What the cells of a column mean is decided in training and kept: see `gpunet.tables.reading`.
 
@@ -113,7 +105,7 @@ class TableEncoder:
         columns, left_out = [], {}
         for cells in table.frame.get_columns():
             reading = read_cells(cells, table.missing, table.decimal, kind=self.kinds.get(cells.name))
-            reason = None if cells.name in self.kinds else _reason_left_out(cells, reading)
+            reason = None if cells.name in self.kinds else reason_left_out(cells, reading)
             if reason is None and reading.kind == "empty":
                 reason = "empty"
             if reason is None:
@@ -293,39 +285,6 @@ class TableEncoder:
         near = difflib.get_close_matches(name, columns, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"the column {name!r}: the table has {_listed(columns)}{hint}"
-
-
-def _reason_left_out(cells: Series, reading: Reading) -> str | None:
-    """Why a column becomes no input; None if it does."""
-    pl = polars()
-    if reading.kind == "unsupported":
-        return f"type {reading.written}"
-    if reading.kind == "empty":
-        return "empty"
-    name = cells.name
-    named_so = bool(_IDENTIFIER.search(name) or _CAMEL.search(name))
-    unnamed = bool(_UNNAMED.match(name))
-    text = reading.kind == "category" and cells.dtype == pl.String
-    if not (text or (reading.kind == "number" and (named_so or unnamed))):
-        return None
-    present = without_missing(cells, reading.missing).drop_nulls()
-    if len(present) < max(2, len(cells)) or present.n_unique() < len(present):
-        return None
-    if reading.kind == "number":
-        if not (present.dtype.is_integer() or (present.dtype == pl.String and _all_integers(present))):
-            return None
-        if unnamed and _counts_rows(present):
-            return "counts the rows"
-    return "one value per row" if named_so or (text and len(present) >= _ROWS) else None
-
-
-def _all_integers(present: Series) -> bool:
-    return bool(present.str.contains(r"^[0-9]+$").all())
-
-
-def _counts_rows(present: Series) -> bool:
-    numbers = present.cast(polars().Int64, strict=False)
-    return numbers.null_count() == 0 and bool(numbers.max() - numbers.min() == len(numbers) - 1)
 
 
 def _with(name: str, detail: str) -> str:

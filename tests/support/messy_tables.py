@@ -156,10 +156,10 @@ CASES = {
         options={"target": -1}, kinds={"2023": "number", "2024": "number"}, values={"2024": COUNTS},
     ),
     "pandas' row numbers": Case(
-        lines("," + HEADER, range(M), SIZES, COUNTS, COLORS, WORDS).encode(), left_out={"": "counts the rows"}
+        lines("," + HEADER, range(M), SIZES, COUNTS, COLORS, WORDS).encode(), left_out={"": "row numbers"}
     ),
     "R's row names": Case(
-        lines(HEADER, range(1, M + 1), SIZES, COUNTS, COLORS, WORDS).encode(), left_out={"": "counts the rows"}
+        lines(HEADER, range(1, M + 1), SIZES, COUNTS, COLORS, WORDS).encode(), left_out={"": "row numbers"}
     ),
     "id, constant, empty": Case(
         lines(HEADER + ",id,unit,note,name", SIZES, COUNTS, COLORS, WORDS, range(1000, 1000 + 3 * M, 3),

@@ -56,9 +56,9 @@ def test_kinds_are_told_apart_and_said():
 def test_a_column_without_a_name_is_called_so():
     assert (
         TableEncoder().fit({"": [1, 2], "x": [1, 2]}).describe()[-1]
-        == "left out: unnamed column (counts the rows)"
+        == "left out: unnamed column (row numbers)"
     )
-    assert TableEncoder().fit({"": [1, 5], "x": [1, 2]}).describe() == ["numbers: unnamed column, x"]
+    assert TableEncoder().fit({"": [1, 1, 5], "x": [1, 2, 3]}).describe() == ["numbers: unnamed column, x"]
 
 
 def test_long_lists_are_shortened():
@@ -318,9 +318,9 @@ def test_kinds_can_be_said():
 
 
 IDS = {
-    "unnamed": ({"": range(5)}, "counts the rows"),
-    "pandas'": ({"Unnamed: 0": range(5)}, "counts the rows"),
-    "in any order": ({"index": [3, 4, 2, 1, 5]}, "counts the rows"),
+    "unnamed": ({"": range(5)}, "row numbers"),
+    "pandas'": ({"Unnamed: 0": range(5)}, "row numbers"),
+    "in any order, some of them": ({"index": [3, 40, 2, 19, 5]}, "row numbers"),
     "id": ({"ID": [7, 3, 9, 1, 4]}, "one value per row"),
     "customer_id": ({"customer_id": [7, 3, 9, 1, 4]}, "one value per row"),
     "customerId": ({"customerId": ["a7", "b3", "c9", "d1", "e4"]}, "one value per row"),
@@ -347,7 +347,8 @@ def test_what_tells_nothing_is_left_out(name):
         {"id": [1, 1, 2, 3]},  # not all different
         {"id": [0.5, 1.5, 2.5, 3.5]},  # no whole numbers
         {"grid": [1, 2, 3, 4], "paid": [4, 3, 2, 1]},  # not named so
-        {"": [1, 3, 7, 8]},  # does not count
+        {"": [1, 3, 3, 8]},  # does not number rows
+        {"": [1.5, 2.5, 3.5, 4.5]},
         {"color": ["red", "green", "blue"]},  # too few rows to tell
     ],
 )

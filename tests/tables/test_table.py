@@ -1,5 +1,6 @@
 """The table itself, and the libraries behind it."""
 
+import io
 import subprocess
 import sys
 
@@ -67,6 +68,13 @@ def test_training_and_test_rows_of_one_table():
     target = Target().fit(table, training=train)
     assert encoder.transform(table.take(test))[0, 0] > 1e5
     assert target.encode(table.take(test)).tolist() == [2]
+
+
+def test_row_numbers_are_left_out_of_a_random_training_part_too():
+    text = "".join(f"{k},{k % 7},{k % 2}\n" for k in range(50))
+    table = read_table(io.BytesIO((",x,t\n" + text).encode()), target="t")
+    train = np.random.default_rng(0).permutation(50)[:40]
+    assert TableEncoder().fit(table.take(train)).left_out == {"": "row numbers"}
 
 
 def test_libraries_are_imported_when_they_are_used():
