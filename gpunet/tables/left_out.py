@@ -44,12 +44,14 @@ def reason_left_out(cells: Series, reading: Reading) -> str | None:
     if not (text or (reading.kind == "number" and (named_so or unnamed))):
         return None
     present = without_missing(cells, reading.missing).drop_nulls()
-    if len(present) < max(2, len(cells)) or present.n_unique() < len(present):
+    if len(present) < 2 or present.n_unique() < len(present):
         return None
     if reading.kind == "number":
         if not _are_integers(present):
             return None
         return "row numbers" if unnamed else "one value per row"
+    if len(present) < len(cells):
+        return None  # which cells are missing may tell something
     return "one value per row" if named_so or len(present) >= _ROWS else None
 
 

@@ -156,6 +156,15 @@ def test_lines_are_those_of_the_file(tmp_path):
     assert read_table(path).lines.tolist() == [2, 4, 6]
 
 
+def test_lines_are_counted_from_excels_line_on():
+    assert read_table(io.BytesIO(b"sep=;\na;b\n1;2\n")).lines.tolist() == [3]
+
+
+def test_blanks_in_quotation_marks_stay():
+    table = read_table(io.BytesIO(b'a b\n1 "x  y"\n2 "z"\n'), separator=" ")
+    assert table.frame["b"].to_list() == ["x  y", "z"]
+
+
 def test_hash_signs_that_are_no_comments(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("# comment\ncolor,n\n" + "#ff0000,1\n#00ff00,2\n" * 3)
@@ -172,6 +181,9 @@ def test_hash_signs_that_are_no_comments(tmp_path):
         ("# a,b,c\n# d,e,f\n# g,h,i\n# j,k,l\nx;y\n1;2\n", ["1", "2"]),  # comments do not vote
         ("1,5;x\n2,5;y\n", ["1,5", "x"]),  # decimal commas are numbers
         ("a,b\n1;2,3\n4;5,6\n", ["1;2", "3"]),
+        ("say it\nhello you\nbye you\n", ["hello you"]),  # words with blanks are one column
+        ('words\n1 "a b"\n2 "c d"\n', ['1 "a b"']),
+        ("# x,y\nu,v\n1,2\n", ["1", "2"]),  # the header below the comment is one
         ("name|tags\na|x;y\nb|z;w\n", ["a", "x;y"]),
         ("a\tb\n1,5\t2\n", ["1,5", "2"]),
     ],

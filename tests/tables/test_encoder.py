@@ -289,6 +289,7 @@ def test_a_symbol_beside_every_number_is_its_unit():
             [[(7 - 1201.5 / 3) / np.std([1200, -5.5, 7]), 3 / np.std([12, 15, 9])]],
             rtol=1e-6,
         )
+    assert TableEncoder().fit({"p": ["$1", "2", "3"]}).describe() == ["categories: p (3 values)"]
     assert TableEncoder().fit({"p": ["$1", "€2", "3"]}).describe() == ["categories: p (3 values)"]
 
 
@@ -324,6 +325,7 @@ IDS = {
     "id": ({"ID": [7, 3, 9, 1, 4]}, "one value per row"),
     "customer_id": ({"customer_id": [7, 3, 9, 1, 4]}, "one value per row"),
     "customerId": ({"customerId": ["a7", "b3", "c9", "d1", "e4"]}, "one value per row"),
+    "id, some missing": ({"id": [7, None, 9, 1, 4]}, "one value per row"),
     "names": ({"name": [f"n{k}" for k in range(20)]}, "one value per row"),
     "lists": ({"l": [[1], [2]]}, "type Object"),
     "empty": ({"e": [None, None]}, "empty"),
@@ -350,6 +352,7 @@ def test_what_tells_nothing_is_left_out(name):
         {"": [1, 3, 3, 8]},  # does not number rows
         {"": [1.5, 2.5, 3.5, 4.5]},
         {"color": ["red", "green", "blue"]},  # too few rows to tell
+        {"note": [None, *(f"n{k}" for k in range(30))]},  # says which have none
     ],
 )
 def test_what_may_tell_something_stays(data):

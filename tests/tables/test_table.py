@@ -60,6 +60,12 @@ def test_the_kind_of_a_table_is_the_targets():
     assert Target("classes").fit(read_table(data, target="t", kind="values")).kind == "classes"
 
 
+def test_the_words_for_missing_of_a_table_are_the_targets():
+    data = {"x": [1, 2, 3], "t": ["NA", "US", "?"]}
+    assert Target().fit(read_table(data, target="t", missing="?")).class_names == ("NA", "US")
+    assert Target().fit(read_table(data, target="t", missing=())).class_names == ("?", "NA", "US")
+
+
 def test_training_and_test_rows_of_one_table():
     """As a training run uses them: the encoder sees the training rows alone, the target all class names."""
     table = read_table({"x": [1.0, 2.0, 3.0, 1e6], "t": ["a", "b", "a", "c"]}, target="t")
