@@ -17,10 +17,10 @@ def calls(request, monkeypatch):
     """
     backend = gn.get_backend("numpy")
     if request.param == "compiled":
-        from gpunet_numpy.fast import missing
+        from gpunet_numpy.select import compiled_unavailable_reason
 
-        if missing():
-            pytest.skip(missing())
+        if compiled_unavailable_reason():
+            pytest.skip(compiled_unavailable_reason())
     predictor, seen = type(backend).predictor, []
 
     def stub(activations, parameters):
