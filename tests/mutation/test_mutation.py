@@ -119,7 +119,8 @@ def test_tables_fit_the_code(table):
         assert row.source != (ROOT / row.path).read_text(encoding="utf-8")
         assert row.tests or table == "faults.toml"
         for test in row.tests:
-            assert (ROOT / test.partition("::")[0]).exists(), f"{row.name}: there is no {test}"
+            place = ROOT / test.partition("::")[0]
+            assert place.exists() or not test.startswith("tests/"), f"{row.name}: there is no {test}"
 
 
 def test_a_row_whose_text_is_gone_is_refused(tmp_path):
