@@ -15,6 +15,8 @@ from benchmarks.interleaved import InterleavedRounds, throughput
 from benchmarks.settings import Settings
 from benchmarks.worker_pool import WorkerPool
 
+pytestmark = pytest.mark.slow
+
 CASE = Case("shallow", 32, examples=200)
 DEEP_MOMENTUM = Case("deep", None, "momentum", examples=200)
 MEASURED = ("gpunet", "textbook")

@@ -8,6 +8,8 @@ import pytest
 
 import gpunet as gn
 
+pytestmark = pytest.mark.slow
+
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 

@@ -136,6 +136,7 @@ def test_fashion_from_a_folder(good, tmp_path, monkeypatch):
     assert folders == [tmp_path]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("activation", "least"), [("sigmoid", 0.98), ("relu", 0.982)])
 def test_full_mnist(good, mnist, activation, least, monkeypatch):
     monkeypatch.setattr(gn.datasets, "mnist", lambda folder: mnist)

@@ -7,6 +7,8 @@ import pytest
 from gpunet.cli import main
 from gpunet.lecture import EXPERIMENTS, find
 
+pytestmark = pytest.mark.slow
+
 
 def test_without_arguments_it_introduces_the_lecture_and_lists_the_experiments(capsys):
     assert main(["lecture"]) == 0

@@ -7,6 +7,8 @@ import pytest
 
 from gpunet.lecture import EXPERIMENTS, Result, find
 
+pytestmark = pytest.mark.slow
+
 NAMES = [one.name for one in EXPERIMENTS]
 
 

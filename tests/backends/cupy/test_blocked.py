@@ -5,6 +5,8 @@ import pytest
 from gpunet_cupy.programs.blocked import BlockedSGD
 from random_plans import DESCENTS, NETWORKS, plan_of
 
+pytestmark = pytest.mark.slow
+
 SHALLOW = [name for name in NETWORKS if len(NETWORKS[name]) < 5 and name != "wider"]
 
 

@@ -16,6 +16,8 @@ from gpunet_cupy.programs.persistent_blocked import PersistentBlockedSGD
 from gpunet_cupy.sources import FOLDER, source
 from gpunet_cupy.support import update_macros
 
+pytestmark = pytest.mark.slow
+
 ARCHITECTURES = ["sm_80", "sm_90", "sm_100"]
 SHALLOW = Plan(
     (Layer(784, 256, "sigmoid"), Layer(256, 10, "softmax")), "cross_entropy", gn.GradientDescent(0.1), 9, 1

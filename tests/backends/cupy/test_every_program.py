@@ -12,6 +12,8 @@ from gpunet_cupy.programs.persistent import PersistentKernel
 from gpunet_cupy.programs.persistent_blocked import PersistentBlockedSGD
 from random_plans import DESCENTS, OTHERS, differences, draw, epoch_chunk, map_arrays, numbers, plan_of
 
+pytestmark = pytest.mark.slow
+
 # Each with a schedule, and with more steps than its largest block or chunk.
 SCHEDULED = [
     (PersistentBlockedSGD, "sigmoid-softmax", DESCENTS["plain"], 1),

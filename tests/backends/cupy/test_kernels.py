@@ -17,6 +17,8 @@ from gpunet_cupy.sources import source
 from gpunet_cupy.support import ELEMENTWISE, update_macros
 from random_plans import DESCENTS, OPTIMIZERS
 
+pytestmark = pytest.mark.slow
+
 DTYPES = ["float32", "float64"]
 PAIRS = [
     ("softmax", "cross_entropy"),

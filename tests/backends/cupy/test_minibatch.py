@@ -7,6 +7,8 @@ from gpunet.core.program import TrainState
 from gpunet_cupy.programs.minibatch import MiniBatch
 from random_plans import DESCENTS, NETWORKS, OPTIMIZERS, OTHERS, draw, map_arrays, numbers, plan_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_every_network(network, make, check, monkeypatch):

@@ -7,6 +7,8 @@ from gpunet_cupy.programs.persistent import PersistentKernel
 from gpunet_cupy.programs.persistent_blocked import PersistentBlockedSGD
 from random_plans import DESCENTS, NETWORKS, OPTIMIZERS, OTHERS, plan_of
 
+pytestmark = pytest.mark.slow
+
 DEEP = [name for name in NETWORKS if len(NETWORKS[name]) > 2 and name != "wider"]
 ONE_HIDDEN = [name for name in DEEP if len(NETWORKS[name]) == 3]
 

@@ -11,6 +11,8 @@ import pytest
 import gpunet
 from gpunet_numpy.compiled import cache
 
+pytestmark = pytest.mark.slow
+
 PROBE = """
 from gpunet_numpy.compiled.intrinsics import kernel
 from gpunet_numpy.compiled.probe_value import value

@@ -10,6 +10,8 @@ from gpunet.core.activations import ACTIVATIONS
 from gpunet_numpy.compiled import math as kernel_math
 from gpunet_numpy.compiled.intrinsics import OPTIONS
 
+pytestmark = pytest.mark.slow
+
 DTYPES = ("float32", "float64")
 
 

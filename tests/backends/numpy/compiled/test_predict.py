@@ -9,6 +9,8 @@ import pytest
 
 import gpunet as gn
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("m", [1, 5, 9, 300, 1000])
 @pytest.mark.parametrize("activations", [("sigmoid", "softmax"), ("relu", "tanh", "identity"), ("softmax",)])

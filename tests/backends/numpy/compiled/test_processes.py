@@ -12,6 +12,8 @@ import pytest
 
 import gpunet as gn
 
+pytestmark = pytest.mark.slow
+
 PATHS = {
     "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)
 }  # the sources that this process tests

@@ -6,6 +6,8 @@ import pytest
 from gpunet_numpy.compiled import gemv, simd
 from gpunet_numpy.compiled.layout import aligned
 
+pytestmark = pytest.mark.slow
+
 DTYPES = ("float32", "float64")
 
 

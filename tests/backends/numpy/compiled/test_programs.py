@@ -18,6 +18,8 @@ from gpunet_numpy.compiled.minibatch import program as minibatch
 from gpunet_numpy.compiled.tiny import program as tiny
 from random_plans import DESCENTS, NETWORKS, OPTIMIZERS, OTHERS, differences, draw, numbers, plan_of
 
+pytestmark = pytest.mark.slow
+
 COMPILED_NETWORKS = [name for name in NETWORKS if name != "selu-elu-squares"]
 LINEAR = ["plain", "decay", "momentum", "momentum-decay"]
 DENSE, ZEROS, STANDARDISED = {}, {"constant": 0.8}, {"constant": 0.8, "offset": -0.6}
