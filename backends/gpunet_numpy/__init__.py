@@ -30,7 +30,7 @@ class NumPyBackend(Backend):
     def owns(self, array: Any) -> bool:
         import numpy
 
-        # Subclasses belong to whoever made them.
+        # Subclasses are not NumPy's own.
         return type(array) in (numpy.ndarray, numpy.memmap)
 
     def from_host(self, array: Any, device: str) -> Any:

@@ -17,7 +17,7 @@ from gpunet.core.program import SUPPORTED, Program, first_supported
 from gpunet_numpy.openblas import choose_core_type
 from gpunet_numpy.plain.accumulation import Accumulation
 from gpunet_numpy.plain.blocked import Blocked
-from gpunet_numpy.tiered import SHORT_SECONDS, Tiered, epoch_seconds
+from gpunet_numpy.tiered import LOADING_SECONDS, SHORT_SECONDS, Tiered, epoch_seconds
 
 PLAIN = (Blocked, Accumulation)
 # In the order in which they are tried.
@@ -60,7 +60,8 @@ def program_for(plan: Plan) -> tuple[Program | None, str]:
     """See :meth:`gpunet.devices.backend.Backend.program_for`."""
     plain, plain_reason = first_supported(PLAIN, plan, "cpu")
     if epoch_seconds(plan) < SHORT_SECONDS:
-        reason = plain_reason if plain else f"compiled programs: later, if it goes on; {plain_reason}"
+        later = f"compiled programs: once the run has lasted {LOADING_SECONDS:g} s"
+        reason = plain_reason if plain else f"{later}; {plain_reason}"
         return Tiered(plan, plain, compiled_program), reason
     compiled, reason = compiled_program(plan)
     if compiled is not None:

@@ -1,7 +1,7 @@
-"""Compiled code on disk, keyed by all sources that it can be made of.
+"""The cache of compiled code on disk, keyed by all sources that the code depends on.
 
 numba compiles a kernel again when the kernel's own file has changed, but not when a file that it imports has. So the
-names of the kept files hold a digest of all sources of this package, and of the constants that they take from the core.
+names of the cached files hold a digest of all sources of this package, and of the constants that they take from core.
 """
 
 from __future__ import annotations

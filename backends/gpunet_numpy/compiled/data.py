@@ -104,7 +104,7 @@ def with_offsets(inputs: Inputs, offsets: Any) -> Inputs:
 def common_values(rows: Any) -> Any:
     """What most examples have for each feature, if few numbers differ from that; else None, for dense data.
 
-    It is 0 for images and tables with many zeros, and what becomes of 0 where they are standardised. A look at some of
+    It is 0 for images and tables with many zeros, and the standardised 0 where they are standardised. A sample of
     the examples tells; another choice would give the same results more slowly.
     """
     if is_sparse(rows):

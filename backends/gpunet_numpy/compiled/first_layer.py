@@ -1,6 +1,6 @@
 """The first layer: most of a network's weights, and the only one whose inputs are known beforehand.
 
-Each thread owns some of its neurons. Their weights lie in a *panel* of the thread's own, feature by feature,
+Each thread owns some of its neurons. Their weights are in a *panel* of the thread, feature by feature,
 ``(n[0], width)``, padded with zeros to whole cache lines: they stay in its processor's cache.
 """
 

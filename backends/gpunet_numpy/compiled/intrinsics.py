@@ -1,10 +1,10 @@
-"""What numba has no function for, each with what it means in Python.
+"""What numba has no function for, each with its meaning in Python.
 
 An intrinsic is a short piece of LLVM's instructions. Without compilation (``NUMBA_DISABLE_JIT=1``) the Python
 function that stands before it runs in its place, so it is also the place to read what the intrinsic does.
 
 Kernels do not count references: nothing in them owns an array, and threads that share one would fight over its count.
-So arrays cannot be made in them; whoever calls a kernel passes all buffers.
+So arrays cannot be allocated in them; the caller of a kernel passes all buffers.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BYTE_POINTER = ir.IntType(8).as_pointer()
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Decorator: a function that Python calls, compiled, and kept on disk."""
+    """Decorator: a function that Python calls, compiled, and cached on disk."""
     return keep_compiled(njit(**OPTIONS)(function))
 
 
@@ -222,7 +222,7 @@ def _store_flag(flags, thread, value):  # type: ignore[no-untyped-def]
 
 @instructions(_store_flag)
 def store_flag(typing, flags, thread, value):  # type: ignore[no-untyped-def]
-    """Set a thread's flag; what was written before is seen by whoever sees the flag."""
+    """Set a thread's flag; what was written before is visible to a thread that reads the flag (release)."""
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         builder.store_atomic(args[2], _flag(context, builder, signature, args), "release", 8)

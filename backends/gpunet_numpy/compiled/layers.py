@@ -11,7 +11,7 @@ from gpunet_numpy.compiled.math import activate, multiply_slope, output_error
 
 @inlined
 def weights_of(network: Any, theta: Any, l: Any) -> Any:
-    """``W[l]``, or what stands in its place in a vector of slots or gradients."""
+    """``W[l]``, or the same part of a vector of slots or gradients."""
     return matrix(theta, network.at_W[l], network.sizes[l], network.sizes[l - 1])
 
 

@@ -1,4 +1,4 @@
-"""Where a network's parameters lie for the kernels: ``W[1]`` in a panel for each thread, all else in one row."""
+"""The layout of a network's parameters for the kernels: ``W[1]`` in a panel for each thread, all else in one row."""
 
 from __future__ import annotations
 

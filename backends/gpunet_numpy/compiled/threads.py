@@ -1,6 +1,6 @@
 """Threads: how a kernel runs on a team of them, and how they wait for each other.
 
-Every thread runs the same kernel on a range of the work and meets the others at barriers. Products are single-threaded
+Every thread runs the same kernel on a range of the work, and they synchronise at barriers. Products are single-threaded
 calls of the BLAS that SciPy carries, so that no second pool of threads gets in the way.
 """
 
@@ -21,11 +21,11 @@ from threadpoolctl import ThreadpoolController
 
 from gpunet_numpy.compiled.intrinsics import CACHE_LINE, inner, load_flag, sched_yield, store_flag
 
-SPINS = 2000  # looks at a flag before the processor is offered to others
+SPINS = 2000  # reads of a flag before the thread yields the processor
 
 
 class Team(NamedTuple):
-    """What a thread has to know of itself and the others."""
+    """A thread of a kernel, and how it reaches the others."""
 
     thread: int
     threads: int
@@ -38,7 +38,7 @@ class Team(NamedTuple):
 def barrier(team: Any, phase: Any) -> Any:
     """Wait until all threads have come to this phase; returns the number of the next.
 
-    Flags only ever rise, so that nobody can be left behind.
+    Flags only ever rise, so that a slow thread can't miss a phase.
     """
     store_flag(team.flags, team.thread, phase)
     for other in range(team.threads):
@@ -52,7 +52,7 @@ def barrier(team: Any, phase: Any) -> Any:
 
 @inner
 def range_of(count: Any, thread: Any, threads: Any) -> Any:
-    """The range ``[first, last)`` of `count` things that one thread takes."""
+    """The range ``[first, last)`` of `count` items that one thread takes."""
     return count * thread // threads, count * (thread + 1) // threads
 
 

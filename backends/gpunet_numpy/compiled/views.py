@@ -1,7 +1,7 @@
-"""Arrays that own nothing: what kernels work on.
+"""Views: arrays without reference counts, which kernels work on.
 
-A :class:`View` is numba's array but for two things. It has no reference count: threads that share an array would fight
-over its count. And a function gets it as pointer and sizes: two words for a vector where an array is seven, which an
+A :class:`View` is numba's array with two differences. It has no reference count: threads that share an array would
+contend for its count. And a function gets it as pointer and sizes: two words for a vector where an array is seven, which an
 update of a tiny network would spend much of its time on (2-8-1 network, batches of 1: 290 ns per update with arrays,
 200 with views).
 

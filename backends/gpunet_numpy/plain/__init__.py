@@ -1,1 +1,1 @@
-"""Programs in plain NumPy, for whoever has nothing else installed, and for the start of a run."""
+"""Programs in plain NumPy: where nothing else is installed, and for the start of a run."""

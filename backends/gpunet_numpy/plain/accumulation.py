@@ -16,7 +16,7 @@ from gpunet.core.propagation import cost_and_gradients
 from gpunet.core.reference import examples
 
 SMALLEST_CHUNK = 512  # examples
-NUMBERS = 2**18  # of activations that may lie in cache: a small network has larger chunks
+NUMBERS = 2**18  # of activations that should fit into cache: a small network has larger chunks
 
 
 def chunk_size(plan: Plan) -> int:

@@ -127,7 +127,7 @@ def test_short_epochs_are_compiled_when_a_run_goes_on(with_numba):
 
     history = fit()
     assert history.program == "reference, then compiled tiny network"
-    assert "if it goes on" in history.reason
+    assert "once the run has lasted" in history.reason
     assert fit().loss == history.loss  # at the same epoch each time
 
 

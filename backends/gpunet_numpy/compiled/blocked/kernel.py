@@ -1,7 +1,7 @@
 """Exact SGD in blocks as one kernel (see :mod:`gpunet_numpy.plain.blocked` for the idea).
 
 Each thread owns some of the first layer's neurons: their weights, their columns of ``W[2]``, their rows of ``δ[1]``.
-All it needs from the others are their partial sums of ``Z[2]``, so the threads meet once per step. The later layers are
+All it needs from the others are their partial sums of ``Z[2]``, so there is one barrier per step. The later layers are
 small; every thread updates its own copy of them, which costs less than waiting for another's.
 """
 
@@ -79,7 +79,7 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
     own, width = o1 - o0, buffers.width
     f0, f1 = range_of(n0, thread, threads)
     slots = buffers.panels.shape[0] - 1
-    # Without momentum, its arrays are those of the parameters, and left alone.
+    # Without momentum, its arrays are those of the parameters, and are not written to.
     W1 = block(matrix(buffers.panels[0, thread], 0, n0, width), 0, n0, 0, own)
     V1 = block(matrix(buffers.panels[slots, thread], 0, n0, width), 0, n0, 0, own)
     W2 = block(matrix(buffers.second[0, thread], 0, n2, width), 0, n2, 0, own)
@@ -121,7 +121,7 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
             c = data.coefficients[step]
             step_W, step_b = linear_step(rule, c, shrinkage(rule, c)), linear_step(rule, c, one)
             a, d = block(P, s0, B, 0, own), block(D, s0, B, 0, own)
-            # Z[1] of my neurons: W x without touching W
+            # Z[1] of this thread's neurons: W x without touching W
             for s in range(s0, s0 + B):
                 z, products = P[s], buffers.gram[s]
                 for i in range(s0):
@@ -132,7 +132,7 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
                 if L > 1:
                     activate(network.activations[1], z, b1)
             if L > 1:
-                # My partial sums of Z[2], then everybody's
+                # This thread's partial sums of Z[2], then the sum over all threads
                 partial = buffers.partial[step % 2, thread]
                 for s in range(B):
                     matrix_vector(W2, a[s], span(partial, s * n2, n2))
@@ -158,7 +158,7 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
                 b = b1 if L == 1 else biases_of(network, theta, L)
                 total += weighted_error(network, data, example, scale, z, b, error)
             backward_to(3, B, network, (step_W, step_b), (theta, v), (A, errors))
-            # δ[1] of my neurons, and my columns of W[2]
+            # δ[1] of this thread's neurons, and this thread's columns of W[2]
             if L > 1:
                 delta2 = rows_of(network, errors, 2, 0, B)
                 if B == 1 and slots == 0:
@@ -175,7 +175,7 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
             if thread == 0:
                 buffers.losses[step, 0] = total
             step += 1
-        # W ← w W₀ + q V₀ + (δ ∘ u) Xᵀ and V ← p V₀ + (δ ∘ r) Xᵀ, my neurons
+        # W ← w W₀ + q V₀ + (δ ∘ u) Xᵀ and V ← p V₀ + (δ ∘ r) Xᵀ, this thread's neurons
         if own > 0:
             scale_rows(block(E, 0, K, 0, own), D, u)
             add_products(team.gemm, inputs, x, W1, cast(w, one), block(E, 0, K, 0, own), sums)
@@ -187,7 +187,7 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
         if not inputs.sparse:  # the next block's rows take the place of this one's
             phase = barrier(team, phase)
     if thread == 0 and L > 1:
-        # Everybody's copy of the later layers is the same; b[1] and W[2] are each owner's.
+        # All copies of the later layers are equal; b[1] and W[2] are each owner's.
         at = network.at_b[2]
         for i in range(1 + slots):
             n = buffers.later.shape[1] - at
@@ -223,7 +223,7 @@ def advance(rule: Any, rate: Any, batch: Any, scalars: Any, vectors: Any, factor
 
 @inner
 def first_products(blas: Any, inputs: Any, x: Any, W: Any, Z: Any, K: Any, sums: Any) -> None:
-    """``Z ← W X`` of a block for my neurons."""
+    """``Z ← W X`` of a block for this thread's neurons."""
     noinline()
     forward(blas, inputs, x, W, Z, 0, K)
     if inputs.shifted:
@@ -234,7 +234,7 @@ def first_products(blas: Any, inputs: Any, x: Any, W: Any, Z: Any, K: Any, sums:
 
 @inner
 def add_products(blas: Any, inputs: Any, x: Any, W: Any, keep: Any, E: Any, sums: Any) -> None:
-    """``W ← keep · W + E Xᵀ`` of a block for my neurons, E holding an example per row."""
+    """``W ← keep · W + E Xᵀ`` of a block for this thread's neurons, E holding an example per row."""
     noinline()
     one = cast(1, keep)
     if inputs.shifted:
@@ -247,7 +247,7 @@ def add_products(blas: Any, inputs: Any, x: Any, W: Any, keep: Any, E: Any, sums
 
 @inner
 def update_columns(step: Any, W: Any, V: Any, D: Any, A: Any, indices: Any, along: Any) -> None:
-    """One step of my columns of ``W[2]`` along ``Σ_s δ_s a_sᵀ``; `along` is room for weights of the sums."""
+    """One step of this thread's columns of ``W[2]`` along ``Σ_s δ_s a_sᵀ``; `along` is room for weights of the sums."""
     noinline()
     B = D.shape[0]
     target = V if step.momentum else W

@@ -27,7 +27,7 @@ from gpunet_numpy.compiled.updates import MOMENTUM, rule_of
 BLOCK = CSC_EXAMPLES  # examples of a block
 LARGEST_BATCH = 16
 LATER = 300_000  # parameters after W[2] that each thread may update on its own
-NEURONS = 64  # of the first layer that a thread should own at least: it meets the others at every step
+NEURONS = 64  # of the first layer that a thread should own at least: there is a barrier per step
 
 
 class Blocked(Program):

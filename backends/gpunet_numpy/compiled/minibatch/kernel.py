@@ -1,6 +1,6 @@
 """Mini-batch and full-batch descent as one kernel: an epoch of any plan that it supports, on all threads.
 
-A batch goes in stages, and the threads meet between them:
+A batch has four stages, with a barrier between them:
 
 1. each gathers its range of the examples (:mod:`gpunet_numpy.compiled.sparse`);
 2. each computes its own neurons of the first layer, for all examples;
@@ -10,7 +10,7 @@ A batch goes in stages, and the threads meet between them:
    ``W ← (1 − αλ) W − α δ Aᵀ``, where plain descent and momentum accumulate inside the product and need no array of
    gradients.
 
-Where the first layer has few neurons, nobody owns any: each thread computes all of them for its examples, and
+Where the first layer has few neurons, they are not divided: each thread computes all of them for its examples, and
 updates their weights for its range of the features. A batch larger than `chunk` is summed chunk by chunk (C8).
 """
 
@@ -41,7 +41,7 @@ from gpunet_numpy.compiled.views import unowned
 
 
 class Buffers(NamedTuple):
-    """Arrays that the kernel writes to, and how it goes about it."""
+    """Arrays that the kernel writes to, and its settings."""
 
     in_place: int  # whether products accumulate in W or its momentum: there are no arrays of gradients then
     chunk: int  # examples of a batch that are worked on at a time
@@ -71,7 +71,7 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
     owner = thread if split else 0
     last_slot = buffers.panels.shape[0] - 1
     panels, width = buffers.panels, buffers.width
-    # A rule without a second slot, or without any, gets another array in its place, and leaves it alone.
+    # A rule without a second slot, or without any, gets another array in its place, and does not write to it.
     theta, v, s = panels[0, owner], panels[min(1, last_slot), owner], panels[last_slot, owner]
     state1, gradient1 = (theta, v, s), buffers.panel_gradients[owner]
     later = (buffers.later[0], buffers.later[min(1, last_slot)], buffers.later[last_slot])
@@ -163,7 +163,7 @@ def product(rule: Any, c: Any, shrink: Any, in_place: Any, begins: Any) -> Any:
 
 @inlined
 def target(rule: Any, in_place: Any, state: Any, gradient: Any) -> Any:
-    """Where that product goes: θ, its momentum, or the gradient."""
+    """The array that this product is added to: θ, its momentum, or the gradient."""
     if not in_place:
         return gradient
     return state[0] if rule.code == PLAIN else state[1]

@@ -27,7 +27,7 @@ CHUNK = 1024  # examples of a batch that are worked on at a time, at most
 SPARSE_CHUNK = 256  # the same where inputs are sparse
 CACHE, FEWEST = 2**18, 512  # bytes that a chunk should not exceed, if it can have that many examples
 WORK = 100_000  # multiplications of a batch that are worth a thread
-NEURONS = 32  # of the first layer that a thread should own at least; if there are fewer, nobody owns any
+NEURONS = 32  # of the first layer that a thread should own at least; if there are fewer, they are not divided
 EXAMPLES = 64  # of a batch that a thread should have at least then: it reads all weights for them
 
 

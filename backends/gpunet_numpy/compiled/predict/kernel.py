@@ -1,4 +1,4 @@
-"""The forward pass alone: every thread takes a range of the examples, and nobody waits for anybody."""
+"""The forward pass alone: every thread takes a range of the examples, without barriers."""
 
 from __future__ import annotations
 
