@@ -1,4 +1,4 @@
-"""The rooms of the house: every import goes down, in no circle, and past nobody's underscore.
+"""The rooms of the house: imports go down, without cycles, and not into private names.
 
 The test reads imports as text, those inside functions and for type checkers too.
 """

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.run(options)
         sys.stdout.flush()  # raises BrokenPipeError here rather than at exit
     except BrokenPipeError:
-        # The reader has closed the pipe, as in `gpunet info | head -1`: there is nobody to report to.
+        # The reader has closed the pipe, as in `gpunet info | head -1`: there is no reader to report to.
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())
         os.close(null)
