@@ -2,8 +2,8 @@
 
 A :class:`View` is numba's array with two differences. It has no reference count: threads that share an array would
 contend for its count. And a function gets it as pointer and sizes: two words for a vector where an array is seven,
-which an update of a tiny network would spend much of its time on (2-8-1 network, batches of 1: 290 ns per update with arrays,
-200 with views).
+which an update of a tiny network would spend much of its time on (2-8-1 network, batches of 1: 290 ns per update with
+arrays, 200 with views).
 
 A kernel makes views of the arrays that it is called with by :func:`unowned`. Indexing a view makes another one.
 """
