@@ -16,7 +16,7 @@ from gpunet.core.optimizers import Adam, AdamW, GradientDescent, RMSprop
 from gpunet.core.schedules import Cosine, Exponential, InverseTime
 from gpunet.devices.backend import Backend
 from gpunet.devices.registry import BackendInfo, get_backend, list_backends
-from gpunet.errors import BackendUnavailable, Diverged, FileRefused, OutOfMemory
+from gpunet.errors import BackendUnavailable, ColumnsIgnored, Diverged, FileRefused, OutOfMemory
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.network import Network, load
 from gpunet.training.callbacks import Checkpoint, EarlyStopping
@@ -24,6 +24,7 @@ from gpunet.training.history import History
 
 if TYPE_CHECKING:
     from gpunet import datasets
+    from gpunet.tables import TableEncoder
 
 __version__ = "0.1.0"
 
@@ -34,6 +35,7 @@ __all__ = [
     "BackendInfo",
     "BackendUnavailable",
     "Checkpoint",
+    "ColumnsIgnored",
     "Constant",
     "Cosine",
     "Dense",
@@ -49,6 +51,7 @@ __all__ = [
     "OutOfMemory",
     "RMSprop",
     "Standardizer",
+    "TableEncoder",
     "datasets",
     "get_backend",
     "list_backends",
@@ -57,7 +60,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import data sets on first use: most scripts bring their own data."""
+    """Import data sets and tables on first use: most scripts bring their own arrays."""
     if name == "datasets":
         return importlib.import_module("gpunet.datasets")
+    if name == "TableEncoder":
+        return importlib.import_module("gpunet.tables").TableEncoder
     raise AttributeError(f"module 'gpunet' has no attribute {name!r}")

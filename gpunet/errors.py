@@ -26,5 +26,9 @@ class OutOfMemory(MemoryError):
     """A device ran out of memory. The network keeps the weights it had."""
 
 
+class ColumnsIgnored(UserWarning):
+    """A table or DataFrame has columns that the network was not trained on."""
+
+
 class FileRefused(ValueError):
     """A file that is not a network saved by gpunet, or one that is damaged."""

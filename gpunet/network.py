@@ -6,7 +6,7 @@ import copy
 import numbers
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from gpunet.files.network_file import SavedNetwork, read_network, refuse_on_erro
 from gpunet.inputs.arrays import require_finite
 from gpunet.inputs.fit_data import Examples, FitArrays, FitData, InputPipeline, fit_data
 from gpunet.inputs.standardizer import Standardizer
+from gpunet.inputs.tabular import Tabular, encoded
 from gpunet.summary import summary
 from gpunet.training import evaluation
 from gpunet.training.callbacks import Callback, checked_callbacks, require_monitored
@@ -30,6 +31,10 @@ from gpunet.training.history import History
 from gpunet.training.loop import TrainingLoop, checked_optimizer
 from gpunet.training.progress import ProgressBar
 from gpunet.training.state import checked_state, initial_state, moved, with_zero_slots
+
+if TYPE_CHECKING:
+    from gpunet.tables import TableEncoder
+    from gpunet.tables.target import Target
 
 Array = Any
 
@@ -55,6 +60,17 @@ class Network:
     dtype : {"float32", "float64"}
     standardizer : Standardizer or None
         Fitted by the first ``fit``, then applied to every input (C15).
+    encoder : TableEncoder or None
+        For tables: X is then a Table (:func:`gpunet.datasets.read_table`), a DataFrame of any library, or a dict of
+        columns, and y may be words. Fitted by the first ``fit``. :meth:`for_table` makes such a network.
+
+    Attributes
+    ----------
+    target : Target or None
+        What the targets mean, once ``fit`` got them in words or with an encoder: class names, or mean and deviation
+        of values.
+    columns : tuple of str or None
+        Without an encoder, the column names of the first DataFrame: later ones are matched by name.
 
     Raises
     ------
@@ -82,6 +98,7 @@ class Network:
         backend: str = "auto",
         dtype: str = "float32",
         standardizer: Standardizer | None = None,
+        encoder: TableEncoder | None = None,
     ) -> None:
         self.layers, self.dropouts = dense_and_dropouts(layers)
         self.loss = loss_for(self.layers[-1], loss)
@@ -93,6 +110,15 @@ class Network:
         if standardizer is not None and not isinstance(standardizer, Standardizer):
             raise TypeError(f"standardizer must be an object such as Standardizer(), got {standardizer!r}")
         self.standardizer = copy.deepcopy(standardizer)
+        if encoder is not None and not hasattr(encoder, "transform"):
+            raise TypeError(f"encoder must be an object such as TableEncoder(), got {encoder!r}")
+        if encoder is not None and standardizer is not None:
+            raise ValueError(
+                "give encoder or standardizer, not both: the encoder standardises numbers itself"
+            )
+        self.encoder = copy.deepcopy(encoder)
+        self.target: Target | None = None
+        self.columns: tuple[str, ...] | None = None
         self.backend = backend
         self._placement = named_placement(backend)
         self._state: TrainState | None = None
@@ -102,6 +128,62 @@ class Network:
         self._updates = 0
         self.epochs_trained = 0
         self.notes: dict[str, Any] = {}
+
+    @classmethod
+    def for_table(
+        cls, table: Any, hidden: Sequence[int] = (64,), activation: str = "relu", **options: Any
+    ) -> Network:
+        """A network for a table: its output suits the target, its inputs come from a :class:`TableEncoder`.
+
+        Classes get one softmax output each, two classes one sigmoid output (C2), values one identity output. Training
+        is up to ``fit``.
+
+        Parameters
+        ----------
+        table : Table
+            With a target; see :func:`gpunet.datasets.read_table`.
+        hidden : sequence of int
+            Units of the hidden layers.
+        activation : str
+            Of the hidden layers.
+        **options
+            As for :class:`Network`.
+
+        Returns
+        -------
+        Network
+
+        Examples
+        --------
+        >>> import gpunet as gn
+        >>> rows = {"size": [1.0, 1.2, 3.1, 3.3] * 9, "animal": ["cat", "cat", "dog", "dog"] * 9}
+        >>> table = gn.datasets.read_table(rows, target="animal")
+        >>> net = gn.Network.for_table(table, hidden=(8,), seed=0, backend="numpy")
+        >>> history = net.fit(table, optimizer=gn.Adam(0.05), epochs=30)
+        >>> net.predict_target({"size": [1.1, 3.0]}).tolist()
+        ['cat', 'dog']
+        """
+        from gpunet.tables import TableEncoder
+        from gpunet.tables.target import Target
+
+        target = Target().fit(table)
+        names = target.class_names
+        if names is None:
+            output = Dense(1, "identity")
+        elif len(names) == 2:
+            output = Dense(1, "sigmoid")
+        else:
+            output = Dense(len(names), "softmax")
+        layers = [Dense(units, activation) for units in hidden]
+        network = cls([*layers, output], **{"encoder": TableEncoder(), **options})
+        if names is not None:  # a part of the table may lack a class
+            network.target = target
+        return network
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names of the classes, in the order of the outputs; None where targets were numbers."""
+        return self._tabular.class_names
 
     @property
     def activations(self) -> tuple[str, ...]:
@@ -166,12 +248,16 @@ class Network:
             placement, self.dtype, self.inputs, self.layers[-1], self.loss, self.standardizer
         )
 
+    @property
+    def _tabular(self) -> Tabular:
+        return Tabular(self.encoder, self.target, self.columns)
+
     # --- training -------------------------------------------------------------------------------
 
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         *,
         optimizer: Optimizer | None = None,
         epochs: int = 10,
@@ -193,9 +279,12 @@ class Network:
         ----------
         X : array or list
             Rows ``(m, n[0])``, or images ``(m, height, width[, channels])``, which are flattened (C1). Numbers are
-            taken as they are; uint8 pixels are not scaled: use a :class:`Standardizer`.
+            taken as they are; uint8 pixels are not scaled: use a :class:`Standardizer`. A Table, if there is an
+            encoder. Columns of a DataFrame are matched by name with those of the first one.
         y : array or list
-            Class numbers ``(m,)``, one-hot or multi-label rows ``(m, n[L])``, or real targets.
+            Class numbers ``(m,)``, one-hot or multi-label rows ``(m, n[L])``, real targets, or words ``(m,)``: those
+            become :attr:`class_names`. Left out, the labels of the Table X. Beside an encoder, values are standardised
+            for training; losses and predictions are in their own unit.
         optimizer : Optimizer or None
             None for ``GradientDescent(0.1)``.
         epochs : int
@@ -203,13 +292,13 @@ class Network:
             1 is stochastic, None full batch (C18); "auto" takes 32, or all examples where there are fewer.
         shuffle : bool
             Draw a new order each epoch, from the seed.
-        validation_data : (X, y), (X, y, sample_weight) or None
+        validation_data : (X, y), (X, y, sample_weight), Table or None
         validation_fraction : float
             Fraction of the rows to hold out for validation instead, drawn with the seed.
         sample_weight : array ``(m,)`` or None
             Weight of each example's loss: ``J = (1/B) Σ w(i) L(i)``.
         class_weight : dict or sequence, or None
-            Weight of each class, times ``sample_weight``; for training, not for validation.
+            Weight of each class, by number or name, times ``sample_weight``; for training, not for validation.
         callbacks : callable ``(network, history)`` or sequence of them
             Called after each epoch; True ends the run. See :class:`EarlyStopping`.
         progress : bool
@@ -232,6 +321,7 @@ class Network:
         positive_int("epochs", epochs)
         callbacks = checked_callbacks(callbacks)
         arrays = FitArrays(X, y, sample_weight, class_weight, validation_data, validation_fraction)
+        arrays, tabular = encoded(self._tabular, arrays, self.dtype, self.layers[-1], self.seed)
         placement = choose_placement(self.backend, self._placement, arrays.by_name(), follow=True)
         with placement.context():
             data = fit_data(self._pipeline(placement), arrays, batch_size, self.seed)
@@ -242,6 +332,7 @@ class Network:
             # Everything is checked: from here on the network changes.
             self._move_to(placement)
             self.standardizer = data.standardizer
+            self.encoder, self.target, self.columns = tabular
             self.inputs = int(data.training.X.shape[0])
             return self._train(data, optimizer, epochs, shuffle, callbacks, progress)
 
@@ -267,6 +358,7 @@ class Network:
                 self._state, self._updates, self.epochs_trained = end.state, end.updates, end.epochs_trained
                 if end.diverged is not None:
                     raise end.diverged
+                history.loss[-1] = self._tabular.loss(history.loss[-1], self.loss)
                 bar.epoch(history, self._validate(data, history, bar))
                 results = [callback(self, history) for callback in callbacks]
                 if any(isinstance(result, bool | np.bool_) and result for result in results):
@@ -307,6 +399,8 @@ class Network:
     def predict(self, X: Any) -> Array:
         """The last layer's activations, rows ``(m, n[L])``, in the library and on the device of X.
 
+        For a Table or DataFrame a NumPy array; values in the target's own unit, in float64.
+
         Raises
         ------
         ValueError, TypeError
@@ -314,6 +408,7 @@ class Network:
         """
         if self._state is None and self.inputs is None:
             raise ValueError("the network has no weights yet: fit it, or give Network inputs=…")
+        X = self._tabular.rows("X", X, self.dtype)
         source = backend_of(X)
         placement = self.placement if self._state is not None else self._placement_for({"X": X})
         with placement.context():
@@ -327,11 +422,29 @@ class Network:
                 A = evaluation.outputs(
                     placement.xp, self.activations, parameters, pipeline.standardized(rows)
                 )
+        if self.target is not None and self.class_names is None:
+            return self.target.decode(placement.backend.to_host(A))[:, None]
         if source is None:
             return placement.backend.to_host(A)
         if source is placement.backend:
             return source.move(A, source.device_of(X))
         return source.from_host(np.ascontiguousarray(placement.backend.to_host(A)), source.device_of(X))
+
+    def predict_target(self, X: Any) -> Array:
+        """The predicted targets as they are written: class names, or values; a NumPy array ``(m,)``.
+
+        Raises
+        ------
+        ValueError
+            If the network was trained on numbers that have no names; see :meth:`predict` for other errors.
+        """
+        if self.target is None:
+            raise ValueError("the network was trained on numbers, not on words: use predict(X)")
+        A = self.predict(X)
+        if self.class_names is None:
+            return A[:, 0]
+        backend = backend_of(A)
+        return self.target.decode(A if backend is None else backend.to_host(A))
 
     def _faster_outputs(self, rows: Array) -> Array | None:
         """``A[L]`` as rows, by the backend's own forward pass; None if it has none, or rows are not all finite."""
@@ -342,11 +455,12 @@ class Network:
         faster = self._predictor[1]
         return None if faster is None else faster(rows)
 
-    def evaluate(self, X: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
+    def evaluate(self, X: Any, y: Any = None, sample_weight: Any = None) -> dict[str, float]:
         """Cost and accuracy on data: ``{"loss": …, "accuracy": …}``; real targets have no accuracy.
 
         Accuracy is the fraction of examples whose class is right; for several sigmoid outputs with rows of
-        labels, the fraction of labels that are right at ½. Weights of examples count in the loss alone.
+        labels, the fraction of labels that are right at ½. Weights of examples count in the loss alone. For a Table
+        y may be left out; the loss of values is in the target's own unit.
 
         Raises
         ------
@@ -355,8 +469,12 @@ class Network:
         """
         return self._evaluate(*self._examples(X, y, sample_weight))
 
-    def gradients(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[float, list[tuple[Array, Array]]]:
+    def gradients(
+        self, X: Any, y: Any = None, sample_weight: Any = None
+    ) -> tuple[float, list[tuple[Array, Array]]]:
         """``(J, [(dW, db), …])`` for these examples as one batch, shaped as the parameters (C9).
+
+        Where values are standardised for training, J is the cost of the standardised ones.
 
         Raises
         ------
@@ -376,6 +494,7 @@ class Network:
 
     def _examples(self, X: Any, y: Any, sample_weight: Any) -> tuple[Examples, str]:
         """Checked columns for a call that needs weights but changes none."""
+        X, y = self._tabular.rows("X", X, self.dtype), self._tabular.targets("y", X, y)
         placement = self._placement_for({"X": X, "y": y, "sample_weight": sample_weight})
         with placement.context():
             examples, kind = self._pipeline(placement).examples(X, y, sample_weight)
@@ -386,14 +505,15 @@ class Network:
     def _evaluate(self, examples: Examples, kind: str) -> dict[str, float]:
         state, placement = self._ready(), self.placement
         with placement.context():
-            return evaluation.evaluate(
+            figures = evaluation.evaluate(
                 placement.xp, self.activations, self.loss, state.parameters, examples, kind
             )
+        return {**figures, "loss": self._tabular.loss(figures["loss"], self.loss)}
 
     # --- saving and printing --------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
-        """Write architecture, weights and standardiser to a safetensors file, whole or not at all.
+        """Write architecture, weights, and standardiser or encoder to a safetensors file, whole or not at all.
 
         The optimizer's state is not kept: training goes on from the weights.
 
@@ -422,6 +542,9 @@ class Network:
                 parameters,
                 self.epochs_trained,
                 self.notes,
+                self.encoder,
+                self.target,
+                self.columns,
             ),
         )
 
@@ -463,9 +586,12 @@ def load(path: str | Path, backend: str = "auto") -> Network:
     saved = read_network(path)
     with refuse_on_error(path):
         network = Network(
-            saved.layers, saved.loss, saved.inputs, saved.seed, backend, saved.dtype, saved.standardizer
+            *(saved.layers, saved.loss, saved.inputs, saved.seed, backend, saved.dtype),
+            standardizer=saved.standardizer,
+            encoder=saved.encoder,
         )
         network.set_parameters(saved.parameters)
     network.epochs_trained = saved.epochs_trained
     network.notes = saved.notes
+    network.target, network.columns = saved.target, saved.columns
     return network

@@ -7,6 +7,7 @@ from gpunet.datasets.dataset import Dataset
 from gpunet.datasets.digits import digits
 from gpunet.datasets.mnist import fashion, mnist
 from gpunet.datasets.needles import needles
+from gpunet.datasets.table_files import read_table
 from gpunet.datasets.tables import load, read_rows
 
-__all__ = ["Dataset", "digits", "fashion", "load", "mnist", "needles", "read_rows"]
+__all__ = ["Dataset", "digits", "fashion", "load", "mnist", "needles", "read_rows", "read_table"]

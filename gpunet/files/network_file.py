@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,13 @@ from gpunet.errors import FileRefused
 from gpunet.files.atomic import real_path, write_atomically
 from gpunet.inputs.standardizer import Standardizer
 
-FORMAT = "gpunet-1"
+if TYPE_CHECKING:  # imported where a file has them
+    from gpunet.tables import TableEncoder
+    from gpunet.tables.target import Target
+
+FORMAT = "gpunet-2"
+READABLE = ("gpunet-1", FORMAT)  # files of version 1 know nothing of tables
+_ENCODER = "encoder "  # before the names of the encoder's arrays
 
 
 class SavedNetwork(NamedTuple):
@@ -30,6 +36,9 @@ class SavedNetwork(NamedTuple):
     parameters: list[tuple[Any, Any]]  # NumPy arrays
     epochs_trained: int
     notes: dict[str, Any]
+    encoder: TableEncoder | None = None
+    target: Target | None = None
+    columns: tuple[str, ...] | None = None
 
 
 def write_network(path: str | Path, saved: SavedNetwork) -> None:
@@ -44,7 +53,11 @@ def write_network(path: str | Path, saved: SavedNetwork) -> None:
     standardizer = saved.standardizer
     if standardizer is not None and standardizer.fitted:
         tensors["mean"], tensors["deviation"] = standardizer.mean, standardizer.deviation
-    description = json.dumps(_describe(saved), sort_keys=True)
+    about = _describe(saved)
+    if saved.encoder is not None:
+        about["encoder"], arrays = saved.encoder.to_state()
+        tensors |= {_ENCODER + name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    description = json.dumps(about, sort_keys=True)
     metadata = {"format": FORMAT, "network": description, "sha256": _digest(description, tensors)}
     write_atomically(path, encode(tensors, metadata))
 
@@ -87,17 +100,17 @@ def _read(path: Path) -> tuple[dict[str, Any], Any]:
     data = path.read_bytes()
     try:
         metadata = _metadata(data)
-        if metadata.get("format") == FORMAT:
+        if metadata.get("format") in READABLE:
             tensors = decode(data)
     except (SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise FileRefused(
             f"{path} is not a safetensors file, or is cut short or damaged ({error}). "
             "gpunet.load reads what Network.save wrote."
         ) from None
-    if metadata.get("format") != FORMAT:
+    if metadata.get("format") not in READABLE:
         raise FileRefused(
             f"{path} is a safetensors file, but not one of gpunet's: its metadata says format "
-            f"{metadata.get('format')!r}, expected {FORMAT!r}"
+            f"{metadata.get('format')!r}, expected {' or '.join(map(repr, READABLE))}"
         )
     if _digest(metadata.get("network", ""), tensors) != metadata.get("sha256"):
         raise FileRefused(f"{path} is damaged: its SHA-256 does not match what was saved. Use another copy.")
@@ -122,7 +135,33 @@ def _saved_network(tensors: dict[str, Any], description: Any) -> SavedNetwork:
         [(tensors[f"W{l}"], tensors[f"b{l}"]) for l in range(1, count + 1)],
         description["epochs_trained"],
         description["notes"],
+        _encoder(tensors, description.get("encoder")),
+        _target(description.get("target")),
+        _columns(description.get("columns")),
     )
+
+
+def _encoder(tensors: dict[str, Any], state: Any) -> TableEncoder | None:
+    if state is None:
+        return None
+    from gpunet.tables import TableEncoder
+
+    arrays = {
+        name.removeprefix(_ENCODER): array for name, array in tensors.items() if name.startswith(_ENCODER)
+    }
+    return TableEncoder.from_state(state, arrays)
+
+
+def _target(state: Any) -> Target | None:
+    if state is None:
+        return None
+    from gpunet.tables.target import Target
+
+    return Target.from_state(state)
+
+
+def _columns(names: Any) -> tuple[str, ...] | None:
+    return None if names is None else tuple(names)
 
 
 def _metadata(data: bytes) -> dict[str, Any]:
@@ -161,6 +200,8 @@ def _describe(saved: SavedNetwork) -> dict[str, Any]:
         "standardizer": saved.standardizer.per if saved.standardizer else None,
         "epochs_trained": saved.epochs_trained,
         "notes": saved.notes,
+        "target": None if saved.target is None else saved.target.to_state(),
+        "columns": None if saved.columns is None else list(saved.columns),
     }
 
 

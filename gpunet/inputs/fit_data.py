@@ -6,6 +6,7 @@ import copy
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpunet.core.checks import positive_int, unit_interval
 from gpunet.core.layers import Dense
@@ -98,15 +99,27 @@ class FitArrays(NamedTuple):
             If ``validation_data`` is not ``(X, y)`` or ``(X, y, sample_weight)``, or a fraction is given too.
         """
         arrays = {"X": self.X, "y": self.y, "sample_weight": self.sample_weight}
-        data = self.validation_data
-        if data is None:
+        if self.validation_data is None:
             return arrays
+        names = ("validation X", "validation y", "validation sample_weight")
+        return {**arrays, **dict(zip(names, self.validation_pair(), strict=False))}
+
+    def validation_pair(self) -> tuple[Any, ...]:
+        """``(X, y)`` or ``(X, y, sample_weight)`` of ``validation_data``; a Table alone has its y with it.
+
+        Raises
+        ------
+        ValueError
+            If it is none of these, or a fraction is given too.
+        """
+        data = self.validation_data
         if self.validation_fraction:
             raise ValueError("give validation_data or validation_fraction, not both")
+        if hasattr(data, "labels"):
+            return data, None
         if not isinstance(data, tuple | list) or len(data) not in (2, 3):
             raise ValueError("validation_data must be a pair (X, y), or (X, y, sample_weight)")
-        names = ("validation X", "validation y", "validation sample_weight")
-        return {**arrays, **dict(zip(names, data, strict=False))}
+        return tuple(data)
 
 
 class FitData(NamedTuple):
@@ -148,17 +161,28 @@ def _hold_out(
     examples: Examples, fraction: float, seed: int, placement: Placement
 ) -> tuple[Examples, Examples]:
     """Training and validation parts, drawn with the seed."""
-    m = examples.X.shape[1]
+
+    def part(rows: Any) -> Examples:
+        index = placement.to_device(rows)
+        return Examples(*(None if a is None else placement.xp.take(a.T, index, axis=0).T for a in examples))
+
+    training, held_out = split_rows(int(examples.X.shape[1]), fraction, seed)
+    return part(training), part(held_out)
+
+
+def split_rows(m: int, fraction: float, seed: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The rows that ``validation_fraction`` leaves for training, and those that it holds out; both in order.
+
+    Raises
+    ------
+    ValueError
+        If either part would be empty.
+    """
     held = round(unit_interval("validation_fraction", fraction) * m)
     if not 0 < held < m:
         raise ValueError(f"validation_fraction={fraction} of {m} examples leaves a part empty")
     order = np.random.default_rng([seed, 2**31]).permutation(m).astype(np.int32)
-
-    def part(chosen: Any) -> Examples:
-        index = placement.to_device(np.sort(chosen))
-        return Examples(*(None if a is None else placement.xp.take(a.T, index, axis=0).T for a in examples))
-
-    return part(order[held:]), part(order[:held])
+    return np.sort(order[held:]), np.sort(order[:held])
 
 
 def _fitted(standardizer: Standardizer, examples: Examples, placement: Placement) -> Standardizer:

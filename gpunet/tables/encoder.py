@@ -84,7 +84,8 @@ class TableEncoder:
         Parameters
         ----------
         data : Table, DataFrame of any library, or dict of str to sequence
-            The training examples; the target column must not be among the columns.
+            The training examples; the target column must not be among the columns. Where they were taken from a
+            table (`Table.take`), all of its rows decide what the cells mean; the numbers are learned from these rows.
 
         Returns
         -------
@@ -104,9 +105,11 @@ class TableEncoder:
             raise ValueError(f"{table.name}: kinds names {self._unknown(unknown[0], table.columns)}")
         columns, left_out = [], {}
         for cells in table.frame.get_columns():
-            reading = read_cells(cells, table.missing, table.decimal, kind=self.kinds.get(cells.name))
+            # A word among the numbers of a few rows must not surprise the encoder when it meets those rows later.
+            everywhere = table.whole.frame[cells.name]
+            reading = read_cells(everywhere, table.missing, table.decimal, kind=self.kinds.get(cells.name))
             reason = None if cells.name in self.kinds else reason_left_out(cells, reading)
-            if reason is None and reading.kind == "empty":
+            if reason is None and (reading.kind == "empty" or reading.present(cells).is_null().all()):
                 reason = "empty"
             if reason is None:
                 column = COLUMNS[reading.kind](cells.name, reading, self._settings)

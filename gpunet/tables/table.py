@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpunet.tables.frames import to_polars
+from gpunet.tables.frames import to_polars, to_series
 from gpunet.tables.missing import MISSING
 from gpunet.tables.series import Frame, Series
 
@@ -41,6 +41,8 @@ class Table:
         Rows that had no target and were left out.
     notes : tuple of str
         What was understood beyond the usual, for the printout.
+    origin : Table, optional
+        The table that these rows were taken from: it decides what the cells of a column mean.
     """
 
     frame: Frame
@@ -52,6 +54,7 @@ class Table:
     lines: NDArray[np.int64] | None = None
     left_out: int = 0
     notes: tuple[str, ...] = field(default=())
+    origin: Table | None = None
 
     def __len__(self) -> int:
         return int(self.frame.height) if self.labels is None else len(self.labels)
@@ -67,7 +70,7 @@ class Table:
         return None if self.labels is None else str(self.labels.name)
 
     def take(self, rows: NDArray[Any] | Sequence[int]) -> Table:
-        """The table of some rows.
+        """The table of some rows. What their cells mean is still decided by all rows.
 
         Parameters
         ----------
@@ -82,7 +85,30 @@ class Table:
             frame=self.frame[numbers],
             labels=None if self.labels is None else self.labels[numbers],
             lines=None if self.lines is None else self.lines[numbers],
+            origin=self.whole,
         )
+
+    @property
+    def whole(self) -> Table:
+        """The table that these rows were taken from, or itself."""
+        return self.origin or self
+
+    def with_labels(self, labels: Any) -> Table:
+        """The table with another target: a Series of any library, an array, or a list.
+
+        Raises
+        ------
+        ValueError
+            If there is not one label per row.
+        """
+        name = getattr(labels, "name", None)
+        column = to_series("target" if name in (None, "") else str(name), labels)
+        if len(column) != self.frame.height:
+            raise ValueError(
+                f"{self.name}: expected {self.frame.height} targets, one per row, got {len(column)}"
+            )
+        origin = self.origin and dataclasses.replace(self.origin, labels=None)
+        return dataclasses.replace(self, labels=column, kind="auto", origin=origin)
 
     def place(self, row: int | None, column: str) -> str:
         """Where a cell is, for a message: "flowers.csv, line 7, column 'width'"."""

@@ -77,7 +77,8 @@ class Target:
         Parameters
         ----------
         data : Table with labels, Series of any library, array (m,) or (m, 1), or list
-            All targets. Missing ones are ignored.
+            All targets. Missing ones are ignored. Where a Table's rows were taken from another (`Table.take`), kind and
+            class names come from all rows of that, mean and deviation from these.
         training : array of int or bool, optional
             The rows that mean and deviation are taken from; all if left out. Class names come from all rows.
         missing : tuple of str
@@ -99,9 +100,12 @@ class Target:
             missing = table.missing
             if self.kind == "auto":
                 self.kind = table.kind
-        reading = read_cells(cells, missing, decimal, strict=True)
-        present = without_missing(cells, reading.missing).drop_nulls()
-        self._require_usable(reading, present, len(cells))
+        everywhere = cells
+        if table is not None and table.whole.labels is not None:
+            everywhere = table.whole.labels
+        reading = read_cells(everywhere, missing, decimal, strict=True)
+        present = without_missing(everywhere, reading.missing).drop_nulls()
+        self._require_usable(reading, present, len(everywhere))
         kind = self.kind if self.kind != "auto" else self._guess(reading, present)
         if kind == "classes":
             self._reading = Reading("category", reading.missing, reading.written)

@@ -100,8 +100,7 @@ BAD_LABELS = {
     "one-hot with a 2": (2 * np.eye(4)[Y], ValueError, ["2 in row 0", "0 to 1"]),
     "two classes at once": (np.ones((M, 4)), ValueError, ["sum to 1", "row 0 sums to 4", "sigmoid"]),
     "one-hot with NaN": (np.full((M, 4), NAN), ValueError, ["NaN", "row 0"]),
-    "names": (["cat"] * M, TypeError, ["text", "numpy.unique(names, return_inverse=True)"]),
-    "none": (None, TypeError, ["real numbers"]),
+    "none": (None, TypeError, ["y is missing", "a Table with a target"]),
     "a number": (1, ValueError, ["()", "(6, 4)", "(6,)"]),
     "empty": ([], ValueError, ["0 labels for 6 examples"]),
     "ragged": ([[1, 0, 0, 0], [1]], ValueError, ["ragged"]),
@@ -181,6 +180,23 @@ def test_labels(backend, case):
         refused(net, lambda: net.gradients(X, bad), error, *facts),
     }
     assert len(said) == 1
+
+
+def test_names_of_classes(backend):
+    """`fit` learns them; a network that was trained on numbers knows none."""
+    net, names = network(backend), ["cat", "dog", "eel", "dog", "cat", "eel"]
+    refused(net, lambda: net.fit(X, names), ValueError, "has 3 classes (cat, dog, eel)", "4 units: give it 3")
+    refused(net, lambda: net.fit(X, ["cat"] * M), ValueError, "one class only, 'cat'")
+    for call in (net.evaluate, net.gradients):
+        refused(
+            net,
+            lambda call=call: call(X, names),
+            TypeError,
+            "text",
+            "numpy.unique(names, return_inverse=True)",
+        )
+    net.fit(X, [*names[:-1], "fox"])
+    refused(net, lambda: net.evaluate(X, ["cow"] * M), ValueError, "classes cat, dog, eel, fox, got 'cow'")
 
 
 @pytest.mark.parametrize("case", BAD_SETTINGS)
@@ -265,7 +281,7 @@ def test_six_mistakes_in_a_row_and_then_it_trains():
     with pytest.raises(ValueError, match="fit it"):
         net.predict(X)
     with pytest.raises(TypeError, match=r"numpy\.unique"):
-        net.fit(X, names)
+        net.evaluate(X, names)
     _, y = np.unique(names, return_inverse=True)
     with pytest.raises(TypeError, match=r"gpunet\.Adam"):
         net.fit(X, y, optimizer="Adam")

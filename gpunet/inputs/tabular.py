@@ -1,0 +1,280 @@
+"""Tables, DataFrames and targets in words: to arrays, by the names of columns and classes."""
+
+from __future__ import annotations
+
+import copy
+import sys
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from gpunet.core.layers import Dense
+from gpunet.devices.registry import backend_of
+from gpunet.errors import ColumnsIgnored
+from gpunet.inputs.arrays import from_lists
+from gpunet.inputs.fit_data import FitArrays, split_rows
+
+if TYPE_CHECKING:  # they cost time to import, and most networks are given arrays
+    from gpunet.tables import Table, TableEncoder, Target
+
+_LISTED = 8
+
+
+class Tabular(NamedTuple):
+    """What a network knows of the columns and the targets that it is given.
+
+    Attributes
+    ----------
+    encoder : TableEncoder or None
+        Turns tables into inputs; fitted by the first ``fit``.
+    target : Target or None
+        Turns words into class numbers, and standardises values.
+    columns : tuple of str or None
+        Without an encoder: the column names of the first DataFrame.
+    """
+
+    encoder: TableEncoder | None = None
+    target: Target | None = None
+    columns: tuple[str, ...] | None = None
+
+    def rows(self, name: str, X: Any, dtype: str) -> Any:
+        """X as an array: a table encoded, a DataFrame's columns in the order of training, anything else as it is.
+
+        Raises
+        ------
+        ValueError
+            If columns are missing or share a name, or a cell can't be read.
+        TypeError
+            For a Table without an encoder, and an array with one.
+        """
+        if self.encoder is not None:
+            table = _table(name, X)
+            inputs = self.encoder.transform(table, dtype)
+            _ignore(name, self.extra_columns(table))
+            return inputs
+        if _is_table(X):
+            raise TypeError(
+                f"{name} is a Table: give the Network encoder=gpunet.TableEncoder(), or use for_table"
+            )
+        names = column_names(name, X)
+        if names is None or self.columns is None:
+            return X
+        missing = [column for column in self.columns if column not in names]
+        if missing:
+            raise ValueError(
+                f"{name} lacks the columns {_quoted(missing)}, which the network was trained on; it has "
+                f"{_quoted(names)}"
+            )
+        _ignore(name, [column for column in names if column not in self.columns])
+        if names == self.columns:
+            return X
+        order = [names.index(column) for column in self.columns]
+        if hasattr(X, "iloc"):  # pandas, whose names need not be text
+            return X.iloc[:, order]
+        return X.select(self.columns) if hasattr(X, "select") else X[list(self.columns)]
+
+    def targets(self, name: str, X: Any, y: Any) -> Any:
+        """Y as an array: class numbers for words, standardised values; y of a Table are its labels.
+
+        Raises
+        ------
+        TypeError
+            If there is no y.
+        ValueError
+            If a target is missing, or a class was not among those of training.
+        """
+        if y is None:
+            if not _is_table(X) or X.labels is None:
+                raise TypeError(f"{name} is missing: give targets, or a Table with a target as X")
+            y = X
+        if self.target is None or _is_rows(y):
+            return y
+        return self.target.encode(y)
+
+    def extra_columns(self, table: Table) -> list[str]:
+        """Columns of a table that the encoder was not trained on; the target's is none of them."""
+        assert self.encoder is not None
+        return [column for column in self.encoder.extra_columns(table) if column != self.target_name]
+
+    @property
+    def target_name(self) -> str | None:
+        """Name of the target column."""
+        return None if self.target is None else self.target.name
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names of the classes, in the order of their numbers."""
+        return None if self.target is None else self.target.class_names
+
+    def loss(self, value: float, loss: str) -> float:
+        """A loss in the target's own unit."""
+        return value if self.target is None else self.target.loss_in_own_unit(value, loss)
+
+
+def encoded(
+    tabular: Tabular, arrays: FitArrays, dtype: str, output: Dense, seed: int
+) -> tuple[FitArrays, Tabular]:
+    """What ``fit`` was given as arrays, and what was learned of its columns and targets.
+
+    Encoder and target learn from the training part alone. Nothing is changed in place.
+
+    Parameters
+    ----------
+    tabular : Tabular
+        What is known so far.
+    arrays : FitArrays
+    dtype : str
+        Of the encoded inputs.
+    output : Dense
+        The output layer: it says whether targets are classes or values.
+    seed : int
+        Of the split into training and validation part.
+    """
+    X, y = arrays.X, arrays.y
+    data = None if arrays.validation_data is None else arrays.validation_pair()
+    if tabular.encoder is not None:
+        X = _table("X", X)
+        if not tabular.encoder.fitted:
+            encoder = copy.deepcopy(tabular.encoder).fit(X if data else _training_part(X, arrays, seed))
+            tabular = tabular._replace(encoder=encoder)
+    elif tabular.columns is None:
+        tabular = tabular._replace(columns=column_names("X", X))
+    if tabular.target is None:
+        tabular = tabular._replace(target=_fitted_target(tabular, X, y, arrays, output, seed))
+    if tabular.class_names is not None:
+        _require_units(tabular, output)
+    result = arrays._replace(X=tabular.rows("X", X, dtype), y=tabular.targets("y", X, y))
+    if data is not None:
+        X_val, y_val, *weights = data
+        pair = (tabular.rows("validation X", X_val, dtype), tabular.targets("validation y", X_val, y_val))
+        result = result._replace(validation_data=(*pair, *weights))
+    if isinstance(arrays.class_weight, dict) and tabular.class_names is not None:
+        result = result._replace(class_weight=_by_number(arrays.class_weight, tabular.class_names))
+    return result, tabular
+
+
+def column_names(name: str, X: Any) -> tuple[str, ...] | None:
+    """Names of a DataFrame's columns, of any library; None if X is none.
+
+    Raises
+    ------
+    ValueError
+        If two columns have one name.
+    """
+    names = getattr(X, "column_names", None)  # PyArrow, whose `columns` are the columns themselves
+    if names is None:
+        names = getattr(X, "columns", None)
+    if names is None or not hasattr(X, "shape") or _is_table(X):
+        return None
+    from gpunet.tables.delimited import require_different
+
+    texts = tuple(str(column) for column in names)
+    require_different(texts, name)
+    return texts
+
+
+def _is_table(X: Any) -> bool:
+    """Whether X is a Table; no table if nobody has imported them."""
+    module = sys.modules.get("gpunet.tables.table")
+    return module is not None and isinstance(X, module.Table)
+
+
+def _table(name: str, X: Any) -> Table:
+    from gpunet.tables.frames import is_frame
+    from gpunet.tables.table import as_table
+
+    if not _is_table(X) and not isinstance(X, Mapping) and not is_frame(X):
+        raise TypeError(
+            f"{name} must be a Table, a DataFrame or a dict of columns, whose names the network's encoder reads; got "
+            f"{type(X).__name__}"
+        )
+    return as_table(X)
+
+
+def _training_part(table: Table, arrays: FitArrays, seed: int) -> Table:
+    """The rows that ``fit`` will train on."""
+    if not arrays.validation_fraction:
+        return table
+    return table.take(split_rows(len(table), arrays.validation_fraction, seed)[0])
+
+
+def _fitted_target(
+    tabular: Tabular, X: Any, y: Any, arrays: FitArrays, output: Dense, seed: int
+) -> Target | None:
+    """The target that y needs: one of classes for words, and one of classes or values beside an encoder."""
+    if y is None:
+        tabular.targets("y", X, y)  # raises if X has no target either
+        y = X
+    elif _is_rows(y) or (tabular.encoder is None and not _are_words(y)):
+        return None  # numbers that say what they are
+    from gpunet.tables.target import Target
+
+    training = None
+    if arrays.validation_fraction and arrays.validation_data is None:
+        training = split_rows(len(X), arrays.validation_fraction, seed)[0]
+    target = Target(_kind_of(output)).fit(y, training=training)
+    if target.class_names is None and output.activation != "identity":
+        target.center, target.scale = 0.0, 1.0  # the output's range is fixed
+    return target
+
+
+def _kind_of(output: Dense) -> str:
+    """Whether an output layer is for classes or for values."""
+    if output.units > 1 or output.activation == "softmax":
+        return "classes"
+    return "auto" if output.activation == "sigmoid" else "values"
+
+
+def _require_units(tabular: Tabular, output: Dense) -> None:
+    names = tabular.class_names or ()
+    if output.units == len(names) or (output.units == 1 and len(names) == 2):
+        return
+    listed = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
+    raise ValueError(
+        f"the target {tabular.target_name!r} has {len(names)} classes ({listed}), the last layer has {output.units} "
+        f"units: give it {len(names)}, or use Network.for_table"
+    )
+
+
+def _by_number(class_weight: dict[Any, Any], names: tuple[str, ...]) -> dict[Any, Any]:
+    """Weights by the numbers of classes."""
+    numbers = {name: k for k, name in enumerate(names)}
+    unknown = [name for name in class_weight if isinstance(name, str) and name not in numbers]
+    if unknown:
+        raise ValueError(f"class_weight names class {unknown[0]!r}; classes are {', '.join(names)}")
+    return {numbers.get(name, name): weight for name, weight in class_weight.items()}
+
+
+def _is_rows(y: Any) -> bool:
+    """Whether y has several columns: one-hot, labels, or several values."""
+    shape = getattr(y, "shape", None)
+    if shape is None and isinstance(y, list | tuple) and len(y) and isinstance(y[0], list | tuple):
+        return len(y[0]) > 1
+    return shape is not None and len(shape) == 2 and shape[1] > 1
+
+
+def _are_words(y: Any) -> bool:
+    if backend_of(y) is not None and not isinstance(y, np.ndarray):
+        return False
+    try:
+        values = from_lists("y", y)
+    except (ValueError, TypeError):
+        return False  # reported when the targets are checked
+    if values.dtype.kind == "O":
+        return any(isinstance(value, str) for value in values.reshape(-1))
+    return values.dtype.kind in "UT"
+
+
+def _ignore(name: str, extra: list[str]) -> None:
+    if extra:
+        warnings.warn(
+            f"{name} has columns that the network was not trained on, and ignores: {_quoted(extra)}",
+            ColumnsIgnored,
+            stacklevel=4,  # of Network's caller
+        )
+
+
+def _quoted(names: Any) -> str:
+    return ", ".join(repr(name) for name in names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
