@@ -1,8 +1,10 @@
-"""The data that a command line names: opened, classified and described."""
+"""The data that a command line names: opened, split, classified and described."""
 
 from __future__ import annotations
 
 import difflib
+import textwrap
+from argparse import Namespace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,9 +12,14 @@ import numpy as np
 
 import gpunet as gn
 from gpunet.datasets import Dataset
+from gpunet.datasets.split import hold_out
+from gpunet.datasets.table_files import TABLE_SUFFIXES, is_table_file
+from gpunet.inputs.fit_data import split_rows
+from gpunet.tables import Table, Target
 
 NAMED = ("digits", "mnist", "fashion", "needles")
-SUFFIXES = (".csv", ".npz", ".npy")
+ARRAY_SUFFIXES = (".npz", ".npy")
+TABLE_OPTIONS = ("drop", "columns", "missing", "separator")
 
 
 class DataOptions(NamedTuple):
@@ -21,7 +28,7 @@ class DataOptions(NamedTuple):
     Attributes
     ----------
     what : str
-        One of `NAMED`, or the path of a file.
+        One of `NAMED`, or the path of a file; "-" is a table on standard input.
     folder : Path or None
         ``--data``: the folder of mnist or fashion.
     target : str or None
@@ -30,6 +37,10 @@ class DataOptions(NamedTuple):
         ``--kind``: of needles or a file.
     test_fraction : float
         ``--test-fraction``: of a file.
+    drop, columns, missing, separator : str or None
+        Of a table; see `gpunet.datasets.read_table`.
+    dtype : str
+        Of arrays.
     """
 
     what: str
@@ -37,22 +48,129 @@ class DataOptions(NamedTuple):
     target: str | None = None
     kind: str | None = None
     test_fraction: float = 0.2
+    drop: str | None = None
+    columns: str | None = None
+    missing: str | None = None
+    separator: str | None = None
+    dtype: str = "float32"
+
+    @classmethod
+    def of(cls, options: Namespace, **changes: Any) -> DataOptions:
+        """The options of a command that has some of these."""
+        given = {name: getattr(options, name) for name in cls._fields if hasattr(options, name)}
+        return cls(**{"folder": getattr(options, "data", None), **given, **changes})
 
 
-def open_data(options: DataOptions) -> Dataset:
-    """Read or generate the data.
+class Examples(NamedTuple):
+    """Rows and targets; a Table has its targets with it, y is None then."""
+
+    X: Any
+    y: Any = None
+
+    @property
+    def m(self) -> int:
+        """How many there are."""
+        return len(self.X)
+
+    def take(self, rows: Any) -> Examples:
+        """The examples of some rows."""
+        if isinstance(self.X, Table):
+            return Examples(self.X.take(rows))
+        return Examples(self.X[rows], self.y[rows])
+
+
+class Source(NamedTuple):
+    """Examples for training and test, and what their targets are.
+
+    Attributes
+    ----------
+    name : str
+    training, test : Examples
+    validation : Examples or None
+    kind : {"classes", "labels", "values"}
+        Of the targets: exclusive classes, several labels at once, or real numbers.
+    outputs : int
+        Number of classes, or columns of the targets.
+    one_hot : bool
+        Whether classes are written as rows.
+    class_names : tuple of str or None
+    image_shape : tuple of int or None
+    unit : str
+        Name of the target.
+    notes : tuple of str
+        What was left out.
+    target : Target or None
+        Of a table.
+    """
+
+    name: str
+    training: Examples
+    validation: Examples | None
+    test: Examples
+    kind: str
+    outputs: int
+    one_hot: bool = False
+    class_names: tuple[str, ...] | None = None
+    image_shape: tuple[int, ...] | None = None
+    unit: str = "y"
+    notes: tuple[str, ...] = ()
+    target: Target | None = None
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the examples are Tables."""
+        return isinstance(self.training.X, Table)
+
+    def with_validation(self, fraction: float, seed: int) -> Source:
+        """Hold out a part of the training examples, as ``fit`` does, if there is no validation set yet."""
+        if self.validation is not None or not fraction:
+            return self
+        training, held = split_rows(self.training.m, fraction, seed)
+        return self._replace(training=self.training.take(training), validation=self.training.take(held))
+
+
+def open_data(options: DataOptions) -> Source:
+    """Read or generate the data, and split them.
 
     Raises
     ------
     ValueError
         If the name is unknown, or an option does not apply to these data.
     """
+    check_options(options)
     what = options.what
-    if what not in NAMED and Path(what).suffix.lower() not in SUFFIXES:
+    if is_table_file(what):
+        target = -1 if options.target is None else options.target
+        return of_table(read_table(options, target=target), options.test_fraction)
+    if what == "digits":
+        return of_arrays(gn.datasets.digits())
+    if what == "mnist":
+        return of_arrays(gn.datasets.mnist(options.folder))
+    if what == "fashion":
+        return of_arrays(gn.datasets.fashion(options.folder))
+    if what == "needles":
+        return of_arrays(gn.datasets.needles(options.kind or "one"))
+    return of_arrays(
+        gn.datasets.load(
+            what,
+            target=options.target,
+            kind=options.kind or "auto",
+            test_fraction=options.test_fraction,
+            dtype=options.dtype,
+        )
+    )
+
+
+def check_options(options: DataOptions) -> None:
+    """Raise a ValueError if the data are unknown, or an option does not apply to them."""
+    what = options.what
+    is_table, is_array = is_table_file(what), Path(what).suffix.lower() in ARRAY_SUFFIXES
+    if what not in NAMED and not is_table and not is_array:
         near = difflib.get_close_matches(what.lower(), NAMED, 1)
+        known = ", ".join((*TABLE_SUFFIXES, *ARRAY_SUFFIXES))
         raise ValueError(
-            f"unknown data {what!r}: give {', '.join(NAMED)}, or a file that ends in {', '.join(SUFFIXES)}"
-            + (f". Did you mean {near[0]!r}?" if near else "")
+            f"unknown data {what!r}: give {', '.join(NAMED)}, a file that ends in {known}, or - for a table on "
+            f"standard input" + (f". Did you mean {near[0]!r}?" if near else "")
         )
     if options.folder is not None and what not in ("mnist", "fashion"):
         raise ValueError(f"--data is the folder of mnist or fashion; {what} does not take it")
@@ -60,16 +178,60 @@ def open_data(options: DataOptions) -> Dataset:
         raise ValueError(f"--target applies to files only, not to {what}")
     if options.kind is not None and what in NAMED and what != "needles":
         raise ValueError(f"--kind applies to needles and files only, not to {what}")
-    if what == "digits":
-        return gn.datasets.digits()
-    if what == "mnist":
-        return gn.datasets.mnist(options.folder)
-    if what == "fashion":
-        return gn.datasets.fashion(options.folder)
-    if what == "needles":
-        return gn.datasets.needles(options.kind or "one")
-    return gn.datasets.load(
-        what, target=options.target, kind=options.kind or "auto", test_fraction=options.test_fraction
+    for name in TABLE_OPTIONS:
+        if getattr(options, name) is not None and not is_table:
+            raise ValueError(f"--{name} applies to tables only, not to {what}")
+
+
+def read_table(options: DataOptions, target: str | int | None) -> Table:
+    """The table that a command line names."""
+    separator = options.separator
+    return gn.datasets.read_table(
+        options.what,
+        target=target,
+        drop=options.drop or (),
+        columns=options.columns,
+        missing=options.missing,
+        separator={"tab": "\t", "\\t": "\t"}.get(separator or "", separator),
+        kind=options.kind or "auto",
+    )
+
+
+def of_table(table: Table, test_fraction: float) -> Source:
+    """A table with a target, split; stratified by class."""
+    target = Target().fit(table)
+    names = target.class_names
+    train, test = hold_out(target.encode(table), test_fraction, 0)
+    return Source(
+        table.name,
+        Examples(table.take(train)),
+        None,
+        Examples(table.take(test)),
+        target.kind,
+        len(names or "1"),
+        class_names=names,
+        unit=target.name,
+        notes=tuple(table.describe()[1:]),
+        target=target,
+    )
+
+
+def of_arrays(dataset: Dataset) -> Source:
+    """A data set of arrays."""
+    kind = target_kind(dataset)
+    one_hot = dataset.y.ndim == 2
+    validation = None if dataset.X_val is None else Examples(dataset.X_val, dataset.y_val)
+    return Source(
+        dataset.name,
+        Examples(dataset.X, dataset.y),
+        validation,
+        Examples(dataset.X_test, dataset.y_test),
+        kind,
+        dataset.y.shape[1] if one_hot else len(dataset.class_names or ()),
+        one_hot,
+        dataset.class_names,
+        dataset.image_shape,
+        notes=dataset.notes,
     )
 
 
@@ -83,39 +245,43 @@ def target_kind(dataset: Dataset) -> str:
     return "classes" if (y.sum(axis=1) == 1).all() and dataset.class_names is None else "labels"
 
 
-def describe(dataset: Dataset, kind: str) -> str:
-    """Name, sizes, features and targets of a data set, in two lines."""
-    shape, names = dataset.image_shape, dataset.class_names
-    features = f"{dataset.X.shape[1]:,} features"
+def describe(source: Source, network: gn.Network) -> str:
+    """Name, sizes, features and targets of the data: for a table, what its columns were understood as."""
+    parts = [f"{source.training.m:,} training examples"]
+    if source.validation is not None:
+        parts.append(f"{source.validation.m:,} for validation")
+    head = f"{source.name}: {', '.join([*parts, f'{source.test.m:,} test examples'])}"
+    if network.encoder is not None and source.target is not None:
+        lines = [*source.notes, *network.encoder.describe(), source.target.describe()]
+        return "\n".join([head, *(textwrap.fill(line, 80, subsequent_indent="  ") for line in lines)])
+    shape, names = source.image_shape, source.class_names
+    features = f"{source.training.X.shape[1]:,} features"
     if shape is not None:
         features = f"images of {' × '.join(map(str, shape))} pixels"
     if names:
         listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
-        targets = f"{len(names)} {kind}: {listed}"
-    elif kind == "values":
-        targets = "1 value" if dataset.y.shape[1] == 1 else f"{dataset.y.shape[1]} values"
+        targets = f"{len(names)} {source.kind}: {listed}"
+    elif source.kind == "values":
+        targets = "1 value" if source.outputs == 1 else f"{source.outputs} values"
     else:
-        targets = f"{dataset.y.shape[1]} {kind}"
-    return (
-        f"{dataset.name}: {len(dataset.X):,} training examples, {len(dataset.X_test):,} test examples\n"
-        f"{features}; {targets}"
-    )
+        targets = f"{source.outputs} {source.kind}"
+    return "\n".join([head, f"{features}; {targets}", *source.notes])
 
 
-def class_numbers(dataset: Dataset, y: Any, names: list[str], where: str) -> Any:
-    """Class numbers `y` of a data set, renumbered to the network's class names.
+def class_numbers(source: Source, y: Any, names: list[str], where: str) -> Any:
+    """Class numbers `y` of a data set of arrays, renumbered to the network's class names.
 
     Raises
     ------
     ValueError
         If the network was not trained on one of the classes.
     """
-    if dataset.class_names is None or y.ndim != 1 or list(dataset.class_names) == names:
+    if source.class_names is None or y is None or y.ndim != 1 or list(source.class_names) == names:
         return y
-    unknown = [name for name in dataset.class_names if name not in names]
+    unknown = [name for name in source.class_names if name not in names]
     if unknown:
         raise ValueError(
             f"{where} has the class {unknown[0]!r}, which the network was not trained on; its classes are "
             f"{', '.join(names)}"
         )
-    return np.array([names.index(name) for name in dataset.class_names])[y]
+    return np.array([names.index(name) for name in source.class_names])[y]

@@ -2,28 +2,93 @@
 
 from __future__ import annotations
 
+import warnings
 from argparse import Namespace
+from typing import Any
 
 import numpy as np
 
 import gpunet as gn
-from gpunet.cli.data import NAMED, class_numbers, open_data
-from gpunet.cli.notes import class_names, evaluation_data
-from gpunet.cli.report import format_number
+from gpunet.cli.data import (
+    NAMED,
+    DataOptions,
+    Examples,
+    check_options,
+    class_numbers,
+    of_table,
+    open_data,
+    read_table,
+)
+from gpunet.cli.notes import (
+    by_training_names,
+    class_names,
+    evaluation_data,
+    extra_columns,
+    inputs_of,
+)
+from gpunet.cli.report import figures
+from gpunet.datasets.table_files import is_table_file
+from gpunet.tables import Target
 
 
 def evaluate(options: Namespace) -> None:
     """Print loss and accuracy on the test examples, or on all examples of a file that is new to the network."""
     network = gn.load(options.net, options.backend)
-    data, same_file = evaluation_data(options, network.notes)
-    dataset = open_data(data)
-    X, y = dataset.X_test, dataset.y_test
-    evaluated = f"{len(X):,} test examples"
-    if options.all or not (same_file or options.what in NAMED):
-        X, y = np.concatenate([dataset.X, X]), np.concatenate([dataset.y, y])
-        evaluated = f"all {len(X):,} examples"
-    names = class_names(network.notes, network.layers[-1].units)
-    metrics = network.evaluate(X, class_numbers(dataset, y, names, options.what))
-    print(f"{options.net} on {evaluated} of {dataset.name}")
-    for name, value in metrics.items():
-        print(f"{name}: {format_number(value)}")
+    data, same_file = evaluation_data(options, network)
+    use_all = options.all or not (same_file or options.what in NAMED)
+    if is_table_file(data.what):
+        examples, name = _table_examples(network, data, use_all)
+    else:
+        examples, name = _array_examples(network, data, use_all)
+    evaluated = f"all {examples.m:,} examples" if use_all else f"{examples.m:,} test examples"
+    print(f"{options.net} on {evaluated} of {name}")
+    unit = network.target.name if network.target is not None else network.notes.get("target", "y")
+    with warnings.catch_warnings(action="ignore", category=gn.ColumnsIgnored):  # printed above
+        print("\n".join(figures(network, examples, "", unit)))
+
+
+def _table_examples(network: gn.Network, data: DataOptions, use_all: bool) -> tuple[Examples, str]:
+    """Examples of a table, by the names of its columns."""
+    check_options(data)
+    missing = data.missing
+    if missing is None and network.encoder is not None:
+        missing = ",".join(network.encoder.missing)
+    table = read_table(data._replace(missing=missing), target=-1 if data.target is None else data.target)
+    table, renamed = by_training_names(table, network.notes)
+    if renamed:
+        print(f"no header: columns taken as {', '.join(table.columns)}")
+    note = extra_columns(network, table)
+    if note:
+        print(note)
+    chosen = table if use_all else of_table(table, data.test_fraction).test.X
+    if network.encoder is not None:
+        return Examples(chosen), table.name
+    X = inputs_of(network, chosen)
+    return Examples(X, _plain_targets(network, chosen, data.what)), table.name
+
+
+def _plain_targets(network: gn.Network, table: Any, where: str) -> Any:
+    """Targets for a network that knows no target of a table."""
+    target = Target(table.kind).fit(table)
+    names = class_names(network, network.layers[-1].units)
+    if target.class_names is None:
+        target.center, target.scale = 0.0, 1.0
+        return target.encode(table)
+    unknown = [name for name in target.class_names if name not in names]
+    if unknown:
+        raise ValueError(
+            f"{where} has the class {unknown[0]!r}, which the network was not trained on; its classes are "
+            f"{', '.join(names)}"
+        )
+    return np.array([names.index(name) for name in target.class_names])[target.encode(table)]
+
+
+def _array_examples(network: gn.Network, data: DataOptions, use_all: bool) -> tuple[Examples, str]:
+    """Examples of arrays."""
+    source = open_data(data)
+    X, y = source.test
+    if use_all:
+        parts = [source.training, *([] if source.validation is None else [source.validation]), source.test]
+        X, y = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
+    names = class_names(network, network.layers[-1].units)
+    return Examples(X, class_numbers(source, y, names, data.what)), source.name

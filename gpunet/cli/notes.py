@@ -3,85 +3,117 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from argparse import Namespace
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from gpunet.cli.data import NAMED, DataOptions
-from gpunet.datasets import Dataset
-from gpunet.datasets.csv_file import read_header
+import gpunet as gn
+from gpunet.cli.data import NAMED, DataOptions, Source
+from gpunet.datasets.table_files import STANDARD_INPUT
+from gpunet.tables import Table
 
 
-def training_notes(options: Namespace, dataset: Dataset, kind: str) -> dict[str, Any]:
+def training_notes(options: Namespace, source: Source) -> dict[str, Any]:
     """The notes of a network: data set, kind of targets, class names, and for a file its SHA-256 sum and columns."""
-    notes: dict[str, Any] = {"data": dataset.name, "kind": kind}
-    if dataset.class_names is not None:
-        notes["class_names"] = list(dataset.class_names)
-    if dataset.image_shape is not None:
-        notes["image_shape"] = list(dataset.image_shape)
+    notes: dict[str, Any] = {"data": source.name, "kind": source.kind}
+    if source.class_names is not None:
+        notes["class_names"] = list(source.class_names)
+    if source.image_shape is not None:
+        notes["image_shape"] = list(source.image_shape)
     if options.kind is not None:
         notes["source_kind"] = options.kind
     if options.what in NAMED:
         return notes
     notes |= {"sha256": _sha256(options.what), "test_fraction": options.test_fraction}
-    target = options.target
-    if target is not None:
-        notes["target"] = target
-    columns = csv_columns(options.what, target)
-    if columns is not None:
-        if target not in columns:
-            target = columns[int(target or -1)]
-        notes |= {"columns": [name for name in columns if name != target], "target": target}
+    if source.is_table:
+        table = source.training.X
+        notes |= {"columns": table.columns, "target": table.target}
+    elif options.target is not None:
+        notes["target"] = options.target
     return notes
 
 
-def evaluation_data(options: Namespace, notes: Mapping[str, Any]) -> tuple[DataOptions, bool]:
+def evaluation_data(options: Namespace, network: gn.Network) -> tuple[DataOptions, bool]:
     """How to open the data to evaluate on, and whether they are the file that the network was trained on.
 
-    Options that are not given are those of the training: the target and kind of a file, the kind of needles
-    and, for the same file, the test fraction.
+    Options that are not given are those of the training: target, kind and words for missing cells of a file, the kind
+    of needles and, for the same file, the test fraction.
     """
-    what, kind, target = options.what, options.kind, options.target
-    if what in NAMED:
-        if kind is None and what == "needles" and notes.get("data") == "needles":
-            kind = notes.get("source_kind")
-        return DataOptions(what, options.data, target, kind), False
-    same_file = notes.get("sha256") is not None and notes["sha256"] == _sha256_if_readable(what)
-    trained_kind = notes.get("kind")
-    if kind is None and (
-        trained_kind == "values" or (trained_kind == "classes" and notes.get("class_names"))
-    ):
-        kind = trained_kind
-    if target is None:
-        target = notes.get("target")
-    fraction = notes["test_fraction"] if same_file else 0.2
-    return DataOptions(what, options.data, target, kind, fraction), same_file
+    notes, data = network.notes, DataOptions.of(options, dtype=network.dtype)
+    if data.what in NAMED:
+        if data.kind is None and data.what == "needles" and notes.get("data") == "needles":
+            data = data._replace(kind=notes.get("source_kind"))
+        return data, False
+    sha256 = notes.get("sha256")
+    same_file = sha256 is not None and sha256 == _sha256_if_readable(data.what)
+    kind = network.target.kind if network.target is not None else notes.get("kind")
+    if data.kind is None and (kind == "values" or (kind == "classes" and class_names(network, 0))):
+        data = data._replace(kind=kind)
+    if data.target is None:
+        name = network.target.name if network.target is not None else None
+        data = data._replace(target=notes.get("target", name))
+    return data._replace(test_fraction=notes["test_fraction"] if same_file else 0.2), same_file
 
 
-def class_names(notes: Mapping[str, Any], units: int) -> list[str]:
-    """Names of the classes that the last layer's `units` stand for; numbers if the notes have no names."""
-    return list(notes.get("class_names") or map(str, range(max(units, 2))))
+def class_names(network: gn.Network, units: int) -> list[str]:
+    """Names of the classes that the last layer's `units` stand for; numbers if the network knows no names."""
+    names = network.class_names or network.notes.get("class_names")
+    return list(names or (map(str, range(max(units, 2))) if units else ()))
 
 
-def feature_columns(notes: Mapping[str, Any], path: str) -> list[str] | None:
-    """The columns that the network was trained on, if this .csv file has all of them by name."""
-    columns = notes.get("columns")
-    if not columns:
+def by_training_names(table: Table, notes: Mapping[str, Any]) -> tuple[Table, bool]:
+    """A table without a header gets the names of training; whether it got them.
+
+    Raises
+    ------
+    ValueError
+        If it has more columns than that, or fewer.
+    """
+    names = notes.get("columns")
+    unnamed = all(re.fullmatch(r"column \d+", name) for name in table.columns)
+    if not names or not unnamed or set(names) <= set(table.columns):
+        return table, False
+    _require_count(table, len(names))
+    return table.renamed(names), True
+
+
+def inputs_of(network: gn.Network, table: Table) -> Any:
+    """What a network predicts from: the table itself, or its numbers if the network has no encoder.
+
+    Raises
+    ------
+    ValueError
+        If a column is absent, or the number of columns is wrong.
+    """
+    if network.encoder is not None:
+        return table
+    columns = network.columns or network.notes.get("columns")
+    if columns and set(columns) <= set(table.columns):
+        return table.numbers(columns)
+    _require_count(table, network.inputs or 0)
+    return table.numbers()
+
+
+def _require_count(table: Table, inputs: int) -> None:
+    found = len(table.columns)
+    if found != inputs:
+        hint = f"; choose {inputs} with --columns" if found > inputs else ""
+        raise ValueError(f"{table.name} has {found} features, the network takes {inputs}{hint}")
+
+
+def extra_columns(network: gn.Network, table: Table) -> str | None:
+    """A line that names the columns that the network ignores, if there are any."""
+    if network.encoder is None:
         return None
-    try:
-        found = csv_columns(path, columns[0]) or []
-    except OSError:
-        return None  # reported when the rows are read
-    return list(columns) if set(columns) <= set(found) else None
+    target = network.target and network.target.name
+    extra = [name for name in network.encoder.extra_columns(table) if name != target]
+    return f"ignored, because the training had none such: {', '.join(extra)}" if extra else None
 
 
-def csv_columns(path: str, target: str | None = None) -> list[str] | None:
-    """The column names of a .csv file; None for other files, and for one without a header."""
-    return read_header(Path(path), target) if Path(path).suffix.lower() == ".csv" else None
-
-
-def _sha256(path: str) -> str:
+def _sha256(path: str) -> str | None:
+    if path == STANDARD_INPUT:
+        return None
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -19,6 +19,7 @@ from gpunet.core.activations import ACTIVATIONS
 from gpunet.core.checks import known_name
 from gpunet.core.losses import LOSSES
 from gpunet.core.optimizers import OPTIMIZERS
+from gpunet.datasets.table_files import TABLE_SUFFIXES
 from gpunet.lecture.command import add_parser as add_lecture
 
 AddArgument = Callable[..., argparse.Action]
@@ -62,9 +63,11 @@ def _add_train(commands: Any) -> None:
 
 
 def _add_train_data(add: AddArgument) -> None:
-    known = f"{', '.join(NAMED)}, or a file: .csv, .npz or .npy"
+    known = f"{', '.join(NAMED)}, or a file: {', '.join(TABLE_SUFFIXES)}, .npz or .npy; - is a table on standard input"
     add("what", nargs="?", default="digits", metavar="DATA", help=known)
     _add_data(add)
+    add("--drop", metavar="NAMES", help="columns of a table that are no features, such as id,note")
+    add("--columns", metavar="NAMES", help="feature columns of a table; default: all but the target")
     add(
         "--test-fraction",
         type=float,
@@ -74,11 +77,11 @@ def _add_train_data(add: AddArgument) -> None:
     )
     add(
         "--standardize",
-        type=_one_of("standardisation", ("auto", "feature", "set", "no")),
+        type=_one_of("standardisation", ("auto", "feature", "robust", "set", "no")),
         default="auto",
         metavar="HOW",
-        help="to mean 0 and deviation 1: each feature, or the whole set at once; auto: set for images, else "
-        "feature; or no",
+        help="to mean 0 and deviation 1: each feature, or the whole set at once; auto: set for images, else feature; "
+        "or no. Tables: feature, or robust (median and quartiles)",
     )
 
 
@@ -190,9 +193,13 @@ def _add_predict(commands: Any) -> None:
     )
     command.set_defaults(run=predict)
     command.add_argument("net", type=Path, metavar="NET", help="network saved by train --save")
-    command.add_argument("file", metavar="FILE", help="rows without targets: .csv, .npz or .npy")
+    command.add_argument("file", metavar="FILE", help="rows without targets: a file as for train")
     command.add_argument(
-        "--columns", metavar="NAMES", help="features of a .csv, such as height,width or 0,1,2"
+        "--columns", metavar="NAMES", help="columns of a table to read, such as height,width or 0,1,2"
+    )
+    _add_table(command.add_argument)
+    command.add_argument(
+        "--probabilities", action="store_true", help="write the probability of every class, in a column each"
     )
     command.add_argument(
         "--out", type=Path, metavar="CSV", help="write to this file instead of standard output"
@@ -205,9 +212,19 @@ def _add_data(add: AddArgument) -> None:
     add(
         "--target",
         metavar="COLUMN",
-        help=".csv: name or number of the target column, default: the last; .npy: the file of y",
+        help="table: name or number of the target column, default: the last; .npz: array of y; .npy: file of y",
     )
     add("--kind", metavar="KIND", help="of needles: one, several, one_of_three; of a file: classes, values")
+    _add_table(add)
+
+
+def _add_table(add: AddArgument) -> None:
+    add("--missing", metavar="WORDS", help='words that mean "missing" in a table, such as "?,NA,-"')
+    add(
+        "--separator",
+        metavar="CHARACTER",
+        help="between the cells of a table, such as ; or tab; default: found out",
+    )
 
 
 def _add_backend(add: AddArgument) -> None:

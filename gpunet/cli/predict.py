@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
+import warnings
 from argparse import Namespace
 from collections.abc import Iterable
 from typing import Any
@@ -12,44 +13,87 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.cli.notes import class_names, feature_columns
+from gpunet.cli.data import TABLE_OPTIONS, DataOptions, read_table
+from gpunet.cli.notes import by_training_names, class_names, extra_columns, inputs_of
+from gpunet.datasets.table_files import is_table_file
 from gpunet.files.atomic import write_atomically
 
 
 def predict(options: Namespace) -> None:
     """Write one line per row: its class and the probability of that class, or its values."""
     network = gn.load(options.net, options.backend)
-    columns = options.columns.split(",") if options.columns else feature_columns(network.notes, options.file)
-    X = gn.datasets.read_rows(options.file, columns)
-    inputs = network.inputs or 0
-    if X.shape[1] != inputs:
-        choose = X.shape[1] > inputs and options.file.lower().endswith(".csv")
-        hint = f"; choose {inputs} with --columns" if choose else ""
-        raise ValueError(f"{options.file} has {X.shape[1]} features, the network takes {inputs}{hint}")
+    if options.probabilities and _kind(network) == "values":
+        raise ValueError("--probabilities applies to classes only; this network predicts values")
+    X, notes = _inputs(network, options)
+    with warnings.catch_warnings(action="ignore", category=gn.ColumnsIgnored):  # among the notes
+        A = network.predict(X)
+    for note in notes:
+        print(f"gpunet: {note}", file=sys.stderr)
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(table(network, network.predict(X)))
+    csv.writer(text, lineterminator="\n").writerows(table(network, A, probabilities=options.probabilities))
     if options.out is None:
         sys.stdout.write(text.getvalue())
     else:
         write_atomically(options.out, text.getvalue().encode())
 
 
-def table(network: gn.Network, A: Any) -> Iterable[list[str]]:
-    """A header, and one line for each row of predictions ``A (m, n[L])``."""
+def _inputs(network: gn.Network, options: Namespace) -> tuple[Any, list[str]]:
+    """The rows of a file, and what is to be said about them."""
+    if not is_table_file(options.file):
+        for name in TABLE_OPTIONS:
+            if getattr(options, name, None) is not None:
+                raise ValueError(f"--{name} applies to tables only, not to {options.file}")
+        X = gn.datasets.read_rows(options.file, dtype=network.dtype)
+        inputs = network.inputs or 0
+        if network.encoder is None and X.shape[1] != inputs:
+            raise ValueError(f"{options.file} has {X.shape[1]} features, the network takes {inputs}")
+        return X, []
+    missing = options.missing
+    if missing is None and network.encoder is not None:
+        missing = ",".join(network.encoder.missing)
+    rows = read_table(DataOptions.of(options, what=options.file, missing=missing), target=None)
+    rows, renamed = by_training_names(rows, network.notes)
+    notes = [f"no header: columns taken as {', '.join(rows.columns)}"] if renamed else []
+    extra = extra_columns(network, rows)
+    return inputs_of(network, rows), [*notes, *([extra] if extra else [])]
+
+
+def table(network: gn.Network, A: Any, *, probabilities: bool = False) -> Iterable[list[str]]:
+    """A header, and one line for each row of predictions ``A (m, n[L])``.
+
+    Parameters
+    ----------
+    network : Network
+    A : array, shape (m, n[L])
+    probabilities : bool
+        One column per class, named after it, beside the class.
+    """
     units, activation = network.layers[-1].units, network.layers[-1].activation
-    kind = network.notes.get("kind") or {"softmax": "classes", "sigmoid": "labels"}.get(activation, "values")
-    names = class_names(network.notes, units)
+    kind, names = _kind(network), class_names(network, units)
     if kind == "classes":
         if units == 1:
             A = np.concatenate([1.0 - A, A], axis=1)
+        if probabilities:
+            yield ["class", *names]
+            for k, row in zip(A.argmax(axis=1), A, strict=True):
+                yield [names[k], *map(str, row)]
+            return
         yield ["class", "probability" if activation in ("softmax", "sigmoid") else "output"]
         for k, row in zip(A.argmax(axis=1), A, strict=True):
-            yield [names[k], f"{row[k]:.4f}"]
-    elif kind == "labels":
-        yield names[:units]
-        for row in A:
-            yield [f"{probability:.4f}" for probability in row]
+            yield [names[k], str(row[k])]
     else:
-        yield ["value"] if units == 1 else [f"value {k}" for k in range(units)]
+        if kind == "labels":
+            yield names[:units]
+        else:
+            yield ["value"] if units == 1 else [f"value {k}" for k in range(units)]
         for row in A:
-            yield [f"{value:.6g}" for value in row]
+            yield list(map(str, row))
+
+
+def _kind(network: gn.Network) -> str:
+    """What the outputs are: classes, labels or values."""
+    if network.target is not None:
+        return network.target.kind
+    activation = network.layers[-1].activation
+    by_activation = {"softmax": "classes", "sigmoid": "labels"}.get(activation, "values")
+    return str(network.notes.get("kind") or by_activation)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+import gpunet as gn
+from gpunet.cli.data import Examples
 from gpunet.cli.settings import highest_rate
 from gpunet.core.optimizers import Optimizer
 from gpunet.training.history import History
@@ -30,7 +32,7 @@ def settings_report(options: Namespace, optimizer: Optimizer, epochs: int, batch
 
 
 def run_report(history: History) -> str:
-    """Program, backend and device, speed, and the losses of the last epoch."""
+    """Program, backend and device, and speed."""
     seconds = sum(history.seconds)
     speed = history.examples * history.epochs / max(seconds, 1e-9)
     program = f"program: {history.program} ({history.reason}), {history.backend} on {history.device}"
@@ -38,12 +40,40 @@ def run_report(history: History) -> str:
     if history.stopped:
         lines.append(f"stopped early: {history.stopped}")
     lines.append(f"{history.epochs} epochs in {seconds:.1f} s, {speed:,.0f} examples/s")
-    lines.append(f"training loss: {history.loss[-1]:.4f}")
-    if history.val_loss:
-        lines.append(f"validation loss: {history.val_loss[-1]:.4f}")
-    if history.val_accuracy:
-        lines.append(f"validation accuracy: {history.val_accuracy[-1]:.4f}")
     return "\n".join(lines)
+
+
+def figures(network: gn.Network, examples: Examples, part: str, unit: str) -> list[str]:
+    """Loss and accuracy, or R², of a network's present weights on some examples; a line each.
+
+    Parameters
+    ----------
+    network : Network
+    examples : Examples
+    part : str
+        Before the name of each figure: "test", or nothing.
+    unit : str
+        Name of the target.
+    """
+    metrics = network.evaluate(*examples)
+    name = f"{part} " if part else ""
+    lines = []
+    power = {"squared_error": "²", "absolute_error": ""}.get(network.loss)
+    own = f" ({unit}{power})" if "accuracy" not in metrics and power is not None else ""
+    if "accuracy" not in metrics:
+        lines.append(f"{name}R²: {r_squared(_values(network, examples), network.predict(examples.X)):.4f}")
+    lines.append(f"{name}loss: {format_number(metrics['loss'])}{own}")
+    if "accuracy" in metrics:
+        lines.append(f"{name}accuracy: {format_number(metrics['accuracy'])}")
+    return lines
+
+
+def _values(network: gn.Network, examples: Examples) -> Any:
+    """Real targets in their own unit, rows ``(m, k)``."""
+    if examples.y is not None:
+        return examples.y.reshape(len(examples.y), -1)
+    assert network.target is not None
+    return network.target.decode(network.target.encode(examples.X))[:, None]
 
 
 def r_squared(y: Any, predictions: Any) -> float:

@@ -7,10 +7,10 @@ from argparse import Namespace
 from typing import Any
 
 import gpunet as gn
+from gpunet.cli.data import Source
 from gpunet.core.checks import finite_number, positive_int, unit_interval
 from gpunet.core.optimizers import OPTIMIZERS, Optimizer
 from gpunet.core.schedules import Schedule
-from gpunet.datasets import Dataset
 
 BATCH_SIZE = 64
 # Default number of epochs: EPOCHS, or as many as make UPDATES updates, but no more than MOST_EPOCHS.
@@ -22,37 +22,57 @@ SIGMOID_FACTOR = 2.5
 SCHEDULES = ("cosine", "constant", "exponential", "inverse_time")
 
 
-def build_network(options: Namespace, dataset: Dataset, kind: str) -> gn.Network:
-    """The network for the options and the kind of targets."""
-    output = output_layer(options, dataset, kind)
+def build_network(options: Namespace, source: Source) -> gn.Network:
+    """The network for the options and the data; for a table with its encoder, fitted to the training part."""
+    output = output_layer(options, source)
     layers: list[gn.Dense | gn.Dropout] = []
     for units in options.hidden:
         layers.append(gn.Dense(units, options.activation))
         if options.dropout:
             layers.append(gn.Dropout(options.dropout))
-    per = options.standardize
-    if per == "auto":
-        per = "set" if dataset.image_shape else "feature"
+    encoder = table_encoder(options, source) if source.is_table else None
     return gn.Network(
         [*layers, output],
         loss=options.loss,
-        inputs=dataset.X.shape[1],
+        inputs=source.training.X.shape[1] if encoder is None else len(encoder.feature_names),
         seed=options.seed,
         backend=options.backend,
         dtype=options.dtype,
-        standardizer=None if per == "no" else gn.Standardizer(per),
+        standardizer=standardizer(options, source) if encoder is None else None,
+        encoder=encoder,
     )
 
 
-def output_layer(options: Namespace, dataset: Dataset, kind: str) -> gn.Dense:
+def standardizer(options: Namespace, source: Source) -> gn.Standardizer | None:
+    """The standardizer of arrays: of the whole set for images, else of each feature."""
+    per = options.standardize
+    if per == "robust":
+        raise ValueError(f"--standardize robust is for tables; {source.name} takes feature, set or no")
+    if per == "auto":
+        per = "set" if source.image_shape else "feature"
+    return None if per == "no" else gn.Standardizer(per)
+
+
+def table_encoder(options: Namespace, source: Source) -> gn.TableEncoder:
+    """The encoder of a table's columns, fitted to the training part."""
+    scalings = {"auto": None, "robust": "robust", "feature": "standard"}
+    if options.standardize not in scalings:
+        raise ValueError(
+            f"--standardize {options.standardize} is for arrays; the numbers of a table take feature or robust"
+        )
+    scaling = scalings[options.standardize]
+    encoder = gn.TableEncoder() if scaling is None else gn.TableEncoder(scaling)
+    return encoder.fit(source.training.X)
+
+
+def output_layer(options: Namespace, source: Source) -> gn.Dense:
     """Softmax for classes, one sigmoid for two classes (C2), sigmoids for labels, the identity for values."""
+    kind, one_hot, classes = source.kind, source.one_hot, source.outputs
     if kind != "classes":
         activation = options.output or ("sigmoid" if kind == "labels" else "identity")
-        return gn.Dense(dataset.y.shape[1], activation)
-    one_hot = dataset.y.ndim == 2
-    classes = dataset.y.shape[1] if one_hot else len(dataset.class_names or ())
+        return gn.Dense(source.outputs, activation)
     if classes < 2:
-        raise ValueError(f"{dataset.name} has only one class; classification needs at least two")
+        raise ValueError(f"{source.name} has only one class; classification needs at least two")
     two = classes == 2 and not one_hot
     logistic = options.loss == "logistic" or (two and options.loss != "cross_entropy")
     activation = options.output or ("sigmoid" if logistic else "softmax")
@@ -97,9 +117,8 @@ def highest_rate(options: Namespace) -> float:
     )
 
 
-def choose_batch_size(options: Namespace, m: int) -> int:
-    """Examples per update, of `m` training examples less those for validation."""
-    trained = max(m - round(validation_fraction(options) * m), 1)
+def choose_batch_size(options: Namespace, trained: int) -> int:
+    """Examples per update, of `trained` training examples."""
     size = {"full": trained, None: min(BATCH_SIZE, trained)}.get(options.batch_size, options.batch_size)
     if size > trained:
         raise ValueError(

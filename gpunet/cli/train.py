@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import gpunet as gn
-from gpunet.cli.data import DataOptions, describe, open_data, target_kind
+from gpunet.cli.data import DataOptions, Examples, Source, describe, open_data
 from gpunet.cli.notes import training_notes
-from gpunet.cli.report import format_number, r_squared, run_report, settings_report
+from gpunet.cli.report import figures, run_report, settings_report
 from gpunet.cli.settings import (
     build_network,
     build_optimizer,
@@ -19,41 +19,38 @@ from gpunet.cli.settings import (
     choose_epochs,
     validation_fraction,
 )
-from gpunet.datasets import Dataset
 
 
 def train(options: Namespace) -> None:
     """Read the data, build the network, train and test it; save and plot it if asked to."""
     _check_output(options)
-    dataset = open_data(
-        DataOptions(options.what, options.data, options.target, options.kind, options.test_fraction)
-    )
-    kind = target_kind(dataset)
-    batch_size = choose_batch_size(options, len(dataset.X))
-    steps = math.ceil(len(dataset.X) / batch_size)
+    source = open_data(DataOptions.of(options)).with_validation(validation_fraction(options), options.seed)
+    if options.patience is not None and source.validation is None:
+        raise ValueError("--patience needs a validation loss: give a --validation-fraction above 0")
+    examples = source.training.m
+    batch_size = choose_batch_size(options, examples)
+    steps = math.ceil(examples / batch_size)
     epochs = choose_epochs(options, steps)
     optimizer = build_optimizer(options, epochs, steps)
-    network = build_network(options, dataset, kind)
-    network.notes = training_notes(options, dataset, kind)
+    network = build_network(options, source)
+    network.notes = training_notes(options, source)
     callbacks = [] if options.patience is None else [gn.EarlyStopping(options.patience)]
-    scaling = target_scaling(network, dataset, kind)
+    scaling = target_scaling(network, source)
 
-    print(describe(dataset, kind))
+    print(describe(source, network))
     print(f"\n{network.summary()}\n")
     print(settings_report(options, optimizer, epochs, batch_size), flush=True)
     history = network.fit(
-        dataset.X,
-        dataset.y if scaling is None else (dataset.y - scaling.mean) / scaling.deviation,
+        *scaled(source.training, scaling),
         optimizer=optimizer,
         epochs=epochs,
         batch_size=batch_size,
-        validation_fraction=validation_fraction(options),
+        validation_data=None if source.validation is None else scaled(source.validation, scaling),
         callbacks=callbacks,
         progress=True,
     )
     if scaling is not None:
         unscale_output(network, scaling, gn.get_backend(history.backend))
-    metrics = network.evaluate(dataset.X_test, dataset.y_test)
 
     print(run_report(history))
     if options.save is not None:
@@ -64,10 +61,11 @@ def train(options: Namespace) -> None:
 
         training(history, options.plot, network=network)
         print(f"plot: {options.plot}")
-    if kind == "values":
-        print(f"test R²: {r_squared(dataset.y_test, network.predict(dataset.X_test)):.4f}")
-    for name, value in metrics.items():
-        print(f"test {name}: {format_number(value)}")
+    # All of the weights that were kept, in one unit.
+    for part in ("training", "validation", "test"):
+        rows = getattr(source, part)
+        if rows is not None:
+            print("\n".join(figures(network, rows, part, source.unit)))
 
 
 def _check_output(options: Namespace) -> None:
@@ -81,8 +79,6 @@ def _check_output(options: Namespace) -> None:
         from gpunet.plots import check
 
         check(options.plot)
-    if options.patience is not None and not validation_fraction(options):
-        raise ValueError("--patience needs a validation loss: give a --validation-fraction above 0")
 
 
 class TargetScaling(NamedTuple):
@@ -92,12 +88,23 @@ class TargetScaling(NamedTuple):
     deviation: Any
 
 
-def target_scaling(network: gn.Network, dataset: Dataset, kind: str) -> TargetScaling | None:
-    """How to standardise the targets of a linear output, so that values of any size train equally well."""
-    if kind != "values" or network.layers[-1].activation != "identity":
+def target_scaling(network: gn.Network, source: Source) -> TargetScaling | None:
+    """How to standardise the targets of a linear output, so that values of any size train equally well.
+
+    For arrays; a table's targets are scaled by the network's Target.
+    """
+    if source.is_table or source.kind != "values" or network.layers[-1].activation != "identity":
         return None
-    deviation = dataset.y.std(axis=0, dtype="float64")
-    return TargetScaling(dataset.y.mean(axis=0, dtype="float64"), np.where(deviation > 0, deviation, 1.0))
+    y = source.training.y
+    deviation = y.std(axis=0, dtype="float64")
+    return TargetScaling(y.mean(axis=0, dtype="float64"), np.where(deviation > 0, deviation, 1.0))
+
+
+def scaled(examples: Examples, scaling: TargetScaling | None) -> Examples:
+    """The examples with standardised targets."""
+    if scaling is None:
+        return examples
+    return examples._replace(y=(examples.y - scaling.mean) / scaling.deviation)
 
 
 def unscale_output(network: gn.Network, scaling: TargetScaling, backend: gn.Backend) -> None:

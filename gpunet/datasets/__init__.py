@@ -1,13 +1,13 @@
 """Data sets: published images, the lecture's generated images, and the user's own files.
 
-Every loader returns a `Dataset`: rows are examples; images become rows of numbers from 0 to 1 (C1).
+Every loader but `read_table` returns a `Dataset`: rows are examples; images become rows of numbers from 0 to 1 (C1).
 """
 
+from gpunet.datasets.arrays import load, read_rows
 from gpunet.datasets.dataset import Dataset
 from gpunet.datasets.digits import digits
 from gpunet.datasets.mnist import fashion, mnist
 from gpunet.datasets.needles import needles
 from gpunet.datasets.table_files import read_table
-from gpunet.datasets.tables import load, read_rows
 
 __all__ = ["Dataset", "digits", "fashion", "load", "mnist", "needles", "read_rows", "read_table"]

@@ -44,14 +44,16 @@ def first_present(arrays: Mapping[str, object], names: Sequence[str]) -> str | N
     return next((name for name in names if name in arrays), None)
 
 
-def rows(array: NDArray[Any], where: str) -> tuple[NDArray[np.float32], tuple[int, ...] | None]:
-    """Rows of float32 and, if the array holds images, the shape of one image."""
+def rows(
+    array: NDArray[Any], where: str, dtype: str = "float32"
+) -> tuple[NDArray[Any], tuple[int, ...] | None]:
+    """Rows of `dtype` and, if the array holds images, the shape of one image."""
     _check_rows(array, where)
     if array.ndim > 2:
-        return image_rows(array), array.shape[1:]
+        return image_rows(array, dtype), array.shape[1:]
     # Numbers too large for float32 become infinite; the network refuses them.
     with np.errstate(over="ignore"):
-        return array.astype(np.float32), None
+        return array.astype(dtype), None
 
 
 def rows_view(array: NDArray[Any], where: str) -> NDArray[Any]:

@@ -21,7 +21,7 @@ class Dataset:
     X : array, shape (m, n)
         Training examples; float32, pixels from 0 to 1 (memory-mapped files keep their own dtype and range).
     y : array, shape (m,) or (m, k)
-        int64 class numbers, or float32 rows: multi-label, one-hot or real targets.
+        int64 class numbers, or rows of real numbers: multi-label, one-hot or real targets.
     X_test, y_test : array
         The same for the test set.
     name : str
@@ -30,6 +30,10 @@ class Dataset:
         (height, width) or (height, width, channels) in pixels, where the rows are images.
     class_names : tuple of str or None
         The name of each class number, or of each column of a multi-label `y`.
+    X_val, y_val : array or None
+        The same for a validation set, where the source has one.
+    notes : tuple of str
+        What was understood or left out, for a printout.
 
     Raises
     ------
@@ -44,9 +48,15 @@ class Dataset:
     name: str
     image_shape: tuple[int, ...] | None = None
     class_names: tuple[str, ...] | None = None
+    X_val: NDArray[Any] | None = None
+    y_val: NDArray[Any] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for suffix, X, y in (("", self.X, self.y), ("_test", self.X_test, self.y_test)):
+        sets = [("", self.X, self.y), ("_test", self.X_test, self.y_test)]
+        if self.X_val is not None and self.y_val is not None:
+            sets.append(("_val", self.X_val, self.y_val))
+        for suffix, X, y in sets:
             if X.ndim != 2:
                 raise ValueError(
                     f"{self.name}: X{suffix} must have shape (examples, features), got {X.shape}; "
@@ -82,22 +92,24 @@ class Dataset:
         return text + ">"
 
 
-def image_rows(images: NDArray[Any]) -> NDArray[np.float32]:
+def image_rows(images: NDArray[Any], dtype: str = "float32") -> NDArray[Any]:
     """Turn m images into m rows of numbers (C1).
 
     Parameters
     ----------
     images : array, shape (m, height, width) or (m, height, width, channels)
         uint8 pixels are divided by 255; pixels of other types are taken as they are.
+    dtype : {"float32", "float64"}
+        Of the result.
 
     Returns
     -------
-    array of float32, shape (m, height * width [* channels])
+    array of `dtype`, shape (m, height * width [* channels])
         Each image row by row, its channels innermost.
     """
     rows = images.reshape(len(images), -1)
     if rows.dtype == np.uint8:
         # With dtype, NumPy writes float32 directly, without a float64 array in between.
-        scaled: NDArray[np.float32] = np.divide(rows, np.float32(255), dtype=np.float32)
+        scaled: NDArray[Any] = np.divide(rows, np.dtype(dtype).type(255), dtype=dtype)
         return scaled
-    return rows.astype(np.float32)
+    return rows.astype(dtype)

@@ -21,7 +21,13 @@ from gpunet.tables.target import TARGET_KINDS, missing_targets
 from gpunet.tables.text import decode, unzip
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".arrow", ".feather")
+STANDARD_INPUT = "-"
 _ARROW_STREAM = b"\xff\xff\xff\xff"
+
+
+def is_table_file(path: str) -> bool:
+    """Whether a path is that of a table, by its ending; "-" is standard input."""
+    return path == STANDARD_INPUT or Path(path.lower().removesuffix(".gz")).suffix in TABLE_SUFFIXES
 
 
 def read_table(
@@ -122,7 +128,7 @@ def _source(data: Any, separator: str | None, header: bool | None, asked: Sequen
     if isinstance(data, Table):
         return data
     if isinstance(data, str | os.PathLike):
-        if os.fspath(data) == "-":
+        if os.fspath(data) == STANDARD_INPUT:
             return _of_bytes(sys.stdin.buffer.read(), "standard input", separator, header, asked)
         path = Path(data).expanduser()
         if path.is_dir():

@@ -108,7 +108,7 @@ class TableEncoder:
             # A word among the numbers of a few rows must not surprise the encoder when it meets those rows later.
             everywhere = table.whole.frame[cells.name]
             reading = read_cells(everywhere, table.missing, table.decimal, kind=self.kinds.get(cells.name))
-            reason = None if cells.name in self.kinds else reason_left_out(cells, reading)
+            reason = None if cells.name in self.kinds else reason_left_out(everywhere, reading)
             if reason is None and (reading.kind == "empty" or reading.present(cells).is_null().all()):
                 reason = "empty"
             if reason is None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gpunet.tables.frames import to_polars, to_series
 from gpunet.tables.missing import MISSING
+from gpunet.tables.reading import Misread, Reading
 from gpunet.tables.series import Frame, Series
 
 
@@ -93,6 +94,12 @@ class Table:
         """The table that these rows were taken from, or itself."""
         return self.origin or self
 
+    def renamed(self, names: Sequence[str]) -> Table:
+        """The table with other names of its feature columns, in order."""
+        frame = self.frame.clone()
+        frame.columns = list(names)
+        return dataclasses.replace(self, frame=frame, origin=None)
+
     def with_labels(self, labels: Any) -> Table:
         """The table with another target: a Series of any library, an array, or a list.
 
@@ -109,6 +116,39 @@ class Table:
             )
         origin = self.origin and dataclasses.replace(self.origin, labels=None)
         return dataclasses.replace(self, labels=column, kind="auto", origin=origin)
+
+    def numbers(self, columns: Sequence[str] | None = None) -> NDArray[np.float64]:
+        """Columns of numbers as they are, rows ``(m, n)``, for a network that has no encoder.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            Which ones, in which order; all if left out.
+
+        Raises
+        ------
+        ValueError
+            If a column is absent, or a cell is missing or no number; it is named.
+        """
+        wanted = self.columns if columns is None else list(columns)
+        absent = [name for name in wanted if name not in self.columns]
+        if absent:
+            raise ValueError(
+                f"{self.name} lacks the columns {', '.join(map(repr, absent))}: it has {', '.join(self.columns[:20])}"
+            )
+        X = np.empty((len(self), len(wanted)))
+        for k, name in enumerate(wanted):
+            cells = self.frame[name]
+            try:
+                X[:, k] = Reading("number", self.missing, "point").numbers(cells, self.decimal)
+            except Misread as error:
+                raise ValueError(f"{self.place(error.row, name)}: {error}") from None
+            if np.isnan(X[:, k]).any():
+                row = int(np.argmax(np.isnan(X[:, k])))
+                raise ValueError(
+                    f"{self.place(row, name)}: expected a number, got {cells[row]!r}; fill it in"
+                )
+        return X
 
     def place(self, row: int | None, column: str) -> str:
         """Where a cell is, for a message: "flowers.csv, line 7, column 'width'"."""

@@ -55,12 +55,26 @@ def test_one_clear_line(bad, typed, tmp_path, monkeypatch):
 
 def test_a_file_with_one_class(bad, tmp_path):
     np.savez(tmp_path / "d.npz", X=np.ones((10, 2)), y=np.zeros(10, int))
-    assert "has only one class" in bad("train", tmp_path / "d.npz")
+    assert "the target 'y' holds one class only, '0'" in bad("train", tmp_path / "d.npz")
+    np.savez(tmp_path / "d.npz", X=np.ones((10, 2)), y=np.ones((10, 1)))
+    assert "holds one class only, '1'" in bad("train", tmp_path / "d.npz")
 
 
-def test_an_empty_cell(bad, tmp_path):
-    (tmp_path / "d.csv").write_text("a,b,c\n1,2,x\n1,,y\n")
-    assert "line 3, column 'b': the cell is empty" in bad("train", tmp_path / "d.csv")
+def test_mistakes_in_a_table(bad, tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text("a,b,c\n1,2,x\n1,y\n")
+    assert "line 3" in bad("train", path)
+    path.write_text("a,a,c\n" + "1,2,x\n3,4,y\n" * 5)
+    assert "2 are called 'a'" in bad("train", path)
+    path.write_text("a,b,c\n" + "1,2,x\n3,4,y\n" * 5)
+    assert "did you mean 'c'" in bad("train", path, "--target", "cc")
+    assert "has no column 'nothing'" in bad("train", path, "--drop", "nothing")
+    assert "at least one feature column" in bad("train", path, "--drop", "a,b")
+    assert "must be numbers for kind='values', got 'x'" in bad("train", path, "--kind", "values")
+    assert "--standardize set is for arrays" in bad("train", path, "--standardize", "set")
+    assert "--standardize robust is for tables" in bad("train", "digits", "--standardize", "robust")
+    for option in ("--drop", "--columns", "--missing", "--separator"):
+        assert f"{option} applies to tables only, not to digits" in bad("train", "digits", option, "x")
 
 
 def test_what_to_install(bad, monkeypatch):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import gpunet as gn
-from gpunet.cli.data import target_kind
+from gpunet.cli.data import of_arrays
 from gpunet.cli.options import build_parser
-from gpunet.cli.report import format_number, r_squared, run_report
+from gpunet.cli.report import figures, format_number, r_squared, run_report
 from gpunet.cli.settings import (
     RATES,
     build_network,
@@ -17,7 +17,7 @@ from gpunet.cli.settings import (
     choose_epochs,
     validation_fraction,
 )
-from gpunet.cli.train import TargetScaling, target_scaling, unscale_output
+from gpunet.cli.train import TargetScaling, scaled, target_scaling, unscale_output
 from gpunet.datasets import Dataset
 
 
@@ -27,7 +27,7 @@ def options(*arguments):
 
 def dataset(y, names=None, image_shape=None):
     X = np.random.default_rng(0).normal(size=(len(y), 4)).astype("float32")
-    return Dataset(X, y, X, y, "toy", image_shape, names)
+    return of_arrays(Dataset(X, y, X, y, "toy", image_shape, names))
 
 
 TWO = dataset(np.array([0, 1, 1]), ("a", "b"))
@@ -52,8 +52,8 @@ VALUES = dataset(np.float32([[1.5], [2.5], [7.0]]))
     ],
 )
 def test_output_layer_and_loss(data, arguments, kind, output, loss):
-    assert target_kind(data) == kind
-    net = build_network(options(*arguments), data, kind)
+    assert data.kind == kind
+    net = build_network(options(*arguments), data)
     assert (net.layers[-1].units, net.layers[-1].activation) == output
     assert net.loss == loss
 
@@ -71,7 +71,7 @@ def test_network_options():
         "--seed",
         3,
     ]
-    net = build_network(options(*arguments, "--backend", "numpy"), THREE, "classes")
+    net = build_network(options(*arguments, "--backend", "numpy"), THREE)
     assert [(layer.units, layer.activation) for layer in net.layers] == [
         (7, "tanh"),
         (5, "tanh"),
@@ -96,8 +96,8 @@ def test_network_options():
 )
 def test_standardizer(how, shape, per):
     data = dataset(np.array([0, 1, 2]), ("a", "b", "c"), shape)
-    assert build_network(options("--standardize", how), data, "classes").standardizer.per == per
-    assert build_network(options("--standardize", "no"), data, "classes").standardizer is None
+    assert build_network(options("--standardize", how), data).standardizer.per == per
+    assert build_network(options("--standardize", "no"), data).standardizer is None
 
 
 def test_optimizer_options():
@@ -134,7 +134,7 @@ def test_default_rates():
 
 def test_sizes_and_epochs():
     assert [choose_batch_size(options(), m) for m in (1000, 10)] == [64, 10]
-    assert choose_batch_size(options("--batch-size", "full", "--validation-fraction", 0.2), 1000) == 800
+    assert choose_batch_size(options("--batch-size", "full"), 800) == 800
     assert choose_batch_size(options("--batch-size", 7), 1000) == 7
     assert [choose_epochs(options(), steps) for steps in (1, 20, 938)] == [300, 100, 20]
     assert choose_epochs(options("--epochs", 4), 20) == 4
@@ -154,30 +154,38 @@ def test_unscaled_outputs_are_in_the_units_of_the_targets():
 
 
 def test_targets_are_scaled_for_linear_outputs_only():
-    net = build_network(options(), VALUES, "values")
-    scaling = target_scaling(net, VALUES, "values")
-    assert scaling.mean == pytest.approx(VALUES.y.mean())
-    assert scaling.deviation == pytest.approx(VALUES.y.std())
-    assert target_scaling(net, dataset(np.float32([[2.0], [2.0]])), "values").deviation == 1.0
-    assert (
-        target_scaling(build_network(options("--output", "relu"), VALUES, "values"), VALUES, "values") is None
-    )
-    assert target_scaling(build_network(options(), THREE, "classes"), THREE, "classes") is None
+    scaling = target_scaling(build_network(options(), VALUES), VALUES)
+    y = VALUES.training.y
+    assert scaling.mean == pytest.approx(y.mean())
+    assert scaling.deviation == pytest.approx(y.std())
+    flat = dataset(np.float32([[2.0], [2.0]]))
+    assert target_scaling(build_network(options(), flat), flat).deviation == 1.0
+    assert target_scaling(build_network(options("--output", "relu"), VALUES), VALUES) is None
+    assert target_scaling(build_network(options(), THREE), THREE) is None
+    np.testing.assert_allclose(scaled(VALUES.training, scaling).y.std(), 1.0)
+    assert scaled(THREE.training, None) is THREE.training
 
 
 def test_report():
     net = gn.Network([gn.Dense(3, "softmax")], seed=0, backend="numpy")
-    history = net.fit(THREE.X, THREE.y, epochs=2, validation_data=(THREE.X, THREE.y))
+    X, y = THREE.training
+    history = net.fit(X, y, epochs=2)
     history = dataclasses.replace(history, seconds=[0.25, 0.25], stopped="no improvement")
     report = run_report(history).splitlines()
     start = report.index("stopped early: no improvement")
     assert " ".join(report[:start]).startswith("program: ")
-    assert report[start + 1] == "2 epochs in 0.5 s, 12 examples/s"
-    assert [line.partition(":")[0] for line in report[start + 2 :]] == [
-        "training loss",
-        "validation loss",
-        "validation accuracy",
-    ]
+    assert report[start + 1 :] == ["2 epochs in 0.5 s, 12 examples/s"]
+    loss = net.evaluate(X, y)["loss"]
+    lines = figures(net, THREE.training, "training", "y")
+    assert lines[0] == f"training loss: {loss:.4f}"
+    assert [line.partition(":")[0] for line in lines] == ["training loss", "training accuracy"]
+
+
+def test_figures_of_values_have_a_unit():
+    net = build_network(options("--backend", "numpy"), VALUES)
+    first, second = figures(net, VALUES.test, "test", "price")
+    assert first.startswith("test R²: ")
+    assert second == f"test loss: {net.evaluate(*VALUES.test)['loss']:.4f} (price²)"
 
 
 def test_numbers():

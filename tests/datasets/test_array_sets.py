@@ -1,4 +1,4 @@
-"""The user's own files: .npz, .npy, .csv."""
+"""The user's own arrays: .npz and .npy."""
 
 import itertools
 
@@ -8,148 +8,8 @@ import pytest
 from gpunet.datasets import load, read_rows
 
 
-@pytest.fixture
-def csv(tmp_path):
-    def write(text, encoding="utf-8"):
-        path = tmp_path / "table.csv"
-        path.write_bytes(text.encode(encoding))
-        return path
-
-    return write
-
-
 def sorted_rows(*parts):
     return sorted(map(tuple, np.vstack(parts).tolist()))
-
-
-FLOWERS = "width,height,kind\n" + "".join(f"{k},{k}.5,{'rose' if k % 2 else 'aster'}\n" for k in range(10))
-
-
-# ---- .csv
-
-
-def test_csv_with_text_classes(csv):
-    data = load(csv(FLOWERS))
-    assert (data.X.shape, data.X_test.shape) == ((8, 2), (2, 2))
-    assert (data.X.dtype, data.y.dtype) == (np.float32, np.int64)
-    assert data.class_names == ("aster", "rose")
-    assert data.name == "table"
-    assert sorted(data.y_test) == [0, 1]  # stratified: one of each class
-    X, y = np.vstack([data.X, data.X_test]), np.concatenate([data.y, data.y_test])
-    np.testing.assert_array_equal(X[:, 0] % 2, y)
-    np.testing.assert_array_equal(X[:, 1] - X[:, 0], 0.5)
-    assert sorted(X[:, 0]) == list(range(10))
-
-
-@pytest.mark.parametrize("target", ["a", 0, -3, "0"])
-def test_csv_target_by_name_and_number(csv, target):
-    path = csv("a,b,c\n" + "".join(f"{k / 4},{k},{2 * k}\n" for k in range(8)))
-    data = load(path, target=target, test_fraction=0.25)
-    assert data.X.shape == (6, 2)
-    assert (data.y.shape, data.y.dtype, data.class_names) == ((6, 1), np.float32, None)
-    np.testing.assert_array_equal(data.y[:, 0] * 4, data.X[:, 0])
-    np.testing.assert_array_equal(data.X[:, 1], 2 * data.X[:, 0])
-
-
-def test_csv_without_header_keeps_its_first_line(csv):
-    path = csv("\ufeff1,0\n\n2,1\n3,0\n4,1\n")
-    data = load(path, test_fraction=0.5)
-    assert sorted_rows(data.X, data.X_test) == [(1,), (2,), (3,), (4,)]
-    np.testing.assert_array_equal(read_rows(path), [[1, 0], [2, 1], [3, 0], [4, 1]])
-
-
-def test_csv_header_with_numbers_is_recognised_by_the_name_of_the_target(csv):
-    text = "0,1,label\n" + "5,6,no\n7,8,yes\n" * 4
-    assert load(csv(text), target="label").class_names == ("no", "yes")
-    with pytest.raises(ValueError, match=r"no column 'lable': .*it has"):
-        load(csv("a,b,label\n1,2,3\n"), target="lable")
-
-
-def test_csv_quoted_cells_and_line_numbers(csv):
-    text = '"a ""x""",b\n1,"no\nway"\n\n2,yes\nfour,yes\n'
-    with pytest.raises(ValueError, match=r"table.csv, line 6, column 'a \"x\"': .*'four'"):
-        load(csv(text))
-
-
-BAD_CSV = {
-    "empty cell": ("a,b,c\n1,2,0\n1,,0\n", "line 3, column 'b': the cell is empty"),
-    "text cell": ("a,b,c\n1,2,0\nx,1,0\n", "line 3, column 'a': expected a finite number, got 'x'"),
-    "nan cell": ("a,b,c\n1,nan,0\n", "line 2, column 'b': expected a finite number, got 'nan'"),
-    "too large": ("a,b,c\n1,1e39,0\n", "line 2, column 'b': expected a finite number, got '1e39'"),
-    "underscore": ("a,b,c\n1,1_000,0\n", "line 2, column 'b'"),
-    "no header": ("1,2,0\n1,x,0\n", r"line 2, column 1 \(from 0\)"),
-    "empty target": ("a,b\n1,2\n3,\n", "line 3, column 'b': the target is missing"),
-    "missing target": ("a,b\n1,2\n3,NaN\n", "line 3, column 'b': the target is missing"),
-    "mixed target": ("a,b\n1,2\n3,two\n", "line 3, column 'b': .*'two' beside numbers"),
-    "infinite target": ("a,b\n1,2\n3,inf\n", "line 3, column 'b': .*'inf'"),
-    "ragged": ("a,b\n1,2\n3\n", "line 3: expected 2 cells as in line 1, got 1"),
-    "empty": ("", "is empty"),
-    "blank": ("\n \n", "is empty"),
-    "header only": ("a,b\n", "no rows"),
-    "one column": ("a\n1\n2\n", "at least one feature column beside the target"),
-    "semicolons": ("a;b\n1;2\n", "separate the cells by commas"),
-    "open quote": ('a,b\n1,"2\n', "line 2: this is not CSV"),
-    "too few rows": ("a,b\n1,2\n", "give more examples"),
-}
-
-
-@pytest.mark.parametrize("case", BAD_CSV)
-def test_csv_errors_name_line_and_column(csv, case):
-    text, message = BAD_CSV[case]
-    with pytest.raises(ValueError, match=message):
-        load(csv(text))
-
-
-def test_csv_not_utf8_and_twice_the_same_name(csv):
-    with pytest.raises(ValueError, match="expected UTF-8 text, got the byte 0xe9"):
-        load(csv("a,b\n1,é\n", "latin-1"))
-    with pytest.raises(ValueError, match="2 columns are called 'a'"):
-        load(csv("a,a,b\n1,2,3\n"), target="a")
-    with pytest.raises(ValueError, match="3 columns, numbered from 0 to 2; got number 3"):
-        load(csv("a,a,b\n1,2,3\n"), target=3)
-    with pytest.raises(TypeError, match="name or number"):
-        load(csv(FLOWERS), target=1.5)
-
-
-def test_read_rows_chooses_csv_columns(csv):
-    path = csv(FLOWERS)
-    rows = read_rows(path, ["height", 0])
-    assert rows.dtype == np.float32
-    np.testing.assert_array_equal(rows[:2], [[0.5, 0], [1.5, 1]])
-    with pytest.raises(ValueError, match="line 2, column 'kind'"):
-        read_rows(path)
-    with pytest.raises(ValueError, match="did you mean 'height'"):
-        read_rows(path, ["hieght"])
-
-
-# ---- classes or values
-
-
-def targets(csv, values, **options):
-    return load(csv("x,t\n" + "".join(f"1,{v}\n" for v in values)), **options)
-
-
-def test_rule_for_numbers_in_csv(csv):
-    few = targets(csv, [3, 5.0, 7] * 4)
-    assert few.class_names == ("3", "5", "7")
-    assert set(few.y) == {0, 1, 2}
-    assert targets(csv, range(20)).class_names is not None
-    assert targets(csv, range(21)).class_names is None
-    assert targets(csv, [0.5, 1, 2] * 4).class_names is None
-    assert targets(csv, range(30), kind="classes").y.dtype == np.int64
-    assert targets(csv, [0, 1] * 5, kind="values").y.shape == (8, 1)
-
-
-def test_kind_is_checked(csv):
-    with pytest.raises(ValueError, match=r"whole numbers .*got 0\.5"):
-        targets(csv, [0.5, 1] * 5, kind="classes")
-    with pytest.raises(ValueError, match=r"line 3, column 't'.*'b'"):
-        targets(csv, [1, "b"] * 5, kind="values")
-    assert targets(csv, [1, "b"] * 5, kind="classes").class_names == ("1", "b")
-    with pytest.raises(ValueError, match="kind must be one of"):
-        targets(csv, [0, 1] * 5, kind="class")
-    with pytest.raises(ValueError, match="finite in float32"):
-        targets(csv, [0.5, 1e300] * 5)
 
 
 # ---- .npz
@@ -203,18 +63,78 @@ def test_npz_gives_a_class_the_same_number_in_both_sets(npz):
 def test_npz_targets(npz):
     rows = RNG.integers(0, 2, (10, 3))
     data = load(npz(X=X, y=rows))
-    assert (data.y.shape, data.y.dtype, data.class_names) == ((8, 3), np.float32, None)
+    assert (data.y.shape, data.y.dtype, data.class_names) == ((8, 3), np.float64, None)
     assert load(npz(X=X, y=np.array(["b", "a"] * 5))).class_names == ("a", "b")
     assert load(npz(X=X, y=np.array([b"b", b"a"] * 5))).class_names == ("a", "b")
     assert load(npz(X=X, y=RNG.random(10))).y.shape == (8, 1)
     assert load(npz(X=X, speed=RNG.random(10)), target="speed").y.shape == (8, 1)
     assert load(npz(X=X, y=Y.astype(bool))).y.dtype == np.int64
-    with pytest.raises(ValueError, match="2000 distinct integers"):
-        load(npz(X=np.zeros((2000, 1)), y=np.arange(2000)))
+    assert load(npz(X=np.zeros((2000, 1)), y=np.arange(2000))).class_names is None  # quantities
+    with pytest.raises(ValueError, match="'y' holds one class only, '1'"):
+        load(npz(X=X, y=np.ones(10)))
     with pytest.raises(ValueError, match="one column"):
         load(npz(X=X, y=rows), kind="classes")
     with pytest.raises(ValueError, match=r"row 3 \(counted from 0\)"):
-        load(npz(X=X, y=np.where(np.arange(10) == 3, np.nan, 1.0)))
+        load(npz(X=X, y=np.where(np.arange(10) == 3, np.nan, Y)))
+
+
+@pytest.mark.parametrize("count", [2, 26, 30, 31])
+@pytest.mark.parametrize("kind", ["int64", "uint8", "float64"])
+def test_one_rule_for_integers_and_whole_numbers_flat_or_in_a_column(npz, count, kind):
+    y = (np.arange(10 * count) % count).astype(kind)
+    found = [load(npz(X=np.zeros((len(y), 1)), y=form)) for form in (y, y[:, None])]
+    for data in found:
+        assert (data.class_names is not None) == (count <= 30)
+        np.testing.assert_array_equal(data.y, found[0].y)
+    if count <= 30:
+        assert found[0].class_names == tuple(map(str, range(count)))
+
+
+NAMES = {
+    "ours": ("X", "y", "X_val", "y_val", "X_test", "y_test"),
+    "Keras": ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test"),
+    "scikit-learn": ("X_train", "y_train", "X_valid", "y_valid", "X_test", "y_test"),
+    "MedMNIST": ("train_images", "train_labels", "val_images", "val_labels", "test_images", "test_labels"),
+}
+
+
+@pytest.mark.parametrize("who", NAMES)
+def test_names_in_use(npz, who):
+    """MedMNIST has images, and labels in a column."""
+    images = RNG.integers(0, 256, (20, 4, 4), dtype=np.uint8)
+    labels = (np.arange(20, dtype=np.uint8) % 3)[:, None]
+    ends = (slice(0, 12), slice(12, 16), slice(16, 20))
+    arrays = {}
+    for (x, y), rows in zip(zip(NAMES[who][::2], NAMES[who][1::2], strict=True), ends, strict=True):
+        arrays |= {x: images[rows], y: labels[rows]}
+    data = load(npz(**arrays, extra=np.zeros(3)))
+    assert data.image_shape == (4, 4)
+    assert data.class_names == ("0", "1", "2")
+    flat = images.reshape(20, -1) / np.float32(255)
+    for X_found, y_found, rows in zip(
+        (data.X, data.X_val, data.X_test), (data.y, data.y_val, data.y_test), ends, strict=True
+    ):
+        np.testing.assert_array_equal(X_found, flat[rows])
+        np.testing.assert_array_equal(y_found, labels[rows, 0])
+    assert data.notes == ("left out: the array extra",)
+
+
+def test_data_and_target_of_scikit_learn(npz):
+    data = load(npz(data=X, target=Y, feature_names=np.array(["a", "b", "c"])))
+    assert (len(data.X), len(data.X_test), data.class_names) == (8, 2, ("0", "1"))
+    assert data.notes == ("left out: the array feature_names",)
+    with pytest.raises(ValueError, match="expected X_val and y_val together, got X_val alone"):
+        load(npz(X=X, y=Y, X_val=X))
+
+
+def test_dtype_reaches_the_rows(npz):
+    exact = X + 1e-12
+    path = npz(X=exact, y=Y)
+    data = load(path, dtype="float64")
+    assert sorted_rows(data.X, data.X_test) == sorted_rows(exact)
+    np.testing.assert_array_equal(read_rows(path, dtype="float64"), exact)
+    images = npz(X=RNG.integers(0, 256, (10, 2, 2), dtype=np.uint8), y=Y)
+    assert load(images, dtype="float64").X.dtype == np.float64
 
 
 def test_uint8_rows_that_are_not_images_are_not_scaled(npz):
@@ -225,7 +145,7 @@ def test_uint8_rows_that_are_not_images_are_not_scaled(npz):
 
 
 BAD_NPZ = {
-    "no y": ({"X": X}, "expected arrays X and y .*got X;"),
+    "no y": ({"X": X}, "expected arrays X and y, got X;"),
     "half a test set": ({"X": X, "y": Y, "X_test": X}, "together"),
     "lengths": ({"X": X, "y": Y[:5]}, "must have 10 rows"),
     "scalar": ({"X": X, "y": np.float64(1)}, "must have 10 rows"),
@@ -278,10 +198,12 @@ def test_wrong_ending(tmp_path, npz):
     np.save(tmp_path / "one.npy", X)
     with pytest.raises(ValueError, match=r"end its name in .npy"):
         read_rows((tmp_path / "one.npy").rename(tmp_path / "one.npz"))
-    with pytest.raises(ValueError, match=r"ends in .npz, .npy, .csv"):
+    with pytest.raises(ValueError, match=r"ends in .npz, .npy"):
         load(tmp_path / "table.xlsx")
-    with pytest.raises(FileNotFoundError, match=r"nowhere.csv is not a file"):
-        load(tmp_path / "nowhere.csv")
+    with pytest.raises(ValueError, match=r"is a table: read it with gpunet.datasets.read_table"):
+        load(tmp_path / "table.csv")
+    with pytest.raises(FileNotFoundError, match=r"nowhere.npz is not a file"):
+        load(tmp_path / "nowhere.npz")
 
 
 def test_read_rows_of_npz(npz):
@@ -289,8 +211,6 @@ def test_read_rows_of_npz(npz):
     np.testing.assert_array_equal(read_rows(npz(y=Y, X=X)), X.astype(np.float32))
     with pytest.raises(ValueError, match="an array called X, got a, b"):
         read_rows(npz(a=X, b=X))
-    with pytest.raises(ValueError, match=r"in .csv files only"):
-        read_rows(npz(X=X), [0])
 
 
 # ---- .npy
@@ -335,8 +255,8 @@ def test_npy_errors(npy):
         load(x_path)
     with pytest.raises(ValueError, match=r"10 rows and .* has 9"):
         load(x_path, target=npy(X, Y[:9])[1])
-    with pytest.raises(ValueError, match="class 4 is only in the last rows"):
-        load(x_path, target=npy(X, np.arange(10) // 2)[1])
+    with pytest.raises(ValueError, match="class 1 is only in the last rows"):
+        load(x_path, target=npy(X, np.arange(10) // 8)[1])
     with pytest.raises(ValueError, match=r"in a .npy file"):
         load(x_path, target=y_path.rename(y_path.with_suffix(".csv")))
     with pytest.raises(ValueError, match="C order"):

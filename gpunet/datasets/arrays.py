@@ -1,0 +1,225 @@
+"""The user's own arrays: .npz and .npy files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpunet.core.checks import known_name
+from gpunet.datasets.array_files import first_present, open_npy, open_npz, rows, rows_view
+from gpunet.datasets.array_targets import as_targets
+from gpunet.datasets.dataset import Dataset
+from gpunet.datasets.split import check_fraction, hold_out
+from gpunet.datasets.table_files import is_table_file
+
+# Keras has x_train, y_train, x_test, y_test; scikit-learn data, target; MedMNIST train_images, train_labels, ...
+_X = ("X", "x", "X_train", "x_train", "train_images", "data", "images", "features")
+_Y = ("y", "Y", "y_train", "Y_train", "train_labels", "target", "targets", "labels", "label")
+_X_VAL = ("X_val", "x_val", "X_valid", "x_valid", "X_validation", "x_validation", "val_images")
+_Y_VAL = ("y_val", "Y_val", "y_valid", "Y_valid", "y_validation", "Y_validation", "val_labels")
+_X_TEST = ("X_test", "x_test", "test_images")
+_Y_TEST = ("y_test", "Y_test", "test_labels")
+_SUFFIXES = (".npz", ".npy")
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    target: str | os.PathLike[str] | None = None,
+    test_fraction: float = 0.2,
+    seed: int = 0,
+    kind: str = "auto",
+    dtype: str = "float32",
+) -> Dataset:
+    """Read training and test examples from a file of arrays (images: C1); `read_table` reads tables.
+
+    Parameters
+    ----------
+    path : path
+        ``.npz``: arrays X and y and, if there are such sets, X_test and y_test, X_val and y_val; the names of Keras
+        (x_train, ...), scikit-learn (data, target) and MedMNIST (train_images, train_labels, ...) work too. Images
+        (m, height, width[, channels]) become rows; uint8 images are scaled to numbers from 0 to 1. Other arrays are
+        named in the `notes` of the data set.
+
+        ``.npy``: X alone, memory-mapped, not copied or cast, so it may be larger than memory. Its last
+        rows are the test set: shuffle the file first if its rows are sorted. uint8 pixels stay
+        integers from 0 to 255.
+    target : str or path, optional
+        ``.npy``: the path of the file of y. ``.npz``: the name of the array of y, if it is not y.
+    test_fraction : float, default 0.2
+        Fraction of the examples for the test set, greater than 0 and less than 1, if the file has no test set.
+    seed : int, default 0
+        Chooses the test set (not for ``.npy``), stratified by class.
+    kind : {"auto", "classes", "values"}, default "auto"
+        Kind of the target; the rule is that of `gpunet.tables.Target`.
+    dtype : {"float32", "float64"}
+        Of X, for ``.npz``.
+
+    Returns
+    -------
+    Dataset
+        X (m, n) (``.npy``: as in the file). y int64 (m,), classes numbered from 0, with their names in `class_names`;
+        or float64 (m, k), k = 1 for one column of values.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is missing.
+    ValueError
+        If a file is damaged or does not hold the expected arrays.
+    """
+    path = _existing(path)
+    check_fraction(test_fraction)
+    known_name("dtype", dtype, ("float32", "float64"))
+    if path.suffix.lower() == ".npy":
+        return _load_npy(path, target, test_fraction, kind)
+    return _load_npz(path, target, test_fraction, seed, kind, dtype)
+
+
+def read_rows(path: str | os.PathLike[str], *, dtype: str = "float32") -> NDArray[Any]:
+    """Read rows without targets, to predict from.
+
+    Parameters
+    ----------
+    path : path
+        ``.npy`` (memory-mapped, not converted), or ``.npz`` (its array X, or its only one); images become rows as in
+        `load`.
+    dtype : {"float32", "float64"}
+        Of the rows, for ``.npz``.
+
+    Returns
+    -------
+    array, shape (m, n)
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file is missing.
+    ValueError
+        If it is damaged or does not hold rows of numbers.
+    """
+    path = _existing(path)
+    if path.suffix.lower() == ".npy":
+        return rows_view(open_npy(path), f"{path}")
+    arrays = open_npz(path)
+    name = first_present(arrays, _X) or (next(iter(arrays)) if len(arrays) == 1 else None)
+    if name is None:
+        raise ValueError(f"{path}: expected an array called X, got {', '.join(arrays) or 'none'}; rename one")
+    return rows(arrays[name], f"{path}: {name}", dtype)[0]
+
+
+def _existing(path: str | os.PathLike[str]) -> Path:
+    path = Path(path).expanduser()
+    if is_table_file(str(path)):
+        raise ValueError(f"{path} is a table: read it with gpunet.datasets.read_table")
+    if path.suffix.lower() not in _SUFFIXES:
+        raise ValueError(f"{path}: expected a file that ends in {', '.join(_SUFFIXES)}")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not a file; check the path (now in {Path.cwd()})")
+    return path
+
+
+class _Part(NamedTuple):
+    """Names of the arrays of one set of examples."""
+
+    X: str
+    y: str
+
+
+def _load_npz(path: Path, target: object, test_fraction: float, seed: int, kind: str, dtype: str) -> Dataset:
+    arrays = open_npz(path)
+    training = _part(arrays, _X, _Y if target is None else (str(target),))
+    if training is None:
+        raise ValueError(
+            f"{path}: expected arrays X and {target or 'y'}, got {', '.join(arrays) or 'none'}; rename them"
+        )
+    test, validation = _part(arrays, _X_TEST, _Y_TEST), _part(arrays, _X_VAL, _Y_VAL)
+    for names, part, what in ((_X_TEST + _Y_TEST, test, "test"), (_X_VAL + _Y_VAL, validation, "val")):
+        if part is None and (found := first_present(arrays, names)) is not None:
+            raise ValueError(
+                f"{path}: expected X_{what} and y_{what} together, got {found} alone; rename or add one"
+            )
+    parts = [part for part in (training, test, validation) if part is not None]
+    used = {name for part in parts for name in part}
+    notes = tuple(f"left out: the array {name}" for name in arrays if name not in used)
+    X, image_shape = _examples(path, arrays, training, dtype)
+    others = [_examples(path, arrays, part, dtype) for part in parts[1:]]
+    for part, (_, shape) in zip(parts[1:], others, strict=True):
+        if shape != image_shape:
+            raise ValueError(
+                f"{path}: {training.X} and {part.X} must have rows of the same shape, "
+                f"got {arrays[training.X].shape} and {arrays[part.X].shape}"
+            )
+        _require_alike(path, arrays, training, part)
+    # Numbered together, so that a class has the same number in all sets.
+    all_targets = np.concatenate([_column(arrays[part.y]) for part in parts])
+    numbered, class_names = as_targets(all_targets, kind, f"{path}", training.y)
+    y, *other_y = np.split(numbered, np.cumsum([len(arrays[part.y]) for part in parts])[:-1])
+    sets = dict(zip(parts[1:], zip([X for X, _ in others], other_y, strict=True), strict=True))
+    X_val, y_val = (None, None) if validation is None else sets[validation]
+    if test is not None:
+        X_test, y_test = sets[test]
+    else:
+        train, held = hold_out(y, test_fraction, seed)
+        X, X_test, y, y_test = X[train], X[held], y[train], y[held]
+    return Dataset(X, y, X_test, y_test, path.stem, image_shape, class_names, X_val, y_val, notes)
+
+
+def _part(arrays: Mapping[str, Any], x_names: tuple[str, ...], y_names: tuple[str, ...]) -> _Part | None:
+    x_name, y_name = first_present(arrays, x_names), first_present(arrays, y_names)
+    return None if x_name is None or y_name is None else _Part(x_name, y_name)
+
+
+def _examples(
+    path: Path, arrays: Mapping[str, Any], part: _Part, dtype: str
+) -> tuple[NDArray[Any], tuple[int, ...] | None]:
+    """Rows of one set, and the shape of an image."""
+    X, image_shape = rows(arrays[part.X], f"{path}: {part.X}", dtype)
+    y = arrays[part.y]
+    if y.ndim == 0 or len(y) != len(X):
+        raise ValueError(f"{path}: {part.y} must have {len(X)} rows as {part.X} has, got shape {y.shape}")
+    return X, image_shape
+
+
+def _require_alike(path: Path, arrays: Mapping[str, Any], training: _Part, part: _Part) -> None:
+    y, other = _column(arrays[training.y]), _column(arrays[part.y])
+    if y.shape[1:] != other.shape[1:] or (y.dtype.kind in "US") != (other.dtype.kind in "US"):
+        raise ValueError(
+            f"{path}: {training.y} and {part.y} must have the same kind and shape, got {y.dtype} {y.shape} and "
+            f"{other.dtype} {other.shape}"
+        )
+
+
+def _column(y: NDArray[Any]) -> NDArray[Any]:
+    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+def _load_npy(path: Path, target: object, test_fraction: float, kind: str) -> Dataset:
+    if not isinstance(target, str | os.PathLike):
+        raise ValueError(f"{path}: name the .npy file of y with target=..., got {target!r}")
+    found = open_npy(path)
+    X = rows_view(found, f"{path}")
+    if Path(target).suffix.lower() != ".npy":
+        raise ValueError(f"{target}: expected y in a .npy file as X is")
+    y_path = _existing(target)
+    y, class_names = as_targets(np.array(open_npy(y_path)), kind, f"{y_path}")
+    if len(X) != len(y):
+        raise ValueError(
+            f"{path} has {len(X)} rows and {y_path} has {len(y)}: expected the same number; check that "
+            "they belong together"
+        )
+    # A slice of a memory map is a view; a random choice of rows would be a copy.
+    first = len(X) - round(len(X) * test_fraction)
+    unseen = np.setdiff1d(y[first:], y[:first]) if class_names is not None else np.array([])
+    if class_names is not None and len(unseen):
+        raise ValueError(
+            f"{path}: class {class_names[unseen[0]]} is only in the last rows, which are the test "
+            "set; shuffle the rows of both files in the same way"
+        )
+    image_shape = found.shape[1:] if found.ndim > 2 else None
+    return Dataset(X[:first], y[:first], X[first:], y[first:], path.stem, image_shape, class_names)
