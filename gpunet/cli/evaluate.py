@@ -68,7 +68,9 @@ def _table_examples(network: gn.Network, data: DataOptions, use_all: bool) -> tu
 
 
 def _plain_targets(network: gn.Network, table: Any, where: str) -> Any:
-    """Targets for a network that knows no target of a table."""
+    """Targets for a network that has no encoder."""
+    if network.target is not None:
+        return table.labels
     target = Target(table.kind).fit(table)
     names = class_names(network, network.layers[-1].units)
     if target.class_names is None:

@@ -51,7 +51,7 @@ def evaluation_data(options: Namespace, network: gn.Network) -> tuple[DataOption
     if data.kind is None and (kind == "values" or (kind == "classes" and class_names(network, 0))):
         data = data._replace(kind=kind)
     if data.target is None:
-        name = network.target.name if network.target is not None else None
+        name = network.target.name if network.target is not None and network.encoder is not None else None
         data = data._replace(target=notes.get("target", name))
     return data._replace(test_fraction=notes["test_fraction"] if same_file else 0.2), same_file
 
