@@ -45,10 +45,19 @@ def test_the_first_script_runs(process, tmp_path):
     assert re.fullmatch(r"\d", out.splitlines()[-1])
 
 
+def test_the_script_for_tables_runs(process, tmp_path):
+    rows = [f"{4 + k % 5},{('red', 'blue')[k % 2]},{('iris', 'rose', 'lily')[k % 3]}" for k in range(90)]
+    (tmp_path / "flowers.csv").write_text("\n".join(["height,color,species", *rows]) + "\n")
+    child = process("-c", blocks("python")[1], cwd=tmp_path, env={"GPUNET_BACKEND": "numpy"})
+    out, err = child.communicate(timeout=300)
+    assert child.returncode == 0, err
+    assert re.search(r"'accuracy': .*\['(iris|rose|lily)'\]$", out.strip())
+
+
 def test_a_backend_in_an_afternoon(process, tmp_path):
     """Its file beside an entry point, as an installed package has them."""
     pytest.importorskip("array_api_strict")
-    (tmp_path / "gpunet_mine.py").write_text(blocks("python")[1] + "\n")
+    (tmp_path / "gpunet_mine.py").write_text(blocks("python")[-1] + "\n")
     points = tomllib.loads(blocks("toml")[0])["project"]["entry-points"]["gpunet.backends"]
     about = tmp_path / "gpunet_mine-1.0.dist-info"
     about.mkdir()
