@@ -13,7 +13,7 @@ from gpunet.cli.evaluate import evaluate
 from gpunet.cli.info import info
 from gpunet.cli.parser import Formatter, Parser
 from gpunet.cli.predict import predict
-from gpunet.cli.settings import RATES, SCHEDULES
+from gpunet.cli.settings import RATES, SCHEDULES, TABLE_FRACTION, TABLE_PATIENCE, TABLE_ROWS
 from gpunet.cli.train import train
 from gpunet.core.activations import ACTIVATIONS
 from gpunet.core.checks import known_name
@@ -161,12 +161,19 @@ def _add_training(add: AddArgument) -> None:
         help="λ, for weights only; default: 0.01 for adamw, else 0",
     )
     add("--clip-norm", type=float, metavar="NORM", help="scale longer gradients down to this norm")
-    add("--patience", type=int, metavar="N", help="stop after N epochs without a lower validation loss")
+    add(
+        "--patience",
+        type=int,
+        metavar="N",
+        help=f"stop after N epochs without a lower validation loss; default: {TABLE_PATIENCE} for tables of at least "
+        f"{TABLE_ROWS} training rows",
+    )
     add(
         "--validation-fraction",
         type=float,
         metavar="FRACTION",
-        help="fraction of the training examples for validation; default: 0.1 with --patience, else 0",
+        help=f"fraction of the training examples for validation; default: {TABLE_FRACTION} for tables, else 0.1 with "
+        "--patience and 0 without; 0 turns early stopping off",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from argparse import Namespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import gpunet as gn
 from gpunet.cli.data import Source
@@ -19,6 +19,8 @@ EPOCHS, MOST_EPOCHS, UPDATES = 20, 300, 2000
 RATES = {"adamw": 2e-3, "adam": 2e-3, "rmsprop": 1e-3, "gradient_descent": 0.5}
 # For sigmoid, adaptive optimizers take larger steps: its derivative is at most ¼ (C11), its gradients are small.
 SIGMOID_FACTOR = 2.5
+# Early stopping by default, for tables with so many rows for training
+TABLE_ROWS, TABLE_FRACTION, TABLE_PATIENCE = 100, 0.15, 30
 SCHEDULES = ("cosine", "constant", "exponential", "inverse_time")
 
 
@@ -132,6 +134,30 @@ def choose_epochs(options: Namespace, steps: int) -> int:
     if options.epochs is not None:
         return int(options.epochs)
     return max(EPOCHS, min(MOST_EPOCHS, math.ceil(UPDATES / steps)))
+
+
+class Stopping(NamedTuple):
+    """When training ends before its last epoch.
+
+    Attributes
+    ----------
+    fraction : float
+        Of the training examples, to hold out for validation.
+    callbacks : list of EarlyStopping
+        None or one.
+    """
+
+    fraction: float
+    callbacks: list[gn.EarlyStopping]
+
+
+def early_stopping(options: Namespace, source: Source) -> Stopping:
+    """As the options say; by default tables of `TABLE_ROWS` rows stop early, for small tables are soon overfitted."""
+    undecided = options.patience is None and options.validation_fraction is None
+    if undecided and source.is_table and source.training.m >= TABLE_ROWS:
+        return Stopping(TABLE_FRACTION, [gn.EarlyStopping(TABLE_PATIENCE)])
+    callbacks = [] if options.patience is None else [gn.EarlyStopping(options.patience)]
+    return Stopping(validation_fraction(options), callbacks)
 
 
 def validation_fraction(options: Namespace) -> float:

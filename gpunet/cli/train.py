@@ -17,14 +17,16 @@ from gpunet.cli.settings import (
     build_optimizer,
     choose_batch_size,
     choose_epochs,
-    validation_fraction,
+    early_stopping,
 )
 
 
 def train(options: Namespace) -> None:
     """Read the data, build the network, train and test it; save and plot it if asked to."""
     _check_output(options)
-    source = open_data(DataOptions.of(options)).with_validation(validation_fraction(options), options.seed)
+    source = open_data(DataOptions.of(options))
+    stopping = early_stopping(options, source)
+    source = source.with_validation(stopping.fraction, options.seed)
     if options.patience is not None and source.validation is None:
         raise ValueError("--patience needs a validation loss: give a --validation-fraction above 0")
     examples = source.training.m
@@ -34,7 +36,6 @@ def train(options: Namespace) -> None:
     optimizer = build_optimizer(options, epochs, steps)
     network = build_network(options, source)
     network.notes = training_notes(options, source)
-    callbacks = [] if options.patience is None else [gn.EarlyStopping(options.patience)]
     scaling = target_scaling(network, source)
 
     print(describe(source, network))
@@ -46,7 +47,7 @@ def train(options: Namespace) -> None:
         epochs=epochs,
         batch_size=batch_size,
         validation_data=None if source.validation is None else scaled(source.validation, scaling),
-        callbacks=callbacks,
+        callbacks=stopping.callbacks,
         progress=True,
     )
     if scaling is not None:

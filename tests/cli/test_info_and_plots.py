@@ -43,7 +43,7 @@ def size_of(path):
         (["digits"], 2),
         (["digits", "--hidden", "none", "--validation-fraction", 0.1], 3),
         (["FLOWERS", "--hidden", "4", "--patience", 1], 2),
-        (["FLOWERS", "--epochs", 1], 1),
+        (["FLOWERS", "--epochs", 1, "--validation-fraction", 0], 1),
     ],
 )
 def test_plots_have_panels_for_loss_accuracy_and_weights(good, flowers, tmp_path, arguments, panels):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gpunet as gn
-from gpunet.cli.data import of_arrays
+from gpunet.cli.data import of_arrays, of_table
 from gpunet.cli.options import build_parser
 from gpunet.cli.report import figures, format_number, r_squared, run_report
 from gpunet.cli.settings import (
@@ -15,6 +15,7 @@ from gpunet.cli.settings import (
     build_optimizer,
     choose_batch_size,
     choose_epochs,
+    early_stopping,
     validation_fraction,
 )
 from gpunet.cli.train import TargetScaling, scaled, target_scaling, unscale_output
@@ -141,6 +142,23 @@ def test_sizes_and_epochs():
     assert [
         validation_fraction(options(*a)) for a in ([], ["--patience", 2], ["--validation-fraction", 0.3])
     ] == [0, 0.1, 0.3]
+
+
+def test_tables_stop_early_by_default():
+    def source(m):
+        rows = {"x": np.arange(m) / 3, "y": np.arange(m) % 2}
+        return of_table(gn.datasets.read_table(rows, target="y"), 0.2)
+
+    def found(data, *arguments):
+        stopping = early_stopping(options(*arguments), data)
+        return stopping.fraction, [callback.patience for callback in stopping.callbacks]
+
+    assert found(source(125)) == (0.15, [30])
+    assert found(source(124)) == (0.0, [])  # 99 rows: too few to hold some out
+    assert found(source(125), "--validation-fraction", 0) == (0.0, [])
+    assert found(source(125), "--validation-fraction", 0.3) == (0.3, [])
+    assert found(source(125), "--patience", 4) == (0.1, [4])
+    assert found(THREE) == (0.0, [])
 
 
 def test_unscaled_outputs_are_in_the_units_of_the_targets():
