@@ -16,7 +16,7 @@ from gpunet.core.optimizers import Adam, AdamW, GradientDescent, RMSprop
 from gpunet.core.schedules import Cosine, Exponential, InverseTime
 from gpunet.devices.backend import Backend
 from gpunet.devices.registry import BackendInfo, get_backend, list_backends
-from gpunet.errors import BackendUnavailable, Diverged, FileRefused, OutOfMemory
+from gpunet.errors import BackendUnavailable, Diverged, FileRefused, OutOfMemory, UnscaledInputs
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.network import Network, load
 from gpunet.training.callbacks import Checkpoint, EarlyStopping
@@ -49,6 +49,7 @@ __all__ = [
     "OutOfMemory",
     "RMSprop",
     "Standardizer",
+    "UnscaledInputs",
     "datasets",
     "get_backend",
     "list_backends",

@@ -1,4 +1,4 @@
-"""The errors that have no built-in name."""
+"""The errors and warnings that have no built-in name."""
 
 
 class BackendUnavailable(ImportError):
@@ -28,3 +28,7 @@ class OutOfMemory(MemoryError):
 
 class FileRefused(ValueError):
     """A file that is not a network saved by gpunet, or one that is damaged."""
+
+
+class UnscaledInputs(UserWarning):
+    """The inputs of ``fit`` are large (mean ``|x|`` above 10), and the network has no standardizer."""

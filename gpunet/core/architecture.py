@@ -8,6 +8,7 @@ from gpunet.core.activations import ACTIVATIONS
 from gpunet.core.checks import known_name
 from gpunet.core.layers import Dense, Dropout
 from gpunet.core.losses import LOSSES
+from gpunet.core.other_names import LOSSES_ELSEWHERE
 
 
 def dense_and_dropouts(layers: Any) -> tuple[tuple[Dense, ...], tuple[float, ...]]:
@@ -69,7 +70,7 @@ def loss_for(output: Dense, loss: str | None) -> str:
     if loss is None:
         fitting = [name for name, one in LOSSES.items() if one.canonical == output.activation]
         return fitting[0] if fitting else "squared_error"
-    known_name("loss", loss, LOSSES)
+    known_name("loss", loss, LOSSES, LOSSES_ELSEWHERE)
     outputs = LOSSES[loss].outputs
     if outputs is not None and output.activation not in outputs:
         raise ValueError(

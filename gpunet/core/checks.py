@@ -5,17 +5,29 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from gpunet.core.other_names import Meant
 
-def known_name(what: str, name: Any, known: Iterable[str]) -> str:
-    """`name`, if it is one of `known`; else a ValueError that names the nearest."""
+
+def known_name(
+    what: str, name: Any, known: Iterable[str], elsewhere: Mapping[str, Meant] | None = None
+) -> str:
+    """`name`, if it is one of `known`; else a ValueError that names the nearest.
+
+    `elsewhere` says what is meant by the names that other libraries use.
+    """
     known = sorted(known)
     if isinstance(name, str) and name in known:
         return name
+    bare = str(name).lower().translate({ord(c): None for c in "-_ "})
+    meant = (elsewhere or {}).get(bare)
     near = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.4)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    if meant is not None:
+        hint = f" It is {meant.name!r} here{': ' if meant.difference else ''}{meant.difference}."
+    else:
+        hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"unknown {what} {name!r}.{hint} Known: {', '.join(known)}.")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gpunet.core.activations import ACTIVATIONS
 from gpunet.core.checks import known_name, positive_int, unit_interval
 from gpunet.core.initializers import INITIALIZERS, Initializer
+from gpunet.core.other_names import ACTIVATIONS_ELSEWHERE
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Dense:
 
     def __post_init__(self) -> None:
         positive_int("units", self.units)
-        known_name("activation", self.activation, ACTIVATIONS)
+        known_name("activation", self.activation, ACTIVATIONS, ACTIVATIONS_ELSEWHERE)
         if isinstance(self.initializer, str):
             known_name("initializer", self.initializer, INITIALIZERS)
 

@@ -10,7 +10,6 @@ from gpunet.cli.data import target_kind
 from gpunet.cli.options import build_parser
 from gpunet.cli.report import format_number, r_squared, run_report
 from gpunet.cli.settings import (
-    RATES,
     build_network,
     build_optimizer,
     choose_batch_size,
@@ -18,6 +17,7 @@ from gpunet.cli.settings import (
     validation_fraction,
 )
 from gpunet.cli.train import TargetScaling, target_scaling, unscale_output
+from gpunet.core.default_optimizer import RATES
 from gpunet.datasets import Dataset
 
 
