@@ -30,5 +30,9 @@ class FileRefused(ValueError):
     """A file that is not a network saved by gpunet, or one that is damaged."""
 
 
+class FunctionsNotSaved(UserWarning):
+    """A network was saved whose own activations or loss :func:`gpunet.load` will have to be given."""
+
+
 class UnscaledInputs(UserWarning):
     """The inputs of ``fit`` are large (mean ``|x|`` above 10), and the network has no standardizer."""

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from gpunet.core.activations import Activation, ActivationLike
 from gpunet.core.architecture import dense_and_dropouts, loss_for
 from gpunet.core.checks import known_name, positive_int
 from gpunet.core.default_optimizer import chosen_optimizer
 from gpunet.core.layers import Dense, Dropout
+from gpunet.core.losses import Loss, LossLike
 from gpunet.core.optimizers import Optimizer
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.program import TrainState
@@ -43,9 +45,9 @@ class Network:
     ----------
     layers : sequence of Dense and Dropout
         At least one :class:`Dense`; the last one is the output.
-    loss : {"cross_entropy", "logistic", "squared_error", "absolute_error"} or None
-        None takes the canonical one of the output: cross-entropy for softmax, logistic for sigmoid, squared
-        error otherwise.
+    loss : {"cross_entropy", "logistic", "squared_error", "absolute_error"}, Loss or None
+        A name, or a :class:`Loss` of your own. None takes the canonical one of the output: cross-entropy for
+        softmax, logistic for sigmoid, squared error otherwise.
     inputs : int or None
         ``n[0]``; None lets the first data decide.
     seed : int or None
@@ -78,7 +80,7 @@ class Network:
     def __init__(
         self,
         layers: Sequence[Dense | Dropout],
-        loss: str | None = None,
+        loss: LossLike | None = None,
         inputs: int | None = None,
         seed: int | None = None,
         backend: str = "auto",
@@ -106,8 +108,8 @@ class Network:
         self.notes: dict[str, Any] = {}
 
     @property
-    def activations(self) -> tuple[str, ...]:
-        """Name of each layer's activation."""
+    def activations(self) -> tuple[ActivationLike, ...]:
+        """Each layer's activation: its name, or the user's own."""
         return tuple(layer.activation for layer in self.layers)
 
     @property
@@ -402,12 +404,13 @@ class Network:
     def save(self, path: str | Path) -> None:
         """Write architecture, weights and standardiser to a safetensors file, whole or not at all.
 
-        The optimizer's state is not kept: training goes on from the weights.
+        The optimizer's state is not kept: training goes on from the weights. Of activations and losses of your own
+        the file holds the names alone, and a warning says so: give them to :func:`load`.
 
         Raises
         ------
         ValueError
-            If there are no weights yet.
+            If there are no weights yet, or two activations of your own have the same name.
         OSError
             If there is no such folder, or the file can't be written; an old file is as it was.
         """
@@ -448,7 +451,7 @@ class Network:
         return f"<Network {sizes}, {self.loss}, {self._backend_name()}, {self.dtype}>"
 
 
-def load(path: str | Path, backend: str = "auto") -> Network:
+def load(path: str | Path, backend: str = "auto", own: Sequence[Activation | Loss] = ()) -> Network:
     """Read a network that :meth:`Network.save` wrote, onto any backend.
 
     Parameters
@@ -456,6 +459,8 @@ def load(path: str | Path, backend: str = "auto") -> Network:
     path : path
     backend : str
         As for :class:`Network`.
+    own : sequence of Activation and Loss
+        Those of your own that the network was built with, found by their names.
 
     Raises
     ------
@@ -467,7 +472,7 @@ def load(path: str | Path, backend: str = "auto") -> Network:
         If there is no such backend, or it can't be used here.
     """
     get_backend(backend)  # an error of that is not the file's
-    saved = read_network(path)
+    saved = read_network(path, own)
     with refuse_on_error(path):
         network = Network(
             saved.layers, saved.loss, saved.inputs, saved.seed, backend, saved.dtype, saved.standardizer

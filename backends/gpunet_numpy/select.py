@@ -12,6 +12,7 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gpunet.core.activations import ActivationLike
 from gpunet.core.plan import Plan
 from gpunet.core.program import SUPPORTED, Program, first_supported
 from gpunet_numpy.openblas import choose_core_type
@@ -71,10 +72,12 @@ def program_for(plan: Plan) -> tuple[Program | None, str]:
     return None, f"{reason}; {plain_reason}"
 
 
-def predictor(activations: Sequence[str], parameters: Any) -> Callable[[Any], Any | None] | None:
+def predictor(activations: Sequence[ActivationLike], parameters: Any) -> Callable[[Any], Any | None] | None:
     """A compiled forward pass, for networks whose single product is worth it; None otherwise."""
     if sum(W.size for W, _ in parameters) < WORTH_WEIGHTS or compiled_unavailable_reason() is not None:
         return None
     from gpunet_numpy.compiled.predict.program import Predictor
 
-    return Predictor(activations, parameters) if Predictor.supports(activations) else None
+    if not Predictor.supports(activations):
+        return None
+    return Predictor([str(name) for name in activations], parameters)

@@ -37,7 +37,9 @@ def predict(options: Namespace) -> None:
 def table(network: gn.Network, A: Any) -> Iterable[list[str]]:
     """A header, and one line for each row of predictions ``A (m, n[L])``."""
     units, activation = network.layers[-1].units, network.layers[-1].activation
-    kind = network.notes.get("kind") or {"softmax": "classes", "sigmoid": "labels"}.get(activation, "values")
+    kind = network.notes.get("kind") or {"softmax": "classes", "sigmoid": "labels"}.get(
+        str(activation), "values"
+    )
     names = class_names(network.notes, units)
     if kind == "classes":
         if units == 1:

@@ -31,6 +31,16 @@ def known_name(
     raise ValueError(f"unknown {what} {name!r}.{hint} Known: {', '.join(known)}.")
 
 
+def named_or_own(what: str, own: Any, table: Mapping[Any, Any]) -> Any:
+    """The name of one of gpunet's activations or losses, itself for another; a ValueError if it has a taken name."""
+    for name, known in table.items():
+        if known == own:
+            return name
+    if not isinstance(own.name, str) or own.name in table:
+        raise ValueError(f"{what} {own.name!r}: this name is taken by one of gpunet's; choose another")
+    return own
+
+
 def positive_int(what: str, value: Any) -> int:
     """`value` as an int of at least 1, else a ValueError or TypeError."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):

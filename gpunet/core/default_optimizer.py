@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from gpunet.core.optimizers import OPTIMIZERS, Adam, GradientDescent, Optimizer
@@ -33,6 +33,11 @@ def chosen_optimizer(optimizer: Any, hidden: Sequence[Any]) -> Optimizer:
         If it is neither an optimizer nor the name of one.
     """
     if isinstance(optimizer, Optimizer):
+        if not isinstance(optimizer, Hashable):
+            name = repr(optimizer)
+            raise TypeError(
+                f"an optimizer is a value: write @dataclass(frozen=True) before its class; got {name}"
+            )
         return optimizer
     if optimizer is None:
         optimizer = "adam"

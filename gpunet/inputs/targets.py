@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet.core.activations import ACTIVATIONS
+from gpunet.core.activations import ACTIVATIONS, ActivationLike
+from gpunet.core.losses import LossLike
 from gpunet.devices.placement import Placement
 from gpunet.devices.registry import backend_of
 from gpunet.inputs.arrays import first_true, from_lists, require_finite, require_real, to_device_array
@@ -23,7 +24,14 @@ class Targets(NamedTuple):
 
 
 def targets(
-    name: str, y: Any, placement: Placement, dtype: str, m: int, units: int, activation: str, loss: str
+    name: str,
+    y: Any,
+    placement: Placement,
+    dtype: str,
+    m: int,
+    units: int,
+    activation: ActivationLike,
+    loss: LossLike,
 ) -> Targets:
     """Y as columns ``(n[L], m)``: class numbers become one-hot, everything is in reach of the output.
 
@@ -38,8 +46,9 @@ def targets(
     dtype : str
     m, units : int
         Examples, and outputs ``n[L]``.
-    activation, loss : str
+    activation : str or Activation
         Of the output.
+    loss : str or Loss
 
     Raises
     ------
@@ -113,7 +122,7 @@ def _class_numbers(name: str, y: Any, units: int) -> Any:
     return xp.astype(y, xp.int32, copy=False)
 
 
-def _require_reachable(xp: Any, name: str, rows: Array, activation: str, loss: str) -> None:
+def _require_reachable(xp: Any, name: str, rows: Array, activation: ActivationLike, loss: LossLike) -> None:
     """Raise a ValueError for a target outside the range of the output."""
     low, high = ACTIVATIONS[activation].low, ACTIVATIONS[activation].high
     bad = xp.any((rows < low) | (rows > high), axis=1)
@@ -138,7 +147,7 @@ def _require_reachable(xp: Any, name: str, rows: Array, activation: str, loss: s
             )
 
 
-def _advice(off: float, loss: str) -> str:
+def _advice(off: float, loss: LossLike) -> str:
     if loss in ("logistic", "cross_entropy"):
         if off == -1.0:
             return "Write the two classes as 0 and 1."

@@ -45,10 +45,16 @@ def test_the_first_script_runs(process, tmp_path):
     assert re.fullmatch(r"\d", out.splitlines()[-1])
 
 
+def test_functions_of_ones_own_run(process, tmp_path):
+    child = process("-c", blocks("python")[1] + "\nprint(net.epochs_trained)", cwd=tmp_path)
+    out, err = child.communicate(timeout=300)
+    assert out.strip() == "5", err
+
+
 def test_a_backend_in_an_afternoon(process, tmp_path):
     """Its file beside an entry point, as an installed package has them."""
     pytest.importorskip("array_api_strict")
-    (tmp_path / "gpunet_mine.py").write_text(blocks("python")[1] + "\n")
+    (tmp_path / "gpunet_mine.py").write_text(blocks("python")[2] + "\n")
     points = tomllib.loads(blocks("toml")[0])["project"]["entry-points"]["gpunet.backends"]
     about = tmp_path / "gpunet_mine-1.0.dist-info"
     about.mkdir()

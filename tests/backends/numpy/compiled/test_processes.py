@@ -33,7 +33,7 @@ def test_threads_share_a_network():
     trained.fit(X, y, optimizer=gn.GradientDescent(0.1), batch_size=1, epochs=20)
     other = copy.deepcopy(made[0])
     with ThreadPoolExecutor(7) as pool:
-        fitted = pool.submit(other.fit, X, y, batch_size=1, epochs=20)
+        fitted = pool.submit(other.fit, X, y, optimizer=gn.GradientDescent(0.1), batch_size=1, epochs=20)
         found = [
             (n, pool.submit(lambda net: [net.predict(X[i : i + k]) for i in range(8) for k in (1, 100)], net))
             for n, net in enumerate(made * 5)
