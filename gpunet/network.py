@@ -26,7 +26,7 @@ from gpunet.files.network_file import SavedNetwork, read_network, refuse_on_erro
 from gpunet.inputs.arrays import require_finite
 from gpunet.inputs.fit_data import Examples, FitArrays, FitData, InputPipeline, fit_data
 from gpunet.inputs.standardizer import Standardizer
-from gpunet.summary import summary
+from gpunet.summary import summary, summary_html
 from gpunet.training import evaluation
 from gpunet.training.callbacks import Callback, checked_callbacks, require_monitored
 from gpunet.training.history import History
@@ -218,7 +218,8 @@ class Network:
         callbacks : callable ``(network, history)`` or sequence of them
             Called after each epoch; True ends the run. See :class:`EarlyStopping`.
         progress : bool
-            Show a bar on standard error, if that is a terminal.
+            Show a bar on a terminal and in Jupyter; elsewhere write a line per epoch to standard error, at most one
+            per second.
 
         Returns
         -------
@@ -437,8 +438,14 @@ class Network:
 
     def summary(self) -> str:
         """A table of layers, shapes and parameter counts."""
-        ending = f"{self.dtype}; loss {self.loss}; backend {self._backend_name()}"
-        return summary(self.layers, self.dropouts, self.inputs, ending)
+        return summary(self.layers, self.dropouts, self.inputs, self._ending())
+
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        return summary_html(self.layers, self.dropouts, self.inputs, self._ending())
+
+    def _ending(self) -> str:
+        return f"{self.dtype}; loss {self.loss}; backend {self._backend_name()}"
 
     def _backend_name(self) -> str:
         return self._placement.backend.name if self._placement else self.backend

@@ -19,10 +19,10 @@ ROOMS = [
     ["gpunet.core"],
     ["gpunet.devices", "gpunet.tables"],
     ["gpunet.inputs"],
-    ["gpunet.files", "gpunet.summary"],
+    ["gpunet.files", "gpunet.plots", "gpunet.summary"],
     ["gpunet.training"],
     ["gpunet.network"],
-    ["gpunet.plots", "gpunet.datasets"],
+    ["gpunet.datasets"],
     ["gpunet"],  # the public names
     ["gpunet.lecture"],
     ["gpunet.cli"],

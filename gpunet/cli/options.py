@@ -57,6 +57,7 @@ def _add_train(commands: Any) -> None:
     add = command.add_argument_group("device and output").add_argument
     _add_backend(add)
     add("--seed", type=int, default=0, metavar="N", help="of initial weights, order of examples and dropout")
+    add("--verbose", action="store_true", help="say which program ran, on which device, and why")
     add("--save", type=Path, metavar="NET", help="save the network to this file, such as net.safetensors")
     add(
         "--plot", type=Path, metavar="FILE", help="plot loss and accuracy: .png, .svg, .pdf; needs matplotlib"
@@ -98,7 +99,7 @@ def _add_network(add: AddArgument) -> None:
         type=activation,
         default="relu",
         metavar="NAME",
-        help="of the hidden layers, such as relu, tanh or sigmoid",
+        help=f"of the hidden layers: {', '.join(ACTIVATIONS)}",
     )
     add(
         "--output",

@@ -29,12 +29,12 @@ def settings_report(options: Namespace, optimizer: Optimizer, epochs: int, batch
     return textwrap.fill(text, 80)
 
 
-def run_report(history: History) -> str:
-    """Program, backend and device, speed, and the losses of the last epoch."""
+def run_report(history: History, *, verbose: bool = False) -> str:
+    """Speed, and the losses of the last epoch; first, if `verbose`, what ran and why."""
     seconds = sum(history.seconds)
     speed = history.examples * history.epochs / max(seconds, 1e-9)
     program = f"program: {history.program} ({history.reason}), {history.backend} on {history.device}"
-    lines = textwrap.wrap(program, 80)
+    lines = textwrap.wrap(program, 80) if verbose else []
     if history.stopped:
         lines.append(f"stopped early: {history.stopped}")
     lines.append(f"{history.epochs} epochs in {seconds:.1f} s, {speed:,.0f} examples/s")

@@ -55,7 +55,7 @@ def train(options: Namespace) -> None:
         unscale_output(network, scaling, gn.get_backend(history.backend))
     metrics = network.evaluate(dataset.X_test, dataset.y_test)
 
-    print(run_report(history))
+    print(run_report(history, verbose=options.verbose))
     if options.save is not None:
         network.save(options.save)
         print(f"saved: {options.save}")

@@ -169,7 +169,9 @@ def test_report():
     net = gn.Network([gn.Dense(3, "softmax")], seed=0, backend="numpy")
     history = net.fit(THREE.X, THREE.y, epochs=2, validation_data=(THREE.X, THREE.y))
     history = dataclasses.replace(history, seconds=[0.25, 0.25], stopped="no improvement")
-    report = run_report(history).splitlines()
+    assert "program" not in run_report(history)
+    report = run_report(history, verbose=True).splitlines()
+    assert report[-len(run_report(history).splitlines()) :] == run_report(history).splitlines()
     start = report.index("stopped early: no improvement")
     assert " ".join(report[:start]).startswith("program: ")
     assert report[start + 1] == "2 epochs in 0.5 s, 12 examples/s"
