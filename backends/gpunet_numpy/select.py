@@ -18,6 +18,7 @@ from gpunet.core.program import SUPPORTED, Program, first_supported
 from gpunet_numpy.openblas import choose_core_type
 from gpunet_numpy.plain.accumulation import Accumulation
 from gpunet_numpy.plain.blocked import Blocked
+from gpunet_numpy.plain.reference import PlainReference
 from gpunet_numpy.tiered import LOADING_SECONDS, SHORT_SECONDS, Tiered, epoch_seconds
 
 PLAIN = (Blocked, Accumulation)
@@ -69,7 +70,7 @@ def program_for(plan: Plan) -> tuple[Program | None, str]:
         return compiled(plan), SUPPORTED
     if plain is not None:
         return plain(plan), SUPPORTED
-    return None, f"{reason}; {plain_reason}"
+    return PlainReference(plan), f"{reason}; {plain_reason}"
 
 
 def predictor(activations: Sequence[ActivationLike], parameters: Any) -> Callable[[Any], Any | None] | None:
