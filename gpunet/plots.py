@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.devices.registry import backend_of
+from gpunet.installation import install_command
 
 FORMATS = (".png", ".svg", ".pdf")
 TRAINING, VALIDATION = "#0072b2", "#d55e00"  # distinguishable by colour-blind people (Okabe and Ito 2008)
@@ -31,7 +32,7 @@ def check(path: str | Path | None = None) -> None:
         raise ValueError(f"a plot file ends in {', '.join(FORMATS)}; got {str(path)!r}")
     if importlib.util.find_spec("matplotlib") is None:
         raise ImportError(
-            'plots need matplotlib, which is not installed; install it with: pip install "gpunet[plot]"'
+            f"plots need matplotlib, which is not installed; install it with: {install_command('plot')}"
         )
 
 

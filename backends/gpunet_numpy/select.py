@@ -15,6 +15,7 @@ from typing import Any
 from gpunet.core.activations import ActivationLike
 from gpunet.core.plan import Plan
 from gpunet.core.program import SUPPORTED, Program, first_supported
+from gpunet.installation import install_command
 from gpunet_numpy.openblas import choose_core_type
 from gpunet_numpy.plain.accumulation import Accumulation
 from gpunet_numpy.plain.blocked import Blocked
@@ -34,7 +35,7 @@ def compiled_unavailable_reason() -> str | None:
     """Why the compiled programs can't run here; None if they can."""
     for name in NEEDED:
         if importlib.util.find_spec(name) is None:
-            return f'{name} is not installed (pip install "gpunet[fast]")'
+            return f"{name} is not installed ({install_command('fast')})"
     choose_core_type()
     try:
         _compiled()

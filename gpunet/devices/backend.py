@@ -34,7 +34,11 @@ class Backend(ABC):
     """
 
     name: str
-    install: str
+
+    @property
+    def install(self) -> str:
+        """The command that installs the library; a backend may have it as an attribute."""
+        raise NotImplementedError
 
     @abstractmethod
     def unavailable_reason(self) -> str | None:

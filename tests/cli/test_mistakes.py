@@ -7,6 +7,8 @@ import threading
 import numpy as np
 import pytest
 
+from gpunet.installation import install_command
+
 MISTAKES = {
     "train mnst": "Did you mean 'mnist'?",
     "train --activation rellu": "Did you mean 'relu'?",
@@ -68,7 +70,7 @@ def test_what_to_install(bad, monkeypatch):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *a: None if name == "matplotlib" else find(name, *a)
     )
-    assert 'pip install "gpunet[plot]"' in bad("train", "--plot", "x.png")
+    assert install_command("plot") in bad("train", "--plot", "x.png")
 
 
 def test_a_run_that_diverges(gpunet, tmp_path):
