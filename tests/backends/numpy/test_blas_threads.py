@@ -1,6 +1,8 @@
 """Plain NumPy limits BLAS to the threads that pay, while it runs and no longer."""
 
 import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -156,11 +158,28 @@ def test_what_numpy_really_uses():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_process_has_no_limits_of_others(library):
-    with blas_threads(1):
-        child = os.fork()
-        if child == 0:
-            os._exit(0 if library.num_threads == 8 and not module._limits.wanted else 1)
-        assert library.num_threads == 1
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert library.num_threads == 8
+def test_a_forked_process_has_no_limits_of_others():
+    """In a process of its own: other libraries' threads do not survive a fork."""
+    script = """
+import os, sys
+from gpunet_numpy import blas_threads as module
+
+class Library:
+    num_threads = 8
+    def set_num_threads(self, threads):
+        self.num_threads = threads
+
+library = Library()
+module._libraries = lambda: [library]
+with module.blas_threads(1):
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if library.num_threads == 8 and not module._limits.wanted else 1)
+    assert library.num_threads == 1
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert library.num_threads == 8
+"""
+    paths = os.pathsep.join(path for path in sys.path if path)
+    subprocess.run(
+        [sys.executable, "-c", script], check=True, timeout=120, env=os.environ | {"PYTHONPATH": paths}
+    )
