@@ -10,13 +10,23 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from gpunet.core.activations import Activation
 from gpunet.core.initializers import Constant
 from gpunet.core.layers import Dense, Dropout
-from gpunet.core.optimizers import Adam, AdamW, GradientDescent, RMSprop
+from gpunet.core.losses import Loss
+from gpunet.core.optimizers import Adam, AdamW, GradientDescent, Optimizer, RMSprop
 from gpunet.core.schedules import Cosine, Exponential, InverseTime
 from gpunet.devices.backend import Backend
 from gpunet.devices.registry import BackendInfo, get_backend, list_backends
-from gpunet.errors import BackendUnavailable, ColumnsIgnored, Diverged, FileRefused, OutOfMemory
+from gpunet.errors import (
+    BackendUnavailable,
+    ColumnsIgnored,
+    Diverged,
+    FileRefused,
+    FunctionsNotSaved,
+    OutOfMemory,
+    UnscaledInputs,
+)
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.network import Network, load
 from gpunet.training.callbacks import Checkpoint, EarlyStopping
@@ -29,6 +39,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Activation",
     "Adam",
     "AdamW",
     "Backend",
@@ -44,14 +55,18 @@ __all__ = [
     "EarlyStopping",
     "Exponential",
     "FileRefused",
+    "FunctionsNotSaved",
     "GradientDescent",
     "History",
     "InverseTime",
+    "Loss",
     "Network",
+    "Optimizer",
     "OutOfMemory",
     "RMSprop",
     "Standardizer",
     "TableEncoder",
+    "UnscaledInputs",
     "datasets",
     "get_backend",
     "list_backends",

@@ -1,4 +1,4 @@
-"""The errors that have no built-in name."""
+"""The errors and warnings that have no built-in name."""
 
 
 class BackendUnavailable(ImportError):
@@ -32,3 +32,11 @@ class ColumnsIgnored(UserWarning):
 
 class FileRefused(ValueError):
     """A file that is not a network saved by gpunet, or one that is damaged."""
+
+
+class FunctionsNotSaved(UserWarning):
+    """A network was saved whose own activations or loss :func:`gpunet.load` will have to be given."""
+
+
+class UnscaledInputs(UserWarning):
+    """The inputs of ``fit`` are large (mean ``|x|`` above 10), and the network has no standardizer."""

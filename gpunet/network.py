@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gpunet.core.activations import Activation, ActivationLike
 from gpunet.core.architecture import dense_and_dropouts, loss_for
 from gpunet.core.checks import known_name, positive_int
+from gpunet.core.default_optimizer import chosen_optimizer
 from gpunet.core.layers import Dense, Dropout
+from gpunet.core.losses import Loss, LossLike
 from gpunet.core.optimizers import Optimizer
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.program import TrainState
@@ -24,12 +27,13 @@ from gpunet.inputs.arrays import require_finite
 from gpunet.inputs.fit_data import Examples, FitArrays, FitData, InputPipeline, fit_data
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.inputs.tabular import Tabular, encoded
-from gpunet.summary import summary
+from gpunet.summary import summary, summary_html
 from gpunet.training import evaluation
 from gpunet.training.callbacks import Callback, checked_callbacks, require_monitored
 from gpunet.training.history import History
-from gpunet.training.loop import TrainingLoop, checked_optimizer
+from gpunet.training.loop import TrainingLoop
 from gpunet.training.progress import ProgressBar
+from gpunet.training.scale import warn_of_unscaled
 from gpunet.training.state import checked_state, initial_state, moved, with_zero_slots
 
 if TYPE_CHECKING:
@@ -46,9 +50,9 @@ class Network:
     ----------
     layers : sequence of Dense and Dropout
         At least one :class:`Dense`; the last one is the output.
-    loss : {"cross_entropy", "logistic", "squared_error", "absolute_error"} or None
-        None takes the canonical one of the output: cross-entropy for softmax, logistic for sigmoid, squared
-        error otherwise.
+    loss : {"cross_entropy", "logistic", "squared_error", "absolute_error"}, Loss or None
+        A name, or a :class:`Loss` of your own. None takes the canonical one of the output: cross-entropy for
+        softmax, logistic for sigmoid, squared error otherwise.
     inputs : int or None
         ``n[0]``; None lets the first data decide.
     seed : int or None
@@ -92,7 +96,7 @@ class Network:
     def __init__(
         self,
         layers: Sequence[Dense | Dropout],
-        loss: str | None = None,
+        loss: LossLike | None = None,
         inputs: int | None = None,
         seed: int | None = None,
         backend: str = "auto",
@@ -186,8 +190,8 @@ class Network:
         return self._tabular.class_names
 
     @property
-    def activations(self) -> tuple[str, ...]:
-        """Name of each layer's activation."""
+    def activations(self) -> tuple[ActivationLike, ...]:
+        """Each layer's activation: its name, or the user's own."""
         return tuple(layer.activation for layer in self.layers)
 
     @property
@@ -259,7 +263,7 @@ class Network:
         X: Any,
         y: Any = None,
         *,
-        optimizer: Optimizer | None = None,
+        optimizer: Optimizer | str | None = None,
         epochs: int = 10,
         batch_size: int | str | None = "auto",
         shuffle: bool = True,
@@ -279,14 +283,15 @@ class Network:
         ----------
         X : array or list
             Rows ``(m, n[0])``, or images ``(m, height, width[, channels])``, which are flattened (C1). Numbers are
-            taken as they are; uint8 pixels are not scaled: use a :class:`Standardizer`. A Table, if there is an
-            encoder. Columns of a DataFrame are matched by name with those of the first one.
+            taken as they are; where they are large, as uint8 pixels, give the network a :class:`Standardizer`. A
+            Table, if there is an encoder. Columns of a DataFrame are matched by name with those of the first one.
         y : array or list
-            Class numbers ``(m,)``, one-hot or multi-label rows ``(m, n[L])``, real targets, or words ``(m,)``: those
-            become :attr:`class_names`. Left out, the labels of the Table X. Beside an encoder, values are standardised
-            for training; losses and predictions are in their own unit.
-        optimizer : Optimizer or None
-            None for ``GradientDescent(0.1)``.
+            Class numbers ``(m,)`` or ``(m, 1)``, one-hot or multi-label rows ``(m, n[L])``, real targets, or words
+            ``(m,)``: those become :attr:`class_names`. Left out, the labels of the Table X. Beside an encoder, values
+            are standardised for training; losses and predictions are in their own unit.
+        optimizer : Optimizer, str or None
+            None takes Adam. A name (``"adam"``, ``"adamw"``, ``"rmsprop"``, ``"sgd"``), and None, get the learning
+            rate that ``gpunet train`` takes: 0.002 for Adam, 2.5 times that with sigmoid in a hidden layer.
         epochs : int
         batch_size : int, None or "auto"
             1 is stochastic, None full batch (C18); "auto" takes 32, or all examples where there are fewer.
@@ -302,7 +307,8 @@ class Network:
         callbacks : callable ``(network, history)`` or sequence of them
             Called after each epoch; True ends the run. See :class:`EarlyStopping`.
         progress : bool
-            Show a bar on standard error, if that is a terminal.
+            Show a bar on a terminal and in Jupyter; elsewhere write a line per epoch to standard error, at most one
+            per second.
 
         Returns
         -------
@@ -312,12 +318,14 @@ class Network:
         ------
         ValueError, TypeError
             For bad input, before anything has changed.
+        UnscaledInputs
+            A warning, if the mean of ``|x|`` is above 10 and there is no standardizer.
         Diverged
             If the loss stops being finite; the network keeps the last finite weights.
         OutOfMemory
             If the device is too small; the weights are as they were after the last epoch.
         """
-        optimizer = checked_optimizer(optimizer)
+        optimizer = chosen_optimizer(optimizer, self.activations[:-1])
         positive_int("epochs", epochs)
         callbacks = checked_callbacks(callbacks)
         arrays = FitArrays(X, y, sample_weight, class_weight, validation_data, validation_fraction)
@@ -346,6 +354,8 @@ class Network:
         progress: bool,
     ) -> History:
         """Consume the training loop: keep each epoch's state, evaluate, call the callbacks."""
+        if self.standardizer is None:
+            warn_of_unscaled(self.placement.xp, data.training.X, stacklevel=3)
         if optimizer != self._optimizer:  # the slots belong to another optimizer
             self._state = with_zero_slots(self._ready().parameters, optimizer.slots, self.placement)
             self._optimizer, self._updates = optimizer, 0
@@ -358,7 +368,7 @@ class Network:
                 self._state, self._updates, self.epochs_trained = end.state, end.updates, end.epochs_trained
                 if end.diverged is not None:
                     raise end.diverged
-                history.loss[-1] = self._tabular.loss(history.loss[-1], self.loss)
+                history.loss[-1] = self._tabular.loss(history.loss[-1], str(self.loss))
                 bar.epoch(history, self._validate(data, history, bar))
                 results = [callback(self, history) for callback in callbacks]
                 if any(isinstance(result, bool | np.bool_) and result for result in results):
@@ -508,19 +518,20 @@ class Network:
             figures = evaluation.evaluate(
                 placement.xp, self.activations, self.loss, state.parameters, examples, kind
             )
-        return {**figures, "loss": self._tabular.loss(figures["loss"], self.loss)}
+        return {**figures, "loss": self._tabular.loss(figures["loss"], str(self.loss))}
 
     # --- saving and printing --------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
         """Write architecture, weights, and standardiser or encoder to a safetensors file, whole or not at all.
 
-        The optimizer's state is not kept: training goes on from the weights.
+        The optimizer's state is not kept: training goes on from the weights. Of activations and losses of your own
+        the file holds the names alone, and a warning says so: give them to :func:`load`.
 
         Raises
         ------
         ValueError
-            If there are no weights yet.
+            If there are no weights yet, or two activations of your own have the same name.
         OSError
             If there is no such folder, or the file can't be written; an old file is as it was.
         """
@@ -550,8 +561,14 @@ class Network:
 
     def summary(self) -> str:
         """A table of layers, shapes and parameter counts."""
-        ending = f"{self.dtype}; loss {self.loss}; backend {self._backend_name()}"
-        return summary(self.layers, self.dropouts, self.inputs, ending)
+        return summary(self.layers, self.dropouts, self.inputs, self._ending())
+
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        return summary_html(self.layers, self.dropouts, self.inputs, self._ending())
+
+    def _ending(self) -> str:
+        return f"{self.dtype}; loss {self.loss}; backend {self._backend_name()}"
 
     def _backend_name(self) -> str:
         return self._placement.backend.name if self._placement else self.backend
@@ -564,7 +581,7 @@ class Network:
         return f"<Network {sizes}, {self.loss}, {self._backend_name()}, {self.dtype}>"
 
 
-def load(path: str | Path, backend: str = "auto") -> Network:
+def load(path: str | Path, backend: str = "auto", own: Sequence[Activation | Loss] = ()) -> Network:
     """Read a network that :meth:`Network.save` wrote, onto any backend.
 
     Parameters
@@ -572,6 +589,8 @@ def load(path: str | Path, backend: str = "auto") -> Network:
     path : path
     backend : str
         As for :class:`Network`.
+    own : sequence of Activation and Loss
+        Those of your own that the network was built with, found by their names.
 
     Raises
     ------
@@ -583,7 +602,7 @@ def load(path: str | Path, backend: str = "auto") -> Network:
         If there is no such backend, or it can't be used here.
     """
     get_backend(backend)  # an error of that is not the file's
-    saved = read_network(path)
+    saved = read_network(path, own)
     with refuse_on_error(path):
         network = Network(
             *(saved.layers, saved.loss, saved.inputs, saved.seed, backend, saved.dtype),

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gpunet.devices.registry import backend_of
-
-if TYPE_CHECKING:
-    from gpunet.network import Network
-    from gpunet.training.history import History
+from gpunet.installation import install_command
 
 FORMATS = (".png", ".svg", ".pdf")
 TRAINING, VALIDATION = "#0072b2", "#d55e00"  # distinguishable by colour-blind people (Okabe and Ito 2008)
 MOST_NEURONS = 16  # of the first layer
 
 
-def check(path: str | Path) -> None:
-    """Raise now what drawing to `path` would raise later.
+def check(path: str | Path | None = None) -> None:
+    """Raise now what drawing to `path` would raise later; None is a plot without a file.
 
     Raises
     ------
@@ -30,26 +28,31 @@ def check(path: str | Path) -> None:
     ImportError
         If matplotlib is not installed.
     """
-    if Path(path).suffix.lower() not in FORMATS:
+    if path is not None and Path(path).suffix.lower() not in FORMATS:
         raise ValueError(f"a plot file ends in {', '.join(FORMATS)}; got {str(path)!r}")
     if importlib.util.find_spec("matplotlib") is None:
         raise ImportError(
-            'plots need matplotlib, which is not installed; install it with: pip install "gpunet[plot]"'
+            f"plots need matplotlib, which is not installed; install it with: {install_command('plot')}"
         )
 
 
-def training(history: History, path: str | Path, *, network: Network | None = None) -> None:
+def training(history: Any, path: str | Path | None = None, *, network: Any = None) -> Any:
     """Plot loss and accuracy per epoch and, for images, the weights of the first layer.
 
     Parameters
     ----------
     history : History
         History of at least one epoch.
-    path : path
+    path : path, optional
         ``.png``, ``.svg`` or ``.pdf``.
     network : Network, optional
         Its first layer is drawn if ``network.notes["image_shape"]`` says that its inputs are images, as after
         ``gpunet train``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Jupyter shows it.
 
     Raises
     ------
@@ -57,18 +60,33 @@ def training(history: History, path: str | Path, *, network: Network | None = No
         As :func:`check`.
     """
     check(path)
-    from matplotlib.figure import Figure
-
+    if not history.loss:
+        raise ValueError("there is nothing to plot: the history has no epochs")
     shape = None if network is None else network.notes.get("image_shape")
     count = 1 + bool(history.val_accuracy) + bool(shape)
-    figure = Figure(figsize=(4.2 * count, 3.6), layout="constrained")
+    figure = _figure(figsize=(4.2 * count, 3.6), layout="constrained")
     panels = figure.subfigures(1, count, squeeze=False)[0]
     _curves(panels[0], "loss", history.loss, history.val_loss)
     if history.val_accuracy:
         _curves(panels[1], "accuracy", [], history.val_accuracy)
     if network is not None and shape:
         _first_layer(panels[-1], network, tuple(shape))
-    figure.savefig(Path(path), dpi=150)
+    if path is not None:
+        figure.savefig(Path(path), dpi=150)
+    return figure
+
+
+def _figure(**settings: Any) -> Any:
+    """A figure that notebooks show, whether or not pyplot has been imported."""
+    from matplotlib.figure import Figure
+
+    class ShownFigure(Figure):
+        def _repr_png_(self) -> bytes:
+            file = io.BytesIO()
+            self.savefig(file, format="png", dpi=100)
+            return file.getvalue()
+
+    return ShownFigure(**settings)
 
 
 def _curves(panel: Any, name: str, trained: list[float], validated: list[float]) -> None:
@@ -86,7 +104,7 @@ def _curves(panel: Any, name: str, trained: list[float], validated: list[float])
         axes.set_ylim(bottom=0)
 
 
-def _first_layer(panel: Any, network: Network, shape: tuple[int, ...]) -> None:
+def _first_layer(panel: Any, network: Any, shape: tuple[int, ...]) -> None:
     """The weights of the neurons with the largest weight vectors, as images."""
     W = network.parameters[0][0]
     library = backend_of(W)

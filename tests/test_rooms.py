@@ -15,14 +15,14 @@ ROOT = Path(gpunet.__file__).parents[1]
 
 # From the bottom up. A room may import from the rooms below it, and from itself.
 ROOMS = [
-    ["gpunet.errors"],
+    ["gpunet.errors", "gpunet.installation"],
     ["gpunet.core"],
     ["gpunet.devices", "gpunet.tables"],
     ["gpunet.inputs"],
-    ["gpunet.files", "gpunet.summary"],
+    ["gpunet.files", "gpunet.plots", "gpunet.summary"],
     ["gpunet.training"],
     ["gpunet.network"],
-    ["gpunet.plots", "gpunet.datasets"],
+    ["gpunet.datasets"],
     ["gpunet"],  # the public names
     ["gpunet.lecture"],
     ["gpunet.cli"],
@@ -37,7 +37,7 @@ LIBRARIES = {
 }
 FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
 # A backend is a package of its own, beside the network: it knows what a plan, a program and a backend are.
-FOR_BACKENDS = ("gpunet.core", "gpunet.devices", "gpunet.errors")
+FOR_BACKENDS = ("gpunet.core", "gpunet.devices", "gpunet.errors", "gpunet.installation")
 BACKENDS = ("gpunet_numpy", "gpunet_cupy", "gpunet_torch", "gpunet_jax")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from gpunet.core.plan import Plan
 from gpunet.core.program import Program, first_supported
 from gpunet.devices.backend import Backend
+from gpunet.installation import install_command
 
 # What CUDA's and cuBLAS's own errors say when device memory is used up; CuPy's pool raises a MemoryError.
 NO_MEMORY = ("cudaErrorMemoryAllocation", "CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS_STATUS_ALLOC_FAILED")
@@ -19,7 +20,10 @@ class CuPyBackend(Backend):
     """Arrays on a CUDA GPU. Data stay on the device; a step neither transfers nor waits."""
 
     name = "cupy"
-    install = 'pip install "gpunet[cuda13]" (or "gpunet[cuda12]", to match the driver)'
+
+    @property
+    def install(self) -> str:
+        return f"{install_command('cuda13')} (or cuda12, to match the driver)"
 
     @functools.cache  # noqa: B019  one instance, for the life of the process
     def unavailable_reason(self) -> str | None:

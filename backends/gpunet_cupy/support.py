@@ -16,6 +16,8 @@ def unsupported_reason(plan: Plan) -> str | None:
     for name in plan.activations[:-1]:
         if name not in ELEMENTWISE:
             return f"{name} in a hidden layer has no kernel"
+    if plan.loss not in LOSSES:
+        return f"{plan.loss} has no kernel"
     last, loss = plan.activations[-1], LOSSES[plan.loss]
     if last != loss.canonical and (last not in ELEMENTWISE or plan.loss == "logistic"):
         return f"{last} with {plan.loss} has no kernel"
@@ -37,6 +39,7 @@ def update_macros(optimizer: Optimizer) -> dict[str, Macro]:
         rule, coefficients = "ADAM", 3
         beta1, beta2, epsilon = optimizer.beta1, optimizer.beta2, optimizer.epsilon
     else:
+        assert isinstance(optimizer, RMSprop)
         rule, coefficients = "RMSPROP", 1
         beta1, beta2, epsilon = optimizer.decay, 0.0, optimizer.epsilon
     return {
@@ -60,6 +63,6 @@ def network_macros(plan: Plan, absent: int = 0) -> dict[str, Macro]:
     return {
         "LAYERS": len(plan.layers),
         "SIZES": braces(*sizes, *[0] * absent),
-        "ACTIVATIONS": braces(0, *(name.upper() for name in plan.activations), *[0] * absent),
-        "LOSS": plan.loss.upper(),
+        "ACTIVATIONS": braces(0, *(str(name).upper() for name in plan.activations), *[0] * absent),
+        "LOSS": str(plan.loss).upper(),
     }

@@ -9,13 +9,17 @@ from typing import Any
 from gpunet.core.plan import Plan
 from gpunet.core.program import SUPPORTED, Program
 from gpunet.devices.backend import Backend
+from gpunet.installation import install_command
 
 
 class JAXBackend(Backend):
     """Arrays of JAX."""
 
     name = "jax"
-    install = 'pip install "gpunet[jax]"'
+
+    @property
+    def install(self) -> str:
+        return install_command("jax")
 
     def unavailable_reason(self) -> str | None:
         if importlib.util.find_spec("jax") is None:

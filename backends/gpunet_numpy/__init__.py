@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gpunet.core.activations import ActivationLike
 from gpunet.core.plan import Plan
 from gpunet.core.program import Program
 from gpunet.devices.backend import Backend
@@ -44,7 +45,9 @@ class NumPyBackend(Backend):
 
         return program_for(plan)
 
-    def predictor(self, activations: Sequence[str], parameters: Any) -> Callable[[Any], Any | None] | None:
+    def predictor(
+        self, activations: Sequence[ActivationLike], parameters: Any
+    ) -> Callable[[Any], Any | None] | None:
         from gpunet_numpy.select import predictor
 
         return predictor(activations, parameters)

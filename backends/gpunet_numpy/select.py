@@ -12,11 +12,14 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gpunet.core.activations import ActivationLike
 from gpunet.core.plan import Plan
 from gpunet.core.program import SUPPORTED, Program, first_supported
+from gpunet.installation import install_command
 from gpunet_numpy.openblas import choose_core_type
 from gpunet_numpy.plain.accumulation import Accumulation
 from gpunet_numpy.plain.blocked import Blocked
+from gpunet_numpy.plain.reference import PlainReference
 from gpunet_numpy.tiered import LOADING_SECONDS, SHORT_SECONDS, Tiered, epoch_seconds
 
 PLAIN = (Blocked, Accumulation)
@@ -32,7 +35,7 @@ def compiled_unavailable_reason() -> str | None:
     """Why the compiled programs can't run here; None if they can."""
     for name in NEEDED:
         if importlib.util.find_spec(name) is None:
-            return f'{name} is not installed (pip install "gpunet[fast]")'
+            return f"{name} is not installed ({install_command('fast')})"
     choose_core_type()
     try:
         _compiled()
@@ -68,13 +71,15 @@ def program_for(plan: Plan) -> tuple[Program | None, str]:
         return compiled(plan), SUPPORTED
     if plain is not None:
         return plain(plan), SUPPORTED
-    return None, f"{reason}; {plain_reason}"
+    return PlainReference(plan), f"{reason}; {plain_reason}"
 
 
-def predictor(activations: Sequence[str], parameters: Any) -> Callable[[Any], Any | None] | None:
+def predictor(activations: Sequence[ActivationLike], parameters: Any) -> Callable[[Any], Any | None] | None:
     """A compiled forward pass, for networks whose single product is worth it; None otherwise."""
     if sum(W.size for W, _ in parameters) < WORTH_WEIGHTS or compiled_unavailable_reason() is not None:
         return None
     from gpunet_numpy.compiled.predict.program import Predictor
 
-    return Predictor(activations, parameters) if Predictor.supports(activations) else None
+    if not Predictor.supports(activations):
+        return None
+    return Predictor([str(name) for name in activations], parameters)

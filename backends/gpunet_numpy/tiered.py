@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import array_api_compat.numpy as xp
-
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
-from gpunet.core.reference import Reference
+from gpunet_numpy.plain.reference import PlainReference
 
 # Loading compiled code takes about a third of a second, and compiling it, once per machine, some seconds.
 LOADING_SECONDS = 0.3
@@ -47,7 +45,7 @@ class Tiered(Program):
     ) -> None:
         super().__init__(plan)
         self.compiled_program = compiled_program
-        self.program: Program = Reference(xp, plan) if plain is None else plain(plan)
+        self.program: Program = PlainReference(plan) if plain is None else plain(plan)
         self.name = self.program.name
         self.seconds_left = LOADING_SECONDS
 

@@ -7,13 +7,17 @@ import sys
 from typing import Any
 
 from gpunet.devices.backend import Backend
+from gpunet.installation import install_command
 
 
 class TorchBackend(Backend):
     """Tensors of PyTorch; gradients are gpunet's own, autograd is not used."""
 
     name = "torch"
-    install = 'pip install "gpunet[torch]"'
+
+    @property
+    def install(self) -> str:
+        return install_command("torch")
 
     def unavailable_reason(self) -> str | None:
         if importlib.util.find_spec("torch") is None:

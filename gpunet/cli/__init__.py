@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
-from gpunet.errors import Diverged, OutOfMemory
+from gpunet.errors import Diverged, OutOfMemory, UnscaledInputs
 
 # Exit codes: 0 success; 1 the run failed; 2 bad input; 130 stopped with Ctrl-C.
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -30,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         options = build_parser().parse_args(arguments)
-        options.run(options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnscaledInputs)  # only after --standardize no
+            options.run(options)
         sys.stdout.flush()  # raises BrokenPipeError here rather than at exit
     except BrokenPipeError:
         # The reader has closed the pipe, as in `gpunet info | head -1`: there is no reader to report to.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,14 @@ from gpunet.cli.evaluate import evaluate
 from gpunet.cli.info import info
 from gpunet.cli.parser import Formatter, Parser
 from gpunet.cli.predict import predict
-from gpunet.cli.settings import RATES, SCHEDULES, TABLE_FRACTION, TABLE_PATIENCE, TABLE_ROWS
+from gpunet.cli.settings import SCHEDULES, TABLE_FRACTION, TABLE_PATIENCE, TABLE_ROWS
 from gpunet.cli.train import train
 from gpunet.core.activations import ACTIVATIONS
 from gpunet.core.checks import known_name
+from gpunet.core.default_optimizer import RATES
 from gpunet.core.losses import LOSSES
 from gpunet.core.optimizers import OPTIMIZERS
+from gpunet.core.other_names import ACTIVATIONS_ELSEWHERE, LOSSES_ELSEWHERE, Meant
 from gpunet.datasets.table_files import TABLE_SUFFIXES
 from gpunet.lecture.command import add_parser as add_lecture
 
@@ -56,6 +58,7 @@ def _add_train(commands: Any) -> None:
     add = command.add_argument_group("device and output").add_argument
     _add_backend(add)
     add("--seed", type=int, default=0, metavar="N", help="of initial weights, order of examples and dropout")
+    add("--verbose", action="store_true", help="say which program ran, on which device, and why")
     add("--save", type=Path, metavar="NET", help="save the network to this file, such as net.safetensors")
     add(
         "--plot", type=Path, metavar="FILE", help="plot loss and accuracy: .png, .svg, .pdf; needs matplotlib"
@@ -86,7 +89,7 @@ def _add_train_data(add: AddArgument) -> None:
 
 
 def _add_network(add: AddArgument) -> None:
-    activation = _one_of("activation", ACTIVATIONS)
+    activation = _one_of("activation", ACTIVATIONS, ACTIVATIONS_ELSEWHERE)
     add(
         "--hidden",
         type=_sizes,
@@ -99,7 +102,7 @@ def _add_network(add: AddArgument) -> None:
         type=activation,
         default="relu",
         metavar="NAME",
-        help="of the hidden layers, such as relu, tanh or sigmoid",
+        help=f"of the hidden layers: {', '.join(ACTIVATIONS)}",
     )
     add(
         "--output",
@@ -109,7 +112,7 @@ def _add_network(add: AddArgument) -> None:
     )
     add(
         "--loss",
-        type=_one_of("loss", LOSSES),
+        type=_one_of("loss", LOSSES, LOSSES_ELSEWHERE),
         metavar="NAME",
         help=f"{', '.join(LOSSES)}; default: chosen for the output",
     )
@@ -238,13 +241,15 @@ def _add_backend(add: AddArgument) -> None:
     add("--backend", default="auto", metavar="NAME", help="numpy, cupy, torch, jax; with a device: cupy:1")
 
 
-def _one_of(what: str, known: Iterable[str]) -> Callable[[str], str]:
+def _one_of(
+    what: str, known: Iterable[str], elsewhere: Mapping[str, Meant] | None = None
+) -> Callable[[str], str]:
     """The type of an option that takes one of the `known` names; hyphens are read as underscores."""
     names = tuple(known)
 
     def parse(text: str) -> str:
         try:
-            return known_name(what, text.replace("-", "_"), names)
+            return known_name(what, text.replace("-", "_"), names, elsewhere)
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -95,5 +95,5 @@ def _kind(network: gn.Network) -> str:
     if network.target is not None:
         return network.target.kind
     activation = network.layers[-1].activation
-    by_activation = {"softmax": "classes", "sigmoid": "labels"}.get(activation, "values")
+    by_activation = {"softmax": "classes", "sigmoid": "labels"}.get(str(activation), "values")
     return str(network.notes.get("kind") or by_activation)

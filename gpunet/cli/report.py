@@ -31,12 +31,12 @@ def settings_report(options: Namespace, optimizer: Optimizer, epochs: int, batch
     return textwrap.fill(text, 80)
 
 
-def run_report(history: History) -> str:
-    """Program, backend and device, and speed."""
+def run_report(history: History, *, verbose: bool = False) -> str:
+    """Epochs and speed; first, if `verbose`, the program that ran and why."""
     seconds = sum(history.seconds)
     speed = history.examples * history.epochs / max(seconds, 1e-9)
     program = f"program: {history.program} ({history.reason}), {history.backend} on {history.device}"
-    lines = textwrap.wrap(program, 80)
+    lines = textwrap.wrap(program, 80) if verbose else []
     if history.stopped:
         lines.append(f"stopped early: {history.stopped}")
     lines.append(f"{history.epochs} epochs in {seconds:.1f} s, {speed:,.0f} examples/s")
@@ -58,7 +58,7 @@ def figures(network: gn.Network, examples: Examples, part: str, unit: str) -> li
     metrics = network.evaluate(*examples)
     name = f"{part} " if part else ""
     lines = []
-    power = {"squared_error": "²", "absolute_error": ""}.get(network.loss)
+    power = {"squared_error": "²", "absolute_error": ""}.get(str(network.loss))
     own = f" ({unit}{power})" if "accuracy" not in metrics and power is not None else ""
     if "accuracy" not in metrics:
         lines.append(f"{name}R²: {r_squared(_values(network, examples), network.predict(examples.X)):.4f}")

@@ -9,16 +9,13 @@ from typing import Any, NamedTuple
 import gpunet as gn
 from gpunet.cli.data import Source
 from gpunet.core.checks import finite_number, positive_int, unit_interval
+from gpunet.core.default_optimizer import MOMENTUM, default_rate
 from gpunet.core.optimizers import OPTIMIZERS, Optimizer
 from gpunet.core.schedules import Schedule
 
 BATCH_SIZE = 64
 # Default number of epochs: EPOCHS, or as many as make UPDATES updates, but no more than MOST_EPOCHS.
 EPOCHS, MOST_EPOCHS, UPDATES = 20, 300, 2000
-# Default learning rate, the highest of the schedule.
-RATES = {"adamw": 2e-3, "adam": 2e-3, "rmsprop": 1e-3, "gradient_descent": 0.5}
-# For sigmoid, adaptive optimizers take larger steps: its derivative is at most ¼ (C11), its gradients are small.
-SIGMOID_FACTOR = 2.5
 # Early stopping by default, for tables with so many rows for training
 TABLE_ROWS, TABLE_FRACTION, TABLE_PATIENCE = 100, 0.15, 30
 SCHEDULES = ("cosine", "constant", "exponential", "inverse_time")
@@ -88,7 +85,7 @@ def build_optimizer(options: Namespace, epochs: int, steps: int) -> Optimizer:
     if options.weight_decay is not None:
         settings["weight_decay"] = options.weight_decay
     if name == "gradient_descent":
-        settings["momentum"] = 0.9 if options.momentum is None else options.momentum
+        settings["momentum"] = MOMENTUM if options.momentum is None else options.momentum
         settings["nesterov"] = options.nesterov
     elif options.momentum is not None or options.nesterov:
         raise ValueError(f"--momentum and --nesterov go with --optimizer gradient_descent, not with {name}")
@@ -113,10 +110,7 @@ def highest_rate(options: Namespace) -> float:
     """The given learning rate, or the default for optimizer and activation."""
     if options.learning_rate is not None:
         return float(options.learning_rate)
-    adaptive = options.optimizer != "gradient_descent"
-    return RATES[options.optimizer] * (
-        SIGMOID_FACTOR if adaptive and options.activation == "sigmoid" else 1.0
-    )
+    return default_rate(options.optimizer, [options.activation] * len(options.hidden))
 
 
 def choose_batch_size(options: Namespace, trained: int) -> int:

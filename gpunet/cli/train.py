@@ -53,7 +53,7 @@ def train(options: Namespace) -> None:
     if scaling is not None:
         unscale_output(network, scaling, gn.get_backend(history.backend))
 
-    print(run_report(history))
+    print(run_report(history, verbose=options.verbose))
     if options.save is not None:
         network.save(options.save)
         print(f"saved: {options.save}")

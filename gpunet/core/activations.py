@@ -34,6 +34,9 @@ GELU_CUBIC = 0.044715
 class Activation:
     """One activation: its name, its two functions, what it can output, and how to start its layer.
 
+    One of your own is passed to a layer, ``Dense(10, Activation("square", forward, backward))``, and runs on the
+    reference program. An example's activation may depend on that example alone.
+
     Attributes
     ----------
     name : str
@@ -53,6 +56,9 @@ class Activation:
     low: float = -math.inf
     high: float = math.inf
     initializer: str = "lecun_normal"
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def identity(xp: Namespace, Z: Array) -> Array:
@@ -181,8 +187,19 @@ def softmax_backward(xp: Namespace, dA: Array, Z: Array, A: Array) -> Array:
     return A * (dA - xp.sum(A * dA, axis=0, keepdims=True))
 
 
-ACTIVATIONS: dict[str, Activation] = {
-    activation.name: activation
+class ActivationTable(dict[Any, Activation]):
+    """gpunet's activations by name; one of the user's own is not in it, and stands for itself."""
+
+    def __missing__(self, key: Any) -> Activation:
+        if isinstance(key, Activation):
+            return key
+        raise KeyError(key)
+
+
+ActivationLike = str | Activation  # the name of one of gpunet's, or one of the user's own
+
+ACTIVATIONS = ActivationTable(
+    (activation.name, activation)
     for activation in (
         Activation("identity", identity, identity_backward),
         Activation("sigmoid", sigmoid, sigmoid_backward, 0.0, 1.0),
@@ -198,4 +215,4 @@ ACTIVATIONS: dict[str, Activation] = {
         Activation("mish", mish, mish_backward, -0.3089, initializer="he_normal"),
         Activation("softmax", softmax, softmax_backward, 0.0, 1.0),
     )
-}
+)

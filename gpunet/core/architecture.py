@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from gpunet.core.activations import ACTIVATIONS
-from gpunet.core.checks import known_name
+from gpunet.core.checks import known_name, named_or_own
 from gpunet.core.layers import Dense, Dropout
-from gpunet.core.losses import LOSSES
+from gpunet.core.losses import LOSSES, Loss, LossLike
+from gpunet.core.other_names import LOSSES_ELSEWHERE
 
 
 def dense_and_dropouts(layers: Any) -> tuple[tuple[Dense, ...], tuple[float, ...]]:
@@ -53,7 +54,7 @@ def _meant(layer: Any) -> str:
     return ""
 
 
-def loss_for(output: Dense, loss: str | None) -> str:
+def loss_for(output: Dense, loss: LossLike | None) -> LossLike:
     """The loss, checked against the output activation; None takes the canonical one.
 
     Raises
@@ -69,9 +70,13 @@ def loss_for(output: Dense, loss: str | None) -> str:
     if loss is None:
         fitting = [name for name, one in LOSSES.items() if one.canonical == output.activation]
         return fitting[0] if fitting else "squared_error"
-    known_name("loss", loss, LOSSES)
-    outputs = LOSSES[loss].outputs
-    if outputs is not None and output.activation not in outputs:
+    if isinstance(loss, Loss):
+        loss = cast("LossLike", named_or_own("loss", loss, LOSSES))
+    else:
+        known_name("loss", loss, LOSSES, LOSSES_ELSEWHERE)
+    outputs, own = LOSSES[loss].outputs, ACTIVATIONS[output.activation]
+    between_0_and_1 = output.activation not in ACTIVATIONS and own.low >= 0.0 and own.high <= 1.0
+    if outputs is not None and output.activation not in outputs and not between_0_and_1:
         raise ValueError(
             f"{loss} needs an output between 0 and 1"
             + (" that sums to 1" if loss == "cross_entropy" else "")

@@ -5,18 +5,40 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from gpunet.core.other_names import Meant
 
-def known_name(what: str, name: Any, known: Iterable[str]) -> str:
-    """`name`, if it is one of `known`; else a ValueError that names the nearest."""
+
+def known_name(
+    what: str, name: Any, known: Iterable[str], elsewhere: Mapping[str, Meant] | None = None
+) -> str:
+    """`name`, if it is one of `known`; else a ValueError that names the nearest.
+
+    `elsewhere` says what is meant by the names that other libraries use.
+    """
     known = sorted(known)
     if isinstance(name, str) and name in known:
         return name
+    bare = str(name).lower().translate({ord(c): None for c in "-_ "})
+    meant = (elsewhere or {}).get(bare)
     near = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.4)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    if meant is not None:
+        hint = f" It is {meant.name!r} here{': ' if meant.difference else ''}{meant.difference}."
+    else:
+        hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"unknown {what} {name!r}.{hint} Known: {', '.join(known)}.")
+
+
+def named_or_own(what: str, own: Any, table: Mapping[Any, Any]) -> Any:
+    """The name of one of gpunet's activations or losses, itself for another; a ValueError if it has a taken name."""
+    for name, known in table.items():
+        if known == own:
+            return name
+    if not isinstance(own.name, str) or own.name in table:
+        raise ValueError(f"{what} {own.name!r}: this name is taken by one of gpunet's; choose another")
+    return own
 
 
 def positive_int(what: str, value: Any) -> int:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gpunet.core.activations import ACTIVATIONS
-from gpunet.core.checks import known_name, positive_int, unit_interval
+from gpunet.core.activations import ACTIVATIONS, Activation, ActivationLike
+from gpunet.core.checks import known_name, named_or_own, positive_int, unit_interval
 from gpunet.core.initializers import INITIALIZERS, Initializer
+from gpunet.core.other_names import ACTIVATIONS_ELSEWHERE
 
 
 @dataclass(frozen=True)
@@ -17,9 +18,9 @@ class Dense:
     ----------
     units : int
         Number of neurons ``n[l]``.
-    activation : str
-        Name of g: ``identity``, ``sigmoid``, ``tanh``, ``relu``, ``leaky_relu``, ``elu``, ``selu``,
-        ``softplus``, ``silu``, ``gelu``, ``mish`` or ``softmax``.
+    activation : str or Activation
+        g, by name: ``identity``, ``sigmoid``, ``tanh``, ``relu``, ``leaky_relu``, ``elu``, ``selu``,
+        ``softplus``, ``silu``, ``gelu``, ``mish`` or ``softmax``; or an :class:`Activation` of your own.
     initializer : str, callable or None
         Start of W: a name (``lecun_normal``, ``glorot_uniform``, ``he_normal``, …), or a callable
         ``(rng, n_out, n_in) -> W``. None takes the one that suits the activation (C16).
@@ -31,12 +32,17 @@ class Dense:
     """
 
     units: int
-    activation: str = "identity"
+    activation: ActivationLike = "identity"
     initializer: str | Initializer | None = None
 
     def __post_init__(self) -> None:
         positive_int("units", self.units)
-        known_name("activation", self.activation, ACTIVATIONS)
+        if isinstance(self.activation, Activation):
+            name = named_or_own("activation", self.activation, ACTIVATIONS)
+            object.__setattr__(self, "activation", name)
+            known_name("initializer", ACTIVATIONS[self.activation].initializer, INITIALIZERS)
+        else:
+            known_name("activation", self.activation, ACTIVATIONS, ACTIVATIONS_ELSEWHERE)
         if isinstance(self.initializer, str):
             known_name("initializer", self.initializer, INITIALIZERS)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gpunet.core.activations import ACTIVATIONS
+from gpunet.core.activations import ACTIVATIONS, ActivationLike
 
 Array = Any
 Namespace = Any
@@ -23,6 +23,9 @@ Namespace = Any
 @dataclass(frozen=True)
 class Loss:
     """One loss.
+
+    One of your own is passed to the network, ``Network(layers, loss=Loss("huber", value, gradient))``, and runs on
+    the reference program.
 
     Attributes
     ----------
@@ -36,7 +39,8 @@ class Loss:
     value_from_Z : callable or None
         ``(xp, Z, Y) -> L`` for the canonical activation, stable for any Z.
     outputs : frozenset of str or None
-        Output activations it makes sense with; None for all.
+        Output activations it makes sense with; None for all. An activation of your own counts as one of them if
+        its values lie between 0 and 1.
     """
 
     name: str
@@ -45,6 +49,9 @@ class Loss:
     canonical: str | None = None
     value_from_Z: Callable[[Namespace, Array, Array], Array] | None = None
     outputs: frozenset[str] | None = None
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def _inside(xp: Namespace, A: Array) -> Array:
@@ -106,8 +113,19 @@ def absolute_error_gradient(xp: Namespace, A: Array, Y: Array) -> Array:
     return xp.sign(A - Y)
 
 
-LOSSES: dict[str, Loss] = {
-    loss.name: loss
+class LossTable(dict[Any, Loss]):
+    """gpunet's losses by name; one of the user's own is not in it, and stands for itself."""
+
+    def __missing__(self, key: Any) -> Loss:
+        if isinstance(key, Loss):
+            return key
+        raise KeyError(key)
+
+
+LossLike = str | Loss  # the name of one of gpunet's, or one of the user's own
+
+LOSSES = LossTable(
+    (loss.name, loss)
     for loss in (
         Loss(
             "logistic",
@@ -134,11 +152,11 @@ LOSSES: dict[str, Loss] = {
         ),
         Loss("absolute_error", absolute_error, absolute_error_gradient),
     )
-}
+)
 
 
 def cost(
-    xp: Namespace, loss: Loss, activation: str, Z: Array, A: Array, Y: Array, weights: Array | None
+    xp: Namespace, loss: Loss, activation: ActivationLike, Z: Array, A: Array, Y: Array, weights: Array | None
 ) -> Array:
     """``J = (1/m) Σ_i w(i) Σ_k L_k(i)`` (C8), a 0-d array.
 
@@ -146,8 +164,8 @@ def cost(
     ----------
     xp : Array API namespace
     loss : Loss
-    activation : str
-        Name of the output activation, ``A = g(Z)``.
+    activation : str or Activation
+        Of the output, ``A = g(Z)``.
     Z, A, Y : array, ``(n[L], m)``
     weights : array ``(1, m)`` or None
         Weight of each example; None for 1.
@@ -162,7 +180,7 @@ def cost(
 
 
 def output_delta(
-    xp: Namespace, loss: Loss, activation: str, Z: Array, A: Array, Y: Array, weights: Array | None
+    xp: Namespace, loss: Loss, activation: ActivationLike, Z: Array, A: Array, Y: Array, weights: Array | None
 ) -> Array:
     """``δ[L] = ∂J/∂Z[L]`` (C9): ``(A − Y)/m`` for a canonical pair, else ``∂J/∂A ∘ g′(Z)``.
 

@@ -12,6 +12,7 @@ leaves biases alone.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -33,8 +34,75 @@ def _check(optimizer: Any) -> None:
         finite_number("clip_norm", optimizer.clip_norm, 0.0, strict=True)
 
 
+class Optimizer(ABC):
+    """What every optimizer is: derive your own from it, and pass it to ``fit``.
+
+    It is a value: write ``@dataclass(frozen=True)`` before the class. It runs on the reference program, on every
+    backend. A subclass says what `update` does to one parameter array, and how many `slots` it keeps for each.
+
+    Attributes
+    ----------
+    learning_rate : float or Schedule
+    weight_decay : float
+        λ, decoupled; see :class:`GradientDescent`.
+    clip_norm : float or None
+    slots : int
+        Arrays kept for each parameter.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> import gpunet as gn
+    >>> @dataclass(frozen=True)
+    ... class SignDescent(gn.Optimizer):
+    ...     learning_rate: float = 0.01
+    ...
+    ...     def update(self, xp, theta, gradient, slots, c):
+    ...         return theta - c[0] * xp.sign(gradient), ()
+    """
+
+    learning_rate: float | Schedule
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+
+    @property
+    def slots(self) -> int:
+        """Arrays kept for each parameter."""
+        return 0
+
+    @property
+    def constant_coefficients(self) -> bool:
+        """Whether the coefficients are the same at every step; never where a subclass computes its own."""
+        computed = self.coefficients.__func__  # type: ignore[attr-defined]
+        return not callable(self.learning_rate) and computed is Optimizer.coefficients
+
+    def coefficients(self, step: int, planned: int, updates: int) -> tuple[float, ...]:
+        """The numbers of one step of this fit, of `planned`; the first is α.
+
+        `updates` counts since the slots were 0.
+        """
+        return (rate_at(self.learning_rate, step, planned),)
+
+    @abstractmethod
+    def update(
+        self, xp: Namespace, theta: Array, gradient: Array, slots: Slots, c: Array
+    ) -> tuple[Array, Slots]:
+        """θ and slots after one step; new arrays, the old ones are not written to.
+
+        Parameters
+        ----------
+        xp : Array API namespace
+        theta, gradient : array
+            A parameter, and ∂J/∂θ.
+        slots : tuple of array
+            As many as `slots` says, shaped as θ, 0 at first.
+        c : array
+            The step's coefficients.
+        """
+
+
 @dataclass(frozen=True)
-class GradientDescent:
+class GradientDescent(Optimizer):
     """``W ← W − α ∇J`` (C19), with momentum as in the lecture (C20).
 
     ``v ← β v + (1 − β) ∇J``, ``W ← W − α v``. Most libraries leave out the ``(1 − β)``: their learning rate is
@@ -75,15 +143,6 @@ class GradientDescent:
         """Arrays kept for each parameter."""
         return 1 if self.momentum else 0
 
-    @property
-    def constant_coefficients(self) -> bool:
-        """Whether the coefficients are the same at every step."""
-        return not callable(self.learning_rate)
-
-    def coefficients(self, step: int, planned: int, updates: int) -> tuple[float, ...]:
-        """``(α,)``."""
-        return (rate_at(self.learning_rate, step, planned),)
-
     def update(
         self, xp: Namespace, theta: Array, gradient: Array, slots: Slots, c: Array
     ) -> tuple[Array, Slots]:
@@ -97,7 +156,7 @@ class GradientDescent:
 
 
 @dataclass(frozen=True)
-class RMSprop:
+class RMSprop(Optimizer):
     """``s ← ρ s + (1 − ρ) g²``, ``W ← W − α g / (√s + ε)`` (Tieleman and Hinton 2012).
 
     Parameters
@@ -124,15 +183,6 @@ class RMSprop:
         unit_interval("decay", self.decay)
         finite_number("epsilon", self.epsilon, 0.0, strict=True)
 
-    @property
-    def constant_coefficients(self) -> bool:
-        """Whether the coefficients are the same at every step."""
-        return not callable(self.learning_rate)
-
-    def coefficients(self, step: int, planned: int, updates: int) -> tuple[float, ...]:
-        """``(α,)``."""
-        return (rate_at(self.learning_rate, step, planned),)
-
     def update(
         self, xp: Namespace, theta: Array, gradient: Array, slots: Slots, c: Array
     ) -> tuple[Array, Slots]:
@@ -142,7 +192,7 @@ class RMSprop:
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Optimizer):
     """Adam (Kingma and Ba 2015, algorithm 1).
 
     ``v ← β₁ v + (1 − β₁) g``, ``s ← β₂ s + (1 − β₂) g²``,
@@ -167,7 +217,6 @@ class Adam:
     weight_decay: float = 0.0
     clip_norm: float | None = None
     slots: ClassVar[int] = 2
-    constant_coefficients: ClassVar[bool] = False  # its corrections of the start fade step by step
 
     def __post_init__(self) -> None:
         _check(self)
@@ -197,7 +246,6 @@ class AdamW(Adam):
     weight_decay: float = 0.01
 
 
-Optimizer = GradientDescent | RMSprop | Adam
 OPTIMIZERS: dict[str, type[Any]] = {
     "gradient_descent": GradientDescent,
     "rmsprop": RMSprop,

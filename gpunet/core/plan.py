@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from gpunet.core.activations import ActivationLike
+from gpunet.core.losses import LossLike
 from gpunet.core.optimizers import Optimizer
 
 
@@ -16,14 +18,14 @@ class Layer:
     ----------
     inputs, units : int
         ``n[l−1]`` and ``n[l]``.
-    activation : str
+    activation : str or Activation
     dropout : float
         Rate at which this layer's *inputs* are dropped while training.
     """
 
     inputs: int
     units: int
-    activation: str
+    activation: ActivationLike
     dropout: float = 0.0
 
 
@@ -34,7 +36,7 @@ class Plan:
     Attributes
     ----------
     layers : tuple of Layer
-    loss : str
+    loss : str or Loss
     optimizer : Optimizer
     examples : int
         m, columns of X.
@@ -47,7 +49,7 @@ class Plan:
     """
 
     layers: tuple[Layer, ...]
-    loss: str
+    loss: LossLike
     optimizer: Optimizer
     examples: int
     batch_size: int
@@ -55,8 +57,8 @@ class Plan:
     weighted: bool = False
 
     @cached_property
-    def activations(self) -> tuple[str, ...]:
-        """Name of each layer's activation."""
+    def activations(self) -> tuple[ActivationLike, ...]:
+        """Each layer's activation."""
         return tuple(layer.activation for layer in self.layers)
 
     @cached_property

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from gpunet.core.activations import ACTIVATIONS
-from gpunet.core.losses import LOSSES, cost, output_delta
+from gpunet.core.activations import ACTIVATIONS, ActivationLike
+from gpunet.core.losses import LOSSES, LossLike, cost, output_delta
 
 Array = Any
 Namespace = Any
@@ -27,7 +27,7 @@ class Cache(NamedTuple):
 
 def forward(
     xp: Namespace,
-    activations: Sequence[str],
+    activations: Sequence[ActivationLike],
     parameters: Parameters,
     X: Array,
     masks: Sequence[Array | None] | None = None,
@@ -37,8 +37,8 @@ def forward(
     Parameters
     ----------
     xp : Array API namespace
-    activations : sequence of str
-        Name of ``g[l]`` for each layer.
+    activations : sequence of str or Activation
+        ``g[l]`` of each layer.
     parameters : sequence of ``(W, b)``
     X : array, ``(n[0], m)``
     masks : sequence of array or None
@@ -61,7 +61,7 @@ def forward(
 
 def backward(
     xp: Namespace,
-    activations: Sequence[str],
+    activations: Sequence[ActivationLike],
     parameters: Parameters,
     caches: Sequence[Cache],
     delta: Array,
@@ -105,8 +105,8 @@ def backward(
 
 def cost_and_gradients(
     xp: Namespace,
-    activations: Sequence[str],
-    loss: str,
+    activations: Sequence[ActivationLike],
+    loss: LossLike,
     parameters: Parameters,
     X: Array,
     Y: Array,
@@ -119,7 +119,7 @@ def cost_and_gradients(
     ----------
     xp, activations, parameters, X, masks
         As for :func:`forward`.
-    loss : str
+    loss : str or Loss
     Y : array, ``(n[L], m)``
     weights : array ``(1, m)`` or None
     """

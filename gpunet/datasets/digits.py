@@ -6,6 +6,7 @@ import numpy as np
 
 from gpunet.datasets.dataset import Dataset
 from gpunet.datasets.split import hold_out
+from gpunet.installation import install_command
 
 
 def digits(*, seed: int = 0, test_fraction: float = 0.2) -> Dataset:
@@ -35,7 +36,7 @@ def digits(*, seed: int = 0, test_fraction: float = 0.2) -> Dataset:
     except ImportError as error:
         raise ImportError(
             "the digits come with scikit-learn, which is not installed; "
-            'install it with: pip install "gpunet[digits]"'
+            f"install it with: {install_command('digits')}"
         ) from error
     pixels, labels = load_digits(return_X_y=True)
     X = (pixels / 16).astype(np.float32)  # pixels are integers from 0 to 16

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gpunet.datasets.published import FILES, Source
+from gpunet.installation import install_command
 
 
 def download(source: Source) -> Path:
@@ -34,7 +35,7 @@ def download(source: Source) -> Path:
     except ImportError as error:
         raise ImportError(
             f"downloading {source.title} needs pooch, which is not installed; install it with: "
-            'pip install "gpunet[download]", or give the folder of the four IDX files '
+            f"{install_command('download')}, or give the folder of the four IDX files "
             "(folder=..., or the environment variable GPUNET_DATA)"
         ) from error
     cache = Path(pooch.os_cache("gpunet")) / source.name

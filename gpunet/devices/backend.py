@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from gpunet.core.activations import ActivationLike
 from gpunet.core.plan import Plan
 from gpunet.core.program import Program
 
@@ -33,7 +34,11 @@ class Backend(ABC):
     """
 
     name: str
-    install: str
+
+    @property
+    def install(self) -> str:
+        """The command that installs the library; a backend may have it as an attribute."""
+        raise NotImplementedError
 
     @abstractmethod
     def unavailable_reason(self) -> str | None:
@@ -90,7 +95,7 @@ class Backend(ABC):
         return None, NO_PROGRAM
 
     def predictor(
-        self, activations: Sequence[str], parameters: Any
+        self, activations: Sequence[ActivationLike], parameters: Any
     ) -> Callable[[Array], Array | None] | None:
         """A faster forward pass of these weights, from rows to rows; None if there is none.
 

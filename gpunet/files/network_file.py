@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gpunet.core.activations import ACTIVATIONS, Activation
 from gpunet.core.layers import Dense, Dropout
-from gpunet.errors import FileRefused
+from gpunet.core.losses import LOSSES, Loss, LossLike
+from gpunet.errors import FileRefused, FunctionsNotSaved
 from gpunet.files.atomic import real_path, write_atomically
 from gpunet.inputs.standardizer import Standardizer
 
@@ -28,7 +31,7 @@ class SavedNetwork(NamedTuple):
     """What a file holds of a network."""
 
     layers: list[Dense | Dropout]
-    loss: str
+    loss: LossLike
     inputs: int
     seed: int
     dtype: str
@@ -45,6 +48,7 @@ def write_network(path: str | Path, saved: SavedNetwork) -> None:
     """Write a network; see :meth:`gpunet.Network.save`."""
     from safetensors.numpy import save as encode
 
+    _warn_of_own_functions(saved)
     path = real_path(path)
     tensors: dict[str, Any] = {}
     for l, pair in enumerate(saved.parameters, start=1):
@@ -62,8 +66,25 @@ def write_network(path: str | Path, saved: SavedNetwork) -> None:
     write_atomically(path, encode(tensors, metadata))
 
 
-def read_network(path: str | Path) -> SavedNetwork:
-    """Read what :func:`write_network` wrote.
+def _warn_of_own_functions(saved: SavedNetwork) -> None:
+    """Say that a file holds no code; refuse names that would not tell one activation from another."""
+    own: dict[str, Activation | Loss] = {}
+    used = [layer.activation for layer in saved.layers if isinstance(layer, Dense)]
+    for one in (saved.loss, *used):
+        if not isinstance(one, str) and own.setdefault(one.name, one) != one:
+            raise ValueError(f"two activations or losses are called {one.name!r}: give each its own name")
+    if own:
+        names = ", ".join(map(repr, own))
+        warnings.warn(
+            f"the file holds no code, so it names {names} only: to load it, define them again and call "
+            f"gpunet.load(path, own=[…]) with them",
+            FunctionsNotSaved,
+            stacklevel=4,
+        )
+
+
+def read_network(path: str | Path, own: Sequence[Activation | Loss] = ()) -> SavedNetwork:
+    """Read what :func:`write_network` wrote, with activations and losses of the user's `own`.
 
     Raises
     ------
@@ -77,7 +98,7 @@ def read_network(path: str | Path) -> SavedNetwork:
         raise FileRefused(f"{path} is a folder, not a file saved by Network.save")
     tensors, description = _read(path)
     with refuse_on_error(path):
-        return _saved_network(tensors, description)
+        return _saved_network(tensors, description, path, own)
 
 
 @contextmanager
@@ -85,6 +106,8 @@ def refuse_on_error(path: str | Path) -> Iterator[None]:
     """Errors of building a network from a file's description become FileRefused."""
     try:
         yield
+    except FileRefused:
+        raise
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise FileRefused(
             f"{path} does not describe a network that this version of gpunet knows "
@@ -117,17 +140,37 @@ def _read(path: Path) -> tuple[dict[str, Any], Any]:
     return tensors, json.loads(metadata["network"])
 
 
-def _saved_network(tensors: dict[str, Any], description: Any) -> SavedNetwork:
+def _saved_network(
+    tensors: dict[str, Any], description: Any, path: Path, own: Sequence[Activation | Loss]
+) -> SavedNetwork:
     """The network that a file describes."""
+    owned: dict[tuple[type[Any], Any], Any] = {(type(one), one.name): one for one in own}
+
+    def named(kind: type[Any], what: str, name: Any, known: Any) -> Any:
+        if name in known:
+            return name
+        if (kind, name) in owned:
+            return owned[kind, name]
+        raise FileRefused(
+            f"{path} uses the {what} {name!r}, which is not one of gpunet's: define it, and pass it with "
+            f"gpunet.load(path, own=[gpunet.{kind.__name__}({name!r}, …)])"
+        )
+
+    def layer(one: Any) -> Dense | Dropout:
+        if "dropout" in one:
+            return Dropout(one["dropout"])
+        activation = named(Activation, "activation", one["activation"], ACTIVATIONS)
+        return Dense(one["units"], activation, one["initializer"])
+
     per = description["standardizer"]
     standardizer = Standardizer(per) if per else None
     if standardizer is not None and "mean" in tensors:
         standardizer.mean, standardizer.deviation = tensors["mean"], tensors["deviation"]
-    layers = [_layer(one) for one in description["layers"]]
+    layers = [layer(one) for one in description["layers"]]
     count = sum(isinstance(layer, Dense) for layer in layers)
     return SavedNetwork(
         layers,
-        description["loss"],
+        named(Loss, "loss", description["loss"], LOSSES),
         description["inputs"],
         description["seed"],
         description["dtype"],
@@ -193,7 +236,7 @@ def _describe(saved: SavedNetwork) -> dict[str, Any]:
     """All but the tensors, as JSON holds it."""
     return {
         "layers": [_describe_layer(layer) for layer in saved.layers],
-        "loss": saved.loss,
+        "loss": str(saved.loss),
         "inputs": saved.inputs,
         "seed": saved.seed,
         "dtype": saved.dtype,
@@ -210,10 +253,4 @@ def _describe_layer(layer: Dense | Dropout) -> dict[str, Any]:
         return {"dropout": layer.rate}
     # A callable initializer can't be written down; the weights are, so it isn't needed.
     initializer = layer.initializer if isinstance(layer.initializer, str) else None
-    return {"units": layer.units, "activation": layer.activation, "initializer": initializer}
-
-
-def _layer(description: dict[str, Any]) -> Dense | Dropout:
-    if "dropout" in description:
-        return Dropout(description["dropout"])
-    return Dense(description["units"], description["activation"], description["initializer"])
+    return {"units": layer.units, "activation": str(layer.activation), "initializer": initializer}

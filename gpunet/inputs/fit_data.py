@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gpunet.core.checks import positive_int, unit_interval
 from gpunet.core.layers import Dense
+from gpunet.core.losses import LossLike
 from gpunet.devices.placement import Placement
 from gpunet.inputs.arrays import checked_rows
 from gpunet.inputs.example_weights import class_weights, sample_weights
@@ -36,7 +37,7 @@ class InputPipeline(NamedTuple):
     dtype: str
     inputs: int | None
     output: Dense
-    loss: str
+    loss: LossLike
     standardizer: Standardizer | None  # one that is not fitted leaves X as it is
 
     def rows(self, name: str, X: Any, *, finite: bool = True) -> Array:

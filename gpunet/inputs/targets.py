@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet.core.activations import ACTIVATIONS
+from gpunet.core.activations import ACTIVATIONS, ActivationLike
+from gpunet.core.losses import LossLike
 from gpunet.devices.placement import Placement
 from gpunet.devices.registry import backend_of
 from gpunet.inputs.arrays import first_true, from_lists, require_finite, require_real, to_device_array
@@ -23,7 +24,14 @@ class Targets(NamedTuple):
 
 
 def targets(
-    name: str, y: Any, placement: Placement, dtype: str, m: int, units: int, activation: str, loss: str
+    name: str,
+    y: Any,
+    placement: Placement,
+    dtype: str,
+    m: int,
+    units: int,
+    activation: ActivationLike,
+    loss: LossLike,
 ) -> Targets:
     """Y as columns ``(n[L], m)``: class numbers become one-hot, everything is in reach of the output.
 
@@ -32,14 +40,15 @@ def targets(
     name : str
         Of y, in messages.
     y : array or list
-        Class numbers ``(m,)``, one-hot or multi-label rows ``(m, k)``, or real targets ``(m, k)``; ``(m,)`` where
-        there is one output.
+        Class numbers ``(m,)`` or ``(m, 1)``, one-hot or multi-label rows ``(m, k)``, or real targets ``(m, k)``;
+        ``(m,)`` where there is one output.
     placement : Placement
     dtype : str
     m, units : int
         Examples, and outputs ``n[L]``.
-    activation, loss : str
+    activation : str or Activation
         Of the output.
+    loss : str or Loss
 
     Raises
     ------
@@ -51,9 +60,9 @@ def targets(
         y = from_lists(name, y)
         require_real(name, y.dtype)
     shape = tuple(y.shape)
-    by_class = len(shape) == 1 and units > 1
+    by_class = units > 1 and (len(shape) == 1 or shape == (m, 1))
     if by_class:
-        if shape != (m,):
+        if shape[0] != m:
             raise ValueError(f"{name} has {shape[0]} labels for {m} examples")
         numbers = to_device_array(name, _class_numbers(name, y, units), placement, None)
         classes = xp.arange(units, dtype=numbers.dtype, device=numbers.device)
@@ -75,8 +84,6 @@ def _wrong_shape(name: str, shape: tuple[int, ...], m: int, units: int) -> str:
     wanted = f"({m}, {units})" + (f" or ({m},)" if units == 1 else f", or class numbers ({m},)")
     if shape == (units, m) and shape != (m, units):
         hint = f" These look like columns: pass {name}.T."
-    elif units > 1 and shape == (m, 1):
-        hint = f" Class numbers are flat: pass {name}[:, 0]."
     elif len(shape) == 2 and shape[0] == m:
         hint = f" The last layer has {units} units: give it {shape[1]}, or correct the targets."
     elif len(shape) in (1, 2) and shape[0] != m:
@@ -90,6 +97,7 @@ def _class_numbers(name: str, y: Any, units: int) -> Any:
     """Class numbers, checked in the library and type that they came in, as int32."""
     source = backend_of(y)
     xp = np if source is None else source.namespace()
+    y = xp.reshape(y, (y.shape[0],))
     if not xp.isdtype(y.dtype, ("bool", "integral", "real floating")):
         require_real(name, y.dtype)
     if xp.isdtype(y.dtype, "real floating"):
@@ -114,7 +122,7 @@ def _class_numbers(name: str, y: Any, units: int) -> Any:
     return xp.astype(y, xp.int32, copy=False)
 
 
-def _require_reachable(xp: Any, name: str, rows: Array, activation: str, loss: str) -> None:
+def _require_reachable(xp: Any, name: str, rows: Array, activation: ActivationLike, loss: LossLike) -> None:
     """Raise a ValueError for a target outside the range of the output."""
     low, high = ACTIVATIONS[activation].low, ACTIVATIONS[activation].high
     bad = xp.any((rows < low) | (rows > high), axis=1)
@@ -139,7 +147,7 @@ def _require_reachable(xp: Any, name: str, rows: Array, activation: str, loss: s
             )
 
 
-def _advice(off: float, loss: str) -> str:
+def _advice(off: float, loss: LossLike) -> str:
     if loss in ("logistic", "cross_entropy"):
         if off == -1.0:
             return "Write the two classes as 0 and 1."

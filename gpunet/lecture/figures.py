@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from gpunet.installation import install_command
+
 # Okabe and Ito's palette (2008), without the yellow, which is too pale for lines.
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, BLACK, GREY = "#CC79A7", "#56B4E9", "#222222", "#767676"
@@ -48,7 +50,7 @@ def matplotlib() -> Any:
         import matplotlib
     except ImportError as error:
         raise ImportError(
-            'the lecture needs matplotlib, which is not installed; install it with: pip install "gpunet[plot]"'
+            f"the lecture needs matplotlib, which is not installed; install it with: {install_command('plot')}"
         ) from error
     return matplotlib
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from gpunet.installation import install_command
+
 
 def polars() -> Any:
     """The module `polars`."""
@@ -21,5 +23,5 @@ def _import(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise ImportError(
-            f'tables are read with {name}, which is not installed; install it with: pip install "gpunet[tables]"'
+            f"tables are read with {name}, which is not installed; install it with: {install_command('tables')}"
         ) from error

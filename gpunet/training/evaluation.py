@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.core.losses import LOSSES, cost
+from gpunet.core.activations import ActivationLike
+from gpunet.core.losses import LOSSES, LossLike, cost
 from gpunet.core.metrics import accuracy
 from gpunet.core.program import Parameters
 from gpunet.core.propagation import forward
@@ -23,21 +24,28 @@ def _chunks(m: int) -> Iterator[slice]:
         yield slice(start, min(start + CHUNK, m))
 
 
-def _forward(xp: Any, activations: Sequence[str], parameters: Parameters, X: Array) -> tuple[Array, Array]:
+def _forward(
+    xp: Any, activations: Sequence[ActivationLike], parameters: Parameters, X: Array
+) -> tuple[Array, Array]:
     """``A[L]`` and ``Z[L]`` of columns."""
     with np.errstate(all="ignore"):
         A, caches = forward(xp, activations, parameters, X)
     return A, caches[-1].Z
 
 
-def outputs(xp: Any, activations: Sequence[str], parameters: Parameters, rows: Array) -> Array:
+def outputs(xp: Any, activations: Sequence[ActivationLike], parameters: Parameters, rows: Array) -> Array:
     """The last layer's activations, rows ``(m, n[L])``."""
     parts = [_forward(xp, activations, parameters, rows[chunk, :].T)[0].T for chunk in _chunks(rows.shape[0])]
     return parts[0] if len(parts) == 1 else xp.concat(parts, axis=0)
 
 
 def evaluate(
-    xp: Any, activations: Sequence[str], loss: str, parameters: Parameters, examples: Examples, kind: str
+    xp: Any,
+    activations: Sequence[ActivationLike],
+    loss: LossLike,
+    parameters: Parameters,
+    examples: Examples,
+    kind: str,
 ) -> dict[str, float]:
     """``{"loss": J, "accuracy": …}``; real targets (kind "values") have no accuracy."""
     m = examples.X.shape[1]

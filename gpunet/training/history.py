@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gpunet import plots
+from gpunet.summary import html_table
 
 
 @dataclass
@@ -50,3 +55,39 @@ class History:
     def examples_per_second(self) -> list[float]:
         """Training throughput of each epoch."""
         return [self.examples / max(seconds, 1e-9) for seconds in self.seconds]
+
+    def plot(self, path: str | Path | None = None, *, network: Any = None) -> Any:
+        """Loss and accuracy per epoch as a matplotlib figure, written to `path` if there is one.
+
+        Parameters
+        ----------
+        path : path, optional
+            ``.png``, ``.svg`` or ``.pdf``.
+        network : Network, optional
+            As for :func:`gpunet.plots.training`.
+
+        Raises
+        ------
+        ValueError
+            For another ending, and without an epoch.
+        ImportError
+            If matplotlib is not installed.
+        """
+        return plots.training(self, path, network=network)
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: the figures of the last epoch, and what ran."""
+        figures = {
+            "loss": self.loss,
+            "validation loss": self.val_loss,
+            "validation accuracy": self.val_accuracy,
+        }
+        rows = [(name, f"{values[-1]:.4g}") for name, values in figures.items() if values]
+        rows += [
+            ("seconds", f"{sum(self.seconds):.1f}"),
+            ("ran on", f"{self.backend}, {self.device}"),
+            ("program", self.program),
+        ]
+        if self.stopped:
+            rows.append(("stopped", self.stopped))
+        return html_table(("epochs", f"{self.epochs}"), rows, "")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet.core.optimizers import OPTIMIZERS, Adam, GradientDescent, Optimizer
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet.core.reference import Reference
@@ -18,33 +16,11 @@ from gpunet.errors import Diverged, OutOfMemory
 from gpunet.inputs.fit_data import Examples
 from gpunet.training.history import History
 from gpunet.training.progress import ProgressBar
+from gpunet.training.scale import LARGE_INPUT, LARGE_TARGET, mean_size
 
 Array = Any
 
-# Means of |x| and |y| from which on a divergence is put down to them; standardised values have 0.8.
-LARGE_INPUT, LARGE_TARGET = 10.0, 100.0
 USELESS = 1e3  # times the first loss: weights with such a loss are not worth keeping
-
-
-def checked_optimizer(optimizer: Any) -> Optimizer:
-    """`optimizer`, or ``GradientDescent(0.1)`` for None.
-
-    Raises
-    ------
-    TypeError
-        If it is none of gpunet's.
-    """
-    if optimizer is None:
-        return GradientDescent()
-    if isinstance(optimizer, Optimizer):
-        return optimizer
-    name = optimizer.lower() if isinstance(optimizer, str) else getattr(optimizer, "__name__", "")
-    near = difflib.get_close_matches(name.lower(), OPTIMIZERS, n=1)
-    meant = OPTIMIZERS[near[0]] if near else GradientDescent if name.lower() == "sgd" else Adam
-    raise TypeError(
-        f"optimizer must be an object such as gpunet.{meant.__name__}(learning_rate={meant().learning_rate}), "
-        f"got {optimizer!r}"
-    )
 
 
 class EpochEnd(NamedTuple):
@@ -272,21 +248,16 @@ class TrainingLoop:
     def _advice(self) -> str:
         """The most likely cause of a divergence, and what to do about it."""
         rate = "Try a smaller learning_rate, or clip_norm=1.0"
-        inputs, targets = self._mean_size(self.examples.X), self._mean_size(self.examples.Y)
-        if not inputs < LARGE_INPUT:
+        xp = self.placement.xp
+        inputs, targets = mean_size(xp, self.examples.X), mean_size(xp, self.examples.Y)
+        if not inputs <= LARGE_INPUT:
             return (
                 f"The inputs are large (mean |x| is {inputs:.3g}, about 1 is usual): give the Network "
                 f"standardizer=gpunet.Standardizer(). {rate} if it still diverges."
             )
-        if not targets < LARGE_TARGET:
+        if not targets <= LARGE_TARGET:
             return (
                 f"The targets are large (mean |y| is {targets:.3g}): scale them to about 1. {rate} if it still "
                 "diverges."
             )
         return f"{rate}."
-
-    def _mean_size(self, A: Array) -> float:
-        """The mean of ``|a|``."""
-        xp = self.placement.xp
-        with np.errstate(all="ignore"):
-            return float(xp.mean(xp.abs(A)))

@@ -1,8 +1,10 @@
-"""A progress bar on a terminal; silent when output goes elsewhere."""
+"""The progress of a run: a bar on a terminal and in Jupyter, a line per epoch where output goes elsewhere."""
 
 from __future__ import annotations
 
 import math
+import sys
+import time
 from typing import Any
 
 from gpunet.training.history import History
@@ -13,8 +15,14 @@ RUNNING = "{desc} {percentage:3.0f}%|{bar}| {rate_fmt}, {remaining} left{postfix
 ENDED = "{desc} {percentage:3.0f}%|{bar}| {rate_fmt}, took {elapsed}{postfix}"
 
 
+LINE_SECONDS = 1.0  # between two lines
+
+
 class ProgressBar:
     """Epoch, percentage, examples per second, time left, loss and accuracy, on one line.
+
+    Where standard error is neither a terminal nor a notebook, each epoch gets a line with its figures, but no more than
+    one per second; the last epoch always has one.
 
     Parameters
     ----------
@@ -28,8 +36,15 @@ class ProgressBar:
         self.epochs = epochs
         self.done = 0
         self.figures: dict[str, str] = {}
+        notebook = "ipykernel" in sys.modules
+        self.lines = shown and not notebook and not sys.stderr.isatty()
+        self.last_line = -math.inf  # when it was written
+        self.unwritten = ""  # the figures of the last epoch, if they have no line yet
         if shown:
-            from tqdm import tqdm
+            if notebook:
+                from tqdm.auto import tqdm
+            else:
+                from tqdm import tqdm
 
             self.bar = tqdm(
                 total=epochs * examples,
@@ -38,7 +53,7 @@ class ProgressBar:
                 unit_scale=True,
                 bar_format=STARTING,
                 dynamic_ncols=True,
-                disable=None,  # silent where output is not a terminal
+                disable=False if notebook else None,  # None: silent where output is not a terminal
             )
 
     def _description(self, epoch: int) -> str:
@@ -71,6 +86,8 @@ class ProgressBar:
     def epoch(self, history: History, accuracy: float | None) -> None:
         """Show the figures of an epoch that has ended."""
         self.done = history.epochs
+        if self.lines:
+            self._epoch_line(history)
         if not self.visible:
             return
         self._show(loss=history.loss[-1])
@@ -80,15 +97,33 @@ class ProgressBar:
             self._show(acc=accuracy)
         self.bar.set_description_str(self._description(min(self.done + 1, self.epochs)), refresh=False)
 
+    def _epoch_line(self, history: History) -> None:
+        """Write the figures of the epoch that has ended, unless a line was written within a second."""
+        figures = {"loss": history.loss[-1:], "val": history.val_loss[-1:], "acc": history.val_accuracy[-1:]}
+        words = [f"{name} {_text(value[0])}" for name, value in figures.items() if value]
+        self.unwritten = f"{self._description(self.done)}: {', '.join(words)}"
+        if time.monotonic() - self.last_line >= LINE_SECONDS:
+            self._write_line()
+
+    def _write_line(self) -> None:
+        if self.unwritten:
+            print(self.unwritten, file=sys.stderr, flush=True)
+            self.unwritten, self.last_line = "", time.monotonic()
+
     def _show(self, **figures: float) -> None:
-        for name, figure in figures.items():
-            self.figures[name] = f"{figure:.3f}" if 0.001 <= figure < 1000 else f"{figure:.1e}"
+        self.figures |= {name: _text(figure) for name, figure in figures.items()}
         self.bar.set_postfix_str(", ".join(f"{name} {text}" for name, text in self.figures.items()), False)
 
     def close(self) -> None:
-        """End the bar; its line stays."""
+        """End the bar; its line stays. The last epoch gets its line."""
+        self._write_line()
         if self.visible:
             self.bar.bar_format = ENDED
             self.bar.set_description_str(self._description(max(self.done, 1)), refresh=False)
         if self.bar is not None:
             self.bar.close()
+
+
+def _text(figure: float) -> str:
+    """Three decimals, or an exponent for what is too small or large for them."""
+    return f"{figure:.3f}" if 0.001 <= figure < 1000 else f"{figure:.1e}"

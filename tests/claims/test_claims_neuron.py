@@ -26,7 +26,7 @@ def network(layers, inputs, parameters=None, loss=None, seed=0, backend="numpy")
 def test_c01_an_image_becomes_a_column_of_width_times_height_times_channels(rng):
     images = rng.random((5, 4, 3, 2))  # five images, 4 high, 3 wide, 2 channels
     net = gn.Network([gn.Dense(1, "sigmoid")], seed=0, backend="numpy", dtype="float64")
-    net.fit(images, [0, 1, 0, 1, 1], epochs=1, batch_size=2)
+    net.fit(images, [0, 1, 0, 1, 1], optimizer=gn.GradientDescent(0.1), epochs=1, batch_size=2)
     [(W, _)] = net.parameters
     assert W.shape == (1, 4 * 3 * 2)
     # Element i of the column is pixel i of the image in row-major order.
@@ -132,10 +132,10 @@ def test_c03_together_equals_alone_on_any_image(rng):
     X, Y = rng.standard_normal((40, 12)), rng.integers(2, size=(40, 3)).astype(float)
     three = detectors(3)
     [(W, b)] = three.parameters
-    three.fit(X, Y, epochs=5, batch_size=8)
+    three.fit(X, Y, optimizer=gn.GradientDescent(0.1), epochs=5, batch_size=8)
     for k in range(3):
         one = detectors(1, [(W[k : k + 1], b[k : k + 1])])
-        one.fit(X, Y[:, k], epochs=5, batch_size=8)
+        one.fit(X, Y[:, k], optimizer=gn.GradientDescent(0.1), epochs=5, batch_size=8)
         assert_allclose(three.parameters[0][0][k], one.parameters[0][0][0], rtol=1e-11, atol=1e-13)
 
 
@@ -223,4 +223,6 @@ def test_c05_negative_targets_of_a_relu_output_are_refused(rng):
     with pytest.raises(ValueError, match="relu"):
         net.fit(X, np.linspace(-1, 1, 10), batch_size=5)
     assert_array_equal(net.parameters[0][0], before)
-    net.fit(X, np.linspace(0, 1, 10), epochs=1, batch_size=5)  # targets of at least 0 are accepted
+    net.fit(
+        X, np.linspace(0, 1, 10), optimizer=gn.GradientDescent(0.1), epochs=1, batch_size=5
+    )  # targets of at least 0 are accepted

@@ -58,7 +58,14 @@ def test_colour_images_and_vector_files(tmp_path):
     X = np.random.default_rng(0).normal(size=(20, 4, 5, 3))
     history = net.fit(X, np.arange(20) % 2, epochs=1, batch_size=5)
     net.notes["image_shape"] = [4, 5, 3]
-    training(history, tmp_path / "run.svg", network=net)
+    figure = training(history, tmp_path / "run.svg", network=net)
+    assert len(figure.subfigs) == 2
+    assert figure._repr_png_().startswith(b"\x89PNG")  # notebooks show it
+    assert len(history.plot().subfigs) == 1  # no file is needed
+    history.plot(tmp_path / "again.png")
+    assert (tmp_path / "again.png").exists()
+    with pytest.raises(ValueError, match="no epochs"):
+        gn.History().plot()
     assert "<svg" in (tmp_path / "run.svg").read_text()
 
 

@@ -54,6 +54,12 @@ def test_the_script_for_tables_runs(process, tmp_path):
     assert re.search(r"'accuracy': .*\['(iris|rose|lily)'\]$", out.strip())
 
 
+def test_functions_of_ones_own_run(process, tmp_path):
+    child = process("-c", blocks("python")[2] + "\nprint(net.epochs_trained)", cwd=tmp_path)
+    out, err = child.communicate(timeout=300)
+    assert out.strip() == "5", err
+
+
 def test_a_backend_in_an_afternoon(process, tmp_path):
     """Its file beside an entry point, as an installed package has them."""
     pytest.importorskip("array_api_strict")

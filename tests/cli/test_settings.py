@@ -10,7 +10,6 @@ from gpunet.cli.data import of_arrays, of_table
 from gpunet.cli.options import build_parser
 from gpunet.cli.report import figures, format_number, r_squared, run_report
 from gpunet.cli.settings import (
-    RATES,
     build_network,
     build_optimizer,
     choose_batch_size,
@@ -19,6 +18,7 @@ from gpunet.cli.settings import (
     validation_fraction,
 )
 from gpunet.cli.train import TargetScaling, scaled, target_scaling, unscale_output
+from gpunet.core.default_optimizer import RATES
 from gpunet.datasets import Dataset
 
 
@@ -189,7 +189,9 @@ def test_report():
     X, y = THREE.training
     history = net.fit(X, y, epochs=2)
     history = dataclasses.replace(history, seconds=[0.25, 0.25], stopped="no improvement")
-    report = run_report(history).splitlines()
+    assert "program" not in run_report(history)
+    report = run_report(history, verbose=True).splitlines()
+    assert report[-len(run_report(history).splitlines()) :] == run_report(history).splitlines()
     start = report.index("stopped early: no improvement")
     assert " ".join(report[:start]).startswith("program: ")
     assert report[start + 1 :] == ["2 epochs in 0.5 s, 12 examples/s"]

@@ -26,10 +26,25 @@ def test_output(good):
     assert "images of 8 × 8 pixels; 10 classes" in out
     assert "(16, 64)" in out  # the network's summary
     assert "(8, 16)" in out
-    assert re.search(r"^program: \S+", out, re.M)
-    assert "numpy on cpu" in " ".join(out.split())
+    assert "program" not in out
+    more = good("train", "digits", "--epochs", 2, "--hidden", "16,8", "--backend", "numpy", "--verbose")
+    assert re.search(r"^program: \S+", more, re.M)
+    assert "numpy on cpu" in " ".join(more.split())
     assert re.search(r"^2 epochs in [\d.]+ s, [\d,]+ examples/s$", out, re.M)
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_help_lists_every_name(capsys):
+    from gpunet.cli import main
+    from gpunet.cli.settings import SCHEDULES
+    from gpunet.core.activations import ACTIVATIONS
+    from gpunet.core.losses import LOSSES
+    from gpunet.core.optimizers import OPTIMIZERS
+
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    words = set(re.findall(r"\w+", capsys.readouterr().out))
+    assert {*ACTIVATIONS, *LOSSES, *OPTIMIZERS, *SCHEDULES} <= words
 
 
 @pytest.mark.parametrize("kind", ["one", "several", "one_of_three"])

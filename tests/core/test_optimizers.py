@@ -78,6 +78,7 @@ def test_clipping_a_gradient_of_zero_is_no_division_by_zero(backend):
     assert not backend.to_host(db).any()
 
 
+@pytest.mark.filterwarnings("ignore::gpunet.UnscaledInputs")
 def test_clipping_in_training_bounds_the_first_step(rng):
     X, y = 100 * rng.standard_normal((20, 3)), 100 * rng.standard_normal(20)
     net = gn.Network([gn.Dense(1)], inputs=3, seed=0, backend="numpy", dtype="float64")

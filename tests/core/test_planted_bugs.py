@@ -15,7 +15,7 @@ import core_checks as checks
 import gpunet
 
 SOURCE = Path(gpunet.__file__).parent
-COPIED = [*checks.MODULES.values(), "core.checks"]
+COPIED = [*checks.MODULES.values(), "core.checks", "core.other_names"]
 
 # What went wrong: (module, old text, new text, old text, new text, …)
 BUGS = {

@@ -1,5 +1,6 @@
 """The digits of scikit-learn, the split and the Dataset value."""
 
+import re
 import sys
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from gpunet.datasets import Dataset, digits
 from gpunet.datasets.dataset import image_rows
 from gpunet.datasets.split import hold_out
+from gpunet.installation import install_command
 
 
 def test_digits():
@@ -35,7 +37,7 @@ def test_digits_by_seed():
 
 def test_digits_without_scikit_learn(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(ImportError, match=r'pip install "gpunet\[digits\]"'):
+    with pytest.raises(ImportError, match=re.escape(install_command("digits"))):
         digits()
 
 

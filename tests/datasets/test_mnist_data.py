@@ -7,6 +7,7 @@ import hashlib
 import http.server
 import importlib
 import os
+import re
 import struct
 import sys
 import threading
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 import gpunet.datasets as datasets
+from gpunet.installation import install_command
 
 # `datasets.mnist` is the function; this is the module of the same name.
 source = importlib.import_module("gpunet.datasets.mnist")
@@ -213,7 +215,7 @@ def test_with_a_folder_nothing_is_downloaded(tmp_path, server, cache):
 
 def test_without_pooch_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)
-    with pytest.raises(ImportError, match=r'pip install "gpunet\[download\]"'):
+    with pytest.raises(ImportError, match=re.escape(install_command("download"))):
         datasets.mnist()
 
 

@@ -11,6 +11,7 @@ import pytest
 
 import gpunet as gn
 from gpunet.devices import registry
+from gpunet.installation import install_command
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,7 +95,7 @@ def test_a_missing_library_is_answered_with_the_command(monkeypatch, name):
         with pytest.raises(gn.BackendUnavailable, match="not installed") as caught:
             call(name)
         extra = "cuda13" if name == "cupy" else name
-        assert f'pip install "gpunet[{extra}]"' in str(caught.value)
+        assert install_command(extra) in str(caught.value)
         assert isinstance(caught.value, ImportError)
     if name == "cupy":
         monkeypatch.undo()

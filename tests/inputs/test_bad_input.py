@@ -93,7 +93,8 @@ BAD_LABELS = {
     "bytes out of range": (np.array([0, 1, 2, 255, 0, 0], "uint8"), ValueError, ["row 3 is 255"]),
     "too few": (Y[:4], ValueError, ["4 labels for 6 examples"]),
     "too many": (np.r_[Y, Y], ValueError, ["12 labels for 6 examples"]),
-    "in a column": (Y[:, None], ValueError, ["(6, 1)", "y[:, 0]"]),
+    "fractional in a column": (Y[:, None] + 0.5, ValueError, ["row 0 is", "4 outputs have shape (m, 4)"]),
+    "a column of too few": (Y[:4, None], ValueError, ["(4, 1)", "X has 6 examples"]),
     "narrow one-hot": (np.eye(3)[Y % 3], ValueError, ["(6, 3)", "4 units: give it 3"]),
     "one-hot as columns": (np.eye(4)[Y].T, ValueError, ["(4, 6)", "y.T"]),
     "one-hot of too few": (np.eye(4)[Y[:3]], ValueError, ["(3, 4)", "X has 6 examples"]),
@@ -116,8 +117,12 @@ BAD_SETTINGS = {
     "batch size text": ({"batch_size": "all"}, TypeError, ["batch_size", "'all'"]),
     "no epochs": ({"epochs": 0}, ValueError, ["epochs", "at least 1"]),
     "half an epoch": ({"epochs": 0.5}, TypeError, ["epochs"]),
-    "optimizer by name": ({"optimizer": "adam"}, TypeError, ["gpunet.Adam(learning_rate=0.001)"]),
-    "optimizer sgd": ({"optimizer": "SGD"}, TypeError, ["gpunet.GradientDescent("]),
+    "optimizer misspelled": (
+        {"optimizer": "adams"},
+        ValueError,
+        ["gpunet.Adam(learning_rate=0.001)", "'adams'"],
+    ),
+    "optimizer unknown": ({"optimizer": "lbfgs"}, ValueError, ["gradient_descent, rmsprop, adam, adamw"]),
     "optimizer as a class": ({"optimizer": gn.RMSprop}, TypeError, ["gpunet.RMSprop("]),
     "optimizer a number": ({"optimizer": 0.1}, TypeError, ["optimizer", "0.1"]),
     "validation of wrong width": (
@@ -284,7 +289,7 @@ def test_six_mistakes_in_a_row_and_then_it_trains():
         net.evaluate(X, names)
     _, y = np.unique(names, return_inverse=True)
     with pytest.raises(TypeError, match=r"gpunet\.Adam"):
-        net.fit(X, y, optimizer="Adam")
+        net.fit(X, y, optimizer=gn.Adam)
     with pytest.raises(ValueError, match="only 6 examples"):
         net.fit(X, y, optimizer=gn.Adam(0.05), batch_size=32)
     assert net.inputs is None

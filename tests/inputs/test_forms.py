@@ -12,6 +12,7 @@ def data(rng):
     return small_data(rng)
 
 
+@pytest.mark.filterwarnings("ignore::gpunet.UnscaledInputs")
 def test_images_are_flattened(backend, rng):
     images = rng.integers(0, 256, (M, 2, 3, 2)).astype("uint8")
     flat = images.reshape(M, 12)

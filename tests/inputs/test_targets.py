@@ -93,6 +93,17 @@ def test_one_output_takes_flat_and_upright_targets():
         assert np.array_equal(Y, [[0.0, 1.0, 2.0, 3.0]])
 
 
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float32"])
+def test_class_numbers_in_a_column(backend, own, dtype):
+    y = np.array([[2], [0], [1], [2]], dtype=dtype)
+    given = backend.from_host(y, backend.devices()[0]) if own else y
+    Y, kind = columns(backend, given, 3, m=4)
+    assert kind == "classes"
+    assert np.array_equal(Y, np.eye(3)[:, [2, 0, 1, 2]])
+    assert np.array_equal(columns(backend, y.tolist(), 3)[0], Y)
+
+
 @pytest.mark.parametrize(
     ("shape", "units", "said"),
     [
@@ -103,7 +114,6 @@ def test_one_output_takes_flat_and_upright_targets():
         ),
         ((6, 2), 1, "(6, 1) or (6,) for this network; got (6, 2). The last layer has 1 units: give it 2"),
         ((4, 6), 4, "got (4, 6). These look like columns: pass y.T."),
-        ((6, 1), 4, "got (6, 1). Class numbers are flat: pass y[:, 0]."),
         ((5, 4), 4, "got (5, 4). X has 6 examples."),
         ((5,), 1, "got (5,). X has 6 examples."),
         ((6, 4, 1), 4, "got (6, 4, 1)."),

@@ -5,6 +5,7 @@ import builtins
 import pytest
 
 from gpunet.cli import main
+from gpunet.installation import install_command
 from gpunet.lecture import EXPERIMENTS, find
 
 pytestmark = pytest.mark.slow
@@ -109,5 +110,5 @@ def test_without_matplotlib_it_says_what_to_install(capsys, monkeypatch, tmp_pat
 
     monkeypatch.setattr(builtins, "__import__", without)
     assert main(["lecture", "momentum", "--out", str(tmp_path)]) == 2
-    assert 'pip install "gpunet[plot]"' in capsys.readouterr().err
+    assert install_command("plot") in capsys.readouterr().err
     assert main(["lecture"]) == 0  # the list needs no matplotlib

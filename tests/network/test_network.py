@@ -39,7 +39,7 @@ def test_several_labels_at_once(backend, data, rng):
     net = network(backend, gn.Dense(3, "sigmoid"))
     right = (net.predict(X) > 0.5) == (Y > 0.5)
     assert net.evaluate(X, Y)["accuracy"] == pytest.approx(right.mean())
-    first, second = net.fit(X, Y, epochs=2, batch_size=None).loss
+    first, second = net.fit(X, Y, optimizer=gn.GradientDescent(0.1), epochs=2, batch_size=None).loss
     assert second < first
 
 
@@ -60,7 +60,7 @@ def test_float64(backend, data):
     net = network(backend, dtype="float64")
     assert all(p.dtype == np.float64 for p in host(net))
     assert net.predict(X).dtype == np.float64
-    net.fit(X, y, epochs=1, batch_size=None)
+    net.fit(X, y, optimizer=gn.GradientDescent(0.1), epochs=1, batch_size=None)
     assert all(p.dtype == np.float64 for p in host(net))
 
 

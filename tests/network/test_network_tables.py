@@ -1,6 +1,7 @@
 """Networks for tables: columns and classes by name, through the public names."""
 
 import json
+import re
 import subprocess
 import sys
 import warnings
@@ -13,6 +14,7 @@ import pytest
 
 import gpunet as gn
 from gpunet.inputs.fit_data import split_rows
+from gpunet.installation import install_command
 
 M = 120
 
@@ -311,5 +313,5 @@ def test_nothing_is_imported_until_it_is_used():
 
 def test_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "polars", None)
-    with pytest.raises(ImportError, match=r'pip install "gpunet\[tables\]"'):
+    with pytest.raises(ImportError, match=re.escape(install_command("tables"))):
         gn.Network([gn.Dense(2, "softmax")], backend="numpy").fit([[0.0], [1.0]], ["a", "b"])

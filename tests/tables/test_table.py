@@ -1,6 +1,7 @@
 """The table itself, and the libraries behind it."""
 
 import io
+import re
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import polars as pl
 import pytest
 
 from gpunet.datasets.table_files import read_table
+from gpunet.installation import install_command
 from gpunet.tables import TableEncoder, Target
 from gpunet.tables.columns import COLUMNS
 from gpunet.tables.libraries import polars
@@ -94,5 +96,5 @@ def test_libraries_are_imported_when_they_are_used():
 def test_what_to_install_is_said(monkeypatch):
     assert polars() is pl
     monkeypatch.setitem(sys.modules, "polars", None)
-    with pytest.raises(ImportError, match=r'pip install "gpunet\[tables\]"'):
+    with pytest.raises(ImportError, match=re.escape(install_command("tables"))):
         polars()

@@ -4,6 +4,8 @@ import pytest
 
 import gpunet as gn
 
+pytestmark = pytest.mark.filterwarnings("ignore::gpunet.UnscaledInputs")
+
 
 def diverge(X, y, rate, epochs=50, activation="relu"):
     net = gn.Network([gn.Dense(4, activation), gn.Dense(1)], seed=0, backend="numpy")

@@ -63,11 +63,17 @@ def test_stochastic_mini_and_full_batch(data, batch_size):
 def test_without_shuffling_the_rows_are_taken_as_they_stand(data):
     X, y = data
     net, other = network(), network()
-    net.fit(X, y, epochs=2, batch_size=4, shuffle=False)
+    net.fit(X, y, optimizer=gn.GradientDescent(0.1), epochs=2, batch_size=4, shuffle=False)
     for _ in range(2):
         for first in range(0, M, 4):
             # One full batch of these rows is one update.
-            other.fit(X[first : first + 4], y[first : first + 4], epochs=1, batch_size=None)
+            other.fit(
+                X[first : first + 4],
+                y[first : first + 4],
+                optimizer=gn.GradientDescent(0.1),
+                epochs=1,
+                batch_size=None,
+            )
     assert_allclose(flat(net), flat(other), rtol=1e-11)
 
 
@@ -116,7 +122,9 @@ def epochs_of(backend, monkeypatch, seed):
 
     monkeypatch.setattr(backend, "program_for", program_for)
     net = network(backend.name, seed, [gn.Dense(5, "tanh"), gn.Dropout(0.5), gn.Dense(3, "softmax")])
-    history = net.fit(np.eye(M)[:, :4], np.arange(M) % 3, epochs=2, batch_size=4)
+    history = net.fit(
+        np.eye(M)[:, :4], np.arange(M) % 3, optimizer=gn.GradientDescent(0.1), epochs=2, batch_size=4
+    )
     assert history.program == "spy"
     return seen
 
@@ -238,7 +246,7 @@ def test_fit_leaves_the_callers_arrays_alone(backend, data):
     net = network(backend.name)
     start = net.parameters
     kept = [[backend.to_host(p).copy() for p in layer] for layer in start]
-    net.fit(own_X, own_y, epochs=2, batch_size=4)
+    net.fit(own_X, own_y, optimizer=gn.GradientDescent(0.1), epochs=2, batch_size=4)
     assert_array_equal(backend.to_host(own_X), X)
     assert_array_equal(backend.to_host(own_y), y)
     for layer, before in zip(start, kept, strict=True):

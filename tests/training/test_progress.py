@@ -1,7 +1,8 @@
-"""The progress bar: its text on a terminal, its chunks, and silence elsewhere."""
+"""Progress: the bar's text on a terminal, its chunks; lines where output goes elsewhere; notebooks."""
 
 import io
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -100,10 +101,9 @@ def test_the_bar_of_a_run_that_breaks_off_is_closed(terminal, data):
     assert terminal.getvalue().endswith("\n")
 
 
-def test_nothing_is_written_where_nobody_watches(data, capfd):
+def test_nothing_is_written_unless_asked_for(data, capfd):
     X, y = data
-    for progress in (True, False):
-        network().fit(X, y, epochs=2, batch_size=None, progress=progress)
+    network().fit(X, y, epochs=2, batch_size=None, progress=False)
     assert capfd.readouterr() == ("", "")
     assert ProgressBar(True, 2, 10).chunk_size == ProgressBar(False, 2, 10).chunk_size > 10_000
 
@@ -184,13 +184,77 @@ def test_figures(terminal, figure, text):
 
 
 def test_a_hidden_bar_counts_epochs_and_writes_nothing(capfd):
-    for shown in (True, False):
-        bar, history = ProgressBar(shown, 3, 10), History()
-        assert not bar.visible
-        assert bar.chunk_size == 500_000
+    bar, history = ProgressBar(False, 3, 10), History()
+    assert not bar.visible
+    assert bar.chunk_size == 500_000
+    bar.advance(10, 1.0)
+    epoch_of(bar, history, 1.0, accuracy=0.5)
+    assert bar.done == 1
+    bar.close()
+    assert bar.bar is None
+    assert capfd.readouterr() == ("", "")
+
+
+# --- lines, where output is piped -------------------------------------------------------------------
+
+
+def lines_at(times, monkeypatch, capfd, epochs=None):
+    """What is written for epochs that end at these times, and then the run."""
+    bar, history = ProgressBar(True, epochs or len(times), 10), History()
+    assert not bar.visible
+    assert bar.chunk_size == 500_000
+    for k, now in enumerate(times, start=1):
+        monkeypatch.setattr("gpunet.training.progress.time.monotonic", lambda now=now: now)
         bar.advance(10, 1.0)
-        epoch_of(bar, history, 1.0, accuracy=0.5)
-        assert bar.done == 1
-        bar.close()
-    assert ProgressBar(False, 3, 10).bar is None
+        history.val_accuracy = [0.75] if k > 1 else []
+        epoch_of(bar, history, float(k), val_loss=0.5)
+    bar.close()
+    out, err = capfd.readouterr()
+    assert out == ""
+    return err.splitlines()
+
+
+def test_a_line_per_epoch(monkeypatch, capfd):
+    assert lines_at([0.0, 1.0, 2.5], monkeypatch, capfd) == [
+        "epoch 1/3: loss 1.000, val 0.500",
+        "epoch 2/3: loss 2.000, val 0.500, acc 0.750",
+        "epoch 3/3: loss 3.000, val 0.500, acc 0.750",
+    ]
+
+
+def test_at_most_one_line_per_second_and_the_last_one_always(monkeypatch, capfd):
+    lines = lines_at([0.1 * k for k in range(25)], monkeypatch, capfd)
+    assert [line.split("/")[0].split()[-1] for line in lines] == ["1", "11", "21", "25"]
+    assert [line.split("/")[0].split()[-1] for line in lines_at([0.0], monkeypatch, capfd)] == ["1"]
+
+
+def test_a_run_that_ends_early_has_its_last_line(monkeypatch, capfd):
+    assert lines_at([0.0, 0.1], monkeypatch, capfd, epochs=10)[-1].startswith("epoch  2/10: ")
+    assert lines_at([], monkeypatch, capfd, epochs=10) == []
+
+
+def test_lines_of_a_run(data, capfd):
+    X, y = data
+    history = network().fit(X, y, epochs=7, batch_size=None, progress=True)
+    err = capfd.readouterr().err.splitlines()
+    assert err[0].startswith("epoch 1/7: loss ")
+    assert err[-1] == f"epoch 7/7: loss {history.loss[-1]:.3f}"
+
+
+def test_notebooks_get_their_own_bar(monkeypatch, data, capfd):
+    """tqdm.auto chooses the bar there, and standard error is no terminal."""
+    import tqdm.auto
+
+    made = []
+
+    class Notebook(tqdm.std.tqdm):
+        def __init__(self, **settings):
+            made.append(settings)
+            super().__init__(**settings, file=io.StringIO())
+
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    monkeypatch.setattr(tqdm.auto, "tqdm", Notebook)
+    network().fit(*data, epochs=2, batch_size=None, progress=True)
+    assert len(made) == 1
+    assert made[0]["disable"] is False
     assert capfd.readouterr() == ("", "")

@@ -13,7 +13,9 @@ def data(rng):
 
 def test_history(backend, data):
     X, y = data
-    history = network(backend).fit(X, y, epochs=3, batch_size=5, validation_data=(X[:4], y[:4]))
+    history = network(backend).fit(
+        X, y, optimizer=gn.GradientDescent(0.1), epochs=3, batch_size=5, validation_data=(X[:4], y[:4])
+    )
     assert history.epochs == 3
     for figures in (
         history.loss,
@@ -63,7 +65,7 @@ def test_seeds(backend, data):
     assert same(one, two)
     assert not same(one, three)
     for net in (one, two):
-        net.fit(X, y, epochs=1, batch_size=5)
+        net.fit(X, y, optimizer=gn.GradientDescent(0.1), epochs=1, batch_size=5)
     assert same(one, two)
     assert gn.Network([gn.Dense(1)]).seed != gn.Network([gn.Dense(1)]).seed
 
@@ -72,8 +74,8 @@ def test_order_of_examples(data):
     """Without shuffling the order is that of the rows; with it, every epoch has another."""
     X, y = data
     still, shuffled = network("numpy"), network("numpy")
-    still.fit(X, y, epochs=1, batch_size=1, shuffle=False)
-    shuffled.fit(X, y, epochs=1, batch_size=1)
+    still.fit(X, y, optimizer=gn.GradientDescent(0.1), epochs=1, batch_size=1, shuffle=False)
+    shuffled.fit(X, y, optimizer=gn.GradientDescent(0.1), epochs=1, batch_size=1)
     by_hand = network("numpy")
     for i in range(M):
         _, gradients = by_hand.gradients(X[i : i + 1], y[i : i + 1])

@@ -59,7 +59,7 @@ class MiniBatch(Program):
         self.chunk = min(plan.batch_size, plan.examples, MAX_CHUNK)
         self.partials = min(MAX_PARTIALS, self.chunk)
         self.buffers: Buffers | None = None
-        names = [name.upper() for name in plan.activations]
+        names = [str(name).upper() for name in plan.activations]
         last = plan.layers[-1]
         self.output_layer = self._output_layer(names)
         hidden = [
@@ -73,7 +73,7 @@ class MiniBatch(Program):
             "batches/output_delta.cu",
             UNITS=last.units,
             ACTIVATION=names[-1],
-            LOSS=plan.loss.upper(),
+            LOSS=str(plan.loss).upper(),
         ).get_function("output_delta")
         end = module(
             plan.dtype,
@@ -104,7 +104,7 @@ class MiniBatch(Program):
             ACTIVATION_BELOW=names[-2],
             OUTPUTS=outputs,
             ACTIVATION=names[-1],
-            LOSS=self.plan.loss.upper(),
+            LOSS=str(self.plan.loss).upper(),
             THREADS=THREADS,
             GROUP=groups[0],
         ).get_function("output_layer")

@@ -55,9 +55,11 @@ def for_kernel(array: Any) -> Any:
 
 def unsupported_reason(plan: Plan) -> str | None:
     """Why no compiled program supports `plan`."""
-    others = sorted(set(plan.activations) - ACTIVATION.keys())
+    others = sorted(str(g) for g in set(plan.activations) - ACTIVATION.keys())
     if others:
         return f"{others[0]} has no compiled form"
+    if plan.loss not in LOSSES:
+        return f"{plan.loss} has no compiled form"
     if "softmax" in plan.activations[:-1]:
         return "softmax between layers couples neurons that belong to several threads"
     if plan.activations[-1] == "softmax" and LOSSES[plan.loss].canonical != "softmax":

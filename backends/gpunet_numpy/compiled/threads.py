@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba.extending import get_cython_function_address
-from threadpoolctl import ThreadpoolController
 
+from gpunet_numpy.blas_threads import blas_threads, look_for_libraries
 from gpunet_numpy.compiled.intrinsics import CACHE_LINE, inner, load_flag, sched_yield, store_flag
 
 SPINS = 2000  # reads of a flag before the thread yields the processor
@@ -73,10 +73,10 @@ def _pool(count: int) -> ThreadPoolExecutor:
 
 
 @functools.cache
-def _blas_pools() -> Any:
-    import scipy.linalg.cython_blas  # noqa: F401  its BLAS must be loaded to be limited
+def _find_scipys_blas() -> None:
+    import scipy.linalg.cython_blas  # noqa: F401  it must be loaded to be found
 
-    return ThreadpoolController().select(user_api="blas")
+    look_for_libraries()
 
 
 # One kernel at a time: it has all cores, and threads of two of them would wait for each other in one pool.
@@ -97,7 +97,8 @@ if hasattr(os, "register_at_fork"):
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """BLAS calls stay on the thread that makes them; the kernels bring threads of their own."""
-    with _blas_pools().limit(limits=1):
+    _find_scipys_blas()
+    with blas_threads(1):
         yield
 
 

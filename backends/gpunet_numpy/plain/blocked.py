@@ -24,6 +24,7 @@ from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet.core.propagation import Cache, backward, forward
 from gpunet.core.reference import examples
+from gpunet_numpy.blas_threads import blas_threads, threads_for
 from gpunet_numpy.plain.recurrence import Recurrence
 
 BLOCK = 64  # examples; the correction costs about as much as it saves beyond a few hundred
@@ -64,11 +65,12 @@ class Blocked(Program):
         used = inputs.examples
         recurrence = Recurrence(self.plan.optimizer, length // size)  # type: ignore[arg-type]
         parameters, slots, losses = list(state.parameters), list(state.slots), []
-        for first in range(0, used, length):
-            last = min(first + length, used)
-            x, y, w = examples(self.xp, inputs, first, last)
-            c = inputs.coefficients[first // size : -(-last // size)]
-            losses += self._block(parameters, slots, x, y, w, c, recurrence)
+        with blas_threads(threads_for(self.plan, length)):
+            for first in range(0, used, length):
+                last = min(first + length, used)
+                x, y, w = examples(self.xp, inputs, first, last)
+                c = inputs.coefficients[first // size : -(-last // size)]
+                losses += self._block(parameters, slots, x, y, w, c, recurrence)
         return TrainState(parameters, slots), np.asarray(losses, dtype=inputs.X.dtype)
 
     def _block(

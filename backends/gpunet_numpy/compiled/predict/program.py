@@ -52,7 +52,7 @@ class Predictor:
         return Predictor, self.made_of
 
     @staticmethod
-    def supports(activations: Sequence[str]) -> bool:
+    def supports(activations: Sequence[Any]) -> bool:
         """Whether all activations have a compiled form."""
         return all(name in ACTIVATION for name in activations)
 

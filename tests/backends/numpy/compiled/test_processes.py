@@ -30,10 +30,10 @@ def test_threads_share_a_network():
     alone = [[net.predict(X[i : i + k]) for i in range(8) for k in (1, 100)] for net in made]
     trained = copy.deepcopy(made[0])  # has its own place in memory
     assert np.array_equal(trained.predict(X[:1]), alone[0][0])
-    trained.fit(X, y, batch_size=1, epochs=20)
+    trained.fit(X, y, optimizer=gn.GradientDescent(0.1), batch_size=1, epochs=20)
     other = copy.deepcopy(made[0])
     with ThreadPoolExecutor(7) as pool:
-        fitted = pool.submit(other.fit, X, y, batch_size=1, epochs=20)
+        fitted = pool.submit(other.fit, X, y, optimizer=gn.GradientDescent(0.1), batch_size=1, epochs=20)
         found = [
             (n, pool.submit(lambda net: [net.predict(X[i : i + k]) for i in range(8) for k in (1, 100)], net))
             for n, net in enumerate(made * 5)
@@ -82,7 +82,7 @@ from gpunet_numpy.compiled import threads
 rng = np.random.default_rng(0)
 X, y = rng.random((4000, 300), dtype="float32"), np.arange(4000) % 5
 net = gn.Network([gn.Dense(200, "relu"), gn.Dense(5, "softmax")], seed=0, backend="numpy")
-assert net.fit(X, y, batch_size=1, epochs=1).program == "compiled blocked SGD"
+assert net.fit(X, y, optimizer=gn.GradientDescent(), batch_size=1, epochs=1).program == "compiled blocked SGD"
 running = threading.Thread(target=threads.run, args=(lambda team: time.sleep(0.5), 1, "float32"))
 running.start()
 while not threads._running.locked():
@@ -90,7 +90,7 @@ while not threads._running.locked():
 child = os.fork()  # while the parent runs a kernel
 if child == 0:
     signal.alarm(60)
-    net.fit(X, y, batch_size=1, epochs=1)
+    net.fit(X, y, optimizer=gn.GradientDescent(), batch_size=1, epochs=1)
     net.predict(X)
     os._exit(0)
 running.join()

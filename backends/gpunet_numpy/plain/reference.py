@@ -1,0 +1,29 @@
+"""The reference program with as many BLAS threads as pay for its products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import array_api_compat.numpy as xp
+
+from gpunet.core.plan import Plan
+from gpunet.core.program import EpochInputs, TrainState
+from gpunet.core.reference import Reference
+from gpunet_numpy.blas_threads import blas_threads, threads_for
+
+
+class PlainReference(Reference):
+    """The reference program on NumPy.
+
+    Parameters
+    ----------
+    plan : Plan
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(xp, plan)
+
+    def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
+        """See :class:`gpunet.core.program.Program`."""
+        with blas_threads(threads_for(self.plan, self.plan.batch_size)):
+            return super().__call__(state, inputs)

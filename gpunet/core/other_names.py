@@ -1,0 +1,54 @@
+"""What other libraries call losses and activations, and what gpunet calls them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Meant(NamedTuple):
+    """gpunet's name for something, and how it differs from what has the other name."""
+
+    name: str
+    difference: str = ""
+
+
+_SQUARED = Meant(
+    "squared_error",
+    "½ Σ (a − y)² over the outputs of an example, where the mean squared error is the mean of (a − y)²",
+)
+_ABSOLUTE = Meant(
+    "absolute_error",
+    "Σ |a − y| over the outputs of an example, where the mean absolute error is their mean",
+)
+_LOGISTIC = Meant(
+    "logistic",
+    "for sigmoid outputs, summed over the outputs of an example, where binary cross-entropy is their mean",
+)
+_CROSS_ENTROPY = Meant(
+    "cross_entropy",
+    "the same for softmax outputs; targets are class numbers or one-hot rows",
+)
+
+# Written in lower case, without hyphens, underscores and spaces.
+LOSSES_ELSEWHERE = {
+    **dict.fromkeys(("mse", "mseloss", "meansquarederror", "squarederrors", "l2", "l2loss"), _SQUARED),
+    **dict.fromkeys(("mae", "maeloss", "meanabsoluteerror", "l1", "l1loss"), _ABSOLUTE),
+    **dict.fromkeys(
+        ("bce", "bceloss", "bcewithlogits", "bcewithlogitsloss", "binarycrossentropy", "logloss", "sigmoid"),
+        _LOGISTIC,
+    ),
+    **dict.fromkeys(
+        (
+            "ce", "celoss", "crossentropyloss", "categoricalcrossentropy", "sparsecategoricalcrossentropy",
+            "nll", "nllloss", "softmax",
+        ),
+        _CROSS_ENTROPY,
+    ),
+}  # fmt: skip
+ACTIVATIONS_ELSEWHERE = {
+    "linear": Meant("identity"),
+    "none": Meant("identity"),
+    "swish": Meant("silu"),
+    "logistic": Meant("sigmoid"),
+    "leakyrelu": Meant("leaky_relu", "slope 0.01 below zero"),
+}

@@ -1,0 +1,48 @@
+"""What notebooks show of a network and a history."""
+
+import re
+from xml.etree import ElementTree
+
+import gpunet as gn
+
+
+def cells(html):
+    """The texts of a table's rows; a parser refuses what is not well-formed."""
+    root = ElementTree.fromstring(f"<div>{html}</div>")
+    return [["".join(cell.itertext()) for cell in row] for row in root.iter("tr")], "".join(root.itertext())
+
+
+def test_a_network():
+    layers = [gn.Dense(8, "relu"), gn.Dropout(0.2), gn.Dense(1, "sigmoid")]
+    net = gn.Network(layers, inputs=4, seed=0, backend="numpy")
+    rows, text = cells(net._repr_html_())
+    assert rows == [
+        ["layer", "A[l]", "W[l]", "parameters"],
+        ["inputs", "(4, m)", "", ""],
+        ["1 relu", "(8, m)", "(8, 4)", "40"],
+        ["dropout 0.2", "", "", ""],
+        ["2 sigmoid", "(1, m)", "(1, 8)", "9"],
+    ]
+    assert text.endswith("49 parameters, float32; loss logistic; backend numpy")
+    unknown, _ = cells(gn.Network(layers, backend="numpy")._repr_html_())
+    assert unknown[2] == ["1 relu", "(8, m)", "(8, ?)", "?"]
+    # The same facts as in the text.
+    assert re.findall(r"[^\s─]+", net.summary())[4:6] == ["inputs", "(4,"]
+
+
+def test_a_history():
+    net = gn.Network([gn.Dense(2, "softmax")], seed=0, backend="numpy")
+    X, y = [[0.0], [1.0], [2.0]], [0, 1, 1]
+    history = net.fit(X, y, epochs=3, validation_data=(X, y))
+    rows, _ = cells(history._repr_html_())
+    assert rows[0] == ["epochs", "3"]
+    assert rows[1] == ["loss", f"{history.loss[-1]:.4g}"]
+    assert ["ran on", "numpy, cpu"] in rows
+    assert [row[0] for row in rows[1:4]] == ["loss", "validation loss", "validation accuracy"]
+    assert "stopped" not in [row[0] for row in rows]
+
+
+def test_names_are_escaped():
+    history = gn.History(stopped="a < b & c")
+    rows, _ = cells(history._repr_html_())
+    assert rows[-1] == ["stopped", "a < b & c"]

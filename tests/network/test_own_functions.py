@@ -1,0 +1,263 @@
+"""Activations, losses and optimizers of the user's own: right gradients, the same on every backend, never ignored."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import gpunet as gn
+from gpunet.core.activations import ACTIVATIONS
+from gpunet.core.losses import LOSSES
+from gpunet.core.plan import Layer, Plan
+from gpunet_cupy.programs import BlockedSGD, MiniBatch, PersistentBlockedSGD, PersistentKernel
+
+# Twins of gpunet's own would hide a program that ignores them: these are functions that no program knows.
+SINE = gn.Activation("sine", lambda xp, Z: xp.sin(Z), lambda xp, dA, Z, A: dA * xp.cos(Z), -1.0, 1.0)
+RATIO = gn.Activation(
+    "ratio",
+    lambda xp, Z: 0.5 + 0.5 * Z / (1.0 + xp.abs(Z)),
+    lambda xp, dA, Z, A: dA * 0.5 / (1.0 + xp.abs(Z)) ** 2,
+    0.0,
+    1.0,
+)
+QUARTIC = gn.Loss("quartic", lambda xp, A, Y: (A - Y) ** 4, lambda xp, A, Y: 4.0 * (A - Y) ** 3)
+
+
+@dataclass(frozen=True)
+class Sign(gn.Optimizer):
+    """Signed descent with a memory, and a rate of its own."""
+
+    learning_rate: float = 0.01
+    memory: float = 0.5
+    slots = 1
+
+    def coefficients(self, step, planned, updates):
+        return (self.learning_rate / (1 + updates), self.memory)
+
+    def update(self, xp, theta, gradient, slots, c):
+        v = c[1] * slots[0] + gradient
+        return theta - c[0] * xp.sign(v), (v,)
+
+
+@dataclass(frozen=True)
+class Warming(gn.GradientDescent):
+    """Inherits everything but its rate."""
+
+    def coefficients(self, step, planned, updates):
+        return (self.learning_rate * (updates + 1),)
+
+
+class Halving(gn.Adam):
+    def update(self, xp, theta, gradient, slots, c):
+        return 0.5 * theta, slots
+
+
+def network(backend="numpy", hidden=SINE, output="identity", loss=QUARTIC, dtype="float64"):
+    layers = [gn.Dense(5, hidden), gn.Dense(2, output)]
+    return gn.Network(layers, loss=loss, inputs=3, seed=0, backend=backend, dtype=dtype)
+
+
+@pytest.fixture
+def data(rng):
+    return rng.standard_normal((12, 3)), rng.standard_normal((12, 2))
+
+
+@pytest.mark.parametrize(
+    ("hidden", "output", "loss"),
+    [
+        (SINE, "identity", QUARTIC),
+        ("tanh", SINE, "squared_error"),
+        (SINE, RATIO, "logistic"),
+        (RATIO, "softmax", QUARTIC),
+        (SINE, "softmax", "cross_entropy"),
+    ],
+)
+def test_gradients(hidden, output, loss, data):
+    X, Y = data
+    Y = np.abs(np.tanh(Y))
+    Y = Y / Y.sum(axis=1, keepdims=True)
+    net = network(hidden=hidden, output=output, loss=loss)
+    _, gradients = net.gradients(X, Y)
+    parameters = net.parameters
+    for l, pair in enumerate(parameters):
+        for k, theta in enumerate(pair):
+            for place in np.ndindex(theta.shape):
+                costs = []
+                for step in (1e-5, -1e-5):
+                    moved = [[p.copy() for p in one] for one in parameters]
+                    moved[l][k][place] += step
+                    net.set_parameters(moved)
+                    costs.append(net.evaluate(X, Y)["loss"])
+                assert_allclose((costs[0] - costs[1]) / 2e-5, gradients[l][k][place], rtol=1e-6, atol=1e-9)
+
+
+def by_hand(parameters, X, Y, optimizer, steps, batch):
+    """The same training, written out for SINE, identity and QUARTIC."""
+    xp = np
+    (W1, b1), (W2, b2) = ((W.copy(), b.copy()) for W, b in parameters)
+    theta = [W1, b1, W2, b2]
+    slots = [tuple(np.zeros_like(p) for _ in range(optimizer.slots)) for p in theta]
+    for t in range(steps):
+        rows = slice(t * batch % len(X), t * batch % len(X) + batch)
+        x, y = X[rows].T, Y[rows].T
+        Z1 = theta[0] @ x + theta[1]
+        A1 = np.sin(Z1)
+        delta2 = 4 * (theta[2] @ A1 + theta[3] - y) ** 3 / batch
+        delta1 = theta[2].T @ delta2 * np.cos(Z1)
+        gradients = [
+            delta1 @ x.T, delta1.sum(1, keepdims=True), delta2 @ A1.T, delta2.sum(1, keepdims=True)
+        ]  # fmt: skip
+        c = optimizer.coefficients(t, steps, t)
+        new = [optimizer.update(xp, p, g, s, c) for p, g, s in zip(theta, gradients, slots, strict=True)]
+        theta, slots = [p for p, _ in new], [s for _, s in new]
+    return theta
+
+
+@pytest.mark.parametrize(
+    "optimizer", [Sign(), Warming(0.01), Halving(0.01), gn.GradientDescent(0.01)], ids=repr
+)
+def test_training_is_what_was_written(backend, optimizer, data):
+    X, Y = data
+    net = network(backend.name)
+    to_host = net.placement.backend.to_host
+    start = [(to_host(W).copy(), to_host(b).copy()) for W, b in net.parameters]
+    net.fit(X, Y, optimizer=optimizer, epochs=2, batch_size=4, shuffle=False)
+    found = [to_host(p) for pair in net.parameters for p in pair]
+    for ours, expected in zip(found, by_hand(start, X, Y, optimizer, 6, 4), strict=True):
+        assert_allclose(ours, expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("batch_size", [1, 32, 4000])
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"hidden": SINE, "loss": "squared_error"},
+        {"hidden": "tanh", "loss": QUARTIC},
+        # Canonical by its own word: programs must not take it for the loss that they know.
+        {"hidden": "tanh", "loss": dataclasses.replace(QUARTIC, name="theirs", canonical="identity")},
+        {"hidden": "tanh", "loss": "squared_error", "output": SINE},
+    ],
+)
+def test_no_compiled_program_takes_them(own, batch_size, rng):
+    """Large enough that every plan of gpunet's own is compiled."""
+    X, Y = rng.random((4000, 3), dtype="float32"), rng.random((4000, 2), dtype="float32")
+    history = network(dtype="float32", **own).fit(
+        X, Y, optimizer=gn.GradientDescent(0.01), batch_size=batch_size, epochs=2
+    )
+    assert "compiled" not in history.program
+    built_in = network(dtype="float32", hidden="tanh", loss="squared_error").fit(
+        X, Y, optimizer=gn.GradientDescent(0.01), batch_size=1, epochs=2
+    )
+    assert "compiled" in built_in.program
+
+
+@pytest.mark.parametrize(
+    "program",
+    [PersistentBlockedSGD, BlockedSGD, PersistentKernel, MiniBatch],
+    ids=lambda program: program.name,
+)
+def test_no_cuda_program_takes_them(program, monkeypatch):
+    monkeypatch.setattr("gpunet_cupy.programs.blocked.shared_limit", lambda device: 200_000)
+
+    def reason(**changes):
+        chosen = {"hidden": "relu", "output": "identity", "loss": "squared_error", "batch": 1} | changes
+        layers = (Layer(32, 32, chosen["hidden"]), Layer(32, 4, chosen["output"]))
+        optimizer = chosen.get("optimizer", gn.GradientDescent(0.1))
+        return program.unsupported_reason(
+            Plan(layers, chosen["loss"], optimizer, 4096, chosen["batch"]), "cuda:0"
+        )
+
+    theirs = dataclasses.replace(QUARTIC, canonical="identity")
+    for batch in (1, 32):
+        for own in (
+            {"hidden": SINE},
+            {"output": SINE},
+            {"loss": QUARTIC},
+            {"loss": theirs},
+            {"optimizer": Sign()},
+        ):
+            assert reason(batch=batch, **own)
+        assert reason(optimizer=Warming(0.1), batch=batch)
+
+
+def test_predictions_of_large_networks(rng):
+    """The compiled forward pass is not for them."""
+    layers = [gn.Dense(400, SINE), gn.Dense(2)]
+    net = gn.Network(layers, inputs=300, seed=0, backend="numpy", dtype="float64")
+    X = rng.standard_normal((5, 300))
+    (W1, b1), (W2, b2) = net.parameters
+    assert_allclose(net.predict(X), (W2 @ np.sin(W1 @ X.T + b1) + b2).T, rtol=1e-10)
+
+
+def test_files_name_them_and_say_what_load_needs(tmp_path, data):
+    X, Y = data
+    net = network()
+    net.fit(X, Y, epochs=1)
+    path = tmp_path / "own.safetensors"
+    with pytest.warns(gn.FunctionsNotSaved, match=r"'quartic', 'sine'.*own=") as caught:
+        net.save(path)
+    assert caught[0].filename == __file__
+    again = gn.load(path, own=[SINE, QUARTIC])
+    np.testing.assert_array_equal(again.predict(X), net.predict(X))
+    assert (again.loss, again.activations) == (QUARTIC, (SINE, "identity"))
+    with pytest.raises(gn.FileRefused, match=r"activation 'sine'.*own=\[gpunet.Activation\('sine'"):
+        gn.load(path, own=[QUARTIC])
+    with pytest.raises(gn.FileRefused, match=r"loss 'quartic'.*own=\[gpunet.Loss\('quartic'"):
+        gn.load(path, own=[SINE])
+
+
+def test_two_of_one_name_are_not_saved(tmp_path):
+    other = dataclasses.replace(SINE, low=-2.0)
+    net = gn.Network([gn.Dense(2, SINE), gn.Dense(2, other)], inputs=2, backend="numpy")
+    with pytest.raises(ValueError, match=r"'sine'.*its own name"):
+        net.save(tmp_path / "net")
+    assert not (tmp_path / "net").exists()
+
+
+def test_names_that_are_taken():
+    with pytest.raises(ValueError, match="'relu': this name is taken"):
+        gn.Dense(2, dataclasses.replace(SINE, name="relu"))
+    with pytest.raises(ValueError, match="'logistic': this name is taken"):
+        network(loss=dataclasses.replace(QUARTIC, name="logistic"))
+    # gpunet's own, passed as an object, is gpunet's own.
+    assert gn.Dense(2, ACTIVATIONS["relu"]) == gn.Dense(2, "relu")
+    assert network(loss=LOSSES["squared_error"]).loss == "squared_error"
+
+
+def test_an_unknown_initializer():
+    with pytest.raises(ValueError, match="unknown initializer"):
+        gn.Dense(2, dataclasses.replace(SINE, initializer="he"))
+
+
+def test_a_loss_of_probabilities_wants_outputs_between_0_and_1():
+    assert network(output=RATIO, loss="logistic").loss == "logistic"
+    with pytest.raises(ValueError, match="logistic needs an output between 0 and 1"):
+        network(output=SINE, loss="logistic")
+
+
+def test_targets_out_of_reach(data):
+    X, Y = data
+    with pytest.raises(ValueError, match="a sine output with quartic loss can't reach"):
+        network(output=SINE).fit(X, 10 + Y)
+
+
+def test_an_optimizer_is_a_value(data):
+    @dataclass
+    class Changing(gn.Optimizer):
+        learning_rate: float = 0.1
+
+        def update(self, xp, theta, gradient, slots, c):
+            return theta, ()
+
+    with pytest.raises(TypeError, match="frozen=True"):
+        network().fit(*data, optimizer=Changing())
+    with pytest.raises(TypeError, match="abstract"):
+        gn.Optimizer()
+
+
+def test_what_is_printed():
+    net = network()
+    assert "quartic" in repr(net)
+    assert "1 sine" in net.summary() and "lambda" not in net.summary()
