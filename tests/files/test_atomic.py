@@ -97,3 +97,9 @@ def test_folders(tmp_path):
     assert real_path(str(tmp_path / "link")) == (tmp_path / "target").resolve()
     with pytest.raises(FileNotFoundError, match="make it first"):
         real_path(tmp_path / "missing" / "file")
+
+
+def test_content_shorter_than_the_buffer_is_flushed_before_fsync(events, tmp_path):
+    """fsync writes what the system has: Python's own buffer must be empty by then."""
+    write_atomically(tmp_path / "file", b"short")
+    assert ("fsync file", 5) in events

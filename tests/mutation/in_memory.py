@@ -40,6 +40,11 @@ def left_out(test):
     return strict or any(word in test for word in (*OTHER_LIBRARIES, *ELSEWHERE))
 
 
+def room_of(path):
+    """The room of a module, which is also the name of its folder of tests."""
+    return Path(path).parts[1].removesuffix(".py")
+
+
 KILLED, SURVIVED, UNREACHED = "killed", "survived", "not reached by any test"
 
 
@@ -111,6 +116,9 @@ class Session:
         modules = {path: set() for path, _ in self.reached}
         for (path, _), tests in self.reached.items():
             modules[path] |= tests
+        for path, tests in modules.items():
+            # Generated methods of dataclasses are not traced: all tests of the module's own room count.
+            tests |= {name for name in self.items if name.startswith(f"tests/{room_of(path)}/")}
         self.reaching_modules = {
             # Without parameters: a fault may change their names.
             path: list(dict.fromkeys(test.partition("[")[0] for test in self.sorted(path, tests)))
@@ -152,8 +160,8 @@ class Session:
 
     def sorted(self, path, tests):
         """The tests of the module's own room first, and fast ones before slow ones."""
-        room = Path(path).parts[1].removesuffix(".py")
-        return sorted(tests, key=lambda t: (not t.startswith(f"tests/{room}/"), self.seconds[t]))
+        room = f"tests/{room_of(path)}/"
+        return sorted(tests, key=lambda t: (not t.startswith(room), self.seconds[t]))
 
     # --- mutants ---
 

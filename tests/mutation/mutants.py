@@ -271,7 +271,11 @@ class Search(ast.NodeVisitor):
                 new,
             )
             left = right
-        self.generic_visit(node)
+        self.visit(node.left)
+        for operator, right in zip(node.ops, node.comparators, strict=True):
+            # In `kind in "biuf"` the string is a set of characters: "biuf_" has one more, which no value is.
+            if not (isinstance(operator, ast.In | ast.NotIn) and is_string(right)):
+                self.visit(right)
 
     def visit_BinOp(self, node):
         operator = ARITHMETIC.get(type(node.op))
@@ -329,6 +333,10 @@ class Search(ast.NodeVisitor):
             if bound is not None:
                 self.change(bound, f"({self.old(bound)}) + 1")
         self.generic_visit(node)
+
+
+def is_string(node):
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 OPERATORS = {

@@ -84,6 +84,16 @@ def test_names_do_not_depend_on_the_code_around(tmp_path, found):
     assert [m.name for m in mutants_of(path, tmp_path)] == [m.name for m in found]
 
 
+def test_sets_of_characters_are_left_alone(tmp_path):
+    path = tmp_path / "gpunet" / "module.py"
+    path.parent.mkdir()
+    path.write_text('def f(kind):\n    return kind in "biuf"\n', encoding="utf-8")
+    assert [m.name.rpartition(" | ")[2] for m in mutants_of(path, tmp_path)] == [
+        'return kind in "biuf" → return None',
+        'kind in "biuf" → not in',
+    ]
+
+
 def test_the_lines_that_must_run(found):
     lines = {m.name: m.lines for m in found}
     assert lines["module.f | if a < b and not scale: | a < b → <="] == range(8, 9)
