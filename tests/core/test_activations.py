@@ -69,6 +69,7 @@ def test_kinks_take_the_left_slope():
     zero, one = np.zeros((1, 1)), np.ones((1, 1))
     assert ACTIVATIONS["relu"].backward(np, one, zero, zero)[0, 0] == 0.0
     assert ACTIVATIONS["leaky_relu"].backward(np, one, zero, zero)[0, 0] == 0.01
+    assert ACTIVATIONS["selu"].backward(np, one, zero, zero)[0, 0] == pytest.approx(1.7580993408473766)
 
 
 def test_softmax_columns_sum_to_one_and_ignore_a_shift(rng):

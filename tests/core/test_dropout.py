@@ -1,5 +1,7 @@
 """Dropout masks: the same bits everywhere, the right rate, and nothing of one key in another."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -104,3 +106,33 @@ def test_expectation_through_a_linear_layer():
     backend = gn.get_backend("numpy")
     masks = np.mean([mask_of(backend, k, (5, 4), 0.25) for k in range(4000)], axis=0)
     assert_allclose(masks, 1.0, atol=5 * np.sqrt(0.25 / 0.75 / 4000))
+
+
+def test_all_24_bits_are_compared_with_the_rate():
+    """With its own hash as the rate an entry is kept, with the next larger rate it is dropped."""
+    backend = gn.get_backend("numpy")
+    for key in range(-20, 20):
+        x = key % 2**32
+        x = (x ^ (x >> 16)) * 0x7FEB352D % 2**32
+        x = (x ^ (x >> 15)) * 0x846CA68B % 2**32
+        top = (x ^ (x >> 16)) >> 8
+        assert mask_of(backend, key, (1, 1), top / 2**24)[0, 0] > 0
+        assert mask_of(backend, key, (1, 1), (top + 1) / 2**24)[0, 0] == 0
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_positions_are_int32_on_the_arrays_device(traced):
+    """int32 alone exists in every library; an array that is being traced has no device."""
+    asked = {}
+
+    class Namespace:
+        def __getattr__(self, name):
+            return getattr(np, name)
+
+        def arange(self, stop, **more):
+            asked.update(more)
+            return np.arange(stop, **more)
+
+    like = SimpleNamespace(dtype=np.float32, **({} if traced else {"device": "cpu"}))
+    keep_mask(Namespace(), np.array(1, "int32"), (2, 3), 0.5, like=like)
+    assert asked == {"dtype": np.int32, "device": None if traced else "cpu"}

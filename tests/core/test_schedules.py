@@ -82,3 +82,11 @@ def test_the_whole_run_is_what_cosine_counts():
 def test_settings_out_of_range_are_refused(kind, settings):
     with pytest.raises(ValueError, match=list(settings)[-1]):
         kind(**settings)
+
+
+def test_cosine_after_the_warmup_takes_the_rest_of_the_run():
+    schedule = gn.Cosine(1.0, final=0.1, warmup=0.2)
+    assert schedule(30, 50) == pytest.approx(0.55)
+    assert schedule(50, 50) == pytest.approx(0.1)
+    # A run of two steps: t = (1 − ½) / (2 − ½) = ⅓
+    assert gn.Cosine(1.0, warmup=0.25)(1, 2) == pytest.approx(0.75)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import FrozenInstanceError
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -273,3 +274,10 @@ def test_jax_in_its_32_bit_mode():
         "except ValueError as error: print('JAX_ENABLE_X64' in str(error))"
     ).replace(", np.eye(4)[:, :3] + [[0,0,0]]*3 + [[1,0,0]]", ", np.eye(3)[[0, 1, 2, 0]]")
     assert python(program, JAX_ENABLE_X64="0").splitlines() == ["True", "True"]
+
+
+def test_rows_of_the_list_of_backends_are_immutable():
+    row = registry.BackendInfo("numpy", True, ("cpu",), "")
+    with pytest.raises(FrozenInstanceError):
+        row.usable = False
+    assert len({row, registry.BackendInfo("numpy", True, ("cpu",), "")}) == 1
