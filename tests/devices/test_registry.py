@@ -281,3 +281,15 @@ def test_rows_of_the_list_of_backends_are_immutable():
     with pytest.raises(FrozenInstanceError):
         row.usable = False
     assert len({row, registry.BackendInfo("numpy", True, ("cpu",), "")}) == 1
+
+
+def test_the_library_of_a_type_is_asked_for_once(monkeypatch):
+    numpy, asked = gn.get_backend("numpy"), []
+    owns = type(numpy).owns
+    monkeypatch.setattr(registry, "_backend_of_type", {})
+    monkeypatch.setattr(
+        type(numpy), "owns", lambda self, array: asked.append(type(array)) or owns(self, array)
+    )
+    for _ in range(3):
+        assert registry.backend_of(np.ones(2)) is numpy
+    assert asked == [np.ndarray]

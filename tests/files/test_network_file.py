@@ -394,3 +394,21 @@ def test_names_as_long_as_names_can_be(net, tmp_path):
     for name in ("n" * 255, "é" * 127):
         net.save(tmp_path / name)
         assert same(gn.load(tmp_path / name, "numpy"), net)
+
+
+def test_the_description_does_not_depend_on_the_order_of_notes(net, tmp_path):
+    from gpunet.files.network_file import _read
+
+    def written(notes):
+        twin = gn.Network([gn.Dense(1)], inputs=1, seed=0, backend="numpy")
+        twin.notes.update(notes)
+        twin.save(tmp_path / "twin")
+        return json.dumps(_read(tmp_path / "twin")[1])
+
+    assert written({"a": 1, "b": 2}) == written({"b": 2, "a": 1})
+
+
+def test_eight_bytes_can_hold_a_length(tmp_path):
+    (tmp_path / "file").write_bytes(b"\0" * 8)
+    with pytest.raises(gn.FileRefused, match=r"damaged \(Expecting value"):
+        gn.load(tmp_path / "file")

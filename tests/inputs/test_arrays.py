@@ -197,3 +197,25 @@ def test_lists_and_tables():
     ):
         with pytest.raises(error, match=said):
             from_lists("X", bad)
+
+
+def test_data_of_the_right_type_are_transferred_without_a_copy(monkeypatch):
+    backend, seen = gn.get_backend("readonly"), []
+    from_host = type(backend).from_host
+
+    def spied(self, array, device):
+        seen.append((array, from_host(self, array, device)))
+        return seen[-1][1]
+
+    monkeypatch.setattr(type(backend), "from_host", spied)
+    X = np.ones((2, 3), "float32")
+    found = to_device_array("X", X, Placement(backend, "cpu"), "float32")
+    ((host, moved),) = seen
+    assert np.shares_memory(host, X)
+    assert np.shares_memory(found, moved)
+
+
+def test_lists_of_text_are_refused_for_their_type_not_for_their_shape():
+    placement = Placement(gn.get_backend("numpy"), "cpu")
+    with pytest.raises(TypeError, match="X must hold real numbers, it holds text"):
+        checked_rows("X", ["a", "b"], placement, "float32", 2)
