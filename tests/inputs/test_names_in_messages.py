@@ -12,6 +12,8 @@ X, Y = np.ones((6, 3), "float32"), np.arange(6) % 2
     ("wrong", "error", "said"),
     [
         ({"validation_fraction": 1.5}, ValueError, "validation_fraction must lie in"),
+        ({"batch_size": 0}, ValueError, "batch_size must be"),
+        ({"batch_size": 2.5}, TypeError, "batch_size must be"),
     ],
 )
 def test_arguments_of_fit(wrong, error, said):

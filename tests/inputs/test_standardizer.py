@@ -82,3 +82,12 @@ def test_how_it_prints_and_what_it_refuses():
     assert gn.Standardizer().per == "feature"
     with pytest.raises(ValueError, match="'feature' or 'set', got 'row'"):
         gn.Standardizer("row")
+
+
+@pytest.mark.parametrize(("units", "constant"), [(8, True), (9, False)])
+def test_deviations_of_up_to_eight_rounding_units_are_rounding(units, constant):
+    eps = np.finfo("float64").eps
+    rows = np.array([[1 + units * eps], [1 - units * eps]])
+    mean, deviation = gn.Standardizer().measure(np, rows, np.asarray, np.asarray)
+    assert mean == 1.0
+    assert deviation == (1.0 if constant else units * eps)

@@ -143,3 +143,46 @@ def test_advice_for_targets_out_of_reach(activation, loss, value, advice):
     y[2, 1] = y[3, 0] = value
     with pytest.raises(ValueError, match=rf"^y holds {value:g} in row 2, .* {activation} output .*{advice}"):
         columns(gn.get_backend("numpy"), y, 3, activation, loss)
+
+
+def test_classes_are_counted_in_the_labels_type_and_on_their_device(monkeypatch):
+    backend, asked = gn.get_backend("readonly"), {}
+    xp = backend.namespace()
+
+    class Namespace:
+        def __getattr__(self, name):
+            return getattr(xp, name)
+
+        def arange(self, stop, **more):
+            asked.update(more)
+            return xp.arange(stop, **more)
+
+    monkeypatch.setattr(type(backend), "namespace", lambda self: Namespace())
+    placement = Placement(backend, "cpu")
+    targets("y", np.array([0, 2, 1]), placement, "float32", 3, 3, "softmax", "cross_entropy")
+    assert asked == {"dtype": np.int32, "device": "cpu"}
+
+
+@pytest.mark.parametrize("units", [2, 3])
+def test_class_numbers_that_stand_upright(units):
+    placement = Placement(gn.get_backend("numpy"), "cpu")
+    with pytest.raises(ValueError, match=r"Class numbers are flat: pass y\[:, 0\]"):
+        targets("y", np.zeros((4, 1)), placement, "float32", 4, units, "softmax", "cross_entropy")
+
+
+@pytest.mark.parametrize(
+    ("row", "activation", "loss", "said"),
+    [
+        ([1.0, 1.5], "sigmoid", "logistic", r"y holds 1\.5 in row 0, .* Scale the targets"),
+        ([0.0, -0.5], "sigmoid", "logistic", r"y holds -0\.5 in row 0, .* Scale the targets"),
+        ([1.0, 2.0], "sigmoid", "logistic", "y holds 2 in row 0, .* Class numbers need a softmax output"),
+        ([1.0, -1.0], "softmax", "cross_entropy", "y holds -1 in row 0, .* Write the two classes as 0 and 1"),
+        ([1.0, -1.0], "sigmoid", "logistic", "y holds -1 in row 0, .* Write the two classes as 0 and 1"),
+        ([1.0, -1.0], "sigmoid", "squared_error", "y holds -1 in row 0, .* Scale the targets"),
+    ],
+)
+def test_the_number_out_of_reach_is_named(row, activation, loss, said):
+    """The first one that is outside, not one on the bound."""
+    placement = Placement(gn.get_backend("numpy"), "cpu")
+    with pytest.raises(ValueError, match=said):
+        targets("y", np.array([row]), placement, "float32", 1, 2, activation, loss)
