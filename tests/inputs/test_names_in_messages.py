@@ -12,6 +12,7 @@ X, Y = np.ones((6, 3), "float32"), np.arange(6) % 2
     ("wrong", "error", "said"),
     [
         ({"validation_fraction": 1.5}, ValueError, "validation_fraction must lie in"),
+        ({"epochs": 0}, ValueError, "epochs must be"),
         ({"batch_size": 0}, ValueError, "batch_size must be"),
         ({"batch_size": 2.5}, TypeError, "batch_size must be"),
     ],
