@@ -1,0 +1,54 @@
+"""The training loop with a program that is given: what it keeps, and what the history says when one fails."""
+
+import weakref
+
+import numpy as np
+import pytest
+
+import gpunet as gn
+from gpunet.core.program import TrainState
+
+
+def network_with(monkeypatch, program):
+    program.name = "given"
+    monkeypatch.setattr(gn.get_backend("numpy"), "program_for", lambda plan, device: (program, "a test"))
+    return gn.Network([gn.Dense(1)], seed=0, backend="numpy")
+
+
+def test_states_of_older_epochs_are_released(monkeypatch):
+    """A divergence can lead back to the epoch before the last: older states would only take memory."""
+    made = []
+
+    def program(state, inputs):
+        parameters = [tuple(p.copy() for p in pair) for pair in state.parameters]
+        made.append(weakref.ref(parameters[0][0]))
+        return TrainState(parameters, state.slots), np.zeros(1, "float32")
+
+    net = network_with(monkeypatch, program)
+    alive = []
+    net.fit(
+        np.eye(3),
+        np.zeros(3),
+        epochs=8,
+        batch_size=None,
+        callbacks=lambda net, history: alive.append(sum(one() is not None for one in made)),
+    )
+    assert max(alive) <= 3
+
+
+def test_the_history_names_the_program_that_failed(monkeypatch):
+    seen = []
+
+    class Last:
+        def __call__(self, network, history):
+            pass
+
+        def finish(self, network, history):
+            seen.append((history.program, history.reason, history.epochs))
+
+    def program(state, inputs):
+        raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        network_with(monkeypatch, program).fit(np.eye(3), np.zeros(3), epochs=1, callbacks=Last())
+    assert seen == [("given", "a test", 0)]
