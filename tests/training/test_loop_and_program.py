@@ -1,5 +1,6 @@
 """The training loop with a program that is given: what it keeps, and what the history says when one fails."""
 
+import time
 import weakref
 
 import numpy as np
@@ -52,3 +53,14 @@ def test_the_history_names_the_program_that_failed(monkeypatch):
     with pytest.raises(RuntimeError, match="broken"):
         network_with(monkeypatch, program).fit(np.eye(3), np.zeros(3), epochs=1, callbacks=Last())
     assert seen == [("given", "a test", 0)]
+
+
+def test_seconds_add_up_to_less_than_the_run(monkeypatch):
+    def program(state, inputs):
+        return state, np.zeros(1, "float32")
+
+    net = network_with(monkeypatch, program)
+    started = time.perf_counter()
+    history = net.fit(np.eye(3), np.zeros(3), epochs=4, batch_size=None)
+    assert all(seconds > 0 for seconds in history.seconds)
+    assert sum(history.seconds) <= time.perf_counter() - started
