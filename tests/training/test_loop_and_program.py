@@ -64,3 +64,17 @@ def test_seconds_add_up_to_less_than_the_run(monkeypatch):
     history = net.fit(np.eye(3), np.zeros(3), epochs=4, batch_size=None)
     assert all(seconds > 0 for seconds in history.seconds)
     assert sum(history.seconds) <= time.perf_counter() - started
+
+
+def test_the_history_names_the_program_that_ran_last(monkeypatch):
+    """A tiered program changes its name when it goes over to another one."""
+
+    class Tiered:
+        def __call__(self, state, inputs):
+            self.name = "second"
+            return state, np.zeros(1, "float32")
+
+    program = Tiered()
+    net = network_with(monkeypatch, program)
+    assert program.name == "given"
+    assert net.fit(np.eye(3), np.zeros(3), epochs=1, batch_size=None).program == "second"
