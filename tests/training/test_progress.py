@@ -258,3 +258,30 @@ def test_notebooks_get_their_own_bar(monkeypatch, data, capfd):
     assert len(made) == 1
     assert made[0]["disable"] is False
     assert capfd.readouterr() == ("", "")
+
+
+def test_figures_of_an_epoch_are_drawn_with_the_next_chunk(terminal):
+    """Drawing twice would flicker."""
+    bar, history = ProgressBar(True, 2, 10), History()
+    bar.advance(10, 1.0)
+    before = terminal.getvalue()
+    epoch_of(bar, history, 0.5, accuracy=0.25, val_loss=2.0)
+    assert terminal.getvalue() == before
+    bar.advance(10, 0.5)
+    assert "val 2.000, acc 0.250" in terminal.getvalue()[len(before) :]
+    bar.close()
+
+
+def test_the_bar_follows_the_width_of_the_terminal(monkeypatch):
+    import tqdm
+
+    given = {}
+    whole = tqdm.tqdm.__init__
+
+    def spied(self, *arguments, **more):
+        given.update(more)
+        whole(self, *arguments, **more)
+
+    monkeypatch.setattr(tqdm.tqdm, "__init__", spied)
+    ProgressBar(True, 2, 10).close()
+    assert given["dynamic_ncols"] is True

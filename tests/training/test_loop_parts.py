@@ -1,0 +1,100 @@
+"""Single parts of the training loop: counts after a divergence, advice, chunks without a drawn order."""
+
+import numpy as np
+import pytest
+
+import gpunet as gn
+from gpunet.core.plan import Layer, Plan
+from gpunet.core.program import TrainState
+from gpunet.devices.placement import Placement
+from gpunet.inputs.fit_data import Examples
+from gpunet.training.loop import TrainingLoop
+from gpunet.training.progress import ProgressBar
+
+M, BATCH = 10, 2
+STEPS = M // BATCH
+NAN = float("nan")
+
+
+class Scripted:
+    """A program that trains nothing, and has these losses; each row is for one call."""
+
+    name = "scripted"
+
+    def __init__(self, losses):
+        self.losses, self.orders = list(losses), []
+
+    def __call__(self, state, inputs):
+        self.orders.append(inputs.order)
+        return state, np.array(self.losses.pop(0), "float32")
+
+
+def loop_of(monkeypatch, losses, X=None, Y=None, epochs=2):
+    backend, program = gn.get_backend("numpy"), Scripted(losses)
+    monkeypatch.setattr(backend, "program_for", lambda plan, device: (program, "a test"))
+    X = np.ones((1, M), "float32") if X is None else X
+    Y = np.ones((1, M), "float32") if Y is None else Y
+    plan = Plan((Layer(1, 1, "identity"),), "squared_error", gn.GradientDescent(0.1), M, BATCH)
+    examples = Examples(X, Y, None)
+    return TrainingLoop(plan, Placement(backend, "cpu"), examples, 0, False, epochs, ProgressBar(False, 1, M))
+
+
+def state():
+    return TrainState([(np.zeros((1, 1), "float32"), np.zeros((1, 1), "float32"))], [((), ())])
+
+
+@pytest.mark.parametrize(
+    ("losses", "updates"),
+    [
+        ([[NAN, 1, 1, 1, 1]], 7),
+        ([[1, NAN, 1, 1, 1]], 7),
+        ([[1, 1, NAN, 1, 1]], 8),
+        ([[1, 1, 1, NAN, NAN]], 9),
+        ([[1, 1, 1, 1, 1], [NAN, 1, 1, 1, 1]], 11),
+        ([[1, 1, 1, 1, 1], [1, 1, 1, 1, NAN]], 15),
+    ],
+)
+def test_updates_behind_the_last_finite_state(monkeypatch, losses, updates):
+    """A loss of step k that is not finite comes from update k − 1: that one is not counted."""
+    *_, end = loop_of(monkeypatch, losses).run(state(), epochs_trained=3, updates=7)
+    assert end.diverged is not None
+    assert end.updates == updates
+    assert end.epochs_trained == 2 + len(losses)
+
+
+@pytest.mark.parametrize(
+    ("finite", "grown"), [([2.0, 2000.0], False), ([2.0, 2001.0], True), ([2.0, 1500.0], False), ([], False)]
+)
+def test_weights_are_of_no_use_after_a_growth_of_more_than_a_thousand(monkeypatch, finite, grown):
+    message = str(loop_of(monkeypatch, [])._diverged(0, 1, finite))
+    assert ("these weights are of no use" in message) is grown
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "said"),
+    [
+        (10.0, 100.0, "The inputs are large"),
+        (9.5, 100.0, "The targets are large"),
+        (9.5, 99.0, "Try a smaller learning_rate"),
+        (3e38, 1.0, r"The inputs are large \(mean \|x\| is inf"),  # and no warning about the overflow
+    ],
+)
+def test_advice_at_its_bounds(monkeypatch, x, y, said):
+    X, Y = np.full((1, M), x, "float32"), np.full((1, M), y, "float32")
+    with pytest.raises(gn.Diverged, match=said):
+        raise loop_of(monkeypatch, [], X, Y)._diverged(0, 1, [])
+
+
+def test_chunks_of_examples_in_their_own_order(monkeypatch):
+    monkeypatch.setattr(ProgressBar, "chunk_size", 4)
+    loop = loop_of(monkeypatch, [[1, 1], [1, 1], [1]], epochs=1)
+    list(loop.run(state(), 0, 0))
+    assert [order.tolist() for order in loop.program.orders] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert all(order.dtype == np.int32 for order in loop.program.orders)
+
+
+def test_the_bar_gets_a_mean_that_does_not_overflow(monkeypatch):
+    seen = []
+    monkeypatch.setattr(ProgressBar, "advance", lambda self, examples, loss: seen.append((examples, loss)))
+    list(loop_of(monkeypatch, [[3e38] * STEPS], epochs=1).run(state(), 0, 0))
+    assert seen == [(M, pytest.approx(3e38))]
