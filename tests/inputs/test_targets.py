@@ -163,13 +163,6 @@ def test_classes_are_counted_in_the_labels_type_and_on_their_device(monkeypatch)
     assert asked == {"dtype": np.int32, "device": "cpu"}
 
 
-@pytest.mark.parametrize("units", [2, 3])
-def test_class_numbers_that_stand_upright(units):
-    placement = Placement(gn.get_backend("numpy"), "cpu")
-    with pytest.raises(ValueError, match=r"Class numbers are flat: pass y\[:, 0\]"):
-        targets("y", np.zeros((4, 1)), placement, "float32", 4, units, "softmax", "cross_entropy")
-
-
 @pytest.mark.parametrize(
     ("row", "activation", "loss", "said"),
     [
