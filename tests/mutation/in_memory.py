@@ -113,7 +113,9 @@ class Session:
         self.reached, self.seconds, failed = pickle.loads(file.read_bytes())
         if failed:
             self.error = "these tests fail without any mutant: " + ", ".join(failed)
-        modules = {path: set() for path, _ in self.reached}
+        # A module of constants has no lines that are traced; its room's tests count all the same.
+        paths = [path for path, _ in self.reached] + [mutant.path for mutant in self.mutants]
+        modules = {path: set() for path in paths}
         for (path, _), tests in self.reached.items():
             modules[path] |= tests
         for path, tests in modules.items():
