@@ -8,6 +8,8 @@ import pytest
 
 from messy_tables import CASES, M, write
 
+pytestmark = pytest.mark.slow
+
 
 def arguments(options):
     """Options of `read_table` as a command line has them."""

@@ -10,6 +10,8 @@ import pytest
 
 import gpunet as gn
 
+pytestmark = pytest.mark.slow
+
 FAST = ("--backend", "numpy", "--hidden", 8)
 
 

@@ -7,6 +7,8 @@ import pytest
 
 import gpunet as gn
 
+pytestmark = pytest.mark.slow
+
 
 def last_metric(out, name="test accuracy"):
     found = re.fullmatch(rf"{name}: ([\d.e+]+)(?: \(\w+²\))?", out.splitlines()[-1])

@@ -14,6 +14,8 @@ import pytest
 import core_checks as checks
 import gpunet
 
+pytestmark = pytest.mark.slow
+
 SOURCE = Path(gpunet.__file__).parent
 COPIED = [*checks.MODULES.values(), "core.checks", "core.other_names"]
 

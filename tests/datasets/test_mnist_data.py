@@ -19,6 +19,8 @@ import pytest
 import gpunet.datasets as datasets
 from gpunet.installation import install_command
 
+pytestmark = pytest.mark.slow
+
 # `datasets.mnist` is the function; this is the module of the same name.
 source = importlib.import_module("gpunet.datasets.mnist")
 

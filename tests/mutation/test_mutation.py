@@ -8,6 +8,8 @@ from tests.mutation.__main__ import chosen, equivalent, verdict
 from tests.mutation.in_memory import KILLED, SURVIVED, functions
 from tests.mutation.mutants import ROOT, mutants_of, planted, room_files
 
+pytestmark = pytest.mark.slow
+
 SOURCE = '''"""A module."""
 
 LIMIT = 3

@@ -10,6 +10,8 @@ from gpunet_numpy.compiled.first_layer import owned_neurons
 from gpunet_numpy.compiled.layout import Layout
 from gpunet_numpy.compiled.threads import range_of
 
+pytestmark = pytest.mark.slow
+
 DTYPES = ("float32", "float64")
 
 

@@ -8,6 +8,8 @@ import gpunet as gn
 from gpunet_numpy.compiled import gemv, updates
 from gpunet_numpy.compiled.minibatch import kernel as minibatch
 
+pytestmark = pytest.mark.slow
+
 
 def optimizers(seed):
     rng = np.random.default_rng(seed)
