@@ -41,15 +41,17 @@ class ParameterLayout:
         """Parameters in all."""
         return self.weights + self.biases
 
-    def pack(self, state: TrainState) -> tuple[Any, Any]:
-        """``(theta, slots)``, new arrays on the current device; slots ``(count, size)``."""
+    def pack(self, state: TrainState, theta: Any = None, slots: Any = None) -> tuple[Any, Any]:
+        """``(theta, slots)``, slots ``(count, size)``: the arrays given, or new ones on the current device."""
         import cupy
 
         count = self.plan.optimizer.slots
-        slots = cupy.empty((count, self.size), dtype=self.plan.dtype)
+        if theta is None:
+            theta = cupy.empty(self.size, dtype=self.plan.dtype)
+            slots = cupy.empty((count, self.size), dtype=self.plan.dtype)
         if count == 0 and (packed := self.packed(state.parameters)) is not None:
-            return packed.copy(), slots
-        theta = cupy.empty(self.size, dtype=self.plan.dtype)
+            theta[...] = packed
+            return theta, slots
         for at_W, at_b, (W, b), (slots_W, slots_b) in zip(
             self.at_W, self.at_b, state.parameters, state.slots, strict=True
         ):

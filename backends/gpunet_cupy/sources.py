@@ -6,6 +6,7 @@ headers that it includes, after macros for the plan's sizes and names; SIGMOID, 
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,13 @@ def module(dtype: str, file: str, **macros: Macro) -> Any:
     """A module; CuPy compiles it for the current device when one of its kernels is first launched."""
     import cupy
 
-    return cupy.RawModule(code=source(dtype, file, **macros))
+    return _module(cupy.RawModule, dtype, file, tuple(macros.items()))
+
+
+@functools.lru_cache(maxsize=256)
+def _module(kind: Any, dtype: str, file: str, macros: tuple[tuple[str, Macro], ...]) -> Any:
+    """Modules are kept: putting a source together takes longer than a short epoch."""
+    return kind(code=source(dtype, file, **dict(macros)))
 
 
 def launch(kernel: Any, threads: int, *arguments: Any) -> None:

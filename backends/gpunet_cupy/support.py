@@ -21,13 +21,18 @@ def unsupported_reason(plan: Plan) -> str | None:
     last, loss = plan.activations[-1], LOSSES[plan.loss]
     if last != loss.canonical and (last not in ELEMENTWISE or plan.loss == "logistic"):
         return f"{last} with {plan.loss} has no kernel"
-    if plan.uses_dropout:
-        return "dropout has no kernel"
     if type(plan.optimizer) not in OPTIMIZERS:
         return f"{type(plan.optimizer).__name__} has no kernel"
-    if plan.optimizer.clip_norm is not None:
-        return "clipping has no kernel"
     return None
+
+
+def unsupported_in_one_launch(plan: Plan) -> str | None:
+    """Why no kernel of many steps supports `plan`; None if they do."""
+    if plan.uses_dropout:
+        return "it has no dropout"
+    if plan.optimizer.clip_norm is not None:
+        return "a clipped update needs the whole gradient first"
+    return unsupported_reason(plan)
 
 
 def update_macros(optimizer: Optimizer) -> dict[str, Macro]:

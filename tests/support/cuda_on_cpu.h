@@ -214,6 +214,18 @@ inline void __syncwarp() {
     emulator::wait(group);
 }
 
+inline unsigned __float_as_uint(float x) {
+    unsigned bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+inline float __uint_as_float(unsigned bits) {
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
 inline int min(int a, int b) { return a < b ? a : b; }
 
 inline void add_release(unsigned* count) { __atomic_fetch_add(count, 1u, __ATOMIC_RELEASE); }

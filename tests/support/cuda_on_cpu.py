@@ -19,6 +19,7 @@ TROUBLE = {
     3: "too many threads, or too much shared memory",
 }
 ORDER = {"descending": False}  # of the threads between two barriers
+CAPTURED = []  # the launches of the CUDA graph that is being captured
 
 
 OPTIONS = [
@@ -89,6 +90,12 @@ class Kernel:
 
     def kernel(self, grid, block, args, shared_mem=0, stream=None, together=False):
         """CuPy's function below its RawKernel, which can launch blocks that wait for each other."""
+        if CAPTURED:  # a graph is being captured: the launch is recorded
+            CAPTURED[-1].append(lambda: self._run(grid, block, args, shared_mem, together))
+        else:
+            self._run(grid, block, args, shared_mem, together)
+
+    def _run(self, grid, block, args, shared_mem, together):
         assert len(args) == len(self.sizes), f"{self.name} takes {len(self.sizes)} arguments, got {len(args)}"
         assert shared_mem <= self.max_dynamic_shared_size_bytes, "more shared memory than was asked for"
         kept, pointers = [], (ctypes.c_void_p * len(args))()

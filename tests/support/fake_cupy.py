@@ -9,7 +9,7 @@ import types
 
 import numpy as np
 
-from cuda_on_cpu import RawModule
+from cuda_on_cpu import CAPTURED, RawModule
 
 
 class DeviceArray(np.ndarray):
@@ -36,7 +36,7 @@ def empty(shape, dtype="float64"):
     array = np.empty(shape, dtype=dtype)
     if MEMORY["room"] is not None and array.nbytes > MEMORY["room"]:
         raise OutOfMemoryError("out of memory")
-    array[...] = np.nan if array.dtype.kind == "f" else -1
+    array[...] = np.nan if array.dtype.kind == "f" else np.array(-1).astype(array.dtype)
     return array.view(DeviceArray)
 
 
@@ -62,12 +62,87 @@ def gemm(transa, transb, a, b, out=None, alpha=1.0, beta=0.0):
     return out
 
 
+def bound(_workspace):
+    """The place of `gpunet_cupy.cublas.bind`: products on a CPU need no handle."""
+    return None
+
+
+def product(operation, out, a, b, shape, *, batch=1, dtype, compute=None, accumulate=False):
+    """The place of `gpunet_cupy.cublas.product`."""
+    m, n, k = shape
+    shapes = {"NN": ((m, k), (k, n)), "NT": ((m, k), (n, k)), "TN": ((k, m), (k, n))}[operation]
+
+    def matrices(matrix, rows, columns):
+        """Views of all of them, which lie within the array."""
+        array = matrix.array
+        assert isinstance(array, DeviceArray) and array.flags.c_contiguous
+        assert matrix.row_stride >= columns and (batch == 1 or matrix.batch_stride > 0)
+        last = (batch - 1) * matrix.batch_stride + (rows - 1) * matrix.row_stride + columns
+        assert last <= array.size, "the product reads or writes past the end of an array"
+        strides = np.array([matrix.batch_stride, matrix.row_stride, 1]) * array.itemsize
+        return np.lib.stride_tricks.as_strided(array.view(np.ndarray), (batch, rows, columns), strides)
+
+    def factor(matrix, rows, columns):
+        values = matrices(matrix, rows, columns)
+        if dtype == "bfloat16":
+            assert values.dtype == np.uint16
+            return (values.astype(np.uint32) << 16).view(np.float32)
+        assert values.dtype == dtype
+        return values
+
+    def run(_handle):
+        x, y, target = factor(a, *shapes[0]), factor(b, *shapes[1]), matrices(out, m, n)
+        assert target.dtype == ("float64" if dtype == "float64" else "float32")
+        x = x.transpose(0, 2, 1) if operation == "TN" else x
+        y = y.transpose(0, 2, 1) if operation == "NT" else y
+        result = x @ y
+        target[...] = result + target if accumulate else result
+
+    def launched(handle):
+        if CAPTURED:
+            CAPTURED[-1].append(lambda: run(handle))
+        else:
+            run(handle)
+
+    return launched
+
+
+class Stream:
+    """A stream, also as a context, that can capture a graph."""
+
+    ptr = 0
+
+    def __init__(self, non_blocking=False):
+        self.non_blocking = non_blocking
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def begin_capture(self):
+        assert self.non_blocking, "the null stream can't be captured"
+        CAPTURED.append([])
+
+    def end_capture(self):
+        launches = CAPTURED.pop()
+
+        def launch(stream):
+            for one in launches:
+                one()
+
+        return types.SimpleNamespace(launch=launch)
+
+
 ATTRIBUTES = {"MaxSharedMemoryPerBlockOptin": 227 * 1024, "MultiProcessorCount": 5}
 ATTRIBUTES_OF = {}  # of single devices, by their number, where they differ
 
 
 class Device:
     """A device, also as a context."""
+
+    compute_capability = "90"
 
     current: list[int] = []  # noqa: RUF012
 
@@ -100,9 +175,12 @@ def install(monkeypatch):
     cupy.RawModule = RawModule
     cupy.__version__ = "14"
     runtime = types.SimpleNamespace(runtimeGetVersion=lambda: 13000)
-    cupy.cuda = types.SimpleNamespace(Device=Device, runtime=runtime)
+    cupy.cuda = types.SimpleNamespace(Device=Device, runtime=runtime, Stream=Stream, get_current_stream=Stream)
     cupy.cublas = types.ModuleType("cupy.cublas")
     cupy.cublas.gemm = gemm
+    monkeypatch.setattr("gpunet_cupy.products.product", product)
+    monkeypatch.setattr("gpunet_cupy.programs.minibatch.bind", bound)
+    monkeypatch.setattr("gpunet_cupy.programs.minibatch.WORKSPACE", 8)
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     monkeypatch.setitem(sys.modules, "cupy.cublas", cupy.cublas)
     return cupy

@@ -14,10 +14,11 @@ import numpy as np
 from gpunet.core.optimizers import GradientDescent
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
-from gpunet_cupy.data import EpochData, Gather
+from gpunet_cupy.batch_kernels import gather_macros, vector
+from gpunet_cupy.data import EpochData
 from gpunet_cupy.layout import ParameterLayout
 from gpunet_cupy.sources import Macro, device_context, launch, module
-from gpunet_cupy.support import network_macros, unsupported_reason, update_macros
+from gpunet_cupy.support import network_macros, unsupported_in_one_launch, update_macros
 
 MAX_BLOCK = 64  # examples
 MIN_BLOCK = 16  # examples; also the largest batch
@@ -96,7 +97,8 @@ class BlockedSGD(Program):
         compiled = module(plan.dtype, "blocked/blocked.cu", **macros(plan, block))
         self.run_block, self.combine = compiled.get_function("run_block"), compiled.get_function("combine")
         self.combines = bool(plan.optimizer.slots or plan.optimizer.weight_decay)  # else W stays W₀
-        self.gather = Gather(plan.dtype, plan.layers[0].inputs, plan.batch_size)
+        gather = module(plan.dtype, "batches/gather.cu", PAIRS=0, **gather_macros(plan))
+        self.gather = gather.get_function("gather")
         self.buffers: Buffers | None = None
 
     @classmethod
@@ -110,7 +112,7 @@ class BlockedSGD(Program):
             return f"more than {MAX_LAYERS} layers have no kernel"
         if shared_bytes(plan, MIN_BLOCK) > min(MAX_SHARED, shared_limit(device)):
             return "the layers after the first do not fit into shared memory"
-        return unsupported_reason(plan)
+        return unsupported_in_one_launch(plan)
 
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
@@ -137,6 +139,16 @@ class BlockedSGD(Program):
         shapes = [(K, n0), (K, n1), (with_momentum, n1), (K * K,), (K, n1), (with_momentum, n1), (3,)]
         return Buffers(*(cupy.empty(shape, dtype=self.plan.dtype) for shape in shapes))
 
+    def _examples(self, data: EpochData, first: int, count: int, step: Any) -> Any:
+        """The `count` examples from position `first` on, ``(count, n[0])``."""
+        assert self.buffers is not None
+        if data.order is None:
+            return data.X[first : first + count]
+        x = self.buffers.gathered[:count]
+        numbers = map(np.int32, (0, self.plan.batch_size, 0, count, count))
+        launch(self.gather, x.size // vector(x.shape[1]), data.X, data.order, None, step, *numbers, x)
+        return x
+
     def _block(
         self, theta: Any, slots: Any, data: EpochData, first: int, count: int, step: Any, losses: Any
     ) -> None:
@@ -146,7 +158,7 @@ class BlockedSGD(Program):
         assert self.buffers is not None
         P, E, wqp = self.buffers.P[:count], self.buffers.E[:count], self.buffers.wqp
         G = self.buffers.G[: count * count].reshape(count, count)
-        x = self.gather(data, step, first, 0, count, self.buffers.gathered)
+        x = self._examples(data, first, count, step)
         W1, V1, Q, R, slot_b, slot_W = self.layout.matrices(theta)[0], None, None, None, None, None
         later, biases = self.layout.at_W[0].stop, self.layout.weights
         gemm("N", "T", x, W1, out=P)

@@ -1,40 +1,86 @@
 """Mini-batches of any size: a few kernels per step, without a transfer or a wait in between.
 
-Matrix products are done by cuBLAS, everything between them by the kernels in ``kernels/batches``. Buffers are
-allocated once. Each kernel reads the step's number from the device.
+Matrix products are done by cuBLAS (``products.py``), everything between them by the kernels in ``kernels/batches``.
+All arrays are allocated once and stay in place, so that the launches of many steps can be captured in a CUDA graph:
+the first epoch launches from the host, later ones replay the graph.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
-from gpunet_cupy.data import EpochData, Gather
+from gpunet_cupy.batch_kernels import WARP, BatchKernels, output_group, vector
+from gpunet_cupy.cublas import WORKSPACE, bind
+from gpunet_cupy.data import EpochData
 from gpunet_cupy.layout import ParameterLayout
-from gpunet_cupy.sources import THREADS, device_context, launch, module
-from gpunet_cupy.support import unsupported_reason, update_macros
+from gpunet_cupy.products import Buffers, Products, products_for
+from gpunet_cupy.sources import THREADS, device_context, launch
+from gpunet_cupy.support import unsupported_reason
 
 MAX_CHUNK = 65536  # examples of a batch that are computed at a time
 MIN_CHUNK = 256  # examples; where memory is short, chunks are halved, but not below this
 MAX_PARTIALS = 132  # partial sums of a gradient: about a thread block for each multiprocessor of a large GPU
-WARP = 32
-MAX_OUTPUTS = 32  # of the network, for the kernel that computes the last layer in one pass
-MAX_REGISTERS = 80  # for the last layer's weights, in each thread of that kernel
+MAX_GRAPH = 64  # steps of one CUDA graph
+AT_A_TIME = 8  # as in kernels/batches/output_layer.cu
 
 
-class Buffers(NamedTuple):
+class Work(NamedTuple):
     """Arrays for a chunk of a batch and its gradient."""
 
-    gathered: Any  # X
-    activations: list[Any]  # A[l]; for the last layer Z, then δ
-    deltas: list[Any]  # δ[l] of the hidden layers
-    gradient: Any  # of all weights
+    products: Buffers
+    activations: list[Any]  # A[l] of the hidden layers but the last, for g′
+    weights: Any  # what products take as W: parts of the weights, or theta
     sums_W: Any  # partial sums of the gradient of the last layer's weights
     sums_b: Any  # partial sums of the gradients of all biases
     losses: Any  # of a batch's examples, or partial sums of them
+    squares: Any  # partial sums of the squares of the gradient
+    workspace: Any  # of cuBLAS
+
+
+class Epoch(NamedTuple):
+    """The state, and what the steps of an epoch read and write: in one place for all epochs."""
+
+    theta: Any
+    slots: Any
+    order: Any
+    coefficients: Any
+    keys: Any
+    losses: Any
+    base: Any  # the step from which kernels count theirs
+
+
+class Chunk(NamedTuple):
+    """Some examples of a step's batch.
+
+    Attributes
+    ----------
+    offset : int
+        The step's number, from ``base`` on.
+    order : array or None
+    first, m : int
+        The first of them in the batch, and how many they are.
+    count : int
+        Examples of the batch.
+    """
+
+    offset: int
+    order: Any
+    first: int
+    m: int
+    count: int
+
+
+class PreparedProducts(NamedTuple):
+    """The products of a chunk, for each layer that has some."""
+
+    forward: list[Callable[[Any], None]]
+    gradient: list[Callable[[Any], None]]
+    backward: list[Callable[[Any], None]]  # from the second layer on
 
 
 class MiniBatch(Program):
@@ -56,214 +102,287 @@ class MiniBatch(Program):
     def __init__(self, plan: Plan, device: str = "cuda:0") -> None:
         super().__init__(plan, device)
         self.layout = ParameterLayout(plan)
-        self.chunk = min(plan.batch_size, plan.examples, MAX_CHUNK)
-        self.partials = min(MAX_PARTIALS, self.chunk)
-        self.buffers: Buffers | None = None
-        names = [str(name).upper() for name in plan.activations]
-        last = plan.layers[-1]
-        self.output_layer = self._output_layer(names)
-        hidden = [
-            module(plan.dtype, "batches/hidden_layer.cu", UNITS=layer.units, ACTIVATION=name)
-            for layer, name in zip(plan.layers, [*names[:-1], "IDENTITY"], strict=True)
-        ]
-        self.forward = [one.get_function("forward") for one in hidden]
-        self.backward = [one.get_function("backward") for one in hidden]
-        self.output_delta = module(
-            plan.dtype,
-            "batches/output_delta.cu",
-            UNITS=last.units,
-            ACTIVATION=names[-1],
-            LOSS=str(plan.loss).upper(),
-        ).get_function("output_delta")
-        end = module(
-            plan.dtype,
-            "batches/update.cu",
-            **update_macros(plan.optimizer),
-            WEIGHTS=self.layout.weights,
-            BIASES=self.layout.biases,
-            OUTPUT_WEIGHTS=last.units * last.inputs if self.output_layer else 0,
-        )
-        self.update, self.finish_step = end.get_function("update"), end.get_function("finish_step")
-        self.gather = Gather(plan.dtype, plan.layers[0].inputs, plan.batch_size)
+        self.top = len(plan.layers) - (output_group(plan) is not None)  # layers with products
+        self.data: EpochData | None = None
+        self._set_chunk(min(plan.batch_size, plan.examples, MAX_CHUNK))
 
     @classmethod
     def unsupported_reason(cls, plan: Plan, device: str = "cuda:0") -> str | None:
         """Why it can't run `plan` on `device`."""
         return unsupported_reason(plan)
 
-    def _output_layer(self, names: list[str]) -> Any:
-        """The kernel for the last layer in one pass; None where its weights do not fit into registers."""
-        below, outputs = self.plan.layers[-1].inputs, self.plan.layers[-1].units
-        groups = [group for group in (WARP, THREADS) if -(-below // group) * outputs <= MAX_REGISTERS]
-        if len(names) == 1 or outputs > MAX_OUTPUTS or not groups:
-            return None
-        return module(
-            self.plan.dtype,
-            "batches/output_layer.cu",
-            UNITS_BELOW=below,
-            ACTIVATION_BELOW=names[-2],
-            OUTPUTS=outputs,
-            ACTIVATION=names[-1],
-            LOSS=str(self.plan.loss).upper(),
-            THREADS=THREADS,
-            GROUP=groups[0],
-        ).get_function("output_layer")
+    def _set_chunk(self, chunk: int) -> None:
+        """Everything that depends on the size of a chunk."""
+        self.chunk = chunk
+        self.partials = min(MAX_PARTIALS, chunk)
+        self.products: Products = products_for(self.plan, self.device, self.top, chunk)
+        self.kernels = BatchKernels(self.plan, self.products)
+        self.work: Work
+        self.has_work = False
 
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
-        import cupy
-
         if inputs.examples == inputs.X.shape[1] <= self.plan.batch_size:
             inputs = inputs._replace(order=None)  # a sum over all examples does not depend on their order
         with device_context(self.device):
-            data = EpochData(inputs)
-            buffers = self._reserve(gathers=data.order is not None)
-            theta, slots = self.layout.pack(state)
-            batches = self.plan.batches(data.examples)
-            losses = cupy.empty(len(batches), dtype=self.plan.dtype)
-            step = cupy.zeros(1, dtype=np.int32)
-            for first, last in batches:
-                count = last - first
-                self._gradient(buffers, theta, data, first, count, step)
-                launch(
-                    self.update,
-                    self.layout.size,
-                    theta,
-                    slots,
-                    buffers.gradient,
-                    buffers.sums_W,
-                    buffers.sums_b,
-                    np.int32(self.partials),
-                    data.coefficients,
-                    step,
-                )
-                sums_of_losses = np.int32(self.partials if self.output_layer else count)
-                finished = (buffers.losses, sums_of_losses, np.int32(count), losses, step)
-                self.finish_step((1,), (THREADS,), finished, shared_mem=8 * THREADS)
-        return self.layout.unpack(theta, slots), losses
+            # Only arrays that stay where they are are worth a graph.
+            replay = self.data is not None and self.data.is_of(inputs)
+            if not replay:
+                self.data = EpochData(inputs)
+                self.stored_X = self._stored_X(inputs)
+                self.prepared: dict[tuple[int, int, bool], PreparedProducts] = {}
+                self.graphs: dict[tuple[int, bool], Any] = {}
+            self._reserve(inputs)
+            self._load(state, inputs)
+            counts = [last - first for first, last in self.plan.batches(inputs.examples)]
+            self._run(counts, inputs.order is not None, replay)
+            losses = self.epoch.losses[: len(counts)].copy()
+            return self.layout.unpack(self.epoch.theta.copy(), self.epoch.slots.copy()), losses
 
-    def _reserve(self, gathers: bool) -> Buffers:
-        """The buffers; where memory is short, for smaller chunks of a batch."""
-        if self.buffers is not None and len(self.buffers.gathered) >= gathers:
-            return self.buffers
-        self.buffers = None
-        while self.buffers is None:
+    def _run(self, counts: list[int], ordered: bool, replay: bool) -> None:
+        """All steps of an epoch; `counts` are the examples of each."""
+        import cupy
+
+        order, done = self.epoch.order if ordered else None, 0
+        full = sum(count == self.plan.batch_size for count in counts)
+        if self.products.pairs:
+            arguments = (self.epoch.theta, self.work.weights)
+            self.kernels.split_weights((self.kernels.weight_blocks,), (THREADS,), arguments)
+        if replay and full > 1 and self.plan.batch_size <= self.chunk:
+            graphs = -(-full // MAX_GRAPH)
+            steps = full // graphs
+            graph = self._graph(steps, order)
+            for _ in range(graphs):
+                graph.launch(cupy.cuda.get_current_stream())
+            done = graphs * steps
+        handle = bind(self.work.workspace)
+        for number in range(done, len(counts)):
+            self._step(handle, order, number - done, counts[number])
+
+    def _graph(self, steps: int, order: Any) -> Any:
+        """A CUDA graph of `steps` steps of full batches."""
+        import cupy
+
+        key = steps, order is None
+        if key not in self.graphs:
+            stream = cupy.cuda.Stream(non_blocking=True)
+            with stream:
+                handle = bind(self.work.workspace)
+                stream.begin_capture()
+                for offset in range(steps):
+                    self._step(handle, order, offset, self.plan.batch_size)
+                self.kernels.advance_base((1,), (1,), (self.epoch.base, np.int32(steps)))
+                self.graphs[key] = stream.end_capture()
+        return self.graphs[key]
+
+    def _load(self, state: TrainState, inputs: EpochInputs) -> None:
+        """Copy the state and an epoch's inputs to where the kernels read them."""
+        epoch, steps = self.epoch, len(inputs.coefficients)
+        self.layout.pack(state, epoch.theta, epoch.slots)
+        if inputs.order is not None:
+            epoch.order[: inputs.examples] = inputs.order
+        epoch.coefficients[:steps] = inputs.coefficients
+        if inputs.dropout_keys is not None:
+            epoch.keys[:steps] = inputs.dropout_keys
+        epoch.base.fill(0)
+
+    def _stored_X(self, inputs: EpochInputs) -> Any:
+        """All of X as the first product reads it, where every step takes it as it stands; else None."""
+        import cupy
+
+        assert self.data is not None
+        X, products = self.data.X, self.products
+        if inputs.order is not None or inputs.examples > self.plan.batch_size or self.plan.layers[0].dropout:
+            return None
+        if not products.pairs:
+            return X.ravel()
+        try:
+            out = cupy.zeros(len(X) * products.row(0), dtype=products.dtype)
+        except MemoryError:
+            return None  # chunk by chunk
+        self._gather(cupy.zeros(1, dtype=np.int32), Chunk(0, None, 0, len(X), len(X)), out)
+        return out
+
+    def _reserve(self, inputs: EpochInputs) -> None:
+        """Allocate the arrays; where memory is short, for smaller chunks of a batch."""
+        gathers = self.stored_X is None
+        if self.has_work and (self.work.products.inputs[0].size or not gathers):
+            return
+        self.prepared, self.graphs = {}, {}
+        while True:
             try:
-                self.buffers = self._allocate(gathers)
+                self.work, self.epoch = self._allocate_work(gathers), self._allocate_epoch(inputs)
+                self.has_work = True
+                return
             except MemoryError:
                 if self.chunk <= MIN_CHUNK:
                     raise
-                self.chunk = max(self.chunk // 2, MIN_CHUNK)
-        return self.buffers
+                self._set_chunk(max(self.chunk // 2, MIN_CHUNK))
 
-    def _allocate(self, gathers: bool) -> Buffers:
+    def _allocate_epoch(self, inputs: EpochInputs) -> Epoch:
         import cupy
 
-        def empty(*shape: int) -> Any:
-            return cupy.empty(shape, dtype=self.plan.dtype)
-
-        n, chunk = self.layout.sizes, self.chunk
-        return Buffers(
-            gathered=empty(chunk if gathers else 0, n[0]),
-            activations=[empty(chunk, k) for k in n[1:]],
-            deltas=[empty(chunk, k) for k in n[1:-1]],
-            gradient=empty(self.layout.weights),
-            sums_W=empty(self.partials, n[-1] * n[-2]),
-            sums_b=empty(self.partials, self.layout.biases),
-            losses=empty(max(self.plan.batch_size, self.partials)),
+        plan, size = self.plan, self.layout.size
+        return Epoch(
+            theta=cupy.empty(size, dtype=plan.dtype),
+            slots=cupy.empty((plan.optimizer.slots, size), dtype=plan.dtype),
+            order=cupy.empty(plan.examples, dtype=np.int32),
+            coefficients=cupy.empty((plan.steps, inputs.coefficients.shape[1]), dtype=plan.dtype),
+            keys=cupy.empty((plan.steps, len(plan.layers)), dtype=np.int32),
+            losses=cupy.empty(plan.steps, dtype=plan.dtype),
+            base=cupy.zeros(1, dtype=np.int32),
         )
 
-    def _gradient(
-        self, buffers: Buffers, theta: Any, data: EpochData, position: int, count: int, step: Any
-    ) -> None:
-        """Gradient and losses of the step with `count` examples from `position` on, chunk by chunk."""
-        W = self.layout.matrices(theta)
+    def _allocate_work(self, gathers: bool) -> Work:
+        import cupy
+
+        plan, n, chunk, top, products = self.plan, self.layout.sizes, self.chunk, self.top, self.products
+
+        def empty(*shape: int) -> Any:
+            return cupy.empty(shape, dtype=plan.dtype)
+
+        def stored(l: int) -> Any:
+            """Rows as products read them: what lies between parts must be 0."""
+            return cupy.zeros(chunk * products.row(l), dtype=products.dtype)
+
+        inputs = [stored(0) if gathers else cupy.empty(0, dtype=products.dtype)]
+        Z = [empty(products.Z_partials * chunk * n[l + 1]) for l in range(top)]
+        dA = [empty(chunk * n[l] if l else 0) for l in range(top)]
+        if products.pairs:
+            inputs += [stored(l) for l in range(1, top)]
+            deltas = [stored(l + 1) for l in range(top)]
+            activations = [empty(chunk * n[l]) for l in range(1, top)]
+        else:  # elementwise work is done in place, unless dropout changes what the next product reads
+            activations = Z[: top - 1]
+            inputs += [stored(l) if plan.layers[l].dropout else Z[l - 1] for l in range(1, top)]
+            deltas = [*dA[1:], Z[top - 1]]
+        return Work(
+            products=Buffers(inputs, Z, deltas, dA, empty(products.partials * self.layout.at_W[top - 1].stop)),
+            activations=activations,
+            weights=cupy.zeros(products.weights_size, dtype=products.dtype),
+            sums_W=empty(self.partials, n[-1] * n[-2]),
+            sums_b=empty(self.partials, self.layout.biases),
+            losses=empty(max(plan.batch_size, self.partials)),
+            squares=cupy.empty(self.kernels.parameter_blocks, dtype=np.float64),
+            workspace=cupy.empty(WORKSPACE, dtype=np.uint8),
+        )
+
+    def _step(self, handle: Any, order: Any, offset: int, count: int) -> None:
+        """One update. Its number is ``*base + offset``."""
+        work, epoch, kernels = self.work, self.epoch, self.kernels
+        several = count > self.chunk
+        if several:
+            work.products.gradients.fill(0)
         for first in range(0, count, self.chunk):
-            m = min(self.chunk, count - first)
-            x = self.gather(data, step, position, first, m, buffers.gathered)
-            A = [x, *(one[:m] for one in buffers.activations)]
-            delta = self._forward(buffers, W, theta, A, data, first, count, step)
-            self._backward(buffers, W, A, delta, accumulate=first > 0)
+            self._gradient(handle, Chunk(offset, order, first, min(self.chunk, count - first), count))
+        partials = self.products.partials if several else self.products.gradient_partials(count)
+        sums = (work.products.gradients, np.int32(partials), work.sums_W, work.sums_b, np.int32(self.partials))
+        if self.plan.optimizer.clip_norm is not None:
+            grid = (kernels.parameter_blocks,)
+            kernels.square_gradient(grid, (THREADS,), (*sums, work.squares), shared_mem=8 * THREADS)
+        step = (epoch.coefficients, epoch.base, np.int32(offset))
+        sums_of_losses = np.int32(self.partials if kernels.group else count)
+        loss = (work.losses, sums_of_losses, np.int32(count), epoch.losses)
+        arguments = (epoch.theta, epoch.slots, *sums, work.squares, *step, work.weights, *loss)
+        kernels.update((kernels.parameter_blocks + 1,), (THREADS,), arguments, shared_mem=8 * THREADS)
 
-    def _forward(
-        self,
-        buffers: Buffers,
-        W: list[Any],
-        theta: Any,
-        A: list[Any],
-        data: EpochData,
-        first: int,
-        count: int,
-        step: Any,
-    ) -> Any:
-        """Forward pass of a chunk and its losses.
-
-        Returns
-        -------
-        array, ``(m, n[l])``
-            δ of the last layer; of the layer below where one kernel computes the last layer and its gradient.
-        """
-        from cupy.cublas import gemm
-
-        m, at_b, last = len(A[0]), self.layout.at_b, len(W) - 1
-        top = last - 1 if self.output_layer else last
-        for l in range(top + 1):
-            gemm("N", "T", A[l], W[l], out=A[l + 1])
-            if l < top:
-                launch(self.forward[l], A[l + 1].size, A[l + 1], theta[at_b[l]], np.int32(m))
-        examples = (data.Y, data.weights, data.order, step)
-        sizes = (np.int32(self.plan.batch_size), np.int32(first), np.int32(m), np.int32(count))
-        if self.output_layer:
-            layer = (A[last], W[last], theta[at_b[last - 1]], theta[at_b[last]])
-            sums = (buffers.losses, buffers.sums_W, self._bias_sums(buffers, last - 1))
-            more_sums = (
-                self._bias_sums(buffers, last),
-                np.int32(self.layout.biases),
-                np.int32(first > 0),
-            )
-            self.output_layer(
-                (self.partials,),
-                (THREADS,),
-                (*layer, *examples, *sizes, *sums, *more_sums),
-                shared_mem=2 * THREADS * A[last].itemsize,
-            )
-        else:
-            launch(
-                self.output_delta,
-                WARP * m,
-                A[-1],
-                theta[at_b[last]],
-                *examples,
-                *sizes,
-                buffers.losses,
-            )
-        return A[top + 1]
-
-    def _backward(self, buffers: Buffers, W: list[Any], A: list[Any], delta: Any, accumulate: bool) -> None:
-        """Backward pass of a chunk, from δ of the layer where `_forward` ended."""
-        from cupy.cublas import gemm
-
-        n, last, m = self.layout.sizes, len(W) - 1, len(A[0])
-        top = last - 1 if self.output_layer else last
-        dW = self.layout.matrices(buffers.gradient)
-        for l in range(top, -1, -1):
-            if l < top or not self.output_layer:  # else the kernel of the last layer has done this
-                launch(
-                    self.backward[l],
-                    self.partials * n[l + 1],
-                    delta,
-                    delta if l == last else A[l + 1],
-                    self._bias_sums(buffers, l),
-                    np.int32(m),
-                    np.int32(self.partials),
-                    np.int32(self.layout.biases),
-                    np.int32(accumulate),
-                )
-            gemm("T", "N", delta, A[l], out=dW[l], beta=float(accumulate))
+    def _gradient(self, handle: Any, chunk: Chunk) -> None:
+        """The losses and the gradient of a chunk; its partial sums are added to those of earlier chunks."""
+        buffers, n, top = self.work.products, self.layout.sizes, self.top
+        prepared = self._products(self._inputs(chunk), chunk)
+        for l in range(top):
+            prepared.forward[l](handle)
+            if l < top - 1:
+                A, out = self.work.activations[l], buffers.inputs[l + 1]
+                b = self.epoch.theta[self.layout.at_b[l]]
+                arguments = (*self._Z(l), b, *self._position(chunk), None if A is out else A, out)
+                launch(self.kernels.forward[l], chunk.m * n[l + 1] // vector(n[l + 1]), *arguments)
+        self._output(chunk)
+        for l in range(top - 1, -1, -1):
+            prepared.gradient[l](handle)
             if l > 0:
-                gemm("N", "N", delta, W[l], out=buffers.deltas[l - 1][:m])
-                delta = buffers.deltas[l - 1][:m]
+                prepared.backward[l - 1](handle)
+                self._delta(l - 1, buffers.dA[l], self.work.activations[l - 1], chunk)
 
-    def _bias_sums(self, buffers: Buffers, l: int) -> Any:
+    def _inputs(self, chunk: Chunk) -> Any:
+        """The chunk's examples as the first product reads them."""
+        if self.stored_X is not None:
+            return self.stored_X[chunk.first * self.products.row(0) :]
+        gathered = self.work.products.inputs[0]
+        self._gather(self.epoch.base, chunk, gathered)
+        return gathered
+
+    def _gather(self, base: Any, chunk: Chunk, out: Any) -> None:
+        assert self.data is not None
+        keys = self.epoch.keys if self.plan.layers[0].dropout else None
+        numbers = (chunk.offset, self.plan.batch_size, chunk.first, chunk.m, chunk.count)
+        arguments = (self.data.X, chunk.order, keys, base, *map(np.int32, numbers), out)
+        n = self.layout.sizes[0]
+        launch(self.kernels.gather, chunk.m * (n // vector(n)), *arguments)
+
+    def _output(self, chunk: Chunk) -> None:
+        """The last layer, from the last product: losses and δ, which the products of the layer below read."""
+        assert self.data is not None
+        work, epoch, kernels, at_b, last = self.work, self.epoch, self.kernels, self.layout.at_b, self.top - 1
+        examples = (self.data.Y, self.data.weights, chunk.order)
+        numbers = map(np.int32, (chunk.offset, self.plan.batch_size, chunk.first, chunk.m, chunk.count))
+        if kernels.group is None:
+            arguments = (*self._Z(last), epoch.theta[at_b[last]], *examples, epoch.base, *numbers, work.losses)
+            launch(kernels.output_delta, WARP * chunk.m, *arguments)
+            self._delta(last, work.products.Z[last], work.products.Z[last], chunk)
+            return
+        W = epoch.theta[self.layout.at_W[last + 1]]
+        layer = (work.products.deltas[last], W, epoch.theta[at_b[last]], epoch.theta[at_b[last + 1]])
+        sums = (work.losses, work.sums_W, self._bias_sums(last), self._bias_sums(last + 1))
+        kernels.output_layer(
+            (self.partials,),
+            (THREADS,),
+            (
+                *self._Z(last),
+                *layer,
+                *examples,
+                epoch.keys,
+                epoch.base,
+                *numbers,
+                *sums,
+                np.int32(self.layout.biases),
+                np.int32(chunk.first > 0),
+            ),
+            shared_mem=AT_A_TIME * THREADS * work.losses.itemsize,
+        )
+
+    def _delta(self, l: int, D: Any, A: Any, chunk: Chunk) -> None:
+        """δ of the layer with index l, from the gradient D of its activations A."""
+        arguments = (D, np.int64(0), np.int32(1), A, *self._position(chunk), self.work.products.deltas[l])
+        sums = (self._bias_sums(l), np.int32(self.partials), np.int32(self.layout.biases))
+        threads = self.partials * self.layout.sizes[l + 1]
+        launch(self.kernels.backward[l], threads, *arguments, *sums, np.int32(chunk.first > 0))
+
+    def _position(self, chunk: Chunk) -> tuple[Any, ...]:
+        """Arguments of the kernels of hidden layers: where the examples of a chunk are."""
+        numbers = map(np.int32, (chunk.offset, chunk.first, chunk.m, chunk.count))
+        return (self.epoch.keys, self.epoch.base, *numbers)
+
+    def _Z(self, l: int) -> tuple[Any, ...]:
+        """Arguments of the kernels that add up the partial sums of a product."""
+        apart = np.int64(self.chunk * self.layout.sizes[l + 1])
+        return (self.work.products.Z[l], apart, np.int32(self.products.Z_partials))
+
+    def _bias_sums(self, l: int) -> Any:
         """Partial sums of the gradient of ``b[l + 1]``: its first row. Rows are `biases` values apart."""
-        return buffers.sums_b.reshape(-1)[self.layout.at_b[l].start - self.layout.weights :]
+        return self.work.sums_b.reshape(-1)[self.layout.at_b[l].start - self.layout.weights :]
+
+    def _products(self, x: Any, chunk: Chunk) -> PreparedProducts:
+        """The products of a chunk whose examples are `x`."""
+        m, several = chunk.m, chunk.count > self.chunk
+        key = x.data.ptr, m, several
+        if key not in self.prepared:
+            layers = range(self.top)
+            buffers = self.work.products._replace(inputs=[x, *self.work.products.inputs[1:]])
+            W = self.work.weights if self.products.pairs else self.epoch.theta
+            self.prepared[key] = PreparedProducts(
+                [self.products.forward(buffers, W, l, m) for l in layers],
+                [self.products.gradient(buffers, l, m, accumulate=several) for l in layers],
+                [self.products.backward(buffers, W, l, m) for l in layers[1:]],
+            )
+        return self.prepared[key]

@@ -15,7 +15,7 @@ from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_cupy.data import EpochData
 from gpunet_cupy.layout import ParameterLayout
 from gpunet_cupy.sources import Macro, device_context, launch_cooperative, module
-from gpunet_cupy.support import unsupported_reason
+from gpunet_cupy.support import unsupported_in_one_launch
 from gpunet_cupy.tiling import Tiling, round_up, tiling_of
 
 MAX_BATCH = 1024  # examples; larger batches are faster with cuBLAS
@@ -103,7 +103,7 @@ class Persistent(Program):
     @classmethod
     def unsupported_reason(cls, plan: Plan, device: str = "cuda:0") -> str | None:
         """Why it can't run `plan` on `device`."""
-        reason = cls.unsupported_structure(plan) or unsupported_reason(plan)
+        reason = cls.unsupported_structure(plan) or unsupported_in_one_launch(plan)
         if reason is None and cls._launch_on(plan, device) is None:
             return "the weights do not fit into shared memory"
         return reason

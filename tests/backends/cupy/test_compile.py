@@ -4,17 +4,25 @@ import importlib.metadata
 import io
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 
 import gpunet as gn
 from gpunet.core.plan import Layer, Plan
 from gpunet_cupy import sources
+from gpunet_cupy.batch_kernels import (
+    gather_macros,
+    hidden_layer_macros,
+    output_layer_macros,
+    update_kernel_macros,
+)
+from gpunet_cupy.products import LEFT, PAIRS, RIGHT
 from gpunet_cupy.programs import blocked
 from gpunet_cupy.programs.persistent import PersistentKernel
 from gpunet_cupy.programs.persistent_blocked import PersistentBlockedSGD
 from gpunet_cupy.sources import FOLDER, source
-from gpunet_cupy.support import update_macros
+from gpunet_cupy.support import braces
 
 pytestmark = pytest.mark.slow
 
@@ -36,6 +44,17 @@ WIDE = Plan(
     60_000,
     1000,
 )
+DROPPED = Plan(
+    (Layer(784, 256, "relu", 0.2), Layer(256, 128, "tanh", 0.5), Layer(128, 10, "softmax", 0.4)),
+    "cross_entropy",
+    gn.Adam(),
+    60_000,
+    1000,
+)
+ODD = Plan(
+    (Layer(783, 1001, "selu"), Layer(1001, 1, "sigmoid")), "logistic", gn.RMSprop(weight_decay=0.1), 60_000, 1000
+)
+STORED = [{"PAIRS": 0}, {"PAIRS": PAIRS, "LEFT": braces(*LEFT), "RIGHT": braces(*RIGHT)}]
 H100 = {"multiprocessors": 132, "shared_limit": 227 * 1024}
 UPDATES = [gn.GradientDescent(), gn.GradientDescent(momentum=0.9), gn.Adam(), gn.RMSprop()]
 PERSISTENT = {"persistent/minibatch.cu": PersistentKernel, "persistent/blocked.cu": PersistentBlockedSGD}
@@ -47,8 +66,14 @@ def persistent_macros(file, plan):
 
 # The macros with which each kernel file is compiled.
 MODULES = {
-    "batches/gather.cu": [{"INPUTS": 784}],
-    "batches/hidden_layer.cu": [{"UNITS": 256, "ACTIVATION": name} for name in ("SIGMOID", "SELU")],
+    "batches/gather.cu": [
+        {**gather_macros(plan), **stored} for plan in (SHALLOW, DROPPED, ODD) for stored in STORED
+    ],
+    "batches/hidden_layer.cu": [
+        {**hidden_layer_macros(plan, l), **stored}
+        for plan, l in ((WIDE, 0), (DROPPED, 0), (ODD, 0), (WIDE, 2))
+        for stored in STORED
+    ],
     "batches/output_delta.cu": [
         {"UNITS": 10, "ACTIVATION": "SOFTMAX", "LOSS": "CROSS_ENTROPY"},
         {"UNITS": 1, "ACTIVATION": "SIGMOID", "LOSS": "LOGISTIC"},
@@ -56,27 +81,18 @@ MODULES = {
         {"UNITS": 33, "ACTIVATION": "IDENTITY", "LOSS": "ABSOLUTE_ERROR"},
     ],
     "batches/output_layer.cu": [
-        {
-            "UNITS_BELOW": 256,
-            "ACTIVATION_BELOW": "SIGMOID",
-            "OUTPUTS": 10,
-            "ACTIVATION": "SOFTMAX",
-            "LOSS": "CROSS_ENTROPY",
-            "THREADS": 256,
-            "GROUP": 32,
-        },
-        {
-            "UNITS_BELOW": 1000,
-            "ACTIVATION_BELOW": "RELU",
-            "OUTPUTS": 1,
-            "ACTIVATION": "SIGMOID",
-            "LOSS": "LOGISTIC",
-            "THREADS": 256,
-            "GROUP": 256,
-        },
+        {**output_layer_macros(plan, group), **stored}
+        for plan, group in ((SHALLOW, 32), (DROPPED, 32), (ODD, 256))
+        for stored in STORED
     ],
     "batches/update.cu": [
-        {**update_macros(one), "WEIGHTS": 203_264, "BIASES": 266, "OUTPUT_WEIGHTS": 2560} for one in UPDATES
+        {**update_kernel_macros(replace(plan, optimizer=optimizer), top, stored["PARTIALS"]), **stored["macros"]}
+        for plan, top, optimizer in [
+            *((WIDE, 2, one) for one in UPDATES),
+            (ODD, 1, gn.Adam(clip_norm=1.0)),
+            (SHALLOW, 2, gn.GradientDescent(clip_norm=2.0)),
+        ]
+        for stored in ({"macros": one, "PARTIALS": 6 if one["PAIRS"] else 1} for one in STORED)
     ],
     "blocked/blocked.cu": [blocked.macros(SHALLOW, 64), blocked.macros(DEEP, 64)],
     "persistent/minibatch.cu": [

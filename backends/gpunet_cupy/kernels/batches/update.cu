@@ -1,51 +1,224 @@
 // The end of a step: the update of all parameters, and the loss of the batch.
 //
-// All parameters are in one array (gpunet_cupy/layout.py): W[1] … W[L], WEIGHTS values, then b[1] … b[L],
-// BIASES values. The slots are arrays of the same layout, one after the other. The coefficients of the step
-// are row *step of `coefficients`.
+// The gradient of the first PRODUCTS layers' weights comes as partial sums: for each layer, up to PARTIALS arrays
+// (n[l], n[l − 1]). All other gradients come as partial sums too, `sums` of them: `sums_W`, of the last layer's
+// weights where it has no product, and `sums_b`, of all biases. The coefficients of the step are row *base + offset
+// of `coefficients`.
 //
-// Macros besides those of update.cuh: WEIGHTS, BIASES, OUTPUT_WEIGHTS (weights of the last layer, if their
-// gradient comes as partial sums; else 0).
+// Macros: those of network.cuh, update.cuh and parts.cuh; PRODUCTS, PARTIALS, THREADS per thread block, CLIP_NORM (0:
+// gradients are not clipped).
+#include "common/parameters.cuh"
+#include "common/parts.cuh"
 #include "common/shared_memory.cuh"
 #include "common/update.cuh"
 
-// The sum of `count` values, `stride` apart, in their order.
-__device__ inline T sum_strided(const T* x, int count, int stride) {
+#define SUM_WIDTH 32  // parameters per thread block whose gradient comes in `sums`
+#define OUTPUT_WEIGHTS (weights_at(LAYERS + 1) - weights_at(PRODUCTS + 1))
+#define BIASES (parameters() - weights_at(LAYERS + 1))
+
+__device__ constexpr int vector_length() {
+    for (int l = 0; l < PRODUCTS; ++l)
+        if (size(l) % 4) return 1;
+    return 4;
+}
+// Weights per thread, and how many thread blocks each kind of parameter takes.
+#define VECTOR (vector_length())
+#define WEIGHT_BLOCKS ((weights_at(PRODUCTS + 1) / VECTOR + THREADS - 1) / THREADS)
+#define SUM_BLOCKS ((OUTPUT_WEIGHTS + BIASES + SUM_WIDTH - 1) / SUM_WIDTH)
+static_assert(WEIGHT_BLOCKS + SUM_BLOCKS == PARAMETER_BLOCKS, "the host launches another number of thread blocks");
+
+struct __align__(VECTOR * sizeof(T)) Vector {
+    T v[VECTOR];
+};
+
+// The parts of the weights: of each layer with a product as right factor, (n[l], PAIRS, pitch), and from the second
+// layer on as left factor for the backward pass, (PAIRS, stored_pitch(n[l]), pitch).
+__device__ constexpr long long right_at(int l) {
+    long long at = 0;
+    for (int i = 1; i < l; ++i) at += (long long)size(i) * stored_row(stored_pitch(size(i - 1)));
+    return at;
+}
+__device__ constexpr long long left_at(int l) {
+    long long at = right_at(PRODUCTS + 1);
+    for (int i = 2; i < l; ++i) at += (long long)stored_pitch(size(i)) * stored_row(stored_pitch(size(i - 1)));
+    return at;
+}
+
+// Store the parts of VECTOR weights of layer l, from weight i of it on.
+template <int l>
+__device__ inline void store_weights(Stored* parts, int i, const T (&w)[VECTOR]) {
+#if PAIRS
+    constexpr int pitch = stored_pitch(size(l - 1));
+    const int unit = i / size(l - 1), input = i % size(l - 1);
+    store_parts<false>(parts + right_at(l) + (long long)unit * stored_row(pitch) + input, pitch, w);
+    if (l > 1)
+        store_parts<true>(parts + left_at(l) + (long long)unit * pitch + input,
+                          (long long)stored_pitch(size(l)) * pitch, w);
+#endif
+}
+
+// Calls f.run<l>(i) for weight i of layers 1, 2, … with products, l its layer and i its place there.
+template <int l, class F>
+__device__ inline void with_layer(int i, const F& f) {
+    if constexpr (l <= PRODUCTS) {
+        constexpr int n = size(l) * size(l - 1);
+        if (i < n) f.template run<l>(i);
+        else with_layer<l + 1>(i - n, f);
+    }
+}
+
+// The sum of the partial sums of VECTOR weights' gradient.
+template <int l>
+__device__ inline Vector weight_gradient(const T* gradients, int partials, int i) {
+    const T* from = gradients + (long long)PARTIALS * weights_at(l) + i;
+    Vector g = *reinterpret_cast<const Vector*>(from);
+#pragma unroll 5
+    for (int p = 1; p < partials; ++p) {
+        const Vector next = *reinterpret_cast<const Vector*>(from + (long long)p * size(l) * size(l - 1));
+#pragma unroll
+        for (int j = 0; j < VECTOR; ++j) g.v[j] += next.v[j];
+    }
+    return g;
+}
+
+// The gradient of the parameter of the thread's lane whose gradient is in `sums`, complete in the first SUM_WIDTH
+// threads: each row of SUM_WIDTH threads adds up some of the partial sums.
+__device__ inline T summed_gradient(const T* sums_W, const T* sums_b, int sums, int i) {
+    T* shared = reinterpret_cast<T*>(shared_memory);
+    const int row = threadIdx.x / SUM_WIDTH, rows = THREADS / SUM_WIDTH;
+    const bool weight = i < OUTPUT_WEIGHTS;
+    const T* from = weight ? sums_W + i : sums_b + (i - OUTPUT_WEIGHTS);
+    const int stride = weight ? OUTPUT_WEIGHTS : BIASES;
     T sum = T(0);
-#pragma unroll 16
-    for (int i = 0; i < count; ++i) sum += x[i * stride];
+    if (i < OUTPUT_WEIGHTS + BIASES)
+#pragma unroll 4
+        for (int p = row; p < sums; p += rows) sum += from[(long long)p * stride];
+    shared[threadIdx.x] = sum;
+    __syncthreads();
+    for (int other = 1; other < rows && row == 0; ++other) sum += shared[other * SUM_WIDTH + threadIdx.x];
     return sum;
 }
 
-// One thread per parameter. Gradients of the biases come as partial sums (partials, BIASES), and those of the
-// last OUTPUT_WEIGHTS weights as (partials, OUTPUT_WEIGHTS).
-extern "C" __global__ void update(T* theta, T* slots, const T* gradient, const T* sums_W, const T* sums, int partials,
-                                  const T* coefficients, const int* step) {
-    const int total = WEIGHTS + BIASES;
-    int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= total) return;
-    const T* c = coefficients + *step * COEFFICIENTS;
-    T g = i < WEIGHTS - OUTPUT_WEIGHTS ? gradient[i]
-          : i < WEIGHTS                ? sum_strided(sums_W + i - (WEIGHTS - OUTPUT_WEIGHTS), partials, OUTPUT_WEIGHTS)
-                                       : sum_strided(sums + i - WEIGHTS, partials, BIASES);
-    apply_update(theta + i, slots + i, total, g, c, i < WEIGHTS);
-}
-
-// losses[*step] ← J, the sum of n partial sums of losses, over the number of examples; then *step ← *step +
-// 1. One thread block, whose shared memory holds a double per thread.
-extern "C" __global__ void finish_step(const T* sums, int n, int examples, T* losses, int* step) {
+// The sum of f(i) for i < n, in all threads of a thread block. Shared memory holds a double per thread.
+template <class F>
+__device__ inline double block_sum(int n, const F& f) {
     double* partial = reinterpret_cast<double*>(shared_memory);
     double sum = 0.0;
 #pragma unroll 8
-    for (int i = threadIdx.x; i < n; i += blockDim.x) sum += sums[i];
+    for (int i = threadIdx.x; i < n; i += THREADS) sum += f(i);
+    __syncthreads();  // shared memory may still be read
     partial[threadIdx.x] = sum;
     __syncthreads();
-    for (int half = blockDim.x / 2; half > 0; half /= 2) {  // blockDim.x is a power of two
+    for (int half = THREADS / 2; half > 0; half /= 2) {  // THREADS is a power of two
         if (threadIdx.x < half) partial[threadIdx.x] += partial[threadIdx.x + half];
         __syncthreads();
     }
-    if (threadIdx.x == 0) {
-        losses[*step] = T(partial[0] / examples);
-        *step += 1;
+    return partial[0];
+}
+
+struct UpdateWeights {
+    T *theta, *slots;
+    const T* gradients;
+    int partials;
+    const T* c;
+    T scale;
+    Stored* parts;
+
+    template <int l>
+    __device__ inline void run(int i) const {
+        const int at = weights_at(l) + i;
+        Vector w = *reinterpret_cast<Vector*>(theta + at), slot[SLOTS ? SLOTS : 1];
+        const Vector g = weight_gradient<l>(gradients, partials, i);
+#pragma unroll
+        for (int s = 0; s < SLOTS; ++s)
+#pragma unroll
+            for (int j = 0; j < VECTOR; ++j) slot[s].v[j] = slots[(long long)s * parameters() + at + j];
+#pragma unroll
+        for (int j = 0; j < VECTOR; ++j) apply_update(&w.v[j], &slot[0].v[j], VECTOR, scale * g.v[j], c, true);
+        *reinterpret_cast<Vector*>(theta + at) = w;
+#pragma unroll
+        for (int s = 0; s < SLOTS; ++s)
+#pragma unroll
+            for (int j = 0; j < VECTOR; ++j) slots[(long long)s * parameters() + at + j] = slot[s].v[j];
+        store_weights<l>(parts, i, w.v);
+    }
+};
+
+// All parameters, and losses[step] ← J, the sum of `losses_count` sums of losses over the number of examples.
+// PARAMETER_BLOCKS thread blocks, and one for the loss. With CLIP_NORM, `squares` are the `squares_count` sums of
+// squares that `square_gradient` wrote.
+extern "C" __global__ void __launch_bounds__(THREADS, 4)
+    update(T* theta, T* slots, const T* gradients, int partials, const T* sums_W, const T* sums_b, int sums,
+           const double* squares, const T* coefficients, const int* base, int offset, Stored* parts,
+           const T* loss_sums, int losses_count, int examples, T* losses) {
+    const int step = *base + offset;
+    if (blockIdx.x == PARAMETER_BLOCKS) {
+        const double J = block_sum(losses_count, [&](int i) { return double(loss_sums[i]); }) / examples;
+        if (threadIdx.x == 0) losses[step] = T(J);
+        return;
+    }
+    const T* c = coefficients + step * COEFFICIENTS;
+    T scale = T(1);
+    if (CLIP_NORM > 0) {
+        const T norm = T(sqrt(block_sum(PARAMETER_BLOCKS, [&](int i) { return squares[i]; })));
+        if (norm > T(CLIP_NORM)) scale = T(CLIP_NORM) / norm;
+        __syncthreads();
+    }
+    if (blockIdx.x < WEIGHT_BLOCKS) {
+        with_layer<1>((blockIdx.x * THREADS + threadIdx.x) * VECTOR,
+                      UpdateWeights{theta, slots, gradients, partials, c, scale, parts});
+        return;
+    }
+    const int i = (blockIdx.x - WEIGHT_BLOCKS) * SUM_WIDTH + threadIdx.x % SUM_WIDTH;
+    const T g = summed_gradient(sums_W, sums_b, sums, i);
+    if (threadIdx.x < SUM_WIDTH && i < OUTPUT_WEIGHTS + BIASES) {
+        const int at = weights_at(PRODUCTS + 1) + i;
+        apply_update(theta + at, slots + at, parameters(), scale * g, c, i < OUTPUT_WEIGHTS);
     }
 }
+
+struct SquareWeights {
+    const T* gradients;
+    int partials;
+    double* sum;
+
+    template <int l>
+    __device__ inline void run(int i) const {
+        const Vector g = weight_gradient<l>(gradients, partials, i);
+        for (int j = 0; j < VECTOR; ++j) *sum += double(g.v[j]) * g.v[j];
+    }
+};
+
+// squares[thread block] ← the sum of the squares of the gradient of the parameters that this thread block updates.
+// PARAMETER_BLOCKS thread blocks.
+extern "C" __global__ void __launch_bounds__(THREADS, 4)
+    square_gradient(const T* gradients, int partials, const T* sums_W, const T* sums_b, int sums, double* squares) {
+    double square = 0.0;
+    if (blockIdx.x < WEIGHT_BLOCKS) {
+        with_layer<1>((blockIdx.x * THREADS + threadIdx.x) * VECTOR, SquareWeights{gradients, partials, &square});
+    } else {
+        const int i = (blockIdx.x - WEIGHT_BLOCKS) * SUM_WIDTH + threadIdx.x % SUM_WIDTH;
+        const T g = summed_gradient(sums_W, sums_b, sums, i);
+        if (threadIdx.x < SUM_WIDTH && i < OUTPUT_WEIGHTS + BIASES) square = double(g) * g;
+    }
+    const double total = block_sum(THREADS, [&](int) { return square; });
+    if (threadIdx.x == 0) squares[blockIdx.x] = total;
+}
+
+struct StoreWeights {
+    const T* theta;
+    Stored* parts;
+
+    template <int l>
+    __device__ inline void run(int i) const {
+        store_weights<l>(parts, i, reinterpret_cast<const Vector*>(theta + weights_at(l) + i)->v);
+    }
+};
+
+// The parts of all weights with products, at the start of an epoch. WEIGHT_BLOCKS thread blocks.
+extern "C" __global__ void __launch_bounds__(THREADS) split_weights(const T* theta, Stored* parts) {
+    with_layer<1>((blockIdx.x * THREADS + threadIdx.x) * VECTOR, StoreWeights{theta, parts});
+}
+
+// *base ← *base + steps, the last node of a CUDA graph of `steps` steps.
+extern "C" __global__ void advance_base(int* base, int steps) { *base += steps; }

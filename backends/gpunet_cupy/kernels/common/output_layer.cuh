@@ -37,15 +37,18 @@ struct OutputLayer {
     }
 
     // Forward and backward of one example, with y of the lane's output. z of the thread's units: W x without
-    // biases on entry, δ[L − 1] on return; a: their activations. Returns scale ∂L/∂z of the lane's output; L
-    // is set in the group's first warp.
-    __device__ inline T forward_backward(T (&z)[EACH], T (&a)[EACH], T y, T scale, T* shared, T& L) {
-        T out[LANES];
+    // biases on entry, δ[L − 1] on return; a: their activations, times the dropout factors `keep` where DROPS.
+    // Returns scale ∂L/∂z of the lane's output; L is set in the group's first warp.
+    template <bool DROPS = false>
+    __device__ inline T forward_backward(T (&z)[EACH], T (&a)[EACH], const T (&keep)[EACH], T y, T scale, T* shared,
+                                         T& L) {
+        T out[LANES], whole[EACH];  // the activations before dropout
 #pragma unroll
         for (int k = 0; k < LANES; ++k) out[k] = T(0);
 #pragma unroll
         for (int i = 0; i < EACH; ++i) {
             a[i] = in_range(i) ? activate(g, z[i] + b[i]) : T(0);
+            if (DROPS) whole[i] = a[i], a[i] *= keep[i];
 #pragma unroll
             for (int k = 0; k < K; ++k) out[k] += W[i][k] * a[i];
         }
@@ -69,7 +72,8 @@ struct OutputLayer {
             for (int i = 0; i < EACH; ++i) z[i] += W[i][k] * delta_k;
         }
 #pragma unroll
-        for (int i = 0; i < EACH; ++i) z[i] = activation_backward(g, z[i], a[i]);
+        for (int i = 0; i < EACH; ++i)
+            z[i] = DROPS ? activation_backward(g, z[i] * keep[i], whole[i]) : activation_backward(g, z[i], a[i]);
         return delta;
     }
 };

@@ -4,6 +4,7 @@
 // Macros besides those of tiling.cuh and update.cuh: BATCH_SIZE.
 #pragma once
 #include "common/examples.cuh"
+#include "common/parameters.cuh"
 #include "common/shared_memory.cuh"
 #include "common/update.cuh"
 #include "common/warp.cuh"
@@ -12,19 +13,6 @@
 #define HIDDEN (LAYERS - 1)  // hidden layers
 #define OUTPUTS (size(LAYERS))
 #define WARPS (THREADS / WARP)
-
-// Positions of W[l] and b[l] in theta, and the length of theta.
-__device__ constexpr int weights_at(int l) {
-    int at = 0;
-    for (int i = 1; i < l; ++i) at += size(i) * size(i - 1);
-    return at;
-}
-__device__ constexpr int bias_at(int l) {
-    int at = weights_at(LAYERS + 1);
-    for (int i = 1; i < l; ++i) at += size(i);
-    return at;
-}
-__device__ constexpr int parameters() { return bias_at(LAYERS + 1); }
 
 // Positions in shared memory of each layer's tile (the weights, then each slot), and of its inputs.
 __device__ constexpr int tile_at(int l) {

@@ -35,7 +35,7 @@ __device__ inline void output_phase(const Epoch& epoch, int row) {
             for (int p = 0; p < PARTIALS; ++p) z[i] += partials[i][p];
         }
         if (e + gridDim.x < epoch.batch) prefetch(e + gridDim.x);
-        T delta = layer.forward_backward(z, a, y, weight / T(epoch.batch), shared() + scratch_at(), L);
+        T delta = layer.forward_backward(z, a, a, y, weight / T(epoch.batch), shared() + scratch_at(), L);
 #pragma unroll
         for (int i = 0; i < EACH; ++i)
             if (layer.unit(i) < row_stride(HIDDEN)) {
