@@ -36,7 +36,11 @@ def dropout_macros(plan: Plan, l: int) -> dict[str, Macro]:
     """What kernels need to drop inputs of the layer with index l; none are dropped where there is no such layer."""
     rate = plan.layers[l].dropout if l < len(plan.layers) else 0.0
     # As gpunet.core.dropout rounds it.
-    return {"DROPOUT": round(rate * (1 << 24)), "DROPOUT_KEPT": 1.0 / (1.0 - rate), "LAYERS": len(plan.layers)}
+    return {
+        "DROPOUT": round(rate * (1 << 24)),
+        "DROPOUT_KEPT": 1.0 / (1.0 - rate),
+        "LAYERS": len(plan.layers),
+    }
 
 
 def gather_macros(plan: Plan) -> dict[str, Macro]:

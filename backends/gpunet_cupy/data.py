@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gpunet.core.program import EpochInputs
 
 ALIGNMENT = 16  # bytes; kernels load four values of X at a time

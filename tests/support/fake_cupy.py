@@ -175,7 +175,9 @@ def install(monkeypatch):
     cupy.RawModule = RawModule
     cupy.__version__ = "14"
     runtime = types.SimpleNamespace(runtimeGetVersion=lambda: 13000)
-    cupy.cuda = types.SimpleNamespace(Device=Device, runtime=runtime, Stream=Stream, get_current_stream=Stream)
+    cupy.cuda = types.SimpleNamespace(
+        Device=Device, runtime=runtime, Stream=Stream, get_current_stream=Stream
+    )
     cupy.cublas = types.ModuleType("cupy.cublas")
     cupy.cublas.gemm = gemm
     monkeypatch.setattr("gpunet_cupy.products.product", product)

@@ -122,7 +122,7 @@ class MiniBatch(Program):
 
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
-        if inputs.examples == inputs.X.shape[1] <= self.plan.batch_size:
+        if inputs.examples == inputs.X.shape[1] <= self.plan.batch_size and not self.plan.uses_dropout:
             inputs = inputs._replace(order=None)  # a sum over all examples does not depend on their order
         with device_context(self.device):
             # Only arrays that stay where they are are worth a graph.
@@ -257,7 +257,9 @@ class MiniBatch(Program):
             inputs += [stored(l) if plan.layers[l].dropout else Z[l - 1] for l in range(1, top)]
             deltas = [*dA[1:], Z[top - 1]]
         return Work(
-            products=Buffers(inputs, Z, deltas, dA, empty(products.partials * self.layout.at_W[top - 1].stop)),
+            products=Buffers(
+                inputs, Z, deltas, dA, empty(products.partials * self.layout.at_W[top - 1].stop)
+            ),
             activations=activations,
             weights=cupy.zeros(products.weights_size, dtype=products.dtype),
             sums_W=empty(self.partials, n[-1] * n[-2]),
@@ -276,7 +278,13 @@ class MiniBatch(Program):
         for first in range(0, count, self.chunk):
             self._gradient(handle, Chunk(offset, order, first, min(self.chunk, count - first), count))
         partials = self.products.partials if several else self.products.gradient_partials(count)
-        sums = (work.products.gradients, np.int32(partials), work.sums_W, work.sums_b, np.int32(self.partials))
+        sums = (
+            work.products.gradients,
+            np.int32(partials),
+            work.sums_W,
+            work.sums_b,
+            np.int32(self.partials),
+        )
         if self.plan.optimizer.clip_norm is not None:
             grid = (kernels.parameter_blocks,)
             kernels.square_gradient(grid, (THREADS,), (*sums, work.squares), shared_mem=8 * THREADS)
@@ -327,7 +335,14 @@ class MiniBatch(Program):
         examples = (self.data.Y, self.data.weights, chunk.order)
         numbers = map(np.int32, (chunk.offset, self.plan.batch_size, chunk.first, chunk.m, chunk.count))
         if kernels.group is None:
-            arguments = (*self._Z(last), epoch.theta[at_b[last]], *examples, epoch.base, *numbers, work.losses)
+            arguments = (
+                *self._Z(last),
+                epoch.theta[at_b[last]],
+                *examples,
+                epoch.base,
+                *numbers,
+                work.losses,
+            )
             launch(kernels.output_delta, WARP * chunk.m, *arguments)
             self._delta(last, work.products.Z[last], work.products.Z[last], chunk)
             return

@@ -50,8 +50,9 @@ def make(fake):
 def check(fake):
     """``check(program, plan, …)``: an epoch on the "device" gives what the reference gives; returns its result."""
 
-    def check(program, plan, **drawn):
-        given = draw(plan, **drawn)
+    def check(program, plan, dropout_keys=None, **drawn):
+        state, inputs = draw(plan, **drawn)
+        given = state, inputs._replace(dropout_keys=dropout_keys)
         on_device = map_arrays(fake.to_device, given)
         state, losses = program(*on_device)
         expected_state, expected_losses = Reference(xp, plan)(*given)

@@ -52,7 +52,11 @@ DROPPED = Plan(
     1000,
 )
 ODD = Plan(
-    (Layer(783, 1001, "selu"), Layer(1001, 1, "sigmoid")), "logistic", gn.RMSprop(weight_decay=0.1), 60_000, 1000
+    (Layer(783, 1001, "selu"), Layer(1001, 1, "sigmoid")),
+    "logistic",
+    gn.RMSprop(weight_decay=0.1),
+    60_000,
+    1000,
 )
 STORED = [{"PAIRS": 0}, {"PAIRS": PAIRS, "LEFT": braces(*LEFT), "RIGHT": braces(*RIGHT)}]
 H100 = {"multiprocessors": 132, "shared_limit": 227 * 1024}
@@ -86,7 +90,10 @@ MODULES = {
         for stored in STORED
     ],
     "batches/update.cu": [
-        {**update_kernel_macros(replace(plan, optimizer=optimizer), top, stored["PARTIALS"]), **stored["macros"]}
+        {
+            **update_kernel_macros(replace(plan, optimizer=optimizer), top, stored["PARTIALS"]),
+            **stored["macros"],
+        }
         for plan, top, optimizer in [
             *((WIDE, 2, one) for one in UPDATES),
             (ODD, 1, gn.Adam(clip_norm=1.0)),

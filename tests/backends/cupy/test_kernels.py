@@ -3,24 +3,31 @@
 Sizes are no multiples of a warp or a block; what kernels write to starts as NaN and lies between guards.
 """
 
+import itertools
+from dataclasses import replace
+
 import array_api_compat.numpy as xp
 import numpy as np
 import pytest
 
 import gpunet as gn
 from gpunet.core.activations import ACTIVATIONS
+from gpunet.core.dropout import keep_mask
 from gpunet.core.losses import LOSSES, cost, output_delta
 from gpunet.core.optimizers import update_all
 from gpunet.core.plan import Layer, Plan
+from gpunet_cupy.batch_kernels import gather_macros, hidden_layer_macros, update_grid, update_kernel_macros
+from gpunet_cupy.layout import ParameterLayout
+from gpunet_cupy.products import LEFT, PAIRS, RIGHT, Float32Parts, PlainProducts, pitch
 from gpunet_cupy.programs.blocked import macros
 from gpunet_cupy.sources import source
-from gpunet_cupy.support import ELEMENTWISE, update_macros
+from gpunet_cupy.support import ELEMENTWISE, braces
 from random_plans import DESCENTS, OPTIMIZERS
 
 pytestmark = pytest.mark.slow
 
 DTYPES = ["float32", "float64"]
-PAIRS = [
+OUTPUTS = [
     ("softmax", "cross_entropy"),
     ("sigmoid", "logistic"),
     ("identity", "squared_error"),
@@ -78,49 +85,110 @@ def near(got, wanted, dtype, scale=1.0):
     return np.allclose(got, wanted, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+class Stored:
+    """Rows as products read them: plain values, or float32 values as bfloat16 parts."""
+
+    def __init__(self, dtype, split):
+        self.dtype, self.split = dtype, split
+        self.macros = (
+            {"PAIRS": PAIRS, "LEFT": braces(*LEFT), "RIGHT": braces(*RIGHT)} if split else {"PAIRS": 0}
+        )
+
+    def empty(self, array, m, n):
+        """An array for m rows of n values; what lies between parts is 0."""
+        return (
+            array(np.zeros((m, PAIRS, pitch(n))), "uint16") if self.split else array.empty((m, n), self.dtype)
+        )
+
+    def values(self, rows, n, sides):
+        """The values in `rows`; every pair has the part that it needs, and what lies between is still 0."""
+        if not self.split:
+            return rows
+        assert not rows[:, :, n:].any()
+        parts = (rows[:, :, :n].astype("uint32") << 16).view("float32")
+        found = [parts[:, sides.index(part)] for part in range(3)]
+        for pair, part in enumerate(sides):
+            assert np.array_equal(parts[:, pair], found[part], equal_nan=True)
+        assert (np.abs(found[1]) <= np.abs(found[0]) / 256).all() or np.isnan(found[0]).any()
+        return np.sum(found, axis=0, dtype="float64").astype("float32")
+
+
+STORED = pytest.mark.parametrize(
+    "stored",
+    [Stored("float64", False), Stored("float32", False), Stored("float32", True)],
+    ids=["float64", "float32", "parts"],
+)
+
+
+def partial_sums(array, values, count, dtype, rng, room=3):
+    """`values` as `count` partial sums; arrays of them are `room` values longer. Returns the array and its stride."""
+    values = np.asarray(values, dtype="float64")
+    terms = rng.normal(size=(count - 1, *values.shape))
+    whole = np.full((count, values.size + room), np.nan)
+    whole[:, : values.size] = np.concatenate([terms, [values - terms.sum(axis=0)]]).reshape(count, -1)
+    return array(whole, dtype), np.int64(values.size + room), np.int32(count)
+
+
+@STORED
+@pytest.mark.parametrize("drops", [False, True])
 @pytest.mark.parametrize("name", sorted(ELEMENTWISE))
-def test_forward_and_backward(name, dtype, kernel, array, rng):
-    m, n, partials, stride = 37, 13, 5, 20
-    Z, b, dA = (
-        rng.normal(0, 3, (m, n)).astype(dtype),
-        rng.normal(0, 1, n).astype(dtype),
-        rng.normal(0, 1, (m, n)),
+def test_forward_and_backward(name, drops, stored, kernel, array, rng):
+    dtype, m, n, first, count, sums_rows, stride = stored.dtype, 37, 13, 4, 50, 5, 20
+    layers = (Layer(3, n, name), Layer(n, 2, "identity", 0.3 if drops else 0.0))
+    plan = Plan(layers, "squared_error", gn.Adam(), 99, count, dtype)
+    keys, base, offset = (
+        rng.integers(-9, 9, (6, 2)).astype("int32") << 20,
+        np.full(1, 2, np.int32),
+        np.int32(1),
     )
-    Z[0, :4] = [1000, -1000, 0, np.nan]
-    b[:4] = 0
+    keep = np.ones((n, count))
+    if drops:
+        keep = keep_mask(xp, keys[3, 1], (n, count), 0.3, like=np.empty(0))
+        assert 0.1 < (keep == 0).mean() < 0.5
+    keep = keep[:, first : first + m].T
+    position = (keys, base, offset, *map(np.int32, (first, m, count)))
+    Z, b = rng.normal(0, 3, (m, n)).astype(dtype), rng.normal(0, 1, n).astype(dtype)
+    Z[0, :4], b[:4] = [1000, -1000, 0, np.nan], 0
     g = ACTIVATIONS[name]
-    A = array(Z, dtype)
-    launch(
-        kernel(dtype, "batches/hidden_layer.cu", "forward", UNITS=n, ACTIVATION=name.upper()),
-        m * n,
-        A,
-        array(b, dtype),
-        np.int32(m),
-    )
+    file, macros = "batches/hidden_layer.cu", {**stored.macros, **hidden_layer_macros(plan, 0)}
+    A, out = array.empty((m, n), dtype), stored.empty(array, m, n)
+    partials = partial_sums(array, Z, 1, dtype, rng)
+    launch(kernel(dtype, file, "forward", **macros), m * n, *partials, array(b, dtype), *position, A, out)
     with np.errstate(all="ignore"):
         wanted = g.forward(xp, Z + b)
     assert np.isnan(A[0, 3])
     assert np.allclose(A, wanted, rtol=3e-6, atol=3e-6, equal_nan=True)
+    assert near(stored.values(out, n, LEFT)[1:], (A * keep)[1:], dtype)
+    again = stored.empty(array, m, n)  # from three partial sums, without A
+    partials = partial_sums(array, Z[1:], 3, dtype, rng)
+    position = (keys, base, offset, *map(np.int32, (first + 1, m - 1, count)))
+    launch(kernel(dtype, file, "forward", **macros), m * n, *partials, b, *position, None, again)
+    assert near(stored.values(again[: m - 1], n, LEFT), (A * keep)[1:], dtype, 20)
+
+    position = (keys, base, offset, *map(np.int32, (first, m, count)))
     Z[0, :4] = A[0, :4] = 0.5
-    Z, A[...] = (Z + b).astype(dtype), g.forward(xp, (Z + b).astype(dtype))
-    backward = kernel(dtype, "batches/hidden_layer.cu", "backward", UNITS=n, ACTIVATION=name.upper())
-    D, sums = array(dA, dtype), array.empty((partials, stride), dtype)
-    numbers = (np.int32(partials), np.int32(stride))
-    launch(backward, partials * n, D, A, sums, np.int32(m), *numbers, np.int32(0))
-    wanted = g.backward(xp, dA, Z, A)
-    assert near(D, wanted, dtype, 10)
+    dA, Z = rng.normal(0, 1, (m, n)), (Z + b).astype(dtype)
+    A[...] = g.forward(xp, Z)
+    backward = kernel(dtype, file, "backward", **macros)
+    sums, delta = array.empty((sums_rows, stride), dtype), stored.empty(array, m, n)
+    numbers = (np.int32(sums_rows), np.int32(stride))
+    D = partial_sums(array, dA, 2, dtype, rng)
+    launch(backward, sums_rows * n, *D, A, *position, delta, sums, *numbers, np.int32(0))
+    wanted = g.backward(xp, dA * keep, Z, A)
+    assert near(stored.values(delta, n, RIGHT), wanted, dtype, 10)
     assert near(sums[:, :n].sum(axis=0), wanted.sum(axis=0), dtype, 100)
     assert np.isnan(sums[:, n:]).all()
-    later = array(np.ones((2, n)), dtype)  # fewer rows than partial sums, added to what is there
-    launch(backward, partials * n, later, A[:2], sums, np.int32(2), *numbers, np.int32(1))
-    wanted = wanted.sum(axis=0) + g.backward(xp, np.ones((2, n)), Z[:2], A[:2]).sum(axis=0)
+    # Fewer rows than partial sums, added to what is there.
+    later = (array(np.ones((2, n)), dtype), np.int64(0), np.int32(1))
+    position = (keys, base, offset, *map(np.int32, (first, 2, count)))
+    launch(backward, sums_rows * n, *later, A[:2], *position, delta, sums, *numbers, np.int32(1))
+    wanted = wanted.sum(axis=0) + g.backward(xp, keep[:2], Z[:2], A[:2]).sum(axis=0)
     assert near(sums[:, :n].sum(axis=0), wanted, dtype, 100)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n", [1, 40])
-@pytest.mark.parametrize(("activation", "loss"), PAIRS)
+@pytest.mark.parametrize(("activation", "loss"), OUTPUTS)
 def test_output_delta(activation, loss, n, dtype, kernel, array, rng):
     m, batch, step, first, examples = 7, 20, 2, 5, 100
     Z, b = rng.normal(0, 2, (m, n)).astype(dtype), rng.normal(0, 1, (n, 1)).astype(dtype)
@@ -136,72 +204,136 @@ def test_output_delta(activation, loss, n, dtype, kernel, array, rng):
         ACTIVATION=activation.upper(),
         LOSS=loss.upper(),
     )
-    for given, weighted in ((order, True), (None, False)):
+    base, offset = np.full(1, step - 1, np.int32), np.int32(1)
+    for given, weighted, count in ((order, True, 1), (None, False, 3)):
         start = step * batch + first
         chosen = np.arange(start, start + m) if given is None else order[start : start + m]
         w = weights[chosen][None, :] if weighted else None
-        D, losses = array(Z, dtype), array.empty(batch, dtype)
+        products, losses = partial_sums(array, Z, count, dtype, rng), array.empty(batch, dtype)
         numbers = (np.int32(batch), np.int32(first), np.int32(m), np.int32(m))
-        data = (Y, weights if weighted else None, given, np.full(1, step, np.int32))
-        launch(run, 32 * m, D, b, *data, *numbers, losses)
+        data = (Y, weights if weighted else None, given, base, offset)
+        launch(run, 32 * m, *products, b, *data, *numbers, losses)
+        D = products[0][0, : m * n].reshape(m, n)
         columns = (Z.T + b).astype("float64")
         A = ACTIVATIONS[activation].forward(xp, columns)
         known = (xp, LOSSES[loss], activation, columns, A, Y[chosen].T.astype("float64"), w)
-        assert near(D, output_delta(*known).T, dtype)
-        assert near(
-            losses[first : first + m].mean(dtype="float64"), cost(*known), dtype, max(1, abs(cost(*known)))
-        )
+        assert near(D, output_delta(*known).T, dtype, count)
+        J = cost(*known)
+        assert near(losses[first : first + m].mean(dtype="float64"), J, dtype, count * max(1, abs(J)))
         assert np.isnan(np.delete(losses, np.arange(first, first + m))).all()
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_gather(dtype, kernel, array, rng):
-    m, n, batch, step, first = 9, 13, 20, 3, 4
-    order, at = rng.permutation(90).astype(np.int32), np.full(1, step, np.int32)
-    chosen = order[step * batch + first :][:m]
-    numbers = (np.int32(batch), np.int32(first), np.int32(m))
-    X = rng.normal(size=(90, n)).astype(dtype)
-    out = array.empty((m, n), dtype)
-    launch(kernel(dtype, "batches/gather.cu", "gather", INPUTS=n), m * n, X, order, at, *numbers, out)
-    assert np.array_equal(out, X[chosen])
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
-def test_update(optimizer, dtype, kernel, array, rng):
-    weights, output_weights, biases, partials, slots = 101, 20, 7, 3, optimizer.slots
-    W, b = rng.normal(size=(weights, 1)).astype(dtype), rng.normal(size=(biases, 1)).astype(dtype)
-    dW, sums = rng.normal(size=(weights, 1)).astype(dtype), rng.normal(size=(partials, biases)).astype(dtype)
-    kept = np.abs(rng.normal(size=(slots, weights + biases))).astype(dtype)
-    c = np.array([optimizer.coefficients(7 * i, 100, 7 * i) for i in range(4)], dtype=dtype)
-    theta, after = array(np.concatenate([W, b]).ravel(), dtype), array(kept, dtype)
-    sizes = {"WEIGHTS": weights, "BIASES": biases, "OUTPUT_WEIGHTS": output_weights}
-    run = kernel(dtype, "batches/update.cu", "update", **update_macros(optimizer), **sizes)
-    sums_W = rng.normal(size=(partials, output_weights)).astype(dtype)
-    given = (theta, after, dW, sums_W, sums, np.int32(partials), c, np.full(1, 2, np.int32))
-    launch(run, weights + biases, *given)
-    state = [tuple(tuple(k[s][:, None] for k in kept) for s in (slice(weights), slice(weights, None)))]
-    whole = np.concatenate([dW[:-output_weights], sums_W.sum(axis=0)[:, None]])
-    gradients = [(whole, sums.sum(axis=0)[:, None])]
-    [(W, b)], [(slots_W, slots_b)] = update_all(xp, optimizer, [(W, b)], gradients, state, c[2])
-    assert near(theta, np.concatenate([W, b]).ravel(), dtype, 10)
-    wanted = [np.concatenate([p, q]).ravel() for p, q in zip(slots_W, slots_b, strict=True)]
-    assert near(after, np.array(wanted).reshape(after.shape), dtype, 10)
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("count", [1, 63, 200])
-def test_finish_step(count, dtype, kernel, array, rng):
-    values, losses, step = (
-        array(rng.normal(size=count), dtype),
-        array.empty(4, dtype),
-        np.full(1, 2, np.int32),
+@STORED
+@pytest.mark.parametrize("drops", [False, True])
+@pytest.mark.parametrize("n", [13, 12])
+def test_gather(n, drops, stored, kernel, array, rng):
+    dtype, m, batch, step, first, count = stored.dtype, 9, 20, 3, 4, 17
+    plan = Plan(
+        (Layer(n, 2, "identity", 0.4 if drops else 0.0),), "squared_error", gn.Adam(), 90, batch, dtype
     )
-    sizes = {"WEIGHTS": 1, "BIASES": 1, "OUTPUT_WEIGHTS": 0}
-    run = kernel(dtype, "batches/update.cu", "finish_step", **update_macros(gn.Adam()), **sizes)
-    run((1,), (64,), (values, np.int32(count), np.int32(count), losses, step), shared_mem=8 * 64)
-    assert step[0] == 3 and near(losses[2], values.mean(dtype="float64"), dtype)
+    order, base = rng.permutation(90).astype(np.int32), np.full(1, step - 2, np.int32)
+    keys = rng.integers(-9, 9, (6, 1)).astype("int32") << 20
+    keep = keep_mask(xp, keys[step, 0], (n, count), 0.4, like=np.empty(0)) if drops else np.ones((n, count))
+    run = kernel(dtype, "batches/gather.cu", "gather", **stored.macros, **gather_macros(plan))
+    X = rng.normal(size=(90, n)).astype(dtype)
+    numbers = map(np.int32, (2, batch, first, m, count))
+    out = stored.empty(array, m, n)
+    launch(run, m * n, X, order, keys, base, *numbers, out)
+    wanted = X[order[step * batch + first :][:m]] * keep[:, first : first + m].T
+    assert near(stored.values(out, n, LEFT), wanted, dtype, 0.1)
+    numbers = map(np.int32, (2, batch, first, m, count))
+    launch(run, m * n, X, None, keys, base, *numbers, out)
+    wanted = X[step * batch + first :][:m] * keep[:, first : first + m].T
+    assert near(stored.values(out, n, LEFT), wanted, dtype, 0.1)
+
+
+@STORED
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("sizes", "top", "clip_norm"), [((5, 6, 3), 1, 0.5), ((4, 8, 3), 2, None), ((11, 12, 1), 2, 1e6)]
+)
+def test_update(sizes, top, optimizer, clip_norm, stored, kernel, array, rng):
+    """All parameters, and the parts of the weights that products read."""
+    optimizer = replace(optimizer, clip_norm=clip_norm)
+    dtype, partials, most, sums, losses_count = stored.dtype, 3, 4, 9, 70
+    layers = tuple(Layer(a, b, "identity") for a, b in itertools.pairwise(sizes))
+    plan = Plan(layers, "squared_error", optimizer, 99, 9, dtype)
+    layout, products = ParameterLayout(plan), (Float32Parts if stored.split else PlainProducts)(plan, top, 9)
+    macros = {**stored.macros, **update_kernel_macros(plan, top, most)}
+    weights, output_weights = layout.at_W[top - 1].stop, layout.weights - layout.at_W[top - 1].stop
+    theta = rng.normal(size=layout.size).astype(dtype)
+    slots = np.abs(rng.normal(size=(optimizer.slots, layout.size))).astype(dtype)
+    gradients = np.full(most * weights, np.nan)
+    sums_W, sums_b = rng.normal(size=(sums, output_weights)), rng.normal(size=(sums, layout.biases))
+    whole = np.concatenate([np.zeros(weights), sums_W.sum(axis=0), sums_b.sum(axis=0)])
+    for at in layout.at_W[:top]:
+        size = at.stop - at.start
+        some = rng.normal(size=(partials, size))
+        gradients[most * at.start :][: partials * size] = some.ravel()
+        whole[at] = some.sum(axis=0)
+    c = np.array([optimizer.coefficients(7 * i, 100, 7 * i) for i in range(4)], dtype=dtype)
+    after, kept = array(theta, dtype), array(slots, dtype)
+    given = (array(gradients, dtype), np.int32(partials), *(one.astype(dtype) for one in (sums_W, sums_b)))
+    given = (*given, np.int32(sums))
+    blocks = macros["PARAMETER_BLOCKS"]
+    squares = array.empty(blocks, "float64")
+    run = {
+        name: kernel(dtype, "batches/update.cu", name, **macros)
+        for name in ("square_gradient", "update", "split_weights", "advance_base")
+    }
+    if clip_norm:
+        run["square_gradient"]((blocks,), (256,), (*given, squares), shared_mem=8 * 256)
+    parts = array(np.zeros(products.weights_size if stored.split else 0), "uint16" if stored.split else dtype)
+    loss_sums, losses = rng.normal(size=losses_count).astype(dtype), array.empty(4, dtype)
+    step = (c, np.full(1, 1, np.int32), np.int32(1))
+    loss = (loss_sums, np.int32(losses_count), np.int32(11), losses)
+    arguments = (after, kept, *given, squares, *step, parts, *loss)
+    run["update"]((blocks + 1,), (256,), arguments, shared_mem=8 * 256)
+
+    def pairs(flat):
+        flat = flat.astype("float64")
+        return [
+            (W.reshape(l.units, l.inputs), b)
+            for W, b, l in zip(
+                (flat[at] for at in layout.at_W),
+                (flat[at][:, None] for at in layout.at_b),
+                layers,
+                strict=True,
+            )
+        ]
+
+    state = [
+        (tuple(one[l][0] for one in map(pairs, slots)), tuple(one[l][1] for one in map(pairs, slots)))
+        for l in range(2)
+    ]
+    expected, new_slots = update_all(xp, optimizer, pairs(theta), pairs(whole), state, c[2].astype("float64"))
+    assert all(
+        near(a, b, dtype, 30)
+        for p, q in zip(pairs(after), expected, strict=True)
+        for a, b in zip(p, q, strict=True)
+    )
+    for i in range(optimizer.slots):
+        for (W, b), (slots_W, slots_b) in zip(pairs(kept[i]), new_slots, strict=True):
+            assert near(W, slots_W[i], dtype, 30) and near(b, slots_b[i], dtype, 30)
+    assert near(losses[2], loss_sums.sum(dtype="float64") / 11, dtype)
     assert np.isnan(losses[[0, 1, 3]]).all()
+    if stored.split:
+        first = array(np.zeros(products.weights_size), "uint16")
+        macros_blocks = update_grid(plan, top)[0]
+        run["split_weights"]((macros_blocks,), (256,), (after, first))
+        assert np.array_equal(first, parts), "the parts of the updated weights are not those of a new start"
+        for l in range(top):
+            W, at, row = pairs(after)[l][0], products.right_at[l], products.row(l)
+            right = parts[at : at + len(W) * row].reshape(len(W), PAIRS, -1)
+            assert near(stored.values(right, sizes[l], RIGHT), W, dtype, 0.1)
+            if l:
+                at, units = products.left_at[l], pitch(len(W))
+                left = parts[at : at + units * row].reshape(PAIRS, units, -1)
+                assert not left[:, len(W) :].any()
+                left = np.moveaxis(left[:, : len(W)], 0, 1)
+                assert near(stored.values(np.ascontiguousarray(left), sizes[l], LEFT), W, dtype, 0.1)
+    run["advance_base"]((1,), (1,), (step[1], np.int32(5)))
+    assert step[1][0] == 6
 
 
 def block_coefficients(optimizer, rates):

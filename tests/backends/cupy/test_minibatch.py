@@ -1,11 +1,25 @@
 """The mini-batch program on a GPU computes what the reference computes."""
 
+from dataclasses import replace
+
+import array_api_compat.numpy as xp
 import numpy as np
 import pytest
 
 from gpunet.core.program import TrainState
+from gpunet.core.reference import Reference
 from gpunet_cupy.programs.minibatch import MiniBatch
-from random_plans import DESCENTS, NETWORKS, OPTIMIZERS, OTHERS, draw, map_arrays, numbers, plan_of
+from random_plans import (
+    DESCENTS,
+    NETWORKS,
+    OPTIMIZERS,
+    OTHERS,
+    differences,
+    draw,
+    map_arrays,
+    numbers,
+    plan_of,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -48,9 +62,87 @@ def test_a_full_batch_needs_no_order(dtype, make, check):
     plan = plan_of("relu-tanh-sigmoid", OTHERS["adam"], 75, dtype)
     program = make(MiniBatch, plan)
     check(program, plan)
-    assert program.buffers.gathered.size == 0, "examples were gathered though all are summed"
+    assert program.work.products.inputs[0].size == 0, "examples were gathered though all are summed"
     check(program, plan, used=50)  # a batch of some of the examples needs their order
-    assert program.buffers.gathered.size > 0
+    assert program.work.products.inputs[0].size > 0
+
+
+def keys_of(plan, seed=0):
+    shape = (plan.steps, len(plan.layers))
+    return np.random.default_rng(seed).integers(-(2**31), 2**31, shape, dtype=np.int32)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("network", ["softmax", "wide", "relu-tanh-sigmoid", "three-hidden"])
+def test_dropout_in_every_layer(network, dtype, make, check, monkeypatch):
+    monkeypatch.setattr("gpunet_cupy.programs.minibatch.MAX_CHUNK", 16)
+    for batch_size in (9, 40, 75):
+        plan = plan_of(network, OTHERS["adam"], batch_size, dtype)
+        layers = tuple(replace(l, dropout=0.2 + 0.1 * i) for i, l in enumerate(plan.layers))
+        plan = replace(plan, layers=layers)
+        program = make(MiniBatch, plan)
+        check(program, plan, dropout_keys=keys_of(plan))
+        check(program, plan, shuffled=False, dropout_keys=keys_of(plan, 1))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_clipping(optimizer, dtype, make, check):
+    for clip_norm in (0.05, 100.0):
+        plan = plan_of("relu-tanh-sigmoid", replace(OPTIMIZERS[optimizer], clip_norm=clip_norm), 20, dtype)
+        check(make(MiniBatch, plan), plan)
+
+
+@pytest.mark.parametrize("network", ["linear", "wide", "three-hidden", "saturating-squares"])
+def test_float32_parts_in_pieces(network, make, check, monkeypatch):
+    """Batches with several pieces, with and without a rest, in one chunk and in several."""
+    monkeypatch.setattr("gpunet_cupy.products.PIECE", 8)
+    monkeypatch.setattr("gpunet_cupy.products.SEPARATE", 12)
+    for batch_size, chunk in ((8, 64), (12, 64), (32, 64), (75, 75), (75, 24), (75, 16), (40, 13)):
+        monkeypatch.setattr("gpunet_cupy.programs.minibatch.MAX_CHUNK", chunk)
+        plan = plan_of(network, DESCENTS["momentum"], batch_size, "float32", weighted=True)
+        program = make(MiniBatch, plan)
+        assert program.products.pairs == 6
+        check(program, plan)
+        check(program, plan, used=50)
+
+
+def test_older_gpus_multiply_float32_as_it_is(fake, make, check, monkeypatch):
+    monkeypatch.setattr(fake.Device, "compute_capability", "75")
+    plan = plan_of("three-hidden", DESCENTS["plain"], 32, "float32")
+    program = make(MiniBatch, plan)
+    assert program.products.pairs == 0
+    check(program, plan)
+
+
+@pytest.mark.parametrize("shuffled", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_later_epochs_replay_a_graph(dtype, shuffled, fake, make, monkeypatch):
+    """Each with its own order, rates and keys; 5 of 7 full batches in graphs, the others launched one by one."""
+    monkeypatch.setattr("gpunet_cupy.programs.minibatch.MAX_GRAPH", 3)
+    plan = plan_of("relu-tanh-sigmoid", OTHERS["adamw"], 10, dtype)
+    plan = replace(plan, layers=(plan.layers[0], *(replace(l, dropout=0.3) for l in plan.layers[1:])))
+    program, reference = make(MiniBatch, plan), Reference(xp, plan)
+    state, inputs = draw(plan, shuffled)
+    on_device = map_arrays(fake.to_device, state)
+    X, Y = fake.to_device(inputs.X.T).T, fake.to_device(inputs.Y.T).T
+    for epoch in range(3):
+        rng = np.random.default_rng(epoch)
+        order = rng.permutation(75).astype(np.int32) if shuffled else None
+        steps = [plan.optimizer.coefficients(epoch * 8 + i, 100, epoch * 8 + i) for i in range(8)]
+        inputs = inputs._replace(
+            order=order, coefficients=np.array(steps, dtype=dtype), dropout_keys=keys_of(plan, epoch)
+        )
+        given = map_arrays(fake.to_device, inputs)._replace(X=X, Y=Y)
+        state, expected_losses = reference(state, inputs)
+        on_device, losses = program(on_device, given)
+        assert differences(plan, (on_device, losses), (state, expected_losses)) == {}
+        assert list(program.graphs) == ([(2, not shuffled)] if epoch else [])
+    given = given._replace(
+        X=fake.to_device(inputs.X.T[::-1].copy()).T
+    )  # other data: the graph would read the old ones
+    expected = reference(state, inputs._replace(X=inputs.X[:, ::-1]))
+    assert differences(plan, program(on_device, given), expected) == {}
 
 
 @pytest.mark.parametrize("used", [64, 33])

@@ -33,7 +33,7 @@ def test_the_program_of_each_plan(fake, backend, monkeypatch):
     assert chosen(optimizer=gn.Adam(), batch_size=1024) == "cupy persistent kernel"
     assert chosen("linear", batch_size=16) == "cupy blocked SGD"
     assert chosen("linear", batch_size=17) == chosen(batch_size=1025) == "cupy mini-batch"
-    assert "clipping has no kernel" in chosen(optimizer=gn.GradientDescent(clip_norm=1.0))
+    assert chosen(optimizer=gn.GradientDescent(clip_norm=1.0)) == "cupy mini-batch"
     for name, reason in (("gelu", "gelu in a hidden layer"), ("softmax", "softmax in a hidden layer")):
         monkeypatch.setitem(NETWORKS, "odd", ((3, name), (2, "softmax"), "cross_entropy"))
         assert reason in chosen("odd")
@@ -63,10 +63,14 @@ def test_networks_that_are_too_large(fake, backend):
     assert PersistentKernel.unsupported_reason(tall) == "the weights do not fit into shared memory"
 
 
-def test_dropout_has_no_kernel(fake):
+def test_dropout_and_clipping_go_in_mini_batches(fake):
     layers = (Layer(9, 8, "relu"), Layer(8, 3, "softmax", dropout=0.5))
-    plan = Plan(layers, "cross_entropy", DESCENTS["plain"], 9, 1)
-    assert [program.unsupported_reason(plan) for program in PROGRAMS] == ["dropout has no kernel"] * 4
+    drops = Plan(layers, "cross_entropy", DESCENTS["plain"], 9, 1)
+    clips = plan_of("sigmoid-softmax", gn.GradientDescent(clip_norm=1.0), 1)
+    for plan, reason in ((drops, "dropout"), (clips, "clipped")):
+        reasons = {program: program.unsupported_reason(plan) for program in PROGRAMS}
+        assert reasons.pop(MiniBatch) is None
+        assert all(reason in found for found in reasons.values())
 
 
 @pytest.mark.parametrize("kind", [gn.GradientDescent, gn.Adam, gn.AdamW, gn.RMSprop])
