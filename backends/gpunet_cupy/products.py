@@ -24,7 +24,11 @@ LEFT, RIGHT = (0, 2, 1, 0, 1, 0), (2, 0, 1, 1, 0, 0)
 PAIRS = len(LEFT)
 SEPARATE = 2048  # examples: up to here, each pair of the forward pass has a product of its own
 FIRST_BFLOAT16 = 80  # compute capability of the first GPUs whose matrix units take bfloat16
-PIECE = 1024  # examples whose gradients matrix units add up by themselves; more would lose bits
+PIECE, LONG_PIECE = (
+    1024,
+    4096,
+)  # examples whose gradients matrix units add up: of the largest pair, of the others
+MANY_PIECES = 4  # long pieces that keep all multiprocessors busy
 
 
 class Buffers(NamedTuple):
@@ -75,7 +79,8 @@ class Float32Parts:
         self.sizes = [plan.layers[0].inputs, *(layer.units for layer in plan.layers)]
         self.layers, self.chunk = layers, chunk
         self.Z_partials = PAIRS if chunk <= SEPARATE else 1
-        self.partials = PAIRS if chunk <= PIECE else chunk // PIECE + PAIRS
+        # At most, for any number of examples up to `chunk`: see `gradient_products`.
+        self.partials = PAIRS if chunk <= PIECE else chunk // LONG_PIECE + chunk // PIECE + PAIRS
         self.right_at, self.left_at = [], []
         at = 0
         for l in range(layers):
@@ -124,8 +129,7 @@ class Float32Parts:
 
     def gradient_partials(self, m: int) -> int:
         """Partial sums of the gradient of m examples."""
-        pieces = m // PIECE if m > PIECE else 0
-        return pieces + (PAIRS if m > pieces * PIECE else 0)
+        return sum(one.batch for one in gradient_products(m) if not one.accumulate)
 
     def gradient(self, buffers: Buffers, l: int, m: int, accumulate: bool) -> Run:
         """Partial sums of ``∂J/∂W[l + 1] = δ[l + 1]ᵀ A[l]``."""
@@ -133,35 +137,25 @@ class Float32Parts:
         size = rows * columns
         at = self.partials * sum(self.sizes[i] * self.sizes[i + 1] for i in range(l))
         out = buffers.gradients[at : at + self.partials * size]
-        A, delta = buffers.inputs[l], buffers.deltas[l]
-        row_A, row_delta, apart_A, apart_delta = self.row(l), self.row(l + 1), pitch(columns), pitch(rows)
-        pieces = m // PIECE if m > PIECE else 0
-        runs = [
-            product(
-                "TN",
-                Matrix(out, columns, size),
-                Matrix(delta[pair * apart_delta :], row_delta, PIECE * row_delta),
-                Matrix(A[pair * apart_A :], row_A, PIECE * row_A),
-                (rows, columns, PIECE),
-                batch=pieces,
-                dtype="bfloat16",
-                accumulate=accumulate or pair > 0,
-            )
-            for pair in range(PAIRS)
-            if pieces
-        ]
-        done = pieces * PIECE
-        if m > done:
+        runs = []
+        for one in gradient_products(m):
+            factors = []
+            for stored, n, row in (
+                (buffers.deltas[l], rows, self.row(l + 1)),
+                (buffers.inputs[l], columns, self.row(l)),
+            ):
+                start = one.first * row + one.pair * pitch(n)
+                apart = pitch(n) if one.over_pairs else one.examples * row
+                factors.append(Matrix(stored[start:], row, apart))
             runs.append(
                 product(
                     "TN",
-                    Matrix(out[pieces * size :], columns, size),
-                    Matrix(delta[done * row_delta :], row_delta, apart_delta),
-                    Matrix(A[done * row_A :], row_A, apart_A),
-                    (rows, columns, m - done),
-                    batch=PAIRS,
+                    Matrix(out[one.slot * size :], columns, size),
+                    *factors,
+                    (rows, columns, one.examples),
+                    batch=one.batch,
                     dtype="bfloat16",
-                    accumulate=accumulate,
+                    accumulate=accumulate or one.accumulate,
                 )
             )
 
@@ -170,6 +164,62 @@ class Float32Parts:
                 one(handle)
 
         return run
+
+
+class GradientProduct(NamedTuple):
+    """Some products of which a gradient is the sum.
+
+    Attributes
+    ----------
+    slot : int
+        Which partial sum is the first one's.
+    batch : int
+        How many there are.
+    examples : int
+        Examples of each.
+    first, pair : int
+        The first one's first example, and its pair of parts.
+    over_pairs : bool
+        Whether the next one has the next pair, or else the same pair and the next examples.
+    accumulate : bool
+        Whether they are added to partial sums that are there.
+    """
+
+    slot: int
+    batch: int
+    examples: int
+    first: int
+    pair: int
+    over_pairs: bool
+    accumulate: bool = False
+
+
+def gradient_products(m: int) -> list[GradientProduct]:
+    """The products for m examples.
+
+    Matrix units lose bits where they add up many terms that are small beside the sum. So the pair of the largest
+    parts is cut into pieces of `PIECE` examples, whose sums are added in float32. The other pairs are smaller by a
+    factor of 256 and more, and so are their errors: their pieces can be long.
+    """
+    if m <= PIECE:
+        return [GradientProduct(0, PAIRS, m, 0, 0, over_pairs=True)]
+    found, slot, rest, main = [], 0, PAIRS - 1, PAIRS - 1
+    pieces = m // LONG_PIECE if m >= MANY_PIECES * LONG_PIECE else 0
+    for pair in range(rest if pieces else 0):
+        found.append(
+            GradientProduct(slot, pieces, LONG_PIECE, 0, pair, over_pairs=False, accumulate=pair > 0)
+        )
+    slot, done = pieces, pieces * LONG_PIECE
+    if m > done:
+        found.append(GradientProduct(slot, rest, m - done, done, 0, over_pairs=True))
+        slot += rest
+    pieces = m // PIECE
+    found.append(GradientProduct(slot, pieces, PIECE, 0, main, over_pairs=False))
+    if m > pieces * PIECE:
+        found.append(
+            GradientProduct(slot + pieces, 1, m - pieces * PIECE, pieces * PIECE, main, over_pairs=False)
+        )
+    return found
 
 
 class PlainProducts:

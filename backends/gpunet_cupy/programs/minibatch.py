@@ -1,8 +1,8 @@
 """Mini-batches of any size: a few kernels per step, without a transfer or a wait in between.
 
 Matrix products are done by cuBLAS (``products.py``), everything between them by the kernels in ``kernels/batches``.
-All arrays are allocated once and stay in place, so that the launches of many steps can be captured in a CUDA graph:
-the first epoch launches from the host, later ones replay the graph.
+All arrays are allocated once and stay in place, so that the launches of several steps can be captured in a CUDA
+graph, which replays them without work of the host.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gpunet_cupy.support import unsupported_reason
 MAX_CHUNK = 65536  # examples of a batch that are computed at a time
 MIN_CHUNK = 256  # examples; where memory is short, chunks are halved, but not below this
 MAX_PARTIALS = 132  # partial sums of a gradient: about a thread block for each multiprocessor of a large GPU
-MAX_GRAPH = 64  # steps of one CUDA graph
+MIN_GRAPH, MAX_GRAPH = 4, 12  # steps of one CUDA graph; capturing a step takes longer than to launch it
 AT_A_TIME = 8  # as in kernels/batches/output_layer.cu
 
 
@@ -125,39 +125,41 @@ class MiniBatch(Program):
         if inputs.examples == inputs.X.shape[1] <= self.plan.batch_size and not self.plan.uses_dropout:
             inputs = inputs._replace(order=None)  # a sum over all examples does not depend on their order
         with device_context(self.device):
-            # Only arrays that stay where they are are worth a graph.
-            replay = self.data is not None and self.data.is_of(inputs)
-            if not replay:
+            if self.data is None or not self.data.is_of(inputs):
                 self.data = EpochData(inputs)
                 self.stored_X = self._stored_X(inputs)
                 self.prepared: dict[tuple[int, int, bool], PreparedProducts] = {}
                 self.graphs: dict[tuple[int, bool], Any] = {}
             self._reserve(inputs)
-            self._load(state, inputs)
             counts = [last - first for first, last in self.plan.batches(inputs.examples)]
-            self._run(counts, inputs.order is not None, replay)
+            order = None if inputs.order is None else self.epoch.order
+            full = counts.count(self.plan.batch_size)
+            replays = full >= MIN_GRAPH and self.plan.batch_size <= self.chunk
+            if replays and not self.graphs:
+                # The first launch of a kernel loads it, which can't be captured: a step whose result is dropped.
+                self._load(state, inputs)
+                self._step(bind(self.work.workspace), order, 0, self.plan.batch_size)
+            self._load(state, inputs)
+            if self.products.pairs:
+                arguments = (self.epoch.theta, self.work.weights)
+                self.kernels.split_weights((self.kernels.weight_blocks,), (THREADS,), arguments)
+            done = self._replay(order, full) if replays else 0
+            handle = bind(self.work.workspace)
+            for number in range(done, len(counts)):
+                self._step(handle, order, number - done, counts[number])
             losses = self.epoch.losses[: len(counts)].copy()
             return self.layout.unpack(self.epoch.theta.copy(), self.epoch.slots.copy()), losses
 
-    def _run(self, counts: list[int], ordered: bool, replay: bool) -> None:
-        """All steps of an epoch; `counts` are the examples of each."""
+    def _replay(self, order: Any, full: int) -> int:
+        """Replay steps of full batches, of which there are `full`, from a graph; returns how many it does."""
         import cupy
 
-        order, done = self.epoch.order if ordered else None, 0
-        full = sum(count == self.plan.batch_size for count in counts)
-        if self.products.pairs:
-            arguments = (self.epoch.theta, self.work.weights)
-            self.kernels.split_weights((self.kernels.weight_blocks,), (THREADS,), arguments)
-        if replay and full > 1 and self.plan.batch_size <= self.chunk:
-            graphs = -(-full // MAX_GRAPH)
-            steps = full // graphs
-            graph = self._graph(steps, order)
-            for _ in range(graphs):
-                graph.launch(cupy.cuda.get_current_stream())
-            done = graphs * steps
-        handle = bind(self.work.workspace)
-        for number in range(done, len(counts)):
-            self._step(handle, order, number - done, counts[number])
+        launches = -(-full // MAX_GRAPH)
+        steps = full // launches
+        graph = self._graph(steps, order)
+        for _ in range(launches):
+            graph.launch(cupy.cuda.get_current_stream())
+        return launches * steps
 
     def _graph(self, steps: int, order: Any) -> Any:
         """A CUDA graph of `steps` steps of full batches."""
@@ -370,7 +372,8 @@ class MiniBatch(Program):
         """δ of the layer with index l, from the gradient D of its activations A."""
         arguments = (D, np.int64(0), np.int32(1), A, *self._position(chunk), self.work.products.deltas[l])
         sums = (self._bias_sums(l), np.int32(self.partials), np.int32(self.layout.biases))
-        threads = self.partials * self.layout.sizes[l + 1]
+        n = self.layout.sizes[l + 1]
+        threads = self.partials * (n // vector(n))
         launch(self.kernels.backward[l], threads, *arguments, *sums, np.int32(chunk.first > 0))
 
     def _position(self, chunk: Chunk) -> tuple[Any, ...]:

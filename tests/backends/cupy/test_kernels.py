@@ -120,7 +120,7 @@ STORED = pytest.mark.parametrize(
 )
 
 
-def partial_sums(array, values, count, dtype, rng, room=3):
+def partial_sums(array, values, count, dtype, rng, room=4):
     """`values` as `count` partial sums; arrays of them are `room` values longer. Returns the array and its stride."""
     values = np.asarray(values, dtype="float64")
     terms = rng.normal(size=(count - 1, *values.shape))

@@ -96,9 +96,9 @@ def test_clipping(optimizer, dtype, make, check):
 @pytest.mark.parametrize("network", ["linear", "wide", "three-hidden", "saturating-squares"])
 def test_float32_parts_in_pieces(network, make, check, monkeypatch):
     """Batches with several pieces, with and without a rest, in one chunk and in several."""
-    monkeypatch.setattr("gpunet_cupy.products.PIECE", 8)
-    monkeypatch.setattr("gpunet_cupy.products.SEPARATE", 12)
-    for batch_size, chunk in ((8, 64), (12, 64), (32, 64), (75, 75), (75, 24), (75, 16), (40, 13)):
+    for name, value in (("PIECE", 8), ("LONG_PIECE", 12), ("MANY_PIECES", 3), ("SEPARATE", 12)):
+        monkeypatch.setattr(f"gpunet_cupy.products.{name}", value)
+    for batch_size, chunk in ((8, 64), (12, 64), (32, 64), (36, 64), (75, 75), (75, 24), (75, 16), (40, 13)):
         monkeypatch.setattr("gpunet_cupy.programs.minibatch.MAX_CHUNK", chunk)
         plan = plan_of(network, DESCENTS["momentum"], batch_size, "float32", weighted=True)
         program = make(MiniBatch, plan)
@@ -117,8 +117,8 @@ def test_older_gpus_multiply_float32_as_it_is(fake, make, check, monkeypatch):
 
 @pytest.mark.parametrize("shuffled", [True, False])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_later_epochs_replay_a_graph(dtype, shuffled, fake, make, monkeypatch):
-    """Each with its own order, rates and keys; 5 of 7 full batches in graphs, the others launched one by one."""
+def test_steps_are_replayed_from_a_graph(dtype, shuffled, fake, make, monkeypatch):
+    """Each with its own order, rates and keys; 6 of 7 full batches in graphs, the others launched one by one."""
     monkeypatch.setattr("gpunet_cupy.programs.minibatch.MAX_GRAPH", 3)
     plan = plan_of("relu-tanh-sigmoid", OTHERS["adamw"], 10, dtype)
     plan = replace(plan, layers=(plan.layers[0], *(replace(l, dropout=0.3) for l in plan.layers[1:])))
@@ -137,7 +137,7 @@ def test_later_epochs_replay_a_graph(dtype, shuffled, fake, make, monkeypatch):
         state, expected_losses = reference(state, inputs)
         on_device, losses = program(on_device, given)
         assert differences(plan, (on_device, losses), (state, expected_losses)) == {}
-        assert list(program.graphs) == ([(2, not shuffled)] if epoch else [])
+        assert list(program.graphs) == [(2, not shuffled)]
     given = given._replace(
         X=fake.to_device(inputs.X.T[::-1].copy()).T
     )  # other data: the graph would read the old ones

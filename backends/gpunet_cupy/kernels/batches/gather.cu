@@ -5,6 +5,7 @@
 #include "common/dropout.cuh"
 #include "common/examples.cuh"
 #include "common/parts.cuh"
+#include "common/values.cuh"
 
 // out (m, INPUTS) ← rows of X. A batch has `count` examples; its m examples from `first` on are copied. The step's
 // number is *base + offset.
@@ -15,13 +16,10 @@ extern "C" __global__ void gather(const T* X, const int* order, const int* keys,
     if (row >= m) return;
     const int step = *base + offset;
     const T* from = X + (long long)example_index(order, step * batch_size + first + row) * INPUTS + column;
-    T x[VECTOR];
+    Values<VECTOR> x = load_values<VECTOR>(from);
 #pragma unroll
-    for (int j = 0; j < VECTOR; ++j) {
-        x[j] = from[j];
-        if (DROPOUT)
-            x[j] *= dropout_factor(keys[step * LAYERS], (column + j) * count + first + row, DROPOUT, T(DROPOUT_KEPT));
-    }
+    for (int j = 0; j < VECTOR && DROPOUT; ++j)
+        x.v[j] *= dropout_factor(keys[step * LAYERS], (column + j) * count + first + row, DROPOUT, T(DROPOUT_KEPT));
     constexpr int pitch = stored_pitch(INPUTS);
-    store_parts<true>(out + (long long)row * stored_row(pitch) + column, pitch, x);
+    store_parts<true>(out + (long long)row * stored_row(pitch) + column, pitch, x.v);
 }

@@ -11,6 +11,7 @@
 #include "common/parts.cuh"
 #include "common/shared_memory.cuh"
 #include "common/update.cuh"
+#include "common/values.cuh"
 
 #define SUM_WIDTH 32  // parameters per thread block whose gradient comes in `sums`
 #define OUTPUT_WEIGHTS (weights_at(LAYERS + 1) - weights_at(PRODUCTS + 1))
@@ -27,9 +28,7 @@ __device__ constexpr int vector_length() {
 #define SUM_BLOCKS ((OUTPUT_WEIGHTS + BIASES + SUM_WIDTH - 1) / SUM_WIDTH)
 static_assert(WEIGHT_BLOCKS + SUM_BLOCKS == PARAMETER_BLOCKS, "the host launches another number of thread blocks");
 
-struct __align__(VECTOR * sizeof(T)) Vector {
-    T v[VECTOR];
-};
+using Vector = Values<VECTOR>;
 
 // The parts of the weights: of each layer with a product as right factor, (n[l], PAIRS, pitch), and from the second
 // layer on as left factor for the backward pass, (PAIRS, stored_pitch(n[l]), pitch).
@@ -71,10 +70,10 @@ __device__ inline void with_layer(int i, const F& f) {
 template <int l>
 __device__ inline Vector weight_gradient(const T* gradients, int partials, int i) {
     const T* from = gradients + (long long)PARTIALS * weights_at(l) + i;
-    Vector g = *reinterpret_cast<const Vector*>(from);
+    Vector g = load_values<VECTOR>(from);
 #pragma unroll 5
     for (int p = 1; p < partials; ++p) {
-        const Vector next = *reinterpret_cast<const Vector*>(from + (long long)p * size(l) * size(l - 1));
+        const Vector next = load_values<VECTOR>(from + (long long)p * size(l) * size(l - 1));
 #pragma unroll
         for (int j = 0; j < VECTOR; ++j) g.v[j] += next.v[j];
     }
@@ -127,7 +126,7 @@ struct UpdateWeights {
     template <int l>
     __device__ inline void run(int i) const {
         const int at = weights_at(l) + i;
-        Vector w = *reinterpret_cast<Vector*>(theta + at), slot[SLOTS ? SLOTS : 1];
+        Vector w = load_values<VECTOR>(theta + at), slot[SLOTS ? SLOTS : 1];
         const Vector g = weight_gradient<l>(gradients, partials, i);
 #pragma unroll
         for (int s = 0; s < SLOTS; ++s)
@@ -135,7 +134,7 @@ struct UpdateWeights {
             for (int j = 0; j < VECTOR; ++j) slot[s].v[j] = slots[(long long)s * parameters() + at + j];
 #pragma unroll
         for (int j = 0; j < VECTOR; ++j) apply_update(&w.v[j], &slot[0].v[j], VECTOR, scale * g.v[j], c, true);
-        *reinterpret_cast<Vector*>(theta + at) = w;
+        store_values(theta + at, w.v);
 #pragma unroll
         for (int s = 0; s < SLOTS; ++s)
 #pragma unroll
@@ -211,7 +210,7 @@ struct StoreWeights {
 
     template <int l>
     __device__ inline void run(int i) const {
-        store_weights<l>(parts, i, reinterpret_cast<const Vector*>(theta + weights_at(l) + i)->v);
+        store_weights<l>(parts, i, load_values<VECTOR>(theta + weights_at(l) + i).v);
     }
 };
 

@@ -8,6 +8,7 @@
 //
 // Macros: PAIRS (0: values are stored as they are), LEFT and RIGHT (which part each term takes: 0, 1 or 2).
 #pragma once
+#include "common/values.cuh"
 
 #if PAIRS
 using Stored = unsigned short;  // bfloat16
@@ -30,9 +31,9 @@ __device__ inline unsigned short to_bfloat16(float x) {
 
 __device__ inline float from_bfloat16(unsigned short x) { return __uint_as_float((unsigned)x << 16); }
 
-// N neighbouring values, loaded and stored together.
+// N neighbouring parts, stored together.
 template <int N>
-struct __align__(2 * N) Stored16 {
+struct alignas(2 * N) Stored16 {
     unsigned short v[N];
 };
 #endif
@@ -60,7 +61,6 @@ __device__ inline void store_parts(Stored* out, long long apart, const T (&x)[N]
     for (int pair = 0; pair < PAIRS; ++pair)
         *reinterpret_cast<Stored16<N>*>(out + pair * apart) = part[part_of(LEFT_FACTOR, pair)];
 #else
-#pragma unroll
-    for (int j = 0; j < N; ++j) out[j] = x[j];
+    store_values(out, x);
 #endif
 }
