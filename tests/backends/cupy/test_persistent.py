@@ -96,3 +96,11 @@ def test_deep_blocked_in_many_tiles(dtype, fake, make, check, monkeypatch, threa
     assert program.launch.thread_blocks - program.launch.tiling.tiles == {"float32": 3, "float64": 5}[dtype]
     check(program, plan)
     check(program, plan, used=65)
+
+
+def test_tags_of_an_earlier_launch_are_not_taken_for_new_ones(make, check, thread_order):
+    """Launches of one or two steps use the same tags in the same places."""
+    plan = plan_of("relu-tanh-sigmoid", DESCENTS["plain"], 1, examples=2)
+    program = make(PersistentDeepBlockedSGD, plan)
+    for seed in range(5):
+        check(program, plan, seed=seed)
