@@ -24,13 +24,13 @@ def pitch(inputs: int) -> int:
 
 
 class Tiling:
-    """The tiles of a plan's hidden layers.
+    """The tiles of a plan's hidden layers, or of the first ones.
 
     Parameters
     ----------
     plan : Plan
     inputs : list of int
-        Inputs of a tile, for each hidden layer.
+        Inputs of a tile, for each hidden layer that is cut into tiles.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Tiling:
     strides : list of int
         Values from one example to the next in global memory, for each of them.
     grid : list of (int, int)
-        Rows and columns of tiles, for each hidden layer.
+        Rows and columns of tiles, for each of those layers.
     tiles : int
         Tiles of the layer that has most.
     """
@@ -67,10 +67,13 @@ class Tiling:
         }
 
 
-def tiling_of(plan: Plan, thread_blocks: int) -> Tiling | None:
-    """The tiling with at most `thread_blocks` tiles per layer; None where tiles would be too large."""
+def tiling_of(plan: Plan, thread_blocks: int, layers: int | None = None) -> Tiling | None:
+    """The tiling with at most `thread_blocks` tiles per layer; None where tiles would be too large.
+
+    Of all hidden layers, or the first `layers` ones.
+    """
     inputs = []
-    for layer in plan.layers[:-1]:
+    for layer in plan.layers[:-1][:layers]:
         columns = thread_blocks // -(-layer.units // TILE_UNITS)
         if columns == 0:
             return None

@@ -235,6 +235,19 @@ inline unsigned load_acquire(const unsigned* count) {
     return __atomic_load_n(count, __ATOMIC_ACQUIRE);
 }
 
+inline void store_relaxed(unsigned long long* word, unsigned long long value) {
+    __atomic_store_n(word, value, __ATOMIC_RELAXED);
+}
+
+// A thread that polls lets the other threads of its block run, and now and then the other blocks.
+inline unsigned long long load_relaxed(const unsigned long long* word) {
+    static thread_local int loads;
+    if (++loads % emulator::fiber_count == 0) sched_yield();
+    emulator::idle = 0;
+    emulator::pass();
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
 // Every lane shows its value and sees that of lane `from`.
 template <class V>
 V exchange(V value, int from) {

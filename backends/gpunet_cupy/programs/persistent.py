@@ -41,6 +41,8 @@ class Launch(NamedTuple):
         Shared memory of each.
     workspace : int
         Values of global memory for what the thread blocks exchange.
+    columns : int or None
+        Columns of the second layer's weights in the registers of a thread block, where some kernel keeps them there.
     """
 
     tiling: Tiling
@@ -50,11 +52,13 @@ class Launch(NamedTuple):
     threads: int
     shared_bytes: int
     workspace: int
+    columns: int | None = None
 
     def macros(self) -> dict[str, Macro]:
         """What the persistent kernels need."""
         return {
             **self.tiling.macros(),
+            **({} if self.columns is None else {"COLUMNS": self.columns}),
             "BATCH_SIZE": self.batch_size,
             "CHUNK": self.chunk,
             "THREADS": self.threads,

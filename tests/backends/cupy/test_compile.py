@@ -1,5 +1,6 @@
 """Every kernel compiles for the GPUs of three generations, without a warning; needs neither GPU nor driver."""
 
+import dataclasses
 import importlib.metadata
 import io
 import re
@@ -21,6 +22,7 @@ from gpunet_cupy.products import LEFT, PAIRS, RIGHT
 from gpunet_cupy.programs import blocked
 from gpunet_cupy.programs.persistent import PersistentKernel
 from gpunet_cupy.programs.persistent_blocked import PersistentBlockedSGD
+from gpunet_cupy.programs.persistent_deep_blocked import PersistentDeepBlockedSGD
 from gpunet_cupy.sources import FOLDER, source
 from gpunet_cupy.support import braces
 
@@ -59,9 +61,16 @@ ODD = Plan(
     1000,
 )
 STORED = [{"PAIRS": 0}, {"PAIRS": PAIRS, "LEFT": braces(*LEFT), "RIGHT": braces(*RIGHT)}]
+WIDE_SGD, DEEP_SGD = (
+    dataclasses.replace(plan, optimizer=gn.GradientDescent(0.1), batch_size=1) for plan in (WIDE, DEEP)
+)
 H100 = {"multiprocessors": 132, "shared_limit": 227 * 1024}
 UPDATES = [gn.GradientDescent(), gn.GradientDescent(momentum=0.9), gn.Adam(), gn.RMSprop()]
-PERSISTENT = {"persistent/minibatch.cu": PersistentKernel, "persistent/blocked.cu": PersistentBlockedSGD}
+PERSISTENT = {
+    "persistent/minibatch.cu": PersistentKernel,
+    "persistent/blocked.cu": PersistentBlockedSGD,
+    "persistent/deep_blocked.cu": PersistentDeepBlockedSGD,
+}
 
 
 def persistent_macros(file, plan):
@@ -106,6 +115,9 @@ MODULES = {
         persistent_macros("persistent/minibatch.cu", plan) for plan in (WIDE, DEEP, SHALLOW)
     ],
     "persistent/blocked.cu": [persistent_macros("persistent/blocked.cu", SHALLOW)],
+    "persistent/deep_blocked.cu": [
+        persistent_macros("persistent/deep_blocked.cu", plan) for plan in (WIDE_SGD, DEEP_SGD)
+    ],
 }
 SHARED_MEMORY = ["blocked/blocked.cu", *PERSISTENT]  # files whose sizes the host computes too
 
@@ -144,7 +156,8 @@ def test_compiles(file, arch, nvrtc):
 @pytest.mark.parametrize("file", MODULES)
 def test_compiles_in_float64(file, nvrtc):
     macros = MODULES[file][0]
-    double = Plan(SHALLOW.layers, SHALLOW.loss, SHALLOW.optimizer, 9, 1, "float64")
+    layers = WIDE.layers if "deep" in file else SHALLOW.layers
+    double = Plan(layers, SHALLOW.loss, SHALLOW.optimizer, 9, 1, "float64")
     if file == "blocked/blocked.cu":
         macros = blocked.macros(double, 32)
     elif file in PERSISTENT:

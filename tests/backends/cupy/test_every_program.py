@@ -10,6 +10,7 @@ from gpunet_cupy.programs.blocked import BlockedSGD
 from gpunet_cupy.programs.minibatch import MiniBatch
 from gpunet_cupy.programs.persistent import PersistentKernel
 from gpunet_cupy.programs.persistent_blocked import PersistentBlockedSGD
+from gpunet_cupy.programs.persistent_deep_blocked import PersistentDeepBlockedSGD
 from random_plans import DESCENTS, OTHERS, differences, draw, epoch_chunk, map_arrays, numbers, plan_of
 
 pytestmark = pytest.mark.slow
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.slow
 # Each with a schedule, and with more steps than its largest block or chunk.
 SCHEDULED = [
     (PersistentBlockedSGD, "sigmoid-softmax", DESCENTS["plain"], 1),
+    (PersistentDeepBlockedSGD, "relu-tanh-sigmoid", DESCENTS["plain"], 1),
     (BlockedSGD, "relu-tanh-sigmoid", DESCENTS["nesterov"], 3),
     (BlockedSGD, "softmax", DESCENTS["momentum-decay"], 1),
     (PersistentKernel, "relu-tanh-sigmoid", OTHERS["rmsprop"], 7),

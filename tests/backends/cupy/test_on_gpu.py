@@ -10,9 +10,12 @@ from gpunet_cupy.programs.blocked import BlockedSGD
 from gpunet_cupy.programs.minibatch import MiniBatch
 from gpunet_cupy.programs.persistent import PersistentKernel
 from gpunet_cupy.programs.persistent_blocked import PersistentBlockedSGD
+from gpunet_cupy.programs.persistent_deep_blocked import PersistentDeepBlockedSGD
 from random_plans import DESCENTS, NETWORKS, OTHERS, differences, draw, map_arrays, numbers, plan_of
 
-PROGRAMS = (PersistentBlockedSGD, PersistentKernel, BlockedSGD, MiniBatch)
+PROGRAMS = (PersistentBlockedSGD, PersistentDeepBlockedSGD, PersistentKernel, BlockedSGD, MiniBatch)
+# Of the size that is measured: the second layer takes several thread blocks.
+TWO_WIDE = ((512, "tanh"), (256, "tanh"), (10, "softmax"), "cross_entropy")
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +36,14 @@ CASES = [
     *(("sigmoid-softmax", rule, 40, "float64") for rule in OTHERS.values()),
     ("three-hidden", DESCENTS["momentum"], 75, "float32"),
     ("wide", DESCENTS["plain"], 1, "float64"),
+    *(("two-wide", DESCENTS["plain"], 1, dtype) for dtype in ("float32", "float64")),
 ]
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{case[2]}-{case[3]}")
-def test_equal_to_the_reference(program, case, cupy):
+def test_equal_to_the_reference(program, case, cupy, monkeypatch):
+    monkeypatch.setitem(NETWORKS, "two-wide", TWO_WIDE)
     network, optimizer, batch_size, dtype = case
     inputs = 30 if network == "linear" else 130  # with more of them, its descent diverges
     plan = plan_of(network, optimizer, batch_size, dtype, weighted=True, examples=150, inputs=inputs)

@@ -1,16 +1,18 @@
-"""The two programs that are one cooperative launch per epoch compute what the reference computes."""
+"""The programs that are one cooperative launch per epoch compute what the reference computes."""
 
 import pytest
 
 import gpunet as gn
 from gpunet_cupy.programs.persistent import PersistentKernel
 from gpunet_cupy.programs.persistent_blocked import PersistentBlockedSGD
+from gpunet_cupy.programs.persistent_deep_blocked import PersistentDeepBlockedSGD
 from random_plans import DESCENTS, NETWORKS, OPTIMIZERS, OTHERS, plan_of
 
 pytestmark = pytest.mark.slow
 
 DEEP = [name for name in NETWORKS if len(NETWORKS[name]) > 2 and name != "wider"]
 ONE_HIDDEN = [name for name in DEEP if len(NETWORKS[name]) == 3]
+TWO_HIDDEN = [name for name in DEEP if len(NETWORKS[name]) == 4]
 
 
 @pytest.mark.parametrize("network", DEEP)
@@ -73,3 +75,32 @@ def test_blocked_in_many_tiles(dtype, fake, make, check, monkeypatch):
     plan = plan_of("wide", gn.GradientDescent(gn.Cosine(0.05)), 1, dtype, examples=150, inputs=130)
     check(make(PersistentBlockedSGD, plan), plan)
     check(make(PersistentBlockedSGD, plan), plan, used=65)
+
+
+@pytest.mark.parametrize("network", TWO_HIDDEN)
+def test_deep_blocked(network, make, check, thread_order):
+    plan = plan_of(network, DESCENTS["plain"], 1, weighted=True)
+    program = make(PersistentDeepBlockedSGD, plan)
+    check(program, plan)
+    check(program, plan, shuffled=False, seed=1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_deep_blocked_in_many_tiles(dtype, fake, make, check, monkeypatch, thread_order):
+    """The second layer is spread over several thread blocks, of which the last is not full."""
+    monkeypatch.setitem(fake.ATTRIBUTES, "MultiProcessorCount", 15)
+    network = ((150, "relu"), (70, "tanh"), (5, "softmax"), "cross_entropy")
+    monkeypatch.setitem(NETWORKS, "two-hidden", network)
+    plan = plan_of("two-hidden", gn.GradientDescent(gn.Cosine(0.05)), 1, dtype, examples=150, inputs=130)
+    program = make(PersistentDeepBlockedSGD, plan)
+    assert program.launch.thread_blocks - program.launch.tiling.tiles == {"float32": 3, "float64": 5}[dtype]
+    check(program, plan)
+    check(program, plan, used=65)
+
+
+def test_tags_of_an_earlier_launch_are_not_taken_for_new_ones(make, check, thread_order):
+    """Launches of one or two steps use the same tags in the same places."""
+    plan = plan_of("relu-tanh-sigmoid", DESCENTS["plain"], 1, examples=2)
+    program = make(PersistentDeepBlockedSGD, plan)
+    for seed in range(5):
+        check(program, plan, seed=seed)

@@ -11,9 +11,10 @@ from gpunet_cupy.programs.blocked import BlockedSGD
 from gpunet_cupy.programs.minibatch import MiniBatch
 from gpunet_cupy.programs.persistent import PersistentKernel
 from gpunet_cupy.programs.persistent_blocked import PersistentBlockedSGD
+from gpunet_cupy.programs.persistent_deep_blocked import PersistentDeepBlockedSGD
 from random_plans import DESCENTS, NETWORKS, OTHERS, draw, map_arrays, plan_of
 
-PROGRAMS = [PersistentBlockedSGD, BlockedSGD, PersistentKernel, MiniBatch]
+PROGRAMS = [PersistentBlockedSGD, PersistentDeepBlockedSGD, BlockedSGD, PersistentKernel, MiniBatch]
 
 
 @pytest.fixture
@@ -28,6 +29,7 @@ def test_the_program_of_each_plan(fake, backend, monkeypatch):
         return reason if program is None else program.name
 
     assert chosen() == "cupy persistent blocked SGD"
+    assert chosen("relu-tanh-sigmoid") == "cupy persistent deep blocked SGD"
     assert chosen(optimizer=DESCENTS["momentum"]) == chosen(optimizer=DESCENTS["decay"]) == "cupy blocked SGD"
     assert chosen(batch_size=2) == chosen(optimizer=gn.Adam()) == "cupy persistent kernel"
     assert chosen(optimizer=gn.Adam(), batch_size=1024) == "cupy persistent kernel"
@@ -47,7 +49,8 @@ def plan_with(
     return Plan(tuple(Layer(*layer) for layer in layers), "cross_entropy", optimizer, 9, batch_size)
 
 
-def test_networks_that_are_too_large(fake, backend):
+def test_networks_that_are_too_large(fake, backend, monkeypatch):
+    monkeypatch.setitem(fake.ATTRIBUTES_OF, 7, LARGE)
     wide = plan_with(((784, 4096, "relu"), (4096, 10, "softmax")))
     assert backend.program_for(wide, "cuda:0")[0].name == "cupy mini-batch"
     assert BlockedSGD.unsupported_reason(wide) == "the layers after the first do not fit into shared memory"
@@ -57,6 +60,15 @@ def test_networks_that_are_too_large(fake, backend):
     assert (
         PersistentKernel.unsupported_reason(outputs) == "33 outputs from 256 units do not fit into registers"
     )
+    for units, outputs, program in (
+        ((512, 256), 16, "cupy persistent deep blocked SGD"),
+        ((512, 257), 16, "cupy persistent kernel"),
+        ((512, 256), 17, "cupy persistent kernel"),
+        ((1024, 9), 9, "cupy persistent deep blocked SGD"),
+        ((1025, 9), 9, "cupy persistent kernel"),
+    ):
+        layers = ((300, units[0], "relu"), (*units, "relu"), (units[1], outputs, "softmax"))
+        assert backend.program_for(plan_with(layers), "cuda:7")[0].name == program
     deep = plan_with(((9, 8, "relu"), (8, 7, "relu"), (7, 6, "relu"), (6, 5, "softmax")))
     assert BlockedSGD.unsupported_reason(deep) == "more than 3 layers have no kernel"
     tall = plan_of("wide", OTHERS["adam"], 32, inputs=5000)
@@ -64,11 +76,13 @@ def test_networks_that_are_too_large(fake, backend):
 
 
 def test_dropout_and_clipping_go_in_mini_batches(fake):
-    layers = (Layer(9, 8, "relu"), Layer(8, 3, "softmax", dropout=0.5))
-    drops = Plan(layers, "cross_entropy", DESCENTS["plain"], 9, 1)
-    clips = plan_of("sigmoid-softmax", gn.GradientDescent(clip_norm=1.0), 1)
-    for plan, reason in ((drops, "dropout"), (clips, "clipped")):
-        reasons = {program: program.unsupported_reason(plan) for program in PROGRAMS}
+    def one(program, dropout=0.0, clip=None):
+        below = (Layer(9, 9, "tanh"),) if program is PersistentDeepBlockedSGD else ()
+        layers = (*below, Layer(9, 8, "relu"), Layer(8, 3, "softmax", dropout=dropout))
+        return Plan(layers, "cross_entropy", gn.GradientDescent(0.1, clip_norm=clip), 9, 1)
+
+    for options, reason in (({"dropout": 0.5}, "dropout"), ({"clip": 1.0}, "clipped")):
+        reasons = {program: program.unsupported_reason(one(program, **options)) for program in PROGRAMS}
         assert reasons.pop(MiniBatch) is None
         assert all(reason in found for found in reasons.values())
 

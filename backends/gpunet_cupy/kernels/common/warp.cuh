@@ -32,18 +32,24 @@ __device__ inline T lanes_sum(T x) {
     return x;
 }
 
-// Reduce-scatter of 2 half values per lane: lane i gets the sum over all lanes of v[i mod 2 half]. In each
-// round a lane keeps one half of its values, and adds those that the lane `half` away sends; v is
+// One round of a reduce-scatter of 2 half values per lane: a lane keeps one half of its values, the upper one
+// if `bit` is set in its number, and adds those that the lane without that difference sends.
+template <int half, int bit>
+__device__ inline void exchange_halves(T* v) {
+    const bool upper = threadIdx.x & bit;
+#pragma unroll
+    for (int i = 0; i < half; ++i) {
+        T mine = upper ? v[half + i] : v[i], other = upper ? v[i] : v[half + i];
+        v[i] = mine + __shfl_xor_sync(ALL_LANES, other, bit);
+    }
+}
+
+// Reduce-scatter of 2 half values per lane: lane i gets the sum over all lanes of v[i mod 2 half]; v is
 // overwritten.
 template <int half, int LANES = 2 * half>
 __device__ inline T warp_reduce_scatter(T* v) {
     if constexpr (half > 0) {
-        const bool upper = threadIdx.x & half;
-#pragma unroll
-        for (int i = 0; i < half; ++i) {
-            T mine = upper ? v[half + i] : v[i], other = upper ? v[i] : v[half + i];
-            v[i] = mine + __shfl_xor_sync(ALL_LANES, other, half);
-        }
+        exchange_halves<half, half>(v);
         return warp_reduce_scatter<half / 2, LANES>(v);
     } else {
         T sum = v[0];

@@ -54,7 +54,7 @@ __device__ inline void copy_weights(const Epoch& epoch) {
             }
         }
     }
-    if constexpr (l < HIDDEN) copy_weights<l + 1, STORE>(epoch);
+    if constexpr (l < tiled_layers()) copy_weights<l + 1, STORE>(epoch);
 }
 
 __device__ inline void load_weights(const Epoch& epoch) { copy_weights<1, false>(epoch); }

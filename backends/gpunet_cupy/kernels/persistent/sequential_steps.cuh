@@ -1,8 +1,4 @@
-// Blocked SGD, the part that must run step by step: the steps of a block of single examples, with one hidden
-// layer.
-//
-// Within a block the first layer's weights are W = W₀ − Σ_i α_i δ_i x_iᵀ, so step j needs only
-//     z_j = P_j − Σ_{i<j} α_i G_ij δ_i,    P = X W₀ᵀ,  G = X Xᵀ.
+// Blocked SGD, the part that must run step by step, with one hidden layer (block_steps.cuh).
 //
 // One thread block computes it. Its first STEPPERS threads own hidden units, one or two each: the units'
 // biases and columns of W[2] are in registers. Each warp sums its units' terms of the outputs, the warps
@@ -10,16 +6,13 @@
 // one per unit, compute z for the step after next in advance, except for the terms of the two steps that are
 // not finished.
 //
-// Macros besides those of block_state.cuh: LOSS. CHUNK is the number of examples per block.
+// Macros: those of block_steps.cuh.
 #pragma once
-#include "common/output_delta.cuh"
-#include "common/vec4.cuh"
-#include "persistent/block_state.cuh"
+#include "persistent/block_steps.cuh"
 
 #define STEPPERS 128
 #define MAX_UNITS 256
 #define UNITS_PER_THREAD ((size(1) + STEPPERS - 1) / STEPPERS)
-#define LANES (lanes_for(OUTPUTS))
 #define PARTIALS (LANES > 4 ? LANES : 4)  // a warp's partial sums of the outputs, read four at a time
 
 struct StepState {
@@ -53,35 +46,13 @@ __device__ inline void output_deltas(T (&z)[OUTPUTS], const T* y, T scale) {
     }
 }
 
-// z[1] of unit n for step j, without bias, after the first `steps` steps: P_j − Σ_{i<steps} α_i G_ij δ_i.
-__device__ inline T corrected_z(const StepState& s, int j, int steps, int n) {
-    T sum[4] = {s.D[j][n]};
-    int i = 0;
-    for (; i + 4 <= steps; i += 4) {
-        Vec4 c = load4(&s.minus_alpha_G[j][i]);
-#pragma unroll
-        for (int h = 0; h < 4; ++h) sum[h] += c.v[h] * s.D[i + h][n];
-    }
-    for (; i < steps; ++i) sum[0] += s.minus_alpha_G[j][i] * s.D[i][n];
-    return sum[0] + sum[1] + (sum[2] + sum[3]);
-}
-
 // Load what the steps of a block read to shared memory.
 __device__ inline void load_block(const Epoch& epoch, StepState& s, int begin, int count, const T* P, const T* G) {
-    for (int i = threadIdx.x; i < count; i += THREADS) {
-        s.weight[i] = epoch.weights ? epoch.weights[example_index(epoch, begin + i)] : T(1);
-        s.rate[i] = epoch.c[begin + i];
-    }
-    for (int i = threadIdx.x; i < count * OUTPUTS; i += THREADS)
-        s.Y[i / OUTPUTS][i % OUTPUTS] =
-            epoch.Y[(long long)example_index(epoch, begin + i / OUTPUTS) * OUTPUTS + i % OUTPUTS];
+    load_examples(epoch, s, begin, count, G);
 #pragma unroll 8
     for (int i = threadIdx.x; i < count * MAX_UNITS; i += THREADS)
         s.D[i / MAX_UNITS][i % MAX_UNITS] =
             i % MAX_UNITS < size(1) ? P[i / MAX_UNITS * row_stride(1) + i % MAX_UNITS] : T(0);
-#pragma unroll 4
-    for (int i = threadIdx.x; i < count * CHUNK; i += THREADS)
-        if (i % CHUNK < i / CHUNK) s.minus_alpha_G[i / CHUNK][i % CHUNK] = -epoch.c[begin + i % CHUNK] * G[i];
     __syncthreads();
     for (int i = threadIdx.x; i < 2 * MAX_UNITS && i < count * MAX_UNITS; i += THREADS)
         s.z_ahead[i / MAX_UNITS][i % MAX_UNITS] = s.D[i / MAX_UNITS][i % MAX_UNITS];
@@ -179,7 +150,7 @@ struct Stepper {
 // available to it.
 __device__ __noinline__ void run_steps(Epoch epoch, int begin, int count, const T* P, const T* G, T* E) {
     StepState& s = *reinterpret_cast<StepState*>(shared_memory);
-    const int lane = threadIdx.x % WARP, unit = threadIdx.x - STEPPERS;  // of the threads that compute z in advance
+    const int unit = threadIdx.x - STEPPERS;  // of the threads that compute z in advance
     const bool steps = threadIdx.x < STEPPERS, ahead = !steps && unit < size(1);
     load_block(epoch, s, begin, count, P, G);
     Stepper stepper;
@@ -188,7 +159,7 @@ __device__ __noinline__ void run_steps(Epoch epoch, int begin, int count, const 
         if (steps) stepper.forward(s, j);
         __syncthreads();
         if (steps) stepper.step(s, j);
-        if (ahead && j + 2 < count) s.z_ahead[j % 2][unit] = corrected_z(s, j + 2, j, unit);
+        if (ahead && j + 2 < count) s.z_ahead[j % 2][unit] = s.D[j + 2][unit] + corrections(s, j + 2, j, unit);
     }
     if (steps) stepper.store(s);
     __syncthreads();
@@ -196,10 +167,5 @@ __device__ __noinline__ void run_steps(Epoch epoch, int begin, int count, const 
         if (i % MAX_UNITS < size(1))
             E[i / MAX_UNITS * row_stride(1) + i % MAX_UNITS] =
                 -s.rate[i / MAX_UNITS] * s.D[i / MAX_UNITS][i % MAX_UNITS];
-    for (int i = threadIdx.x / WARP; i < count; i += WARPS) {
-        const int k = lane % LANES < OUTPUTS ? lane % LANES : 0;
-        T L = T(0);
-        lane_output_delta<OUTPUTS>(activation(2), LOSS, s.z[i][k], s.Y[i][k], true, L);
-        if (lane == 0) epoch.losses[begin + i] = s.weight[i] * L;
-    }
+    store_losses(epoch, s, begin, count, threadIdx.x / WARP, WARPS);
 }

@@ -1,4 +1,4 @@
-// How the hidden layers are cut into tiles, one tile of each layer per thread block.
+// How hidden layers are cut into tiles, one tile of each layer per thread block: all of them, or the first ones.
 //
 // A tile is the weights from `tile_inputs(l)` inputs to TILE_UNITS units of layer l. In shared memory are,
 // with rows of `pitch(l)` values: the weights, their slots, and the tile's inputs for a chunk of examples;
@@ -6,7 +6,7 @@
 // that neighbouring rows start in different banks. Elements past a layer's end are 0. gpunet_cupy/tiling.py
 // computes the same sizes.
 //
-// Macros besides those of network.cuh: TILE_INPUTS (of each layer; entry 0 is unused), CHUNK, THREADS (256 or
+// Macros besides those of network.cuh: TILE_INPUTS (of each tiled layer; entry 0 is unused), CHUNK, THREADS (256 or
 // 512).
 #pragma once
 #include "common/network.cuh"
@@ -17,6 +17,10 @@
 __device__ constexpr int tile_inputs(int l) {
     constexpr int n[] = TILE_INPUTS;
     return n[l];
+}
+__device__ constexpr int tiled_layers() {
+    constexpr int n[] = TILE_INPUTS;
+    return sizeof n / sizeof n[0] - 1;
 }
 __device__ constexpr int pitch(int l) { return tile_inputs(l) % 8 ? tile_inputs(l) : tile_inputs(l) + 4; }
 

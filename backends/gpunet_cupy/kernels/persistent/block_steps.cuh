@@ -1,0 +1,56 @@
+// What the sequential parts of blocked SGD have in common. Within a block of single examples the first layer's
+// weights are W = W₀ − Σ_i α_i δ_i x_iᵀ, so step j needs only
+//     z_j = P_j − Σ_{i<j} α_i G_ij δ_i,    P = X W₀ᵀ,  G = X Xᵀ.
+//
+// `State` is a thread block's state of the steps, in shared memory. It has D (P on entry; row i becomes δ[1]
+// of example i), minus_alpha_G (row j: −α_i G_ij), z (of the outputs, for the losses, which are computed after
+// all steps), Y, and the examples' weight and rate.
+//
+// Macros besides those of block_state.cuh: LOSS. CHUNK is the number of examples per block.
+#pragma once
+#include "common/output_delta.cuh"
+#include "common/vec4.cuh"
+#include "persistent/block_state.cuh"
+
+#define LANES (lanes_for(OUTPUTS))
+
+// Σ_{i<steps} −α_i G_ij δ_i of unit n: what the first `steps` steps change in z[1] of step j. If `parts`
+// threads sum it together, each takes every parts-th four steps.
+template <class State>
+__device__ inline T corrections(const State& s, int j, int steps, int n, int part = 0, int parts = 1) {
+    T sum[4] = {};
+    int i = 4 * part;
+    for (; i + 4 <= steps; i += 4 * parts) {
+        Vec4 c = load4(&s.minus_alpha_G[j][i]);
+#pragma unroll
+        for (int h = 0; h < 4; ++h) sum[h] += c.v[h] * s.D[i + h][n];
+    }
+    for (int h = i; h < i + 4 && h < steps; ++h) sum[0] += s.minus_alpha_G[j][h] * s.D[h][n];
+    return sum[0] + sum[1] + (sum[2] + sum[3]);
+}
+
+// Load what belongs to the examples, and −α G, to shared memory.
+template <class State>
+__device__ inline void load_examples(const Epoch& epoch, State& s, int begin, int count, const T* G) {
+    for (int i = threadIdx.x; i < count; i += THREADS) {
+        s.weight[i] = epoch.weights ? epoch.weights[example_index(epoch, begin + i)] : T(1);
+        s.rate[i] = epoch.c[begin + i];
+    }
+    for (int i = threadIdx.x; i < count * OUTPUTS; i += THREADS)
+        s.Y[i / OUTPUTS][i % OUTPUTS] =
+            epoch.Y[(long long)example_index(epoch, begin + i / OUTPUTS) * OUTPUTS + i % OUTPUTS];
+#pragma unroll 4
+    for (int i = threadIdx.x; i < count * CHUNK; i += THREADS)
+        if (i % CHUNK < i / CHUNK) s.minus_alpha_G[i / CHUNK][i % CHUNK] = -epoch.c[begin + i % CHUNK] * G[i];
+}
+
+// The losses of every `stride`-th example from `first` on, one warp each.
+template <class State>
+__device__ inline void store_losses(const Epoch& epoch, const State& s, int begin, int count, int first, int stride) {
+    const int lane = threadIdx.x % WARP, k = lane % LANES < OUTPUTS ? lane % LANES : 0;
+    for (int i = first; i < count; i += stride) {
+        T L = T(0);
+        lane_output_delta<OUTPUTS>(activation(LAYERS), LOSS, s.z[i][k], s.Y[i][k], true, L);
+        if (lane == 0) epoch.losses[begin + i] = s.weight[i] * L;
+    }
+}

@@ -1,0 +1,274 @@
+// Blocked SGD, the part that must run step by step, with two hidden layers (block_steps.cuh).
+//
+// A group of MEMBERS thread blocks computes it. Each member owns COLUMNS units of layer 1: their z[1], biases
+// and δ[1], and the columns of W[2] from them, which stay in registers for the whole epoch. Its product of
+// these columns with A[1] is a partial sum of z[2]. The members exchange the partial sums, once per step
+// (common/tagged_values.cuh). What follows, all members compute alike, to the last bit: z[2], the outputs, δ[3]
+// and δ[2]. Then δ[1] of a member's units needs its own columns of W[2] only.
+//
+// In each member, the first UPPER threads own a unit of layer 2 each: its bias, its column of W[3], and, for the
+// products with W[2], a piece of 8 rows and COLUMNS / 8 columns; the pieces of a warp have the rows of its own
+// units. The first COLUMNS threads own a unit of layer 1 each, too. While partial sums are on their way, all
+// threads compute z[1] of the next step in advance, except for the term of the step that is not finished.
+//
+// Macros: those of block_steps.cuh, and COLUMNS.
+#pragma once
+#include "common/tagged_values.cuh"
+#include "persistent/block_steps.cuh"
+
+#define UPPER_WARPS ((size(2) + WARP - 1) / WARP)
+#define UPPER (UPPER_WARPS * WARP)
+#define ROWS 8          // of a piece
+#define COLUMN_LANES 8  // lanes that have the same rows
+#define PIECE (COLUMNS / COLUMN_LANES)  // columns of a piece
+#define QUARTER (PIECE / 4)
+#define MEMBERS ((size(1) + COLUMNS - 1) / COLUMNS)
+#define AHEAD (THREADS / COLUMNS)       // threads per unit that compute z[1] in advance
+static_assert(COLUMNS % 32 == 0 && UPPER <= THREADS && COLUMNS <= THREADS && LAYERS == 3, "there is no such kernel");
+
+struct StepState {
+    T D[CHUNK][COLUMNS];            // P on entry; row i becomes δ[1] of example i
+    T minus_alpha_G[CHUNK][CHUNK];  // row j: −α_i G_ij
+    T a[COLUMNS];                   // A[1] of the step
+    T z_ahead[AHEAD][COLUMNS];      // partial sums of z[1] of the next step
+    T dA_partial[UPPER_WARPS][COLUMNS];
+    T z_partial[UPPER_WARPS][LANES];  // of the outputs
+    T z[CHUNK][OUTPUTS];              // z[3], for the losses, which are computed after all steps
+    T Y[CHUNK][OUTPUTS];
+    T weight[CHUNK], rate[CHUNK];
+};
+
+__device__ inline int member() { return blockIdx.x - TILES; }
+
+// Partial sums of z[2], with their tags: of two steps in turn, because a member may be one step ahead.
+#define WORDS (2 * MEMBERS * PARTS * UPPER)
+template <class Word>
+__device__ inline Word* words_of(Word* words, int step, int member) {
+    return words + (step % 2 * MEMBERS + member) * PARTS * UPPER;
+}
+
+// Tags of an earlier launch must not be taken for those of this one.
+__device__ inline void clear_words(unsigned long long* words) {
+    for (int turn = 0; turn < 2; ++turn)
+        for (int i = threadIdx.x; i < PARTS * UPPER; i += THREADS) store_relaxed(words_of(words, turn, member()) + i, 0);
+}
+
+// One of the first UPPER threads; its unit has the thread's number.
+struct UpperThread {
+    T W[ROWS][PIECE];         // of the piece
+    T W_out[OUTPUTS], b;      // of the unit
+    T b_out;                  // of the lane's output
+    T a_below[PIECE], delta_rows[ROWS], a, delta, delta_out;  // of the step
+
+    __device__ inline int lane() const { return threadIdx.x % WARP; }
+    __device__ inline int warp() const { return threadIdx.x / WARP; }
+    __device__ inline bool in_range() const { return size(2) % WARP == 0 || threadIdx.x < size(2); }
+
+    // Rows and columns of the piece. Columns are in groups of four.
+    __device__ inline int row(int i) const { return warp() * WARP + lane() / COLUMN_LANES * ROWS + i; }
+    __device__ inline int column(int i) const { return 4 * (lane() % COLUMN_LANES + COLUMN_LANES * (i / 4)) + i % 4; }
+
+    template <bool STORE>
+    __device__ inline void copy(T* local, T* global, bool in_range) {
+        if (!STORE) *local = in_range ? *global : T(0);
+        else if (in_range) *global = *local;
+    }
+
+    // Copy the weights between theta and registers. All members have those of the unit and of the outputs; the
+    // first one stores them.
+    template <bool STORE>
+    __device__ inline void copy_weights(const Epoch& epoch) {
+#pragma unroll
+        for (int r = 0; r < ROWS; ++r)
+#pragma unroll
+            for (int c = 0; c < PIECE; ++c) {
+                const int n = member() * COLUMNS + column(c);
+                copy<STORE>(&W[r][c], epoch.theta + weights_at(2) + row(r) * size(1) + n,
+                            row(r) < size(2) && n < size(1));
+            }
+        if (STORE && member() != 0) return;
+#pragma unroll
+        for (int k = 0; k < OUTPUTS; ++k)
+            copy<STORE>(&W_out[k], epoch.theta + weights_at(3) + k * size(2) + threadIdx.x, in_range());
+        copy<STORE>(&b, epoch.theta + bias_at(2) + threadIdx.x, in_range());
+        if (!STORE || warp() == 0) copy<STORE>(&b_out, epoch.theta + bias_at(3) + lane() % LANES, lane() % LANES < OUTPUTS);
+    }
+
+    // z[2] of the unit, without bias: the member's partial sum.
+    __device__ inline T forward(const StepState& s) {
+        T z[ROWS];
+#pragma unroll
+        for (int c = 0; c < PIECE; c += 4) {
+            Vec4 x = load4(s.a + column(c));
+#pragma unroll
+            for (int h = 0; h < 4; ++h) a_below[c + h] = x.v[h];
+        }
+#pragma unroll
+        for (int r = 0; r < ROWS; ++r) {
+            z[r] = T(0);
+#pragma unroll
+            for (int c = 0; c < PIECE; ++c) z[r] += W[r][c] * a_below[c];
+        }
+        exchange_halves<4, 4>(z);
+        exchange_halves<2, 2>(z);
+        exchange_halves<1, 1>(z);
+        return z[0];
+    }
+
+    // Send the partial sum. Steps are numbered from 0 on.
+    __device__ inline void send(T z, unsigned long long* words, int step) const {
+        store_tagged(words_of(words, step, member()) + threadIdx.x, UPPER, z, step + 1);
+    }
+
+    // The sum of all members' partial sums, in the same order everywhere.
+    __device__ inline T receive(const unsigned long long* words, int step) const {
+        T partial[MEMBERS];
+        bool arrived;
+        do {
+            arrived = true;
+#pragma unroll
+            for (int m = 0; m < MEMBERS; ++m)
+                arrived &= load_tagged(words_of(words, step, m) + threadIdx.x, UPPER, partial[m], step + 1);
+        } while (!arrived);
+        T z = T(0);
+#pragma unroll
+        for (int m = 0; m < MEMBERS; ++m) z += partial[m];
+        return z;
+    }
+
+    // A[2], and the warp's partial sums of the outputs.
+    __device__ inline void outputs(StepState& s, T z) {
+        a = in_range() ? activate(activation(2), z + b) : T(0);
+        T out[LANES];
+#pragma unroll
+        for (int k = 0; k < LANES; ++k) out[k] = T(0);
+#pragma unroll
+        for (int k = 0; k < OUTPUTS; ++k) out[k] = W_out[k] * a;
+        T sum = warp_reduce_scatter<LANES / 2>(out);
+        if (lane() < LANES) s.z_partial[warp()][lane()] = sum;
+    }
+
+    // δ[3], δ[2], and the warp's partial sums of ∂L/∂A[1] of the member's units.
+    __device__ inline void backward(StepState& s, int j) {
+        const int k = lane() % LANES;
+        T z = b_out, L;
+#pragma unroll
+        for (int w = 0; w < UPPER_WARPS; ++w) z += s.z_partial[w][k];
+        if (threadIdx.x < OUTPUTS) s.z[j][k] = z;
+        delta_out = s.weight[j] * lane_output_delta<OUTPUTS>(activation(3), LOSS, z, s.Y[j][k < OUTPUTS ? k : 0], false, L);
+        T d = T(0);
+#pragma unroll
+        for (int k = 0; k < OUTPUTS; ++k) d += W_out[k] * __shfl_sync(ALL_LANES, delta_out, k);
+        delta = activation_backward(activation(2), d, a);
+#pragma unroll
+        for (int r = 0; r < ROWS; ++r)
+            delta_rows[r] = __shfl_sync(ALL_LANES, delta, lane() / COLUMN_LANES * ROWS + r);
+        T dA[PIECE];
+#pragma unroll
+        for (int c = 0; c < PIECE; ++c) {
+            dA[c] = T(0);
+#pragma unroll
+            for (int r = 0; r < ROWS; ++r) dA[c] += W[r][c] * delta_rows[r];
+        }
+        exchange_halves<2 * QUARTER, 16>(dA);
+        exchange_halves<QUARTER, 8>(dA);
+#pragma unroll
+        for (int c = 0; c < QUARTER; ++c) s.dA_partial[warp()][column(lane() / COLUMN_LANES * QUARTER + c)] = dA[c];
+    }
+
+    __device__ inline void update(T rate) {
+#pragma unroll
+        for (int r = 0; r < ROWS; ++r)
+#pragma unroll
+            for (int c = 0; c < PIECE; ++c) W[r][c] -= rate * delta_rows[r] * a_below[c];
+#pragma unroll
+        for (int k = 0; k < OUTPUTS; ++k) W_out[k] -= rate * __shfl_sync(ALL_LANES, delta_out, k) * a;
+        b -= rate * delta;
+        b_out -= rate * delta_out;
+    }
+};
+
+// One of the first COLUMNS threads; it owns the unit of that number among the member's units of layer 1.
+struct LowerThread {
+    T b, a;
+
+    __device__ inline int unit() const { return member() * COLUMNS + threadIdx.x; }
+    __device__ inline void load_weights(const Epoch& epoch) {
+        b = unit() < size(1) ? epoch.theta[bias_at(1) + unit()] : T(0);
+    }
+    __device__ inline void store_weights(const Epoch& epoch) const {
+        if (unit() < size(1)) epoch.theta[bias_at(1) + unit()] = b;
+    }
+
+    // A[1] from z without bias.
+    __device__ inline void forward(StepState& s, T z) {
+        a = unit() < size(1) ? activate(activation(1), z + b) : T(0);
+        s.a[threadIdx.x] = a;
+    }
+
+    // δ[1] of example j.
+    __device__ inline T backward(StepState& s, int j) {
+        T d = T(0);
+#pragma unroll
+        for (int w = 0; w < UPPER_WARPS; ++w) d += s.dA_partial[w][threadIdx.x];
+        d = activation_backward(activation(1), d, a);
+        s.D[j][threadIdx.x] = d;
+        b -= s.rate[j] * d;
+        return d;
+    }
+
+    // A[1] of example j, after δ[1] of the step before.
+    __device__ inline void forward(StepState& s, int j, T delta_before) {
+        T z = s.D[j][threadIdx.x] + s.minus_alpha_G[j][j - 1] * delta_before;
+#pragma unroll
+        for (int part = 0; part < AHEAD; ++part) z += s.z_ahead[part][threadIdx.x];
+        forward(s, z);
+    }
+};
+
+// The corrections of z[1] for step j, all but the last one.
+__device__ inline void compute_ahead(StepState& s, int j) {
+    const int n = threadIdx.x % COLUMNS, part = threadIdx.x / COLUMNS;
+    s.z_ahead[part][n] = corrections(s, j, j - 1, n, part, AHEAD);
+}
+
+// Load what the steps of a block read to shared memory. P is (count, row_stride(1)).
+__device__ inline void load_block(const Epoch& epoch, StepState& s, int begin, int count, const T* P, const T* G) {
+    load_examples(epoch, s, begin, count, G);
+#pragma unroll 8
+    for (int i = threadIdx.x; i < count * COLUMNS; i += THREADS) {
+        const int n = i % COLUMNS, unit = member() * COLUMNS + n;
+        s.D[i / COLUMNS][n] = unit < size(1) ? P[i / COLUMNS * row_stride(1) + unit] : T(0);
+    }
+    __syncthreads();
+}
+
+// The steps of `count` examples from position `begin` on. G (CHUNK, CHUNK), of which the values below the
+// diagonal are read; E (count, row_stride(1)) ← −α δ[1].
+__device__ inline void run_steps(const Epoch& epoch, UpperThread& upper, LowerThread& lower, int begin, int count,
+                                 const T* P, const T* G, T* E, unsigned long long* words) {
+    StepState& s = *reinterpret_cast<StepState*>(shared_memory);
+    const bool is_upper = threadIdx.x < UPPER, is_lower = threadIdx.x < COLUMNS;
+    load_block(epoch, s, begin, count, P, G);
+    if (is_lower) lower.forward(s, s.D[0][threadIdx.x]);
+    __syncthreads();
+    for (int j = 0; j < count; ++j) {
+        if (is_upper) upper.send(upper.forward(s), words, begin + j);
+        if (j + 1 < count) compute_ahead(s, j + 1);
+        if (is_upper) upper.outputs(s, upper.receive(words, begin + j));
+        __syncthreads();
+        if (is_upper) upper.backward(s, j);
+        __syncthreads();
+        if (is_lower) {
+            T delta = lower.backward(s, j);
+            if (j + 1 < count) lower.forward(s, j + 1, delta);
+        }
+        if (is_upper) upper.update(s.rate[j]);
+        __syncthreads();
+    }
+    for (int i = threadIdx.x; i < count * COLUMNS; i += THREADS) {
+        const int e = i / COLUMNS, n = i % COLUMNS, unit = member() * COLUMNS + n;
+        if (unit < size(1)) E[e * row_stride(1) + unit] = -s.rate[e] * s.D[e][n];
+    }
+    store_losses(epoch, s, begin, count, member() * WARPS + threadIdx.x / WARP, MEMBERS * WARPS);
+}
