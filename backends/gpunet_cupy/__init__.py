@@ -20,6 +20,7 @@ class CuPyBackend(Backend):
     """Arrays on a CUDA GPU. Data stay on the device; a step neither transfers nor waits."""
 
     name = "cupy"
+    asynchronous = True
 
     @property
     def install(self) -> str:

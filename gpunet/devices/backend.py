@@ -31,9 +31,12 @@ class Backend(ABC):
         As given to ``backend=`` and ``--backend``.
     install : str
         The command that installs the library.
+    asynchronous : bool
+        Whether programs return while the device still works: then the host draws the next epoch's order meanwhile.
     """
 
     name: str
+    asynchronous: bool = False
 
     @property
     def install(self) -> str:

@@ -103,11 +103,17 @@ class TrainingLoop:
         sizes[-1] = plan.examples - plan.batch_size * (plan.steps - 1)
         snapshots: list[EpochSnapshot] = []
         finite: list[float] = []  # the first finite loss of the run, and the last one before a divergence
+        following: EpochInputs | None = None
         for epoch in range(self.epochs):
-            inputs = self.epoch_inputs(epoch, epochs_trained, updates)
+            inputs = following or self.epoch_inputs(epoch, epochs_trained, updates)
             snapshots = [*snapshots[-1:], EpochSnapshot(state, inputs, updates)]
             started = time.perf_counter()
-            state, losses = self._run_epoch(state, inputs)
+            state, on_device = self._run_epoch(state, inputs)
+            # The host draws the next epoch's order while a GPU works.
+            following = None
+            if self.placement.backend.asynchronous and epoch + 1 < self.epochs:
+                following = self.epoch_inputs(epoch + 1, epochs_trained + 1, updates + plan.steps)
+            losses = self._finish_epoch(on_device)
             history.seconds.append(time.perf_counter() - started)
             history.program = self.program.name  # a tiered program changes it
             bad = self._first_non_finite_step(state, losses)
@@ -144,15 +150,34 @@ class TrainingLoop:
             keys = rng.integers(-(2**31), 2**31, size=shape, dtype=np.int32)
         return EpochInputs(*self.examples, order, coefficients, keys)
 
-    def _run_epoch(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
-        """One epoch, in chunks short enough for the progress bar to move; the losses on the host."""
-        plan, losses = self.plan, []
+    def _run_epoch(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, list[Any]]:
+        """One epoch, in chunks short enough for the progress bar to move.
+
+        Returns
+        -------
+        state : TrainState
+        losses : list of array
+            Of each chunk; those of the last one on the device, which may still be working.
+        """
+        losses: list[Any] = []
         for steps in self._chunks():
+            if losses:
+                losses[-1] = self._show(losses[-1], self.plan.batch_size * len(losses[-1]))
             state, some = self._run_steps(self.program, state, inputs, steps)
             losses.append(some)
-            last = min(steps.stop * plan.batch_size, plan.examples)
-            self.bar.advance(last - steps.start * plan.batch_size, float(np.mean(some, dtype=np.float64)))
-        return state, np.concatenate(losses)
+        return state, losses
+
+    def _finish_epoch(self, losses: list[Any]) -> Any:
+        """Wait for the device; all losses of the epoch, on the host."""
+        before = self.plan.batch_size * sum(len(some) for some in losses[:-1])
+        losses[-1] = self._show(losses[-1], self.plan.examples - before)
+        return np.concatenate(losses)
+
+    def _show(self, losses: Any, examples: int) -> Any:
+        """Move the progress bar on by the steps with these losses, which are brought to the host."""
+        losses = self.placement.backend.to_host(losses)
+        self.bar.advance(examples, float(np.mean(losses, dtype=np.float64)))
+        return losses
 
     def _chunks(self) -> Iterator[range]:
         """The steps of an epoch, a chunk of them at a time."""
@@ -163,7 +188,7 @@ class TrainingLoop:
     def _run_steps(
         self, program: Program, state: TrainState, inputs: EpochInputs, steps: range
     ) -> tuple[TrainState, Any]:
-        """Some steps of an epoch: the new state, and the loss of each batch on the host."""
+        """Some steps of an epoch: the new state, and the loss of each batch."""
         chunk = self._on_device(inputs, steps)
         # Overflow on the way to a loss that isn't finite is found by `_first_non_finite_step`.
         try:
@@ -177,7 +202,7 @@ class TrainingLoop:
                 f"{self.plan.batch_size}; the network keeps the weights it had. Use a smaller "
                 f"batch_size, or backend='numpy'. ({error})"
             ) from error
-        return state, self.placement.backend.to_host(losses)
+        return state, losses
 
     def _on_device(self, inputs: EpochInputs, steps: range) -> EpochInputs:
         """The inputs of some steps of an epoch, all on the device."""

@@ -18,7 +18,7 @@ from gpunet_cupy.sources import Macro, device_context, launch_cooperative, modul
 from gpunet_cupy.support import unsupported_in_one_launch
 from gpunet_cupy.tiling import Tiling, round_up, tiling_of
 
-MAX_BATCH = 1024  # examples; larger batches are faster with cuBLAS
+MAX_BATCH = 400  # examples; larger batches are faster with cuBLAS
 THREADS = 256  # per thread block
 MAX_OUTPUTS = 32  # of the network
 MAX_REGISTERS = 64  # for the last layer's weights, in each thread
