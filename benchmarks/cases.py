@@ -55,7 +55,8 @@ class Case:
     """One cell of a table.
 
     `optimizer` is ``"plain"`` (gradient descent without momentum), ``"momentum"`` (the lecture's,
-    ``v ← β v + (1 − β) ∇J``) or ``"adam"``. `batch` is None for full batches.
+    ``v ← β v + (1 − β) ∇J``) or ``"adam"``. `batch` is None for full batches. `from_host` is about inference: rows are
+    on the host, and so are the outputs; without it both are on the device.
     """
 
     net: str
@@ -63,6 +64,7 @@ class Case:
     optimizer: str = "plain"
     rate: float | None = None
     examples: int = 60_000
+    from_host: bool = False
 
     @property
     def architecture(self):
@@ -78,7 +80,7 @@ class Case:
 
     @property
     def name(self):
-        return f"{self.net}-{self.batch or 'full'}-{self.optimizer}"
+        return f"{self.net}-{self.batch or 'full'}-{self.optimizer}{'-host' if self.from_host else ''}"
 
     @property
     def method(self):

@@ -119,7 +119,8 @@ def training(results):
 def inference(results):
     if rows := rows_of(results, "inference"):
         yield "## Inference\n\nExamples per second; more is better.\n"
-        yield comparison(rows, [("network", network), ("batch", batch)])
+        where = ("rows on", lambda row: row.get("where", "device"))
+        yield comparison(rows, [("network", network), ("batch", batch), where])
 
 
 def first_epoch(results):

@@ -31,11 +31,13 @@ def throughput_cases(quick):
 
 def inference_cases(quick):
     """`batch` is the number of rows per call; the optimizer is not used."""
+    from_host = Case("shallow", 1, from_host=True)
     if quick:
-        return [Case("shallow", batch) for batch in (1, 10_000)]
+        return [*(Case("shallow", batch) for batch in (1, 10_000)), from_host]
     return [
         *(Case(net, batch) for net in ("shallow", "deep") for batch in (1, 10_000)),
         Case("shallow-noisy", 10_000),
+        from_host,
     ]
 
 
@@ -113,4 +115,4 @@ def cases_of(table, quick, backend):
     cases = TABLES[table](quick)
     if device_of(backend) == "cuda":
         return [case for case in cases if measured_on_gpu(table, case)]
-    return cases
+    return [case for case in cases if not case.from_host]  # the host is the device

@@ -20,6 +20,7 @@ def test_inference(benchmark, suite, case):
         kind="inference",
         net=case.architecture.title,
         batch=case.batch,
+        where="host" if case.from_host else "device",
         **measured.result(throughput),
     )
     for name, found in outputs.items():

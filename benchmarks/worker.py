@@ -114,10 +114,16 @@ class Worker:
     def prepare_inference(self, case):
         """Build, warm up and choose the number of calls per sample; the outputs for the first batch."""
         self.build(case)
-        X, size = self.data.X_test, case.batch_size
+        X, size, implementation = self.data.X_test, case.batch_size, self.implementation
         starts = range(0, min(len(X), 1000 * size), size)
-        self.batches = [self.implementation.to_device(np.ascontiguousarray(X[i : i + size])) for i in starts]
-        outputs = self.implementation.to_host(self.implementation.predict(self.batches[0]))
+        self.batches = [np.ascontiguousarray(X[i : i + size]) for i in starts]
+        if case.from_host:
+            self.predict = implementation.predict_from_host
+            outputs = self.predict(self.batches[0])
+        else:
+            self.predict = implementation.predict
+            self.batches = [implementation.to_device(rows) for rows in self.batches]
+            outputs = implementation.to_host(self.predict(self.batches[0]))
         self.calls, seconds = 1, 0.0
         while seconds < 0.5 * self.settings.sample_seconds:
             seconds = self.time_inference()["seconds"]
@@ -127,7 +133,7 @@ class Worker:
 
     def time_inference(self):
         """One sample: so many calls of `predict`, batch after batch."""
-        batches, predict = self.batches, self.implementation.predict
+        batches, predict = self.batches, self.predict
         started = time.perf_counter()
         for i in range(self.calls):
             predict(batches[i % len(batches)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import numbers
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +21,8 @@ from gpunet.core.optimizers import Optimizer
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.program import TrainState
 from gpunet.core.propagation import cost_and_gradients
-from gpunet.devices.placement import Placement, choose_placement, named_placement
+from gpunet.devices.backend import Backend, HostPredictor
+from gpunet.devices.placement import Placement, choose_placement, host_placement, named_placement
 from gpunet.devices.registry import backend_of, get_backend
 from gpunet.files.network_file import SavedNetwork, read_network, refuse_on_error, write_network
 from gpunet.inputs.arrays import require_finite
@@ -421,24 +423,46 @@ class Network:
         X = self._tabular.rows("X", X, self.dtype)
         source = backend_of(X)
         placement = self.placement if self._state is not None else self._placement_for({"X": X})
+        where = host_placement()
+        A = self._outputs_on_host(X, source, where)
+        if A is None:
+            where, A = placement, self._outputs(X, placement)
+        if self.target is not None and self.class_names is None:
+            return self.target.decode(where.backend.to_host(A))[:, None]
+        if source is None:
+            return where.backend.to_host(A)
+        if source is where.backend:
+            return source.move(A, source.device_of(X))
+        return source.from_host(np.ascontiguousarray(where.backend.to_host(A)), source.device_of(X))
+
+    def _outputs(self, X: Any, placement: Placement) -> Array:
+        """``A[L]`` as rows on `placement`, by the backend's own forward pass if it has one."""
         with placement.context():
             pipeline = self._pipeline(placement)
             rows = pipeline.rows("X", X, finite=False)
             self._move_to(placement)
-            A = self._faster_outputs(pipeline.standardized(rows))
+            faster = self._predictor_of(self._ready())
+            A = None if faster is None else faster(pipeline.standardized(rows))
             if A is None:
                 require_finite(placement.xp, "X", rows)
                 parameters = self._ready().parameters
                 A = evaluation.outputs(
                     placement.xp, self.activations, parameters, pipeline.standardized(rows)
                 )
-        if self.target is not None and self.class_names is None:
-            return self.target.decode(placement.backend.to_host(A))[:, None]
-        if source is None:
-            return placement.backend.to_host(A)
-        if source is placement.backend:
-            return source.move(A, source.device_of(X))
-        return source.from_host(np.ascontiguousarray(placement.backend.to_host(A)), source.device_of(X))
+        return A
+
+    def _outputs_on_host(self, X: Any, source: Backend | None, host: Placement) -> Array | None:
+        """``A[L]`` as NumPy rows, for few rows that are on the host; None for others.
+
+        None too if the backend has no such forward pass, or the rows are not all finite.
+        """
+        if self._state is None or source is self.placement.backend:
+            return None
+        predictor = self._predictor_of(self._state)
+        if not isinstance(predictor, HostPredictor) or _length(X) > predictor.host_rows:
+            return None
+        pipeline = self._pipeline(host)
+        return predictor.from_host(pipeline.standardized(pipeline.rows("X", X, finite=False)))
 
     def predict_target(self, X: Any) -> Array:
         """The predicted targets as they are written: class names, or values; a NumPy array ``(m,)``.
@@ -456,14 +480,12 @@ class Network:
         backend = backend_of(A)
         return self.target.decode(A if backend is None else backend.to_host(A))
 
-    def _faster_outputs(self, rows: Array) -> Array | None:
-        """``A[L]`` as rows, by the backend's own forward pass; None if it has none, or rows are not all finite."""
-        state = self._ready()
+    def _predictor_of(self, state: TrainState) -> Callable[[Array], Array | None] | None:
+        """The backend's own forward pass of these weights."""
         if self._predictor is None or self._predictor[0] is not state:
             backend = self.placement.backend
             self._predictor = state, backend.predictor(self.activations, state.parameters)
-        faster = self._predictor[1]
-        return None if faster is None else faster(rows)
+        return self._predictor[1]
 
     def evaluate(self, X: Any, y: Any = None, sample_weight: Any = None) -> dict[str, float]:
         """Cost and accuracy on data: ``{"loss": …, "accuracy": …}``; real targets have no accuracy.
@@ -579,6 +601,14 @@ class Network:
     def __repr__(self) -> str:
         sizes = "-".join(str(n) for n in [self.inputs or "?", *(d.units for d in self.layers)])
         return f"<Network {sizes}, {self.loss}, {self._backend_name()}, {self.dtype}>"
+
+
+def _length(X: Any) -> float:
+    """The number of rows of an array or a list; infinity for what is neither."""
+    shape = getattr(X, "shape", None)
+    if shape is None and isinstance(X, list | tuple):
+        return len(X)
+    return shape[0] if shape else math.inf
 
 
 def load(path: str | Path, backend: str = "auto", own: Sequence[Activation | Loss] = ()) -> Network:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import importlib.util
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from gpunet.core.activations import ActivationLike
 from gpunet.core.plan import Plan
 from gpunet.core.program import Program, first_supported
 from gpunet.devices.backend import Backend
@@ -98,6 +100,15 @@ class CuPyBackend(Backend):
 
         program, reason = first_supported(programs(plan), plan, device)
         return None if program is None else program(plan, device), reason
+
+    def predictor(
+        self, activations: Sequence[ActivationLike], parameters: Any
+    ) -> Callable[[Any], Any | None] | None:
+        from gpunet_cupy.predict import Predictor, supports
+
+        if not supports(activations, parameters):
+            return None
+        return Predictor([str(name) for name in activations], parameters)
 
     def details(self) -> list[str]:
         import cupy

@@ -138,26 +138,25 @@ class Float32Parts:
         at = self.partials * sum(self.sizes[i] * self.sizes[i + 1] for i in range(l))
         out = buffers.gradients[at : at + self.partials * size]
         runs = []
-        for one in gradient_products(m):
-            factors = []
-            for stored, n, row in (
-                (buffers.deltas[l], rows, self.row(l + 1)),
-                (buffers.inputs[l], columns, self.row(l)),
-            ):
-                start = one.first * row + one.pair * pitch(n)
-                apart = pitch(n) if one.over_pairs else one.examples * row
-                factors.append(Matrix(stored[start:], row, apart))
-            runs.append(
-                product(
-                    "TN",
-                    Matrix(out[one.slot * size :], columns, size),
-                    *factors,
-                    (rows, columns, one.examples),
-                    batch=one.batch,
-                    dtype="bfloat16",
-                    accumulate=accumulate or one.accumulate,
-                )
+
+        def factor(stored: Any, l: int, one: GradientProduct) -> Matrix:
+            apart = pitch(self.sizes[l]) if one.over_pairs else one.examples * self.row(l)
+            start = one.first * self.row(l) + one.pair * pitch(self.sizes[l])
+            return Matrix(stored[start:], self.row(l), apart)
+
+        runs = [
+            product(
+                "TN",
+                Matrix(out[one.slot * size :], columns, size),
+                factor(buffers.deltas[l], l + 1, one),
+                factor(buffers.inputs[l], l, one),
+                (rows, columns, one.examples),
+                batch=one.batch,
+                dtype="bfloat16",
+                accumulate=accumulate or one.accumulate,
             )
+            for one in gradient_products(m)
+        ]
 
         def run(handle: Any) -> None:
             for one in runs:

@@ -25,7 +25,7 @@ IMPLEMENTATIONS = {
     "textbook": About("textbook NumPy", predicts=True, device="cpu"),
     "torch_eager": About("PyTorch eager", ("torch",), predicts=True),
     "torch_compiled": About("torch.compile", ("torch",), slow=True),
-    "torch_graph": About("PyTorch CUDA graph", ("torch",), device="cuda"),
+    "torch_graph": About("PyTorch CUDA graph", ("torch",), predicts=True, device="cuda"),
     "jax_jit": About("JAX jit", ("jax",), predicts=True),
     "jax_scan": About("JAX scan", ("jax",)),
     "sklearn_mlp": About("scikit-learn", ("sklearn",), slow=True, device="cpu"),

@@ -63,6 +63,10 @@ class BaseImplementation:
         """The activations of the last layer, after the device has finished."""
         raise NotImplementedError
 
+    def predict_from_host(self, rows):
+        """The same from NumPy rows to NumPy rows."""
+        return self.to_host(self.predict(self.to_device(rows)))
+
     def to_host(self, array):
         """What `predict` has returned, as a NumPy array; not timed."""
         return np.asarray(array)

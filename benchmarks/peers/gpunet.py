@@ -59,5 +59,8 @@ class Implementation(BaseImplementation):
     def predict(self, rows):
         return self.network.predict(rows)
 
+    def predict_from_host(self, rows):
+        return self.network.predict(rows)
+
     def to_host(self, array):
         return self.backend.to_host(array)

@@ -72,9 +72,12 @@ class Implementation(BaseImplementation):
     def to_host(self, array):
         return array.cpu().numpy()
 
+    def outputs(self, rows):
+        Z = self.model(rows)
+        return Z.softmax(1) if self.architecture.loss == "cross_entropy" else Z.sigmoid()
+
     def predict(self, rows):
         with torch.inference_mode():
-            Z = self.model(rows)
-            A = Z.softmax(1) if self.architecture.loss == "cross_entropy" else Z.sigmoid()
+            A = self.outputs(rows)
         self.synchronize()
         return A

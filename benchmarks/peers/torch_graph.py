@@ -1,4 +1,4 @@
-"""PyTorch with several whole steps (gather, forward, backward, update) captured in one CUDA graph."""
+"""PyTorch with CUDA graphs: of several whole steps (gather, forward, backward, update), and of the forward pass."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class Implementation(torch_eager.Implementation):
 
     def reset(self):
         super().reset()
+        self.forward_graph = None  # it has the old model's parameters
         start = [p.detach().clone() for p in self.model.parameters()]
         stream = torch.cuda.Stream()
         with torch.cuda.stream(stream):  # libraries must allocate their workspaces before a capture
@@ -76,3 +77,42 @@ class Implementation(torch_eager.Implementation):
             batch = self.order[steps * self.case.batch_size : len(order)]
             self.step(self.X[batch], self.Y[batch])
         self.synchronize()
+
+    def predict(self, rows):
+        """Rows of one shape, copied to where the graph reads them."""
+        if self.forward_graph is None:
+            self.rows = torch.zeros_like(rows)
+            self.forward_graph, self.result = captured(lambda: self.outputs(self.rows))
+        self.rows.copy_(rows)
+        self.forward_graph.replay()
+        self.synchronize()
+        return self.result
+
+    def predict_from_host(self, rows):
+        """The same with the copies between pinned memory and the device in the graph."""
+        if self.forward_graph is None:
+            self.pinned = torch.zeros(rows.shape).pin_memory()
+            self.rows = torch.zeros(rows.shape, device=self.settings.device)
+            self.pinned_result = torch.zeros(len(rows), self.architecture.sizes[-1]).pin_memory()
+            self.forward_graph, _ = captured(self.outputs_of_pinned)
+        self.pinned.copy_(torch.from_numpy(rows))
+        self.forward_graph.replay()
+        self.synchronize()
+        return self.pinned_result.numpy().copy()
+
+    def outputs_of_pinned(self):
+        self.rows.copy_(self.pinned, non_blocking=True)
+        self.pinned_result.copy_(self.outputs(self.rows), non_blocking=True)
+
+
+def captured(function):
+    """A CUDA graph of what `function` does without gradients, and what it returned."""
+    stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
+    with torch.inference_mode():
+        with torch.cuda.stream(stream):  # libraries must allocate their workspaces before a capture
+            for _ in range(3):
+                function()
+        torch.cuda.synchronize()
+        with torch.cuda.graph(graph):
+            result = function()
+    return graph, result

@@ -22,6 +22,26 @@ Namespace = Any
 NO_PROGRAM = "this backend has no program of its own"
 
 
+class HostPredictor(ABC):
+    """A forward pass that takes a few rows from the host too, without :meth:`Backend.from_host` for each call.
+
+    Attributes
+    ----------
+    host_rows : int
+        How many, at most.
+    """
+
+    host_rows: int
+
+    @abstractmethod
+    def __call__(self, rows: Array) -> Array | None:
+        """See :meth:`Backend.predictor`."""
+
+    @abstractmethod
+    def from_host(self, rows: Any) -> Any | None:
+        """The same from NumPy rows to NumPy rows, which need not be contiguous."""
+
+
 class Backend(ABC):
     """One array library.
 
@@ -103,7 +123,8 @@ class Backend(ABC):
         """A faster forward pass of these weights, from rows to rows; None if there is none.
 
         The weights do not change while it is in use, and it may copy them. Rows have the network's shape, dtype and
-        device, but may hold NaN or infinity: then it returns None.
+        device, but may hold NaN or infinity: then it returns None. One that is a :class:`HostPredictor` is given few
+        rows that are on the host as they are there.
         """
         return None
 

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 from gpunet.devices.backend import Backend
-from gpunet.devices.registry import backend_from_env, backend_of, find_device, get_backend
+from gpunet.devices.registry import backend_from_env, backend_of, find_device, get_backend, load_backend
 
 Array = Any
 
@@ -29,6 +29,11 @@ class Placement(NamedTuple):
     def to_device(self, host: Any) -> Array:
         """A NumPy array, on the device."""
         return self.backend.from_host(host, self.device)
+
+
+def host_placement() -> Placement:
+    """NumPy's."""
+    return Placement(load_backend("numpy"), "cpu")
 
 
 def placement_of(arrays: dict[str, Any]) -> Placement | None:

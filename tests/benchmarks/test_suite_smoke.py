@@ -76,6 +76,9 @@ def test_inference_and_time_to_an_accuracy(pool):
     outputs = [pool.call(name, "prepare_inference", CASE) for name in MEASURED]
     np.testing.assert_allclose(*outputs, atol=1e-5)
     assert pool.call("gpunet", "time_inference")["examples"] >= 32
+    case = Case("shallow", 32, examples=200, from_host=True)
+    assert np.array_equal(pool.call("textbook", "prepare_inference", case), outputs[1])
+    np.testing.assert_allclose(pool.call("gpunet", "prepare_inference", case), outputs[1], atol=1e-5)
     unreachable = 2.0
     found = pool.call("gpunet", "train_to_accuracy", CASE, unreachable, 1)
     assert found["epochs"] == 1 and not found["reached"] and found["seconds"] > 0

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gpunet as gn
+from gpunet.devices.backend import HostPredictor
 from gpunet.training.evaluation import outputs
 
 M, N = 20, 300  # 300 · 200 weights: enough for the compiled forward pass of the NumPy backend
@@ -183,3 +184,103 @@ def test_predictions_follow_the_network_to_another_library(calls):
     net.fit(X, y, epochs=1, batch_size=None, optimizer=gn.Adam(0.01))
     assert_predicts(net, X, calls)
     assert not np.allclose(net.predict(X), moved)
+
+
+class FromHost(HostPredictor):
+    """A forward pass that takes up to 7 rows from the host; it stands in for that of a GPU."""
+
+    host_rows = 7
+
+    def __init__(self, activations, parameters):
+        self.activations = activations
+        self.parameters = [(np.array(W), np.array(b)) for W, b in parameters]
+        self.calls = []
+
+    def __call__(self, rows):
+        self.calls.append("device")
+        return None  # the reference computes them
+
+    def from_host(self, rows):
+        self.calls.append(len(rows))
+        assert type(rows) is np.ndarray and rows.dtype == self.parameters[0][0].dtype
+        if not np.isfinite(rows).all():
+            return None
+        return outputs(gn.get_backend("numpy").namespace(), self.activations, self.parameters, rows)
+
+
+@pytest.fixture
+def from_host(monkeypatch):
+    """The forward passes that were made, of networks on the backend "readonly"."""
+    made = []
+
+    def predictor(activations, parameters):
+        made.append(FromHost(activations, parameters))
+        return made[-1]
+
+    monkeypatch.setattr(gn.get_backend("readonly"), "predictor", predictor)
+    return made
+
+
+def test_few_rows_of_the_host_are_not_moved(from_host, monkeypatch):
+    net, X = network("readonly", standardizer=gn.Standardizer()), rows()
+    net.fit(X, np.arange(M) % 5, epochs=1, batch_size=None, optimizer=gn.Adam(1e-3))
+    whole, wanted, near = np.round(rows(1)), expected(net, np.round(rows(1))), {"rtol": 1e-4, "atol": 1e-5}
+    net.predict(whole[:8])
+    (predictor,) = from_host
+    assert predictor.calls == ["device"]
+    monkeypatch.setattr(gn.get_backend("readonly"), "from_host", None)
+    few = whole[:7]
+    kinds = (few, few.tolist(), few.astype("int64"), few.reshape(7, 15, 20), np.asfortranarray(few))
+    for X in kinds:
+        A = net.predict(X)
+        assert type(A) is np.ndarray and A.dtype == "float32"
+        np.testing.assert_allclose(A, wanted[:7], **near)
+    assert predictor.calls == ["device", *[7] * len(kinds)]
+
+
+def test_few_rows_of_another_library(from_host):
+    torch = pytest.importorskip("torch")
+    net = network("readonly")
+    net.set_parameters(network().parameters)  # the first prediction of a network without weights makes them
+    A = net.predict(torch.from_numpy(rows()[:3]))
+    assert isinstance(A, torch.Tensor) and from_host[0].calls == [3]
+    np.testing.assert_allclose(A.numpy(), expected(net, rows()[:3]), rtol=1e-4, atol=1e-5)
+
+
+def test_rows_of_the_network_s_own_library_stay_there(from_host):
+    readonly, net = gn.get_backend("readonly"), network("readonly")
+    A = net.predict(readonly.from_host(rows()[:3], "cpu"))
+    assert readonly.owns(A) and from_host[0].calls == ["device"]
+
+
+def test_wrong_rows_of_the_host_are_refused(from_host):
+    net, X = network("readonly"), rows()[:5]
+    net.set_parameters(network().parameters)
+    net.predict(X)
+    for bad, error, said in (
+        (X[:, :299], ValueError, "299 features per example"),
+        (X[:0], ValueError, "empty"),
+        (X[0], ValueError, "reshape"),
+        (np.float32(3), ValueError, "must be rows of examples"),
+        (3, ValueError, "must be rows of examples"),
+        ([], ValueError, "must be rows of examples"),
+        ({}, TypeError, "list of rows, got dict"),
+        (None, TypeError, "list of rows, got NoneType"),
+        ([["a"] * N], TypeError, "text"),
+    ):
+        with pytest.raises(error, match=said):
+            net.predict(bad)
+    assert from_host[0].calls == [5]
+    for value in (np.nan, np.inf, -np.inf):
+        spoiled = X.copy()
+        spoiled[3, 299] = value
+        with pytest.raises(ValueError, match=r"NaN, infinity .* row 3"):
+            net.predict(spoiled)
+
+
+def test_few_rows_follow_the_parameters(from_host):
+    net, X = network("readonly"), rows()[:5]
+    before = net.predict(X)
+    net.set_parameters([(2 * W, b + 1) for W, b in net.parameters])
+    np.testing.assert_allclose(net.predict(X), expected(net, X), rtol=1e-4, atol=1e-5)
+    assert not np.allclose(net.predict(X), before) and len(from_host) == 2

@@ -68,6 +68,13 @@ def build(source):
     return ctypes.CDLL(str(library))
 
 
+class CPointer:
+    """CuPy's: an argument of a kernel that is at an address."""
+
+    def __init__(self, ptr):
+        self.ptr = ptr
+
+
 class Kernel:
     """Called as CuPy's: ``kernel(grid, block, args, shared_mem=0)``, with NumPy arrays for device arrays."""
 
@@ -100,6 +107,9 @@ class Kernel:
         assert shared_mem <= self.max_dynamic_shared_size_bytes, "more shared memory than was asked for"
         kept, pointers = [], (ctypes.c_void_p * len(args))()
         for i, (value, size) in enumerate(zip(args, self.sizes, strict=True)):
+            if isinstance(value, CPointer):
+                pointers[i] = value.ptr
+                continue
             if value is None or isinstance(value, np.ndarray):
                 one = np.array(0 if value is None else value.ctypes.data, dtype=np.uintp)
             else:

@@ -4,12 +4,13 @@ An array of the "device" refuses to become a Python number: that would be a tran
 that reading what nothing wrote shows. Products must write into arrays as cuBLAS could.
 """
 
+import ctypes
 import sys
 import types
 
 import numpy as np
 
-from cuda_on_cpu import CAPTURED, RawModule
+from cuda_on_cpu import CAPTURED, CPointer, RawModule
 
 
 class DeviceArray(np.ndarray):
@@ -21,6 +22,10 @@ class DeviceArray(np.ndarray):
     @property
     def data(self):
         return types.SimpleNamespace(ptr=self.ctypes.data)
+
+    @property
+    def device(self):
+        return Device()
 
     __float__ = __int__ = __bool__ = __index__ = item = tolist = _refuse
 
@@ -121,6 +126,9 @@ class Stream:
     def __exit__(self, *_):
         pass
 
+    def synchronize(self):
+        """There is nothing to wait for: copies and launches are done at once."""
+
     def begin_capture(self):
         assert self.non_blocking, "the null stream can't be captured"
         CAPTURED.append([])
@@ -164,6 +172,19 @@ def current_device():
     return Device.current[-1] if Device.current else 0
 
 
+class PinnedMemory(bytearray):
+    """Memory of the host that kernels can use. New memory holds NaN."""
+
+    def __init__(self, size):
+        super().__init__(b"\xff" * size)
+        self.ptr = np.frombuffer(self, np.uint8).ctypes.data
+
+
+def memcpy_async(to, source, size, kind, stream):
+    assert kind in (1, 2) and stream == 0
+    ctypes.memmove(to, source, size)
+
+
 class OutOfMemoryError(MemoryError):
     """CuPy's."""
 
@@ -174,9 +195,19 @@ def install(monkeypatch):
     cupy.empty, cupy.zeros, cupy.ascontiguousarray = empty, zeros, ascontiguousarray
     cupy.RawModule = RawModule
     cupy.__version__ = "14"
-    runtime = types.SimpleNamespace(runtimeGetVersion=lambda: 13000)
+    runtime = types.SimpleNamespace(
+        runtimeGetVersion=lambda: 13000,
+        memcpyAsync=memcpy_async,
+        memcpyHostToDevice=1,
+        memcpyDeviceToHost=2,
+    )
     cupy.cuda = types.SimpleNamespace(
-        Device=Device, runtime=runtime, Stream=Stream, get_current_stream=Stream
+        Device=Device,
+        runtime=runtime,
+        function=types.SimpleNamespace(CPointer=CPointer),
+        alloc_pinned_memory=PinnedMemory,
+        Stream=Stream,
+        get_current_stream=Stream,
     )
     cupy.cublas = types.ModuleType("cupy.cublas")
     cupy.cublas.gemm = gemm

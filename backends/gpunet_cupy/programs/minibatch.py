@@ -64,7 +64,7 @@ class Chunk(NamedTuple):
     order : array or None
     first, m : int
         The first of them in the batch, and how many they are.
-    count : int
+    batch : int
         Examples of the batch.
     """
 
@@ -72,7 +72,7 @@ class Chunk(NamedTuple):
     order: Any
     first: int
     m: int
-    count: int
+    batch: int
 
 
 class PreparedProducts(NamedTuple):
@@ -325,7 +325,7 @@ class MiniBatch(Program):
     def _gather(self, base: Any, chunk: Chunk, out: Any) -> None:
         assert self.data is not None
         keys = self.epoch.keys if self.plan.layers[0].dropout else None
-        numbers = (chunk.offset, self.plan.batch_size, chunk.first, chunk.m, chunk.count)
+        numbers = (chunk.offset, self.plan.batch_size, chunk.first, chunk.m, chunk.batch)
         arguments = (self.data.X, chunk.order, keys, base, *map(np.int32, numbers), out)
         n = self.layout.sizes[0]
         launch(self.kernels.gather, chunk.m * (n // vector(n)), *arguments)
@@ -335,7 +335,7 @@ class MiniBatch(Program):
         assert self.data is not None
         work, epoch, kernels, at_b, last = self.work, self.epoch, self.kernels, self.layout.at_b, self.top - 1
         examples = (self.data.Y, self.data.weights, chunk.order)
-        numbers = map(np.int32, (chunk.offset, self.plan.batch_size, chunk.first, chunk.m, chunk.count))
+        numbers = map(np.int32, (chunk.offset, self.plan.batch_size, chunk.first, chunk.m, chunk.batch))
         if kernels.group is None:
             arguments = (
                 *self._Z(last),
@@ -378,7 +378,7 @@ class MiniBatch(Program):
 
     def _position(self, chunk: Chunk) -> tuple[Any, ...]:
         """Arguments of the kernels of hidden layers: where the examples of a chunk are."""
-        numbers = map(np.int32, (chunk.offset, chunk.first, chunk.m, chunk.count))
+        numbers = map(np.int32, (chunk.offset, chunk.first, chunk.m, chunk.batch))
         return (self.epoch.keys, self.epoch.base, *numbers)
 
     def _Z(self, l: int) -> tuple[Any, ...]:
@@ -392,7 +392,7 @@ class MiniBatch(Program):
 
     def _products(self, x: Any, chunk: Chunk) -> PreparedProducts:
         """The products of a chunk whose examples are `x`."""
-        m, several = chunk.m, chunk.count > self.chunk
+        m, several = chunk.m, chunk.batch > self.chunk
         key = x.data.ptr, m, several
         if key not in self.prepared:
             layers = range(self.top)

@@ -11,7 +11,7 @@ import pytest
 
 import gpunet as gn
 from gpunet.core.plan import Layer, Plan
-from gpunet_cupy import sources
+from gpunet_cupy import predict, sources
 from gpunet_cupy.batch_kernels import (
     gather_macros,
     hidden_layer_macros,
@@ -111,6 +111,12 @@ MODULES = {
         for stored in ({"macros": one, "PARTIALS": 6 if one["PAIRS"] else 1} for one in STORED)
     ],
     "blocked/blocked.cu": [blocked.macros(SHALLOW, 64), blocked.macros(DEEP, 64)],
+    "predict/few_rows.cu": [predict.FEW_ROWS_MACROS],
+    "predict/many_rows.cu": [{}],
+    "predict/output_rows.cu": [
+        {"OUTPUTS": outputs, "THREADS": sources.THREADS, "ROWS": predict.ROWS_OF_OUTPUT}
+        for outputs in (10, 1, 32)
+    ],
     "persistent/minibatch.cu": [
         persistent_macros("persistent/minibatch.cu", plan) for plan in (WIDE, DEEP, SHALLOW)
     ],

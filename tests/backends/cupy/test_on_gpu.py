@@ -1,11 +1,15 @@
 """The programs on a GPU: the same kernels, compiled for it and run by it, against the reference."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import array_api_compat.numpy as xp
 import numpy as np
 import pytest
 
 import gpunet as gn
+from gpunet.core.propagation import forward
 from gpunet.core.reference import Reference
+from gpunet_cupy.predict import FEW, Predictor
 from gpunet_cupy.programs.blocked import BlockedSGD
 from gpunet_cupy.programs.minibatch import MiniBatch
 from gpunet_cupy.programs.persistent import PersistentKernel
@@ -61,3 +65,60 @@ def test_equal_to_the_reference(program, case, cupy, monkeypatch):
         )
         again = map_arrays(cupy.asnumpy, run(*on_device))
         assert np.array_equal(numbers(again), numbers(result)), "a run does not repeat bit for bit"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("inputs", [11, 784])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_prediction(network, inputs, dtype, cupy):
+    plan = plan_of(network, DESCENTS["plain"], 1, dtype, examples=500, inputs=inputs)
+    state, epoch = draw(plan)
+    rows = np.ascontiguousarray(epoch.X.T)
+    predict = Predictor(list(plan.activations), map_arrays(cupy.asarray, state.parameters))
+    wide = map_arrays(lambda a: a.astype("float64"), (state.parameters, rows))
+    wanted, _ = forward(xp, plan.activations, wide[0], wide[1].T)
+    near = 3e-5 if dtype == "float32" else 1e-12
+    for m in (1, 2, 5, FEW, FEW + 1, 300, 500):
+        found = [cupy.asnumpy(predict(cupy.asarray(rows[:m])))]
+        if m <= predict.host_rows:
+            found.append(predict.from_host(rows[:m]))
+        for A in found:
+            np.testing.assert_allclose(A, wanted.T[:m], rtol=near, atol=near)
+        spoiled = rows[:m].copy()
+        for value in (np.nan, np.inf, -np.inf):
+            spoiled[m - 1, inputs - 1] = value
+            assert predict(cupy.asarray(spoiled)) is None and predict.from_host(spoiled) is None
+
+
+@pytest.mark.parametrize("m", [1, 3, 100, 10_000])
+def test_predictions_of_a_network(m, cupy, rng):
+    """Host rows and device rows, before and after training, and what is not finite."""
+    rows = rng.standard_normal((m, 784)).astype("float32")
+    net = gn.Network([gn.Dense(256, "sigmoid"), gn.Dense(10, "softmax")], inputs=784, seed=0, backend="cupy")
+    for _ in range(2):
+        on_host = gn.Network([*net.layers], inputs=784, seed=1, backend="numpy")
+        on_host.set_parameters([(cupy.asnumpy(W), cupy.asnumpy(b)) for W, b in net.parameters])
+        wanted = on_host.predict(rows)
+        A, B = net.predict(rows), net.predict(cupy.asarray(rows))
+        assert type(A) is np.ndarray and isinstance(B, cupy.ndarray)
+        for found in (A, cupy.asnumpy(B)):
+            np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+        net.fit(rng.random((64, 784), dtype="float32"), np.arange(64) % 10, epochs=1)
+    rows[m - 1, 7] = np.inf
+    for X in (rows, cupy.asarray(rows)):
+        with pytest.raises(ValueError, match=f"NaN, infinity .* row {m - 1}"):
+            net.predict(X)
+
+
+def test_predictions_in_threads(cupy, rng):
+    rows = rng.standard_normal((64, 784)).astype("float32")
+    net = gn.Network([gn.Dense(256, "relu"), gn.Dense(10, "softmax")], inputs=784, seed=0, backend="cupy")
+    wanted = net.predict(rows)
+
+    def check(i):
+        m = 1 + i % 5
+        with cupy.cuda.Stream(non_blocking=True):
+            return np.allclose(net.predict(rows[i % 50 :][:m]), wanted[i % 50 :][:m], rtol=1e-4, atol=1e-6)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(check, range(400)))

@@ -6,9 +6,11 @@ import shutil
 import pytest
 
 from gpunet_cupy import sources
+from gpunet_cupy.products import LEFT, PAIRS, RIGHT
 from gpunet_cupy.programs import blocked
 from gpunet_cupy.programs.persistent import PersistentKernel
 from gpunet_cupy.sources import FOLDER, source
+from gpunet_cupy.support import braces
 from random_plans import DESCENTS, plan_of
 
 HEADERS = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.cuh"))
@@ -76,4 +78,5 @@ def test_every_header_includes_what_it_uses(header, cpu):
     else:
         launch = PersistentKernel.launch_for(plan_of("wide", DESCENTS["plain"], 40), 5, 227 * 1024)
         macros = launch.macros()
-    cpu.build(source("float64", header, **macros))
+    cpu.build(source("float64", header, PAIRS=0, **macros))
+    cpu.build(source("float32", header, PAIRS=PAIRS, LEFT=braces(*LEFT), RIGHT=braces(*RIGHT), **macros))
