@@ -79,4 +79,5 @@ def test_every_header_includes_what_it_uses(header, cpu):
         launch = PersistentKernel.launch_for(plan_of("wide", DESCENTS["plain"], 40), 5, 227 * 1024)
         macros = launch.macros()
     cpu.build(source("float64", header, PAIRS=0, **macros))
-    cpu.build(source("float32", header, PAIRS=PAIRS, LEFT=braces(*LEFT), RIGHT=braces(*RIGHT), **macros))
+    if header.startswith("common"):
+        cpu.build(source("float32", header, PAIRS=PAIRS, LEFT=braces(*LEFT), RIGHT=braces(*RIGHT), **macros))
