@@ -24,11 +24,9 @@ LEFT, RIGHT = (0, 2, 1, 0, 1, 0), (2, 0, 1, 1, 0, 0)
 PAIRS = len(LEFT)
 SEPARATE = 2048  # examples: up to here, each pair of the forward pass has a product of its own
 FIRST_BFLOAT16 = 80  # compute capability of the first GPUs whose matrix units take bfloat16
-PIECE, LONG_PIECE = (
-    1024,
-    4096,
-)  # examples whose gradients matrix units add up: of the largest pair, of the others
-MANY_PIECES = 4  # long pieces that keep all multiprocessors busy
+PIECE = 1024  # examples whose gradients matrix units add up, for the pair of the largest parts
+FULL_WAVE = 18  # pieces of a large batch: with the tiles of a common layer (784 × 256) they fill a large GPU
+LARGE = 16384  # examples; from here on all pairs are cut into pieces
 
 
 class Buffers(NamedTuple):
@@ -80,7 +78,7 @@ class Float32Parts:
         self.layers, self.chunk = layers, chunk
         self.Z_partials = PAIRS if chunk <= SEPARATE else 1
         # At most, for any number of examples up to `chunk`: see `gradient_products`.
-        self.partials = PAIRS if chunk <= PIECE else chunk // LONG_PIECE + chunk // PIECE + PAIRS
+        self.partials = PAIRS + (0 if chunk <= PIECE else chunk // PIECE + 2 * FULL_WAVE)
         self.right_at, self.left_at = [], []
         at = 0
         for l in range(layers):
@@ -197,27 +195,32 @@ def gradient_products(m: int) -> list[GradientProduct]:
     """The products for m examples.
 
     Matrix units lose bits where they add up many terms that are small beside the sum. So the pair of the largest
-    parts is cut into pieces of `PIECE` examples, whose sums are added in float32. The other pairs are smaller by a
-    factor of 256 and more, and so are their errors: their pieces can be long.
+    parts is cut into pieces of about `PIECE` examples, whose sums are added in float32. The other pairs are smaller by
+    a factor of 256 and more, and so are their errors: their pieces are as long as keeps all multiprocessors busy.
     """
+    main = PAIRS - 1
     if m <= PIECE:
         return [GradientProduct(0, PAIRS, m, 0, 0, over_pairs=True)]
-    found, slot, rest, main = [], 0, PAIRS - 1, PAIRS - 1
-    pieces = m // LONG_PIECE if m >= MANY_PIECES * LONG_PIECE else 0
-    for pair in range(rest if pieces else 0):
-        found.append(
-            GradientProduct(slot, pieces, LONG_PIECE, 0, pair, over_pairs=False, accumulate=pair > 0)
-        )
-    slot, done = pieces, pieces * LONG_PIECE
+    if m < LARGE:
+        pieces, done = m // PIECE, m // PIECE * PIECE
+        found = [
+            GradientProduct(0, main, m, 0, 0, over_pairs=True),
+            GradientProduct(main, pieces, PIECE, 0, main, over_pairs=False),
+        ]
+        if m > done:
+            found.append(GradientProduct(main + pieces, 1, m - done, done, main, over_pairs=False))
+        return found
+    waves = max(round(m / PIECE / FULL_WAVE), 1)
+    pieces = FULL_WAVE * waves
+    length = m // pieces
+    found = [
+        GradientProduct(0, FULL_WAVE, waves * length, 0, pair, over_pairs=False, accumulate=pair > 0)
+        for pair in range(main)
+    ]
+    found.append(GradientProduct(FULL_WAVE, pieces, length, 0, main, over_pairs=False))
+    done = pieces * length
     if m > done:
-        found.append(GradientProduct(slot, rest, m - done, done, 0, over_pairs=True))
-        slot += rest
-    pieces = m // PIECE
-    found.append(GradientProduct(slot, pieces, PIECE, 0, main, over_pairs=False))
-    if m > pieces * PIECE:
-        found.append(
-            GradientProduct(slot + pieces, 1, m - pieces * PIECE, pieces * PIECE, main, over_pairs=False)
-        )
+        found.append(GradientProduct(FULL_WAVE + pieces, PAIRS, m - done, done, 0, over_pairs=True))
     return found
 
 

@@ -25,7 +25,7 @@ from gpunet_cupy.support import unsupported_reason
 MAX_CHUNK = 65536  # examples of a batch that are computed at a time
 MIN_CHUNK = 256  # examples; where memory is short, chunks are halved, but not below this
 MAX_PARTIALS = 132  # partial sums of a gradient: about a thread block for each multiprocessor of a large GPU
-MIN_GRAPH, MAX_GRAPH = 4, 12  # steps of one CUDA graph; capturing a step takes longer than to launch it
+MIN_GRAPH, MAX_GRAPH = 4, 12  # steps of an epoch that pays for a CUDA graph at once; steps of one graph
 AT_A_TIME = 8  # as in kernels/batches/output_layer.cu
 
 
@@ -125,7 +125,8 @@ class MiniBatch(Program):
         if inputs.examples == inputs.X.shape[1] <= self.plan.batch_size and not self.plan.uses_dropout:
             inputs = inputs._replace(order=None)  # a sum over all examples does not depend on their order
         with device_context(self.device):
-            if self.data is None or not self.data.is_of(inputs):
+            again = self.data is not None and self.data.is_of(inputs)
+            if not again:
                 self.data = EpochData(inputs)
                 self.stored_X = self._stored_X(inputs)
                 self.prepared: dict[tuple[int, int, bool], PreparedProducts] = {}
@@ -134,8 +135,10 @@ class MiniBatch(Program):
             counts = [last - first for first, last in self.plan.batches(inputs.examples)]
             order = None if inputs.order is None else self.epoch.order
             full = counts.count(self.plan.batch_size)
-            replays = full >= MIN_GRAPH and self.plan.batch_size <= self.chunk
-            if replays and not self.graphs:
+            # Capturing a step takes longer than to launch it once.
+            replays = full >= MIN_GRAPH or (full > 0 and again)
+            replays = replays and self.plan.batch_size <= self.chunk
+            if replays and not again:
                 # The first launch of a kernel loads it, which can't be captured: a step whose result is dropped.
                 self._load(state, inputs)
                 self._step(bind(self.work.workspace), order, 0, self.plan.batch_size)

@@ -8,6 +8,7 @@ import pytest
 
 from gpunet.core.program import TrainState
 from gpunet.core.reference import Reference
+from gpunet_cupy import products
 from gpunet_cupy.programs.minibatch import MiniBatch
 from random_plans import (
     DESCENTS,
@@ -96,7 +97,7 @@ def test_clipping(optimizer, dtype, make, check):
 @pytest.mark.parametrize("network", ["linear", "wide", "three-hidden", "saturating-squares"])
 def test_float32_parts_in_pieces(network, make, check, monkeypatch):
     """Batches with several pieces, with and without a rest, in one chunk and in several."""
-    for name, value in (("PIECE", 8), ("LONG_PIECE", 12), ("MANY_PIECES", 3), ("SEPARATE", 12)):
+    for name, value in (("PIECE", 8), ("FULL_WAVE", 3), ("LARGE", 30), ("SEPARATE", 12)):
         monkeypatch.setattr(f"gpunet_cupy.products.{name}", value)
     for batch_size, chunk in ((8, 64), (12, 64), (32, 64), (36, 64), (75, 75), (75, 24), (75, 16), (40, 13)):
         monkeypatch.setattr("gpunet_cupy.programs.minibatch.MAX_CHUNK", chunk)
@@ -105,6 +106,26 @@ def test_float32_parts_in_pieces(network, make, check, monkeypatch):
         assert program.products.pairs == 6
         check(program, plan)
         check(program, plan, used=50)
+
+
+@pytest.mark.parametrize("constants", [(1024, 18, 16384), (8, 3, 20), (8, 3, 9)])
+def test_gradient_products_take_every_example_and_pair_once(constants, monkeypatch):
+    for name, value in zip(("PIECE", "FULL_WAVE", "LARGE"), constants, strict=True):
+        monkeypatch.setattr(products, name, value)
+    piece, _, large = constants
+    plan = plan_of("wide", DESCENTS["plain"], 32, "float32")
+    for m in (1, piece - 1, piece, piece + 1, 2 * piece, large - 1, large, large + 1, 3 * large, 60_000):
+        times = np.zeros((m, products.PAIRS), dtype=int)
+        slots = np.zeros(products.Float32Parts(plan, 1, m).partials, dtype=int)
+        for one in products.gradient_products(m):
+            for i in range(one.batch):
+                first = one.first + (0 if one.over_pairs else i * one.examples)
+                times[first : first + one.examples, one.pair + (i if one.over_pairs else 0)] += 1
+                assert (slots[one.slot + i] > 0) == one.accumulate
+                slots[one.slot + i] += 1
+        assert (times == 1).all()
+        used = products.Float32Parts(plan, 1, m).gradient_partials(m)
+        assert (slots[:used] > 0).all() and not slots[used:].any()
 
 
 def test_older_gpus_multiply_float32_as_it_is(fake, make, check, monkeypatch):
