@@ -98,8 +98,9 @@ TABLES = {
 
 def measured_on_gpu(table, case):
     if table == "test_throughput":
-        adam = (case.net, case.batch, case.optimizer) == ("shallow", 128, "adam")
-        return case.net in ("shallow", "deep") and case.batch != 8 and (case.optimizer == "plain" or adam)
+        some = {("shallow", 128, "adam"), ("shallow", 1000, "momentum"), ("deep", 1000, "adam")}
+        wanted = case.optimizer == "plain" or (case.net, case.batch, case.optimizer) in some
+        return case.net in ("shallow", "deep") and case.batch != 8 and wanted
     if table == "test_equal_weights":
         return case.net in ("shallow", "deep") and case.optimizer != "momentum"
     if table == "test_inference":
