@@ -77,6 +77,20 @@ def test_without_shuffling_the_rows_are_taken_as_they_stand(data):
     assert_allclose(flat(net), flat(other), rtol=1e-11)
 
 
+def test_drawing_the_next_epoch_ahead_changes_nothing(data, monkeypatch):
+    """An asynchronous device works while the host draws; orders, rates and dropout stay those of each epoch."""
+    X, y = data
+    results = []
+    for asynchronous in (False, True):
+        monkeypatch.setattr(type(gn.get_backend("numpy")), "asynchronous", asynchronous)
+        net = network(layers=[gn.Dense(5, "tanh"), gn.Dropout(0.4), gn.Dense(3, "softmax")])
+        optimizer = gn.Adam(gn.Cosine(0.1), beta1=0.7)
+        histories = [net.fit(X, y, optimizer=optimizer, epochs=n, batch_size=4) for n in (3, 1, 2)]
+        results.append((flat(net), *(np.array([h.loss, h.learning_rate]) for h in histories)))
+    for one, other in zip(*results, strict=True):
+        assert_array_equal(one, other)
+
+
 def test_every_example_is_used_once_an_epoch(backend, rng):
     """Each example pulls at a weight of its own; a rate of 1 makes that visible."""
     X = np.eye(M)
