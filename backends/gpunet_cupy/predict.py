@@ -18,7 +18,7 @@ from gpunet_cupy.sources import FOLDER, THREADS, Macro, launch, module
 from gpunet_cupy.support import ELEMENTWISE
 
 MAX_LAYERS = 16
-FEW = 32  # rows; more are faster with cuBLAS
+FEW = 64  # rows; many more are faster with cuBLAS
 ROWS = 4  # that a warp computes at a time in the kernel for a few rows
 INPUT_BYTES = 3584  # of rows that come with its launch; all parameters of a kernel have at most 4096 bytes
 MAX_OUTPUTS = 4096  # of the network, for that kernel: they are in shared memory

@@ -23,7 +23,7 @@ def test_cases_on_each_device():
     every = tables.throughput_cases(quick=False)
     assert tables.cases_of("test_throughput", False, "numpy") == every and len(every) == 37
     names = [case.name for case in tables.cases_of("test_throughput", False, "cupy:0")]
-    assert len(names) == 11 and "deep-full-plain" in names
+    assert len(names) == 13 and "deep-full-plain" in names
     assert tables.cases_of("test_memory", False, "cupy") == []
 
 

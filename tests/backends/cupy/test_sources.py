@@ -9,6 +9,7 @@ from gpunet_cupy import sources
 from gpunet_cupy.products import LEFT, PAIRS, RIGHT
 from gpunet_cupy.programs import blocked
 from gpunet_cupy.programs.persistent import PersistentKernel
+from gpunet_cupy.programs.persistent_deep_blocked import PersistentDeepBlockedSGD
 from gpunet_cupy.sources import FOLDER, source
 from gpunet_cupy.support import braces
 from random_plans import DESCENTS, plan_of
@@ -76,8 +77,10 @@ def test_every_header_includes_what_it_uses(header, cpu):
     if header.startswith("blocked"):
         macros = blocked.macros(plan_of("sigmoid-softmax", DESCENTS["plain"], 1), 16)
     else:
-        launch = PersistentKernel.launch_for(plan_of("wide", DESCENTS["plain"], 40), 5, 227 * 1024)
-        macros = launch.macros()
+        program, network, batch_size = PersistentKernel, "wide", 40
+        if "deep" in header:
+            program, network, batch_size = PersistentDeepBlockedSGD, "relu-tanh-sigmoid", 1
+        macros = program.launch_for(plan_of(network, DESCENTS["plain"], batch_size), 5, 227 * 1024).macros()
     cpu.build(source("float64", header, PAIRS=0, **macros))
     if header.startswith("common"):
         cpu.build(source("float32", header, PAIRS=PAIRS, LEFT=braces(*LEFT), RIGHT=braces(*RIGHT), **macros))

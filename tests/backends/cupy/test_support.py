@@ -32,9 +32,9 @@ def test_the_program_of_each_plan(fake, backend, monkeypatch):
     assert chosen("relu-tanh-sigmoid") == "cupy persistent deep blocked SGD"
     assert chosen(optimizer=DESCENTS["momentum"]) == chosen(optimizer=DESCENTS["decay"]) == "cupy blocked SGD"
     assert chosen(batch_size=2) == chosen(optimizer=gn.Adam()) == "cupy persistent kernel"
-    assert chosen(optimizer=gn.Adam(), batch_size=1024) == "cupy persistent kernel"
+    assert chosen(optimizer=gn.Adam(), batch_size=400) == "cupy persistent kernel"
     assert chosen("linear", batch_size=16) == "cupy blocked SGD"
-    assert chosen("linear", batch_size=17) == chosen(batch_size=1025) == "cupy mini-batch"
+    assert chosen("linear", batch_size=17) == chosen(batch_size=401) == "cupy mini-batch"
     assert chosen(optimizer=gn.GradientDescent(clip_norm=1.0)) == "cupy mini-batch"
     for name, reason in (("gelu", "gelu in a hidden layer"), ("softmax", "softmax in a hidden layer")):
         monkeypatch.setitem(NETWORKS, "odd", ((3, name), (2, "softmax"), "cross_entropy"))

@@ -9,7 +9,6 @@
 #include "persistent/prefetch.cuh"
 #include "persistent/tile_products.cuh"
 
-#define TILES (tile_rows(1) * tile_columns(1))
 
 __device__ constexpr int larger(int a, int b) { return a > b ? a : b; }
 

@@ -32,3 +32,5 @@ __device__ constexpr int tile_rows(int l) { return (size(l) + TILE_UNITS - 1) / 
 __device__ constexpr int tile_columns(int l) { return (size(l - 1) + tile_inputs(l) - 1) / tile_inputs(l); }
 __device__ inline int tile_row(int l) { return blockIdx.x / tile_columns(l); }
 __device__ inline int tile_column(int l) { return blockIdx.x % tile_columns(l); }
+
+#define TILES (tile_rows(1) * tile_columns(1))  // of the first layer
