@@ -9,7 +9,6 @@
 #include "persistent/prefetch.cuh"
 #include "persistent/tile_products.cuh"
 
-
 __device__ constexpr int larger(int a, int b) { return a > b ? a : b; }
 
 // Shared memory after the tile and its inputs: E of the tile's units, and scratch memory.
