@@ -49,7 +49,7 @@ static thread_local Group warps[MOST / 32];
 static thread_local Group block;
 static thread_local ucontext_t host;
 static thread_local int fiber_count, current, left, idle, direction;
-static thread_local bool stuck;
+static thread_local bool stuck, together;  // together: launched so that blocks may wait for each other
 static thread_local double exchanged[2][32][32];
 static thread_local int parity[MOST];
 static thread_local void (*body)(void*);
@@ -156,6 +156,7 @@ inline int run_together(Dim grid, Dim threads, size_t shared, bool descending, v
     std::vector<std::thread> blocks;
     for (int b = 0; b < grid.x; ++b)
         blocks.emplace_back([=, &codes] {
+            together = true;
             codes[b] = run(grid, threads, shared, descending, f, a, b, b + 1);
             for (char* stack : stacks) free(stack);
         });
@@ -232,6 +233,10 @@ inline int min(int a, int b) { return a < b ? a : b; }
 inline void add_release(unsigned* count) { __atomic_fetch_add(count, 1u, __ATOMIC_RELEASE); }
 
 inline unsigned load_acquire(const unsigned* count) {
+    if (!emulator::together && gridDim.x > 1) {  // the other blocks have ended, or have not begun
+        emulator::stuck = true;
+        emulator::pass();
+    }
     sched_yield();
     return __atomic_load_n(count, __ATOMIC_ACQUIRE);
 }

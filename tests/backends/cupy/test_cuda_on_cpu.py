@@ -76,3 +76,26 @@ def test_wrong_arguments_are_reported(cpu):
         kernel((1,), (32,), (x,))
     with pytest.raises(AssertionError, match="has 8 bytes, got 4"):
         kernel((1,), (32,), (x, np.int32(1)))
+
+
+ALL_BLOCKS = """
+extern "C" __global__ void all_blocks(unsigned* counter, int* y) {
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        add_release(counter);
+        while (load_acquire(counter) < unsigned(gridDim.x)) {
+        }
+    }
+    __syncthreads();
+    y[blockIdx.x * blockDim.x + threadIdx.x] = *counter;
+}
+"""
+
+
+def test_blocks_that_wait_for_each_other_must_be_launched_together(cpu, thread_order):
+    kernel = cpu.RawModule(code=ALL_BLOCKS).get_function("all_blocks")
+    y = np.zeros(3 * 32, np.int32)
+    kernel.kernel((3,), (32,), (np.zeros(1, np.uint32), y), together=True)
+    assert (y == 3).all()
+    with pytest.raises(AssertionError, match="in vain"):
+        kernel((3,), (32,), (np.zeros(1, np.uint32), y))

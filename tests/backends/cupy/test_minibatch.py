@@ -55,6 +55,9 @@ def test_a_state_that_a_program_returned_is_packed_by_one_copy(fake, make):
     assert program.layout.packed(returned.parameters) is not None
     copied = TrainState(map_arrays(fake.to_device, returned.parameters), returned.slots)
     assert program.layout.packed(copied.parameters) is None
+    first, (W, b) = returned.parameters
+    for one in ((fake.to_device(W), b), (W, fake.to_device(b))):  # a single array lies elsewhere
+        assert program.layout.packed([first, one]) is None
     assert np.array_equal(numbers(program(returned, inputs)), numbers(program(copied, inputs)))
 
 
