@@ -206,8 +206,9 @@ def lines_at(times, monkeypatch, capfd, epochs=None):
     for k, now in enumerate(times, start=1):
         monkeypatch.setattr("gpunet.training.progress.time.monotonic", lambda now=now: now)
         bar.advance(10, 1.0)
-        history.val_accuracy = [0.75] if k > 1 else []
-        epoch_of(bar, history, float(k), val_loss=0.5)
+        if k > 1:
+            history.val_accuracy.append(0.25 * k)
+        epoch_of(bar, history, float(k), val_loss=0.5 * k)
     bar.close()
     out, err = capfd.readouterr()
     assert out == ""
@@ -217,8 +218,8 @@ def lines_at(times, monkeypatch, capfd, epochs=None):
 def test_a_line_per_epoch(monkeypatch, capfd):
     assert lines_at([0.0, 1.0, 2.5], monkeypatch, capfd) == [
         "epoch 1/3: loss 1.000, val 0.500",
-        "epoch 2/3: loss 2.000, val 0.500, acc 0.750",
-        "epoch 3/3: loss 3.000, val 0.500, acc 0.750",
+        "epoch 2/3: loss 2.000, val 1.000, acc 0.500",
+        "epoch 3/3: loss 3.000, val 1.500, acc 0.750",
     ]
 
 
@@ -231,6 +232,23 @@ def test_at_most_one_line_per_second_and_the_last_one_always(monkeypatch, capfd)
 def test_a_run_that_ends_early_has_its_last_line(monkeypatch, capfd):
     assert lines_at([0.0, 0.1], monkeypatch, capfd, epochs=10)[-1].startswith("epoch  2/10: ")
     assert lines_at([], monkeypatch, capfd, epochs=10) == []
+
+
+def test_lines_are_not_held_back(monkeypatch):
+    """Where standard error is a pipe, what is written may wait in a buffer."""
+
+    class Pipe(io.StringIO):
+        flushed = ""
+
+        def flush(self):
+            self.flushed = self.getvalue()
+
+    pipe = Pipe()
+    monkeypatch.setattr(sys, "stderr", pipe)
+    bar, history = ProgressBar(True, 1, 10), History()
+    epoch_of(bar, history, 1.0)
+    assert pipe.flushed == "epoch 1/1: loss 1.000\n"
+    bar.close()
 
 
 def test_lines_of_a_run(data, capfd):
