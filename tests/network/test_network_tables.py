@@ -302,6 +302,18 @@ def test_a_part_of_a_table_is_read_as_the_whole():
     assert set(net.evaluate(source.take([0]))) == {"loss", "accuracy"}
 
 
+def test_the_classes_are_those_of_the_table():
+    """Not of the first rows that it is trained on."""
+    net = gn.Network.for_table(table(), seed=0, backend="numpy")
+    assert net.class_names == ("cat", "dog", "eel")
+    few = np.array(animals()["animal"]) != "dog"
+    some = {name: np.array(animals()[name])[few] for name in ("size", "color", "animal")}
+    net.fit({name: some[name] for name in ("size", "color")}, some["animal"], epochs=1)
+    assert net.class_names == ("cat", "dog", "eel")
+    assert net.predict(table()).shape == (M, 3)
+    assert gn.Network.for_table(table("weight"), backend="numpy").target is None
+
+
 def test_nothing_is_imported_until_it_is_used():
     code = "import sys, gpunet, gpunet.datasets; print({'polars', 'narwhals'} & set(sys.modules))"
     found = subprocess.run(
