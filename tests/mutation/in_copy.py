@@ -62,7 +62,7 @@ def run_one(mutant, tests, options, timeout):
             return KILLED
     if done.returncode == 0:
         return SURVIVED
-    # 1: a test failed. 2 and 4: with the fault, a test module can't even be imported.
-    if done.returncode == 1 or "Error" in done.stdout + done.stderr:
+    # Below 0: the process crashed. 1: a test failed. 2 and 4: with the fault, a test module can't even be imported.
+    if done.returncode < 0 or done.returncode == 1 or "Error" in done.stdout + done.stderr:
         return KILLED
     raise RuntimeError(f"{mutant.name}: pytest says {done.stdout[-2000:]}{done.stderr[-2000:]}")

@@ -5,8 +5,9 @@ import ast
 import pytest
 
 from tests.mutation.__main__ import chosen, equivalent, verdict
+from tests.mutation.in_copy import run_one
 from tests.mutation.in_memory import KILLED, SURVIVED, functions
-from tests.mutation.mutants import ROOT, mutants_of, planted, room_files
+from tests.mutation.mutants import ROOT, Mutant, mutants_of, planted, room_files
 
 pytestmark = pytest.mark.slow
 
@@ -140,6 +141,18 @@ def test_a_row_whose_text_is_gone_is_refused(tmp_path):
     table.write_text('[[fault]]\nname = "n"\nfile = "gpunet/errors.py"\nold = "no such text"\nnew = ""\n')
     with pytest.raises(ValueError, match=r"n: gpunet/errors\.py must hold this text once"):
         planted(table)
+
+
+@pytest.mark.parametrize(
+    ("source", "outcome"),
+    [("import os; os.abort()", KILLED), ("1 / 0", KILLED), ("def accuracy(): pass", KILLED), ("", None)],
+)
+def test_a_mutant_in_a_copy_of_the_tree(source, outcome):
+    """A crash, a module that can't be imported, and a failing test are noticed."""
+    path = "gpunet/core/metrics.py"
+    before = (ROOT / path).read_text(encoding="utf-8")
+    mutant = Mutant("m", path, f"{before}\n{source}\n", range(1, 2), False)
+    assert run_one(mutant, ["tests/core/test_metrics.py"], (), 300) == (outcome or SURVIVED)
 
 
 def test_samples(found):
