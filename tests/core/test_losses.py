@@ -59,6 +59,19 @@ def test_natural_pairs_are_exact_at_the_extremes():
         assert_allclose(output_delta(np, LOSSES[loss], output, Z, A, Y, None), A - Y)
 
 
+def test_canonical_activations():
+    canonical = {name: loss.canonical for name, loss in LOSSES.items()}
+    assert canonical == {
+        "logistic": "sigmoid",
+        "cross_entropy": "softmax",
+        "squared_error": "identity",
+        "absolute_error": None,
+    }
+    assert {name for name, loss in LOSSES.items() if loss.value_from_Z is not None} == {
+        name for name in canonical if canonical[name]
+    }
+
+
 @pytest.mark.parametrize("loss", [name for name, loss in LOSSES.items() if loss.canonical])
 def test_natural_pair_is_the_general_rule(rng, loss):
     one = LOSSES[loss]

@@ -45,3 +45,11 @@ def test_what_is_no_table_is_named():
         given = of(X, ANIMAL, validation_data=validation)
         with pytest.raises(TypeError, match=rf"^{name} must be a Table, a DataFrame or a dict"):
             encoded(with_encoder(), given, "float32", SIGMOID, 0)
+
+
+def test_missing_targets_are_named():
+    _, tabular = encoded(with_encoder(), of(FRAME, ANIMAL), "float32", SIGMOID, 0)
+    for given, name in ((of(FRAME), "y"), (of(FRAME, ANIMAL, validation_data=(FRAME, None)), "validation y")):
+        for known in (with_encoder(), tabular):  # in the first run, and in a later one
+            with pytest.raises(TypeError, match=f"^{name} is missing: give targets, or a Table"):
+                encoded(known, given, "float32", SIGMOID, 0)
