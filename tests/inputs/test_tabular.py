@@ -1,6 +1,7 @@
 """Tables and targets in words on their way to arrays."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import gpunet as gn
@@ -53,3 +54,53 @@ def test_missing_targets_are_named():
         for known in (with_encoder(), tabular):  # in the first run, and in a later one
             with pytest.raises(TypeError, match=f"^{name} is missing: give targets, or a Table"):
                 encoded(known, given, "float32", SIGMOID, 0)
+
+
+@pytest.mark.parametrize(
+    ("units", "activation", "classes"),
+    [
+        (7, "softmax", True),
+        (7, "sigmoid", True),
+        (2, "identity", True),
+        (1, "sigmoid", False),
+        (1, "identity", False),
+    ],
+)
+def test_several_outputs_are_for_classes(units, activation, classes):
+    """Seven different numbers, not all of them whole: one output is for values."""
+    y = SIZE if units == 7 else SIZE % 1 * 2 + 0.5
+    _, tabular = encoded(with_encoder(), of(FRAME, y), "float32", gn.Dense(units, activation), 0)
+    assert tabular.target.kind == ("classes" if classes else "values")
+    assert (tabular.class_names is not None) == classes
+
+
+@pytest.mark.parametrize(
+    ("count", "units", "listed"),
+    [
+        (3, 1, "class 0, class 1, class 2"),
+        (2, 3, "class 0, class 1"),
+        (8, 9, "class 0, class 1, class 2, class 3, class 4, class 5, class 6, class 7"),
+        (9, 8, "class 0, class 1, class 2, class 3, class 4, class 5, class 6, class 7, …"),
+    ],
+)
+def test_a_layer_that_does_not_fit_the_classes(count, units, listed):
+    y = [f"class {k % count}" for k in range(M)]
+    output = gn.Dense(units, "sigmoid" if units == 1 else "softmax")
+    with pytest.raises(ValueError) as caught:
+        encoded(with_encoder(), of(FRAME, y), "float32", output, 0)
+    assert str(caught.value) == (
+        f"the target 'target' has {count} classes ({listed}), the last layer has {units} units: give it {count}, or "
+        "use Network.for_table"
+    )
+
+
+def test_at_most_eight_columns_are_named():
+    wide = {f"c{k}": SIZE for k in range(9)}
+    _, tabular = encoded(Tabular(), of(pd.DataFrame(wide), ANIMAL), "float32", SIGMOID, 0)
+    eight = ", ".join(f"'c{k}'" for k in range(8))
+    with pytest.raises(ValueError, match="X lacks the columns") as caught:
+        tabular.rows("X", pd.DataFrame({"d": SIZE}), "float32")
+    assert f"lacks the columns {eight}, …, which the network was trained on; it has 'd'" in str(caught.value)
+    with pytest.raises(ValueError, match="X lacks the columns") as caught:
+        tabular.rows("X", pd.DataFrame({"c8": SIZE}), "float32")
+    assert f"lacks the columns {eight}, which the network was trained on; it has 'c8'" in str(caught.value)
