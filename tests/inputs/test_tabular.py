@@ -104,3 +104,33 @@ def test_at_most_eight_columns_are_named():
     with pytest.raises(ValueError, match="X lacks the columns") as caught:
         tabular.rows("X", pd.DataFrame({"c8": SIZE}), "float32")
     assert f"lacks the columns {eight}, which the network was trained on; it has 'c8'" in str(caught.value)
+
+
+ONE_HOT = np.eye(2)[np.arange(M) % 2]
+
+
+@pytest.mark.parametrize("rows", [ONE_HOT, ONE_HOT.tolist(), tuple(map(tuple, ONE_HOT.tolist()))], ids=type)
+def test_rows_of_targets_are_taken_as_they_are(rows):
+    """One-hot rows say what they are; of a target in words that is known, too."""
+    softmax = gn.Dense(2, "softmax")
+    arrays, tabular = encoded(with_encoder(), of(FRAME, rows), "float32", softmax, 0)
+    assert arrays.y is rows and tabular.target is None
+    _, known = encoded(with_encoder(), of(FRAME, ANIMAL), "float32", softmax, 0)
+    assert known.class_names == ("cat", "dog")
+    assert known.targets("y", FRAME, rows) is rows
+
+
+@pytest.mark.parametrize(
+    "column", [ANIMAL[:, None], ANIMAL, ANIMAL.tolist()], ids=["column", "array", "list"]
+)
+def test_one_column_of_words_is_no_rows(column):
+    arrays, tabular = encoded(Tabular(), of(SIZE[:, None], column), "float32", SIGMOID, 0)
+    assert tabular.class_names == ("cat", "dog")
+    assert np.array_equal(arrays.y, np.arange(M) % 2)
+
+
+def test_no_targets_are_no_rows():
+    """That there are none is said where targets are checked."""
+    for empty in ([], np.empty(0), ()):
+        arrays, tabular = encoded(Tabular(), of(np.empty((0, 2)), empty), "float32", SIGMOID, 0)
+        assert arrays.y is empty and tabular.target is None
