@@ -233,8 +233,10 @@ def test_an_unknown_initializer():
 
 def test_a_loss_of_probabilities_wants_outputs_between_0_and_1():
     assert network(output=RATIO, loss="logistic").loss == "logistic"
-    with pytest.raises(ValueError, match="logistic needs an output between 0 and 1"):
-        network(output=SINE, loss="logistic")
+    for low, high in ((-1.0, 1.0), (-0.1, 1.0), (0.0, 1.1)):
+        beyond = dataclasses.replace(RATIO, low=low, high=high)
+        with pytest.raises(ValueError, match="logistic needs an output between 0 and 1"):
+            network(output=beyond, loss="logistic")
 
 
 def test_targets_out_of_reach(data):
