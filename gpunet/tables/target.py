@@ -76,7 +76,7 @@ class Target:
 
         Parameters
         ----------
-        data : Table with labels, Series of any library, array (m,) or (m, 1), or list
+        data : Table with labels, Series of any library, array or list (m,) or (m, 1)
             All targets. Missing ones are ignored. Where a Table's rows were taken from another (`Table.take`), kind and
             class names come from all rows of that, mean and deviation from these.
         training : array of int or bool, optional
@@ -135,7 +135,7 @@ class Target:
 
         Parameters
         ----------
-        data : Table with labels, Series of any library, array (m,) or (m, 1), or list
+        data : Table with labels, Series of any library, array or list (m,) or (m, 1)
 
         Returns
         -------
@@ -255,6 +255,8 @@ class Target:
         shape: Any = getattr(data, "shape", ())
         if len(shape) == 2 and shape[1] == 1 and hasattr(data, "reshape"):
             data = data.reshape(-1)
+        elif isinstance(data, list | tuple) and all(isinstance(row, list) and len(row) == 1 for row in data):
+            data = [row[0] for row in data]
         name = getattr(data, "name", None)
         return to_series(self.name if name in (None, "") else str(name), data), ".", None
 

@@ -134,3 +134,17 @@ def test_no_targets_are_no_rows():
     for empty in ([], np.empty(0), ()):
         arrays, tabular = encoded(Tabular(), of(np.empty((0, 2)), empty), "float32", SIGMOID, 0)
         assert arrays.y is empty and tabular.target is None
+
+
+@pytest.mark.parametrize("one", [[[0, 1]], np.array([[0, 1]]), [["a", "b"]]], ids=["list", "array", "words"])
+def test_one_row_of_targets_is_a_row(one):
+    _, known = encoded(with_encoder(), of(FRAME, ANIMAL), "float32", gn.Dense(2, "softmax"), 0)
+    assert known.targets("y", FRAME, one) is one
+
+
+@pytest.mark.parametrize(
+    "one", [["dog"], np.array(["dog"]), np.array([["dog"]])], ids=["list", "array", "column"]
+)
+def test_one_word_is_no_row(one):
+    _, known = encoded(with_encoder(), of(FRAME, ANIMAL), "float32", SIGMOID, 0)
+    assert known.targets("y", FRAME, one).tolist() == [1]
