@@ -120,13 +120,14 @@ def test_rows_of_targets_are_taken_as_they_are(rows):
     assert known.targets("y", FRAME, rows) is rows
 
 
-@pytest.mark.parametrize(
-    "column", [ANIMAL[:, None], ANIMAL, ANIMAL.tolist()], ids=["column", "array", "list"]
-)
-def test_one_column_of_words_is_no_rows(column):
-    arrays, tabular = encoded(Tabular(), of(SIZE[:, None], column), "float32", SIGMOID, 0)
-    assert tabular.class_names == ("cat", "dog")
-    assert np.array_equal(arrays.y, np.arange(M) % 2)
+@pytest.mark.parametrize("targets", [ANIMAL, np.arange(M) % 2], ids=["words", "numbers"])
+@pytest.mark.parametrize("known", [Tabular(), with_encoder()], ids=["array", "table"])
+def test_one_column_of_targets_is_no_rows(targets, known):
+    X, named = (FRAME, True) if known.encoder else (SIZE[:, None], targets is ANIMAL)
+    for column in (targets[:, None], targets, targets.tolist(), targets[:, None].tolist()):
+        arrays, tabular = encoded(known, of(X, column), "float32", SIGMOID, 0)
+        assert (tabular.target is not None) == named
+        assert np.array_equal(np.reshape(arrays.y, -1), np.arange(M) % 2)
 
 
 def test_no_targets_are_no_rows():
@@ -142,9 +143,7 @@ def test_one_row_of_targets_is_a_row(one):
     assert known.targets("y", FRAME, one) is one
 
 
-@pytest.mark.parametrize(
-    "one", [["dog"], np.array(["dog"]), np.array([["dog"]])], ids=["list", "array", "column"]
-)
+@pytest.mark.parametrize("one", [["dog"], [["dog"]], np.array(["dog"]), np.array([["dog"]])], ids=repr)
 def test_one_word_is_no_row(one):
     _, known = encoded(with_encoder(), of(FRAME, ANIMAL), "float32", SIGMOID, 0)
     assert known.targets("y", FRAME, one).tolist() == [1]
