@@ -30,7 +30,8 @@ class DeviceArray(np.ndarray):
     __float__ = __int__ = __bool__ = __index__ = item = tolist = _refuse
 
 
-MEMORY = {"room": None}  # bytes that one new array may have
+# Bytes that one new array may have, and how many arrays were refused: nobody should ask for ever.
+MEMORY = {"room": None, "refused": 0}
 
 
 def to_device(host):
@@ -40,6 +41,8 @@ def to_device(host):
 def empty(shape, dtype="float64"):
     array = np.empty(shape, dtype=dtype)
     if MEMORY["room"] is not None and array.nbytes > MEMORY["room"]:
+        MEMORY["refused"] += 1
+        assert MEMORY["refused"] < 50, "memory is asked for over and over"
         raise OutOfMemoryError("out of memory")
     array[...] = np.nan if array.dtype.kind == "f" else np.array(-1).astype(array.dtype)
     return array.view(DeviceArray)
@@ -191,6 +194,7 @@ class OutOfMemoryError(MemoryError):
 
 def install(monkeypatch):
     """Put this in the place of CuPy for one test."""
+    MEMORY.update(room=None, refused=0)
     cupy = types.ModuleType("cupy")
     cupy.empty, cupy.zeros, cupy.ascontiguousarray = empty, zeros, ascontiguousarray
     cupy.RawModule = RawModule
