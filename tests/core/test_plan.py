@@ -3,8 +3,10 @@
 from gpunet.core.optimizers import GradientDescent
 from gpunet.core.plan import Layer, Plan
 
+LAYERS = (Layer(3, 2, "relu"), Layer(2, 1, "identity"))
 
-def plan(examples=10, batch_size=4, layers=(Layer(3, 2, "relu"), Layer(2, 1, "identity")), **more):
+
+def plan(examples=10, batch_size=4, layers=LAYERS, **more):
     return Plan(layers, "squared_error", GradientDescent(), examples, batch_size, **more)
 
 
