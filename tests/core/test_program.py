@@ -55,6 +55,7 @@ def test_a_program_knows_its_plan_and_device():
     program = Anything(PLAN, "cuda:1")
     assert (program.plan, program.device, program.name) == (PLAN, "cuda:1", "anything")
     assert Anything(PLAN).device == "cpu"
+    assert Reference.name == "reference"  # what the history says of it
     assert Anything.unsupported_reason(PLAN) is None
     with pytest.raises(TypeError, match="abstract"):
         Program(PLAN)

@@ -124,7 +124,13 @@ def test_rows_of_targets_are_taken_as_they_are(rows):
 @pytest.mark.parametrize("known", [Tabular(), with_encoder()], ids=["array", "table"])
 def test_one_column_of_targets_is_no_rows(targets, known):
     X, named = (FRAME, True) if known.encoder else (SIZE[:, None], targets is ANIMAL)
-    for column in (targets[:, None], targets, targets.tolist(), targets[:, None].tolist()):
+    for column in (
+        targets[:, None],
+        targets,
+        targets.tolist(),
+        targets[:, None].tolist(),
+        targets.astype(object),
+    ):
         arrays, tabular = encoded(known, of(X, column), "float32", SIGMOID, 0)
         assert (tabular.target is not None) == named
         assert np.array_equal(np.reshape(arrays.y, -1), np.arange(M) % 2)
@@ -147,3 +153,10 @@ def test_one_row_of_targets_is_a_row(one):
 def test_one_word_is_no_row(one):
     _, known = encoded(with_encoder(), of(FRAME, ANIMAL), "float32", SIGMOID, 0)
     assert known.targets("y", FRAME, one).tolist() == [1]
+
+
+@pytest.mark.parametrize("words", [["a", 1, "a", 1], [1, "a", 1, "a"]])
+def test_one_word_makes_words_of_all(words):
+    arrays, tabular = encoded(Tabular(), of(np.eye(4), np.array(words, dtype=object)), "float32", SIGMOID, 0)
+    assert sorted(tabular.class_names) == ["1", "a"]
+    assert [tabular.class_names[k] for k in arrays.y] == [str(word) for word in words]
