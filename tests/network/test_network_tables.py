@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -96,8 +97,9 @@ def test_every_kind_of_frame_in_any_order():
 
 def test_extra_columns_are_named_and_missing_ones_refused():
     net, _ = trained()
-    with pytest.warns(gn.ColumnsIgnored, match="ignores: 'price', 'weight'"):
+    with pytest.warns(gn.ColumnsIgnored, match="ignores: 'price', 'weight'") as caught:
         net.predict({"price": np.arange(M), **rows()})
+    assert [one.filename for one in caught] == [__file__]
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # the target's own column is none too many
         net.predict({name: animals()[name] for name in ("size", "color", "animal")})
@@ -312,6 +314,27 @@ def test_the_classes_are_those_of_the_table():
     assert net.class_names == ("cat", "dog", "eel")
     assert net.predict(table()).shape == (M, 3)
     assert gn.Network.for_table(table("weight"), backend="numpy").target is None
+
+
+def test_what_is_wrong_is_named():
+    net, _ = trained()
+    for call in (net.predict, lambda X: net.evaluate(X, animals()["animal"])):
+        with pytest.raises(TypeError, match="^X must be a Table"):
+            call(np.zeros((M, 2)))
+    for call in (net.evaluate, net.gradients):
+        with pytest.raises(TypeError, match="^y is missing: give targets"):
+            call(rows())
+
+
+def test_class_names_of_outputs_on_another_device(monkeypatch):
+    """The device's own array is no NumPy array: its backend brings it to the host."""
+    net, _ = trained()
+    A = net.predict(table())
+    device_array = object()
+    device = SimpleNamespace(to_host=lambda array: A if array is device_array else None)
+    monkeypatch.setattr(net, "predict", lambda X: device_array)
+    monkeypatch.setattr("gpunet.network.backend_of", lambda array: device)
+    assert np.array_equal(net.predict_target(table()), np.array(net.class_names)[A.argmax(axis=1)])
 
 
 def test_nothing_is_imported_until_it_is_used():
