@@ -52,7 +52,7 @@ def test_missing_targets_are_named():
     _, tabular = encoded(with_encoder(), of(FRAME, ANIMAL), "float32", SIGMOID, 0)
     for given, name in ((of(FRAME), "y"), (of(FRAME, ANIMAL, validation_data=(FRAME, None)), "validation y")):
         for known in (with_encoder(), tabular):  # in the first run, and in a later one
-            with pytest.raises(TypeError, match=f"^{name} is missing: give targets, or a Table"):
+            with pytest.raises(TypeError, match=rf"^{name} is missing: give targets, or a Table"):
                 encoded(known, given, "float32", SIGMOID, 0)
 
 

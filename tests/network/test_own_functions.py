@@ -217,9 +217,9 @@ def test_two_of_one_name_are_not_saved(tmp_path):
 
 
 def test_names_that_are_taken():
-    with pytest.raises(ValueError, match="'relu': this name is taken"):
+    with pytest.raises(ValueError, match=r"^activation 'relu': this name is taken"):
         gn.Dense(2, dataclasses.replace(SINE, name="relu"))
-    with pytest.raises(ValueError, match="'logistic': this name is taken"):
+    with pytest.raises(ValueError, match=r"^loss 'logistic': this name is taken"):
         network(loss=dataclasses.replace(QUARTIC, name="logistic"))
     # gpunet's own, passed as an object, is gpunet's own.
     assert gn.Dense(2, ACTIVATIONS["relu"]) == gn.Dense(2, "relu")
