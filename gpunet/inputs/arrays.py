@@ -51,7 +51,8 @@ def to_device_array(name: str, array: Any, placement: Placement, dtype: str | No
             with np.errstate(over="ignore"):  # too large becomes infinity, which `require_finite` reports
                 host = host.astype(dtype, copy=False)
         moved = placement.to_device(np.ascontiguousarray(host, host.dtype.newbyteorder("=")))
-    if not xp.isdtype(moved.dtype, ("bool", "integral", "real floating")):
+    text = getattr(moved.dtype, "kind", "") == "T"  # NumPy's StringDType, which isdtype does not know
+    if text or not xp.isdtype(moved.dtype, ("bool", "integral", "real floating")):
         require_real(name, moved.dtype)
     if dtype is None:
         return moved

@@ -90,3 +90,9 @@ def test_cosine_after_the_warmup_takes_the_rest_of_the_run():
     assert schedule(50, 50) == pytest.approx(0.1)
     # A run of two steps: t = (1 − ½) / (2 − ½) = ⅓
     assert gn.Cosine(1.0, warmup=0.25)(1, 2) == pytest.approx(0.75)
+
+
+def test_defaults():
+    assert gn.Cosine(0.1) == gn.Cosine(0.1, final=0.0, warmup=0.0)
+    assert gn.Exponential(0.1) == gn.Exponential(0.1, factor=0.5, every=1000, stairs=False)
+    assert gn.InverseTime(0.1) == gn.InverseTime(0.1, half_life=1000)

@@ -54,6 +54,14 @@ def test_a_backend_must_say_what_it_is():
         Backend()
 
 
+def test_a_backend_must_say_how_to_install_its_library():
+    class Unfinished(Bare):
+        install = Backend.install
+
+    with pytest.raises(NotImplementedError):
+        _ = Unfinished().install
+
+
 def test_copies_are_the_same_object(backend):
     assert copy.deepcopy(backend) is backend
     assert copy.copy(backend) is backend

@@ -293,3 +293,12 @@ def test_the_library_of_a_type_is_asked_for_once(monkeypatch):
     for _ in range(3):
         assert registry.backend_of(np.ones(2)) is numpy
     assert asked == [np.ndarray]
+
+
+def test_the_packages_of_built_in_backends():
+    assert registry.BUILT_IN == {
+        "numpy": "gpunet_numpy:backend",
+        "cupy": "gpunet_cupy:backend",
+        "torch": "gpunet_torch:backend",
+        "jax": "gpunet_jax:backend",
+    }

@@ -76,12 +76,13 @@ def test_what_holds_no_real_numbers(name):
     for bad, said in (
         (np.array(["a"]), "text"),
         (np.array([b"a"]), "text"),
+        (np.array(["a"], np.dtypes.StringDType()), "text"),
         (np.array([None]), "Python objects"),
         (np.array([1j]), "complex numbers"),
         (np.array(["2020"], "datetime64[Y]"), "dates"),
         (np.array([1], "timedelta64[s]"), "time spans"),
     ):
-        with pytest.raises(TypeError, match=f"X must hold real numbers, it holds {said}"):
+        with pytest.raises(TypeError, match=rf"^X must hold real numbers, it holds {said}(\.| \()"):
             to_device_array("X", bad, placement, "float32")
 
 

@@ -160,3 +160,9 @@ def test_one_word_makes_words_of_all(words):
     arrays, tabular = encoded(Tabular(), of(np.eye(4), np.array(words, dtype=object)), "float32", SIGMOID, 0)
     assert sorted(tabular.class_names) == ["1", "a"]
     assert [tabular.class_names[k] for k in arrays.y] == [str(word) for word in words]
+
+
+def test_targets_that_cannot_be_read_are_reported_where_they_are_checked():
+    ragged = [1, [2, 3], 4]
+    arrays, tabular = encoded(Tabular(), of(np.eye(3), ragged), "float32", SIGMOID, 0)
+    assert arrays.y is ragged and tabular.target is None

@@ -338,12 +338,15 @@ def test_class_names_of_outputs_on_another_device(monkeypatch):
 
 
 def test_nothing_is_imported_until_it_is_used():
-    code = "import sys, gpunet, gpunet.datasets; print({'polars', 'narwhals'} & set(sys.modules))"
+    code = (
+        "import sys, gpunet; print([name for name in sys.modules if name.startswith('gpunet.tables')])\n"
+        "import gpunet.datasets; print({'polars', 'narwhals'} & set(sys.modules))"
+    )
     found = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,
         env={"PYTHONPATH": ":".join(path for path in sys.path if path)},
     ).stdout  # fmt: skip
-    assert found == "set()\n"
+    assert found == "[]\nset()\n"
 
 
 def test_what_to_install(monkeypatch):

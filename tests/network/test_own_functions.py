@@ -227,7 +227,7 @@ def test_names_that_are_taken():
 
 
 def test_an_unknown_initializer():
-    with pytest.raises(ValueError, match="unknown initializer"):
+    with pytest.raises(ValueError, match="unknown initializer 'he'"):
         gn.Dense(2, dataclasses.replace(SINE, initializer="he"))
 
 
@@ -257,6 +257,31 @@ def test_an_optimizer_is_a_value(data):
         network().fit(*data, optimizer=Changing())
     with pytest.raises(TypeError, match="abstract"):
         gn.Optimizer()
+
+
+def test_an_optimizer_without_slots(data):
+    """As in the documentation of `Optimizer`: there is nothing to keep."""
+
+    @dataclass(frozen=True)
+    class Plain(gn.Optimizer):
+        learning_rate: float = 0.01
+
+        def update(self, xp, theta, gradient, slots, c):
+            assert slots == ()
+            return theta - c[0] * gradient, ()
+
+    assert Plain().slots == 0
+    ours, known = network(), network()
+    ours.fit(*data, optimizer=Plain(), epochs=2)
+    known.fit(*data, optimizer=gn.GradientDescent(0.01), epochs=2)
+    assert_allclose(ours.predict(data[0]), known.predict(data[0]), rtol=1e-12)
+
+
+def test_what_is_no_name_stands_in_no_table():
+    for table in (ACTIVATIONS, LOSSES):
+        with pytest.raises(KeyError, match="hinge"):
+            table["hinge"]
+    assert ACTIVATIONS[SINE] is SINE and LOSSES[QUARTIC] is QUARTIC
 
 
 def test_what_is_printed():

@@ -1,6 +1,7 @@
 """The figures of a run."""
 
 import gpunet as gn
+from gpunet import plots
 
 
 def test_a_new_history_is_empty():
@@ -23,3 +24,10 @@ def test_examples_per_second():
     # Too short to be measured: no division by 0
     (rate,) = gn.History(seconds=[0.0], examples=1).examples_per_second
     assert rate == 1 / 1e-9
+
+
+def test_a_plot_is_made_of_all_that_is_given(monkeypatch):
+    monkeypatch.setattr(plots, "training", lambda *given, **more: (given, more))
+    history, network = gn.History(), object()
+    assert history.plot("loss.png", network=network) == ((history, "loss.png"), {"network": network})
+    assert history.plot() == ((history, None), {"network": None})
