@@ -163,3 +163,8 @@ def test_the_command_line_says_nothing_of_what_was_asked_for(tmp_path, rng, caps
     np.savez(path, X=1e3 * rng.random((30, 2)), y=np.arange(30) % 2)
     assert main(["train", str(path), "--standardize", "no", "--epochs", "1", "--backend", "numpy"]) == 0
     assert "Unscaled" not in capsys.readouterr().err
+
+
+def test_ten_epochs_in_silence(data, capfd):
+    assert network().fit(*data).epochs == 10
+    assert capfd.readouterr() == ("", "")
