@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import gpunet as gn
+from gpunet.training.callbacks import Monitor
 from gpunet.training.history import History
 
 
@@ -67,3 +68,26 @@ def test_only_true_ends_a_run(result, epochs):
     net = gn.Network([gn.Dense(1)], seed=0, backend="numpy")
     history = net.fit(np.eye(4), np.zeros(4), epochs=3, callbacks=lambda network, history: result)
     assert history.epochs == epochs
+
+
+@pytest.mark.parametrize("monitor", ["loss", "val_loss", "val_accuracy"])
+def test_the_smallest_change_that_counts(monitor):
+    """In units of the figure itself; an accuracy is better where it is larger."""
+    sign = 1 if monitor == "val_accuracy" else -1
+    for change, better in ((0.25, False), (0.1875, False), (0.3125, True), (-0.3125, False)):
+        callback, network, history = Monitor(monitor, min_delta=0.25), FakeNetwork(), History(epochs=1)
+        getattr(history, monitor).append(0.5)
+        assert callback.better(network, history)
+        getattr(history, monitor).append(0.5 + sign * change)
+        history.epochs = 2
+        assert callback.better(network, history) is better
+        assert callback.epoch == (2 if better else 1)
+
+
+def test_defaults(tmp_path):
+    alone, stopping = Monitor(), gn.EarlyStopping()
+    saving = gn.Checkpoint(tmp_path / "net")
+    assert [one.monitor for one in (alone, stopping, saving)] == ["val_loss"] * 3
+    assert [one.min_delta for one in (alone, stopping, saving)] == [0.0] * 3
+    assert (stopping.patience, stopping.restore_best, saving.best_only) == (5, True, False)
+    assert stopping.monitored and not saving.monitored
