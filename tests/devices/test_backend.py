@@ -42,6 +42,7 @@ def test_defaults():
     assert isinstance(bare.on("cpu"), nullcontext)
     assert bare.synchronize("cpu") is None
     assert bare.memory("cpu") == {}
+    assert bare.asynchronous is False
     assert bare.details() == []
     assert bare.program_for(plan, "cpu") == (None, NO_PROGRAM)
     assert bare.predictor(("identity",), [(array, array)]) is None

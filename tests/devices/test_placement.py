@@ -5,7 +5,13 @@ import pytest
 
 import gpunet as gn
 from gpunet.devices import registry
-from gpunet.devices.placement import Placement, choose_placement, named_placement, placement_of
+from gpunet.devices.placement import (
+    Placement,
+    choose_placement,
+    host_placement,
+    named_placement,
+    placement_of,
+)
 
 # --- auto and GPUNET_BACKEND ----------------------------------------------------------------------
 
@@ -237,3 +243,7 @@ def test_to_the_device(backend):
     assert type(place.xp) is type(backend.namespace())
     with place.context():
         assert np.array_equal(backend.to_host(array), X)
+
+
+def test_the_host_is_numpys():
+    assert host_placement() == Placement(gn.get_backend("numpy"), "cpu")

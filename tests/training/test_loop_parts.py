@@ -98,3 +98,25 @@ def test_the_bar_gets_a_mean_that_does_not_overflow(monkeypatch):
     monkeypatch.setattr(ProgressBar, "advance", lambda self, examples, loss: seen.append((examples, loss)))
     list(loop_of(monkeypatch, [[3e38] * STEPS], epochs=1).run(state(), 0, 0))
     assert seen == [(M, pytest.approx(3e38))]
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_when_the_inputs_of_an_epoch_are_drawn(monkeypatch, asynchronous):
+    """Where the device works by itself, those of the next epoch meanwhile; none for an epoch that does not come."""
+    loop = loop_of(monkeypatch, [[1] * STEPS] * 3, epochs=3)
+    monkeypatch.setattr(loop.placement.backend, "asynchronous", asynchronous, raising=False)
+    events, draw, run, finish = [], loop.epoch_inputs, loop._run_epoch, loop._finish_epoch
+
+    def spy(event, function):
+        return lambda *given: (events.append(event or given), function(*given))[1]
+
+    monkeypatch.setattr(loop, "epoch_inputs", spy(None, draw))
+    monkeypatch.setattr(loop, "_run_epoch", spy("run", run))
+    monkeypatch.setattr(loop, "_finish_epoch", spy("finish", finish))
+    list(loop.run(state(), 4, 20))
+    first, second, third = (0, 4, 20), (1, 5, 25), (2, 6, 30)
+    if asynchronous:
+        wanted = [first, "run", second, "finish", "run", third, "finish", "run", "finish"]
+    else:
+        wanted = [first, "run", "finish", second, "run", "finish", third, "run", "finish"]
+    assert events == wanted
