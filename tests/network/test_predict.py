@@ -133,7 +133,7 @@ def test_wrong_rows_are_refused_the_second_time_too(calls):
         (X[0], ValueError, "reshape"),
         (X[:0], ValueError, "empty"),
         (X.astype(complex), TypeError, "complex"),
-        ([["a"] * N], TypeError, "text"),
+        ([["a"] * N], TypeError, "^X must hold real numbers, it holds text"),
     ):
         with pytest.raises(error, match=said):
             net.predict(bad)
@@ -266,7 +266,7 @@ def test_wrong_rows_of_the_host_are_refused(from_host):
         ([], ValueError, "must be rows of examples"),
         ({}, TypeError, "list of rows, got dict"),
         (None, TypeError, "list of rows, got NoneType"),
-        ([["a"] * N], TypeError, "text"),
+        ([["a"] * N], TypeError, "^X must hold real numbers, it holds text"),
     ):
         with pytest.raises(error, match=said):
             net.predict(bad)
