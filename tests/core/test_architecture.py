@@ -42,3 +42,8 @@ def test_outputs_that_do_not_fit_the_loss(loss, activation, message):
     with pytest.raises(ValueError, match="needs an output") as caught:
         loss_for(Dense(3, activation), loss)
     assert str(caught.value) == message
+
+
+def test_one_layer_needs_no_list():
+    assert dense_and_dropouts(Dense(3, "relu")) == dense_and_dropouts([Dense(3, "relu")])
+    assert dense_and_dropouts(Dense(3, "relu"))[0] == (Dense(3, "relu"),)
