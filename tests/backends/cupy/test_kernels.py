@@ -18,7 +18,7 @@ from gpunet.core.optimizers import update_all
 from gpunet.core.plan import Layer, Plan
 from gpunet_cupy.batch_kernels import gather_macros, hidden_layer_macros, update_grid, update_kernel_macros
 from gpunet_cupy.layout import ParameterLayout
-from gpunet_cupy.products import LEFT, PAIRS, RIGHT, Float32Parts, PlainProducts, pitch
+from gpunet_cupy.products import LEFT, PAIRS, RIGHT, Bfloat16Products, PlainProducts, pitch
 from gpunet_cupy.programs.blocked import macros
 from gpunet_cupy.sources import source
 from gpunet_cupy.support import ELEMENTWISE, braces
@@ -264,7 +264,10 @@ def test_update(sizes, top, optimizer, clip_norm, stored, kernel, array, rng):
     dtype, partials, most, sums, losses_count = stored.dtype, 3, 4, 9, 70
     layers = tuple(Layer(a, b, "identity") for a, b in itertools.pairwise(sizes))
     plan = Plan(layers, "squared_error", optimizer, 99, 9, dtype)
-    layout, products = ParameterLayout(plan), (Float32Parts if stored.split else PlainProducts)(plan, top, 9)
+    layout, products = (
+        ParameterLayout(plan),
+        (Bfloat16Products if stored.split else PlainProducts)(plan, top, 9),
+    )
     macros = {**stored.macros, **update_kernel_macros(plan, top, most)}
     weights, output_weights = layout.at_W[top - 1].stop, layout.weights - layout.at_W[top - 1].stop
     theta = rng.normal(size=layout.size).astype(dtype)

@@ -116,7 +116,7 @@ def test_gradient_products_take_every_example_and_pair_once(constants, monkeypat
     plan = plan_of("wide", DESCENTS["plain"], 32, "float32")
     for m in (1, piece - 1, piece, piece + 1, 2 * piece, large - 1, large, large + 1, 3 * large, 60_000):
         times = np.zeros((m, products.PAIRS), dtype=int)
-        slots = np.zeros(products.Float32Parts(plan, 1, m).partials, dtype=int)
+        slots = np.zeros(products.Bfloat16Products(plan, 1, m).partials, dtype=int)
         for one in products.gradient_products(m):
             for i in range(one.batch):
                 first = one.first + (0 if one.over_pairs else i * one.examples)
@@ -124,7 +124,7 @@ def test_gradient_products_take_every_example_and_pair_once(constants, monkeypat
                 assert (slots[one.slot + i] > 0) == one.accumulate
                 slots[one.slot + i] += 1
         assert (times == 1).all()
-        used = products.Float32Parts(plan, 1, m).gradient_partials(m)
+        used = products.Bfloat16Products(plan, 1, m).gradient_partials(m)
         assert (slots[:used] > 0).all() and not slots[used:].any()
 
 
