@@ -98,16 +98,21 @@ class TorchBackend(Backend):
         import torch
 
         matmul = torch.backends.cuda.matmul
-        tf32 = precision != "float32"
-        name, value = "fp32_precision", "tf32" if tf32 else "ieee"  # from PyTorch 2.9 on
-        if not hasattr(matmul, name):
-            name, value = "allow_tf32", tf32
-        before = getattr(matmul, name)
-        setattr(matmul, name, value)
+        new = hasattr(matmul, "fp32_precision")  # from PyTorch 2.9 on
+
+        def choose(value: str) -> None:
+            if new:
+                matmul.fp32_precision = value
+            else:
+                torch.set_float32_matmul_precision(value)
+
+        before = matmul.fp32_precision if new else torch.get_float32_matmul_precision()
+        exact, tf32 = ("ieee", "tf32") if new else ("highest", "high")
+        choose(exact if precision == "float32" else tf32)
         try:
             yield
         finally:
-            setattr(matmul, name, before)
+            choose(before)
 
     def details(self) -> list[str]:
         import torch

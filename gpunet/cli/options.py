@@ -161,7 +161,7 @@ def _add_training(add: AddArgument) -> None:
         type=_one_of("precision", PRECISIONS),
         default="float32",
         metavar="NAME",
-        help=f"of matrix products: {', '.join(PRECISIONS)}; the last two need a GPU or TPU",
+        help=f"of matrix products in training: {', '.join(PRECISIONS)}; the last two need a GPU or TPU",
     )
     add("--momentum", type=float, metavar="BETA", help="of gradient_descent; default: 0.9")
     add("--nesterov", action="store_true", help="Nesterov momentum, with gradient_descent")

@@ -39,7 +39,10 @@ def test_a_history():
     assert rows[1] == ["loss", f"{history.loss[-1]:.4g}"]
     assert ["ran on", "numpy, cpu"] in rows
     assert [row[0] for row in rows[1:4]] == ["loss", "validation loss", "validation accuracy"]
-    assert "stopped" not in [row[0] for row in rows]
+    assert not {"stopped", "precision"} & {row[0] for row in rows}
+    history.precision = "tf32"
+    assert ["precision", "tf32"] in cells(history._repr_html_())[0]
+    assert "precision='tf32'" in repr(history)
 
 
 def test_names_are_escaped():

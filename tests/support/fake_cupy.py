@@ -11,6 +11,7 @@ import types
 import numpy as np
 
 from cuda_on_cpu import CAPTURED, CPointer, RawModule
+from rounded_products import rounded
 
 
 class DeviceArray(np.ndarray):
@@ -72,12 +73,6 @@ def bound(_workspace):
     return None
 
 
-def rounded_to_tf32(values):
-    """float32 values with 10 bits after the leading one."""
-    assert values.dtype == np.float32
-    return ((np.ascontiguousarray(values).view(np.uint32) + 0x1000) & 0xFFFFE000).view(np.float32)
-
-
 def product(operation, out, a, b, shape, *, batch=1, dtype, compute=None, accumulate=False):
     """The place of `gpunet_cupy.cublas.product`."""
     m, n, k = shape
@@ -99,7 +94,7 @@ def product(operation, out, a, b, shape, *, batch=1, dtype, compute=None, accumu
             assert values.dtype == np.uint16
             return (values.astype(np.uint32) << 16).view(np.float32)
         assert values.dtype == dtype
-        return rounded_to_tf32(values) if compute == "tf32" else values
+        return values if compute is None else rounded(values, compute)
 
     def run(_handle):
         x, y, target = factor(a, *shapes[0]), factor(b, *shapes[1]), matrices(out, m, n)
