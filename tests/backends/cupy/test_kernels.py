@@ -80,7 +80,7 @@ def launch(kernel, threads, *arguments):
     kernel((-(-threads // 96),), (96,), arguments)
 
 
-BFLOAT16_SCALE = 2**-9 / 3e-6  # of the tolerance of float32
+BFLOAT16_SCALE = 2**-8 / 3e-6  # of the tolerance of float32
 
 
 def near(got, wanted, dtype, scale=1.0):
@@ -107,7 +107,7 @@ class Stored:
         return array.empty((m, n), self.dtype)
 
     def hold(self, rows, n, sides, wanted, scale=1.0):
-        """Whether values in `rows` are those `wanted`, also where these are NaN: of single parts, within their rounding."""
+        """Whether values in `rows` are those `wanted`, NaN too: of single parts, within their rounding."""
         scale, found = max(scale, BFLOAT16_SCALE) if self.pairs == 1 else scale, self.values(rows, n, sides)
         same = np.array_equal(np.isnan(found), np.isnan(wanted))
         return same and near(np.nan_to_num(found), np.nan_to_num(wanted), self.dtype, scale)

@@ -143,8 +143,13 @@ def distance(a, b):
     return np.linalg.norm(numbers(a) - numbers(b))
 
 
+# Of the distance to the float32 result. An activation whose last bit differs may be rounded to another neighbour, and
+# more of them where layers follow each other.
+SHARE = {"linear": 0.05, "wide": 0.05, "saturating-squares": 0.05}
+
+
 @pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
-@pytest.mark.parametrize("network", ["linear", "wide", "three-hidden", "saturating-squares"])
+@pytest.mark.parametrize("network", [*SHARE, "three-hidden"])
 def test_products_of_lower_precision(network, precision, fake, make, monkeypatch):
     """In one chunk and in several, with gradients in pieces, with and without a rest."""
     for name, value in (("LONG_PIECE", 8), ("FULL_WAVE", 3), ("LARGE", 30)):
@@ -158,8 +163,8 @@ def test_products_of_lower_precision(network, precision, fake, make, monkeypatch
         given = draw(plan)
         result = program(*map_arrays(fake.to_device, given))
         expected = with_rounded_products(plan, given, precision)
-        # Not equal: the last bit of an activation decides to which neighbour it is rounded.
-        assert distance(result, expected) < 0.25 * distance(Reference(xp, plan)(*given), expected)
+        share = SHARE.get(network, 0.5)
+        assert distance(result, expected) < share * distance(Reference(xp, plan)(*given), expected)
         assert result[0].parameters[0][0].dtype == "float32"
 
 
