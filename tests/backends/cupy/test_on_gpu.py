@@ -86,7 +86,7 @@ def test_dropout_and_clipping(dtype, cupy):
 
 
 def gradient_errors(m, precision, cupy):
-    """Relative to float64, of each layer's weights. With a large rate, a step's change of the weights is the gradient."""
+    """Of each layer's weights, relative to float64: with a large rate, a step changes the weights by the gradient."""
     layers = (Layer(784, 256, "sigmoid"), Layer(256, 128, "tanh"), Layer(128, 10, "softmax"))
     plan = Plan(layers, "cross_entropy", gn.GradientDescent(1e4), m, m, precision=precision)
     given = draw(plan)
