@@ -56,7 +56,7 @@ class Case:
 
     `optimizer` is ``"plain"`` (gradient descent without momentum), ``"momentum"`` (the lecture's,
     ``v ← β v + (1 − β) ∇J``) or ``"adam"``. `batch` is None for full batches. `from_host` is about inference: rows are
-    on the host, and so are the outputs; without it both are on the device.
+    on the host, and so are the outputs; without it both are on the device. `precision` is of the products of training.
     """
 
     net: str
@@ -65,6 +65,7 @@ class Case:
     rate: float | None = None
     examples: int = 60_000
     from_host: bool = False
+    precision: str = "float32"
 
     @property
     def architecture(self):
@@ -80,7 +81,9 @@ class Case:
 
     @property
     def name(self):
-        return f"{self.net}-{self.batch or 'full'}-{self.optimizer}{'-host' if self.from_host else ''}"
+        precision = "" if self.precision == "float32" else f"-{self.precision}"
+        host = "-host" if self.from_host else ""
+        return f"{self.net}-{self.batch or 'full'}-{self.optimizer}{precision}{host}"
 
     @property
     def method(self):

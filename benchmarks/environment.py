@@ -29,8 +29,9 @@ def worker_environment(settings, name):
     """Variables for a process that measures the implementation `name`."""
     variables = base_environment()
     if settings.device == "cuda":
-        # Float32 products without TF32 for everybody; JAX must not reserve most of the GPU's memory.
-        variables |= {"NVIDIA_TF32_OVERRIDE": "0", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+        # JAX must not reserve most of the GPU's memory. Where TF32 is allowed, each implementation says by itself.
+        variables |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+        variables.pop("NVIDIA_TF32_OVERRIDE", None)
     elif not name.startswith("gpunet"):  # gpunet's backend "jax" chooses its own device
         variables["JAX_PLATFORMS"] = "cpu"
     return variables

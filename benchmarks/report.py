@@ -94,6 +94,10 @@ def fraction_of_peak(row):
     return "–" if fraction is None else f"{fraction:.0%}"
 
 
+def precision(row):
+    return row.get("precision", "float32")
+
+
 def program(row):
     return row["implementations"]["gpunet"].get("program", "–")
 
@@ -111,7 +115,7 @@ def training(results):
         yield f"## Training: {net}\n\nExamples per second; medians, more is better.\n"
         yield comparison(
             [row for row in rows if row["net"] == net],
-            [("batch", batch), ("optimizer", lambda row: row["optimizer"])],
+            [("batch", batch), ("optimizer", lambda row: row["optimizer"]), ("precision", precision)],
             [("% of sgemm peak", fraction_of_peak), ("program", program)],
         )
 
@@ -248,7 +252,11 @@ def write(path):
     results = result_file.read(path)
     written = [path.with_suffix(".md")]
     written[0].write_text(page(results))
-    rows = [row for row in rows_of(results, "throughput") if row["optimizer"] == "plain"]
+    rows = [
+        row
+        for row in rows_of(results, "throughput")
+        if row["optimizer"] == "plain" and precision(row) == "float32"
+    ]
     if rows:
         machine = results["suite"]["machine"]
         stem = "throughput-gpu" if "gpu" in machine else "throughput"

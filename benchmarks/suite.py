@@ -48,9 +48,10 @@ class Suite:
     def training(self, case):
         """The implementations that train `case`."""
         about = peers.IMPLEMENTATIONS
-        return [
-            name for name in self.names if about[name].trains and (case.includes_slow or not about[name].slow)
-        ]
+        names = [name for name in self.names if about[name].trains]
+        if case.precision != "float32":
+            return [name for name in names if about[name].precisions]
+        return [name for name in names if case.includes_slow or not about[name].slow]
 
     def predicting(self):
         """The implementations whose inference is measured."""

@@ -26,6 +26,11 @@ def throughput_cases(quick):
         *(Case("shallow-noisy", batch) for batch in BATCHES),
         *(Case("deep-noisy", batch) for batch in (1, 32, 1000)),
         *(Case(net, batch) for net in ("neuron", "hidden") for batch in (1, 32, 1000, None)),
+        *(
+            Case("shallow", batch, precision=precision)
+            for precision in ("tf32", "bfloat16")
+            for batch in (1000, None)
+        ),
     ]
 
 
@@ -116,4 +121,5 @@ def cases_of(table, quick, backend):
     cases = TABLES[table](quick)
     if device_of(backend) == "cuda":
         return [case for case in cases if measured_on_gpu(table, case)]
-    return [case for case in cases if not case.from_host]  # the host is the device
+    # The host is the device, and has float32 only.
+    return [case for case in cases if not case.from_host and case.precision == "float32"]

@@ -20,6 +20,7 @@ def test_throughput(benchmark, suite, case):
         net=case.architecture.title,
         batch=case.batch or "full",
         optimizer=case.optimizer,
+        precision=case.precision,
         flops=flops,
         **measured.result(throughput, flops=flops, peak=suite.peak),
     )

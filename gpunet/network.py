@@ -18,11 +18,12 @@ from gpunet.core.default_optimizer import chosen_optimizer
 from gpunet.core.layers import Dense, Dropout
 from gpunet.core.losses import Loss, LossLike
 from gpunet.core.optimizers import Optimizer
-from gpunet.core.plan import Layer, Plan
+from gpunet.core.plan import PRECISIONS, Layer, Plan
 from gpunet.core.program import TrainState
 from gpunet.core.propagation import cost_and_gradients
 from gpunet.devices.backend import Backend, HostPredictor
 from gpunet.devices.placement import Placement, choose_placement, host_placement, named_placement
+from gpunet.devices.precision import require_precision
 from gpunet.devices.registry import backend_of, get_backend
 from gpunet.files.network_file import SavedNetwork, read_network, refuse_on_error, write_network
 from gpunet.inputs.arrays import require_finite
@@ -269,6 +270,7 @@ class Network:
         epochs: int = 10,
         batch_size: int | str | None = "auto",
         shuffle: bool = True,
+        precision: str = "float32",
         validation_data: tuple[Any, ...] | None = None,
         validation_fraction: float = 0.0,
         sample_weight: Any = None,
@@ -299,6 +301,12 @@ class Network:
             1 is stochastic, None full batch (C18); "auto" takes 32, or all examples where there are fewer.
         shuffle : bool
             Draw a new order each epoch, from the seed.
+        precision : {"float32", "tf32", "bfloat16"}
+            Of the matrix products of training. "float32" has float32's error, whichever way the products are computed.
+            "tf32" (10 bits after the leading one) and "bfloat16" (7 bits) let their factors be rounded so, as a GPU's
+            matrix units take them; a program for small batches may still compute in float32. Weights, biases,
+            activations, slots and all sums stay float32, and so do validation and predictions. For float32 networks on
+            CuPy, PyTorch with CUDA, and JAX on a GPU or TPU. PyTorch computes "bfloat16" in TF32.
         validation_data : (X, y), (X, y, sample_weight), Table or None
         validation_fraction : float
             Fraction of the rows to hold out for validation instead, drawn with the seed.
@@ -319,7 +327,7 @@ class Network:
         Raises
         ------
         ValueError, TypeError
-            For bad input, before anything has changed.
+            For bad input, and for a precision that the device does not have, before anything has changed.
         UnscaledInputs
             A warning, if the mean of ``|x|`` is above 10 and there is no standardizer.
         Diverged
@@ -329,10 +337,12 @@ class Network:
         """
         optimizer = chosen_optimizer(optimizer, self.activations[:-1])
         positive_int("epochs", epochs)
+        known_name("precision", precision, PRECISIONS)
         callbacks = checked_callbacks(callbacks)
         arrays = FitArrays(X, y, sample_weight, class_weight, validation_data, validation_fraction)
         arrays, tabular = encoded(self._tabular, arrays, self.dtype, self.layers[-1], self.seed)
         placement = choose_placement(self.backend, self._placement, arrays.by_name(), follow=True)
+        require_precision(precision, self.dtype, placement)
         with placement.context():
             data = fit_data(self._pipeline(placement), arrays, batch_size, self.seed)
             require_monitored(callbacks, data.validation is not None, data.kind)
@@ -344,12 +354,13 @@ class Network:
             self.standardizer = data.standardizer
             self.encoder, self.target, self.columns = tabular
             self.inputs = int(data.training.X.shape[0])
-            return self._train(data, optimizer, epochs, shuffle, callbacks, progress)
+            plan = self._plan(optimizer, data, precision)
+            return self._train(data, plan, epochs, shuffle, callbacks, progress)
 
     def _train(
         self,
         data: FitData,
-        optimizer: Optimizer,
+        plan: Plan,
         epochs: int,
         shuffle: bool,
         callbacks: Sequence[Callback],
@@ -358,10 +369,10 @@ class Network:
         """Consume the training loop: keep each epoch's state, evaluate, call the callbacks."""
         if self.standardizer is None:
             warn_of_unscaled(self.placement.xp, data.training.X, stacklevel=3)
+        optimizer = plan.optimizer
         if optimizer != self._optimizer:  # the slots belong to another optimizer
             self._state = with_zero_slots(self._ready().parameters, optimizer.slots, self.placement)
             self._optimizer, self._updates = optimizer, 0
-        plan = self._plan(optimizer, data)
         bar = ProgressBar(progress, epochs, plan.examples)
         loop = TrainingLoop(plan, self.placement, data.training, self.seed, shuffle, epochs, bar)
         history = loop.history
@@ -396,7 +407,7 @@ class Network:
             return self._evaluate(few, data.kind)["accuracy"]
         return None
 
-    def _plan(self, optimizer: Optimizer, data: FitData) -> Plan:
+    def _plan(self, optimizer: Optimizer, data: FitData, precision: str) -> Plan:
         n, m = data.training.X.shape
         sizes = [int(n), *(layer.units for layer in self.layers)]
         layers = tuple(
@@ -404,7 +415,7 @@ class Network:
             for l, layer in enumerate(self.layers)
         )
         weighted = data.training.weights is not None
-        return Plan(layers, self.loss, optimizer, int(m), data.batch_size, self.dtype, weighted)
+        return Plan(layers, self.loss, optimizer, int(m), data.batch_size, self.dtype, weighted, precision)
 
     # --- use ------------------------------------------------------------------------------------
 

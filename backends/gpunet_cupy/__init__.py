@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gpunet.core.activations import ActivationLike
-from gpunet.core.plan import Plan
+from gpunet.core.plan import PRECISIONS, Plan
 from gpunet.core.program import Program, first_supported
 from gpunet.devices.backend import Backend
 from gpunet.installation import install_command
@@ -100,6 +100,11 @@ class CuPyBackend(Backend):
 
         program, reason = first_supported(programs(plan), plan, device)
         return None if program is None else program(plan, device), reason
+
+    def precisions(self, device: str) -> tuple[str, ...]:
+        from gpunet_cupy.products import has_bfloat16
+
+        return PRECISIONS if has_bfloat16(device) else ("float32",)
 
     def predictor(
         self, activations: Sequence[ActivationLike], parameters: Any

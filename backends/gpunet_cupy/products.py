@@ -2,9 +2,9 @@
 
 float32 has no matrix units of its own. A float32 value is the sum of three bfloat16 values
 (``kernels/common/parts.cuh``), and six products of such parts, added up in float32, are as exact as a float32
-product, and several times faster (Ootomo and Yokota 2022 do so with two float16 values and three products). Smaller
-batches are cut into more products of less work, so that all multiprocessors have some; the kernels that read a
-product add up its partial sums.
+product, and several times faster (Ootomo and Yokota 2022 do so with two float16 values and three products). The
+product of the largest parts alone is that of the values rounded to bfloat16. Smaller batches are cut into more
+products of less work, so that all multiprocessors have some; the kernels that read a product add up its partial sums.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ PAIRS = len(LEFT)
 SEPARATE = 2048  # examples: up to here, each pair of the forward pass has a product of its own
 FIRST_BFLOAT16 = 80  # compute capability of the first GPUs whose matrix units take bfloat16
 PIECE = 1024  # examples whose gradients matrix units add up, for the pair of the largest parts
+LONG_PIECE = (
+    4096  # the same where that is the only pair: rounding to bfloat16 is a larger error than their sum's
+)
 FULL_WAVE = 18  # pieces of a large batch: with the tiles of a common layer (784 × 256) they fill a large GPU
 LARGE = 16384  # examples; from here on all pairs are cut into pieces
 
@@ -58,7 +61,7 @@ def pitch(n: int) -> int:
     return -(-n // 8) * 8
 
 
-class Float32Parts:
+class Bfloat16Products:
     """Products of float32 arrays by bfloat16 parts.
 
     Parameters
@@ -68,17 +71,19 @@ class Float32Parts:
         How many layers have products.
     chunk : int
         Examples at a time.
+    pairs : int
+        How many pairs of parts are multiplied: all of them are as exact as float32; 1 rounds to bfloat16.
     """
 
     dtype = "uint16"  # of what is multiplied
-    pairs = PAIRS
 
-    def __init__(self, plan: Plan, layers: int, chunk: int) -> None:
+    def __init__(self, plan: Plan, layers: int, chunk: int, pairs: int = PAIRS) -> None:
         self.sizes = [plan.layers[0].inputs, *(layer.units for layer in plan.layers)]
-        self.layers, self.chunk = layers, chunk
-        self.Z_partials = PAIRS if chunk <= SEPARATE else 1
+        self.layers, self.chunk, self.pairs = layers, chunk, pairs
+        self.Z_partials = pairs if chunk <= SEPARATE else 1
         # At most, for any number of examples up to `chunk`: see `gradient_products`.
-        self.partials = PAIRS + (0 if chunk <= PIECE else chunk // PIECE + 2 * FULL_WAVE)
+        piece = piece_length(pairs)
+        self.partials = pairs + (0 if chunk <= piece else chunk // piece + 2 * FULL_WAVE)
         self.right_at, self.left_at = [], []
         at = 0
         for l in range(layers):
@@ -91,19 +96,20 @@ class Float32Parts:
 
     def row(self, l: int) -> int:
         """Values of an example's row of ``A[l]``, or of ``δ[l]``."""
-        return PAIRS * pitch(self.sizes[l])
+        return self.pairs * pitch(self.sizes[l])
 
     def macros(self) -> dict[str, Macro]:
         """What ``common/parts.cuh`` needs."""
-        return {"PAIRS": PAIRS, "LEFT": braces(*LEFT), "RIGHT": braces(*RIGHT)}
+        left, right = LEFT[-self.pairs :], RIGHT[-self.pairs :]
+        return {"PAIRS": self.pairs, "LEFT": braces(*left), "RIGHT": braces(*right)}
 
     def forward(self, buffers: Buffers, weights: Any, l: int, m: int) -> Run:
         """``Z[l + 1] = A[l] W[l + 1]ᵀ``."""
         n, k = self.sizes[l + 1], pitch(self.sizes[l])
         if self.Z_partials == 1:
-            batch, k, apart = 1, PAIRS * k, 0
+            batch, k, apart = 1, self.pairs * k, 0
         else:
-            batch, apart = PAIRS, k
+            batch, apart = self.pairs, k
         return product(
             "NT",
             Matrix(buffers.Z[l], n, self.chunk * n),
@@ -127,7 +133,7 @@ class Float32Parts:
 
     def gradient_partials(self, m: int) -> int:
         """Partial sums of the gradient of m examples."""
-        return sum(one.batch for one in gradient_products(m) if not one.accumulate)
+        return sum(one.batch for one in gradient_products(m, self.pairs) if not one.accumulate)
 
     def gradient(self, buffers: Buffers, l: int, m: int, accumulate: bool) -> Run:
         """Partial sums of ``∂J/∂W[l + 1] = δ[l + 1]ᵀ A[l]``."""
@@ -153,7 +159,7 @@ class Float32Parts:
                 dtype="bfloat16",
                 accumulate=accumulate or one.accumulate,
             )
-            for one in gradient_products(m)
+            for one in gradient_products(m, self.pairs)
         ]
 
         def run(handle: Any) -> None:
@@ -191,43 +197,48 @@ class GradientProduct(NamedTuple):
     accumulate: bool = False
 
 
-def gradient_products(m: int) -> list[GradientProduct]:
+def piece_length(pairs: int) -> int:
+    """Examples whose gradients matrix units add up, of the pair of the largest parts."""
+    return LONG_PIECE if pairs == 1 else PIECE
+
+
+def gradient_products(m: int, pairs: int) -> list[GradientProduct]:
     """The products for m examples.
 
     Matrix units lose bits where they add up many terms that are small beside the sum. So the pair of the largest
-    parts is cut into pieces of about `PIECE` examples, whose sums are added in float32. The other pairs are smaller by
-    a factor of 256 and more, and so are their errors: their pieces are as long as keeps all multiprocessors busy.
+    parts is cut into pieces of about :func:`piece_length` examples, whose sums are added in float32. The other pairs,
+    if there are any, are smaller by a factor of 256 and more, and so are their errors: their pieces are as long as
+    keeps all multiprocessors busy.
     """
-    main = PAIRS - 1
-    if m <= PIECE:
-        return [GradientProduct(0, PAIRS, m, 0, 0, over_pairs=True)]
+    main, piece = pairs - 1, piece_length(pairs)
+    if m <= piece:
+        return [GradientProduct(0, pairs, m, 0, 0, over_pairs=True)]
     if m < LARGE:
-        pieces, done = m // PIECE, m // PIECE * PIECE
-        found = [
-            GradientProduct(0, main, m, 0, 0, over_pairs=True),
-            GradientProduct(main, pieces, PIECE, 0, main, over_pairs=False),
-        ]
+        pieces, done = m // piece, m // piece * piece
+        found = [GradientProduct(0, main, m, 0, 0, over_pairs=True)] if main else []
+        found.append(GradientProduct(main, pieces, piece, 0, main, over_pairs=False))
         if m > done:
             found.append(GradientProduct(main + pieces, 1, m - done, done, main, over_pairs=False))
         return found
-    waves = max(round(m / PIECE / FULL_WAVE), 1)
+    waves = max(round(m / piece / FULL_WAVE), 1)
     pieces = FULL_WAVE * waves
     length = m // pieces
     found = [
         GradientProduct(0, FULL_WAVE, waves * length, 0, pair, over_pairs=False, accumulate=pair > 0)
         for pair in range(main)
     ]
-    found.append(GradientProduct(FULL_WAVE, pieces, length, 0, main, over_pairs=False))
+    slot = FULL_WAVE if main else 0
+    found.append(GradientProduct(slot, pieces, length, 0, main, over_pairs=False))
     done = pieces * length
     if m > done:
-        found.append(GradientProduct(FULL_WAVE + pieces, PAIRS, m - done, done, 0, over_pairs=True))
+        found.append(GradientProduct(slot + pieces, pairs, m - done, done, 0, over_pairs=True))
     return found
 
 
 class PlainProducts:
-    """Products of arrays as they are: float64, and float32 where matrix units have no bfloat16.
+    """Products of arrays as they are: float64, TF32, and float32 where matrix units have no bfloat16.
 
-    Parameters are those of :class:`Float32Parts`.
+    Parameters are those of :class:`Bfloat16Products`.
     """
 
     pairs = 0
@@ -237,6 +248,7 @@ class PlainProducts:
     def __init__(self, plan: Plan, layers: int, chunk: int) -> None:
         self.sizes = [plan.layers[0].inputs, *(layer.units for layer in plan.layers)]
         self.layers, self.dtype = layers, plan.dtype
+        self.compute = "tf32" if plan.precision == "tf32" else None
         self.at = [sum(self.sizes[i] * self.sizes[i + 1] for i in range(l)) for l in range(layers)]
 
     def row(self, l: int) -> int:
@@ -251,13 +263,13 @@ class PlainProducts:
         """``Z[l + 1] = A[l] W[l + 1]ᵀ``."""
         n, k = self.sizes[l + 1], self.sizes[l]
         operands = Matrix(buffers.Z[l], n), Matrix(buffers.inputs[l], k), Matrix(weights[self.at[l] :], k)
-        return product("NT", *operands, (m, n, k), dtype=self.dtype)
+        return product("NT", *operands, (m, n, k), dtype=self.dtype, compute=self.compute)
 
     def backward(self, buffers: Buffers, weights: Any, l: int, m: int) -> Run:
         """The gradient of ``A[l]``: ``δ[l + 1] W[l + 1]``."""
         n, k = self.sizes[l], self.sizes[l + 1]
         operands = Matrix(buffers.dA[l], n), Matrix(buffers.deltas[l], k), Matrix(weights[self.at[l] :], n)
-        return product("NN", *operands, (m, n, k), dtype=self.dtype)
+        return product("NN", *operands, (m, n, k), dtype=self.dtype, compute=self.compute)
 
     def gradient_partials(self, m: int) -> int:
         """Partial sums of the gradient of m examples."""
@@ -268,14 +280,27 @@ class PlainProducts:
         rows, columns = self.sizes[l + 1], self.sizes[l]
         out = Matrix(buffers.gradients[self.at[l] :], columns)
         factors = Matrix(buffers.deltas[l], rows), Matrix(buffers.inputs[l], columns)
-        return product("TN", out, *factors, (rows, columns, m), dtype=self.dtype, accumulate=accumulate)
+        return product(
+            "TN",
+            out,
+            *factors,
+            (rows, columns, m),
+            dtype=self.dtype,
+            compute=self.compute,
+            accumulate=accumulate,
+        )
 
 
-Products = Float32Parts | PlainProducts
+Products = Bfloat16Products | PlainProducts
+
+
+def has_bfloat16(device: str) -> bool:
+    """Whether the matrix units of a device take bfloat16 and TF32."""
+    return int(device_context(device).compute_capability) >= FIRST_BFLOAT16
 
 
 def products_for(plan: Plan, device: str, layers: int, chunk: int) -> Products:
     """The products of the first `layers` layers of a plan on a device, for `chunk` examples at a time."""
-    has_bfloat16 = int(device_context(device).compute_capability) >= FIRST_BFLOAT16
-    kind = Float32Parts if plan.dtype == "float32" and has_bfloat16 else PlainProducts
-    return kind(plan, layers, chunk)
+    if plan.dtype != "float32" or plan.precision == "tf32" or not has_bfloat16(device):
+        return PlainProducts(plan, layers, chunk)
+    return Bfloat16Products(plan, layers, chunk, 1 if plan.precision == "bfloat16" else PAIRS)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from contextlib import AbstractContextManager
 from typing import Any
 
-from gpunet.core.plan import Plan
+from gpunet.core.plan import PRECISIONS, Plan
 from gpunet.core.program import SUPPORTED, Program
 from gpunet.devices.backend import Backend
 from gpunet.installation import install_command
+
+# JAX's names. Its "bfloat16" is its default, which GPUs compute in TF32.
+PRODUCTS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "BF16_BF16_F32"}
+FIRST_TF32 = 8  # compute capability of the first NVIDIA GPUs with TF32 and bfloat16
 
 
 class JAXBackend(Backend):
@@ -76,6 +81,18 @@ class JAXBackend(Backend):
         from gpunet_jax.scan import scan_program
 
         return scan_program(plan), SUPPORTED
+
+    def precisions(self, device: str) -> tuple[str, ...]:
+        found = _device(device)
+        major = str(getattr(found, "compute_capability", "")).partition(".")[0]
+        older = major.isdecimal() and int(major) < FIRST_TF32
+        return ("float32",) if found.platform == "cpu" or older else PRECISIONS
+
+    def product_precision(self, precision: str, device: str) -> AbstractContextManager[Any]:
+        import jax
+
+        products: AbstractContextManager[Any] = jax.default_matmul_precision(PRODUCTS[precision])
+        return products
 
     def details(self) -> list[str]:
         import jax

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from gpunet.core.plan import PRECISIONS
 from gpunet.devices.backend import Backend
 from gpunet.installation import install_command
+
+FIRST_TF32 = (8, 0)  # compute capability of the first GPUs with TF32
 
 
 class TorchBackend(Backend):
@@ -73,6 +78,41 @@ class TorchBackend(Backend):
         import torch
 
         return isinstance(error, MemoryError | torch.OutOfMemoryError)
+
+    def precisions(self, device: str) -> tuple[str, ...]:
+        import torch
+
+        has_tf32 = device.startswith("cuda") and torch.cuda.get_device_capability(device) >= FIRST_TF32
+        return PRECISIONS if has_tf32 else ("float32",)
+
+    @contextmanager
+    def product_precision(self, precision: str, device: str) -> Iterator[None]:
+        """PyTorch's setting for products on CUDA; it is the process's, and is put back at the end.
+
+        There is none for bfloat16 factors with float32 sums. As with ``set_float32_matmul_precision("medium")``, TF32
+        stands in.
+        """
+        if not device.startswith("cuda"):
+            yield
+            return
+        import torch
+
+        matmul = torch.backends.cuda.matmul
+        new = hasattr(matmul, "fp32_precision")  # from PyTorch 2.9 on
+
+        def choose(value: str) -> None:
+            if new:
+                matmul.fp32_precision = value
+            else:
+                torch.set_float32_matmul_precision(value)
+
+        before = matmul.fp32_precision if new else torch.get_float32_matmul_precision()
+        exact, tf32 = ("ieee", "tf32") if new else ("highest", "high")
+        choose(exact if precision == "float32" else tf32)
+        try:
+            yield
+        finally:
+            choose(before)
 
     def details(self) -> list[str]:
         import torch

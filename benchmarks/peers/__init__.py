@@ -16,18 +16,19 @@ class About(NamedTuple):
     trains: bool = True
     predicts: bool = False
     slow: bool = False  # far behind the fastest in every case: fewer cases and rounds, and not in quick mode
+    precisions: bool = False  # whether it is measured at TF32 and bfloat16 too
     device: str = ""  # the only kind of device that it is measured on; empty for any
 
 
 IMPLEMENTATIONS = {
-    "gpunet": About("gpunet", predicts=True),
+    "gpunet": About("gpunet", predicts=True, precisions=True),
     "gpunet_reference": About("gpunet reference", slow=True),
     "textbook": About("textbook NumPy", predicts=True, device="cpu"),
     "torch_eager": About("PyTorch eager", ("torch",), predicts=True),
     "torch_compiled": About("torch.compile", ("torch",), slow=True),
-    "torch_graph": About("PyTorch CUDA graph", ("torch",), predicts=True, device="cuda"),
+    "torch_graph": About("PyTorch CUDA graph", ("torch",), predicts=True, precisions=True, device="cuda"),
     "jax_jit": About("JAX jit", ("jax",), predicts=True),
-    "jax_scan": About("JAX scan", ("jax",)),
+    "jax_scan": About("JAX scan", ("jax",), precisions=True),
     "sklearn_mlp": About("scikit-learn", ("sklearn",), slow=True, device="cpu"),
     "keras_fit": About("Keras", ("keras", "jax"), slow=True, device="cpu"),
     "thinc_train": About("thinc", ("thinc",), slow=True, device="cpu"),

@@ -39,6 +39,7 @@ class Implementation(BaseImplementation):
             epochs=epochs,
             batch_size=self.case.batch,
             shuffle=self.case.batch is not None,
+            precision=self.case.precision,
         )
         self.program = history.program
         return history

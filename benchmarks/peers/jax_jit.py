@@ -11,7 +11,8 @@ import numpy as np
 from benchmarks.cases import MOMENTUM
 from benchmarks.peers.base import BaseImplementation
 
-jax.config.update("jax_default_matmul_precision", "highest")  # float32 products, not TF32
+# "highest" is float32; JAX's own "bfloat16" is its default, TF32 on a GPU.
+PRODUCTS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "BF16_BF16_F32"}
 ACTIVATION = {"sigmoid": jax.nn.sigmoid, "relu": jax.nn.relu}
 
 
@@ -48,6 +49,7 @@ def update(case, state, X, Y):
 
 class Implementation(BaseImplementation):
     def prepare(self):
+        jax.config.update("jax_default_matmul_precision", PRODUCTS[self.case.precision])
         self.X, self.Y = jnp.asarray(self.data.X), jnp.asarray(self.data.Y)
 
         def step(state, X, Y, order, first, size):

@@ -15,7 +15,7 @@ ACTIVATION = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU}
 class Implementation(BaseImplementation):
     def prepare(self):
         torch.set_num_threads(self.settings.threads)
-        torch.set_float32_matmul_precision("highest")  # float32 products, not TF32
+        torch.set_float32_matmul_precision("high" if self.case.precision == "tf32" else "highest")
         self.X, self.Y = self.to_device(self.data.X), self.to_device(self.data.Y)
         if self.architecture.loss == "cross_entropy":
             self.Y, self.loss = self.Y.argmax(1), nn.CrossEntropyLoss()
@@ -43,7 +43,9 @@ class Implementation(BaseImplementation):
         return torch.optim.SGD(parameters, rate, fused=True)
 
     def step(self, X, Y):
-        loss = self.loss(self.model(X), Y)
+        bfloat16 = self.case.precision == "bfloat16"
+        with torch.autocast(self.settings.device, torch.bfloat16, enabled=bfloat16, cache_enabled=False):
+            loss = self.loss(self.model(X), Y)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()

@@ -21,6 +21,7 @@ from gpunet.core.default_optimizer import RATES
 from gpunet.core.losses import LOSSES
 from gpunet.core.optimizers import OPTIMIZERS
 from gpunet.core.other_names import ACTIVATIONS_ELSEWHERE, LOSSES_ELSEWHERE, Meant
+from gpunet.core.plan import PRECISIONS
 from gpunet.datasets.table_files import TABLE_SUFFIXES
 from gpunet.lecture.command import add_parser as add_lecture
 
@@ -154,6 +155,13 @@ def _add_training(add: AddArgument) -> None:
         type=int,
         metavar="N",
         help="passes over the training set; default: 20, more for small sets",
+    )
+    add(
+        "--precision",
+        type=_one_of("precision", PRECISIONS),
+        default="float32",
+        metavar="NAME",
+        help=f"of matrix products in training: {', '.join(PRECISIONS)}; the last two need a GPU or TPU",
     )
     add("--momentum", type=float, metavar="BETA", help="of gradient_descent; default: 0.9")
     add("--nesterov", action="store_true", help="Nesterov momentum, with gradient_descent")

@@ -39,7 +39,8 @@ def run_report(history: History, *, verbose: bool = False) -> str:
     lines = textwrap.wrap(program, 80) if verbose else []
     if history.stopped:
         lines.append(f"stopped early: {history.stopped}")
-    lines.append(f"{history.epochs} epochs in {seconds:.1f} s, {speed:,.0f} examples/s")
+    products = "" if history.precision == "float32" else f", products in {history.precision}"
+    lines.append(f"{history.epochs} epochs in {seconds:.1f} s, {speed:,.0f} examples/s{products}")
     return "\n".join(lines)
 
 

@@ -46,6 +46,7 @@ def train(options: Namespace) -> None:
         optimizer=optimizer,
         epochs=epochs,
         batch_size=batch_size,
+        precision=options.precision,
         validation_data=None if source.validation is None else scaled(source.validation, scaling),
         callbacks=stopping.callbacks,
         progress=True,

@@ -9,6 +9,8 @@ from gpunet.core.activations import ActivationLike
 from gpunet.core.losses import LossLike
 from gpunet.core.optimizers import Optimizer
 
+PRECISIONS = ("float32", "tf32", "bfloat16")
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -46,6 +48,8 @@ class Plan:
         ``float32`` or ``float64``.
     weighted : bool
         Whether examples carry weights.
+    precision : str
+        One of `PRECISIONS`: to what the factors of matrix products may be rounded. Weights and sums are not.
     """
 
     layers: tuple[Layer, ...]
@@ -55,6 +59,7 @@ class Plan:
     batch_size: int
     dtype: str = "float32"
     weighted: bool = False
+    precision: str = "float32"
 
     @cached_property
     def activations(self) -> tuple[ActivationLike, ...]:

@@ -117,6 +117,17 @@ class Backend(ABC):
         """
         return None, NO_PROGRAM
 
+    def precisions(self, device: str) -> tuple[str, ...]:
+        """The precisions of :data:`gpunet.core.plan.PRECISIONS` that training on `device` offers."""
+        return ("float32",)
+
+    def product_precision(self, precision: str, device: str) -> AbstractContextManager[Any]:
+        """A context in which the library's own matrix products on `device` have one of its `precisions`.
+
+        Programs run in it. A program with products of its own reads ``plan.precision``.
+        """
+        return nullcontext()
+
     def predictor(
         self, activations: Sequence[ActivationLike], parameters: Any
     ) -> Callable[[Array], Array | None] | None:

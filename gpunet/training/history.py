@@ -34,6 +34,8 @@ class History:
     reason : str
         Why that one.
     backend, device : str
+    precision : str
+        To what the factors of matrix products may have been rounded.
     stopped : str
         Why the run ended before its last epoch; empty if it did not.
     """
@@ -49,6 +51,7 @@ class History:
     reason: str = ""
     backend: str = ""
     device: str = ""
+    precision: str = "float32"
     stopped: str = ""
 
     @property
@@ -88,6 +91,8 @@ class History:
             ("ran on", f"{self.backend}, {self.device}"),
             ("program", self.program),
         ]
+        if self.precision != "float32":
+            rows.append(("precision", self.precision))
         if self.stopped:
             rows.append(("stopped", self.stopped))
         return html_table(("epochs", f"{self.epochs}"), rows, "")

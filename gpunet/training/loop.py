@@ -82,6 +82,7 @@ class TrainingLoop:
             reason=reason,
             backend=backend.name,
             device=device,
+            precision=plan.precision,
         )
 
     def run(self, state: TrainState, epochs_trained: int, updates: int) -> Iterator[EpochEnd]:
@@ -190,15 +191,16 @@ class TrainingLoop:
     ) -> tuple[TrainState, Any]:
         """Some steps of an epoch: the new state, and the loss of each batch."""
         chunk = self._on_device(inputs, steps)
+        backend, device = self.placement
         # Overflow on the way to a loss that isn't finite is found by `_first_non_finite_step`.
         try:
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"), backend.product_precision(self.plan.precision, device):
                 state, losses = program(state, chunk)
         except Exception as error:
-            if not self.placement.backend.out_of_memory(error):
+            if not backend.out_of_memory(error):
                 raise
             raise OutOfMemory(
-                f"{self.placement.device} ran out of memory in an update with batch_size="
+                f"{device} ran out of memory in an update with batch_size="
                 f"{self.plan.batch_size}; the network keeps the weights it had. Use a smaller "
                 f"batch_size, or backend='numpy'. ({error})"
             ) from error

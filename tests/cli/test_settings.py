@@ -195,6 +195,8 @@ def test_report():
     start = report.index("stopped early: no improvement")
     assert " ".join(report[:start]).startswith("program: ")
     assert report[start + 1 :] == ["2 epochs in 0.5 s, 12 examples/s"]
+    history.precision = "tf32"
+    assert run_report(history).endswith("2 epochs in 0.5 s, 12 examples/s, products in tf32")
     loss = net.evaluate(X, y)["loss"]
     lines = figures(net, THREE.training, "training", "y")
     assert lines[0] == f"training loss: {loss:.4f}"

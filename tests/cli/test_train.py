@@ -42,11 +42,12 @@ def test_help_lists_every_name(capsys):
     from gpunet.core.activations import ACTIVATIONS
     from gpunet.core.losses import LOSSES
     from gpunet.core.optimizers import OPTIMIZERS
+    from gpunet.core.plan import PRECISIONS
 
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     words = set(re.findall(r"\w+", capsys.readouterr().out))
-    assert {*ACTIVATIONS, *LOSSES, *OPTIMIZERS, *SCHEDULES} <= words
+    assert {*ACTIVATIONS, *LOSSES, *OPTIMIZERS, *SCHEDULES, *PRECISIONS} <= words
 
 
 @pytest.mark.parametrize("kind", ["one", "several", "one_of_three"])

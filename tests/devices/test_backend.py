@@ -45,6 +45,8 @@ def test_defaults():
     assert bare.asynchronous is False
     assert bare.details() == []
     assert bare.program_for(plan, "cpu") == (None, NO_PROGRAM)
+    assert bare.precisions("cpu") == ("float32",)
+    assert isinstance(bare.product_precision("float32", "cpu"), nullcontext)
     assert bare.predictor(("identity",), [(array, array)]) is None
     assert bare.out_of_memory(MemoryError())
     assert not bare.out_of_memory(ValueError())

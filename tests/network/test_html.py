@@ -47,6 +47,9 @@ def test_a_history():
         ["ran on", "numpy, cpu"],
         ["program", history.program],
     ]
+    history.precision = "tf32"
+    assert ["precision", "tf32"] in cells(history._repr_html_())[0]
+    assert "precision='tf32'" in repr(history)
 
 
 def test_names_are_escaped():

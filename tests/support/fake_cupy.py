@@ -11,6 +11,7 @@ import types
 import numpy as np
 
 from cuda_on_cpu import CAPTURED, CPointer, RawModule
+from rounded_products import rounded
 
 
 class DeviceArray(np.ndarray):
@@ -96,7 +97,7 @@ def product(operation, out, a, b, shape, *, batch=1, dtype, compute=None, accumu
             assert values.dtype == np.uint16
             return (values.astype(np.uint32) << 16).view(np.float32)
         assert values.dtype == dtype
-        return values
+        return values if compute is None else rounded(values, compute)
 
     def run(_handle):
         x, y, target = factor(a, *shapes[0]), factor(b, *shapes[1]), matrices(out, m, n)

@@ -16,6 +16,7 @@ def test_a_new_history_is_empty():
         assert figures == []
     assert (history.epochs, history.examples) == (0, 0)
     assert (history.program, history.reason, history.backend, history.device, history.stopped) == ("",) * 5
+    assert history.precision == "float32"
     assert gn.History().loss is not history.loss
 
 

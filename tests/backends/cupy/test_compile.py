@@ -60,7 +60,10 @@ ODD = Plan(
     60_000,
     1000,
 )
-STORED = [{"PAIRS": 0}, {"PAIRS": PAIRS, "LEFT": braces(*LEFT), "RIGHT": braces(*RIGHT)}]
+STORED = [
+    {"PAIRS": 0},
+    *({"PAIRS": n, "LEFT": braces(*LEFT[-n:]), "RIGHT": braces(*RIGHT[-n:])} for n in (PAIRS, 1)),
+]
 WIDE_SGD, DEEP_SGD = (
     dataclasses.replace(plan, optimizer=gn.GradientDescent(0.1), batch_size=1) for plan in (WIDE, DEEP)
 )
@@ -108,7 +111,7 @@ MODULES = {
             (ODD, 1, gn.Adam(clip_norm=1.0)),
             (SHALLOW, 2, gn.GradientDescent(clip_norm=2.0)),
         ]
-        for stored in ({"macros": one, "PARTIALS": 6 if one["PAIRS"] else 1} for one in STORED)
+        for stored in ({"macros": one, "PARTIALS": max(one["PAIRS"], 1)} for one in STORED)
     ],
     "blocked/blocked.cu": [blocked.macros(SHALLOW, 64), blocked.macros(DEEP, 64)],
     "predict/few_rows.cu": [predict.FEW_ROWS_MACROS],

@@ -18,7 +18,7 @@ from gpunet.core.optimizers import update_all
 from gpunet.core.plan import Layer, Plan
 from gpunet_cupy.batch_kernels import gather_macros, hidden_layer_macros, update_grid, update_kernel_macros
 from gpunet_cupy.layout import ParameterLayout
-from gpunet_cupy.products import LEFT, PAIRS, RIGHT, Float32Parts, PlainProducts, pitch
+from gpunet_cupy.products import LEFT, PAIRS, RIGHT, Bfloat16Products, PlainProducts, pitch
 from gpunet_cupy.programs.blocked import macros
 from gpunet_cupy.sources import source
 from gpunet_cupy.support import ELEMENTWISE, braces
@@ -80,32 +80,46 @@ def launch(kernel, threads, *arguments):
     kernel((-(-threads // 96),), (96,), arguments)
 
 
+BFLOAT16_SCALE = 2**-8 / 3e-6  # of the tolerance of float32
+
+
 def near(got, wanted, dtype, scale=1.0):
     tolerance = scale * (3e-6 if dtype == "float32" else 1e-13)
     return np.allclose(got, wanted, rtol=tolerance, atol=tolerance)
 
 
 class Stored:
-    """Rows as products read them: plain values, or float32 values as bfloat16 parts."""
+    """Rows as products read them: plain values, or float32 values as bfloat16 parts of some pairs."""
 
-    def __init__(self, dtype, split):
-        self.dtype, self.split = dtype, split
+    def __init__(self, dtype, pairs):
+        self.dtype, self.pairs = dtype, pairs
+        self.left, self.right = LEFT[-pairs:], RIGHT[-pairs:]
         self.macros = (
-            {"PAIRS": PAIRS, "LEFT": braces(*LEFT), "RIGHT": braces(*RIGHT)} if split else {"PAIRS": 0}
+            {"PAIRS": pairs, "LEFT": braces(*self.left), "RIGHT": braces(*self.right)}
+            if pairs
+            else {"PAIRS": 0}
         )
 
     def empty(self, array, m, n):
         """An array for m rows of n values; what lies between parts is 0."""
-        return (
-            array(np.zeros((m, PAIRS, pitch(n))), "uint16") if self.split else array.empty((m, n), self.dtype)
-        )
+        if self.pairs:
+            return array(np.zeros((m, self.pairs, pitch(n))), "uint16")
+        return array.empty((m, n), self.dtype)
+
+    def hold(self, rows, n, sides, wanted, scale=1.0):
+        """Whether values in `rows` are those `wanted`, NaN too: of single parts, within their rounding."""
+        scale, found = max(scale, BFLOAT16_SCALE) if self.pairs == 1 else scale, self.values(rows, n, sides)
+        same = np.array_equal(np.isnan(found), np.isnan(wanted))
+        return same and near(np.nan_to_num(found), np.nan_to_num(wanted), self.dtype, scale)
 
     def values(self, rows, n, sides):
         """The values in `rows`; every pair has the part that it needs, and what lies between is still 0."""
-        if not self.split:
+        if not self.pairs:
             return rows
         assert not rows[:, :, n:].any()
         parts = (rows[:, :, :n].astype("uint32") << 16).view("float32")
+        if self.pairs == 1:
+            return parts[:, 0]
         found = [parts[:, sides.index(part)] for part in range(3)]
         for pair, part in enumerate(sides):
             assert np.array_equal(parts[:, pair], found[part], equal_nan=True)
@@ -115,8 +129,8 @@ class Stored:
 
 STORED = pytest.mark.parametrize(
     "stored",
-    [Stored("float64", False), Stored("float32", False), Stored("float32", True)],
-    ids=["float64", "float32", "parts"],
+    [Stored("float64", 0), Stored("float32", 0), Stored("float32", PAIRS), Stored("float32", 1)],
+    ids=["float64", "float32", "parts", "bfloat16"],
 )
 
 
@@ -158,12 +172,12 @@ def test_forward_and_backward(name, drops, stored, kernel, array, rng):
         wanted = g.forward(xp, Z + b)
     assert np.isnan(A[0, 3])
     assert np.allclose(A, wanted, rtol=3e-6, atol=3e-6, equal_nan=True)
-    assert near(stored.values(out, n, LEFT)[1:], (A * keep)[1:], dtype)
+    assert stored.hold(out[1:], n, stored.left, (A * keep)[1:])
     again = stored.empty(array, m, n)  # from three partial sums, without A
     partials = partial_sums(array, Z[1:], 3, dtype, rng)
     position = (keys, base, offset, *map(np.int32, (first + 1, m - 1, count)))
     launch(kernel(dtype, file, "forward", **macros), m * n, *partials, b, *position, None, again)
-    assert near(stored.values(again[: m - 1], n, LEFT), (A * keep)[1:], dtype, 20)
+    assert stored.hold(again[: m - 1], n, stored.left, (A * keep)[1:], 20)
 
     position = (keys, base, offset, *map(np.int32, (first, m, count)))
     Z[0, :4] = A[0, :4] = 0.5
@@ -175,7 +189,7 @@ def test_forward_and_backward(name, drops, stored, kernel, array, rng):
     D = partial_sums(array, dA, 2, dtype, rng)
     launch(backward, sums_rows * n, *D, A, *position, delta, sums, *numbers, np.int32(0))
     wanted = g.backward(xp, dA * keep, Z, A)
-    assert near(stored.values(delta, n, RIGHT), wanted, dtype, 10)
+    assert stored.hold(delta, n, stored.right, wanted, 10)
     assert near(sums[:, :n].sum(axis=0), wanted.sum(axis=0), dtype, 100)
     assert np.isnan(sums[:, n:]).all()
     # Fewer rows than partial sums, added to what is there.
@@ -240,17 +254,13 @@ def test_gather(n, drops, stored, kernel, array, rng):
     out = stored.empty(array, m, n)
     launch(run, m * n, X, order, keys, base, *numbers, out)
     wanted = X[order[step * batch + first :][:m]] * keep[:, first : first + m].T
-    assert near(stored.values(out, n, LEFT), wanted, dtype, 0.1)
-    if dtype == "float32":
-        X[step * batch + first, 5] = np.uint32(0x7FFFFFFF).view(
-            "float32"
-        )  # NaN that rounding up would make -0
+    assert stored.hold(out, n, stored.left, wanted, 0.1)
+    if dtype == "float32":  # NaN that rounding up would make -0
+        X[step * batch + first, 5] = np.uint32(0x7FFFFFFF).view("float32")
     numbers = map(np.int32, (2, batch, first, m, count))
     launch(run, m * n, X, None, keys, base, *numbers, out)
     wanted = X[step * batch + first :][:m] * keep[:, first : first + m].T
-    found = stored.values(out, n, LEFT)
-    assert np.array_equal(np.isnan(found), np.isnan(wanted))
-    assert near(np.nan_to_num(found), np.nan_to_num(wanted), dtype, 0.1)
+    assert stored.hold(out, n, stored.left, wanted, 0.1)
 
 
 @STORED
@@ -264,7 +274,8 @@ def test_update(sizes, top, optimizer, clip_norm, stored, kernel, array, rng):
     dtype, partials, most, sums, losses_count = stored.dtype, 3, 4, 9, 70
     layers = tuple(Layer(a, b, "identity") for a, b in itertools.pairwise(sizes))
     plan = Plan(layers, "squared_error", optimizer, 99, 9, dtype)
-    layout, products = ParameterLayout(plan), (Float32Parts if stored.split else PlainProducts)(plan, top, 9)
+    layout = ParameterLayout(plan)
+    products = Bfloat16Products(plan, top, 9, stored.pairs) if stored.pairs else PlainProducts(plan, top, 9)
     macros = {**stored.macros, **update_kernel_macros(plan, top, most)}
     weights, output_weights = layout.at_W[top - 1].stop, layout.weights - layout.at_W[top - 1].stop
     theta = rng.normal(size=layout.size).astype(dtype)
@@ -289,7 +300,7 @@ def test_update(sizes, top, optimizer, clip_norm, stored, kernel, array, rng):
     }
     if clip_norm:
         run["square_gradient"]((blocks,), (256,), (*given, squares), shared_mem=8 * 256)
-    parts = array(np.zeros(products.weights_size if stored.split else 0), "uint16" if stored.split else dtype)
+    parts = array(np.zeros(products.weights_size if stored.pairs else 0), "uint16" if stored.pairs else dtype)
     loss_sums, losses = rng.normal(size=losses_count).astype(dtype), array.empty(4, dtype)
     step = (c, np.full(1, 1, np.int32), np.int32(1))
     loss = (loss_sums, np.int32(losses_count), np.int32(11), losses)
@@ -323,21 +334,21 @@ def test_update(sizes, top, optimizer, clip_norm, stored, kernel, array, rng):
             assert near(W, slots_W[i], dtype, 30) and near(b, slots_b[i], dtype, 30)
     assert near(losses[2], loss_sums.sum(dtype="float64") / 11, dtype)
     assert np.isnan(losses[[0, 1, 3]]).all()
-    if stored.split:
+    if stored.pairs:
         first = array(np.zeros(products.weights_size), "uint16")
         macros_blocks = update_grid(plan, top)[0]
         run["split_weights"]((macros_blocks,), (256,), (after, first))
         assert np.array_equal(first, parts), "the parts of the updated weights are not those of a new start"
         for l in range(top):
             W, at, row = pairs(after)[l][0], products.right_at[l], products.row(l)
-            right = parts[at : at + len(W) * row].reshape(len(W), PAIRS, -1)
-            assert near(stored.values(right, sizes[l], RIGHT), W, dtype, 0.1)
+            right = parts[at : at + len(W) * row].reshape(len(W), stored.pairs, -1)
+            assert stored.hold(right, sizes[l], stored.right, W, 0.1)
             if l:
                 at, units = products.left_at[l], pitch(len(W))
-                left = parts[at : at + units * row].reshape(PAIRS, units, -1)
+                left = parts[at : at + units * row].reshape(stored.pairs, units, -1)
                 assert not left[:, len(W) :].any()
                 left = np.moveaxis(left[:, : len(W)], 0, 1)
-                assert near(stored.values(np.ascontiguousarray(left), sizes[l], LEFT), W, dtype, 0.1)
+                assert stored.hold(np.ascontiguousarray(left), sizes[l], stored.left, W, 0.1)
     run["advance_base"]((1,), (1,), (step[1], np.int32(5)))
     assert step[1][0] == 6
 

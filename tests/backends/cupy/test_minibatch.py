@@ -9,6 +9,7 @@ import pytest
 from gpunet.core.program import TrainState
 from gpunet.core.reference import Reference
 from gpunet_cupy import products
+from gpunet_cupy.batch_kernels import output_group
 from gpunet_cupy.programs.minibatch import MiniBatch
 from random_plans import (
     DESCENTS,
@@ -21,6 +22,7 @@ from random_plans import (
     numbers,
     plan_of,
 )
+from rounded_products import rounding
 
 pytestmark = pytest.mark.slow
 
@@ -111,24 +113,62 @@ def test_float32_parts_in_pieces(network, make, check, monkeypatch):
         check(program, plan, used=50)
 
 
-@pytest.mark.parametrize("constants", [(1024, 18, 16384), (8, 3, 20), (8, 3, 9)])
-def test_gradient_products_take_every_example_and_pair_once(constants, monkeypatch):
-    for name, value in zip(("PIECE", "FULL_WAVE", "LARGE"), constants, strict=True):
+@pytest.mark.parametrize("pairs", [products.PAIRS, 1])
+@pytest.mark.parametrize("constants", [(1024, 4096, 18, 16384), (8, 8, 3, 20), (8, 8, 3, 9)])
+def test_gradient_products_take_every_example_and_pair_once(constants, pairs, monkeypatch):
+    for name, value in zip(("PIECE", "LONG_PIECE", "FULL_WAVE", "LARGE"), constants, strict=True):
         monkeypatch.setattr(products, name, value)
-    piece, _, large = constants
+    piece, large = products.piece_length(pairs), constants[-1]
     plan = plan_of("wide", DESCENTS["plain"], 32, "float32")
     for m in (1, piece - 1, piece, piece + 1, 2 * piece, large - 1, large, large + 1, 3 * large, 60_000):
-        times = np.zeros((m, products.PAIRS), dtype=int)
-        slots = np.zeros(products.Float32Parts(plan, 1, m).partials, dtype=int)
-        for one in products.gradient_products(m):
+        times = np.zeros((m, pairs), dtype=int)
+        slots = np.zeros(products.Bfloat16Products(plan, 1, m, pairs).partials, dtype=int)
+        for one in products.gradient_products(m, pairs):
             for i in range(one.batch):
                 first = one.first + (0 if one.over_pairs else i * one.examples)
                 times[first : first + one.examples, one.pair + (i if one.over_pairs else 0)] += 1
                 assert (slots[one.slot + i] > 0) == one.accumulate
                 slots[one.slot + i] += 1
         assert (times == 1).all()
-        used = products.Float32Parts(plan, 1, m).gradient_partials(m)
+        used = products.Bfloat16Products(plan, 1, m, pairs).gradient_partials(m)
         assert (slots[:used] > 0).all() and not slots[used:].any()
+
+
+def with_rounded_products(plan, given, precision):
+    """The reference's result with rounded factors; where the last layer is computed in one pass, its are not."""
+    last = plan.layers[-1].units if output_group(plan) is not None else 0
+    arrays = rounding(precision, last)
+    with np.errstate(all="raise"):
+        return Reference(xp, plan)(*map_arrays(lambda a: a.view(arrays), given))
+
+
+def distance(a, b):
+    return np.linalg.norm(numbers(a) - numbers(b))
+
+
+# Of the distance to the float32 result. An activation whose last bit differs may be rounded to another neighbour, and
+# more of them where layers follow each other.
+SHARE = {"linear": 0.05, "wide": 0.05, "saturating-squares": 0.05}
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
+@pytest.mark.parametrize("network", [*SHARE, "three-hidden"])
+def test_products_of_lower_precision(network, precision, fake, make, monkeypatch):
+    """In one chunk and in several, with gradients in pieces, with and without a rest."""
+    for name, value in (("LONG_PIECE", 8), ("FULL_WAVE", 3), ("LARGE", 30)):
+        monkeypatch.setattr(products, name, value)
+    for batch_size, chunk in ((11, 64), (20, 64), (34, 64), (75, 75), (75, 24)):
+        monkeypatch.setattr("gpunet_cupy.programs.minibatch.MAX_CHUNK", chunk)
+        plan = plan_of(network, DESCENTS["momentum"], batch_size, "float32", weighted=True)
+        plan = replace(plan, precision=precision)
+        program = make(MiniBatch, plan)
+        assert program.products.pairs == {"tf32": 0, "bfloat16": 1}[precision]
+        given = draw(plan)
+        result = program(*map_arrays(fake.to_device, given))
+        expected = with_rounded_products(plan, given, precision)
+        share = SHARE.get(network, 0.5)
+        assert distance(result, expected) < share * distance(Reference(xp, plan)(*given), expected)
+        assert result[0].parameters[0][0].dtype == "float32"
 
 
 def test_older_gpus_multiply_float32_as_it_is(fake, make, check, monkeypatch):

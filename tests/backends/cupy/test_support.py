@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gpunet as gn
-from gpunet.core.plan import Layer, Plan
+from gpunet.core.plan import PRECISIONS, Layer, Plan
 from gpunet_cupy.data import EpochData
 from gpunet_cupy.programs import programs
 from gpunet_cupy.programs.blocked import BlockedSGD
@@ -41,6 +41,12 @@ def test_the_program_of_each_plan(fake, backend, monkeypatch):
         assert reason in chosen("odd")
     monkeypatch.setitem(NETWORKS, "odd", ((3, "tanh"), (2, "softmax"), "logistic"))
     assert "softmax with logistic has no kernel" in chosen("odd")
+
+
+def test_precisions_of_each_device(fake, backend, monkeypatch):
+    assert backend.precisions("cuda:0") == PRECISIONS
+    monkeypatch.setattr(fake.Device, "compute_capability", "75")
+    assert backend.precisions("cuda:0") == ("float32",)
 
 
 def plan_with(

@@ -4,7 +4,8 @@
 // float32's 24. A product of two such sums has nine terms; the three smallest are below float32's own rounding.
 // PAIRS terms remain, in ascending order of size: matrix units round towards zero in each addition, so the sum
 // must be small for as long as possible. A matrix (m, n) is stored as (m, PAIRS, PITCH): for each term, the part
-// that it needs. A left factor is multiplied by a right one.
+// that it needs. A left factor is multiplied by a right one. With PAIRS 1, the term of the largest parts, values are
+// rounded to bfloat16.
 //
 // Macros: PAIRS (0: values are stored as they are), LEFT and RIGHT (which part each term takes: 0, 1 or 2).
 #pragma once
