@@ -14,21 +14,6 @@
 
 #define LANES (lanes_for(OUTPUTS))
 
-// Σ_{i<steps} −α_i G_ij δ_i of unit n: what the first `steps` steps change in z[1] of step j. If `parts`
-// threads sum it together, each takes every parts-th four steps.
-template <class State>
-__device__ inline T corrections(const State& s, int j, int steps, int n, int part = 0, int parts = 1) {
-    T sum[4] = {};
-    int i = 4 * part;
-    for (; i + 4 <= steps; i += 4 * parts) {
-        Vec4 c = load4(&s.minus_alpha_G[j][i]);
-#pragma unroll
-        for (int h = 0; h < 4; ++h) sum[h] += c.v[h] * s.D[i + h][n];
-    }
-    for (int h = i; h < i + 4 && h < steps; ++h) sum[0] += s.minus_alpha_G[j][h] * s.D[h][n];
-    return sum[0] + sum[1] + (sum[2] + sum[3]);
-}
-
 // Load what belongs to the examples, and −α G, to shared memory.
 template <class State>
 __device__ inline void load_examples(const Epoch& epoch, State& s, int begin, int count, const T* G) {

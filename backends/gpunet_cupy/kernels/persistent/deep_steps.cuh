@@ -226,6 +226,20 @@ struct LowerThread {
     }
 };
 
+// Σ_{i<steps} −α_i G_ij δ_i of unit n: what the first `steps` steps change in z[1] of step j. `parts` threads
+// sum it together, each every parts-th four steps.
+__device__ inline T corrections(const StepState& s, int j, int steps, int n, int part, int parts) {
+    T sum[4] = {};
+    int i = 4 * part;
+    for (; i + 4 <= steps; i += 4 * parts) {
+        Vec4 c = load4(&s.minus_alpha_G[j][i]);
+#pragma unroll
+        for (int h = 0; h < 4; ++h) sum[h] += c.v[h] * s.D[i + h][n];
+    }
+    for (int h = i; h < i + 4 && h < steps; ++h) sum[0] += s.minus_alpha_G[j][h] * s.D[h][n];
+    return sum[0] + sum[1] + (sum[2] + sum[3]);
+}
+
 // The corrections of z[1] for step j, all but the last one.
 __device__ inline void compute_ahead(StepState& s, int j) {
     const int n = threadIdx.x % COLUMNS, part = threadIdx.x / COLUMNS;
