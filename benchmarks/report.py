@@ -223,6 +223,7 @@ def introduction(results):
         f"- {versions}.",
         *(f"- Data, {name}: {description}." for name, description in suite["data"].items()),
         *(f"- {label} is excluded: {reason}." for label, reason in suite["excluded"].items()),
+        *(f"- {note}" for note in suite.get("notes", [])),  # added by hand
     ]
     for one in results["benchmarks"]:
         row = one["extra_info"]

@@ -30,6 +30,7 @@ LONG_PIECE = (
 )
 FULL_WAVE = 18  # pieces of a large batch: with the tiles of a common layer (784 × 256) they fill a large GPU
 LARGE = 16384  # examples; from here on all pairs are cut into pieces
+ALIGNED = 64  # examples; cuBLAS is faster where a piece is a multiple of the matrix units' tiles
 
 
 class Buffers(NamedTuple):
@@ -223,6 +224,7 @@ def gradient_products(m: int, pairs: int) -> list[GradientProduct]:
     waves = max(round(m / piece / FULL_WAVE), 1)
     pieces = FULL_WAVE * waves
     length = m // pieces
+    length -= length % min(ALIGNED, length)
     found = [
         GradientProduct(0, FULL_WAVE, waves * length, 0, pair, over_pairs=False, accumulate=pair > 0)
         for pair in range(main)

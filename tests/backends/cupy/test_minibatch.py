@@ -102,7 +102,7 @@ def test_clipping(optimizer, dtype, make, check):
 @pytest.mark.parametrize("network", ["linear", "wide", "three-hidden", "saturating-squares"])
 def test_float32_parts_in_pieces(network, make, check, monkeypatch):
     """Batches with several pieces, with and without a rest, in one chunk and in several."""
-    for name, value in (("PIECE", 8), ("FULL_WAVE", 3), ("LARGE", 30), ("SEPARATE", 12)):
+    for name, value in (("PIECE", 8), ("FULL_WAVE", 3), ("LARGE", 30), ("SEPARATE", 12), ("ALIGNED", 4)):
         monkeypatch.setattr(f"gpunet_cupy.products.{name}", value)
     for batch_size, chunk in ((8, 64), (12, 64), (32, 64), (36, 64), (75, 75), (75, 24), (75, 16), (40, 13)):
         monkeypatch.setattr("gpunet_cupy.programs.minibatch.MAX_CHUNK", chunk)
@@ -114,11 +114,11 @@ def test_float32_parts_in_pieces(network, make, check, monkeypatch):
 
 
 @pytest.mark.parametrize("pairs", [products.PAIRS, 1])
-@pytest.mark.parametrize("constants", [(1024, 4096, 18, 16384), (8, 8, 3, 20), (8, 8, 3, 9)])
+@pytest.mark.parametrize("constants", [(1024, 4096, 18, 16384, 64), (8, 8, 3, 20, 4), (8, 8, 3, 9, 3)])
 def test_gradient_products_take_every_example_and_pair_once(constants, pairs, monkeypatch):
-    for name, value in zip(("PIECE", "LONG_PIECE", "FULL_WAVE", "LARGE"), constants, strict=True):
+    for name, value in zip(("PIECE", "LONG_PIECE", "FULL_WAVE", "LARGE", "ALIGNED"), constants, strict=True):
         monkeypatch.setattr(products, name, value)
-    piece, large = products.piece_length(pairs), constants[-1]
+    piece, large = products.piece_length(pairs), constants[3]
     plan = plan_of("wide", DESCENTS["plain"], 32, "float32")
     for m in (1, piece - 1, piece, piece + 1, 2 * piece, large - 1, large, large + 1, 3 * large, 60_000):
         times = np.zeros((m, pairs), dtype=int)
@@ -155,7 +155,7 @@ SHARE = {"linear": 0.05, "wide": 0.05, "saturating-squares": 0.05}
 @pytest.mark.parametrize("network", [*SHARE, "three-hidden"])
 def test_products_of_lower_precision(network, precision, fake, make, monkeypatch):
     """In one chunk and in several, with gradients in pieces, with and without a rest."""
-    for name, value in (("LONG_PIECE", 8), ("FULL_WAVE", 3), ("LARGE", 30)):
+    for name, value in (("LONG_PIECE", 8), ("FULL_WAVE", 3), ("LARGE", 30), ("ALIGNED", 4)):
         monkeypatch.setattr(products, name, value)
     for batch_size, chunk in ((11, 64), (20, 64), (34, 64), (75, 75), (75, 24)):
         monkeypatch.setattr("gpunet_cupy.programs.minibatch.MAX_CHUNK", chunk)
