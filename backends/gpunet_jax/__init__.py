@@ -55,6 +55,11 @@ class JAXBackend(Backend):
             )
         return jax.device_put(array, _device(device))
 
+    def has_float64(self, device: str) -> bool:
+        import jax
+
+        return bool(jax.config.jax_enable_x64)
+
     def to_host(self, array: Any) -> Any:
         import numpy
 

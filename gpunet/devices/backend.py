@@ -99,6 +99,10 @@ class Backend(ABC):
         """A context in which `device` is the library's current device, for libraries that have one."""
         return nullcontext()
 
+    def has_float64(self, device: str) -> bool:
+        """Whether `device` computes in float64."""
+        return True
+
     def synchronize(self, device: str) -> None:  # noqa: B027  nothing to wait for, by default
         """Wait until all work queued on `device` is done."""
 

@@ -26,6 +26,10 @@ class Placement(NamedTuple):
         """A context in which the device is the library's current one."""
         return self.backend.on(self.device)
 
+    def has_float64(self) -> bool:
+        """Whether the device computes in float64."""
+        return self.backend.has_float64(self.device)
+
     def to_device(self, host: Any) -> Array:
         """A NumPy array, on the device."""
         return self.backend.from_host(host, self.device)

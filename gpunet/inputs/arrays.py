@@ -60,6 +60,12 @@ def to_device_array(name: str, array: Any, placement: Placement, dtype: str | No
         return xp.astype(moved, getattr(xp, dtype), copy=False)
 
 
+def is_wide(X: Any) -> bool:
+    """Whether X may hold numbers that float32 rounds: Python's, float64, and integers above 2²⁴."""
+    name = str(getattr(X, "dtype", "float64")).rpartition(".")[2]
+    return name not in ("float32", "float16", "bfloat16", "bool", "int8", "uint8", "int16", "uint16")
+
+
 def from_lists(name: str, values: Any) -> Any:
     """Lists, tables and the like as a NumPy array."""
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):

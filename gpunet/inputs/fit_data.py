@@ -12,7 +12,7 @@ from gpunet.core.checks import positive_int, unit_interval
 from gpunet.core.layers import Dense
 from gpunet.core.losses import LossLike
 from gpunet.devices.placement import Placement
-from gpunet.inputs.arrays import checked_rows
+from gpunet.inputs.arrays import checked_rows, is_wide
 from gpunet.inputs.example_weights import class_weights, sample_weights
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.inputs.targets import targets
@@ -41,14 +41,22 @@ class InputPipeline(NamedTuple):
     standardizer: Standardizer | None  # one that is not fitted leaves X as it is
 
     def rows(self, name: str, X: Any, *, finite: bool = True) -> Array:
-        """X as checked rows; see :func:`gpunet.inputs.arrays.checked_rows`."""
-        return checked_rows(name, X, self.placement, self.dtype, self.inputs, finite=finite)
+        """X as checked rows; see :func:`gpunet.inputs.arrays.checked_rows`.
+
+        What is standardised later is not rounded before: wider numbers stay float64 until then.
+        """
+        dtype = self.dtype
+        if self.standardizer is not None and is_wide(X) and self.placement.has_float64():
+            dtype = "float64"
+        return checked_rows(name, X, self.placement, dtype, self.inputs, finite=finite)
 
     def standardized(self, rows: Array) -> Array:
-        """Rows with the standardizer applied (C15)."""
+        """Rows with the standardizer applied (C15), in the network's dtype."""
         if self.standardizer is None or not self.standardizer.fitted:
             return rows
-        return self.standardizer.apply(self.placement.xp, rows, self.placement.to_device)
+        xp = self.placement.xp
+        standardized = self.standardizer.apply(xp, rows, self.placement.to_device)
+        return xp.astype(standardized, getattr(xp, self.dtype), copy=False)
 
     def examples(
         self, X: Any, y: Any, sample_weight: Any = None, *, prefix: str = ""

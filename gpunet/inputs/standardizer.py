@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 Array = Any
+
+SMALL = 1e-30  # a variance below it may have lost bits to the dtype's smallest numbers
 
 
 class Standardizer:
@@ -40,36 +42,79 @@ class Standardizer:
 
     def measure(self, xp: Any, rows: Array, from_host: Any, to_host: Any) -> tuple[Any, Any]:
         """μ and σ of rows ``(m, n)``, each ``(n,)`` float64 on the host; nothing is stored."""
-        m, n = rows.shape
-
-        def total(centre: Array, power: int) -> Any:
-            """``Σ (x − centre)^power``, in chunks: no copy of the data, sums of chunks in float64."""
-            sums = np.zeros(n)
-            for first in range(0, m, 4096):
-                chunk = rows[first : min(first + 4096, m), :] - centre
-                sums += to_host(xp.sum(chunk**power, axis=0)).astype("float64")
-            return sums
-
-        # Counted from the first row, a constant feature sums to exactly 0 however many rows there are.
-        origin = rows[0, :]
-        mean = to_host(origin).astype("float64") + total(origin, 1) / m
+        moments = _Moments(xp, rows, from_host, to_host)
+        n = rows.shape[1]
+        mean = moments.mean()
         if self.per == "set":
             mean = np.full(n, mean.mean())
-        # Second pass about the mean: no cancellation.
-        variance = total(from_host(mean.astype(str(rows.dtype).rpartition(".")[2])), 2) / m
+        variance = moments.variance(mean)
         if self.per == "set":
             variance = np.full(n, variance.mean())
         deviation = np.sqrt(variance)
+        odd = ~np.isfinite(variance) | (variance < SMALL)
+        if odd.any():  # squares of large or small numbers leave the dtype's range
+            deviation[odd] = moments.scaled_deviation(mean, np.flatnonzero(odd), together=self.per == "set")
         # Rounding can leave a constant feature with a tiny deviation: compare with its size.
-        tiny = float(xp.finfo(rows.dtype).eps) * np.maximum(np.abs(mean), 1e-30) * 8
-        deviation[deviation <= tiny] = 1.0
+        deviation[deviation <= float(xp.finfo(rows.dtype).eps) * np.abs(mean) * 8] = 1.0
         return mean, deviation
 
     def apply(self, xp: Any, rows: Array, from_host: Any) -> Array:
         """``(x − μ) / σ`` for rows ``(m, n)``, in their dtype and on their device."""
-        kind = str(rows.dtype).rpartition(".")[2]
+        kind = _dtype_name(rows)
         mean, deviation = (from_host(v.astype(kind)) for v in (self.mean, self.deviation))
         return (rows - mean) / deviation
 
     def __repr__(self) -> str:
         return f"Standardizer(per={self.per!r})"
+
+
+class _Moments(NamedTuple):
+    """Sums over rows, in chunks: no copy of the data, sums of chunks in float64."""
+
+    xp: Any
+    rows: Array
+    from_host: Any
+    to_host: Any
+
+    def mean(self) -> Any:
+        # Counted from the first row, a constant feature sums to exactly 0 however many rows there are.
+        origin = self.rows[0, :]
+        return self.to_host(origin).astype("float64") + self._total(self.rows, origin, 1) / self.rows.shape[0]
+
+    def variance(self, mean: Any) -> Any:
+        """Second pass about the mean: no cancellation."""
+        return self._total(self.rows, self._on_device(mean), 2) / self.rows.shape[0]
+
+    def scaled_deviation(self, mean: Any, features: Any, together: bool) -> Any:
+        """Deviations of some features, from differences divided by the largest; 0 where there is none.
+
+        `together` takes one deviation of all of them.
+        """
+        rows = self.xp.take(self.rows, self.from_host(features.astype("int32")), axis=1)
+        centre = self._on_device(mean[features])
+        largest = self.to_host(self.xp.max(self.xp.abs(rows - centre), axis=0)).astype("float64")
+        if together:
+            largest = np.full(len(features), largest.max())
+        scale = np.where(largest > 0, largest, 1.0)
+        squares = self._total(rows, centre, 2, self._on_device(scale)) / rows.shape[0]
+        if together:
+            squares = np.full(len(features), squares.mean())
+        return largest * np.sqrt(squares)
+
+    def _total(self, rows: Array, centre: Array, power: int, scale: Array | None = None) -> Any:
+        """``Σ ((x − centre) / scale)^power``."""
+        sums = np.zeros(rows.shape[1])
+        for first in range(0, rows.shape[0], 4096):
+            chunk = rows[first : min(first + 4096, rows.shape[0]), :] - centre
+            if scale is not None:
+                chunk = chunk / scale
+            with np.errstate(over="ignore"):  # seen in the result
+                sums += self.to_host(self.xp.sum(chunk**power, axis=0)).astype("float64")
+        return sums
+
+    def _on_device(self, values: Any) -> Array:
+        return self.from_host(values.astype(_dtype_name(self.rows)))
+
+
+def _dtype_name(rows: Array) -> str:
+    return str(rows.dtype).rpartition(".")[2]

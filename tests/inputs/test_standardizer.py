@@ -5,6 +5,7 @@ import pytest
 
 import gpunet as gn
 from gpunet.devices.placement import Placement
+from gpunet.inputs.arrays import is_wide
 
 
 def measured(backend, rows, per="feature"):
@@ -91,3 +92,56 @@ def test_deviations_of_up_to_eight_rounding_units_are_rounding(units, constant):
     mean, deviation = gn.Standardizer().measure(np, rows, np.asarray, np.asarray)
     assert mean == 1.0
     assert deviation == (1.0 if constant else units * eps)
+
+
+@pytest.mark.parametrize("per", ["feature", "set"])
+@pytest.mark.parametrize("size", [1e-30, 1e-24, 1e18, 1e25])
+def test_large_and_small_numbers(size, per, backend):
+    """Their squares leave float32's range."""
+    rows = np.random.default_rng(0).normal(2, 1, (5000, 3)).astype("float32") * np.float32(size)
+    mean, deviation = measured(backend, rows, per)
+    exact, axis = rows.astype("float64"), 0 if per == "feature" else None
+    np.testing.assert_allclose(mean, np.broadcast_to(exact.mean(axis=axis), 3), rtol=1e-4)
+    np.testing.assert_allclose(deviation, np.broadcast_to(exact.std(axis=axis), 3), rtol=1e-4)
+
+
+WIDE = {
+    "timestamps of an hour": 1.4e9 + np.linspace(0, 3600, 400),
+    "milliseconds of an hour": 1.7e12 + np.linspace(0, 3.6e6, 400),
+    "metres": 4_864_840 + np.linspace(-2, 2, 400),
+    "integers": 2**40 + np.arange(400),
+    "huge": np.linspace(-1e200, 1e200, 400),
+    "tiny": np.linspace(1e-200, 3e-200, 400),
+}
+
+
+@pytest.mark.parametrize("values", WIDE.values(), ids=WIDE)
+def test_a_float32_network_reads_wide_numbers_before_it_rounds_them(values, backend):
+    """Rounded to float32 first, they would be a few steps, or none."""
+    name = backend.name
+    placement = Placement(backend, backend.devices()[0])
+    if not placement.has_float64():
+        pytest.skip("the device has no float64")
+    X, y = values.reshape(-1, 1), (np.arange(400) >= 200).astype("float32").reshape(-1, 1)
+    unit = np.abs(values - values[0]).max()
+    mean, deviation = values.mean(), unit * ((values - values.mean()) / unit).std()
+    for convert in (lambda a: a, lambda a: a.tolist(), placement.to_device):
+        net = gn.Network([gn.Dense(1, "sigmoid")], seed=0, backend=name, standardizer=gn.Standardizer())
+        net.fit(convert(X), convert(y), optimizer=gn.Adam(0.3), epochs=60, batch_size=100)
+        np.testing.assert_allclose(net.standardizer.deviation, deviation, rtol=1e-9)
+        W, b = (backend.to_host(p).item() for p in net.parameters[0])
+        exact = 1 / (1 + np.exp(-(W * (X - mean) / deviation + b)))
+        np.testing.assert_allclose(net.predict(X), exact, rtol=1e-4, atol=1e-6)
+        assert net.evaluate(X, y)["accuracy"] > 0.99
+
+
+def test_narrow_numbers_are_not_widened():
+    for dtype, wide in (
+        ("uint8", False),
+        ("int16", False),
+        ("float32", False),
+        ("int32", True),
+        ("float64", True),
+    ):
+        assert is_wide(np.zeros(3, dtype)) == wide
+    assert is_wide([[1.0]])
