@@ -91,8 +91,9 @@ def test_dropout_in_every_layer(network, dtype, make, check, monkeypatch):
         check(program, plan, shuffled=False, dropout_keys=keys_of(plan, 1))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("optimizer", "dtype"), [("plain", "float32"), ("nesterov", "float64"), ("adamw", "float32")]
+)
 def test_clipping(optimizer, dtype, make, check):
     for clip_norm in (0.05, 100.0):
         plan = plan_of("relu-tanh-sigmoid", replace(OPTIMIZERS[optimizer], clip_norm=clip_norm), 20, dtype)
