@@ -1,5 +1,10 @@
 """The errors and warnings that have no built-in name."""
 
+from __future__ import annotations
+
+import inspect
+import warnings
+
 
 class BackendUnavailable(ImportError):
     """A known backend that can't be used here; the message says what to install."""
@@ -40,3 +45,11 @@ class FunctionsNotSaved(UserWarning):
 
 class UnscaledInputs(UserWarning):
     """The inputs of ``fit`` are large (mean ``|x|`` above 10), and the network has no standardizer."""
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn at the line outside of gpunet that led here, however many calls it is away."""
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "gpunet":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level + 1)

@@ -368,7 +368,7 @@ class Network:
     ) -> History:
         """Consume the training loop: keep each epoch's state, evaluate, call the callbacks."""
         if self.standardizer is None:
-            warn_of_unscaled(self.placement.xp, data.training.X, stacklevel=3)
+            warn_of_unscaled(self.placement.xp, data.training.X)
         optimizer = plan.optimizer
         if optimizer != self._optimizer:  # the slots belong to another optimizer
             self._state = with_zero_slots(self._ready().parameters, optimizer.slots, self.placement)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from gpunet.core.activations import ACTIVATIONS, Activation
 from gpunet.core.layers import Dense, Dropout
 from gpunet.core.losses import LOSSES, Loss, LossLike
-from gpunet.errors import FileRefused, FunctionsNotSaved
+from gpunet.errors import FileRefused, FunctionsNotSaved, warn
 from gpunet.files.atomic import real_path, write_atomically
 from gpunet.inputs.standardizer import Standardizer
 
@@ -75,11 +74,10 @@ def _warn_of_own_functions(saved: SavedNetwork) -> None:
             raise ValueError(f"two activations or losses are called {one.name!r}: give each its own name")
     if own:
         names = ", ".join(map(repr, own))
-        warnings.warn(
+        warn(
             f"the file holds no code, so it names {names} only: to load it, define them again and call "
             f"gpunet.load(path, own=[…]) with them",
             FunctionsNotSaved,
-            stacklevel=4,
         )
 
 

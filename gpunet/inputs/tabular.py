@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import sys
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from gpunet.core.layers import Dense
 from gpunet.devices.registry import backend_of
-from gpunet.errors import ColumnsIgnored
+from gpunet.errors import ColumnsIgnored, warn
 from gpunet.inputs.arrays import from_lists
 from gpunet.inputs.fit_data import FitArrays, split_rows
 
@@ -269,10 +268,9 @@ def _are_words(y: Any) -> bool:
 
 def _ignore(name: str, extra: list[str]) -> None:
     if extra:
-        warnings.warn(
+        warn(
             f"{name} has columns that the network was not trained on, and ignores: {_quoted(extra)}",
             ColumnsIgnored,
-            stacklevel=4,  # of Network's caller
         )
 
 

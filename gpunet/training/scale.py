@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
-from gpunet.errors import UnscaledInputs
+from gpunet.errors import UnscaledInputs, warn
 
 Array = Any
 
@@ -22,13 +21,12 @@ def mean_size(xp: Any, A: Array) -> float:
         return float(xp.mean(xp.abs(A)))
 
 
-def warn_of_unscaled(xp: Any, X: Array, stacklevel: int) -> None:
-    """Warn if the columns X are large; `stacklevel` as for :func:`warnings.warn`, from the caller's frame."""
+def warn_of_unscaled(xp: Any, X: Array) -> None:
+    """Warn if the columns X are large."""
     size = mean_size(xp, X[:, :: max(X.shape[1] // SAMPLE, 1)])
     if not size <= LARGE_INPUT:
-        warnings.warn(
+        warn(
             f"the inputs are not scaled (mean |x| is {size:.3g}, about 1 is usual), which makes training slow or "
             "unstable: give the Network standardizer=gpunet.Standardizer(), or Standardizer('set') for images",
             UnscaledInputs,
-            stacklevel=stacklevel + 1,
         )

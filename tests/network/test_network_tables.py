@@ -100,6 +100,11 @@ def test_extra_columns_are_named_and_missing_ones_refused():
     with pytest.warns(gn.ColumnsIgnored, match="ignores: 'price', 'weight'") as caught:
         net.predict({"price": np.arange(M), **rows()})
     assert [one.filename for one in caught] == [__file__]
+    data = {"price": np.arange(M), **rows()}
+    for call in (lambda: net.predict_target(data), lambda: net.evaluate(data, animals()["animal"])):
+        with pytest.warns(gn.ColumnsIgnored, match="ignores: 'price'") as caught:
+            call()
+        assert {one.filename for one in caught} == {__file__}
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # the target's own column is none too many
         net.predict({name: animals()[name] for name in ("size", "color", "animal")})

@@ -13,7 +13,7 @@ def warned(X):
     """What is said of the columns X, the empty string for nothing."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        warn_of_unscaled(np, X, 1)
+        warn_of_unscaled(np, X)
     assert all(one.category is gn.UnscaledInputs and one.filename == __file__ for one in caught)
     return " ".join(str(one.message) for one in caught)
 
