@@ -82,7 +82,7 @@ def keys_of(plan, seed=0):
 @pytest.mark.parametrize("network", ["softmax", "wide", "relu-tanh-sigmoid", "three-hidden"])
 def test_dropout_in_every_layer(network, dtype, make, check, monkeypatch):
     monkeypatch.setattr("gpunet_cupy.programs.minibatch.MAX_CHUNK", 16)
-    for batch_size in (9, 40, 75):
+    for batch_size in (9, 40, 75) if network == "wide" else (40,):
         plan = plan_of(network, OTHERS["adam"], batch_size, dtype)
         layers = tuple(replace(l, dropout=0.2 + 0.1 * i) for i, l in enumerate(plan.layers))
         plan = replace(plan, layers=layers)
@@ -100,12 +100,32 @@ def test_clipping(optimizer, dtype, make, check):
         check(make(MiniBatch, plan), plan)
 
 
-@pytest.mark.parametrize("network", ["linear", "wide", "three-hidden", "saturating-squares"])
-def test_float32_parts_in_pieces(network, make, check, monkeypatch):
+SIZES = [
+    (8, 64),
+    (12, 64),
+    (32, 64),
+    (36, 64),
+    (75, 75),
+    (75, 24),
+    (75, 16),
+    (40, 13),
+]  # of batches and chunks
+
+
+@pytest.mark.parametrize(
+    ("network", "sizes"),
+    [
+        ("wide", SIZES),
+        ("three-hidden", SIZES[2::3]),
+        ("linear", SIZES[3::2]),
+        ("saturating-squares", SIZES[-1:]),
+    ],
+)
+def test_float32_parts_in_pieces(network, sizes, make, check, monkeypatch):
     """Batches with several pieces, with and without a rest, in one chunk and in several."""
     for name, value in (("PIECE", 8), ("FULL_WAVE", 3), ("LARGE", 30), ("SEPARATE", 12), ("ALIGNED", 4)):
         monkeypatch.setattr(f"gpunet_cupy.products.{name}", value)
-    for batch_size, chunk in ((8, 64), (12, 64), (32, 64), (36, 64), (75, 75), (75, 24), (75, 16), (40, 13)):
+    for batch_size, chunk in sizes:
         monkeypatch.setattr("gpunet_cupy.programs.minibatch.MAX_CHUNK", chunk)
         plan = plan_of(network, DESCENTS["momentum"], batch_size, "float32", weighted=True)
         program = make(MiniBatch, plan)
@@ -158,7 +178,8 @@ def test_products_of_lower_precision(network, precision, fake, make, monkeypatch
     """In one chunk and in several, with gradients in pieces, with and without a rest."""
     for name, value in (("LONG_PIECE", 8), ("FULL_WAVE", 3), ("LARGE", 30), ("ALIGNED", 4)):
         monkeypatch.setattr(products, name, value)
-    for batch_size, chunk in ((11, 64), (20, 64), (34, 64), (75, 75), (75, 24)):
+    sizes = [(11, 64), (20, 64), (34, 64), (75, 75), (75, 24)]
+    for batch_size, chunk in sizes if network == "wide" else sizes[1::2]:
         monkeypatch.setattr("gpunet_cupy.programs.minibatch.MAX_CHUNK", chunk)
         plan = plan_of(network, DESCENTS["momentum"], batch_size, "float32", weighted=True)
         plan = replace(plan, precision=precision)
