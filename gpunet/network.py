@@ -21,13 +21,23 @@ from gpunet.core.optimizers import Optimizer
 from gpunet.core.plan import PRECISIONS, Layer, Plan
 from gpunet.core.program import TrainState
 from gpunet.core.propagation import cost_and_gradients
+from gpunet.core.table_training import BATCH_SIZE as TABLE_BATCH
+from gpunet.core.table_training import UNITS, epochs_for, table_optimizer
+from gpunet.core.table_training import UPDATES as TABLE_UPDATES
 from gpunet.devices.backend import Backend, HostPredictor
 from gpunet.devices.placement import Placement, choose_placement, host_placement, named_placement
 from gpunet.devices.precision import require_precision
 from gpunet.devices.registry import backend_of, get_backend
 from gpunet.files.network_file import SavedNetwork, read_network, refuse_on_error, write_network
 from gpunet.inputs.arrays import require_finite
-from gpunet.inputs.fit_data import Examples, FitArrays, FitData, InputPipeline, fit_data
+from gpunet.inputs.fit_data import (
+    DEFAULT_BATCH,
+    Examples,
+    FitArrays,
+    FitData,
+    InputPipeline,
+    fit_data,
+)
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.inputs.tabular import Tabular, encoded
 from gpunet.summary import summary, summary_html
@@ -44,6 +54,8 @@ if TYPE_CHECKING:
     from gpunet.tables.target import Target
 
 Array = Any
+
+EPOCHS = 10  # of arrays, by default
 
 
 class Network:
@@ -138,12 +150,12 @@ class Network:
 
     @classmethod
     def for_table(
-        cls, table: Any, hidden: Sequence[int] = (64,), activation: str = "relu", **options: Any
+        cls, table: Any, hidden: Sequence[int] = (UNITS,), activation: str = "relu", **options: Any
     ) -> Network:
         """A network for a table: its output suits the target, its inputs come from a :class:`TableEncoder`.
 
-        Classes get one softmax output each, two classes one sigmoid output (C2), values one identity output. Training
-        is up to ``fit``.
+        Classes get one softmax output each, two classes one sigmoid output (C2), values one identity output. ``fit``
+        without further arguments trains it as ``gpunet train`` does.
 
         Parameters
         ----------
@@ -166,7 +178,7 @@ class Network:
         >>> rows = {"size": [1.0, 1.2, 3.1, 3.3] * 9, "animal": ["cat", "cat", "dog", "dog"] * 9}
         >>> table = gn.datasets.read_table(rows, target="animal")
         >>> net = gn.Network.for_table(table, hidden=(8,), seed=0, backend="numpy")
-        >>> history = net.fit(table, optimizer=gn.Adam(0.05), epochs=30)
+        >>> history = net.fit(table)
         >>> net.predict_target({"size": [1.1, 3.0]}).tolist()
         ['cat', 'dog']
         """
@@ -267,7 +279,7 @@ class Network:
         y: Any = None,
         *,
         optimizer: Optimizer | str | None = None,
-        epochs: int = 10,
+        epochs: int | None = None,
         batch_size: int | str | None = "auto",
         shuffle: bool = True,
         precision: str = "float32",
@@ -294,11 +306,15 @@ class Network:
             ``(m,)``: those become :attr:`class_names`. Left out, the labels of the Table X. Beside an encoder, values
             are standardised for training; losses and predictions are in their own unit.
         optimizer : Optimizer, str or None
-            None takes Adam. A name (``"adam"``, ``"adamw"``, ``"rmsprop"``, ``"sgd"``), and None, get the learning
-            rate that ``gpunet train`` takes: 0.002 for Adam, 2.5 times that with sigmoid in a hidden layer.
-        epochs : int
+            None takes Adam; beside an encoder AdamW with a cosine schedule, and with a weight decay of 1000 / rows,
+            between 0.2 and 5, for 256 hidden units; for h units √(h/256) times that. A name (``"adam"``, ``"adamw"``,
+            ``"rmsprop"``, ``"sgd"``), and None, get the learning rate that ``gpunet train`` takes: 0.002 for Adam, 2.5
+            times that with sigmoid in a hidden layer.
+        epochs : int or None
+            None takes 10; beside an encoder as many as make 5000 updates, between 20 and 300.
         batch_size : int, None or "auto"
-            1 is stochastic, None full batch (C18); "auto" takes 32, or all examples where there are fewer.
+            1 is stochastic, None full batch (C18); "auto" takes 32, beside an encoder 64, or all examples where there
+            are fewer.
         shuffle : bool
             Draw a new order each epoch, from the seed.
         precision : {"float32", "tf32", "bfloat16"}
@@ -335,8 +351,12 @@ class Network:
         OutOfMemory
             If the device is too small; the weights are as they were after the last epoch.
         """
-        optimizer = chosen_optimizer(optimizer, self.activations[:-1])
-        positive_int("epochs", epochs)
+        chosen = chosen_optimizer(optimizer, self.activations[:-1])
+        is_table = self.encoder is not None
+        if epochs is None and not is_table:
+            epochs = EPOCHS
+        if epochs is not None:
+            positive_int("epochs", epochs)
         known_name("precision", precision, PRECISIONS)
         callbacks = checked_callbacks(callbacks)
         arrays = FitArrays(X, y, sample_weight, class_weight, validation_data, validation_fraction)
@@ -344,7 +364,8 @@ class Network:
         placement = choose_placement(self.backend, self._placement, arrays.by_name(), follow=True)
         require_precision(precision, self.dtype, placement)
         with placement.context():
-            data = fit_data(self._pipeline(placement), arrays, batch_size, self.seed)
+            auto_batch = TABLE_BATCH if is_table else DEFAULT_BATCH
+            data = fit_data(self._pipeline(placement), arrays, batch_size, self.seed, auto_batch)
             require_monitored(callbacks, data.validation is not None, data.kind)
             for callback in callbacks:
                 if hasattr(callback, "start"):
@@ -353,8 +374,12 @@ class Network:
             self._move_to(placement)
             self.standardizer = data.standardizer
             self.encoder, self.target, self.columns = tabular
-            self.inputs = int(data.training.X.shape[0])
-            plan = self._plan(optimizer, data, precision)
+            self.inputs, m = (int(size) for size in data.training.X.shape)
+            if optimizer is None and is_table:
+                chosen = table_optimizer(m, self.layers[:-1])
+            if epochs is None:
+                epochs = epochs_for(TABLE_UPDATES, math.ceil(m / data.batch_size))
+            plan = self._plan(chosen, data, precision)
             return self._train(data, plan, epochs, shuffle, callbacks, progress)
 
     def _train(

@@ -13,7 +13,7 @@ from gpunet.cli.evaluate import evaluate
 from gpunet.cli.info import info
 from gpunet.cli.parser import Formatter, Parser
 from gpunet.cli.predict import predict
-from gpunet.cli.settings import SCHEDULES, TABLE_FRACTION, TABLE_PATIENCE, TABLE_ROWS
+from gpunet.cli.settings import SCHEDULES
 from gpunet.cli.train import train
 from gpunet.core.activations import ACTIVATIONS
 from gpunet.core.checks import known_name
@@ -22,6 +22,7 @@ from gpunet.core.losses import LOSSES
 from gpunet.core.optimizers import OPTIMIZERS
 from gpunet.core.other_names import ACTIVATIONS_ELSEWHERE, LOSSES_ELSEWHERE, Meant
 from gpunet.core.plan import PRECISIONS
+from gpunet.core.table_training import LEAST_DECAY, MOST_DECAY, ROWS
 from gpunet.datasets.table_files import TABLE_SUFFIXES
 from gpunet.lecture.command import add_parser as add_lecture
 
@@ -169,22 +170,21 @@ def _add_training(add: AddArgument) -> None:
         "--weight-decay",
         type=float,
         metavar="RATE",
-        help="λ, for weights only; default: 0.01 for adamw, else 0",
+        help=f"λ, for weights only; default: 0.01 for adamw, else 0; for adamw on a table {ROWS:,} / rows, from "
+        f"{LEAST_DECAY:g} to {MOST_DECAY:g}, less for fewer hidden units",
     )
     add("--clip-norm", type=float, metavar="NORM", help="scale longer gradients down to this norm")
     add(
         "--patience",
         type=int,
         metavar="N",
-        help=f"stop after N epochs without a lower validation loss; default: {TABLE_PATIENCE} for tables of at least "
-        f"{TABLE_ROWS} training rows",
+        help="stop after N epochs without a lower validation loss",
     )
     add(
         "--validation-fraction",
         type=float,
         metavar="FRACTION",
-        help=f"fraction of the training examples for validation; default: {TABLE_FRACTION} for tables, else 0.1 with "
-        "--patience and 0 without; 0 turns early stopping off",
+        help="fraction of the training examples for validation; default: 0.1 with --patience, else 0",
     )
 
 

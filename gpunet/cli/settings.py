@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from argparse import Namespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import gpunet as gn
 from gpunet.cli.data import Source
@@ -12,12 +11,11 @@ from gpunet.core.checks import finite_number, positive_int, unit_interval
 from gpunet.core.default_optimizer import MOMENTUM, default_rate
 from gpunet.core.optimizers import OPTIMIZERS, Optimizer
 from gpunet.core.schedules import Schedule
+from gpunet.core.table_training import UPDATES as TABLE_UPDATES
+from gpunet.core.table_training import epochs_for, table_weight_decay
 
 BATCH_SIZE = 64
-# Default number of epochs: EPOCHS, or as many as make UPDATES updates, but no more than MOST_EPOCHS.
-EPOCHS, MOST_EPOCHS, UPDATES = 20, 300, 2000
-# Early stopping by default, for tables with so many rows for training
-TABLE_ROWS, TABLE_FRACTION, TABLE_PATIENCE = 100, 0.15, 30
+UPDATES = 2000  # of arrays, where they make between 20 and 300 epochs
 SCHEDULES = ("cosine", "constant", "exponential", "inverse_time")
 
 
@@ -78,12 +76,14 @@ def output_layer(options: Namespace, source: Source) -> gn.Dense:
     return gn.Dense(1 if two and activation == "sigmoid" else classes, activation)
 
 
-def build_optimizer(options: Namespace, epochs: int, steps: int) -> Optimizer:
+def build_optimizer(options: Namespace, source: Source, epochs: int, steps: int) -> Optimizer:
     """The optimizer and its learning-rate schedule, for `epochs` of `steps` updates each."""
     name = options.optimizer
     settings: dict[str, Any] = {"clip_norm": options.clip_norm}
     if options.weight_decay is not None:
         settings["weight_decay"] = options.weight_decay
+    elif name == "adamw" and source.is_table:
+        settings["weight_decay"] = table_weight_decay(source.training.m, options.hidden)
     if name == "gradient_descent":
         settings["momentum"] = MOMENTUM if options.momentum is None else options.momentum
         settings["nesterov"] = options.nesterov
@@ -123,35 +123,16 @@ def choose_batch_size(options: Namespace, trained: int) -> int:
     return int(size)
 
 
-def choose_epochs(options: Namespace, steps: int) -> int:
+def choose_epochs(options: Namespace, source: Source, steps: int) -> int:
     """The given number of epochs, or the default for `steps` updates per epoch."""
     if options.epochs is not None:
         return int(options.epochs)
-    return max(EPOCHS, min(MOST_EPOCHS, math.ceil(UPDATES / steps)))
+    return epochs_for(TABLE_UPDATES if source.is_table else UPDATES, steps)
 
 
-class Stopping(NamedTuple):
-    """When training ends before its last epoch.
-
-    Attributes
-    ----------
-    fraction : float
-        Of the training examples, to hold out for validation.
-    callbacks : list of EarlyStopping
-        None or one.
-    """
-
-    fraction: float
-    callbacks: list[gn.EarlyStopping]
-
-
-def early_stopping(options: Namespace, source: Source) -> Stopping:
-    """As the options say; by default tables of `TABLE_ROWS` rows stop early, for small tables are soon overfitted."""
-    undecided = options.patience is None and options.validation_fraction is None
-    if undecided and source.is_table and source.training.m >= TABLE_ROWS:
-        return Stopping(TABLE_FRACTION, [gn.EarlyStopping(TABLE_PATIENCE)])
-    callbacks = [] if options.patience is None else [gn.EarlyStopping(options.patience)]
-    return Stopping(validation_fraction(options), callbacks)
+def early_stopping(options: Namespace) -> list[gn.EarlyStopping]:
+    """The callback that ``--patience`` asks for, if it does."""
+    return [] if options.patience is None else [gn.EarlyStopping(options.patience)]
 
 
 def validation_fraction(options: Namespace) -> float:

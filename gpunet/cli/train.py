@@ -18,6 +18,7 @@ from gpunet.cli.settings import (
     choose_batch_size,
     choose_epochs,
     early_stopping,
+    validation_fraction,
 )
 
 
@@ -25,15 +26,14 @@ def train(options: Namespace) -> None:
     """Read the data, build the network, train and test it; save and plot it if asked to."""
     _check_output(options)
     source = open_data(DataOptions.of(options))
-    stopping = early_stopping(options, source)
-    source = source.with_validation(stopping.fraction, options.seed)
+    source = source.with_validation(validation_fraction(options), options.seed)
     if options.patience is not None and source.validation is None:
         raise ValueError("--patience needs a validation loss: give a --validation-fraction above 0")
     examples = source.training.m
     batch_size = choose_batch_size(options, examples)
     steps = math.ceil(examples / batch_size)
-    epochs = choose_epochs(options, steps)
-    optimizer = build_optimizer(options, epochs, steps)
+    epochs = choose_epochs(options, source, steps)
+    optimizer = build_optimizer(options, source, epochs, steps)
     network = build_network(options, source)
     network.notes = training_notes(options, source)
     scaling = target_scaling(network, source)
@@ -48,7 +48,7 @@ def train(options: Namespace) -> None:
         batch_size=batch_size,
         precision=options.precision,
         validation_data=None if source.validation is None else scaled(source.validation, scaling),
-        callbacks=stopping.callbacks,
+        callbacks=early_stopping(options),
         progress=True,
     )
     if scaling is not None:

@@ -141,10 +141,17 @@ class FitData(NamedTuple):
     standardizer: Standardizer | None
 
 
-def fit_data(pipeline: InputPipeline, arrays: FitArrays, batch_size: int | str | None, seed: int) -> FitData:
+def fit_data(
+    pipeline: InputPipeline,
+    arrays: FitArrays,
+    batch_size: int | str | None,
+    seed: int,
+    auto_batch: int = DEFAULT_BATCH,
+) -> FitData:
     """Check the arguments of ``fit``; split and standardise. Nothing of the network changes.
 
-    A standardizer that is not fitted yet is fitted as a copy, to the training part alone (C15).
+    A standardizer that is not fitted yet is fitted as a copy, to the training part alone (C15). The batch size "auto"
+    is `auto_batch`.
     """
     training, kind = pipeline.examples(arrays.X, arrays.y, arrays.sample_weight)
     validation = None
@@ -155,7 +162,7 @@ def fit_data(pipeline: InputPipeline, arrays: FitArrays, batch_size: int | str |
         training, validation = _hold_out(training, arrays.validation_fraction, seed, pipeline.placement)
     # Class weights shape what is learned; validation measures the examples as they are.
     training = pipeline.with_class_weights(training, arrays.class_weight, kind)
-    size = _batch_size(batch_size, training.X.shape[1])
+    size = _batch_size(batch_size, training.X.shape[1], auto_batch)
     standardizer = pipeline.standardizer
     if standardizer is not None and not standardizer.fitted:
         standardizer = _fitted(standardizer, training, pipeline.placement)
@@ -203,10 +210,10 @@ def _fitted(standardizer: Standardizer, examples: Examples, placement: Placement
     return fitted
 
 
-def _batch_size(batch_size: int | str | None, m: int) -> int:
+def _batch_size(batch_size: int | str | None, m: int, auto: int) -> int:
     """The size of a batch of m examples: checked, "auto" and None resolved."""
     if isinstance(batch_size, str) and batch_size == "auto":
-        return min(DEFAULT_BATCH, m)
+        return min(auto, m)
     if batch_size is None:
         return m
     size = positive_int("batch_size", batch_size)

@@ -36,6 +36,8 @@ THREE = dataset(np.array([0, 1, 2]), ("a", "b", "c"))
 ONE_HOT = dataset(np.eye(3, dtype="float32"))
 LABELS = dataset(np.float32([[1, 1], [0, 1], [0, 0]]))
 VALUES = dataset(np.float32([[1.5], [2.5], [7.0]]))
+ROWS = {"x": np.arange(800) / 3, "y": np.arange(800) % 2}
+TABLE = of_table(gn.datasets.read_table(ROWS, target="y"), 0.2)
 
 
 @pytest.mark.parametrize(
@@ -102,33 +104,35 @@ def test_standardizer(how, shape, per):
 
 
 def test_optimizer_options():
-    plain = build_optimizer(options("--optimizer", "gradient-descent"), 1, 10)
+    plain = build_optimizer(options("--optimizer", "gradient-descent"), THREE, 1, 10)
     assert (plain.momentum, plain.nesterov, plain.weight_decay, plain.clip_norm) == (0.9, False, 0.0, None)
     arguments = ["--momentum", 0.5, "--nesterov", "--weight-decay", 0.2, "--clip-norm", 3]
-    given = build_optimizer(options("--optimizer", "gradient_descent", *arguments), 1, 10)
+    given = build_optimizer(options("--optimizer", "gradient_descent", *arguments), THREE, 1, 10)
     assert isinstance(given, gn.GradientDescent)
     assert (given.momentum, given.nesterov, given.weight_decay, given.clip_norm) == (0.5, True, 0.2, 3.0)
-    assert build_optimizer(options(), 1, 10).weight_decay == 0.01
-    assert build_optimizer(options("--weight-decay", 0), 1, 10).weight_decay == 0
+    assert build_optimizer(options(), THREE, 1, 10).weight_decay == 0.01
+    assert build_optimizer(options("--weight-decay", 0), THREE, 1, 10).weight_decay == 0
 
 
 @pytest.mark.parametrize(
     ("schedule", "last"), [("cosine", 0.0), ("exponential", 0.01), ("inverse_time", 0.1)]
 )
 def test_schedules_over_the_planned_updates(schedule, last):
-    rate = build_optimizer(options("--schedule", schedule, "--learning-rate", 0.2), 9, 100).learning_rate
+    rate = build_optimizer(
+        options("--schedule", schedule, "--learning-rate", 0.2), THREE, 9, 100
+    ).learning_rate
     assert rate(0, 900) == pytest.approx(0.2)
     assert rate(450, 900) < 0.2
     assert rate(900, 900) == pytest.approx(0.2 * last, abs=1e-9)
-    assert build_optimizer(options("--schedule", "constant"), 9, 100).learning_rate == RATES["adamw"]
+    assert build_optimizer(options("--schedule", "constant"), THREE, 9, 100).learning_rate == RATES["adamw"]
 
 
 def test_default_rates():
     for name, rate in RATES.items():
         chosen = options("--optimizer", name, "--schedule", "constant")
-        assert build_optimizer(chosen, 1, 1).learning_rate == rate
+        assert build_optimizer(chosen, THREE, 1, 1).learning_rate == rate
         chosen.activation = "sigmoid"
-        assert build_optimizer(chosen, 1, 1).learning_rate == rate * (
+        assert build_optimizer(chosen, THREE, 1, 1).learning_rate == rate * (
             1 if name == "gradient_descent" else 2.5
         )
 
@@ -137,28 +141,35 @@ def test_sizes_and_epochs():
     assert [choose_batch_size(options(), m) for m in (1000, 10)] == [64, 10]
     assert choose_batch_size(options("--batch-size", "full"), 800) == 800
     assert choose_batch_size(options("--batch-size", 7), 1000) == 7
-    assert [choose_epochs(options(), steps) for steps in (1, 20, 938)] == [300, 100, 20]
-    assert choose_epochs(options("--epochs", 4), 20) == 4
+    assert [choose_epochs(options(), THREE, steps) for steps in (1, 20, 938)] == [300, 100, 20]
+    assert choose_epochs(options("--epochs", 4), TABLE, 20) == 4
     assert [
         validation_fraction(options(*a)) for a in ([], ["--patience", 2], ["--validation-fraction", 0.3])
     ] == [0, 0.1, 0.3]
 
 
-def test_tables_stop_early_by_default():
-    def source(m):
-        rows = {"x": np.arange(m) / 3, "y": np.arange(m) % 2}
-        return of_table(gn.datasets.read_table(rows, target="y"), 0.2)
+def test_defaults_for_tables():
+    assert [choose_epochs(options(), TABLE, steps) for steps in (1, 50, 938)] == [300, 100, 20]
+    assert TABLE.training.m == 640
+    assert build_optimizer(options(), TABLE, 1, 1).weight_decay == 1000 / 640
+    assert build_optimizer(options("--weight-decay", 0.5), TABLE, 1, 1).weight_decay == 0.5
+    assert build_optimizer(options("--optimizer", "adam"), TABLE, 1, 1).weight_decay == 0.0
+    assert early_stopping(options()) == []
+    assert [callback.patience for callback in early_stopping(options("--patience", 4))] == [4]
 
-    def found(data, *arguments):
-        stopping = early_stopping(options(*arguments), data)
-        return stopping.fraction, [callback.patience for callback in stopping.callbacks]
 
-    assert found(source(125)) == (0.15, [30])
-    assert found(source(124)) == (0.0, [])  # 99 rows: too few to hold some out
-    assert found(source(125), "--validation-fraction", 0) == (0.0, [])
-    assert found(source(125), "--validation-fraction", 0.3) == (0.3, [])
-    assert found(source(125), "--patience", 4) == (0.1, [4])
-    assert found(THREE) == (0.0, [])
+def test_for_table_trains_as_the_command_line_does():
+    network = build_network(options("--backend", "numpy"), TABLE)
+    steps = 10
+    epochs = choose_epochs(options(), TABLE, steps)
+    history = network.fit(
+        *TABLE.training,
+        optimizer=build_optimizer(options(), TABLE, epochs, steps),
+        epochs=epochs,
+        batch_size=choose_batch_size(options(), TABLE.training.m),
+    )
+    table = gn.Network.for_table(TABLE.training.X, seed=0, backend="numpy")
+    assert table.fit(TABLE.training.X).loss == history.loss
 
 
 def test_unscaled_outputs_are_in_the_units_of_the_targets():

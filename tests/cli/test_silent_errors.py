@@ -101,7 +101,7 @@ def test_a_header_of_numbers_is_a_header(good, points, header, tmp_path):
     out = good(
         "train", write(tmp_path / "d.csv", header, a, b, np.where(y == "yes", 1, 0)), *FAST, "--epochs", 1
     )
-    assert "136 training examples, 24 for validation, 40 test examples" in out
+    assert "160 training examples, 40 test examples" in out
     assert "2 classes (0, 1)" in out
 
 
@@ -202,7 +202,7 @@ def test_standard_input(good, points, tmp_path, monkeypatch):
         monkeypatch.setattr(sys, "stdin", Input)
 
     typed()
-    assert "standard input: 136 training examples, 24 for validation, 40 test examples" in good(
+    assert "standard input: 160 training examples, 40 test examples" in good(
         "train", "-", *FAST, "--save", net
     )
     typed()

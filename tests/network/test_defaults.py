@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import gpunet as gn
+from gpunet.cli.data import DataOptions, open_data
 from gpunet.cli.options import build_parser
 from gpunet.cli.settings import build_optimizer
 
@@ -31,7 +32,8 @@ def test_the_default_is_adam_at_the_rate_of_the_command_line(data, hidden, rate)
     default = weights_after(data, hidden)
     assert np.array_equal(default, weights_after(data, hidden, optimizer=gn.Adam(rate)))
     options = ["train", "--optimizer", "adam", "--schedule", "constant", "--activation", hidden]
-    assert build_optimizer(build_parser().parse_args(options), 1, 1) == gn.Adam(rate)
+    source = open_data(DataOptions("digits"))
+    assert build_optimizer(build_parser().parse_args(options), source, 1, 1) == gn.Adam(rate)
 
 
 def test_a_sigmoid_output_alone_changes_no_rate(data):

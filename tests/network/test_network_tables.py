@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 import gpunet as gn
+from gpunet.core.table_training import epochs_for
 from gpunet.inputs.fit_data import split_rows
 from gpunet.installation import install_command
 
@@ -49,8 +50,8 @@ def trained(source=None, **more):
 def test_three_lines(tmp_path):
     pl.DataFrame(animals()).write_csv(tmp_path / "flowers.csv")
     read = gn.datasets.read_table(tmp_path / "flowers.csv", target="animal")
-    net = gn.Network.for_table(read, hidden=(64,), seed=0)
-    net.fit(read, optimizer=gn.Adam(0.01), epochs=20)
+    net = gn.Network.for_table(read, seed=0)
+    net.fit(read)
     assert net.evaluate(read)["accuracy"] > 0.95
     assert net.class_names == ("cat", "dog", "eel")
 
@@ -66,7 +67,7 @@ def test_three_lines(tmp_path):
 def test_the_output_suits_the_target(target, names, output, loss):
     net = gn.Network.for_table(table(target, names and animals(names)), seed=0, backend="numpy")
     assert ((net.layers[-1].units, net.layers[-1].activation), net.loss) == (output, loss)
-    assert [(d.units, d.activation) for d in net.layers[:-1]] == [(64, "relu")]
+    assert [(d.units, d.activation) for d in net.layers[:-1]] == [(256, "relu")]
 
 
 def test_layers_of_ones_own_do_the_same():
@@ -78,6 +79,23 @@ def test_layers_of_ones_own_do_the_same():
     other, expected = trained()
     assert history.loss == expected.loss
     assert np.array_equal(net.predict(source), other.predict(source))
+
+
+def test_the_defaults_are_the_rule_for_tables():
+    source = table()
+    net, by_rule = (gn.Network.for_table(source, seed=0, backend="numpy") for _ in range(2))
+    part = M - round(M * 0.25)
+    rule = gn.AdamW(gn.Cosine(0.002), weight_decay=5.0)
+    history = net.fit(source, validation_fraction=0.25)
+    assert history.epochs == epochs_for(5000, -(-part // 64))
+    same = by_rule.fit(
+        source, validation_fraction=0.25, optimizer=rule, epochs=history.epochs, batch_size=min(64, part)
+    )
+    assert history.loss == same.loss
+    # What is given counts, and arrays are trained as ever.
+    assert net.fit(source, epochs=2, optimizer="sgd").learning_rate == [0.5, 0.5]
+    arrays = gn.Network([gn.Dense(2)], seed=0, backend="numpy")
+    assert arrays.fit(np.eye(2), np.eye(2)).learning_rate == pytest.approx([0.002] * 10)
 
 
 def test_every_kind_of_frame_in_any_order():
@@ -141,7 +159,7 @@ def test_the_split_is_that_of_arrays():
     _, history = trained(source, validation_fraction=0.25)
     arrays = gn.Network([gn.Dense(16, "relu"), gn.Dense(3, "softmax")], seed=0, backend="numpy")
     y = np.unique(animals()["animal"], return_inverse=True)[1]
-    other = arrays.fit(X, y, optimizer=gn.Adam(0.02), epochs=30, validation_fraction=0.25)
+    other = arrays.fit(X, y, optimizer=gn.Adam(0.02), epochs=30, batch_size=64, validation_fraction=0.25)
     assert (history.loss, history.val_loss) == (other.loss, other.val_loss)
 
 
