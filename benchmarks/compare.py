@@ -41,6 +41,7 @@ def start_worker(checkout, folder):
     variables = {name: value for name, value in os.environ.items() if name != "GPUNET_BACKEND"}
     variables["PYTHONPATH"] = os.pathsep.join([str(checkout), str(checkout / "backends")])
     variables["NUMBA_CACHE_DIR"] = str(folder / "numba")
+    variables["GPUNET_COMPILE"] = "wait"  # the first call compiles
     folder.mkdir()
     # -P keeps this package's modules off the worker's path; its tracebacks go to this process's standard error.
     worker = WorkerProcess([sys.executable, "-P", str(WORKER)], variables, folder, log=None)

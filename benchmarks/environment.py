@@ -15,9 +15,10 @@ def base_environment():
     """This process's variables, with our packages importable and the same OpenBLAS core type for everybody.
 
     A build of OpenBLAS that does not know a newer processor leaves its AVX-512 unused: then the core type is set, for
-    the peers' NumPy and SciPy too. A core type that is already set stays.
+    the peers' NumPy and SciPy too. A core type that is already set stays. gpunet's programs are compiled before they
+    are first used, not while another one runs.
     """
-    variables = dict(os.environ)
+    variables = {**os.environ, "GPUNET_COMPILE": "wait"}
     paths = [str(ROOT), str(ROOT / "backends"), variables.get("PYTHONPATH", "")]
     variables["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     if "OPENBLAS_CORETYPE" not in variables and openblas_leaves_avx512_unused():

@@ -9,6 +9,7 @@ import pytest
 os.environ.setdefault("JAX_ENABLE_X64", "1")  # before JAX is imported: float64 is tested too
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.pop("GPUNET_BACKEND", None)
+os.environ["GPUNET_COMPILE"] = "wait"  # in the background, how much has been compiled would change results
 
 import gpunet as gn
 

@@ -29,10 +29,11 @@ ROOMS = [
     ["gpunet.__main__"],
 ]
 NAMED_TUPLE = {"_replace", "_fields", "_asdict"}  # public, in spite of their names
-# What a library offers under no public name: tqdm's clock; numba's place for a cache, and its types in generated code.
+# What a library offers under no public name: tqdm's clock; numba's place for a cache, and what
+# is in it; its types in generated code.
 LIBRARIES = {
     "gpunet.training.progress": {"_time"},
-    "gpunet_numpy.compiled.cache": {"_cache"},
+    "gpunet_numpy.compiled.cache": {"_cache", "_load_index"},
     "gpunet_numpy.compiled.views": {"_dmm", "_getvalue"},
 }
 FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gpunet_numpy import compiling
 from gpunet_numpy.openblas import VARIABLE, leaves_avx512_unused, libraries
 from gpunet_numpy.select import compiled_unavailable_reason
 
@@ -18,7 +19,8 @@ def report() -> list[str]:
     why = compiled_unavailable_reason()
     lines = [
         f"NumPy {np.__version__}",
-        "compiled programs: " + ("ready" if why is None else f"off, {why}"),
+        "compiled programs: "
+        + (f"ready ({compiling.VARIABLE}={compiling.setting()})" if why is None else f"off, {why}"),
     ]
     products = {"NumPy": _numpy_product()}
     if why is None:

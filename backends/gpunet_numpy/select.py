@@ -1,7 +1,8 @@
 """Which program runs a plan: a compiled one, one in plain NumPy, or the reference.
 
-The compiled programs need numba, SciPy and threadpoolctl (the extra ``fast``). A plan whose epochs are short begins in
-plain NumPy (:mod:`gpunet_numpy.tiered`).
+The compiled programs need numba, SciPy and threadpoolctl (the extra ``fast``). A plan begins in plain NumPy
+(:mod:`gpunet_numpy.tiered`) if its epochs are short, or if its program has yet to be compiled
+(:mod:`gpunet_numpy.compiling`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from gpunet.core.activations import ActivationLike
 from gpunet.core.plan import Plan
 from gpunet.core.program import SUPPORTED, Program, first_supported
 from gpunet.installation import install_command
+from gpunet_numpy.compiling import COMPILING, NEVER, VARIABLE, setting, unready_reason
 from gpunet_numpy.openblas import choose_core_type
 from gpunet_numpy.plain.accumulation import Accumulation
 from gpunet_numpy.plain.blocked import Blocked
@@ -30,9 +32,13 @@ NEEDED = ("numba", "scipy", "threadpoolctl")
 WORTH_WEIGHTS = 50_000  # a smaller network predicts in microseconds without compiled code
 
 
-@functools.cache
 def compiled_unavailable_reason() -> str | None:
-    """Why the compiled programs can't run here; None if they can."""
+    """Why the compiled programs can't run here, or are not to; None if they can."""
+    return f"{VARIABLE}={NEVER}" if setting() == NEVER else _missing()
+
+
+@functools.cache
+def _missing() -> str | None:
     for name in NEEDED:
         if importlib.util.find_spec(name) is None:
             return f"{name} is not installed ({install_command('fast')})"
@@ -52,23 +58,28 @@ def _compiled() -> list[type[Program]]:
 
 
 def compiled_program(plan: Plan) -> tuple[type[Program] | None, str]:
-    """The compiled program that supports `plan`, or None and why none does."""
+    """The compiled program that supports `plan`, or None and why none does, or is not ready yet."""
     reason = compiled_unavailable_reason()
     if reason is not None:
         return None, f"compiled programs: {reason}"
-    return first_supported(_compiled(), plan, "cpu")
+    compiled, reason = first_supported(_compiled(), plan, "cpu")
+    if compiled is None or (unready := unready_reason(compiled, plan.dtype)) is None:
+        return compiled, reason
+    return None, unready
 
 
 def program_for(plan: Plan) -> tuple[Program | None, str]:
     """See :meth:`gpunet.devices.backend.Backend.program_for`."""
     plain, plain_reason = first_supported(PLAIN, plan, "cpu")
-    if epoch_seconds(plan) < SHORT_SECONDS:
+    if setting() != NEVER and epoch_seconds(plan) < SHORT_SECONDS:
         later = f"compiled programs: once the run has lasted {LOADING_SECONDS:g} s"
         reason = plain_reason if plain else f"{later}; {plain_reason}"
-        return Tiered(plan, plain, compiled_program), reason
+        return Tiered(plan, plain, compiled_program, LOADING_SECONDS), reason
     compiled, reason = compiled_program(plan)
     if compiled is not None:
         return compiled(plan), SUPPORTED
+    if reason == COMPILING:
+        return Tiered(plan, plain, compiled_program, 0.0), reason
     if plain is not None:
         return plain(plan), SUPPORTED
     return PlainReference(plan), f"{reason}; {plain_reason}"
@@ -82,4 +93,30 @@ def predictor(activations: Sequence[ActivationLike], parameters: Any) -> Callabl
 
     if not Predictor.supports(activations):
         return None
-    return Predictor([str(name) for name in activations], parameters)
+    arguments = [str(name) for name in activations], parameters
+    ready = unready_reason(Predictor, str(parameters[0][0].dtype)) is None
+    return Predictor(*arguments) if ready else PredictorLater(*arguments)
+
+
+class PredictorLater:
+    """None, which stands for plain NumPy's forward pass, until a predictor is compiled; then what that returns.
+
+    Parameters
+    ----------
+    activations : list of str
+    parameters : sequence of ``(W, b)``
+    """
+
+    def __init__(self, activations: list[str], parameters: Any) -> None:
+        self.made_of = activations, parameters
+        self.predictor: Callable[[Any], Any | None] | None = None
+
+    def __call__(self, X: Any) -> Any | None:
+        """See :meth:`gpunet.devices.backend.Backend.predictor`."""
+        if self.predictor is None:
+            from gpunet_numpy.compiled.predict.program import Predictor
+
+            if unready_reason(Predictor, str(self.made_of[1][0][0].dtype)) is not None:
+                return None
+            self.predictor = Predictor(*self.made_of)
+        return self.predictor(X)

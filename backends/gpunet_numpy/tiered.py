@@ -1,17 +1,25 @@
-"""A tiered program: plain NumPy first, compiled code once a run of short epochs has gone on for long enough."""
+"""A tiered program: plain NumPy first, compiled code later.
+
+It changes over when a run of short epochs has gone on for long enough, and when there is compiled code: see
+:mod:`gpunet_numpy.compiling`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import numpy as np
 
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
+from gpunet_numpy.compiling import COMPILING
 from gpunet_numpy.plain.reference import PlainReference
 
-# Loading compiled code takes about a third of a second, and compiling it, once per machine, some seconds.
+# Loading compiled code takes about a third of a second.
 LOADING_SECONDS = 0.3
 SHORT_SECONDS = 0.05  # an epoch that plain NumPy does faster than this begins there
+PART_SECONDS = 0.1  # while another process compiles, plain NumPy looks about so often whether it has finished
 # The estimate of that is coarse on purpose, and always the same, so that runs repeat exactly.
 FLOPS = 1e11  # per second, of a few cores, in matrix products
 STEP_SECONDS = 50e-6  # per update, for everything but products
@@ -25,8 +33,25 @@ def epoch_seconds(plan: Plan) -> float:
     return 6.0 * weights * plan.examples / FLOPS + bytes_read / BYTES + plan.steps * STEP_SECONDS
 
 
+def parts(plan: Plan, inputs: EpochInputs) -> Iterator[EpochInputs]:
+    """Some steps of an epoch at a time, which take plain NumPy about `PART_SECONDS`."""
+    steps = max(int(plan.steps * PART_SECONDS / epoch_seconds(plan)), 1)
+    examples, keys = steps * plan.batch_size, inputs.dropout_keys
+    if examples >= inputs.examples:
+        yield inputs
+        return
+    order = np.arange(inputs.examples, dtype=np.int32) if inputs.order is None else inputs.order
+    for part in range(-(-inputs.examples // examples)):
+        some = slice(part * steps, (part + 1) * steps)
+        yield inputs._replace(
+            order=order[part * examples : (part + 1) * examples],
+            coefficients=inputs.coefficients[some],
+            dropout_keys=None if keys is None else keys[some],
+        )
+
+
 class Tiered(Program):
-    """A program that changes to a compiled one when its run has lasted `LOADING_SECONDS`, by that estimate.
+    """A program that changes to a compiled one when its run has lasted for some time, by the estimate above.
 
     Parameters
     ----------
@@ -34,7 +59,9 @@ class Tiered(Program):
     plain : class of Program, or None
         What runs until then; None for the reference.
     compiled_program : callable ``plan -> (class of Program or None, reason)``
-        Finds what runs from then on; None stays with what ran before.
+        Finds what runs from then on; None stays with what ran before, and asks again if the reason is `COMPILING`.
+    seconds : float
+        How long.
     """
 
     def __init__(
@@ -42,20 +69,42 @@ class Tiered(Program):
         plan: Plan,
         plain: type[Program] | None,
         compiled_program: Callable[[Plan], tuple[type[Program] | None, str]],
+        seconds: float,
     ) -> None:
         super().__init__(plan)
         self.compiled_program = compiled_program
         self.program: Program = PlainReference(plan) if plain is None else plain(plan)
         self.name = self.program.name
-        self.seconds_left = LOADING_SECONDS
+        self.seconds_left = seconds
+        self.settled = False  # whether `program` is the one for all the rest of the run
 
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
-        if self.seconds_left <= 0:
-            self.seconds_left = float("inf")
-            compiled, _ = self.compiled_program(self.plan)
-            if compiled is not None:
-                self.program = compiled(self.plan)
-                self.name = f"{self.name}, then {self.program.name}"
-        self.seconds_left -= epoch_seconds(self.plan) * inputs.examples / self.plan.examples
+        if self.seconds_left > 0:
+            self.seconds_left -= epoch_seconds(self.plan) * inputs.examples / self.plan.examples
+        else:
+            self._change_over()
+            if not self.settled:
+                return self._run_parts(state, inputs)
         return self.program(state, inputs)
+
+    def _run_parts(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
+        """The same, with a change in the midst of an epoch if compiling ends there."""
+        losses = []
+        for part in parts(self.plan, inputs):
+            self._change_over()
+            state, some = self.program(state, part)
+            losses.append(some)
+        return state, np.concatenate(losses)
+
+    def _change_over(self) -> None:
+        """Take the compiled program, if there is one now."""
+        if self.settled:
+            return
+        compiled, reason = self.compiled_program(self.plan)
+        self.settled = reason != COMPILING
+        if compiled is None:
+            self.reason = reason
+        else:
+            self.program = compiled(self.plan)
+            self.name = f"{self.name}, then {self.program.name}"

@@ -77,9 +77,12 @@ class Program(ABC):
     ----------
     name : str
         What ``history.program`` says.
+    reason : str or None
+        What ``history.reason`` says from now on; None for what it says already.
     """
 
     name: str
+    reason: str | None = None
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         self.plan = plan

@@ -116,7 +116,9 @@ class TrainingLoop:
                 following = self.epoch_inputs(epoch + 1, epochs_trained + 1, updates + plan.steps)
             losses = self._finish_epoch(on_device)
             history.seconds.append(time.perf_counter() - started)
-            history.program = self.program.name  # a tiered program changes it
+            # A tiered program changes them.
+            history.program = self.program.name
+            history.reason = self.program.reason or history.reason
             bad = self._first_non_finite_step(state, losses)
             if bad is not None:
                 last_finite, updates = self._last_finite_state(snapshots, bad)

@@ -18,7 +18,7 @@ def test_order_and_keys_against_an_independent_draw(monkeypatch, shuffle):
             seen.append((inputs.order, inputs.dropout_keys))
             return state, np.zeros(plan.steps)
 
-        spy.name = "spy"
+        spy.name, spy.reason = "spy", None
         return spy, "a test"
 
     monkeypatch.setattr(backend, "program_for", program_for)

@@ -131,7 +131,7 @@ def epochs_of(backend, monkeypatch, seed):
             seen.append([None if a is None else backend.to_host(a).copy() for a in read])
             return state, backend.from_host(np.zeros(plan.steps), device)
 
-        spy.name = "spy"
+        spy.name, spy.reason = "spy", None
         return spy, "a test"
 
     monkeypatch.setattr(backend, "program_for", program_for)

@@ -11,7 +11,7 @@ from gpunet.core.program import TrainState
 
 
 def network_with(monkeypatch, program):
-    program.name = "given"
+    program.name, program.reason = "given", None
     monkeypatch.setattr(gn.get_backend("numpy"), "program_for", lambda plan, device: (program, "a test"))
     return gn.Network([gn.Dense(1)], seed=0, backend="numpy")
 
@@ -67,14 +67,15 @@ def test_seconds_add_up_to_less_than_the_run(monkeypatch):
 
 
 def test_the_history_names_the_program_that_ran_last(monkeypatch):
-    """A tiered program changes its name when it goes over to another one."""
+    """A tiered program changes its name when it goes over to another one, or says why it does not."""
 
     class Tiered:
         def __call__(self, state, inputs):
-            self.name = "second"
+            self.name, self.reason = "second", "another reason"
             return state, np.zeros(1, "float32")
 
     program = Tiered()
     net = network_with(monkeypatch, program)
     assert program.name == "given"
-    assert net.fit(np.eye(3), np.zeros(3), epochs=1, batch_size=None).program == "second"
+    history = net.fit(np.eye(3), np.zeros(3), epochs=1, batch_size=None)
+    assert (history.program, history.reason) == ("second", "another reason")

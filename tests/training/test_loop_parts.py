@@ -19,7 +19,7 @@ NAN = float("nan")
 class Scripted:
     """A program that trains nothing, and has these losses; each row is for one call."""
 
-    name = "scripted"
+    name, reason = "scripted", None
 
     def __init__(self, losses):
         self.losses, self.orders = list(losses), []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,33 @@ class _Files(CompileResultCacheImpl):  # type: ignore[misc]
 class _Cache(FunctionCache):  # type: ignore[misc]
     _impl_class = _Files
 
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with suppress(OSError):  # code that can't be kept, as on a full disk, is used all the same
+            super().save_overload(sig, data)
+
+    def holds(self, dtype: str, codegen: Any) -> bool:
+        """Whether code for this processor, and for parameters of this dtype, is on disk."""
+        return any(
+            key == self._index_key(key[0], codegen)
+            and ("float32" in str(key[0]))
+            == (dtype == "float32")  # kernels for float64 take no float32 at all
+            and (Path(self.cache_path) / name).exists()
+            for key, name in self._cache_file._load_index().items()
+        )
+
 
 def keep_compiled(dispatcher: Any) -> Any:
     """What ``cache=True`` does to a compiled function, with our cache."""
     if not config.DISABLE_JIT:
         dispatcher._cache = _Cache(dispatcher.py_func)
     return dispatcher
+
+
+def is_on_disk(kernel: Any, dtype: str) -> bool:
+    """Whether a kernel need not be compiled again for parameters of a dtype."""
+    return bool(config.DISABLE_JIT or kernel._cache.holds(dtype, kernel.targetctx.codegen()))
+
+
+def folder_of(kernel: Any) -> str:
+    """Where a kernel's compiled code is kept."""
+    return str(kernel._cache.cache_path)

@@ -125,7 +125,7 @@ def test_every_plain_program_is_limited(kind, library, monkeypatch):
         return theta - c[0] * gradient, ()
 
     monkeypatch.setattr(gn.GradientDescent, "update", watched)
-    program = Tiered(one, None, lambda plan: (None, "")) if kind is Tiered else kind(one)
+    program = Tiered(one, None, lambda plan: (None, ""), 0.0) if kind is Tiered else kind(one)
     program(*draw(one))
     assert seen and set(seen) == {1}
     assert library.num_threads == 8

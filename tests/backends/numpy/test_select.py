@@ -133,18 +133,18 @@ def test_short_epochs_are_compiled_when_a_run_goes_on(with_numba):
     assert fit().loss == history.loss  # at the same epoch each time
 
 
-def test_a_tiered_program_changes_once_and_counts_chunks_of_epochs(monkeypatch):
+def test_a_tiered_program_changes_once_and_counts_chunks_of_epochs():
     from gpunet_numpy.tiered import Tiered, epoch_seconds
 
     plan = plan_of("sigmoid-softmax", DESCENTS["plain"], 5)
-    monkeypatch.setattr("gpunet_numpy.tiered.LOADING_SECONDS", 1.2 * epoch_seconds(plan))
+    seconds = 1.2 * epoch_seconds(plan)
     tried = []
 
     def compiled_program(plan):
         tried.append(plan)
         return Blocked, ""
 
-    program = Tiered(plan, Accumulation, compiled_program)
+    program = Tiered(plan, Accumulation, compiled_program, seconds)
     used = [25, 50, 75, 75, 75]
     names = []
     for count in used:
@@ -155,10 +155,22 @@ def test_a_tiered_program_changes_once_and_counts_chunks_of_epochs(monkeypatch):
     assert tried == [plan]
     expected = Blocked(plan)(*draw(plan))
     assert not differences(plan, program(*draw(plan)), expected)
-    without = Tiered(plan, None, lambda plan: (None, "nothing"))
+    without = Tiered(plan, None, lambda plan: (None, "nothing"), seconds)
     for _ in range(4):
         without(*draw(plan))
     assert without.name == "reference"
+
+
+def test_with_never_nothing_is_compiled(monkeypatch):
+    monkeypatch.setenv("GPUNET_COMPILE", "never")
+    monkeypatch.setattr(select, "_compiled", lambda: pytest.fail("the compiled programs were loaded"))
+    assert chosen(1)[0] == "numpy blocked SGD"
+    name, reason = chosen(128)
+    assert name == "reference"
+    assert "compiled programs: GPUNET_COMPILE=never;" in reason
+    plan = Plan((Layer(4, 2, "softmax"),), "cross_entropy", DESCENTS["plain"], 100, 50)  # short epochs
+    assert "GPUNET_COMPILE=never" in select.program_for(plan)[1]
+    assert select.predictor(("softmax",), [(np.zeros((100, 1000)), np.zeros((100, 1)))]) is None
 
 
 def test_without_numba_plain_programs_run(monkeypatch):
@@ -172,7 +184,7 @@ def test_without_numba_plain_programs_run(monkeypatch):
 
 def test_a_missing_library_is_named(monkeypatch):
     monkeypatch.setattr(select, "NEEDED", ("numba", "a_library_that_is_not_there"))
-    assert "a_library_that_is_not_there is not installed" in select.compiled_unavailable_reason.__wrapped__()
+    assert "a_library_that_is_not_there is not installed" in select._missing.__wrapped__()
 
 
 def test_small_networks_and_unknown_activations_have_no_predictor(with_numba):

@@ -39,6 +39,7 @@ class Blocked(Program):
     """
 
     name = "compiled blocked SGD"
+    kernel = staticmethod(run_epoch)
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         super().__init__(plan, device)

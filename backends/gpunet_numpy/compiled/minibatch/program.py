@@ -40,6 +40,7 @@ class MiniBatch(Program):
     """
 
     name = "compiled mini-batch"
+    kernel = staticmethod(run_epoch)
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         super().__init__(plan, device)

@@ -28,6 +28,8 @@ class Predictor:
         NumPy arrays of one dtype; copied.
     """
 
+    kernel = staticmethod(run_forward)
+
     def __init__(self, activations: Sequence[str], parameters: Sequence[tuple[Any, Any]]) -> None:
         self.made_of = activations, parameters
         dtype = parameters[0][0].dtype

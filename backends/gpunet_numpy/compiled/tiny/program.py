@@ -26,6 +26,7 @@ class Tiny(Program):
     """
 
     name = "compiled tiny network"
+    kernel = staticmethod(run_epoch)
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         super().__init__(plan, device)
