@@ -256,6 +256,11 @@ if STATUS == 0:
     again, _ = fit("numpy")
     assert again.program == found.program
     assert len(compiling._children) == 1
+
+    from gpunet_numpy.compiled.cache import is_on_disk
+    from gpunet_numpy.compiled.tiny.program import Tiny
+
+    assert [is_on_disk(Tiny.kernel, dtype) for dtype in ("float32", "float64")] == [True, False]
 """
 
 
