@@ -151,10 +151,9 @@ def test_parts_of_an_epoch_are_the_epoch(monkeypatch, used, shuffled):
     assert np.array_equal(
         np.concatenate([part.order for part in found]), inputs.order if shuffled else np.arange(75)
     )
-    steps = -(-whole // 5)
     for name in ("coefficients", "dropout_keys"):
-        joined = np.concatenate([getattr(part, name) for part in found])
-        assert np.array_equal(joined[:steps], getattr(inputs, name)[:steps])
+        for k, part in enumerate(found):
+            assert np.array_equal(getattr(part, name), getattr(inputs, name)[4 * k : 4 * k + 4])
     monkeypatch.setattr("gpunet_numpy.tiered.PART_SECONDS", 1.0)
     assert list(parts(plan, inputs)) == [inputs]
 
@@ -318,9 +317,9 @@ sys.argv = ["ahead", "gpunet_numpy.compiled.tiny.program:Tiny", "float32"]
 try:
     ahead.main()
 except SystemExit as error:
-    print(error)
+    print("exit:", error)
 """
-    assert run(full, tmp_path) == ["numba's cache could not be written"]
+    assert run(full, tmp_path) == ["exit: numba's cache could not be written"]
 
 
 @pytest.mark.slow
