@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gpunet as gn
-from gpunet.core.table_training import epochs_for, table_optimizer, table_weight_decay
+from gpunet.core.table_training import UPDATES, epochs_for, table_optimizer, table_weight_decay
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,7 @@ from gpunet.core.table_training import epochs_for, table_optimizer, table_weight
 )
 def test_epochs_make_so_many_updates(updates, steps, epochs):
     assert epochs_for(updates, steps) == epochs
+    assert UPDATES == 5000  # what the results in benchmarks/ were made with
 
 
 @pytest.mark.parametrize(("rows", "decay"), [(1, 5.0), (250, 4.0), (2000, 0.5), (5000, 0.2), (50_000, 0.2)])

@@ -1,5 +1,7 @@
 """Standardizing: μ and σ of the training rows, constant features, later inputs (C15)."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -120,8 +122,7 @@ def test_a_float32_network_reads_wide_numbers_before_it_rounds_them(values, back
     """Rounded to float32 first, they would be a few steps, or none."""
     name = backend.name
     placement = Placement(backend, backend.devices()[0])
-    if not placement.has_float64():
-        pytest.skip("the device has no float64")
+    assert placement.has_float64()  # JAX too: the tests run it in its 64-bit mode
     X, y = values.reshape(-1, 1), (np.arange(400) >= 200).astype("float32").reshape(-1, 1)
     unit = np.abs(values - values[0]).max()
     mean, deviation = values.mean(), unit * ((values - values.mean()) / unit).std()
@@ -136,12 +137,15 @@ def test_a_float32_network_reads_wide_numbers_before_it_rounds_them(values, back
 
 
 def test_narrow_numbers_are_not_widened():
-    for dtype, wide in (
-        ("uint8", False),
-        ("int16", False),
-        ("float32", False),
-        ("int32", True),
-        ("float64", True),
-    ):
-        assert is_wide(np.zeros(3, dtype)) == wide
+    narrow = ("float32", "float16", "bfloat16", "bool", "int8", "uint8", "int16", "uint16")
+    for dtype in (*narrow, "int32", "float64"):
+        for name in (dtype, f"torch.{dtype}"):
+            assert is_wide(SimpleNamespace(dtype=name)) == (dtype not in narrow)
     assert is_wide([[1.0]])
+
+
+def test_sizes_that_differ_by_feature(backend):
+    rows = np.random.default_rng(0).normal(2, 1, (50, 3)).astype("float32")
+    rows *= np.array([1e-30, 1e25, 1e-24], dtype="float32")
+    _, deviation = measured(backend, rows)
+    np.testing.assert_allclose(deviation, rows.astype("float64").std(axis=0), rtol=1e-4)
