@@ -280,12 +280,16 @@ BUGS = {
     ),
     # Normalising and measuring.
     "variance for deviation": ("standardizer", "deviation = np.sqrt(variance)", "deviation = variance"),
-    "constant features divide by 0": ("standardizer", "        deviation[deviation <= tiny] = 1.0\n", ""),
+    "constant features divide by 0": (
+        "standardizer",
+        "        deviation[deviation <= float(xp.finfo(rows.dtype).eps) * np.abs(mean) * 8] = 1.0\n",
+        "",
+    ),
     "σ but no μ": ("standardizer", "(rows - mean) / deviation", "rows / deviation"),
     "sums that drift with m": (
         "standardizer",
-        "origin = rows[0, :]",
-        "origin = rows[0, :] * 0",
+        "origin = self.rows[0, :]",
+        "origin = self.rows[0, :] * 0",
     ),
     "classes counted along the examples": (
         "metrics",
