@@ -104,6 +104,10 @@ class MiniBatch(Program):
         self.layout = ParameterLayout(plan)
         self.top = len(plan.layers) - (output_group(plan) is not None)  # layers with products
         self.data: EpochData | None = None
+        self.stands = False  # whether X was read as it stands
+        self.stored_X: Any = None
+        self.prepared: dict[tuple[int, int, bool], PreparedProducts] = {}
+        self.graphs: dict[tuple[int, bool], Any] = {}
         self._set_chunk(min(plan.batch_size, plan.examples, MAX_CHUNK))
 
     @classmethod
@@ -118,6 +122,7 @@ class MiniBatch(Program):
         self.products: Products = products_for(self.plan, self.device, self.top, chunk)
         self.kernels = BatchKernels(self.plan, self.products)
         self.work: Work
+        self.epoch: Epoch
         self.has_work = False
 
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
@@ -125,12 +130,12 @@ class MiniBatch(Program):
         if inputs.examples == inputs.X.shape[1] <= self.plan.batch_size and not self.plan.uses_dropout:
             inputs = inputs._replace(order=None)  # a sum over all examples does not depend on their order
         with device_context(self.device):
-            again = self.data is not None and self.data.is_of(inputs)
+            stands = inputs.order is None
+            again = self.data is not None and self.data.is_of(inputs) and self.stands == stands
             if not again:
-                self.data = EpochData(inputs)
+                self.data, self.stands = EpochData(inputs), stands
                 self.stored_X = self._stored_X(inputs)
-                self.prepared: dict[tuple[int, int, bool], PreparedProducts] = {}
-                self.graphs: dict[tuple[int, bool], Any] = {}
+                self.prepared, self.graphs = {}, {}
             self._reserve(inputs)
             counts = [last - first for first, last in self.plan.batches(inputs.examples)]
             order = None if inputs.order is None else self.epoch.order

@@ -201,6 +201,21 @@ def test_older_gpus_multiply_float32_as_it_is(fake, make, check, monkeypatch):
     check(program, plan)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_full_batch_and_then_some_of_the_same_examples(dtype, fake, make):
+    """What was kept of X as it stands must not be read in the place of the examples of an order."""
+    plan = plan_of("sigmoid-softmax", DESCENTS["plain"], 75, dtype)
+    program, (state, inputs) = make(MiniBatch, plan), draw(plan, shuffled=False)
+    on_device = map_arrays(fake.to_device, inputs)
+    order = np.arange(74, 24, -1, dtype=np.int32)
+    for some in (None, order, None):
+        result = program(
+            map_arrays(fake.to_device, state),
+            on_device._replace(order=None if some is None else fake.to_device(some)),
+        )
+        assert differences(plan, result, Reference(xp, plan)(state, inputs._replace(order=some))) == {}
+
+
 @pytest.mark.parametrize("shuffled", [True, False])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_steps_are_replayed_from_a_graph(dtype, shuffled, fake, make, monkeypatch):
