@@ -1,7 +1,7 @@
 """Matrix products by cuBLAS that may be captured in a CUDA graph.
 
-CuPy's own products refuse to run while a stream is captured, and take 15 µs of host time each. These call the
-same library, through ctypes, with the handle that CuPy has for the thread and the device.
+CuPy's own products refuse to run while a stream is captured. These call the same library, through ctypes, with the
+handle that CuPy has for the thread and the device.
 """
 
 from __future__ import annotations

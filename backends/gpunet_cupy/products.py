@@ -2,7 +2,7 @@
 
 float32 has no matrix units of its own. A float32 value is the sum of three bfloat16 values
 (``kernels/common/parts.cuh``), and six products of such parts, added up in float32, are as exact as a float32
-product, and several times faster (Ootomo and Yokota 2022 do so with two float16 values and three products). The
+product, to a small factor, and faster (Ootomo and Yokota 2022 do so with two float16 values and three products). The
 product of the largest parts alone is that of the values rounded to bfloat16. Smaller batches are cut into more
 products of less work, so that all multiprocessors have some; the kernels that read a product add up its partial sums.
 """
@@ -25,12 +25,10 @@ PAIRS = len(LEFT)
 SEPARATE = 2048  # examples: up to here, each pair of the forward pass has a product of its own
 FIRST_BFLOAT16 = 80  # compute capability of the first GPUs whose matrix units take bfloat16
 PIECE = 1024  # examples whose gradients matrix units add up, for the pair of the largest parts
-LONG_PIECE = (
-    4096  # the same where that is the only pair: rounding to bfloat16 is a larger error than their sum's
-)
+LONG_PIECE = 4096  # the same where it is the only pair: its rounding to bfloat16 is the larger error
 FULL_WAVE = 18  # pieces of a large batch: with the tiles of a common layer (784 × 256) they fill a large GPU
 LARGE = 16384  # examples; from here on all pairs are cut into pieces
-ALIGNED = 64  # examples; cuBLAS is faster where a piece is a multiple of the matrix units' tiles
+ALIGNED = 64  # examples; pieces are multiples of it, as the tiles of matrix units are
 
 
 class Buffers(NamedTuple):
@@ -73,7 +71,7 @@ class Bfloat16Products:
     chunk : int
         Examples at a time.
     pairs : int
-        How many pairs of parts are multiplied: all of them are as exact as float32; 1 rounds to bfloat16.
+        How many pairs of parts are multiplied: all of them have about float32's error; 1 rounds to bfloat16.
     """
 
     dtype = "uint16"  # of what is multiplied
@@ -142,7 +140,6 @@ class Bfloat16Products:
         size = rows * columns
         at = self.partials * sum(self.sizes[i] * self.sizes[i + 1] for i in range(l))
         out = buffers.gradients[at : at + self.partials * size]
-        runs = []
 
         def factor(stored: Any, l: int, one: GradientProduct) -> Matrix:
             apart = pitch(self.sizes[l]) if one.over_pairs else one.examples * self.row(l)
