@@ -19,33 +19,42 @@ from gpunet.core.schedules import Cosine, Exponential, InverseTime
 from gpunet.devices.backend import Backend
 from gpunet.devices.registry import BackendInfo, get_backend, list_backends
 from gpunet.errors import (
+    AnotherRun,
     BackendUnavailable,
+    CheckpointDamaged,
+    CheckpointNotWritten,
     ColumnsIgnored,
     Diverged,
     FileRefused,
+    FolderInUse,
     FunctionsNotSaved,
     OutOfMemory,
     UnscaledInputs,
 )
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.network import Network, load
-from gpunet.training.callbacks import Checkpoint, EarlyStopping
+from gpunet.training.callbacks import EarlyStopping, SaveNetwork
+from gpunet.training.checkpoint import Checkpoint
 from gpunet.training.history import History
+from gpunet.version import VERSION
 
 if TYPE_CHECKING:
     from gpunet import datasets
     from gpunet.tables import TableEncoder
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "Activation",
     "Adam",
     "AdamW",
+    "AnotherRun",
     "Backend",
     "BackendInfo",
     "BackendUnavailable",
     "Checkpoint",
+    "CheckpointDamaged",
+    "CheckpointNotWritten",
     "ColumnsIgnored",
     "Constant",
     "Cosine",
@@ -55,6 +64,7 @@ __all__ = [
     "EarlyStopping",
     "Exponential",
     "FileRefused",
+    "FolderInUse",
     "FunctionsNotSaved",
     "GradientDescent",
     "History",
@@ -64,6 +74,7 @@ __all__ = [
     "Optimizer",
     "OutOfMemory",
     "RMSprop",
+    "SaveNetwork",
     "Standardizer",
     "TableEncoder",
     "UnscaledInputs",

@@ -31,6 +31,22 @@ class OutOfMemory(MemoryError):
     """A device ran out of memory. The network keeps the weights it had."""
 
 
+class AnotherRun(ValueError):
+    """A folder of checkpoints holds a run of another call of ``fit``; the message says what differs."""
+
+
+class CheckpointDamaged(UserWarning):
+    """A checkpoint is cut short or damaged; the one before it is taken."""
+
+
+class CheckpointNotWritten(UserWarning):
+    """A checkpoint could not be written; training goes on, and the older ones are as they were."""
+
+
+class FolderInUse(RuntimeError):
+    """Another run writes its checkpoints to the folder."""
+
+
 class ColumnsIgnored(UserWarning):
     """A table or DataFrame has columns that the network was not trained on."""
 

@@ -6,6 +6,7 @@ import copy
 import math
 import numbers
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from gpunet.devices.precision import require_precision
 from gpunet.devices.registry import backend_of, get_backend
 from gpunet.files.network_file import SavedNetwork, read_network, refuse_on_error, write_network
 from gpunet.inputs.arrays import require_finite
+from gpunet.inputs.digest import digest
 from gpunet.inputs.fit_data import (
     DEFAULT_BATCH,
     Examples,
@@ -43,11 +45,25 @@ from gpunet.inputs.tabular import Tabular, encoded
 from gpunet.summary import summary, summary_html
 from gpunet.training import evaluation
 from gpunet.training.callbacks import Callback, checked_callbacks, require_monitored
+from gpunet.training.checkpoint import WEIGHTS, Checkpoint, CheckpointedRun, checked_checkpoint, open_run
+from gpunet.training.chunks import Chunks
+from gpunet.training.described import described
 from gpunet.training.history import History
-from gpunet.training.loop import TrainingLoop
+from gpunet.training.loop import Pause, TrainingLoop
+from gpunet.training.position import Position
 from gpunet.training.progress import ProgressBar
+from gpunet.training.saved import (
+    on_host,
+    resumed_history,
+    same_optimizer,
+    saved_optimizer,
+    saved_run,
+    with_slots,
+)
 from gpunet.training.scale import warn_of_unscaled
+from gpunet.training.signals import StopSignals
 from gpunet.training.state import checked_state, initial_state, moved, with_zero_slots
+from gpunet.version import VERSION
 
 if TYPE_CHECKING:
     from gpunet.tables import TableEncoder
@@ -90,6 +106,8 @@ class Network:
         of values.
     columns : tuple of str or None
         Without an encoder, the column names of the first DataFrame: later ones are matched by name.
+    history : History or None
+        Of the last ``fit``, also of one that was interrupted.
 
     Raises
     ------
@@ -126,6 +144,7 @@ class Network:
         if seed is not None and (not isinstance(seed, numbers.Integral) or seed < 0):
             raise ValueError(f"seed must be a whole number of at least 0, or None; got {seed!r}")
         self.seed = int(np.random.SeedSequence().generate_state(1)[0] if seed is None else seed)
+        self._seed_drawn = seed is None
         if standardizer is not None and not isinstance(standardizer, Standardizer):
             raise TypeError(f"standardizer must be an object such as Standardizer(), got {standardizer!r}")
         self.standardizer = copy.deepcopy(standardizer)
@@ -143,9 +162,13 @@ class Network:
         self._state: TrainState | None = None
         # A faster forward pass, and the state that it was made for
         self._predictor: tuple[TrainState, Callable[[Array], Array | None] | None] | None = None
-        self._optimizer: Optimizer | None = None
+        # Whose slots the state has; a description of it, if they come from a file
+        self._optimizer: Optimizer | dict[str, Any] | None = None
         self._updates = 0
+        self._given_weights = False  # not the initializers' and what fit made of them
+        self._run_id: str | None = None  # of the run with checkpoints that the last fit was a part of
         self.epochs_trained = 0
+        self.history: History | None = None
         self.notes: dict[str, Any] = {}
 
     @classmethod
@@ -245,6 +268,7 @@ class Network:
             state = checked_state(parameters, self.layers, self.inputs, self.placement, self.dtype)
         self.inputs = int(state.parameters[0][0].shape[1])
         self._state, self._optimizer, self._updates = state, None, 0
+        self._given_weights = True
 
     def _ready(self) -> TrainState:
         """The state, with initial parameters if there are none yet."""
@@ -288,6 +312,7 @@ class Network:
         sample_weight: Any = None,
         class_weight: Any = None,
         callbacks: Callback | Sequence[Callback] = (),
+        checkpoint: Checkpoint | str | Path | None = None,
         progress: bool = False,
     ) -> History:
         """Train (C19); a further call goes on from where the last one ended.
@@ -332,6 +357,11 @@ class Network:
             Weight of each class, by number or name, times ``sample_weight``; for training, not for validation.
         callbacks : callable ``(network, history)`` or sequence of them
             Called after each epoch; True ends the run. See :class:`EarlyStopping`.
+        checkpoint : Checkpoint, folder or None
+            Where to keep what a run needs to go on. The same call with a network made in the same way goes on from the
+            newest checkpoint there, to the bit; once the run has ended it returns the history at once. More epochs are
+            the same call, unless there is a schedule, or a callback has had the last word. Ctrl-C and SIGTERM then act
+            within about a second, when a checkpoint has been written.
         progress : bool
             Show a bar on a terminal and in Jupyter; elsewhere write a line per epoch to standard error, at most one
             per second.
@@ -350,6 +380,8 @@ class Network:
             If the loss stops being finite; the network keeps the last finite weights.
         OutOfMemory
             If the device is too small; the weights are as they were after the last epoch.
+        AnotherRun, FolderInUse
+            If the folder of checkpoints is another run's; nothing has changed.
         """
         chosen = chosen_optimizer(optimizer, self.activations[:-1])
         is_table = self.encoder is not None
@@ -358,29 +390,68 @@ class Network:
         if epochs is not None:
             positive_int("epochs", epochs)
         known_name("precision", precision, PRECISIONS)
+        checkpoint = checked_checkpoint(checkpoint, callbacks)
         callbacks = checked_callbacks(callbacks)
         arrays = FitArrays(X, y, sample_weight, class_weight, validation_data, validation_fraction)
-        arrays, tabular = encoded(self._tabular, arrays, self.dtype, self.layers[-1], self.seed)
-        placement = choose_placement(self.backend, self._placement, arrays.by_name(), follow=True)
-        require_precision(precision, self.dtype, placement)
-        with placement.context():
-            auto_batch = TABLE_BATCH if is_table else DEFAULT_BATCH
-            data = fit_data(self._pipeline(placement), arrays, batch_size, self.seed, auto_batch)
-            require_monitored(callbacks, data.validation is not None, data.kind)
-            for callback in callbacks:
-                if hasattr(callback, "start"):
-                    callback.start(self)
-            # Everything is checked: from here on the network changes.
-            self._move_to(placement)
-            self.standardizer = data.standardizer
-            self.encoder, self.target, self.columns = tabular
-            self.inputs, m = (int(size) for size in data.training.X.shape)
-            if optimizer is None and is_table:
-                chosen = table_optimizer(m, self.layers[:-1])
-            if epochs is None:
-                epochs = epochs_for(TABLE_UPDATES, math.ceil(m / data.batch_size))
-            plan = self._plan(chosen, data, precision)
-            return self._train(data, plan, epochs, shuffle, callbacks, progress)
+        call = {} if checkpoint is None else self._call(
+            arrays,
+            optimizer=optimizer,
+            epochs=epochs,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            precision=precision,
+            callbacks=callbacks,
+        )  # fmt: skip
+        constant_rate = not is_table and chosen.constant_rate
+        with open_run(checkpoint, call, self._run_id, constant_rate, self._own_functions()) as run:
+            if run is not None and run.saved is not None:
+                self._take_up(run.saved)
+                if run.finished:
+                    self.history = History(**run.saved.training["run"]["history"])
+                    return self.history
+            arrays, tabular = encoded(self._tabular, arrays, self.dtype, self.layers[-1], self.seed)
+            placement = choose_placement(self.backend, self._placement, arrays.by_name(), follow=True)
+            require_precision(precision, self.dtype, placement)
+            with placement.context():
+                auto_batch = TABLE_BATCH if is_table else DEFAULT_BATCH
+                data = fit_data(self._pipeline(placement), arrays, batch_size, self.seed, auto_batch)
+                monitors = [*callbacks, *([] if checkpoint is None else [checkpoint])]
+                require_monitored(monitors, data.validation is not None, data.kind)
+                for callback in callbacks:
+                    if hasattr(callback, "start"):
+                        callback.start(self)
+                # Everything is checked: from here on the network changes.
+                self._move_to(placement)
+                self.standardizer = data.standardizer
+                self.encoder, self.target, self.columns = tabular
+                self.inputs, m = (int(size) for size in data.training.X.shape)
+                if optimizer is None and is_table:
+                    chosen = table_optimizer(m, self.layers[:-1])
+                if epochs is None:
+                    epochs = epochs_for(TABLE_UPDATES, math.ceil(m / data.batch_size))
+                plan = self._plan(chosen, data, precision)
+                return self._train(data, plan, epochs, shuffle, callbacks, progress, run)
+
+    def _call(self, arrays: FitArrays, **arguments: Any) -> dict[str, Any]:
+        """Everything that a run depends on, described."""
+        names = {"layers": self.layers, "dropout": self.dropouts, "loss": self.loss, "dtype": self.dtype}
+        settings = {"encoder": self.encoder, "standardizer": self.standardizer, **names, **arguments}
+        weights = None
+        if self._given_weights or self.epochs_trained:
+            parameters = [
+                [self.placement.backend.to_host(p) for p in pair] for pair in self._ready().parameters
+            ]
+            flat = digest("weights", np.concatenate([p.ravel() for pair in parameters for p in pair]))
+            weights = f"{flat} after {self.epochs_trained} epochs"
+        return {
+            "version": VERSION,
+            "seed": None if self._seed_drawn else self.seed,
+            **{name: described(value) for name, value in settings.items()},
+            "class_weight": described(arrays.class_weight),
+            "validation_fraction": arrays.validation_fraction,
+            **{name: digest(name, array) for name, array in arrays.by_name().items()},
+            WEIGHTS: weights,
+        }
 
     def _train(
         self,
@@ -390,32 +461,63 @@ class Network:
         shuffle: bool,
         callbacks: Sequence[Callback],
         progress: bool,
+        run: CheckpointedRun | None,
     ) -> History:
         """Consume the training loop: keep each epoch's state, evaluate, call the callbacks."""
         if self.standardizer is None:
             warn_of_unscaled(self.placement.xp, data.training.X)
         optimizer = plan.optimizer
-        if optimizer != self._optimizer:  # the slots belong to another optimizer
+        if not same_optimizer(optimizer, self._optimizer):  # the slots belong to another one
             self._state = with_zero_slots(self._ready().parameters, optimizer.slots, self.placement)
-            self._optimizer, self._updates = optimizer, 0
+            self._updates = 0
+        self._optimizer, self._run_id = optimizer, None
+        position, ended, stopping = Position(), False, False
         bar = ProgressBar(progress, epochs, plan.examples)
-        loop = TrainingLoop(plan, self.placement, data.training, self.seed, shuffle, epochs, bar)
-        history = loop.history
-        try:
-            for end in loop.run(self._ready(), self.epochs_trained, self._updates):
-                self._state, self._updates, self.epochs_trained = end.state, end.updates, end.epochs_trained
-                if end.diverged is not None:
-                    raise end.diverged
-                history.loss[-1] = self._tabular.loss(history.loss[-1], str(self.loss))
-                bar.epoch(history, self._validate(data, history, bar))
-                results = [callback(self, history) for callback in callbacks]
-                if any(isinstance(result, bool | np.bool_) and result for result in results):
-                    break
-        finally:
-            bar.close()
-            for callback in callbacks:
-                if hasattr(callback, "finish"):
-                    callback.finish(self, history)
+        pauses = None
+        if run is not None or bar.visible:
+            pauses = Chunks(plan, None if run is None else run.checkpoint.steps)
+        loop = TrainingLoop(plan, self.placement, data.training, self.seed, shuffle, epochs, bar, pauses)
+        self.history = history = loop.history
+        if run is not None and run.saved is not None:
+            saved = run.saved.training["run"]
+            position, ended = Position(**saved["position"]), saved["ended"]
+            resumed_history(history, saved["history"])
+            for callback, state in zip(callbacks, saved["callbacks"], strict=True):
+                if state is not None:
+                    callback.set_state(state)  # type: ignore[attr-defined]
+            bar.begin_at(position.epoch * plan.examples + position.step * plan.batch_size, history)
+        with StopSignals() if pauses else nullcontext() as signals:
+            try:
+                for end in (
+                    () if ended else loop.run(self._ready(), self.epochs_trained, self._updates, position)
+                ):
+                    self._state, self._updates = end.state, end.updates
+                    if isinstance(end, Pause):
+                        position = end.position
+                    else:
+                        self.epochs_trained = end.epochs_trained
+                        if end.diverged is not None:
+                            raise end.diverged
+                        history.loss[-1] = self._tabular.loss(history.loss[-1], str(self.loss))
+                        bar.epoch(history, self._validate(data, history, bar))
+                        results = [callback(self, history) for callback in callbacks]
+                        ended = any(isinstance(one, bool | np.bool_) and one for one in results)
+                        position = Position(history.epochs)
+                    stopping = signals is not None and signals.received is not None
+                    if run is not None and (run.due(position.step, history) or stopping):
+                        state = saved_run(position, history, callbacks, ended, self.placement)
+                        run.write(self._saved(training_state=True), state, wait=stopping)
+                    if ended or stopping:
+                        break
+            finally:
+                bar.close()
+                for callback in callbacks:
+                    if hasattr(callback, "finish"):
+                        callback.finish(self, history)
+                self._run_id = None if run is None else run.id
+            if run is not None and not stopping:
+                state = saved_run(position, history, callbacks, ended, self.placement)
+                run.write(self._saved(training_state=True), state, finished=True, wait=True)
         return history
 
     def _validate(self, data: FitData, history: History, bar: ProgressBar) -> float | None:
@@ -580,11 +682,18 @@ class Network:
 
     # --- saving and printing --------------------------------------------------------------------
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, *, training_state: bool = False) -> None:
         """Write architecture, weights, and standardiser or encoder to a safetensors file, whole or not at all.
 
-        The optimizer's state is not kept: training goes on from the weights. Of activations and losses of your own
-        the file holds the names alone, and a warning says so: give them to :func:`load`.
+        Of activations and losses of your own the file holds the names alone, and a warning says so: give them to
+        :func:`load`.
+
+        Parameters
+        ----------
+        path : path
+        training_state : bool
+            Keep the optimizer's slots too: a loaded network goes on as this one would. Else it goes on from the
+            weights, with an optimizer that starts afresh.
 
         Raises
         ------
@@ -593,29 +702,47 @@ class Network:
         OSError
             If there is no such folder, or the file can't be written; an old file is as it was.
         """
+        write_network(path, self._saved(training_state))
+
+    def _saved(self, training_state: bool) -> SavedNetwork:
+        """What a file holds of the network, on the host."""
         layers: list[Dense | Dropout] = []
         for layer, rate in zip(self.layers, self.dropouts, strict=True):
             layers += [Dropout(rate), layer] if rate else [layer]
-        to_host = self.placement.backend.to_host
-        parameters = [(to_host(W), to_host(b)) for W, b in self.parameters]
+        state, placement = self._ready(), self.placement
         assert self.inputs is not None  # the parameters are there
-        write_network(
-            path,
-            SavedNetwork(
-                layers,
-                self.loss,
-                self.inputs,
-                self.seed,
-                self.dtype,
-                self.standardizer,
-                parameters,
-                self.epochs_trained,
-                self.notes,
-                self.encoder,
-                self.target,
-                self.columns,
-            ),
+        return SavedNetwork(
+            layers,
+            self.loss,
+            self.inputs,
+            self.seed,
+            self.dtype,
+            self.standardizer,
+            on_host(state.parameters, placement),
+            self.epochs_trained,
+            self.notes,
+            self.encoder,
+            self.target,
+            self.columns,
+            saved_optimizer(state, self._optimizer, self._updates, placement) if training_state else None,
         )
+
+    def _take_up(self, saved: SavedNetwork) -> None:
+        """Take weights, the training's state and what was learned of the data from a file of a network like this."""
+        self.seed = saved.seed
+        self.standardizer, self.encoder = saved.standardizer, saved.encoder
+        self.target, self.columns = saved.target, saved.columns
+        self.set_parameters(saved.parameters)
+        self.epochs_trained = saved.epochs_trained
+        if saved.training is not None:
+            assert self._state is not None
+            slots, dtype = saved.training["slots"], self.dtype
+            self._state = with_slots(self._state, slots, self.placement, dtype)
+            self._optimizer, self._updates = saved.training["optimizer"], saved.training["updates"]
+
+    def _own_functions(self) -> list[Activation | Loss]:
+        """Activations and loss that are the user's own."""
+        return [one for one in (self.loss, *self.activations) if not isinstance(one, str)]
 
     def summary(self) -> str:
         """A table of layers, shapes and parameter counts."""
@@ -675,8 +802,6 @@ def load(path: str | Path, backend: str = "auto", own: Sequence[Activation | Los
             standardizer=saved.standardizer,
             encoder=saved.encoder,
         )
-        network.set_parameters(saved.parameters)
-    network.epochs_trained = saved.epochs_trained
+        network._take_up(saved)
     network.notes = saved.notes
-    network.target, network.columns = saved.target, saved.columns
     return network

@@ -75,14 +75,21 @@ class Tiered(Program):
         self.compiled_program = compiled_program
         self.program: Program = PlainReference(plan) if plain is None else plain(plan)
         self.name = self.program.name
-        self.seconds_left = seconds
+        self.block_steps = self.program.block_steps
+        self.seconds = seconds
+        self.examples = 0  # that the run has used
         self.settled = False  # whether `program` is the one for all the rest of the run
+
+    def resume(self, examples: int) -> None:
+        """See :class:`gpunet.core.program.Program`."""
+        self.examples = examples
 
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
-        if self.seconds_left > 0:
-            self.seconds_left -= epoch_seconds(self.plan) * inputs.examples / self.plan.examples
-        else:
+        begun, rest = divmod(self.examples, self.plan.examples)
+        self.examples += inputs.examples
+        # At the start of an epoch: wherever the last one was cut, the same steps run here and there.
+        if begun * epoch_seconds(self.plan) >= self.seconds and (rest == 0 or self.settled):
             self._change_over()
             if not self.settled:
                 return self._run_parts(state, inputs)

@@ -76,12 +76,17 @@ class Optimizer(ABC):
         computed = self.coefficients.__func__  # type: ignore[attr-defined]
         return not callable(self.learning_rate) and computed is Optimizer.coefficients
 
+    @property
+    def constant_rate(self) -> bool:
+        """Whether the learning rate of a step does not depend on how many are planned."""
+        return not callable(self.learning_rate)
+
     def coefficients(self, step: int, planned: int, updates: int) -> tuple[float, ...]:
         """The numbers of one step of this fit, of `planned`; the first is α.
 
         `updates` counts since the slots were 0.
         """
-        return (rate_at(self.learning_rate, step, planned),)
+        return (rate_at(self.learning_rate, step, planned, updates),)
 
     @abstractmethod
     def update(
@@ -226,7 +231,7 @@ class Adam(Optimizer):
 
     def coefficients(self, step: int, planned: int, updates: int) -> tuple[float, ...]:
         """``(α, α / (1 − β₁ᵗ), 1 / √(1 − β₂ᵗ))``, where t counts every update since the slots were 0."""
-        rate = rate_at(self.learning_rate, step, planned)
+        rate = rate_at(self.learning_rate, step, planned, updates)
         t = updates + 1
         return (rate, rate / (1.0 - self.beta1**t), 1.0 / math.sqrt(1.0 - self.beta2**t))
 

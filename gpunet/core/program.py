@@ -79,10 +79,14 @@ class Program(ABC):
         What ``history.program`` says.
     reason : str or None
         What ``history.reason`` says from now on; None for what it says already.
+    block_steps : int
+        Updates that it computes together. Its result is the same, to the bit, wherever an epoch is cut into several
+        calls after a multiple of them.
     """
 
     name: str
     reason: str | None = None
+    block_steps: int = 1
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         self.plan = plan
@@ -92,6 +96,9 @@ class Program(ABC):
     def unsupported_reason(cls, plan: Plan, device: str = "cpu") -> str | None:
         """Why this program can't run `plan` on `device`; None if it can."""
         return None
+
+    def resume(self, examples: int) -> None:  # noqa: B027  most programs are the same at any time
+        """Be what a program is whose run has used `examples` examples; called before the first call."""
 
     @abstractmethod
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Array]:

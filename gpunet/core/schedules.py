@@ -21,8 +21,19 @@ class Schedule(Protocol):
         ...
 
 
-def rate_at(rate: float | Schedule, step: int, planned: int) -> float:
-    """The learning rate of one step, for a number or a schedule."""
+def rate_at(rate: float | Schedule, step: int, planned: int, updates: int) -> float:
+    """The learning rate of one step, for a number or a schedule.
+
+    Parameters
+    ----------
+    rate : float or Schedule
+    step, planned : int
+        The step of this fit, from 0, and how many there will be.
+    updates : int
+        Those since the optimizer began, over all calls of ``fit``: a :class:`Cosine` with `steps` counts them.
+    """
+    if isinstance(rate, Cosine) and rate.steps is not None:
+        return rate(min(updates, rate.steps), rate.steps)
     return rate(step, planned) if callable(rate) else float(rate)
 
 
@@ -37,16 +48,22 @@ class Cosine:
     initial, final : float
     warmup : float
         Share of the run, in ``[0, 1)``, in which the rate rises linearly to `initial`.
+    steps : int, optional
+        Updates that it lasts, over several calls of ``fit`` with this optimizer; `final` from then on. None: the steps
+        of one call.
     """
 
     initial: float
     final: float = 0.0
     warmup: float = 0.0
+    steps: int | None = None
 
     def __post_init__(self) -> None:
         finite_number("initial", self.initial, 0.0, strict=True)
         finite_number("final", self.final, 0.0)
         unit_interval("warmup", self.warmup)
+        if self.steps is not None:
+            positive_int("steps", self.steps)
 
     def __call__(self, step: int, planned: int) -> float:
         """The rate of step `step` (from 0) out of `planned`."""

@@ -15,6 +15,7 @@ from gpunet.core.layers import Dense, Dropout
 from gpunet.core.losses import LOSSES, Loss, LossLike
 from gpunet.errors import FileRefused, FunctionsNotSaved, warn
 from gpunet.files.atomic import real_path, write_atomically
+from gpunet.files.packing import pack, unpack
 from gpunet.inputs.standardizer import Standardizer
 
 if TYPE_CHECKING:  # imported where a file has them
@@ -23,11 +24,16 @@ if TYPE_CHECKING:  # imported where a file has them
 
 FORMAT = "gpunet-2"
 READABLE = ("gpunet-1", FORMAT)  # files of version 1 know nothing of tables
-_ENCODER = "encoder "  # before the names of the encoder's arrays
+# Before the names of the encoder's arrays, and those of training.
+_ENCODER = "encoder "
+_TRAINING = "training"
 
 
 class SavedNetwork(NamedTuple):
-    """What a file holds of a network."""
+    """What a file holds of a network.
+
+    `training` is what training needs to go on, see :mod:`gpunet.training.saved`; None if it is not kept.
+    """
 
     layers: list[Dense | Dropout]
     loss: LossLike
@@ -41,14 +47,19 @@ class SavedNetwork(NamedTuple):
     encoder: TableEncoder | None = None
     target: Target | None = None
     columns: tuple[str, ...] | None = None
+    training: Any = None
 
 
 def write_network(path: str | Path, saved: SavedNetwork) -> None:
     """Write a network; see :meth:`gpunet.Network.save`."""
+    _warn_of_own_functions(saved)
+    write_atomically(real_path(path), encoded(saved))
+
+
+def encoded(saved: SavedNetwork) -> bytes:
+    """The bytes of a network's file."""
     from safetensors.numpy import save as encode
 
-    _warn_of_own_functions(saved)
-    path = real_path(path)
     tensors: dict[str, Any] = {}
     for l, pair in enumerate(saved.parameters, start=1):
         for name, array in zip("Wb", pair, strict=True):
@@ -60,9 +71,12 @@ def write_network(path: str | Path, saved: SavedNetwork) -> None:
     if saved.encoder is not None:
         about["encoder"], arrays = saved.encoder.to_state()
         tensors |= {_ENCODER + name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    if saved.training is not None:
+        about["training"], arrays = pack(saved.training)
+        tensors |= {_TRAINING + name: array for name, array in arrays.items()}
     description = json.dumps(about, sort_keys=True)
     metadata = {"format": FORMAT, "network": description, "sha256": _digest(description, tensors)}
-    write_atomically(path, encode(tensors, metadata))
+    return encode(tensors, metadata)
 
 
 def _warn_of_own_functions(saved: SavedNetwork) -> None:
@@ -179,6 +193,7 @@ def _saved_network(
         _encoder(tensors, description.get("encoder")),
         _target(description.get("target")),
         _columns(description.get("columns")),
+        unpack(description.get("training"), _with_prefix(tensors, _TRAINING)),
     )
 
 
@@ -187,10 +202,12 @@ def _encoder(tensors: dict[str, Any], state: Any) -> TableEncoder | None:
         return None
     from gpunet.tables import TableEncoder
 
-    arrays = {
-        name.removeprefix(_ENCODER): array for name, array in tensors.items() if name.startswith(_ENCODER)
-    }
-    return TableEncoder.from_state(state, arrays)
+    return TableEncoder.from_state(state, _with_prefix(tensors, _ENCODER))
+
+
+def _with_prefix(tensors: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """The tensors whose names begin so, by the rest of their names."""
+    return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
 
 
 def _target(state: Any) -> Target | None:

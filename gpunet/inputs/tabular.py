@@ -53,7 +53,7 @@ class Tabular(NamedTuple):
             inputs = self.encoder.transform(table, dtype)
             _ignore(name, self.extra_columns(table))
             return inputs
-        if _is_table(X):
+        if is_table(X):
             raise TypeError(
                 f"{name} is a Table: give the Network encoder=gpunet.TableEncoder(), or use for_table"
             )
@@ -85,7 +85,7 @@ class Tabular(NamedTuple):
             If a target is missing, or a class was not among those of training.
         """
         if y is None:
-            if not _is_table(X) or X.labels is None:
+            if not is_table(X) or X.labels is None:
                 raise TypeError(f"{name} is missing: give targets, or a Table with a target as X")
             y = X
         if self.target is None or _is_rows(y):
@@ -165,7 +165,7 @@ def column_names(name: str, X: Any) -> tuple[str, ...] | None:
     names = getattr(X, "column_names", None)  # PyArrow, whose `columns` are the columns themselves
     if names is None:
         names = getattr(X, "columns", None)
-    if names is None or not hasattr(X, "shape") or _is_table(X):
+    if names is None or not hasattr(X, "shape") or is_table(X):
         return None
     from gpunet.tables.delimited import require_different
 
@@ -174,7 +174,7 @@ def column_names(name: str, X: Any) -> tuple[str, ...] | None:
     return texts
 
 
-def _is_table(X: Any) -> bool:
+def is_table(X: Any) -> bool:
     """Whether X is a Table; no table if nobody has imported them."""
     module = sys.modules.get("gpunet.tables.table")
     return module is not None and isinstance(X, module.Table)
@@ -184,7 +184,7 @@ def _table(name: str, X: Any) -> Table:
     from gpunet.tables.frames import is_frame
     from gpunet.tables.table import as_table
 
-    if not _is_table(X) and not isinstance(X, Mapping) and not is_frame(X):
+    if not is_table(X) and not isinstance(X, Mapping) and not is_frame(X):
         raise TypeError(
             f"{name} must be a Table, a DataFrame or a dict of columns, whose names the network's encoder reads; got "
             f"{type(X).__name__}"

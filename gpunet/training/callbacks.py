@@ -1,4 +1,4 @@
-"""Callbacks between epochs: early stopping, and checkpoints."""
+"""Callbacks between epochs: early stopping, and saving the network."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ class TrainedNetwork(Protocol):
 Callback = Callable[[Any, History], Any]
 """Called as ``callback(network, history)`` after every epoch. True ends the run; any other result is ignored.
 
-An object with ``start(network)`` or ``finish(network, history)`` has those called at the ends of the run.
+An object with ``start(network)`` or ``finish(network, history)`` has those called at the ends of the run. One whose
+attributes change from epoch to epoch has ``state()`` too, which returns them (numbers, text, arrays of the network's
+library, and lists and dicts of them), and ``set_state(state)``, which is called after ``start`` when a run goes on from
+a checkpoint.
 """
 
 # The sign that makes a larger value better
@@ -53,10 +56,10 @@ def checked_callbacks(callbacks: Any) -> list[Callback]:
     return given
 
 
-def require_monitored(callbacks: list[Callback], validated: bool, kind: str) -> None:
-    """Raise a ValueError if a callback monitors a figure that this run will not have."""
+def require_monitored(callbacks: list[Any], validated: bool, kind: str) -> None:
+    """Raise a ValueError if a callback or a Checkpoint monitors a figure that this run will not have."""
     for callback in callbacks:
-        if not isinstance(callback, Monitor) or not callback.monitored:
+        if not getattr(callback, "monitored", False):
             continue
         wanted = f"{type(callback).__name__} monitors {callback.monitor!r}"
         if callback.monitor != "loss" and not validated:
@@ -93,6 +96,14 @@ class Monitor:
         self.epoch = 0
         self.value = -math.inf
         self.parameters: Any = None
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it."""
+        return {"epoch": self.epoch, "value": self.value, "parameters": self.parameters}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Be as :meth:`state` said."""
+        self.epoch, self.value, self.parameters = state["epoch"], state["value"], state["parameters"]
 
     def better(self, network: TrainedNetwork, history: History) -> bool:
         """Whether the newest epoch is the best so far; if so, its weights are kept."""
@@ -146,7 +157,7 @@ class EarlyStopping(Monitor):
             network.set_parameters(self.parameters)
 
 
-class Checkpoint(Monitor):
+class SaveNetwork(Monitor):
     """Save the network after every epoch, or after every one that is the best so far.
 
     Parameters

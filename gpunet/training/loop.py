@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,12 +14,15 @@ from gpunet.core.reference import Reference
 from gpunet.devices.placement import Placement
 from gpunet.errors import Diverged, OutOfMemory
 from gpunet.inputs.fit_data import Examples
+from gpunet.training.chunks import Chunks
 from gpunet.training.history import History
+from gpunet.training.position import Position
 from gpunet.training.progress import ProgressBar
 from gpunet.training.scale import LARGE_INPUT, LARGE_TARGET, mean_size
 
 Array = Any
 
+CHUNK_EXAMPLES = 500_000  # of a run without pauses: its orders and coefficients take little memory
 USELESS = 1e3  # times the first loss: weights with such a loss are not worth keeping
 
 
@@ -32,12 +35,21 @@ class EpochEnd(NamedTuple):
     diverged: Diverged | None  # then `state` is the last finite one
 
 
+class Pause(NamedTuple):
+    """Between two chunks of an epoch."""
+
+    state: TrainState
+    updates: int
+    position: Position
+
+
 class EpochSnapshot(NamedTuple):
-    """The start of an epoch, so that it can be run again."""
+    """The start of an epoch, or where a run goes on within one, so that it can be run again."""
 
     state: TrainState
     inputs: EpochInputs
     updates: int
+    step: int  # of the epoch
 
 
 class TrainingLoop:
@@ -53,6 +65,8 @@ class TrainingLoop:
     shuffle : bool
     epochs : int
     bar : ProgressBar
+    chunks : Chunks or None
+        Where to pause within epochs; None for no pauses.
     """
 
     def __init__(
@@ -64,6 +78,7 @@ class TrainingLoop:
         shuffle: bool,
         epochs: int,
         bar: ProgressBar,
+        chunks: Chunks | None = None,
     ) -> None:
         self.plan = plan
         self.placement = placement
@@ -72,6 +87,7 @@ class TrainingLoop:
         self.shuffle = shuffle and plan.steps > 1  # a sum over all examples has no order
         self.epochs = epochs
         self.bar = bar
+        self.chunks = chunks
         backend, device = placement
         self.reference = Reference(placement.xp, plan)
         program, reason = backend.program_for(plan, device)
@@ -85,10 +101,12 @@ class TrainingLoop:
             precision=plan.precision,
         )
 
-    def run(self, state: TrainState, epochs_trained: int, updates: int) -> Iterator[EpochEnd]:
-        """Run the epochs, and yield after each of them.
+    def run(
+        self, state: TrainState, epochs_trained: int, updates: int, start: Position | None = None
+    ) -> Iterator[EpochEnd | Pause]:
+        """Run the epochs, and yield after each of them, and at each pause.
 
-        The consumer may stop at any epoch. After a divergence the loop ends by itself.
+        The consumer may stop at any of these. After a divergence the loop ends by itself.
 
         Parameters
         ----------
@@ -98,24 +116,29 @@ class TrainingLoop:
             Epochs that the network has been trained for.
         updates : int
             Updates since the optimizer's slots were zero.
+        start : Position, optional
+            How far the run has come, if it goes on. Its history is to be in :attr:`history`.
         """
         history, plan = self.history, self.plan
+        start = start or Position()
+        updates -= start.step  # from here on: at the start of an epoch
+        self.program.resume(updates // plan.steps * plan.examples + start.step * plan.batch_size)
         sizes = np.full(plan.steps, plan.batch_size)
         sizes[-1] = plan.examples - plan.batch_size * (plan.steps - 1)
         snapshots: list[EpochSnapshot] = []
-        finite: list[float] = []  # the first finite loss of the run, and the last one before a divergence
+        finite = start.finite_losses(history)
         following: EpochInputs | None = None
-        for epoch in range(self.epochs):
+        for epoch in range(start.epoch, self.epochs):
             inputs = following or self.epoch_inputs(epoch, epochs_trained, updates)
-            snapshots = [*snapshots[-1:], EpochSnapshot(state, inputs, updates)]
-            started = time.perf_counter()
-            state, on_device = self._run_epoch(state, inputs)
+            snapshots = [*snapshots[-1:], EpochSnapshot(state, inputs, updates, start.step)]
+            begun = time.perf_counter() - start.seconds
+            state, on_device = yield from self._run_epoch(state, inputs, updates, start, begun)
             # The host draws the next epoch's order while a GPU works.
             following = None
             if self.placement.backend.asynchronous and epoch + 1 < self.epochs:
                 following = self.epoch_inputs(epoch + 1, epochs_trained + 1, updates + plan.steps)
             losses = self._finish_epoch(on_device)
-            history.seconds.append(time.perf_counter() - started)
+            history.seconds.append(time.perf_counter() - begun)
             # A tiered program changes them.
             history.program = self.program.name
             history.reason = self.program.reason or history.reason
@@ -132,6 +155,7 @@ class TrainingLoop:
             history.loss.append(float(np.average(losses, weights=sizes)))
             history.learning_rate.append(float(inputs.coefficients[-1, 0]))
             history.epochs += 1
+            start = Position(epoch + 1)
             yield EpochEnd(state, updates, epochs_trained, None)
 
     def epoch_inputs(self, epoch: int, epochs_trained: int, updates: int) -> EpochInputs:
@@ -153,8 +177,10 @@ class TrainingLoop:
             keys = rng.integers(-(2**31), 2**31, size=shape, dtype=np.int32)
         return EpochInputs(*self.examples, order, coefficients, keys)
 
-    def _run_epoch(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, list[Any]]:
-        """One epoch, in chunks short enough for the progress bar to move.
+    def _run_epoch(
+        self, state: TrainState, inputs: EpochInputs, updates: int, start: Position, begun: float
+    ) -> Generator[Pause, None, tuple[TrainState, list[Any]]]:
+        """The rest of an epoch from `start`, in chunks short enough for the progress bar to move; pauses between them.
 
         Returns
         -------
@@ -162,12 +188,19 @@ class TrainingLoop:
         losses : list of array
             Of each chunk; those of the last one on the device, which may still be working.
         """
-        losses: list[Any] = []
-        for steps in self._chunks():
-            if losses:
+        losses: list[Any] = [start.losses] if start.step else []
+        first = start.step
+        while first < self.plan.steps:
+            if first > start.step:
                 losses[-1] = self._show(losses[-1], self.plan.batch_size * len(losses[-1]))
-            state, some = self._run_steps(self.program, state, inputs, steps)
+                if self.chunks is not None:
+                    so_far = np.concatenate(losses)
+                    seconds = time.perf_counter() - begun
+                    yield Pause(state, updates + first, Position(start.epoch, first, so_far, seconds))
+            last = self._chunk_end(first)
+            state, some = self._run_steps(self.program, state, inputs, range(first, last))
             losses.append(some)
+            first = last
         return state, losses
 
     def _finish_epoch(self, losses: list[Any]) -> Any:
@@ -182,11 +215,13 @@ class TrainingLoop:
         self.bar.advance(examples, float(np.mean(losses, dtype=np.float64)))
         return losses
 
-    def _chunks(self) -> Iterator[range]:
-        """The steps of an epoch, a chunk of them at a time."""
-        size = max(self.bar.chunk_size // self.plan.batch_size, 1)
-        for start in range(0, self.plan.steps, size):
-            yield range(start, min(start + size, self.plan.steps))
+    def _chunk_end(self, first: int) -> int:
+        """The step before which a chunk that begins with step `first` of an epoch ends."""
+        plan, block = self.plan, self.program.block_steps
+        if self.chunks is not None:
+            return self.chunks.end(first, plan.steps, block)
+        size = max(CHUNK_EXAMPLES // plan.batch_size, 1)
+        return min(first + -(-size // block) * block, plan.steps)
 
     def _run_steps(
         self, program: Program, state: TrainState, inputs: EpochInputs, steps: range
@@ -249,11 +284,12 @@ class TrainingLoop:
         snapshot = snapshots[-1]
         if bad == 0 and len(snapshots) > 1:
             snapshot, bad = snapshots[-2], self.plan.steps
-        if bad > 1:
-            again, _ = self._run_steps(self.reference, snapshot.state, snapshot.inputs, range(bad - 1))
+        steps = range(snapshot.step, bad - 1)
+        if steps:
+            again, _ = self._run_steps(self.reference, snapshot.state, snapshot.inputs, steps)
             if self._finite(again):
-                return again, snapshot.updates + bad - 1
-        return snapshot.state, snapshot.updates
+                return again, snapshot.updates + steps.stop
+        return snapshot.state, snapshot.updates + snapshot.step
 
     def _diverged(self, epoch: int, bad: int, finite: list[float]) -> Diverged:
         """The error for a loss that was not finite in step `bad` (from 0) of an epoch (from 0).

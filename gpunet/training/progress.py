@@ -35,6 +35,7 @@ class ProgressBar:
         self.bar: Any = None
         self.epochs = epochs
         self.done = 0
+        self.begun = False  # whether a chunk has been counted
         self.figures: dict[str, str] = {}
         notebook = "ipykernel" in sys.modules
         self.lines = shown and not notebook and not sys.stderr.isatty()
@@ -64,10 +65,12 @@ class ProgressBar:
         """Whether it is shown, on a terminal."""
         return self.bar is not None and not self.bar.disable
 
-    @property
-    def chunk_size(self) -> int:
-        """Most examples between two updates of the bar."""
-        return 10_000 if self.visible else 500_000
+    def begin_at(self, examples: int, history: History) -> None:
+        """Begin with a run that has trained on so many examples already."""
+        self.done = history.epochs
+        if self.visible:
+            self.bar.n = self.bar.initial = self.bar.last_print_n = examples
+            self.bar.set_description_str(self._description(min(self.done + 1, self.epochs)), refresh=False)
 
     def advance(self, examples: int, loss: float) -> None:
         """Count examples that have been trained on, with their mean loss."""
@@ -75,8 +78,10 @@ class ProgressBar:
             return
         if math.isfinite(loss):
             self._show(loss=loss)
-        if self.bar.n == 0:
+        if not self.begun:
+            self.begun = True
             # The first chunk includes compilation: its speed is not that of the others.
+            examples += self.bar.n
             self.bar.n = self.bar.initial = self.bar.last_print_n = examples
             self.bar.start_t = self.bar.last_print_t = self.bar._time()
             return

@@ -37,8 +37,8 @@ def test_inverse_time_is_what_robbins_and_monro_ask_for():
 
 
 def test_a_number_is_a_schedule_that_stands_still():
-    assert [rate_at(0.3, t, 10) for t in (0, 9)] == [0.3, 0.3]
-    assert rate_at(lambda step, planned: step / planned, 3, 12) == 0.25
+    assert [rate_at(0.3, t, 10, t) for t in (0, 9)] == [0.3, 0.3]
+    assert rate_at(lambda step, planned: step / planned, 3, 12, 5) == 0.25
 
 
 @pytest.mark.parametrize("schedule", [gn.Cosine(0.1), gn.Exponential(0.1), gn.InverseTime(0.1)])

@@ -158,7 +158,7 @@ BAD_SETTINGS = {
     "a callback that is none": ({"callbacks": [3]}, TypeError, ["callback(network, history)", "3"]),
     "a callback class": ({"callbacks": gn.EarlyStopping}, TypeError, ["EarlyStopping()"]),
     "nothing to monitor": ({"callbacks": gn.EarlyStopping()}, ValueError, ["val_loss", "validation_data"]),
-    "nowhere to save": ({"callbacks": gn.Checkpoint("no/such/net")}, FileNotFoundError, ["no/such"]),
+    "nowhere to save": ({"callbacks": gn.SaveNetwork("no/such/net")}, FileNotFoundError, ["no/such"]),
 }
 
 

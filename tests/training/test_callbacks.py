@@ -143,13 +143,13 @@ def test_start_and_finish_are_called_once_whatever_happens(data):
 
 def test_checkpoints(data, tmp_path):
     X, y = data
-    every, best = gn.Checkpoint(tmp_path / "every"), gn.Checkpoint(tmp_path / "best", best_only=True)
+    every, best = gn.SaveNetwork(tmp_path / "every"), gn.SaveNetwork(tmp_path / "best", best_only=True)
     net, scripted = network(), Scripted([3, 1, 2])
     net.fit(X, y, epochs=3, batch_size=None, validation_data=(X, y), callbacks=[scripted, every, best])
     assert same(host(gn.load(tmp_path / "every", "numpy")), scripted.weights[2])
     assert same(host(gn.load(tmp_path / "best", "numpy")), scripted.weights[1])
     assert gn.load(tmp_path / "best").epochs_trained == 2
-    network().fit(X, y, epochs=1, batch_size=None, callbacks=gn.Checkpoint(str(tmp_path / "alone")))
+    network().fit(X, y, epochs=1, batch_size=None, callbacks=gn.SaveNetwork(str(tmp_path / "alone")))
     assert (tmp_path / "alone").exists()
 
 

@@ -1,4 +1,4 @@
-"""The chunks in which an epoch is run: the progress bar's alone, without influence on the result."""
+"""The chunks in which an epoch is run have no influence on the result."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 import gpunet as gn
 from gpunet.core.program import Program
 from gpunet.core.reference import Reference
-from gpunet.training.progress import ProgressBar
+from gpunet.training import loop
 from random_plans import OPTIMIZERS
 
 M = 23  # leaves a short last batch
@@ -26,7 +26,7 @@ def data():
 
 def trained(monkeypatch, chunk_size, data, backend="readonly", **more):
     """Losses, learning rates and parameters of a run with chunks of this many examples."""
-    monkeypatch.setattr(ProgressBar, "chunk_size", chunk_size)
+    monkeypatch.setattr(loop, "CHUNK_EXAMPLES", chunk_size)
     X, y, weights = data
     layers = [gn.Dense(6, "tanh"), gn.Dropout(0.3), gn.Dense(3, "softmax")]
     net = gn.Network(layers, seed=2, backend=backend, dtype="float64")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gpunet as gn
+from gpunet.core.program import Program
 
 M = 11
 
@@ -14,12 +15,14 @@ def test_order_and_keys_against_an_independent_draw(monkeypatch, shuffle):
     backend, seen = gn.get_backend("numpy"), []
 
     def program_for(plan, device):
-        def spy(state, inputs):
-            seen.append((inputs.order, inputs.dropout_keys))
-            return state, np.zeros(plan.steps)
+        class Spy(Program):
+            name = "spy"
 
-        spy.name, spy.reason = "spy", None
-        return spy, "a test"
+            def __call__(self, state, inputs):
+                seen.append((inputs.order, inputs.dropout_keys))
+                return state, np.zeros(plan.steps)
+
+        return Spy(plan), "a test"
 
     monkeypatch.setattr(backend, "program_for", program_for)
     layers = [gn.Dense(5, "tanh"), gn.Dropout(0.5), gn.Dense(3, "softmax")]

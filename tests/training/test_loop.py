@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import core_checks as checks
 import gpunet as gn
 from gpunet.core.optimizers import clip
-from gpunet.core.program import EpochInputs, TrainState
+from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet.core.reference import Reference
 
 ROOM = checks.room_of("gpunet")
@@ -126,13 +126,15 @@ def epochs_of(backend, monkeypatch, seed):
     seen = []
 
     def program_for(plan, device):
-        def spy(state, inputs):
-            read = (inputs.order, inputs.dropout_keys)
-            seen.append([None if a is None else backend.to_host(a).copy() for a in read])
-            return state, backend.from_host(np.zeros(plan.steps), device)
+        class Spy(Program):
+            name = "spy"
 
-        spy.name, spy.reason = "spy", None
-        return spy, "a test"
+            def __call__(self, state, inputs):
+                read = (inputs.order, inputs.dropout_keys)
+                seen.append([None if a is None else backend.to_host(a).copy() for a in read])
+                return state, backend.from_host(np.zeros(plan.steps), device)
+
+        return Spy(plan), "a test"
 
     monkeypatch.setattr(backend, "program_for", program_for)
     net = network(backend.name, seed, [gn.Dense(5, "tanh"), gn.Dropout(0.5), gn.Dense(3, "softmax")])

@@ -7,12 +7,20 @@ import numpy as np
 import pytest
 
 import gpunet as gn
-from gpunet.core.program import TrainState
+from gpunet.core.program import Program, TrainState
 
 
 def network_with(monkeypatch, program):
-    program.name, program.reason = "given", None
-    monkeypatch.setattr(gn.get_backend("numpy"), "program_for", lambda plan, device: (program, "a test"))
+    class Given(Program):
+        name = "given"
+
+        def __call__(self, state, inputs):
+            return program(state, inputs)
+
+    def program_for(plan, device):
+        return program if isinstance(program, Program) else Given(plan), "a test"
+
+    monkeypatch.setattr(gn.get_backend("numpy"), "program_for", program_for)
     return gn.Network([gn.Dense(1)], seed=0, backend="numpy")
 
 
@@ -69,12 +77,14 @@ def test_seconds_add_up_to_less_than_the_run(monkeypatch):
 def test_the_history_names_the_program_that_ran_last(monkeypatch):
     """A tiered program changes its name when it goes over to another one, or says why it does not."""
 
-    class Tiered:
+    class Tiered(Program):
+        name = "given"
+
         def __call__(self, state, inputs):
             self.name, self.reason = "second", "another reason"
             return state, np.zeros(1, "float32")
 
-    program = Tiered()
+    program = Tiered(None)
     net = network_with(monkeypatch, program)
     assert program.name == "given"
     history = net.fit(np.eye(3), np.zeros(3), epochs=1, batch_size=None)

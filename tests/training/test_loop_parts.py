@@ -5,7 +5,7 @@ import pytest
 
 import gpunet as gn
 from gpunet.core.plan import Layer, Plan
-from gpunet.core.program import TrainState
+from gpunet.core.program import Program, TrainState
 from gpunet.devices.placement import Placement
 from gpunet.inputs.fit_data import Examples
 from gpunet.training.loop import TrainingLoop
@@ -16,10 +16,10 @@ STEPS = M // BATCH
 NAN = float("nan")
 
 
-class Scripted:
+class Scripted(Program):
     """A program that trains nothing, and has these losses; each row is for one call."""
 
-    name, reason = "scripted", None
+    name = "scripted"
 
     def __init__(self, losses):
         self.losses, self.orders = list(losses), []

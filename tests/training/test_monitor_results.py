@@ -30,9 +30,9 @@ def test_a_new_monitor_has_seen_nothing():
 
 def test_a_checkpoint_of_the_best_needs_its_figure(tmp_path):
     net = gn.Network([gn.Dense(1)], seed=0, backend="numpy")
-    best = gn.Checkpoint(tmp_path / "best", best_only=True)
-    with pytest.raises(ValueError, match="Checkpoint monitors 'val_loss', which this run does not measure"):
+    best = gn.SaveNetwork(tmp_path / "best", best_only=True)
+    with pytest.raises(ValueError, match="SaveNetwork monitors 'val_loss', which this run does not measure"):
         net.fit(np.eye(3), np.zeros(3), epochs=1, callbacks=best)
-    every = gn.Checkpoint(tmp_path / "every")
+    every = gn.SaveNetwork(tmp_path / "every")
     net.fit(np.eye(3), np.zeros(3), epochs=1, callbacks=every)
     assert (tmp_path / "every").exists()

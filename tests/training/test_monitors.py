@@ -57,7 +57,7 @@ def test_a_first_nan_does_not_hide_what_follows():
 
 
 def test_checkpoints_of_nan_are_not_best(tmp_path):
-    network, _ = run(gn.Checkpoint(tmp_path / "net", best_only=True), [1.0, math.nan, 0.5])
+    network, _ = run(gn.SaveNetwork(tmp_path / "net", best_only=True), [1.0, math.nan, 0.5])
     assert network.saved == [1, 3]
 
 
@@ -86,7 +86,7 @@ def test_the_smallest_change_that_counts(monitor):
 
 def test_defaults(tmp_path):
     alone, stopping = Monitor(), gn.EarlyStopping()
-    saving = gn.Checkpoint(tmp_path / "net")
+    saving = gn.SaveNetwork(tmp_path / "net")
     assert [one.monitor for one in (alone, stopping, saving)] == ["val_loss"] * 3
     assert [one.min_delta for one in (alone, stopping, saving)] == [0.0] * 3
     assert (stopping.patience, stopping.restore_best, saving.best_only) == (5, True, False)

@@ -93,6 +93,7 @@ class BlockedSGD(Program):
         block = max(MAX_BLOCK // plan.batch_size, 1) * plan.batch_size
         while block > MIN_BLOCK and shared_bytes(plan, block) > shared_limit(device):
             block = max(block // 2 // plan.batch_size, 1) * plan.batch_size
+        self.block_steps = block // plan.batch_size
         self.block, self.shared_bytes, self.threads = block, shared_bytes(plan, block), threads(plan)
         compiled = module(plan.dtype, "blocked/blocked.cu", **macros(plan, block))
         self.run_block, self.combine = compiled.get_function("run_block"), compiled.get_function("combine")

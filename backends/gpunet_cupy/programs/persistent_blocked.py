@@ -23,6 +23,7 @@ class PersistentBlockedSGD(Persistent):
     """A program for plain gradient descent with one example per step."""
 
     name = "cupy persistent blocked SGD"
+    block_steps = BLOCK
     file = "persistent/blocked.cu"
 
     @staticmethod

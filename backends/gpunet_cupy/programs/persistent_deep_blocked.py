@@ -24,6 +24,7 @@ class PersistentDeepBlockedSGD(Persistent):
     """A program for plain gradient descent with one example per step and two hidden layers."""
 
     name = "cupy persistent deep blocked SGD"
+    block_steps = BLOCK
     file = "persistent/deep_blocked.cu"
 
     @staticmethod

@@ -44,6 +44,7 @@ class Blocked(Program):
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         super().__init__(plan, device)
         self.xp = np
+        self.block_steps = max(BLOCK // plan.batch_size, 1)
 
     @classmethod
     def unsupported_reason(cls, plan: Plan, device: str = "cpu") -> str | None:
@@ -61,7 +62,7 @@ class Blocked(Program):
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
         size = self.plan.batch_size
-        length = max(BLOCK // size, 1) * size
+        length = self.block_steps * size
         used = inputs.examples
         recurrence = Recurrence(self.plan.optimizer, length // size)  # type: ignore[arg-type]
         parameters, slots, losses = list(state.parameters), list(state.slots), []

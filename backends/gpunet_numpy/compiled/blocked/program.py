@@ -56,7 +56,8 @@ class Blocked(Program):
         at_A, numbers = layout.at_A(B, first=2)
         self.network = layout.network(at_A=at_A)
         lanes = CACHE_LINE // dtype.itemsize
-        examples, stride = BLOCK // B * B, int(layout.strides[1])
+        self.block_steps = BLOCK // B
+        examples, stride = self.block_steps * B, int(layout.strides[1])
         room = -(-BLOCK // lanes) * lanes
         n2 = n[2] if len(n) > 2 else 0
         shapes = {

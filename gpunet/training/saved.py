@@ -1,0 +1,94 @@
+"""What training needs to go on, as a nested value of NumPy arrays, numbers and text that a file can hold.
+
+``{"slots": …, "updates": …, "optimizer": …}``, and for a checkpoint ``"run"``: where it stands, its history, and the
+state of its callbacks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gpunet.core.optimizers import Optimizer
+from gpunet.core.program import TrainState
+from gpunet.devices.placement import Placement
+from gpunet.training.described import described
+from gpunet.training.history import History
+from gpunet.training.position import Position
+
+
+def saved_optimizer(
+    state: TrainState, optimizer: Optimizer | dict[str, Any] | None, updates: int, placement: Placement
+) -> dict[str, Any]:
+    """The optimizer, its slots and its count of updates."""
+    about = optimizer if isinstance(optimizer, dict) else described(optimizer)
+    return {"optimizer": about, "updates": updates, "slots": on_host(state.slots, placement)}
+
+
+def with_slots(state: TrainState, slots: Any, placement: Placement, dtype: str) -> TrainState:
+    """The state with slots that :func:`saved_optimizer` kept.
+
+    Raises
+    ------
+    ValueError
+        If they are not shaped as the parameters.
+    """
+
+    def to_device(parameter: Any, arrays: Any) -> tuple[Any, ...]:
+        for array in arrays:
+            if array.shape != tuple(parameter.shape) or array.dtype != dtype or not np.isfinite(array).all():
+                raise ValueError(f"a slot of the optimizer is {array.dtype} {array.shape}, or not finite")
+        return tuple(placement.to_device(array) for array in arrays)
+
+    pairs = zip(state.parameters, slots, strict=True)
+    return state._replace(slots=[(to_device(W, of_W), to_device(b, of_b)) for (W, b), (of_W, of_b) in pairs])
+
+
+def same_optimizer(optimizer: Optimizer, known: Optimizer | dict[str, Any] | None) -> bool:
+    """Whether an optimizer is the one that slots belong to, which may be known by its description only."""
+    return described(optimizer) == known if isinstance(known, dict) else optimizer == known
+
+
+def saved_run(
+    position: Position, history: History, callbacks: Sequence[Any], ended: bool, placement: Placement
+) -> dict[str, Any]:
+    """Where a run stands.
+
+    Parameters
+    ----------
+    position : Position
+    history : History
+    callbacks : sequence of callable
+        The state is kept of those that have one.
+    ended : bool
+        Whether no more epochs are to run.
+    placement : Placement
+    """
+    states = [callback.state() if hasattr(callback, "state") else None for callback in callbacks]
+    return {
+        "position": position._asdict(),
+        "history": dataclasses.asdict(history),
+        "callbacks": on_host(states, placement),
+        "ended": ended,
+    }
+
+
+def resumed_history(history: History, saved: dict[str, Any]) -> None:
+    """Take the figures of a run that goes on into the history of its new part."""
+    now = ("program", "reason", "backend", "device")
+    for name, value in saved.items():
+        if name not in now:
+            setattr(history, name, value)
+
+
+def on_host(value: Any, placement: Placement) -> Any:
+    """Nested lists, tuples and dicts with the arrays of the placement's library as NumPy arrays."""
+    backend = placement.backend
+    if isinstance(value, dict):
+        return {key: on_host(one, placement) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [on_host(one, placement) for one in value]
+    return backend.to_host(value) if backend.owns(value) else value
