@@ -360,11 +360,11 @@ class Network:
         checkpoint : Checkpoint, folder or None
             Where to keep what a run needs to go on. The same call with a network made in the same way goes on from the
             newest checkpoint there, to the bit; once the run has ended it returns the history at once. More epochs are
-            the same call, unless there is a schedule, or a callback has had the last word. Ctrl-C and SIGTERM then act
-            within about a second, when a checkpoint has been written.
+            the same call, unless there is a schedule, or a callback has had the last word.
         progress : bool
             Show a bar on a terminal and in Jupyter; elsewhere write a line per epoch to standard error, at most one
-            per second.
+            per second. With progress or a checkpoint, Ctrl-C and SIGTERM act between two updates, within about half a
+            second: the network keeps the weights of that update. Without, it keeps those of the last epoch.
 
         Returns
         -------
@@ -474,7 +474,7 @@ class Network:
         position, ended, stopping = Position(), False, False
         bar = ProgressBar(progress, epochs, plan.examples)
         pauses = None
-        if run is not None or bar.visible:
+        if run is not None or progress:
             pauses = Chunks(plan, None if run is None else run.checkpoint.steps)
         loop = TrainingLoop(plan, self.placement, data.training, self.seed, shuffle, epochs, bar, pauses)
         self.history = history = loop.history

@@ -7,10 +7,8 @@ import sys
 import warnings
 from collections.abc import Sequence
 
+from gpunet.cli.codes import BAD_INPUT, FAILED, INTERRUPTED
 from gpunet.errors import Diverged, OutOfMemory, UnscaledInputs
-
-# Exit codes: 0 success; 1 the run failed; 2 bad input; 130 stopped with Ctrl-C.
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         The exit code: 0, 1 for a run that failed, 2 for bad input, 130 after Ctrl-C. Errors are one line on
-        standard error.
+        standard error. A training that is stopped exits with 130, or with 143 after SIGTERM.
     """
     from gpunet.cli.options import build_parser
 

@@ -61,7 +61,19 @@ def _add_train(commands: Any) -> None:
     _add_backend(add)
     add("--seed", type=int, default=0, metavar="N", help="of initial weights, order of examples and dropout")
     add("--verbose", action="store_true", help="say which program ran, on which device, and why")
-    add("--save", type=Path, metavar="NET", help="save the network to this file, such as net.safetensors")
+    add(
+        "--save",
+        type=Path,
+        metavar="NET",
+        help="save the network to this file, such as net.safetensors; also if Ctrl-C or SIGTERM ends the training",
+    )
+    add(
+        "--checkpoint",
+        type=Path,
+        metavar="DIR",
+        help="keep here, once a minute, what the run needs to go on: after a stop the same command goes on",
+    )
+    add("--restart", action="store_true", help="begin afresh, whatever run --checkpoint holds")
     add(
         "--plot", type=Path, metavar="FILE", help="plot loss and accuracy: .png, .svg, .pdf; needs matplotlib"
     )

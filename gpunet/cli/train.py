@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+import signal
+import sys
+import threading
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import gpunet as gn
+from gpunet.cli.codes import INTERRUPTED, TERMINATED
 from gpunet.cli.data import DataOptions, Examples, Source, describe, open_data
 from gpunet.cli.notes import training_notes
 from gpunet.cli.report import figures, run_report, settings_report
@@ -41,16 +47,18 @@ def train(options: Namespace) -> None:
     print(describe(source, network))
     print(f"\n{network.summary()}\n")
     print(settings_report(options, optimizer, epochs, batch_size), flush=True)
-    history = network.fit(
-        *scaled(source.training, scaling),
-        optimizer=optimizer,
-        epochs=epochs,
-        batch_size=batch_size,
-        precision=options.precision,
-        validation_data=None if source.validation is None else scaled(source.validation, scaling),
-        callbacks=early_stopping(options),
-        progress=True,
-    )
+    with saved_when_stopped(options, network, scaling):
+        history = network.fit(
+            *scaled(source.training, scaling),
+            optimizer=optimizer,
+            epochs=epochs,
+            batch_size=batch_size,
+            precision=options.precision,
+            validation_data=None if source.validation is None else scaled(source.validation, scaling),
+            callbacks=early_stopping(options),
+            checkpoint=checkpoint(options),
+            progress=True,
+        )
     if scaling is not None:
         unscale_output(network, scaling, gn.get_backend(history.backend))
 
@@ -68,6 +76,43 @@ def train(options: Namespace) -> None:
         rows = getattr(source, part)
         if rows is not None:
             print("\n".join(figures(network, rows, part, source.unit)))
+
+
+def checkpoint(options: Namespace) -> gn.Checkpoint | None:
+    """Where the run keeps what it needs to go on."""
+    if options.checkpoint is not None:
+        return gn.Checkpoint(options.checkpoint, restart=options.restart)
+    if options.restart:
+        raise ValueError("--restart needs --checkpoint: the folder of the run to begin afresh")
+    return None
+
+
+@contextmanager
+def saved_when_stopped(
+    options: Namespace, network: gn.Network, scaling: TargetScaling | None
+) -> Iterator[None]:
+    """Save the network if Ctrl-C or SIGTERM ends its training; what it was in the last update is kept."""
+    before = signal.getsignal(signal.SIGTERM)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if in_main_thread:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as stopped:
+        kept = []
+        if options.save is not None and network.history is not None:
+            if scaling is not None:
+                unscale_output(network, scaling, gn.get_backend(network.history.backend))
+            network.save(options.save)
+            kept.append(f"saved: {options.save}")
+        if options.checkpoint is not None:
+            kept.append(f"the same command goes on from {options.checkpoint}")
+        how = "Ctrl-C" if isinstance(stopped, KeyboardInterrupt) else "SIGTERM"
+        print(f"gpunet: {'; '.join([f'stopped by {how}', *kept])}", file=sys.stderr)
+        sys.exit(INTERRUPTED if isinstance(stopped, KeyboardInterrupt) else stopped.code)
+    finally:
+        if in_main_thread:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _check_output(options: Namespace) -> None:

@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 
+import gpunet as gn
 from gpunet.installation import install_command
 
 MISTAKES = {
@@ -112,23 +113,63 @@ def test_help(capsys):
     assert "None" not in out
 
 
-def test_ctrl_c(process, tmp_path):
-    """A long run stops with exit code 130 and does not change an existing file."""
-    net = tmp_path / "net"
-    net.write_bytes(b"older")
-    child = process("-m", "gpunet", "train", "--epochs", 10**6, "--save", net)
+@pytest.mark.parametrize(
+    ("number", "code", "name"), [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")]
+)
+def test_a_stopped_run(process, tmp_path, number, code, name):
+    """A long run stops with the shell's exit code; the network of that moment is saved, and the run can go on."""
+    net, folder = tmp_path / "net", tmp_path / "run"
+    command = ["-m", "gpunet", "train", "--epochs", 10**6, "--save", net, "--checkpoint", folder]
+    child = process(*command)
     deadline = threading.Timer(60, child.kill)  # ends the reading below, too
     deadline.start()
-    for line in child.stdout:
-        if line.startswith("adamw"):
+    for line in child.stderr:
+        if line.startswith("epoch"):  # it trains
             break
     deadline.cancel()
-    child.send_signal(signal.SIGINT)
+    child.send_signal(number)
     _, err = child.communicate(timeout=60)
-    assert child.returncode == 130
-    assert err.splitlines()[-1] == "gpunet: stopped by Ctrl-C"
-    assert net.read_bytes() == b"older"
-    assert [path.name for path in tmp_path.iterdir()] == ["net"]
+    assert child.returncode == code
+    wanted = f"gpunet: stopped by {name}; saved: {net}; the same command goes on from {folder}"
+    assert err.splitlines()[-1] == wanted
+    saved, (checkpoint,) = gn.load(net, "numpy"), folder.glob("*.safetensors")
+    for found, kept in zip(saved.parameters, gn.load(checkpoint, "numpy").parameters, strict=True):
+        for a, b in zip(found, kept, strict=True):
+            assert np.array_equal(a, b)
+    assert {path.name for path in tmp_path.iterdir()} == {"net", "run"}
+
+
+def test_a_stopped_run_goes_on(good, bad, tmp_path, monkeypatch):
+    """As if nothing had happened, with values that are scaled for training, too."""
+    from gpunet.training.loop import TrainingLoop
+
+    rng = np.random.default_rng(2)
+    X = rng.standard_normal((60, 3))
+    np.savez(tmp_path / "data.npz", X=X, y=1e4 + 1e3 * X[:, 0])
+    command = ["train", tmp_path / "data.npz", "--epochs", 6, "--patience", 4, "--hidden", 5, "--save"]
+    whole = good(*command, tmp_path / "whole")
+    run_steps, calls = TrainingLoop._run_steps, []
+
+    def stopping(self, *arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return run_steps(self, *arguments)
+
+    more = [tmp_path / "parts", "--checkpoint", tmp_path / "run"]
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingLoop, "_run_steps", stopping)
+        with pytest.raises(SystemExit, match="130"):
+            good(*command, *more)
+    values = gn.load(tmp_path / "parts", "numpy").predict(X)
+    assert 5e3 < values.mean() < 2e4  # in the targets' own unit
+    parts = good(*command, *more)
+    assert parts.replace("parts", "whole").splitlines()[-3:] == whole.splitlines()[-3:]
+    both = (gn.load(tmp_path / name, "numpy").predict(X) for name in ("parts", "whole"))
+    assert np.array_equal(*both)
+    assert "epochs was 6, now it is 5" in bad(*command[:3], 5, *command[4:], *more)
+    assert "--restart needs --checkpoint" in bad(*command, tmp_path / "net", "--restart")
+    good(*command[:3], 2, *command[4:], *more, "--restart")
 
 
 def test_closed_pipe(process):
