@@ -77,9 +77,10 @@ def _beside(columns: list[tuple[str, Any]], convert: Callable[[str, Any], Series
 
 def to_series(name: str, values: Any) -> Series:
     """One column of any kind (a Series, an array, a list) as a Polars Series."""
-    pl, nw = polars(), narwhals()
+    pl = polars()
     if isinstance(values, pl.Series):
         return tidy_text(values.alias(name))
+    nw = narwhals()
     wrapped = nw.from_native(values, pass_through=True, allow_series=True)
     if isinstance(wrapped, nw.Series):
         if wrapped.implementation.is_pyarrow():

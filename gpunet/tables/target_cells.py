@@ -259,11 +259,15 @@ def target_cells(name: str, values: Any) -> TargetCells:
             return NumberCells(name, array)
         if dtype.kind not in "UTO":
             return SeriesCells(name, to_series(name, values))
+    category = getattr(dtype, "name", "") == "category" or "dictionary" in str(getattr(values, "type", ""))
     if not isinstance(values, list | tuple):
-        if not hasattr(values, "tolist"):  # Polars and PyArrow
+        listed = getattr(values, "tolist", None) or getattr(values, "to_pylist", None)  # pandas, PyArrow
+        if listed is None and hasattr(values, "to_list"):  # Polars
             return SeriesCells(name, to_series(name, values))
-        values = values.tolist()
-    return _of_objects(name, python_objects(values), category=getattr(dtype, "name", "") == "category")
+        if listed is None:
+            return target_cells(name, np.asarray(values.to_numpy()))
+        values = listed()
+    return _of_objects(name, python_objects(values), category=category)
 
 
 def _of_objects(name: str, cells: list[Any], *, category: bool) -> TargetCells:
