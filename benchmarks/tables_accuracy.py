@@ -17,9 +17,10 @@ import argparse
 import dataclasses
 import importlib.util
 import os
+import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -238,28 +239,66 @@ def ranks(scores: list[float]) -> Any:
     return rankdata(-np.round(scores, 3))
 
 
-def page(most: int, names: list[str], methods: dict[str, Callable[..., float]]) -> Iterator[str]:
-    """The lines of the results: a row per table, and the mean ranks."""
-    yield f"| table | rows | columns | score | {' | '.join(methods)} |"
-    yield f"|{' --- |' * (4 + len(methods))}"
-    found, behind = [], []
+class Row(NamedTuple):
+    """A table's line of the results."""
+
+    name: str
+    about: tuple[str, ...]  # target, rows, columns, and what is scored
+    scores: tuple[float, ...]  # of each method, with three decimals
+
+    def __str__(self) -> str:
+        target, *rest = self.about
+        cells = [f"{self.name} ({target})", *rest, *(f"{score:.3f}" for score in self.scores)]
+        return f"| {' | '.join(cells)} |"
+
+    @classmethod
+    def parse(cls, line: str) -> Row | None:
+        """The row that a line of a page holds; None for a line that holds none."""
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        named = re.fullmatch(r"(\S+) \((.+)\)", cells[0])
+        if named is None or len(cells) < 5:
+            return None
+        return cls(named[1], (named[2], *cells[1:4]), tuple(map(float, cells[4:])))
+
+
+def measured(most: int, names: list[str], methods: dict[str, Callable[..., float]]) -> Iterator[Row]:
+    """The mean score of each method on each table."""
     for table in tables(most, names):
         target = Target().fit(table)
         parts = list(folds(target, table))
         scores = [
-            float(np.mean([method(table, target, train, test) for train, test in parts]))
+            round(float(np.mean([method(table, target, train, test) for train, test in parts])), 3)
             for method in methods.values()
         ]
-        found.append(ranks(scores))
-        by_name = dict(zip(methods, scores, strict=True))
-        if {"linear", "gpunet"} <= set(methods) and by_name["gpunet"] < by_name["linear"] - TOLERANCE:
-            behind.append(table.name)
         kind = "accuracy" if target.class_names else "R²"
-        cells = " | ".join(f"{value:.3f}" for value in scores)
-        yield f"| {table.name} ({target.name}) | {len(table):,} | {len(table.columns)} | {kind} | {cells} |"
+        about = (target.name, f"{len(table):,}", f"{len(table.columns)}", kind)
+        yield Row(table.name, about, tuple(scores))
+
+
+def page(rows: Iterable[Row], methods: list[str]) -> Iterator[str]:
+    """The lines of the results: a row per table, and the mean ranks."""
+    yield f"| table | rows | columns | score | {' | '.join(methods)} |"
+    yield f"|{' --- |' * (4 + len(methods))}"
+    found, behind = [], []
+    for row in rows:
+        yield str(row)
+        found.append(ranks(list(row.scores)))
+        by_name = dict(zip(methods, row.scores, strict=True))
+        if {"linear", "gpunet"} <= set(methods) and by_name["gpunet"] < by_name["linear"] - TOLERANCE:
+            behind.append(row.name)
     yield f"| **mean rank** | | | | {' | '.join(f'**{rank:.2f}**' for rank in np.mean(found, axis=0))} |"
     yield ""
-    yield f"Tables on which gpunet is more than {TOLERANCE} below the linear model: {', '.join(behind) or 'none'}."
+    yield (
+        f"{len(found)} tables. gpunet is more than {TOLERANCE} below the linear model on: "
+        f"{', '.join(behind) or 'none'}."
+    )
+
+
+def together(old: str, new: list[Row]) -> list[Row]:
+    """The rows of a page, and those measured now in their place or beside them; in the order of `SOURCES`."""
+    rows = {row.name: row for row in map(Row.parse, old.splitlines()) if row is not None}
+    rows |= {row.name: row for row in new}
+    return [rows[case.name] for cases, _ in SOURCES for case in cases if case.name in rows]
 
 
 def main() -> None:
@@ -271,13 +310,19 @@ def main() -> None:
     parser.add_argument("--tables", default="", help="only these, with commas between")
     parser.add_argument("--methods", default=",".join(METHODS), help="some of them, with commas between")
     parser.add_argument("--output", type=Path, help="a Markdown file")
+    parser.add_argument("--add", action="store_true", help="keep the rows of other tables that the file has")
     options = parser.parse_args()
     methods = {name: METHODS[name] for name in options.methods.split(",")}
     names = [name for name in options.tables.split(",") if name]
-    lines = []
-    for line in page(options.most, names, methods):
+    rows: list[Row] = []
+
+    def shown() -> Iterator[Row]:
+        for row in measured(options.most, names, methods):
+            rows.append(row)
+            yield row
+
+    for line in page(shown(), list(methods)):
         print(line, flush=True)
-        lines.append(line)
     if options.output is not None:
         import sklearn as library
 
@@ -285,7 +330,10 @@ def main() -> None:
             "# Accuracy on public tables\n\nMeans of 5 folds, by `python -m benchmarks.tables_accuracy` with gpunet "
             f"{gn.__version__}, scikit-learn {library.__version__} and Python {sys.version.split()[0]}.\n"
         )
-        options.output.write_text("\n".join([heading, *lines]) + "\n", encoding="utf-8")
+        if options.add and options.output.exists():
+            rows = together(options.output.read_text(encoding="utf-8"), rows)
+        lines = [heading, *page(rows, list(methods))]
+        options.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

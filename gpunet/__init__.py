@@ -29,6 +29,7 @@ from gpunet.errors import (
     FolderInUse,
     FunctionsNotSaved,
     OutOfMemory,
+    RowsLeftOut,
     UnscaledInputs,
 )
 from gpunet.inputs.standardizer import Standardizer
@@ -74,6 +75,7 @@ __all__ = [
     "Optimizer",
     "OutOfMemory",
     "RMSprop",
+    "RowsLeftOut",
     "SaveNetwork",
     "Standardizer",
     "TableEncoder",

@@ -59,6 +59,10 @@ class FunctionsNotSaved(UserWarning):
     """A network was saved whose own activations or loss :func:`gpunet.load` will have to be given."""
 
 
+class RowsLeftOut(UserWarning):
+    """Rows whose target is missing were left out of training or evaluation."""
+
+
 class UnscaledInputs(UserWarning):
     """The inputs of ``fit`` are large (mean ``|x|`` above 10), and the network has no standardizer."""
 

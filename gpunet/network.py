@@ -40,6 +40,7 @@ from gpunet.inputs.fit_data import (
     InputPipeline,
     fit_data,
 )
+from gpunet.inputs.missing_targets import evaluate_rows
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.inputs.tabular import Tabular, encoded
 from gpunet.summary import summary, summary_html
@@ -329,7 +330,8 @@ class Network:
         y : array or list
             Class numbers ``(m,)`` or ``(m, 1)``, one-hot or multi-label rows ``(m, n[L])``, real targets, or words
             ``(m,)``: those become :attr:`class_names`. Left out, the labels of the Table X. Beside an encoder, values
-            are standardised for training; losses and predictions are in their own unit.
+            are standardised for training; losses and predictions are in their own unit. Rows whose target is missing
+            (None, NaN, NA or an empty text in words or in a column, and NaN beside a DataFrame) are left out.
         optimizer : Optimizer, str or None
             None takes Adam; beside an encoder AdamW with a cosine schedule, and with a weight decay of 1000 / rows,
             between 0.2 and 5, for 256 hidden units; for h units √(h/256) times that. A name (``"adam"``, ``"adamw"``,
@@ -374,6 +376,8 @@ class Network:
         ------
         ValueError, TypeError
             For bad input, and for a precision that the device does not have, before anything has changed.
+        RowsLeftOut
+            A warning, if targets are missing: how many.
         UnscaledInputs
             A warning, if the mean of ``|x|`` is above 10 and there is no standardizer.
         Diverged
@@ -630,7 +634,8 @@ class Network:
 
         Accuracy is the fraction of examples whose class is right; for several sigmoid outputs with rows of
         labels, the fraction of labels that are right at ½. Weights of examples count in the loss alone. For a Table
-        y may be left out; the loss of values is in the target's own unit.
+        y may be left out; the loss of values is in the target's own unit. Rows without a target are left out, as by
+        :meth:`fit`.
 
         Raises
         ------
@@ -664,6 +669,7 @@ class Network:
 
     def _examples(self, X: Any, y: Any, sample_weight: Any) -> tuple[Examples, str]:
         """Checked columns for a call that needs weights but changes none."""
+        X, y, sample_weight = evaluate_rows(self.target, X, y, sample_weight)
         X, y = self._tabular.rows("X", X, self.dtype), self._tabular.targets("y", X, y)
         placement = self._placement_for({"X": X, "y": y, "sample_weight": sample_weight})
         with placement.context():

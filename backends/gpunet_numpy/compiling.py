@@ -2,12 +2,12 @@
 
 Compiling a program takes numba some seconds, once per machine: then it lies in numba's cache on disk. So that a first
 run is no slower than plain NumPy, a child process (:mod:`gpunet_numpy.compiled.ahead`) compiles into that cache while
-plain NumPy trains. The environment variable ``GPUNET_COMPILE`` chooses.
+plain NumPy trains. It goes on if the run ends before, for the next one. One process compiles at a time: others look now
+and then whether it has finished. The environment variable ``GPUNET_COMPILE`` chooses.
 """
 
 from __future__ import annotations
 
-import atexit
 import os
 import subprocess
 import sys
@@ -20,11 +20,41 @@ SETTINGS = BACKGROUND, WAIT, NEVER = "background", "wait", "never"
 COMPILING = f"compiled programs: plain NumPy runs while numba compiles one in another process ({VARIABLE})"
 # The child compiles on one thread; its few products are no reason to start others.
 ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+NO_LOCK = -1  # in the place of a file descriptor
 
-_children: dict[
-    tuple[type, str], Any
-] = {}  # what compiles a class for a dtype: a process, or why there is none
+# What compiles a class for a dtype: a process of this one's own, or why there is none
+_children: dict[tuple[type, str], Any] = {}
 _starting = threading.Lock()
+
+
+class Detached(subprocess.Popen[bytes]):
+    """A process that may outlive this one: in a session of its own, with none of its files.
+
+    No signal from the terminal reaches it, and nobody who reads this process's output waits for it. A thread waits for
+    its end, so that no zombie is left.
+
+    Its priority is this process's. Where Linux's scheduler groups processes by session (``sched_autogroup``), niceness
+    counts within a session alone, and measurements showed no difference; elsewhere a busy machine would starve it.
+    """
+
+    def __init__(self, command: list[str], environment: dict[str, str], keep_open: tuple[int, ...]) -> None:
+        windows = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(
+            subprocess, "CREATE_NO_WINDOW", 0
+        )
+        super().__init__(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            pass_fds=keep_open,
+            start_new_session=True,
+            creationflags=windows,
+        )
+        threading.Thread(target=self.wait, daemon=True).start()
+
+    def __del__(self) -> None:
+        """Nothing: the original warns of a process that still runs."""
 
 
 def setting() -> str:
@@ -38,7 +68,8 @@ def setting() -> str:
 def unready_reason(compiled: Any, dtype: str) -> str | None:
     """Why a class of :mod:`gpunet_numpy.compiled` is not to be used for now; None if it is.
 
-    Where its kernel has not been compiled on this machine, the first call starts that, in a child process.
+    Where its kernel has not been compiled on this machine, the first call starts that, in a child process, unless
+    another process compiles something just now.
 
     Parameters
     ----------
@@ -49,13 +80,25 @@ def unready_reason(compiled: Any, dtype: str) -> str | None:
     """
     if setting() == WAIT or not can_start_python():
         return None
-    from gpunet_numpy.compiled.cache import is_on_disk
+    from gpunet_numpy.compiled.cache import is_on_disk, shared_folder
 
     with _starting:
         if (compiled, dtype) not in _children:
             if is_on_disk(compiled.kernel, dtype):
                 return None
-            _children[compiled, dtype] = start(f"{compiled.__module__}:{compiled.__qualname__}", dtype)
+            try:
+                lock = locked(os.path.join(shared_folder(), "compiling.lock"))
+            except BlockingIOError:
+                return COMPILING
+            try:
+                if is_on_disk(compiled.kernel, dtype):  # by now
+                    return None
+                _children[compiled, dtype] = start(
+                    f"{compiled.__module__}:{compiled.__qualname__}", dtype, lock
+                )
+            finally:
+                if lock != NO_LOCK:
+                    os.close(lock)  # the child holds it
         child = _children[compiled, dtype]
     failed = child if isinstance(child, str) else child.poll()
     if failed is None:
@@ -72,45 +115,58 @@ def can_start_python() -> bool:
     return name.startswith("python") and not getattr(sys, "frozen", False)
 
 
-def start(name: str, dtype: str) -> Any:
+def locked(path: str) -> int:
+    """A file descriptor that holds the lock of a file until it, and every copy of it, has been closed.
+
+    `NO_LOCK` where the system has no such locks, or the file can't be opened.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process holds the lock.
+    """
+    try:
+        import fcntl
+
+        lock = os.open(path, os.O_CREAT | os.O_RDWR)
+    except (ImportError, OSError):
+        return NO_LOCK
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise
+    except OSError:  # a file system without locks
+        os.close(lock)
+        return NO_LOCK
+    return lock
+
+
+def start(name: str, dtype: str, lock: int = NO_LOCK) -> Any:
     """The process that compiles the class `name` (``module:class``), or why it could not be started.
 
     It imports what this process would (``-P``: nothing from the folder it is started in), but not its main module.
+
+    Parameters
+    ----------
+    name, dtype : str
+    lock : int
+        A file descriptor that the process keeps open.
     """
     paths = os.pathsep.join(os.path.abspath(path) for path in sys.path)
     settings = {"PYTHONPATH": paths, **dict.fromkeys(ONE_THREAD, "1")}
-    windows = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0) | getattr(
-        subprocess, "CREATE_NO_WINDOW", 0
-    )
+    command = [sys.executable, "-P", "-m", "gpunet_numpy.compiled.ahead", name, dtype]
     try:
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", "gpunet_numpy.compiled.ahead", name, dtype],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | settings,
-            process_group=0,  # Ctrl-C ends the run, not this
-            creationflags=windows,
-        )
+        return Detached(command, {**os.environ, **settings}, () if lock == NO_LOCK else (lock,))
     except OSError as error:
         return str(error)
 
 
-def end_children() -> None:
-    """End the processes that still compile."""
-    for child in _children.values():
-        if not isinstance(child, str) and child.poll() is None:
-            child.kill()
-            child.wait()
-
-
-atexit.register(end_children)
-
-
 def _after_fork() -> None:
-    """Another thread may have held the lock. The parent's children are not this process's: `poll` says 0 of them."""
+    """Another thread may have held the lock. The parent's children are not this process's."""
     global _starting
     _starting = threading.Lock()
+    _children.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpunet.tables.frames import to_series
 from gpunet.tables.target import Target
 
 
@@ -55,12 +54,13 @@ def as_targets(
         )
     if y.ndim == 2:
         return _rows(y, kind, f"{where}: {name}"), None
-    labels = to_series(name, y)
+    target = Target(kind)
+    target.name = name
     try:
-        target = Target(kind).fit(labels)
+        target.fit(y)
         if target.class_names is None:
             target.center, target.scale = 0.0, 1.0  # as they are
-        return target.encode(labels), target.class_names
+        return target.encode(y), target.class_names
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
 

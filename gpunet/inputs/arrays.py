@@ -72,12 +72,19 @@ def from_lists(name: str, values: Any) -> Any:
         raise ValueError(f"{name} has masked entries: fill them, or remove their rows")
     if hasattr(values, "toarray"):
         raise TypeError(f"{name} is a sparse matrix; pass {name}.toarray()")
-    if hasattr(values, "to_numpy"):  # a pandas or polars table
-        return np.asarray(values.to_numpy())
+    if hasattr(values, "to_numpy") and not hasattr(values, "to_pylist"):  # pandas or Polars, not PyArrow
+        values = np.asarray(values.to_numpy())
     try:
-        return np.asarray(values)
+        found = np.asarray(values)
     except ValueError as error:
         raise ValueError(f"{name} is ragged: {_first_ragged_row(values) or error}") from None
+    if found.dtype.kind != "O":
+        return found
+    try:
+        numbers = np.array(found.tolist())  # Python's numbers in an array of objects
+    except ValueError:
+        return found
+    return numbers if numbers.dtype.kind in "biuf" else found
 
 
 def _first_ragged_row(values: Any) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gpunet.devices.registry import backend_of
 from gpunet.inputs.arrays import from_lists
-from gpunet.inputs.tabular import is_table
+from gpunet.inputs.missing_targets import is_table
 
 
 def digest(name: str, data: Any) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +13,7 @@ from gpunet.devices.registry import backend_of
 from gpunet.errors import ColumnsIgnored, warn
 from gpunet.inputs.arrays import from_lists
 from gpunet.inputs.fit_data import FitArrays, split_rows
+from gpunet.inputs.missing_targets import fit_rows, is_rows, is_table
 
 if TYPE_CHECKING:  # they cost time to import, and most networks are given arrays
     from gpunet.tables import Table, TableEncoder, Target
@@ -88,9 +88,12 @@ class Tabular(NamedTuple):
             if not is_table(X) or X.labels is None:
                 raise TypeError(f"{name} is missing: give targets, or a Table with a target as X")
             y = X
-        if self.target is None or _is_rows(y):
+        if self.target is None or is_rows(y):
             return y
-        return self.target.encode(y)
+        numbers = self.target.encode(y)
+        # They are of no library of their own: beside arrays of another one than NumPy they are a list.
+        source = backend_of(X)
+        return numbers if source is None or source.name == "numpy" else numbers.tolist()
 
     def extra_columns(self, table: Table) -> list[str]:
         """Columns of a table that the encoder was not trained on; the target's is none of them."""
@@ -117,7 +120,8 @@ def encoded(
 ) -> tuple[FitArrays, Tabular]:
     """What ``fit`` was given as arrays, and what was learned of its columns and targets.
 
-    Encoder and target learn from the training part alone. Nothing is changed in place.
+    Rows whose target is missing are left out. Encoder and target learn from the training part alone. Nothing is
+    changed in place.
 
     Parameters
     ----------
@@ -131,6 +135,7 @@ def encoded(
     seed : int
         Of the split into training and validation part.
     """
+    arrays = fit_rows(tabular.target, arrays)
     X, y = arrays.X, arrays.y
     data = None if arrays.validation_data is None else arrays.validation_pair()
     if tabular.encoder is not None:
@@ -174,12 +179,6 @@ def column_names(name: str, X: Any) -> tuple[str, ...] | None:
     return texts
 
 
-def is_table(X: Any) -> bool:
-    """Whether X is a Table; no table if nobody has imported them."""
-    module = sys.modules.get("gpunet.tables.table")
-    return module is not None and isinstance(X, module.Table)
-
-
 def _table(name: str, X: Any) -> Table:
     from gpunet.tables.frames import is_frame
     from gpunet.tables.table import as_table
@@ -206,7 +205,7 @@ def _fitted_target(
     if y is None:
         tabular.targets("y", X, y)  # raises if X has no target either
         y = X
-    elif _is_rows(y) or (tabular.encoder is None and not _are_words(y)):
+    elif is_rows(y) or (tabular.encoder is None and not _are_words(y)):
         return None  # numbers that say what they are
     from gpunet.tables.target import Target
 
@@ -244,14 +243,6 @@ def _by_number(class_weight: dict[Any, Any], names: tuple[str, ...]) -> dict[Any
     if unknown:
         raise ValueError(f"class_weight names class {unknown[0]!r}; classes are {', '.join(names)}")
     return {numbers.get(name, name): weight for name, weight in class_weight.items()}
-
-
-def _is_rows(y: Any) -> bool:
-    """Whether y has several columns: one-hot, labels, or several values."""
-    shape = getattr(y, "shape", None)
-    if shape is None and isinstance(y, list | tuple) and len(y) and isinstance(y[0], list | tuple):
-        return len(y[0]) > 1
-    return shape is not None and len(shape) == 2 and shape[1] > 1
 
 
 def _are_words(y: Any) -> bool:

@@ -56,7 +56,7 @@ def targets(
         Naming the first row at fault.
     """
     xp = placement.xp
-    if backend_of(y) is None:
+    if backend_of(y) is None or getattr(y.dtype, "kind", "") == "O":
         y = from_lists(name, y)
         require_real(name, y.dtype)
     shape = tuple(y.shape)

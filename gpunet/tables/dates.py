@@ -13,10 +13,10 @@ DATES = (
     *("%m/%d/%y", "%d/%m/%y", "%d-%b-%y", "%d %b %y"),
 )
 TIMES = ("%H:%M", "%H:%M:%S", "%H:%M:%S%.f", "%I:%M %p", "%I:%M:%S %p")
-_LOOK = r"^(?:[0-9A-Za-z, ]*[0-9]{4}[0-9./:, +TZ-]*|[0-9]{1,4}[./ -][0-9A-Za-z]+[./ -][0-9]{2,4}[0-9./:, +TZAPMapm-]*)$"
+LOOK = r"^(?:[0-9A-Za-z, ]*[0-9]{4}[0-9./:, +TZ-]*|[0-9]{1,4}[./ -][0-9A-Za-z]+[./ -][0-9]{2,4}[0-9./:, +TZAPMapm-]*)$"
 _LONG_YEAR = r"(?:^|[^0-9])[0-9]{4}(?:[^0-9]|$)"
 _SHORT_YEAR = r"/[0-9]{1,2}/[0-9]{2}(?: |$)|[A-Za-z]{3}[ -][0-9]{2}(?: |$)"  # 1/31/24, 31-Jan-24
-_CLOCK = r"^[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?: ?[AaPp][Mm])?$"
+CLOCK = r"^[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?: ?[AaPp][Mm])?$"
 _ZONE = r"(?:Z|[+-][0-9]{2}:?[0-9]{2})$"
 
 
@@ -27,7 +27,7 @@ def date_format(cells: Series) -> str | None:
     month comes first.
     """
     long = bool(cells.str.contains(_LONG_YEAR).all())
-    if not cells.str.contains(_LOOK).all() or not (long or cells.str.contains(_SHORT_YEAR).all()):
+    if not cells.str.contains(LOOK).all() or not (long or cells.str.contains(_SHORT_YEAR).all()):
         return None
     bare = _without_zone(cells)
     for date in DATES:
@@ -41,7 +41,7 @@ def date_format(cells: Series) -> str | None:
 
 def time_format(cells: Series) -> str | None:
     """The one format in which all cells are times of day; None if there is none."""
-    if not cells.str.contains(_CLOCK).all():
+    if not cells.str.contains(CLOCK).all():
         return None
     pl = polars()
     return next(

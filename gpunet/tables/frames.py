@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gpunet.tables.delimited import require_different
@@ -77,9 +77,10 @@ def _beside(columns: list[tuple[str, Any]], convert: Callable[[str, Any], Series
 
 def to_series(name: str, values: Any) -> Series:
     """One column of any kind (a Series, an array, a list) as a Polars Series."""
-    pl, nw = polars(), narwhals()
+    pl = polars()
     if isinstance(values, pl.Series):
         return tidy_text(values.alias(name))
+    nw = narwhals()
     wrapped = nw.from_native(values, pass_through=True, allow_series=True)
     if isinstance(wrapped, nw.Series):
         if wrapped.implementation.is_pyarrow():
@@ -99,7 +100,7 @@ def to_series(name: str, values: Any) -> Series:
 def from_objects(name: str, cells: list[Any]) -> Series:
     """Python objects as a column: of their type if all have one, else as text."""
     pl = polars()
-    cells = [None if _is_missing(cell) else getattr(cell, "item", lambda cell=cell: cell)() for cell in cells]
+    cells = python_objects(cells)
     kinds = {type(cell) for cell in cells if cell is not None}
     if (
         kinds <= {int, float}
@@ -125,6 +126,11 @@ def from_objects(name: str, cells: list[Any]) -> Series:
     if any(isinstance(cell, list | dict | tuple | set | bytes) for cell in cells):
         return pl.Series(name, cells, pl.Object)
     return pl.Series(name, [None if cell is None else str(cell) for cell in cells], pl.String)
+
+
+def python_objects(cells: Iterable[Any]) -> list[Any]:
+    """Cells as Python's own objects: None where missing, and numbers of NumPy's types as Python's."""
+    return [None if _is_missing(cell) else getattr(cell, "item", lambda cell=cell: cell)() for cell in cells]
 
 
 def _is_missing(cell: Any) -> bool:

@@ -35,9 +35,12 @@ def missing_words(missing: str | Sequence[str] | None) -> tuple[str, ...]:
 
 def words_of_column(cells: Series, words: tuple[str, ...]) -> tuple[str, ...]:
     """The missing words of one column: all of `words`, but no "-" in a column that also holds "+"."""
-    if "-" in words and words == MISSING and cells.dtype == polars().String and (cells == "+").any():
-        return tuple(word for word in words if word != "-")
-    return words
+    return words_beside(cells.dtype == polars().String and bool((cells == "+").any()), words)
+
+
+def words_beside(plus: bool, words: tuple[str, ...]) -> tuple[str, ...]:
+    """The missing words of a column that holds "+", or does not: there the usual "-" is a word like any other."""
+    return tuple(word for word in words if word != "-") if plus and words == MISSING else words
 
 
 def without_missing(cells: Series, words: tuple[str, ...]) -> Series:

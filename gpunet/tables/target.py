@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 from gpunet.core.checks import known_name
 from gpunet.tables import scaling
 from gpunet.tables.class_names import canonical, class_names
-from gpunet.tables.frames import to_series
-from gpunet.tables.libraries import polars
-from gpunet.tables.missing import MISSING, without_missing, words_of_column
-from gpunet.tables.numerals import is_number, to_float
-from gpunet.tables.reading import Misread, Reading, as_text, read_cells
-from gpunet.tables.series import Series
+from gpunet.tables.missing import MISSING
+from gpunet.tables.numerals import is_number
+from gpunet.tables.reading import Misread, Reading
 from gpunet.tables.table import Table
+from gpunet.tables.target_cells import SeriesCells, TargetCells, target_cells
 
 TARGET_KINDS = ("auto", "classes", "values")
 MOST_CLASSES = 30
@@ -102,19 +100,18 @@ class Target:
                 self.kind = table.kind
         everywhere = cells
         if table is not None and table.whole.labels is not None:
-            everywhere = table.whole.labels
-        reading = read_cells(everywhere, missing, decimal, strict=True)
-        present = without_missing(everywhere, reading.missing).drop_nulls()
-        self._require_usable(reading, present, len(everywhere))
-        kind = self.kind if self.kind != "auto" else self._guess(reading, present)
+            everywhere = SeriesCells(self.name, table.whole.labels)
+        reading = everywhere.read(missing, decimal)
+        self._require_usable(reading, everywhere)
+        kind = self.kind if self.kind != "auto" else self._guess(reading, everywhere)
         if kind == "classes":
             self._reading = Reading("category", reading.missing, reading.written)
-            self.class_names = self._names(present, reading)
+            self.class_names = self._names(reading, everywhere)
         else:
             if reading.kind not in ("number", "boolean"):
-                raise ValueError(self._not_values(cells, present, decimal))
+                raise ValueError(self._not_values(reading, everywhere, decimal))
             self._reading = reading
-            values = reading.numbers(cells, decimal)
+            values = cells.numbers(reading, decimal)
             self._require_finite(cells, values)
             values = values if training is None else values[np.asarray(training)]
             values = values[~np.isnan(values)]
@@ -127,8 +124,7 @@ class Target:
     def is_missing(self, data: Any) -> NDArray[np.bool_]:
         """Which targets are missing."""
         cells, _, _ = self._cells(data)
-        missing: NDArray[np.bool_] = without_missing(cells, self._reading.missing).is_null().to_numpy()
-        return missing
+        return cells.missing(self._reading.missing)
 
     def encode(self, data: Any) -> NDArray[Any]:
         """Targets to train or to test on.
@@ -148,7 +144,7 @@ class Target:
             If a target is missing, or a class was not among those of training.
         """
         cells, decimal, table = self._cells(data)
-        missing = self.is_missing(cells)
+        missing = cells.missing(self._reading.missing)
         if missing.any():
             row = int(np.argmax(missing))
             where = f"row {row} (counted from 0)" if table is None else table.place(row, cells.name)
@@ -158,7 +154,7 @@ class Target:
             )
         if self.class_names is None:
             try:
-                values = self._reading.numbers(cells, decimal)
+                values = cells.numbers(self._reading, decimal)
             except Misread as error:
                 where = f"row {error.row}" if table is None else table.place(error.row, cells.name)
                 raise ValueError(f"{where}: {error}") from None
@@ -247,38 +243,43 @@ class Target:
         self.center, self.scale = float(state["center"]), float(state["scale"])
         self._reading = Reading.from_state(state["reading"])
 
-    def _cells(self, data: Any) -> tuple[Series, str, Table | None]:
+    def _cells(self, data: Any) -> tuple[TargetCells, str, Table | None]:
+        """The cells, the decimal mark, and the Table that they are of."""
         if isinstance(data, Table):
             if data.labels is None:
                 raise ValueError(f"{data.name} has no target; name one in read_table(..., target=...)")
-            return data.labels, data.decimal, data
+            return SeriesCells(str(data.labels.name), data.labels), data.decimal, data
         shape: Any = getattr(data, "shape", ())
         if len(shape) == 2 and shape[1] == 1 and hasattr(data, "reshape"):
             data = data.reshape(-1)
         elif isinstance(data, list | tuple) and all(isinstance(row, list) and len(row) == 1 for row in data):
             data = [row[0] for row in data]
         name = getattr(data, "name", None)
-        return to_series(self.name if name in (None, "") else str(name), data), ".", None
+        return target_cells(self.name if name in (None, "") else str(name), data), ".", None
 
-    def _guess(self, reading: Reading, present: Series) -> str:
+    @staticmethod
+    def _guess(reading: Reading, cells: TargetCells) -> str:
         if reading.kind != "number":
             return "classes"
-        if not _whole(present, reading):
+        if not cells.are_whole(reading):
             return "values"
-        different = len(set(map(canonical, as_text(present).unique().to_list())))
-        few = different <= 2 or different <= min(MOST_CLASSES, len(present) / ROWS_PER_CLASS)
+        texts, positions = cells.texts(reading.missing)
+        different, present = len(set(map(canonical, texts))), int((positions >= 0).sum())
+        few = different <= 2 or different <= min(MOST_CLASSES, present / ROWS_PER_CLASS)
         return "classes" if few else "values"
 
-    def _names(self, present: Series, reading: Reading) -> tuple[str, ...]:
+    def _names(self, reading: Reading, cells: TargetCells) -> tuple[str, ...]:
         """Class names in order, as they are written."""
-        names = class_names(as_text(present).unique().to_list(), numbers=reading.kind == "number")
+        texts, positions = cells.texts(reading.missing)
+        names = class_names(texts, numbers=reading.kind == "number")
+        present = int((positions >= 0).sum())
         if (
             self.kind == "auto"
             and len(names) > MOST_CLASSES
-            and self._hardly_classes(names, reading, len(present))
+            and self._hardly_classes(names, reading, present)
         ):
             raise ValueError(
-                f"the target {self.name!r} has {len(names)} different words in {len(present)} rows, such as "
+                f"the target {self.name!r} has {len(names)} different words in {present} rows, such as "
                 f"{names[-1]!r}: hardly classes; choose another target, name the words that mean 'missing' with "
                 "missing=, or say kind='classes'"
             )
@@ -297,43 +298,43 @@ class Target:
         numbers = sum(is_number(name) for name in names)
         return 2 * len(names) > rows or len(names) / 2 < numbers < len(names)
 
-    def _class_numbers(self, cells: Series, table: Table | None) -> NDArray[np.int64]:
-        pl = polars()
+    def _class_numbers(self, cells: TargetCells, table: Table | None) -> NDArray[np.int64]:
         assert self.class_names is not None
-        texts = as_text(without_missing(cells, self._reading.missing))
-        different = texts.unique().to_list()
+        texts, positions = cells.texts(self._reading.missing)
         exact = {name: k for k, name in enumerate(self.class_names)}
         by_value = {canonical(name): k for k, name in enumerate(self.class_names)}
-        numbers = {text: exact.get(text, by_value.get(canonical(text), -1)) for text in different}
-        found: NDArray[np.int64] = texts.replace_strict(numbers, return_dtype=pl.Int64).to_numpy()
+        numbers = [exact.get(text, by_value.get(canonical(text), -1)) for text in texts]
+        found = np.array(numbers, np.int64)[positions]
         if (found < 0).any():
             row = int(np.argmax(found < 0))
             where = f"row {row} (counted from 0)" if table is None else table.place(row, cells.name)
             known = ", ".join(self.class_names[:20]) + (", …" if len(self.class_names) > 20 else "")
-            raise ValueError(f"{where}: expected one of the classes {known}, got {texts[row]!r}")
+            raise ValueError(f"{where}: expected one of the classes {known}, got {texts[positions[row]]!r}")
         return found
 
-    def _require_usable(self, reading: Reading, present: Series, rows: int) -> None:
+    def _require_usable(self, reading: Reading, cells: TargetCells) -> None:
         if reading.kind == "empty":
-            raise ValueError(f"the target {self.name!r} is missing in all of {rows} rows; choose another")
+            raise ValueError(
+                f"the target {self.name!r} is missing in all of {len(cells)} rows; choose another"
+            )
         if reading.kind == "unsupported" or (reading.kind in ("date", "time") and self.kind != "classes"):
+            example = cells[int(np.argmin(cells.missing(reading.missing)))]
             raise ValueError(
                 f"the target {self.name!r} must be words or numbers, got "
-                f"{reading.written if reading.kind == 'unsupported' else reading.kind + 's'} such as {present[0]!r}; "
+                f"{reading.written if reading.kind == 'unsupported' else reading.kind + 's'} such as {example!r}; "
                 "make numbers of them"
             )
 
-    def _not_values(self, cells: Series, present: Series, decimal: str) -> str:
-        texts = as_text(present)
-        odd = texts.filter(to_float(texts, "comma" if decimal == "," else "point").is_null())
-        example = odd[0] if len(odd) else texts[0]
+    def _not_values(self, reading: Reading, cells: TargetCells, decimal: str) -> str:
+        texts, _ = cells.texts(reading.missing)
+        example = next((text for text in sorted(texts) if not is_number(text, decimal)), texts[0])
         return (
             f"the target {self.name!r} must be numbers for kind='values', got {example!r}; name it in missing= if it "
             "means 'missing', or use kind='classes'"
         )
 
-    def _require_finite(self, cells: Series, values: NDArray[np.float64]) -> None:
-        lost = np.isnan(values) & ~self.is_missing(cells)
+    def _require_finite(self, cells: TargetCells, values: NDArray[np.float64]) -> None:
+        lost = np.isnan(values) & ~cells.missing(self._reading.missing)
         if lost.any():
             row = int(np.argmax(lost))
             raise ValueError(
@@ -342,15 +343,14 @@ class Target:
             )
 
 
-def missing_targets(labels: Series, missing: tuple[str, ...]) -> NDArray[np.bool_]:
-    """Which cells of a target column are missing."""
-    found: NDArray[np.bool_] = without_missing(labels, words_of_column(labels, missing)).is_null().to_numpy()
-    return found
+def missing_targets(data: Any, missing: tuple[str, ...] = MISSING) -> NDArray[np.bool_]:
+    """Which targets are missing, before a :class:`Target` knows them.
 
-
-def _whole(present: Series, reading: Reading) -> bool:
-    """Whether all numbers are whole."""
-    if present.dtype.is_integer():
-        return True
-    values = reading.numbers(present)
-    return bool((values == np.floor(values)).all())  # NaN is not
+    Parameters
+    ----------
+    data : Table with labels, Series of any library, array or list (m,) or (m, 1)
+    missing : tuple of str
+        The words that mean "missing"; a Table brings its own.
+    """
+    cells, _, table = Target()._cells(data)
+    return cells.missing(cells.words_for_missing(missing if table is None else table.missing))

@@ -375,4 +375,4 @@ def test_nothing_is_imported_until_it_is_used():
 def test_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "polars", None)
     with pytest.raises(ImportError, match=re.escape(install_command("tables"))):
-        gn.Network([gn.Dense(2, "softmax")], backend="numpy").fit([[0.0], [1.0]], ["a", "b"])
+        gn.Network([gn.Dense(2, "softmax")], backend="numpy").fit([[0.0], [1.0]], ["02139", "10001"])

@@ -1,15 +1,14 @@
 """Compile a program into numba's cache: ``python -m gpunet_numpy.compiled.ahead MODULE:CLASS DTYPE``.
 
 :mod:`gpunet_numpy.compiling` runs this in a child process. A kernel is compiled once per dtype, whatever the plan, so
-this runs the smallest one.
+this runs the smallest one, and ends.
 """
 
 from __future__ import annotations
 
-import os
 import pkgutil
+import signal
 import sys
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,9 @@ import numpy as np
 from gpunet.core.optimizers import GradientDescent
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
-from gpunet_numpy.compiled.cache import folder_of, is_on_disk
+from gpunet_numpy.compiled.cache import is_on_disk
 
-NICENESS = 5  # below the process that trains
+LONGEST = 1800  # seconds, for a process that nobody waits for: it takes some seconds of CPU time
 
 
 def run_smallest(compiled: Any, dtype: str) -> None:
@@ -35,22 +34,13 @@ def run_smallest(compiled: Any, dtype: str) -> None:
     compiled(plan)(state, EpochInputs(one, one, None, None, coefficients, None))
 
 
-def lock(path: str) -> None:
-    """Wait until no other process has locked this file, then lock it until this one ends, where the system can."""
-    with suppress(ImportError, OSError):
-        import fcntl
-
-        fcntl.flock(os.open(path, os.O_CREAT | os.O_RDWR), fcntl.LOCK_EX)
-
-
 def main() -> None:
     """See the module's docstring."""
     name, dtype = sys.argv[1:]
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
+    if hasattr(signal, "alarm"):
+        signal.alarm(LONGEST)
     compiled = pkgutil.resolve_name(name)
-    lock(os.path.join(folder_of(compiled.kernel), f"{dtype}.lock"))
-    run_smallest(compiled, dtype)  # a process that had to wait finds it compiled
+    run_smallest(compiled, dtype)
     if not is_on_disk(compiled.kernel, dtype):
         sys.exit("numba's cache could not be written")
 

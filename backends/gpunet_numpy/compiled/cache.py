@@ -68,6 +68,8 @@ def is_on_disk(kernel: Any, dtype: str) -> bool:
     return bool(config.DISABLE_JIT or kernel._cache.holds(dtype, kernel.targetctx.codegen()))
 
 
-def folder_of(kernel: Any) -> str:
-    """Where a kernel's compiled code is kept."""
-    return str(kernel._cache.cache_path)
+def shared_folder() -> str:
+    """The folder of compiled code that stands for all of them."""
+    locator = _Files(keep_compiled).locator
+    locator.ensure_cache_path()
+    return str(locator.get_cache_path())

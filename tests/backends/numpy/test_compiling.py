@@ -1,14 +1,20 @@
 """Compiling in another process while plain NumPy trains."""
 
+import contextlib
+import errno
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
+import warnings
 
 import numpy as np
 import pytest
 
 from gpunet_numpy import compiling, select
-from gpunet_numpy.compiling import COMPILING, unready_reason
+from gpunet_numpy.compiling import COMPILING, NO_LOCK, locked, unready_reason
 from gpunet_numpy.plain.accumulation import Accumulation
 from gpunet_numpy.plain.blocked import Blocked
 from gpunet_numpy.tiered import Tiered, epoch_seconds, parts
@@ -34,7 +40,7 @@ class Compiled:
 
 
 @pytest.fixture
-def started(monkeypatch):
+def started(monkeypatch, tmp_path):
     """What was started, in the background; each child is a `Child` until the test replaces `started.make`."""
 
     class Started(list):
@@ -43,7 +49,10 @@ def started(monkeypatch):
     found = Started()
     monkeypatch.setenv("GPUNET_COMPILE", "background")
     monkeypatch.setattr(compiling, "_children", {})
-    monkeypatch.setattr(compiling, "start", lambda *what: found.append(what) or found.make())
+    monkeypatch.setattr(
+        compiling, "start", lambda name, dtype, lock: found.append((name, dtype)) or found.make()
+    )
+    monkeypatch.setattr("gpunet_numpy.compiled.cache.shared_folder", lambda: str(tmp_path))
     monkeypatch.setattr("gpunet_numpy.compiled.cache.is_on_disk", lambda kernel, dtype: False)
     return found
 
@@ -102,7 +111,6 @@ def test_a_child_that_cannot_be_started(with_numba, started, monkeypatch):
     assert "No such file" in compiling.start("a:b", "float32")
     monkeypatch.setattr(compiling, "_children", {(Compiled, "float32"): "No such file"})
     assert "failed (No such file)" in unready_reason(Compiled, "float32")
-    compiling.end_children()
 
 
 def test_with_wait_nothing_is_started(started, monkeypatch):
@@ -127,15 +135,86 @@ def test_an_application_that_contains_python_is_not_started_again(started, monke
     assert not compiling.can_start_python()
 
 
-def test_children_end_with_the_process(monkeypatch):
-    sleeping, ended = (
-        subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({seconds})"])
-        for seconds in (600, 0)
+def test_a_process_that_nobody_waits_for():
+    """In a session of its own, where Ctrl-C in a terminal does not reach it; its end leaves no zombie."""
+    script = (
+        "import os; print('unseen', flush=True); raise SystemExit(7 if os.getsid(0) == os.getpid() else 1)"
     )
-    ended.wait()
-    monkeypatch.setattr(compiling, "_children", {1: sleeping, 2: ended, 3: "could not be started"})
-    compiling.end_children()
-    assert (sleeping.returncode != 0, ended.returncode) == (True, 0)
+    child = compiling.Detached([sys.executable, "-c", script], dict(os.environ), ())
+    deadline = time.monotonic() + 60
+    while child.returncode is None and time.monotonic() < deadline:  # nobody asks for it
+        time.sleep(0.01)
+    assert child.returncode == 7
+    with pytest.raises(ProcessLookupError):
+        os.kill(child.pid, 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sleeping = compiling.Detached([sys.executable, "-c", "input()"], dict(os.environ), ())
+        pid = sleeping.pid
+        sleeping.__del__()
+    assert sleeping.wait() == 1  # there is no standard input
+    assert pid not in [popen.pid for popen in subprocess._active]
+
+
+def test_another_process_compiles(with_numba, started, monkeypatch, tmp_path):
+    """It is waited for, whatever it compiles; what it did not leave on disk is compiled then."""
+    pytest.importorskip("fcntl")
+    lock = locked(str(tmp_path / "compiling.lock"))
+    assert [unready_reason(Compiled, dtype) for dtype in ("float32", "float64")] == [COMPILING] * 2
+    assert not started and not children()
+    os.close(lock)
+    assert unready_reason(Compiled, "float64") == COMPILING
+    assert started == [(f"{__name__}:Compiled", "float64")]
+    os.close(locked(str(tmp_path / "compiling.lock")))  # it was the child's to hold
+    answers = iter([False, True])
+    monkeypatch.setattr("gpunet_numpy.compiled.cache.is_on_disk", lambda kernel, dtype: next(answers))
+    assert unready_reason(Compiled, "float32") is None  # it finished between two looks
+    assert len(started) == 1
+    os.close(locked(str(tmp_path / "compiling.lock")))
+
+
+def test_the_lock_is_held_by_the_child(tmp_path):
+    pytest.importorskip("fcntl")
+    path = str(tmp_path / "lock")
+    lock = locked(path)
+    child = compiling.Detached(
+        [sys.executable, "-c", f"import os; os.read({lock}, 1); import time; time.sleep(600)"],
+        dict(os.environ),
+        (lock,),
+    )
+    os.close(lock)
+    with pytest.raises(BlockingIOError):
+        locked(path)
+    child.kill()
+    child.wait()
+    os.close(locked(path))
+
+
+def test_where_there_are_no_locks(monkeypatch, tmp_path):
+    """No reason not to compile."""
+    assert locked(str(tmp_path / "no folder" / "lock")) == NO_LOCK
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(lock, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert locked(str(tmp_path / "lock")) == NO_LOCK
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    assert locked(str(tmp_path / "lock")) == NO_LOCK
+    if before:
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_after_a_fork_the_children_are_another_process_s(monkeypatch):
+    monkeypatch.setattr(compiling, "_children", {(Compiled, "float32"): Child()})
+    old = compiling._starting
+    compiling._after_fork()
+    assert compiling._children == {}
+    assert compiling._starting is not old
 
 
 @pytest.mark.parametrize("used", [75, 38])
@@ -211,16 +290,6 @@ def test_a_predictor_is_used_once_it_is_compiled(with_numba, started, monkeypatc
     )
     assert later(X)[1] == [(W, b)]
     assert type(select.predictor(("identity",), [(W, b)])).__name__ == "Predictor"
-
-
-def test_one_process_compiles_at_a_time(with_numba, tmp_path):
-    from gpunet_numpy.compiled.ahead import lock
-
-    fcntl = pytest.importorskip("fcntl")
-    lock(str(tmp_path / "no folder" / "lock"))  # no reason not to compile
-    lock(str(tmp_path / "lock"))
-    with open(tmp_path / "lock") as file, pytest.raises(BlockingIOError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 SCRIPT = """
@@ -322,17 +391,34 @@ except SystemExit as error:
     assert run(full, tmp_path) == ["exit: numba's cache could not be written"]
 
 
-@pytest.mark.slow
-def test_the_child_of_a_process_that_ends_is_ended(with_numba, tmp_path):
-    script = """
+SHORT = """
+import os
 from gpunet_numpy import compiling
-from gpunet_numpy.compiled.blocked.program import Blocked
+from gpunet_numpy.compiled.tiny.program import Tiny
 
-assert compiling.unready_reason(Blocked, "float64") == compiling.COMPILING
-(child,) = compiling._children.values()
-print(child.pid)
+print(compiling.unready_reason(Tiny, "float64") == compiling.COMPILING, *(c.pid for c in compiling._children.values()))
 """
-    pid = int(run(script, tmp_path)[0])
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
-    assert not list(tmp_path.rglob("*.nbc"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_short_runs_share_one_compilation(with_numba, tmp_path):
+    """The first one's child goes on; it holds neither its pipes nor its terminal."""
+    first, *more = run(SHORT, tmp_path)  # `run` reads to the end of its output
+    assert not more
+    compiling_now, pid = first.split()
+    try:
+        os.kill(int(pid), signal.SIGSTOP)
+        assert compiling_now == "True"
+        assert os.getsid(int(pid)) == int(pid)
+        assert [run(SHORT, tmp_path) for _ in range(3)] == [["True"]] * 3
+        assert run(SHORT.replace("float64", "float32"), tmp_path) == ["True"]
+        os.kill(int(pid), signal.SIGCONT)
+        deadline = time.monotonic() + 250
+        while run(SHORT, tmp_path) == ["True"]:
+            assert time.monotonic() < deadline
+        assert run(SHORT, tmp_path) == ["False"]
+        assert list(tmp_path.rglob("*.nbc"))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)

@@ -1,0 +1,192 @@
+"""Target columns of NumPy and of Python are read as Polars reads them, and need no Polars."""
+
+import datetime
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpunet.tables import Target
+from gpunet.tables.frames import to_series
+from gpunet.tables.missing import MISSING
+from gpunet.tables.reading import Misread, Reading
+from gpunet.tables.target import missing_targets
+from gpunet.tables.target_cells import NumberCells, SeriesCells, WordCells, target_cells
+
+WORDS = (
+    "cat",
+    " dog ",
+    "A1",
+    "class 2024",
+    "True",
+    "false",
+    "7",
+    "07",
+    "-3",
+    "+",
+    "-",
+    "NA",
+    "",
+    "1.5",
+    "$5",
+)
+WORDS += ("2024-01-31", "12:30", "inf", "1E2", "1,5", "5 %", "infinity", "3 January 2024", "0", "n.d.")
+CELLS = {
+    "words": st.sampled_from(WORDS) | st.none(),
+    "numbers": st.integers(-3, 3) | st.floats(allow_nan=True, width=32) | st.none(),
+    "integers": st.integers(-(2**40), 2**40) | st.none(),
+    "large": st.integers(-(2**66), 2**66) | st.none(),
+    "booleans": st.booleans() | st.none(),
+    "mixed": st.sampled_from(("a", 1, 2.5, 2.0, True, None)),
+}
+
+
+def both(values):
+    return target_cells("y", values), SeriesCells("y", to_series("y", values))
+
+
+@pytest.mark.parametrize("kind", CELLS)
+@given(data=st.data())
+def test_read_as_polars_reads(kind, data):
+    values = data.draw(st.lists(CELLS[kind], min_size=1, max_size=8))
+    own, theirs = both(values)
+    reading = own.read(MISSING)
+    assert len(own) == len(values)
+    assert reading == theirs.read(MISSING)
+    assert np.array_equal(own.missing(reading.missing), theirs.missing(reading.missing))
+    assert own.words_for_missing(MISSING) == theirs.words_for_missing(MISSING)
+    (texts, positions), (other, others) = own.texts(reading.missing), theirs.texts(reading.missing)
+    assert [texts[k] if k >= 0 else None for k in positions] == [other[k] if k >= 0 else None for k in others]
+    if reading.kind in ("number", "boolean"):
+        assert np.array_equal(own.numbers(reading), theirs.numbers(reading), equal_nan=True)
+        assert own.are_whole(reading) == theirs.are_whole(reading)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint64", "float32", "float64", "bool", "<U3", "T", "O"])
+def test_arrays(dtype):
+    values = np.array([1, 0, 1, 1], "int8")
+    values = values.astype("U1").astype(dtype) if dtype == "T" else values.astype(dtype)
+    own, theirs = both(values)
+    assert isinstance(own, WordCells if dtype in ("<U3", "T") else NumberCells)
+    reading = own.read(MISSING)
+    assert reading == theirs.read(MISSING)
+    assert np.array_equal(own.numbers(reading), theirs.numbers(reading))
+    assert (
+        [own.texts(())[0][k] for k in own.texts(())[1]] == ["True", "False", "True", "True"]
+        if (dtype == "bool")
+        else ["1", "0", "1", "1"]
+    )
+    assert own[1] == values[1]
+
+
+def test_series_of_pandas():
+    for values, kind in (
+        (pd.Series([1, 0, None]), NumberCells),
+        (pd.Series([1, 0, None], dtype="Int64"), NumberCells),
+        (pd.Series([True, False, None], dtype="boolean"), NumberCells),
+        (pd.Series(["a", "b", None]), WordCells),
+        (pd.Series(["a", "b", None], dtype="category"), WordCells),
+        (pd.Series([1, 0, None], dtype="category"), WordCells),
+        (pd.Series([pd.Timestamp("2024-01-01"), None]), SeriesCells),
+        (pd.Series([datetime.date(2024, 1, 1), None]), SeriesCells),
+    ):
+        own = target_cells("y", values)
+        assert type(own) is kind
+        assert own.missing(()).tolist() == [False] * (len(values) - 1) + [True]
+    numbers = pd.Series([3, 1, 3], dtype="category")
+    assert target_cells("y", numbers).read(MISSING).kind == "category"
+    assert Target().fit(numbers).class_names == ("1", "3")
+    assert set(Target().fit(pd.Series([True, False], dtype="category")).class_names) == {"False", "True"}
+
+
+def test_words_that_mean_missing():
+    assert missing_targets(["a", "NA", " ", None, "b"]).tolist() == [False, True, True, True, False]
+    assert missing_targets(["+", "-", "NA"]).tolist() == [False, False, True]
+    assert missing_targets(["a", "NA", "x"], missing=("x",)).tolist() == [False, False, True]
+
+
+def test_numbers_that_are_no_booleans():
+    reading = Target("values").fit([True, False])._reading
+    assert target_cells("y", [1.0, 0.0, None]).numbers(reading)[:2].tolist() == [1, 0]
+    with pytest.raises(Misread, match=r"expected booleans as in training, got 2\.5") as caught:
+        target_cells("y", [None, 1.0, 2.5]).numbers(reading)
+    assert caught.value.row == 2
+
+
+def test_whole_numbers_in_text_and_others():
+    reading = Reading("number", (), "point")
+    assert target_cells("y", ["7", None, "-1"]).numbers(reading).tolist()[::2] == [7, -1]
+    assert target_cells("y", ["7", "1.5"]).numbers(reading).tolist() == [7, 1.5]
+    with pytest.raises(Misread, match="got 'x'"):
+        target_cells("y", ["7", "x"]).numbers(reading)
+
+
+BASE_INSTALL = """
+import sys
+sys.modules.update(polars=None, narwhals=None, pandas=None, pyarrow=None)
+import numpy as np
+import gpunet as gn
+
+X = np.arange(80.0).reshape(40, 2) / 80
+targets = {
+    "words": np.array(["cat", "dog"])[np.arange(40) % 2],
+    "bytes": np.array([b"cat", b"dog"])[np.arange(40) % 2],
+    "digits": np.array(["5", "0"])[np.arange(40) % 2],
+    "integers": np.arange(40) % 3,
+    "booleans": np.arange(40) % 2 == 0,
+    "values": np.linspace(0, 1, 40),
+    "many": np.arange(40),
+}
+for name, y in targets.items():
+    np.savez(name, X=X, y=y)
+    print(name, gn.datasets.load(f"{name}.npz").class_names)
+np.savez("dates", X=X, y=np.arange(40).astype("datetime64[D]"))
+try:
+    gn.datasets.load("dates.npz")
+except ValueError as error:
+    print(error)
+net = gn.Network([gn.Dense(1, "sigmoid")], seed=0, backend="numpy")
+net.fit(X, targets["words"].tolist(), epochs=1)
+net.save("net.safetensors")
+net = gn.load("net.safetensors")
+print(net.class_names, set(net.predict_target(X)) <= {"cat", "dog"}, set(net.evaluate(X, targets["words"])))
+from gpunet.cli import main
+main(["train", "words.npz", "--epochs", "1", "--save", "cli.safetensors"])
+main(["evaluate", "cli.safetensors", "words.npz"])
+main(["predict", "cli.safetensors", "words.npz"])
+"""
+
+
+def test_no_other_library_is_needed(tmp_path):
+    found = subprocess.run(
+        [sys.executable, "-W", "error", "-c", BASE_INSTALL], capture_output=True, text=True, cwd=tmp_path,
+        env={"PYTHONPATH": ":".join(path for path in sys.path if path), "GPUNET_COMPILE": "never"},
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    lines = found.stdout.splitlines()
+    assert lines[:7] == [
+        "words ('cat', 'dog')",
+        "bytes ('cat', 'dog')",
+        "digits ('0', '5')",
+        "integers ('0', '1', '2')",
+        "booleans ('False', 'True')",
+        "values None",
+        "many None",
+    ]
+    assert lines[7] == "dates.npz: y must be numbers or text, got an array of datetime64[D]"
+    assert lines[8].startswith("('cat', 'dog') True {")
+    assert "ImportError" not in found.stderr
+    assert any(line.startswith("test accuracy") for line in lines)
+    assert lines[-1].split(",")[0] in ("cat", "dog")
+
+
+def test_codes_need_polars(monkeypatch):
+    monkeypatch.setitem(sys.modules, "polars", None)
+    for codes in (["02139", "10001"], ["2024-01-01"], ["1.5", "2"]):
+        with pytest.raises(ImportError, match="polars, which is not installed; install it with"):
+            Target().fit(codes)
+    assert Target().fit(["A1", "B2", "02139"]).class_names == ("02139", "A1", "B2")
