@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 
 import gpunet as gn
-from messy_tables import CASES, write
 
 M = 60
 
@@ -115,27 +114,6 @@ def test_cells_that_training_did_not_have(exported, close, rng, cells, numbers, 
     found = exported(net)(feeds(new))["probabilities"]
     close(found, net.predict(new))
     assert (np.abs(found - usual).max(axis=1) > 1e-5).sum() > 2
-
-
-@pytest.mark.parametrize("numbers", ["robust", "standard"])
-@pytest.mark.parametrize("case", CASES)
-def test_tables_as_people_have_them(exported, close, tmp_path, case, numbers):
-    """Cells go in as the column's own reading gives them: what text means is decided before."""
-    table = gn.datasets.read_table(write(CASES[case], tmp_path), **CASES[case].options)
-    net = gn.Network.for_table(table, hidden=(5,), encoder=gn.TableEncoder(numbers), seed=0, backend="numpy")
-    net.fit(table, epochs=1)
-    cells = {}
-    for k, column in enumerate(net.encoder.learned):
-        series = table.frame[column.name]
-        if column.kind == "category":
-            values = np.array(column.reading.texts(series).fill_null("").to_list(), object)
-        else:
-            values = column.reading.numbers(series, table.decimal)
-        cells[column.name or f"column {k}"] = values.reshape(-1, 1)
-    out = exported(net)(cells)
-    close(out["values" if net.class_names is None else "probabilities"], net.predict(table))
-    if net.class_names is not None:
-        assert out["label"].tolist() == net.predict_target(table).tolist()
 
 
 def test_columns_that_are_called_as_outputs_and_nodes(exported, close, rng):
