@@ -74,9 +74,9 @@ def _decides(saved: SavedNetwork, names: list[str], width: int) -> bool:
 def _inputs(saved: SavedNetwork) -> tuple[Graph, Tensor]:
     """A graph with its inputs, and what the first layer gets."""
     if saved.encoder is None:
-        graph = Graph(reserved=["X"])
+        graph = Graph(["X"])
         return graph, array_input(graph, saved.inputs, saved.standardizer, saved.dtype)
-    graph = Graph(reserved=column_names(saved.encoder))
+    graph = Graph(column_names(saved.encoder))
     return graph, table_inputs(graph, saved.encoder, saved.dtype)
 
 

@@ -6,6 +6,7 @@ class is the namespace ``xp`` that they get, and a :class:`Tensor` is the array.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,14 +83,14 @@ class Graph:
 
     Parameters
     ----------
-    reserved : iterable of str
-        Names that no tensor of the graph's own may have: those of the inputs to come.
+    inputs : iterable of str
+        Names of all inputs to come: no other tensor may be called so.
     """
 
-    def __init__(self, reserved: Any = ()) -> None:
+    def __init__(self, inputs: Iterable[str]) -> None:
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
-        self._names = set(reserved)
+        self._names = set(inputs)
         self._bytes = 0
         self.inputs: list[Port] = []
         self.outputs: list[Port] = []
@@ -99,15 +100,13 @@ class Graph:
     def input(self, port: Port) -> Tensor:
         """A new input."""
         self.inputs.append(port)
-        self._names.add(port.name)
         return Tensor(self, port.name, port.dtype)
 
-    def output(self, tensor: Tensor, name: str, width: int | None, about: str) -> str:
-        """Make a tensor an output; its name, which is ``name 2`` where an input has that name."""
+    def output(self, tensor: Tensor, name: str, width: int | None, about: str) -> None:
+        """Make a tensor an output, called `name`; ``name 2`` where an input is called so."""
         name = self._free_name(name)
         self._append("Identity", [tensor.name], name, {})
         self.outputs.append(Port(name, tensor.dtype, width, about))
-        return name
 
     def constant(self, values: Any, dtype: str, name: str = "constant") -> Tensor:
         """A constant of any shape."""
@@ -214,15 +213,9 @@ class Graph:
 
 
 def _element_type(dtype: str) -> int:
-    kinds = onnx().TensorProto
-    number: int = {
-        "float32": kinds.FLOAT,
-        "float64": kinds.DOUBLE,
-        "int64": kinds.INT64,
-        "bool": kinds.BOOL,
-        "str": kinds.STRING,
-    }[dtype]
-    return number
+    if dtype == "str":
+        return int(onnx().TensorProto.STRING)
+    return int(onnx().helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
 
 def _value_info(port: Port) -> Any:
