@@ -803,7 +803,8 @@ class Network:
 
     def _take_up(self, saved: SavedNetwork) -> None:
         """Take weights, the training's state and what was learned of the data from a file of a network like this."""
-        self.seed = saved.seed
+        if saved.seed is not None:
+            self.seed = saved.seed
         self.standardizer, self.encoder = saved.standardizer, saved.encoder
         self.target, self.columns = saved.target, saved.columns
         self.set_parameters(saved.parameters)
@@ -881,6 +882,6 @@ def restored(saved: SavedNetwork, backend: str = "auto") -> Network:
         standardizer=saved.standardizer,
         encoder=saved.encoder,
     )
-    network._take_up(saved._replace(seed=network.seed))
+    network._take_up(saved)
     network.notes = saved.notes
     return network

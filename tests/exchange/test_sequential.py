@@ -179,6 +179,12 @@ def test_a_nested_stack(close, rng, dtype, training):
     close(net.predict(X), outputs(copy.deepcopy(module).eval(), X))
 
 
+def test_the_seed_is_drawn_or_given():
+    drawn = [gn.from_torch(nn.Linear(2, 1), backend="numpy").seed for _ in range(2)]
+    assert all(isinstance(seed, int) for seed in drawn) and drawn[0] != drawn[1]
+    assert gn.from_torch(nn.Linear(2, 1), seed=0, backend="numpy").seed == 0
+
+
 def test_one_linear_alone(close, rng):
     module = nn.Linear(4, 2)
     net = gn.from_torch(module, backend="numpy")
