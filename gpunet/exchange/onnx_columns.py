@@ -138,7 +138,8 @@ def _waves(graph: Graph, k: int, column: Date, seconds: Tensor, dtype: str) -> P
     present = _present(graph, seconds)
     turns = graph.where(present, seconds, 0.0) / periods
     angle = (2 * np.pi) * (turns - graph.node("Floor", turns))
-    waves = _beside(graph, [graph.node("Sin", angle), graph.node("Cos", angle)])
+    # cos x = sin (x + π/2): onnxruntime 1.20 has no cosine of float64.
+    waves = graph.node("Sin", _beside(graph, [angle, angle + np.pi / 2]))
     places = [(k, 1 + 2 * c + wave) for wave in (0, 1) for c in range(len(periods))]
     return graph.cast(graph.where(present, waves, 0.0), dtype), places
 
