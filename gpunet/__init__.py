@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from gpunet.conversion import from_sklearn, from_torch
 from gpunet.core.activations import Activation
 from gpunet.core.initializers import Constant
 from gpunet.core.layers import Dense, Dropout
@@ -81,6 +82,8 @@ __all__ = [
     "TableEncoder",
     "UnscaledInputs",
     "datasets",
+    "from_sklearn",
+    "from_torch",
     "get_backend",
     "list_backends",
     "load",

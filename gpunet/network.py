@@ -710,6 +710,80 @@ class Network:
         """
         write_network(path, self._saved(training_state))
 
+    def to_onnx(self, path: str | Path) -> None:
+        """Write an ONNX file, which onnxruntime and other tools run without gpunet; whole or not at all.
+
+        Standardiser, or encoder of tables, are part of it, and its outputs are those of :meth:`predict`.
+
+        - Arrays: one input ``X (rows, n[0])``, in the network's dtype; float64 where there is a standardiser, which
+          needs numbers that are not rounded. Images are flattened before.
+        - Tables: one input ``(rows, 1)`` per column, by its name. Numbers are float64, NaN where missing; booleans are
+          0 and 1; dates are seconds since 1970, times of day seconds since midnight, each as float64. Categories are
+          text as in training, without blanks around it, and "" where missing.
+        - Outputs: ``probabilities`` for softmax and sigmoid, else ``values``; with class names ``label (rows,)`` too.
+
+        Dropout and the loss are for training, and left out. Metadata: the version of gpunet, ``class_names`` and
+        ``feature_names`` as JSON. Needs the package onnx (``pip install "gpunet[onnx]"``).
+
+        Raises
+        ------
+        ValueError
+            If there are no weights yet, an activation is your own, or the weights take more than 2 GB.
+        OSError
+            If there is no such folder, or the file can't be written; an old file is as it was.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import numpy as np, onnxruntime
+        >>> import gpunet as gn
+        >>> net = gn.Network([gn.Dense(4, "tanh"), gn.Dense(3, "softmax")], inputs=2, seed=0, backend="numpy")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     net.to_onnx(f"{folder}/net.onnx")
+        ...     session = onnxruntime.InferenceSession(f"{folder}/net.onnx")
+        >>> X = np.ones((5, 2), "float32")
+        >>> session.run(["probabilities"], {"X": X})[0].shape
+        (5, 3)
+        """
+        from gpunet.exchange.onnx_file import write_onnx
+
+        write_onnx(path, self._saved(training_state=False))
+
+    def to_torch(self, *, logits: bool = False) -> Any:
+        """A PyTorch module with copies of the weights, on the CPU: an ``nn.Sequential`` in evaluation mode.
+
+        Its outputs are those of :meth:`predict`: it ends with Softmax or Sigmoid where the network does, and values
+        that were standardised for training come in their own unit. A standardiser is its first module. A table's
+        encoder is no part of it: give the module ``torch.from_numpy(net.encoder.transform(table, net.dtype))``.
+
+        Parameters
+        ----------
+        logits : bool
+            Leave out softmax or sigmoid at the end, as PyTorch's CrossEntropyLoss and BCEWithLogitsLoss want it.
+
+        Raises
+        ------
+        ValueError
+            If there are no weights yet, an activation is your own, or there is nothing to leave out for `logits`.
+        ImportError
+            If PyTorch is not installed.
+
+        Examples
+        --------
+        >>> import gpunet as gn
+        >>> net = gn.Network([gn.Dense(4, "tanh"), gn.Dropout(0.1), gn.Dense(1)], inputs=2, seed=0, backend="numpy")
+        >>> net.to_torch()
+        Sequential(
+          (0): Linear(in_features=2, out_features=4, bias=True)
+          (1): Tanh()
+          (2): Dropout(p=0.1, inplace=False)
+          (3): Linear(in_features=4, out_features=1, bias=True)
+        )
+        """
+        from gpunet.exchange.to_torch import torch_module
+
+        return torch_module(self._saved(training_state=False), logits)
+
     def _saved(self, training_state: bool) -> SavedNetwork:
         """What a file holds of the network, on the host."""
         layers: list[Dense | Dropout] = []
@@ -735,7 +809,8 @@ class Network:
 
     def _take_up(self, saved: SavedNetwork) -> None:
         """Take weights, the training's state and what was learned of the data from a file of a network like this."""
-        self.seed = saved.seed
+        if saved.seed is not None:
+            self.seed = saved.seed
         self.standardizer, self.encoder = saved.standardizer, saved.encoder
         self.target, self.columns = saved.target, saved.columns
         self.set_parameters(saved.parameters)
@@ -803,11 +878,16 @@ def load(path: str | Path, backend: str = "auto", own: Sequence[Activation | Los
     get_backend(backend)  # an error of that is not the file's
     saved = read_network(path, own)
     with refuse_on_error(path):
-        network = Network(
-            *(saved.layers, saved.loss, saved.inputs, saved.seed, backend, saved.dtype),
-            standardizer=saved.standardizer,
-            encoder=saved.encoder,
-        )
-        network._take_up(saved)
+        return restored(saved, backend)
+
+
+def restored(saved: SavedNetwork, backend: str = "auto") -> Network:
+    """The network that a file, or another tool's network, describes."""
+    network = Network(
+        *(saved.layers, saved.loss, saved.inputs, saved.seed, backend, saved.dtype),
+        standardizer=saved.standardizer,
+        encoder=saved.encoder,
+    )
+    network._take_up(saved)
     network.notes = saved.notes
     return network

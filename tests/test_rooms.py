@@ -20,8 +20,9 @@ ROOMS = [
     ["gpunet.devices", "gpunet.tables"],
     ["gpunet.inputs"],
     ["gpunet.files", "gpunet.plots", "gpunet.summary"],
-    ["gpunet.training"],
+    ["gpunet.exchange", "gpunet.training"],
     ["gpunet.network"],
+    ["gpunet.conversion"],
     ["gpunet.datasets"],
     ["gpunet"],  # the public names
     ["gpunet.lecture"],

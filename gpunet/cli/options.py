@@ -10,6 +10,7 @@ from typing import Any
 import gpunet as gn
 from gpunet.cli.data import NAMED
 from gpunet.cli.evaluate import evaluate
+from gpunet.cli.export import ENDINGS, export
 from gpunet.cli.info import info
 from gpunet.cli.parser import Formatter, Parser
 from gpunet.cli.predict import predict
@@ -39,6 +40,7 @@ def build_parser() -> Parser:
     _add_train(commands)
     _add_evaluate(commands)
     _add_predict(commands)
+    _add_export(commands)
     add_lecture(commands)
     command = commands.add_parser("info", help="list backends, devices and what is missing for the others")
     command.set_defaults(run=info)
@@ -235,6 +237,18 @@ def _add_predict(commands: Any) -> None:
         "--out", type=Path, metavar="CSV", help="write to this file instead of standard output"
     )
     _add_backend(command.add_argument)
+
+
+def _add_export(commands: Any) -> None:
+    command = commands.add_parser(
+        "export",
+        help="write a saved network as an ONNX file",
+        description="Write a saved network as a file that other tools run without gpunet: ONNX, for onnxruntime and "
+        "others. Standardiser or encoder of tables, and class names, are in it. Needs the package onnx.",
+    )
+    command.set_defaults(run=export)
+    command.add_argument("net", type=Path, metavar="NET", help="network saved by train --save")
+    command.add_argument("out", type=Path, metavar="OUT", help=f"file to write: {', '.join(ENDINGS)}")
 
 
 def _add_data(add: AddArgument) -> None:

@@ -38,7 +38,7 @@ class SavedNetwork(NamedTuple):
     layers: list[Dense | Dropout]
     loss: LossLike
     inputs: int
-    seed: int
+    seed: int | None  # None in no file: a network from elsewhere draws its own
     dtype: str
     standardizer: Standardizer | None
     parameters: list[tuple[Any, Any]]  # NumPy arrays

@@ -176,6 +176,12 @@ class TableEncoder:
         """Names of the columns that `transform` needs."""
         return [column.name for column in self._columns]
 
+    @property
+    def learned(self) -> tuple[Column, ...]:
+        """The columns in the order of the inputs, with the numbers that were learned."""
+        self._require_fitted()
+        return tuple(self._columns)
+
     def extra_columns(self, data: Any) -> list[str]:
         """Names of a table's columns that training did not have, and that `transform` ignores.
 

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 SCALINGS = ("standard", "robust")
-_CLIP = 3.0
+CLIP = 3.0  # the largest value after the smooth clip
+LARGEST = 1e300
 
 
 def moments(x: Values) -> tuple[float, float]:
@@ -50,9 +51,9 @@ def robust_moments(x: Values) -> tuple[float, float]:
 def scaled(x: Values, center: float, scale: float) -> Values:
     """``(x − center) / scale``, without overflow on the way."""
     with np.errstate(over="ignore"):
-        return np.clip((x / 2 - center / 2) / (scale / 2), -1e300, 1e300)
+        return np.clip((x / 2 - center / 2) / (scale / 2), -LARGEST, LARGEST)
 
 
 def smooth_clip(z: Values) -> Values:
     """``z / sqrt(1 + (z/3)²)``: near 0 it is z, and no value goes beyond 3 (RealMLP)."""
-    return z / np.hypot(1.0, z / _CLIP)
+    return z / np.hypot(1.0, z / CLIP)

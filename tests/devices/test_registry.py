@@ -52,7 +52,7 @@ backend = Theirs()
 
 
 def test_import_loads_no_other_library():
-    heavy = "torch jax cupy scipy sklearn matplotlib numba tqdm safetensors pooch pandas threadpoolctl"
+    heavy = "torch jax cupy scipy sklearn onnx polars matplotlib numba tqdm safetensors pooch pandas threadpoolctl"
     loaded = python(f"import sys, gpunet; print(*[m for m in {heavy.split()} if m in sys.modules])")
     assert loaded == ""
 

@@ -1,0 +1,107 @@
+"""A fitted scikit-learn network as one of gpunet's."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+
+from gpunet.core.layers import Dense
+from gpunet.exchange.targets import target_of_classes
+from gpunet.files.network_file import SavedNetwork
+from gpunet.inputs.standardizer import Standardizer
+from gpunet.tables import Target
+
+_ACTIVATIONS = {
+    "identity": "identity",
+    "logistic": "sigmoid",
+    "tanh": "tanh",
+    "relu": "relu",
+    "softmax": "softmax",
+}
+_LOSSES = {"identity": "squared_error", "logistic": "logistic", "softmax": "cross_entropy"}
+_TAKEN = "from_sklearn takes a fitted MLPClassifier or MLPRegressor, or a Pipeline of a StandardScaler and one of them"
+
+
+def from_estimator(estimator: Any, seed: int | None) -> SavedNetwork:
+    """What a fitted estimator says of a network; see :func:`gpunet.from_sklearn`."""
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+    from sklearn.pipeline import Pipeline
+    from sklearn.utils.validation import check_is_fitted
+
+    scaler = None
+    mlp = estimator
+    if isinstance(estimator, Pipeline):
+        scaler, mlp = _steps(estimator)
+    if not isinstance(mlp, MLPClassifier | MLPRegressor):
+        raise TypeError(f"{_TAKEN}; got {type(mlp).__name__}")
+    check_is_fitted(mlp)
+    activations = [*[mlp.activation] * (len(mlp.coefs_) - 1), mlp.out_activation_]
+    for activation in activations:
+        if activation not in _ACTIVATIONS:
+            raise ValueError(
+                f"{mlp} has the activation {activation!r} at its output, which gpunet does not have"
+            )
+    pairs = [(W.T, b[:, None]) for W, b in zip(mlp.coefs_, mlp.intercepts_, strict=True)]
+    return SavedNetwork(
+        [
+            Dense(len(b), _ACTIVATIONS[activation])
+            for (_, b), activation in zip(pairs, activations, strict=True)
+        ],
+        _LOSSES[mlp.out_activation_],
+        mlp.n_features_in_,
+        seed,
+        pairs[0][0].dtype.name,
+        None if scaler is None else _standardizer(scaler),
+        pairs,
+        epochs_trained=0,
+        notes={},
+        target=_target(mlp),
+        columns=_columns(estimator),
+    )
+
+
+def _steps(pipeline: Any) -> tuple[Any, Any]:
+    """The scaler, or None, and the network of a pipeline."""
+    from sklearn.preprocessing import StandardScaler
+
+    *before, mlp = [step for _, step in pipeline.steps if step not in (None, "passthrough")]
+    for step in before:
+        if not isinstance(step, StandardScaler) or len(before) > 1:
+            raise ValueError(
+                f"{_TAKEN}; this Pipeline has {', '.join(type(step).__name__ for step in before)} before it"
+            )
+    return (before[0] if before else None), mlp
+
+
+def _standardizer(scaler: Any) -> Standardizer:
+    """A StandardScaler's mean and deviation; it may lack either."""
+    from sklearn.utils.validation import check_is_fitted
+
+    check_is_fitted(scaler)
+    n = scaler.n_features_in_
+    standardizer = Standardizer()
+    standardizer.mean = np.array(scaler.mean_, "float64") if scaler.with_mean else np.zeros(n)
+    standardizer.deviation = np.array(scaler.scale_, "float64") if scaler.with_std else np.ones(n)
+    return standardizer
+
+
+def _target(mlp: Any) -> Target | None:
+    """The classes by name; None for values, and for labels that are true independently of each other."""
+    names = getattr(mlp, "classes_", None)
+    outputs = len(mlp.intercepts_[-1])
+    if names is None or (mlp.out_activation_ == "logistic" and outputs > 1):
+        return None
+    return target_of_classes([_name(one) for one in names.tolist()])
+
+
+def _name(one: Any) -> str:
+    """A class as text: a whole number without a point."""
+    whole = isinstance(one, numbers.Real) and not isinstance(one, bool) and float(one).is_integer()
+    return str(int(one)) if whole else str(one)
+
+
+def _columns(estimator: Any) -> tuple[str, ...] | None:
+    names = getattr(estimator, "feature_names_in_", None)
+    return None if names is None else tuple(map(str, names))

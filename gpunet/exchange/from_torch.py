@@ -1,0 +1,154 @@
+"""A PyTorch module as a network. Imports torch: import it where it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from gpunet.core.architecture import dense_and_dropouts, loss_for
+from gpunet.core.layers import Dense, Dropout
+from gpunet.core.losses import LossLike
+from gpunet.exchange.targets import target_of_values
+from gpunet.exchange.torch_modules import NAMES, SETTINGS, OwnUnit, Standardize
+from gpunet.files.network_file import SavedNetwork
+from gpunet.inputs.standardizer import Standardizer
+from gpunet.tables import Target
+
+Module = Any
+_SUPPORTED = (
+    "Linear, Dropout, Identity, and the activations ReLU, Sigmoid, Tanh, LeakyReLU, ELU, SELU, Softplus, SiLU, GELU, "
+    "Mish and Softmax, in an nn.Sequential (nested ones too); Flatten before the first Linear; LogSoftmax at the end"
+)
+# The output that a loss means where the module ends in a Linear: PyTorch's losses take logits.
+_OUTPUT_OF_LOSS = {"cross_entropy": "softmax", "logistic": "sigmoid"}
+
+
+def from_module(module: Module, loss: LossLike | None, seed: int | None) -> SavedNetwork:
+    """What a module says of a network; see :func:`gpunet.from_torch`."""
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"module must be a torch.nn.Module, got {type(module).__name__}")
+    reader = _Reader()
+    for name, one in _flat(module, ""):
+        reader.read(name, one)
+    return reader.network(loss, seed)
+
+
+def _flat(module: Module, name: str) -> Iterator[tuple[str, Module]]:
+    """The modules of nested nn.Sequential in order, with their places, such as "0.2"; one that recurs, each time."""
+    if type(module) is not nn.Sequential:
+        yield name, module
+        return
+    for k, child in enumerate(module):
+        yield from _flat(child, f"{name}.{k}" if name else str(k))
+
+
+class _Reader:
+    """Takes one module after the other, and refuses what gpunet computes differently or not at all."""
+
+    def __init__(self) -> None:
+        self.layers: list[Dense | Dropout] = []
+        self.linears: list[Module] = []
+        self.standardizer: Standardizer | None = None
+        self.target: Target | None = None
+        self.bare = False  # whether the last module is a Linear, so that an activation may follow
+        self.ended = ""  # the module after which there may be none
+
+    def read(self, name: str, module: Module) -> None:
+        """Take one module.
+
+        Raises
+        ------
+        ValueError
+            If it is not supported, or not at this place.
+        """
+        kind, what = type(module), f"module {name} is {module}" if name else f"it is {type(module).__name__}"
+        if kind is nn.Identity:
+            return
+        if self.ended:
+            raise ValueError(f"{what}, but nothing may follow {self.ended}")
+        if kind is nn.Linear:
+            if any(module.weight is other.weight for other in self.linears):
+                raise ValueError(f"{what}, whose weights another one has too: gpunet's layers share none")
+            self.linears.append(module)
+            self.layers.append(Dense(module.out_features))
+        elif kind is nn.Dropout:
+            self.layers.append(Dropout(module.p))
+        elif kind in (nn.Flatten, Standardize):
+            self._first(what, module)
+        elif kind is OwnUnit:
+            self.ended, self.target = "OwnUnit", target_of_values(float(module.center), float(module.scale))
+        elif kind in NAMES or kind is nn.LogSoftmax:
+            self._activation(what, module)
+        else:
+            raise ValueError(
+                f"{what}, which has no counterpart in gpunet. from_torch takes {_SUPPORTED}. Pass the part of your "
+                "module that is such a stack."
+            )
+        self.bare = kind is nn.Linear
+
+    def _first(self, what: str, module: Module) -> None:
+        if self.layers:
+            raise ValueError(f"{what}, which from_torch takes before the first Linear only")
+        if isinstance(module, Standardize):
+            self.standardizer = Standardizer(module.per)
+            self.standardizer.mean, self.standardizer.deviation = map(_host, (module.mean, module.deviation))
+        elif (module.start_dim, module.end_dim) != (1, -1):
+            raise ValueError(f"{what}; gpunet flattens each example whole: Flatten() with its defaults")
+
+    def _activation(self, what: str, module: Module) -> None:
+        kind = type(module)
+        if not self.bare:
+            raise ValueError(f"{what}, which must follow a Linear: an activation belongs to its layer")
+        wrong = [
+            f"{setting}={value}"
+            for setting, value in SETTINGS.get(kind, {}).items()
+            if getattr(module, setting) != value
+        ]
+        if wrong:
+            raise ValueError(f"{what}; gpunet has it with {', '.join(wrong)} only")
+        if getattr(module, "dim", 1) not in (1, -1):
+            raise ValueError(f"{what}; gpunet has it over the outputs of an example: dim=1")
+        if kind is nn.LogSoftmax:
+            self.ended = "LogSoftmax"
+        self.layers[-1] = Dense(self.linears[-1].out_features, NAMES.get(kind, "softmax"))
+
+    def network(self, loss: LossLike | None, seed: int | None) -> SavedNetwork:
+        """The network of all modules that were read."""
+        if not self.linears:
+            raise ValueError(f"the module has no Linear layer; from_torch takes {_SUPPORTED}")
+        output = self.layers[-1]
+        if self.bare and isinstance(output, Dense) and loss in _OUTPUT_OF_LOSS:
+            self.layers[-1] = output = Dense(output.units, _OUTPUT_OF_LOSS[str(loss)])
+        dense, _ = dense_and_dropouts(self.layers)
+        kinds = sorted({str(linear.weight.dtype).removeprefix("torch.") for linear in self.linears})
+        if len(kinds) > 1 or kinds[0] not in ("float32", "float64"):
+            raise ValueError(
+                f"the weights are {' and '.join(kinds)}; gpunet has float32 or float64: pass module.float()"
+            )
+        return SavedNetwork(
+            self.layers,
+            loss_for(dense[-1], loss),
+            self.linears[0].in_features,
+            seed,
+            kinds[0],
+            self.standardizer,
+            [_parameters(linear) for linear in self.linears],
+            epochs_trained=0,
+            notes={},
+            target=self.target,
+        )
+
+
+def _parameters(linear: Module) -> tuple[Any, Any]:
+    """``W (n[l], n[l−1])`` and ``b (n[l], 1)``; a Linear without bias has b = 0."""
+    W = _host(linear.weight)
+    b = np.zeros(len(W), W.dtype) if linear.bias is None else _host(linear.bias)
+    return W, b[:, None]
+
+
+def _host(tensor: Any) -> Any:
+    """A copy on the host."""
+    return tensor.detach().cpu().numpy().copy()
