@@ -311,6 +311,7 @@ class Network:
         validation_fraction: float = 0.0,
         sample_weight: Any = None,
         class_weight: Any = None,
+        label_smoothing: float = 0.0,
         callbacks: Callback | Sequence[Callback] = (),
         checkpoint: Checkpoint | str | Path | None = None,
         progress: bool = False,
@@ -353,8 +354,13 @@ class Network:
             Fraction of the rows to hold out for validation instead, drawn with the seed.
         sample_weight : array ``(m,)`` or None
             Weight of each example's loss: ``J = (1/B) Σ w(i) L(i)``.
-        class_weight : dict or sequence, or None
+        class_weight : "balanced", dict or sequence, or None
             Weight of each class, by number or name, times ``sample_weight``; for training, not for validation.
+            "balanced" is ``m / (classes · count)`` for a class of `count` examples in the training part (sums of
+            weights, if there are some), as in scikit-learn.
+        label_smoothing : float
+            ε, in ``[0, 1)``: classes are learned as ``(1 − ε) Y + ε/k``, each label of sigmoid outputs as ``(1 − ε) Y +
+            ε/2``. ``history.loss`` is of these; accuracy, validation and :meth:`evaluate` are of the targets given.
         callbacks : callable ``(network, history)`` or sequence of them
             Called after each epoch; True ends the run. See :class:`EarlyStopping`.
         checkpoint : Checkpoint, folder or None
@@ -392,7 +398,9 @@ class Network:
         known_name("precision", precision, PRECISIONS)
         checkpoint = checked_checkpoint(checkpoint, callbacks)
         callbacks = checked_callbacks(callbacks)
-        arrays = FitArrays(X, y, sample_weight, class_weight, validation_data, validation_fraction)
+        arrays = FitArrays(
+            X, y, sample_weight, class_weight, validation_data, validation_fraction, label_smoothing
+        )
         call = {} if checkpoint is None else self._call(
             arrays,
             optimizer=optimizer,
@@ -448,6 +456,7 @@ class Network:
             "seed": None if self._seed_drawn else self.seed,
             **{name: described(value) for name, value in settings.items()},
             "class_weight": described(arrays.class_weight),
+            "label_smoothing": arrays.label_smoothing,
             "validation_fraction": arrays.validation_fraction,
             **{name: digest(name, array) for name, array in arrays.by_name().items()},
             WEIGHTS: weights,

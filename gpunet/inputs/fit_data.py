@@ -14,6 +14,7 @@ from gpunet.core.losses import LossLike
 from gpunet.devices.placement import Placement
 from gpunet.inputs.arrays import checked_rows, is_wide
 from gpunet.inputs.example_weights import class_weights, sample_weights
+from gpunet.inputs.label_smoothing import smoothed
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.inputs.targets import targets
 
@@ -85,8 +86,9 @@ class InputPipeline(NamedTuple):
         """The examples, each one's weight times that of its class."""
         if class_weight is None:
             return examples
-        weights = class_weights(class_weight, examples.Y, kind, self.placement, self.dtype)
-        return examples._replace(weights=weights if examples.weights is None else examples.weights * weights)
+        sample = examples.weights
+        weights = class_weights(class_weight, examples.Y, kind, self.placement, self.dtype, sample)
+        return examples._replace(weights=weights if sample is None else sample * weights)
 
 
 class FitArrays(NamedTuple):
@@ -98,6 +100,7 @@ class FitArrays(NamedTuple):
     class_weight: Any
     validation_data: Any
     validation_fraction: float
+    label_smoothing: float = 0.0
 
     def by_name(self) -> dict[str, Any]:
         """Those whose placement counts, by the names that messages use.
@@ -160,8 +163,10 @@ def fit_data(
         validation, _ = same_inputs.examples(*arrays.validation_data, prefix="validation ")
     elif arrays.validation_fraction:
         training, validation = _hold_out(training, arrays.validation_fraction, seed, pipeline.placement)
-    # Class weights shape what is learned; validation measures the examples as they are.
+    # Class weights and smoothed labels shape what is learned; validation measures the examples as they are.
     training = pipeline.with_class_weights(training, arrays.class_weight, kind)
+    epsilon = unit_interval("label_smoothing", arrays.label_smoothing)
+    training = training._replace(Y=smoothed(training.Y, epsilon, kind, pipeline.output.activation))
     size = _batch_size(batch_size, training.X.shape[1], auto_batch)
     standardizer = pipeline.standardizer
     if standardizer is not None and not standardizer.fitted:
