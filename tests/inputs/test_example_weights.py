@@ -84,7 +84,7 @@ def test_a_weight_of_zero_is_no_error():
 
 @pytest.mark.parametrize("labels", [[2, 0, 0, 1, 0, 2, 0], [1, 3, 3, 3, 1], [1, 1]])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_balanced_classes_as_in_scikit_learn(backend, labels, weighted):
+def test_balanced_classes_are_those_of_sklearn(backend, labels, weighted):
     compute = pytest.importorskip("sklearn.utils.class_weight").compute_class_weight
     labels = np.array(labels)
     mine = np.linspace(0.5, 2.0, len(labels)) if weighted else None

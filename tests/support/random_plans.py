@@ -139,6 +139,13 @@ def map_arrays(function, value):
     return None if value is None else function(value)
 
 
+def chunk_as_it_stands(plan, inputs, first, last):
+    """The same steps with arrays of their own, which hold their examples alone and in order, as for a transform."""
+    chosen = inputs.order[first * plan.batch_size : last * plan.batch_size]
+    X, Y, weights = (None if A is None else np.ascontiguousarray(A.T[chosen]).T for A in inputs[:3])
+    return epoch_chunk(plan, inputs, first, last)._replace(X=X, Y=Y, example_weights=weights, order=None)
+
+
 def epoch_chunk(plan, inputs, first, last):
     """The inputs of steps ``first … last`` of an epoch that has an order."""
     return inputs._replace(
