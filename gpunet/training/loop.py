@@ -270,21 +270,21 @@ class TrainingLoop:
         def to_device(host: Any) -> Array:
             return self.placement.to_device(np.ascontiguousarray(host))
 
-        inputs, size, keys = snapshot.inputs, self.plan.batch_size, snapshot.inputs.dropout_keys
-        first, last = steps.start * size, steps.stop * size
+        inputs, size, start = snapshot.inputs, self.plan.batch_size, 0
+        keys = inputs.dropout_keys
         if self.transform is not None:
             together = self._transformed_together(steps.start)
             given = Examples(inputs.X, inputs.Y, inputs.example_weights)
             X, Y, weights = self.transform.examples(
                 given, inputs.order, size, snapshot.epochs_trained, together
             )
-            inputs = inputs._replace(X=X, Y=Y, example_weights=weights, order=None)
-            first, last = first - together.start * size, last - together.start * size
+            inputs, start = inputs._replace(X=X, Y=Y, example_weights=weights, order=None), together.start
         examples = int(inputs.X.shape[1])
+        first, last = (steps.start - start) * size, min((steps.stop - start) * size, examples)
         if inputs.order is not None:
             order = to_device(inputs.order[first:last])
-        elif min(last, examples) - first < examples:
-            order = to_device(np.arange(first, min(last, examples), dtype=np.int32))
+        elif last - first < examples:
+            order = to_device(np.arange(first, last, dtype=np.int32))
         else:
             order = None
         return inputs._replace(
