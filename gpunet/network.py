@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 import numbers
 from collections.abc import Callable, Sequence
@@ -49,6 +50,7 @@ from gpunet.training.callbacks import Callback, checked_callbacks, require_monit
 from gpunet.training.checkpoint import WEIGHTS, Checkpoint, CheckpointedRun, checked_checkpoint, open_run
 from gpunet.training.chunks import Chunks
 from gpunet.training.described import described
+from gpunet.training.frozen import FrozenBase
 from gpunet.training.history import History
 from gpunet.training.loop import Pause, TrainingLoop
 from gpunet.training.position import Position
@@ -64,6 +66,7 @@ from gpunet.training.saved import (
 from gpunet.training.scale import warn_of_unscaled
 from gpunet.training.signals import StopSignals
 from gpunet.training.state import checked_state, initial_state, moved, with_zero_slots
+from gpunet.training.transforms import Transform, takes_targets
 from gpunet.version import VERSION
 
 if TYPE_CHECKING:
@@ -296,6 +299,48 @@ class Network:
     def _tabular(self) -> Tabular:
         return Tabular(self.encoder, self.target, self.columns)
 
+    def set_trainable(self, trainable: bool | Sequence[bool]) -> None:
+        """Freeze layers, or make them trainable again: which :class:`Dense` layers the next ``fit`` changes.
+
+        W and b of a frozen layer stay the same to the bit, whatever the optimizer; weight decay leaves them alone, and
+        ``clip_norm`` counts the gradients of trainable layers only. What frozen layers below the first trainable one
+        give is computed once per ``fit``. :attr:`layers` and the saved file say which layers are frozen.
+
+        If that changes which ones are, the optimizer starts afresh in the next ``fit``.
+
+        Parameters
+        ----------
+        trainable : bool or sequence of bool
+            One for each Dense layer, from the first to the output; or one for all of them.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For another number of them, and for what is not True or False. Nothing has changed then.
+
+        Examples
+        --------
+        >>> import gpunet as gn
+        >>> net = gn.Network([gn.Dense(4, "tanh"), gn.Dense(1, "sigmoid")], inputs=2, seed=0, backend="numpy")
+        >>> net.set_trainable([False, True])
+        >>> before = net.parameters[0][0]
+        >>> history = net.fit([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0])
+        >>> bool((net.parameters[0][0] == before).all())
+        True
+        """
+        given = [trainable] * len(self.layers) if isinstance(trainable, bool) else trainable
+        if isinstance(given, str) or not isinstance(given, Sequence):
+            raise TypeError(f"trainable must be True, False or a list of these, got {trainable!r}")
+        if len(given) != len(self.layers):
+            raise ValueError(
+                f"trainable must have {len(self.layers)} entries, one for each Dense layer; got {len(given)}"
+            )
+        layers = tuple(
+            dataclasses.replace(layer, trainable=one) for layer, one in zip(self.layers, given, strict=True)
+        )
+        if layers != self.layers:
+            self.layers, self._optimizer, self._updates = layers, None, 0
+
     # --- training -------------------------------------------------------------------------------
 
     def fit(
@@ -312,6 +357,8 @@ class Network:
         validation_fraction: float = 0.0,
         sample_weight: Any = None,
         class_weight: Any = None,
+        label_smoothing: float = 0.0,
+        transform: Callable[..., Any] | None = None,
         callbacks: Callback | Sequence[Callback] = (),
         checkpoint: Checkpoint | str | Path | None = None,
         progress: bool = False,
@@ -355,8 +402,22 @@ class Network:
             Fraction of the rows to hold out for validation instead, drawn with the seed.
         sample_weight : array ``(m,)`` or None
             Weight of each example's loss: ``J = (1/B) Σ w(i) L(i)``.
-        class_weight : dict or sequence, or None
+        class_weight : "balanced", dict or sequence, or None
             Weight of each class, by number or name, times ``sample_weight``; for training, not for validation.
+            "balanced" is ``m / (classes · count)`` for a class of `count` examples in the training part (sums of
+            weights, if there are some), as in scikit-learn.
+        label_smoothing : float
+            ε, in ``[0, 1)``: classes are learned as ``(1 − ε) Y + ε/k``, each label of sigmoid outputs as ``(1 − ε) Y +
+            ε/2``. ``history.loss`` is of these; accuracy, validation and :meth:`evaluate` are of the targets given.
+        transform : callable ``(X, rng) -> X`` or ``(X, y, rng) -> (X, y)``, or None
+            Changes the examples of each training batch (data augmentation); validation data never. X are rows ``(B,
+            n[0])``, or images as they were given ``(B, height, width[, channels])``, on the network's backend and
+            device, before the standardizer and in its own unit; float64 where wider numbers are standardised, else of
+            the network's dtype; beside an encoder what that gives. They may be written into. y are rows ``(B, n[L])``
+            as the loss takes them: one-hot for classes, smoothed by `label_smoothing`. X must come back in its shape,
+            in any real dtype and as an array of any library. rng is a ``numpy.random.Generator``, drawn from the
+            network's seed, the epoch and the step: runs repeat, and go on, to the bit. Weights of examples stay with
+            their rows.
         callbacks : callable ``(network, history)`` or sequence of them
             Called after each epoch; True ends the run. See :class:`EarlyStopping`.
         checkpoint : Checkpoint, folder or None
@@ -393,10 +454,18 @@ class Network:
             epochs = EPOCHS
         if epochs is not None:
             positive_int("epochs", epochs)
+        if not any(layer.trainable for layer in self.layers):
+            raise ValueError(
+                "all layers are frozen, so there is nothing to train: make some trainable with set_trainable"
+            )
         known_name("precision", precision, PRECISIONS)
         checkpoint = checked_checkpoint(checkpoint, callbacks)
         callbacks = checked_callbacks(callbacks)
-        arrays = FitArrays(X, y, sample_weight, class_weight, validation_data, validation_fraction)
+        if transform is not None:
+            takes_targets(transform)  # raises for what is no transform
+        arrays = FitArrays(
+            X, y, sample_weight, class_weight, validation_data, validation_fraction, label_smoothing
+        )
         call = {} if checkpoint is None else self._call(
             arrays,
             optimizer=optimizer,
@@ -404,6 +473,7 @@ class Network:
             batch_size=batch_size,
             shuffle=shuffle,
             precision=precision,
+            transform=transform,
             callbacks=callbacks,
         )  # fmt: skip
         constant_rate = not is_table and chosen.constant_rate
@@ -418,7 +488,8 @@ class Network:
             require_precision(precision, self.dtype, placement)
             with placement.context():
                 auto_batch = TABLE_BATCH if is_table else DEFAULT_BATCH
-                data = fit_data(self._pipeline(placement), arrays, batch_size, self.seed, auto_batch)
+                raw, pipeline = transform is not None, self._pipeline(placement)
+                data = fit_data(pipeline, arrays, batch_size, self.seed, auto_batch, raw=raw)
                 monitors = [*callbacks, *([] if checkpoint is None else [checkpoint])]
                 require_monitored(monitors, data.validation is not None, data.kind)
                 for callback in callbacks:
@@ -434,7 +505,7 @@ class Network:
                 if epochs is None:
                     epochs = epochs_for(TABLE_UPDATES, math.ceil(m / data.batch_size))
                 plan = self._plan(chosen, data, precision)
-                return self._train(data, plan, epochs, shuffle, callbacks, progress, run)
+                return self._train(data, plan, epochs, shuffle, transform, callbacks, progress, run)
 
     def _call(self, arrays: FitArrays, **arguments: Any) -> dict[str, Any]:
         """Everything that a run depends on, described."""
@@ -452,6 +523,7 @@ class Network:
             "seed": None if self._seed_drawn else self.seed,
             **{name: described(value) for name, value in settings.items()},
             "class_weight": described(arrays.class_weight),
+            "label_smoothing": arrays.label_smoothing,
             "validation_fraction": arrays.validation_fraction,
             **{name: digest(name, array) for name, array in arrays.by_name().items()},
             WEIGHTS: weights,
@@ -463,6 +535,7 @@ class Network:
         plan: Plan,
         epochs: int,
         shuffle: bool,
+        transform: Callable[..., Any] | None,
         callbacks: Sequence[Callback],
         progress: bool,
         run: CheckpointedRun | None,
@@ -477,10 +550,17 @@ class Network:
         self._optimizer, self._run_id = optimizer, None
         position, ended, stopping = Position(), False, False
         bar = ProgressBar(progress, epochs, plan.examples)
+        base = FrozenBase(plan, self._ready(), self.placement, kept=transform is None)
+        changed, examples = None, data.training
+        if transform is None:
+            examples = base.examples_above(examples)
+        else:
+            changed = Transform(transform, data.shape, self.seed, self._pipeline(self.placement), base)
+        plan = base.plan_above(plan)
         pauses = None
         if run is not None or progress:
             pauses = Chunks(plan, None if run is None else run.checkpoint.steps)
-        loop = TrainingLoop(plan, self.placement, data.training, self.seed, shuffle, epochs, bar, pauses)
+        loop = TrainingLoop(plan, self.placement, examples, self.seed, shuffle, epochs, bar, pauses, changed)
         self.history = history = loop.history
         if run is not None and run.saved is not None:
             saved = run.saved.training["run"]
@@ -492,27 +572,32 @@ class Network:
             bar.begin_at(position.epoch * plan.examples + position.step * plan.batch_size, history)
         with StopSignals() if pauses else nullcontext() as signals:
             try:
-                for end in (
-                    () if ended else loop.run(self._ready(), self.epochs_trained, self._updates, position)
-                ):
-                    self._state, self._updates = end.state, end.updates
+                settled = self._ready(), self._updates
+                above = base.state_above(settled[0])
+                for end in () if ended else loop.run(above, self.epochs_trained, self._updates, position):
+                    now = base.joined(end.state), end.updates
+                    self._state, self._updates = now
                     if isinstance(end, Pause):
                         position = end.position
                     else:
                         self.epochs_trained = end.epochs_trained
+                        position, settled = Position(history.epochs), now
                         if end.diverged is not None:
                             raise end.diverged
                         history.loss[-1] = self._tabular.loss(history.loss[-1], str(self.loss))
                         bar.epoch(history, self._validate(data, history, bar))
                         results = [callback(self, history) for callback in callbacks]
                         ended = any(isinstance(one, bool | np.bool_) and one for one in results)
-                        position = Position(history.epochs)
                     stopping = signals is not None and signals.received is not None
                     if run is not None and (run.due(position.step, history) or stopping):
                         state = saved_run(position, history, callbacks, ended, self.placement)
                         run.write(self._saved(training_state=True), state, wait=stopping)
                     if ended or stopping:
                         break
+            except Exception:
+                if position.step:  # an error within an epoch leaves the network as after the last one
+                    self._state, self._updates = settled
+                raise
             finally:
                 bar.close()
                 for callback in callbacks:
@@ -535,6 +620,8 @@ class Network:
         if bar.visible and data.kind != "values":
             X, Y, _ = data.training
             few = Examples(X[:, : evaluation.CHUNK], Y[:, : evaluation.CHUNK], None)
+            if data.raw:
+                few = self._pipeline(self.placement).standardized_examples(few)
             return self._evaluate(few, data.kind)["accuracy"]
         return None
 
@@ -542,7 +629,7 @@ class Network:
         n, m = data.training.X.shape
         sizes = [int(n), *(layer.units for layer in self.layers)]
         layers = tuple(
-            Layer(sizes[l], layer.units, layer.activation, self.dropouts[l])
+            Layer(sizes[l], layer.units, layer.activation, self.dropouts[l], layer.trainable)
             for l, layer in enumerate(self.layers)
         )
         weighted = data.training.weights is not None
@@ -661,7 +748,7 @@ class Network:
             J, gradients = cost_and_gradients(
                 self.placement.xp, self.activations, self.loss, self._ready().parameters, *examples
             )
-        return float(J), gradients
+        return float(J), [pair for pair in gradients if pair is not None]  # every layer has one here
 
     def _placement_for(self, arrays: dict[str, Any]) -> Placement:
         """Where a call that trains nothing computes: with the weights, once there are any."""
@@ -844,6 +931,9 @@ class Network:
 
     def __repr__(self) -> str:
         sizes = "-".join(str(n) for n in [self.inputs or "?", *(d.units for d in self.layers)])
+        frozen = [str(l) for l, layer in enumerate(self.layers, start=1) if not layer.trainable]
+        if frozen:
+            sizes += f", layer{'s' if len(frozen) > 1 else ''} {', '.join(frozen)} frozen"
         return f"<Network {sizes}, {self.loss}, {self._backend_name()}, {self.dtype}>"
 
 

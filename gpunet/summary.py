@@ -61,6 +61,7 @@ def _rows(
         total += count
         shape = f"({layer.units}, {n_in if settled else '?'})"
         number = f"{count:,}" if settled else "?"
-        rows.append((f"{l + 1} {layer.activation}", f"({layer.units}, m)", shape, number))
+        name = f"{l + 1} {layer.activation}" + ("" if layer.trainable else ", frozen")
+        rows.append((name, f"({layer.units}, m)", shape, number))
         n_in = layer.units
     return rows, f"{total:,}" if known else "?"

@@ -13,6 +13,8 @@ OPTIMIZERS = (GradientDescent, Adam, AdamW, RMSprop)  # a subclass may have anot
 
 def unsupported_reason(plan: Plan) -> str | None:
     """Why no kernel supports `plan`; None if kernels do."""
+    if not all(plan.trainable):
+        return "frozen layers have no kernel"
     for name in plan.activations[:-1]:
         if name not in ELEMENTWISE:
             return f"{name} in a hidden layer has no kernel"

@@ -17,7 +17,7 @@ from gpunet.cli.predict import predict
 from gpunet.cli.settings import SCHEDULES
 from gpunet.cli.train import train
 from gpunet.core.activations import ACTIVATIONS
-from gpunet.core.checks import known_name
+from gpunet.core.checks import finite_number, known_name
 from gpunet.core.default_optimizer import RATES
 from gpunet.core.losses import LOSSES
 from gpunet.core.optimizers import OPTIMIZERS
@@ -25,6 +25,7 @@ from gpunet.core.other_names import ACTIVATIONS_ELSEWHERE, LOSSES_ELSEWHERE, Mea
 from gpunet.core.plan import PRECISIONS
 from gpunet.core.table_training import LEAST_DECAY, MOST_DECAY, ROWS
 from gpunet.datasets.table_files import TABLE_SUFFIXES
+from gpunet.inputs.example_weights import BALANCED
 from gpunet.lecture.command import add_parser as add_lecture
 
 AddArgument = Callable[..., argparse.Action]
@@ -187,6 +188,19 @@ def _add_training(add: AddArgument) -> None:
         help=f"λ, for weights only; default: 0.01 for adamw, else 0; for adamw on a table {ROWS:,} / rows, from "
         f"{LEAST_DECAY:g} to {MOST_DECAY:g}, less for fewer hidden units",
     )
+    add(
+        "--class-weight",
+        type=_class_weights,
+        metavar="WEIGHTS",
+        help="of examples in the loss: balanced, so that each class counts alike, or such as cat=1,dog=4.5",
+    )
+    add(
+        "--label-smoothing",
+        type=float,
+        default=0.0,
+        metavar="EPSILON",
+        help="probability that targets of classes leave to all of them alike",
+    )
     add("--clip-norm", type=float, metavar="NORM", help="scale longer gradients down to this norm")
     add(
         "--patience",
@@ -296,6 +310,24 @@ def _sizes(text: str) -> tuple[int, ...]:
     if not all(size.strip().isdecimal() and int(size) > 0 for size in sizes):
         raise argparse.ArgumentTypeError(f"expected layer sizes such as 256,128, or none; got {text!r}")
     return tuple(int(size) for size in sizes)
+
+
+def _class_weights(text: str) -> str | dict[str, float]:
+    """``balanced``, or ``cat=1,dog=4.5`` as a dict."""
+    if text.strip().lower() == BALANCED:
+        return BALANCED
+    weights = {}
+    for pair in text.split(","):
+        name, _, weight = pair.rpartition("=")
+        try:
+            weights[name.strip()] = finite_number("weight", float(weight), 0.0)
+        except ValueError:
+            name = ""
+        if not name:
+            raise argparse.ArgumentTypeError(
+                f"expected balanced, or a weight of at least 0 for each class, such as cat=1,dog=4.5; got {text!r}"
+            )
+    return weights
 
 
 def _batch_size(text: str) -> int | str:

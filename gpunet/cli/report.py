@@ -21,13 +21,20 @@ def format_number(value: float) -> str:
 
 
 def settings_report(options: Namespace, optimizer: Optimizer, epochs: int, batch_size: int) -> str:
-    """Optimizer, learning rate, batch size, epochs and seed."""
+    """Optimizer, learning rate, batch size, epochs and seed; weights of classes and label smoothing, if any."""
     text = (
         f"{options.optimizer}, learning rate {highest_rate(options):g} ({options.schedule}), "
         f"batch size {batch_size:,}, {epochs} epochs, seed {options.seed}"
     )
     if optimizer.weight_decay:
         text += f", weight decay {optimizer.weight_decay:g}"
+    weights = options.class_weight
+    if isinstance(weights, dict):
+        text += f", class weights {', '.join(f'{name}={weight:g}' for name, weight in weights.items())}"
+    elif weights is not None:
+        text += f", classes {weights}"
+    if options.label_smoothing:
+        text += f", label smoothing {options.label_smoothing:g}"
     return textwrap.fill(text, 80)
 
 

@@ -113,6 +113,22 @@ def highest_rate(options: Namespace) -> float:
     return default_rate(options.optimizer, [options.activation] * len(options.hidden))
 
 
+def class_weights(options: Namespace, source: Source) -> str | list[float] | None:
+    """What ``--class-weight`` says, for ``fit``: "balanced", or a weight for each class."""
+    given = options.class_weight
+    if given is None:
+        return None
+    if source.kind != "classes":
+        raise ValueError(f"--class-weight needs classes; the targets of {source.name} are {source.kind}")
+    if isinstance(given, str):
+        return given
+    names = source.class_names or tuple(map(str, range(source.outputs)))
+    unknown = [name for name in given if name not in names]
+    if unknown:
+        raise ValueError(f"--class-weight names class {unknown[0]!r}; classes are {', '.join(names)}")
+    return [given.get(name, 1.0) for name in names]
+
+
 def choose_batch_size(options: Namespace, trained: int) -> int:
     """Examples per update, of `trained` training examples."""
     size = {"full": trained, None: min(BATCH_SIZE, trained)}.get(options.batch_size, options.batch_size)

@@ -23,6 +23,7 @@ from gpunet.cli.settings import (
     build_optimizer,
     choose_batch_size,
     choose_epochs,
+    class_weights,
     early_stopping,
     validation_fraction,
 )
@@ -40,6 +41,7 @@ def train(options: Namespace) -> None:
     steps = math.ceil(examples / batch_size)
     epochs = choose_epochs(options, source, steps)
     optimizer = build_optimizer(options, source, epochs, steps)
+    weights = class_weights(options, source)
     network = build_network(options, source)
     network.notes = training_notes(options, source)
     scaling = target_scaling(network, source)
@@ -55,6 +57,8 @@ def train(options: Namespace) -> None:
             batch_size=batch_size,
             precision=options.precision,
             validation_data=None if source.validation is None else scaled(source.validation, scaling),
+            class_weight=weights,
+            label_smoothing=options.label_smoothing,
             callbacks=early_stopping(options),
             checkpoint=checkpoint(options),
             progress=True,

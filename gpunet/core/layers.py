@@ -24,19 +24,24 @@ class Dense:
     initializer : str, callable or None
         Start of W: a name (``lecun_normal``, ``glorot_uniform``, ``he_normal``, …), or a callable
         ``(rng, n_out, n_in) -> W``. None takes the one that suits the activation (C16).
+    trainable : bool
+        False freezes the layer: no ``fit`` changes W and b. See :meth:`gpunet.Network.set_trainable`.
 
     Raises
     ------
-    ValueError
-        For fewer than one unit or an unknown name.
+    ValueError, TypeError
+        For fewer than one unit, an unknown name, or what is not True or False.
     """
 
     units: int
     activation: ActivationLike = "identity"
     initializer: str | Initializer | None = None
+    trainable: bool = True
 
     def __post_init__(self) -> None:
         positive_int("units", self.units)
+        if not isinstance(self.trainable, bool):
+            raise TypeError(f"trainable must be True or False, got {self.trainable!r}")
         if isinstance(self.activation, Activation):
             name = named_or_own("activation", self.activation, ACTIVATIONS)
             object.__setattr__(self, "activation", name)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from gpunet.core.checks import finite_number, unit_interval
+from gpunet.core.propagation import Gradients
 from gpunet.core.schedules import Schedule, rate_at
 
 Array = Any
@@ -123,7 +124,7 @@ class GradientDescent(Optimizer):
     weight_decay : float
         λ: ``W ← (1 − αλ) W`` before each update (C21).
     clip_norm : float or None
-        Longest gradient, over all parameters together, that is followed at full length (Pascanu et al. 2013).
+        Longest gradient, over all trainable parameters together, that is followed at full length (Pascanu et al. 2013).
 
     Raises
     ------
@@ -259,22 +260,20 @@ OPTIMIZERS: dict[str, type[Any]] = {
 }
 
 
-def clip(
-    xp: Namespace, gradients: Sequence[tuple[Array, Array]], longest: float
-) -> list[tuple[Array, Array]]:
-    """All gradients, shortened together to norm `longest` where they are longer."""
-    squares = sum(xp.sum(dW * dW) + xp.sum(db * db) for dW, db in gradients)
+def clip(xp: Namespace, gradients: Gradients, longest: float) -> Gradients:
+    """All gradients, shortened together to norm `longest` where they are longer; frozen layers have none."""
+    squares = sum(xp.sum(dW * dW) + xp.sum(db * db) for dW, db in filter(None, gradients))
     norm = xp.sqrt(squares)
     factor = xp.where(norm > longest, longest / xp.maximum(norm, longest), 1.0)
     factor = xp.astype(factor, norm.dtype)
-    return [(dW * factor, db * factor) for dW, db in gradients]
+    return [None if pair is None else (pair[0] * factor, pair[1] * factor) for pair in gradients]
 
 
 def update_all(
     xp: Namespace,
     optimizer: Optimizer,
     parameters: Sequence[tuple[Array, Array]],
-    gradients: Sequence[tuple[Array, Array]],
+    gradients: Gradients,
     state: Sequence[tuple[Slots, Slots]],
     c: Array,
 ) -> tuple[list[tuple[Array, Array]], list[tuple[Slots, Slots]]]:
@@ -284,7 +283,9 @@ def update_all(
     ----------
     xp : Array API namespace
     optimizer : Optimizer
-    parameters, gradients : sequence of ``(W, b)`` and ``(dW, db)``
+    parameters : sequence of ``(W, b)``
+    gradients : sequence of ``(dW, db)``, or None for a frozen layer
+        Such a layer's W, b and slots are returned as they are.
     state : sequence of ``(slots of W, slots of b)``
     c : array, ``(k,)``
         The step's coefficients; ``c[0]`` is the learning rate α.
@@ -292,7 +293,12 @@ def update_all(
     if optimizer.clip_norm is not None:
         gradients = clip(xp, gradients, optimizer.clip_norm)
     new_parameters, new_state = [], []
-    for (W, b), (dW, db), (slots_W, slots_b) in zip(parameters, gradients, state, strict=True):
+    for (W, b), gradient, (slots_W, slots_b) in zip(parameters, gradients, state, strict=True):
+        if gradient is None:
+            new_parameters.append((W, b))
+            new_state.append((slots_W, slots_b))
+            continue
+        dW, db = gradient
         if optimizer.weight_decay:
             W = (1.0 - c[0] * optimizer.weight_decay) * W
         W, slots_W = optimizer.update(xp, W, dW, slots_W, c)

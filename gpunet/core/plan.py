@@ -23,12 +23,15 @@ class Layer:
     activation : str or Activation
     dropout : float
         Rate at which this layer's *inputs* are dropped while training.
+    trainable : bool
+        Whether updates change W and b; if not, both are the same to the bit after any number of steps.
     """
 
     inputs: int
     units: int
     activation: ActivationLike
     dropout: float = 0.0
+    trainable: bool = True
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,11 @@ class Plan:
     def activations(self) -> tuple[ActivationLike, ...]:
         """Each layer's activation."""
         return tuple(layer.activation for layer in self.layers)
+
+    @cached_property
+    def trainable(self) -> tuple[bool, ...]:
+        """Whether each layer is trained; at least one is."""
+        return tuple(layer.trainable for layer in self.layers)
 
     @cached_property
     def uses_dropout(self) -> bool:

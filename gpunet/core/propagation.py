@@ -15,6 +15,7 @@ from gpunet.core.losses import LOSSES, LossLike, cost, output_delta
 Array = Any
 Namespace = Any
 Parameters = Sequence[tuple[Array, Array]]
+Gradients = Sequence[tuple[Array, Array] | None]  # None for a frozen layer
 
 
 class Cache(NamedTuple):
@@ -68,11 +69,12 @@ def backward(
     masks: Sequence[Array | None] | None = None,
     *,
     skip: int = 0,
-) -> tuple[list[tuple[Array, Array]], Array]:
+    trainable: Sequence[bool] | None = None,
+) -> tuple[Gradients, Array]:
     """The gradients of J from ``δ[L] = ∂J/∂Z[L]`` and the cache (C9).
 
     ``∂J/∂W[l] = δ[l] A[l−1]ᵀ``, ``∂J/∂b[l] = Σ_i δ[l](i)``, ``δ[l] = (W[l+1]ᵀ δ[l+1]) ∘ g′(Z[l])``. No product
-    of the forward pass is repeated, and ``∂J/∂X`` is not computed.
+    of the forward pass is repeated, and ``∂J/∂X`` is not computed. Below the lowest trainable layer nothing is.
 
     Parameters
     ----------
@@ -83,18 +85,23 @@ def backward(
     delta : array, ``(n[L], m)``
     skip : int
         The first `skip` layers get no gradients.
+    trainable : sequence of bool, or None
+        Whether each layer gets gradients; None stands for all.
 
     Returns
     -------
-    gradients : list of ``(dW, db)``, one per layer that is not skipped, shaped as ``(W, b)``
+    gradients : list of ``(dW, db)`` or None, one per layer that is not skipped, shaped as ``(W, b)``
     delta : array
-        ``δ[l]`` of the last layer that is skipped; of the first layer if none is.
+        ``δ[l]`` of the last layer that is skipped; of the first trainable layer if none is.
     """
-    gradients: list[tuple[Array, Array]] = []
+    gradients: list[tuple[Array, Array] | None] = []
+    learns = [True] * len(parameters) if trainable is None else list(trainable)
+    lowest = max(skip - 1, learns.index(True))
     for l in range(len(parameters) - 1, -1, -1):
         if l >= skip:
-            gradients.append((delta @ caches[l].inputs.T, xp.sum(delta, axis=1, keepdims=True)))
-        if l > max(skip - 1, 0):
+            dW_db = (delta @ caches[l].inputs.T, xp.sum(delta, axis=1, keepdims=True)) if learns[l] else None
+            gradients.append(dW_db)
+        if l > lowest:
             dA = parameters[l][0].T @ delta
             if masks is not None and masks[l] is not None:
                 dA = dA * masks[l]
@@ -112,13 +119,16 @@ def cost_and_gradients(
     Y: Array,
     weights: Array | None = None,
     masks: Sequence[Array | None] | None = None,
-) -> tuple[Array, list[tuple[Array, Array]]]:
+    trainable: Sequence[bool] | None = None,
+) -> tuple[Array, Gradients]:
     """``J`` and ``[(∂J/∂W[l], ∂J/∂b[l])]`` for one batch: forward, loss, backward.
 
     Parameters
     ----------
     xp, activations, parameters, X, masks
         As for :func:`forward`.
+    trainable
+        As for :func:`backward`.
     loss : str or Loss
     Y : array, ``(n[L], m)``
     weights : array ``(1, m)`` or None
@@ -126,5 +136,6 @@ def cost_and_gradients(
     A, caches = forward(xp, activations, parameters, X, masks)
     output = (xp, LOSSES[loss], activations[-1], caches[-1].Z, A, Y, weights)
     J = cost(*output)
-    gradients, _ = backward(xp, activations, parameters, caches, output_delta(*output), masks)
+    delta = output_delta(*output)
+    gradients, _ = backward(xp, activations, parameters, caches, delta, masks, trainable=trainable)
     return J, gradients

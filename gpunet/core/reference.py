@@ -39,7 +39,9 @@ def step(xp: Namespace, plan: Plan, state: TrainState, batch: Batch) -> tuple[Tr
             else None
             for l, layer in enumerate(plan.layers)
         ]
-    J, gradients = cost_and_gradients(xp, plan.activations, plan.loss, state.parameters, X, Y, weights, masks)
+    J, gradients = cost_and_gradients(
+        xp, plan.activations, plan.loss, state.parameters, X, Y, weights, masks, plan.trainable
+    )
     new = update_all(xp, plan.optimizer, state.parameters, gradients, state.slots, coefficients)
     return TrainState(*new), J
 

@@ -172,7 +172,7 @@ def _saved_network(
         if "dropout" in one:
             return Dropout(one["dropout"])
         activation = named(Activation, "activation", one["activation"], ACTIVATIONS)
-        return Dense(one["units"], activation, one["initializer"])
+        return Dense(one["units"], activation, one["initializer"], one.get("trainable", True))
 
     per = description["standardizer"]
     standardizer = Standardizer(per) if per else None
@@ -268,4 +268,6 @@ def _describe_layer(layer: Dense | Dropout) -> dict[str, Any]:
         return {"dropout": layer.rate}
     # A callable initializer can't be written down; the weights are, so it isn't needed.
     initializer = layer.initializer if isinstance(layer.initializer, str) else None
-    return {"units": layer.units, "activation": str(layer.activation), "initializer": initializer}
+    described = {"units": layer.units, "activation": str(layer.activation), "initializer": initializer}
+    # Only where it is so: files of networks without frozen layers are those of earlier versions.
+    return described if layer.trainable else {**described, "trainable": False}

@@ -11,6 +11,8 @@ from gpunet.inputs.arrays import first_true, require_finite, to_device_array
 
 Array = Any
 
+BALANCED = "balanced"
+
 
 def sample_weights(name: str, sample_weight: Any, m: int, placement: Placement, dtype: str) -> Array | None:
     """``sample_weight``, called `name` in messages, as ``(1, m)``; None stays None.
@@ -32,8 +34,13 @@ def sample_weights(name: str, sample_weight: Any, m: int, placement: Placement, 
     return xp.reshape(w, (1, m))
 
 
-def class_weights(class_weight: Any, Y: Array, kind: str, placement: Placement, dtype: str) -> Array:
-    """The weight of each example's class, ``(1, m)``, for targets ``Y (n[L], m)``.
+def class_weights(
+    class_weight: Any, Y: Array, kind: str, placement: Placement, dtype: str, sample: Array | None = None
+) -> Array:
+    """The weight of each example's class, ``(1, m)``, for targets ``Y (n[L], m)`` and sample weights ``(1, m)``.
+
+    "balanced" is what scikit-learn calls so: ``m / (classes · count)``. Where examples have weights, m and count are
+    sums of those. A class without examples counts for nothing, and has weight 1.
 
     Raises
     ------
@@ -43,15 +50,38 @@ def class_weights(class_weight: Any, Y: Array, kind: str, placement: Placement, 
     k = Y.shape[0]
     if kind == "values" or (kind == "labels" and k > 1):
         raise ValueError("class_weight needs classes; use sample_weight for these targets")
-    per_class = placement.to_device(_per_class(class_weight, max(k, 2), dtype))
+    if isinstance(class_weight, str) and class_weight == BALANCED:
+        per_class = _balanced(_class_counts(Y, sample, placement)).astype(dtype)
+    else:
+        per_class = _per_class(class_weight, max(k, 2), dtype)
+    per_class = placement.to_device(per_class)
     if k == 1:
         return per_class[0] * (1.0 - Y) + per_class[1] * Y
     return placement.xp.reshape(per_class, (1, k)) @ Y
 
 
+def _class_counts(Y: Array, sample: Array | None, placement: Placement) -> Any:
+    """Examples of each class, or the sum of their weights, on the host; one output stands for two classes."""
+    xp = placement.xp
+    # A float32 sum of ones stops at 2²⁴.
+    exact = xp.float64 if placement.has_float64() else None
+    weighted = Y if sample is None else Y * sample
+    counts = placement.backend.to_host(xp.sum(weighted, axis=1, dtype=exact)).astype(np.float64)
+    if len(counts) > 1:
+        return counts
+    total = Y.shape[1] if sample is None else float(xp.sum(sample, dtype=exact))
+    return np.array([total - counts[0], counts[0]])
+
+
+def _balanced(counts: Any) -> Any:
+    """``m / (classes · count)``."""
+    present = counts > 0
+    return np.where(present, counts.sum() / (present.sum() * np.where(present, counts, 1.0)), 1.0)
+
+
 def _per_class(class_weight: Any, count: int, dtype: str) -> Any:
     """``(count,)`` weights, 1 for classes that are not named."""
-    wanted = f"class_weight must be a dict {{class: weight}} or a list of {count} weights"
+    wanted = f"class_weight must be {BALANCED!r}, a dict {{class: weight}} or a list of {count} weights"
     if isinstance(class_weight, str) or not hasattr(class_weight, "__len__"):
         raise TypeError(f"{wanted}; got {class_weight!r}")
     if not isinstance(class_weight, dict):

@@ -14,6 +14,7 @@ from gpunet.core.losses import LossLike
 from gpunet.devices.placement import Placement
 from gpunet.inputs.arrays import checked_rows, is_wide
 from gpunet.inputs.example_weights import class_weights, sample_weights
+from gpunet.inputs.label_smoothing import smoothed
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.inputs.targets import targets
 
@@ -59,13 +60,15 @@ class InputPipeline(NamedTuple):
         return xp.astype(standardized, getattr(xp, self.dtype), copy=False)
 
     def examples(
-        self, X: Any, y: Any, sample_weight: Any = None, *, prefix: str = ""
+        self, X: Any, y: Any, sample_weight: Any = None, *, prefix: str = "", raw: bool = False
     ) -> tuple[Examples, str]:
         """Columns, and what the targets mean (see :class:`gpunet.inputs.targets.Targets`).
 
-        `prefix` stands before the names X and y in messages.
+        `prefix` stands before the names X and y in messages. `raw` leaves the standardizer to the caller.
         """
-        rows = self.standardized(self.rows(f"{prefix}X", X))
+        rows = self.rows(f"{prefix}X", X)
+        if not raw:
+            rows = self.standardized(rows)
         Y, kind = targets(
             f"{prefix}y",
             y,
@@ -81,12 +84,17 @@ class InputPipeline(NamedTuple):
         )
         return Examples(rows.T, Y, weights), kind
 
+    def standardized_examples(self, examples: Examples) -> Examples:
+        """Raw examples with the standardizer applied."""
+        return examples._replace(X=self.standardized(examples.X.T).T)
+
     def with_class_weights(self, examples: Examples, class_weight: Any, kind: str) -> Examples:
         """The examples, each one's weight times that of its class."""
         if class_weight is None:
             return examples
-        weights = class_weights(class_weight, examples.Y, kind, self.placement, self.dtype)
-        return examples._replace(weights=weights if examples.weights is None else examples.weights * weights)
+        sample = examples.weights
+        weights = class_weights(class_weight, examples.Y, kind, self.placement, self.dtype, sample)
+        return examples._replace(weights=weights if sample is None else sample * weights)
 
 
 class FitArrays(NamedTuple):
@@ -98,6 +106,7 @@ class FitArrays(NamedTuple):
     class_weight: Any
     validation_data: Any
     validation_fraction: float
+    label_smoothing: float = 0.0
 
     def by_name(self) -> dict[str, Any]:
         """Those whose placement counts, by the names that messages use.
@@ -139,6 +148,8 @@ class FitData(NamedTuple):
     kind: str
     batch_size: int
     standardizer: Standardizer | None
+    shape: tuple[int, ...]  # of one example, as it was given
+    raw: bool  # whether the training part is as it is before the standardizer
 
 
 def fit_data(
@@ -147,30 +158,38 @@ def fit_data(
     batch_size: int | str | None,
     seed: int,
     auto_batch: int = DEFAULT_BATCH,
+    *,
+    raw: bool = False,
 ) -> FitData:
     """Check the arguments of ``fit``; split and standardise. Nothing of the network changes.
 
     A standardizer that is not fitted yet is fitted as a copy, to the training part alone (C15). The batch size "auto"
-    is `auto_batch`.
+    is `auto_batch`. `raw` leaves the training part as it is before the standardizer.
     """
-    training, kind = pipeline.examples(arrays.X, arrays.y, arrays.sample_weight)
+    training, kind = pipeline.examples(arrays.X, arrays.y, arrays.sample_weight, raw=raw)
     validation = None
     if arrays.validation_data is not None:
         same_inputs = pipeline._replace(inputs=training.X.shape[0])
         validation, _ = same_inputs.examples(*arrays.validation_data, prefix="validation ")
     elif arrays.validation_fraction:
         training, validation = _hold_out(training, arrays.validation_fraction, seed, pipeline.placement)
-    # Class weights shape what is learned; validation measures the examples as they are.
+        if raw:
+            validation = pipeline.standardized_examples(validation)
+    # Class weights and smoothed labels shape what is learned; validation measures the examples as they are.
     training = pipeline.with_class_weights(training, arrays.class_weight, kind)
+    epsilon = unit_interval("label_smoothing", arrays.label_smoothing)
+    training = training._replace(Y=smoothed(training.Y, epsilon, kind, pipeline.output.activation))
     size = _batch_size(batch_size, training.X.shape[1], auto_batch)
     standardizer = pipeline.standardizer
     if standardizer is not None and not standardizer.fitted:
         standardizer = _fitted(standardizer, training, pipeline.placement)
         fitted = pipeline._replace(standardizer=standardizer)
-        training = training._replace(X=fitted.standardized(training.X.T).T)
+        if not raw:
+            training = fitted.standardized_examples(training)
         if validation is not None:
-            validation = validation._replace(X=fitted.standardized(validation.X.T).T)
-    return FitData(training, validation, kind, size, standardizer)
+            validation = fitted.standardized_examples(validation)
+    shape = arrays.X.shape[1:] if hasattr(arrays.X, "shape") else np.shape(arrays.X[0])
+    return FitData(training, validation, kind, size, standardizer, tuple(map(int, shape)), raw)
 
 
 def _hold_out(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -237,12 +238,25 @@ def _require_units(tabular: Tabular, output: Dense) -> None:
 
 
 def _by_number(class_weight: dict[Any, Any], names: tuple[str, ...]) -> dict[Any, Any]:
-    """Weights by the numbers of classes."""
-    numbers = {name: k for k, name in enumerate(names)}
-    unknown = [name for name in class_weight if isinstance(name, str) and name not in numbers]
-    if unknown:
-        raise ValueError(f"class_weight names class {unknown[0]!r}; classes are {', '.join(names)}")
-    return {numbers.get(name, name): weight for name, weight in class_weight.items()}
+    """Weights by the numbers of classes. Keys are names, as text or as the numbers that are written so.
+
+    Where no class is called by a number, a number is that of a class.
+    """
+    from gpunet.tables.class_names import canonical, number_key
+
+    numbers = {canonical(name): k for k, name in enumerate(names)}
+    has_numbers = any(number_key(name)[0] < math.inf for name in names)
+    weights = {}
+    for key, weight in class_weight.items():
+        number = numbers.get(canonical(str(key)))
+        if number is None:
+            if isinstance(key, str) or has_numbers:
+                raise ValueError(f"class_weight names class {key!r}; classes are {', '.join(names)}")
+            number = key
+        if number in weights:
+            raise ValueError(f"class_weight names a class twice, the second time as {key!r}")
+        weights[number] = weight
+    return weights
 
 
 def _are_words(y: Any) -> bool:

@@ -19,6 +19,7 @@ from gpunet.training.history import History
 from gpunet.training.position import Position
 from gpunet.training.progress import ProgressBar
 from gpunet.training.scale import LARGE_INPUT, LARGE_TARGET, mean_size
+from gpunet.training.transforms import NUMBERS, Transform
 
 Array = Any
 
@@ -50,6 +51,7 @@ class EpochSnapshot(NamedTuple):
     inputs: EpochInputs
     updates: int
     step: int  # of the epoch
+    epochs_trained: int
 
 
 class TrainingLoop:
@@ -67,6 +69,8 @@ class TrainingLoop:
     bar : ProgressBar
     chunks : Chunks or None
         Where to pause within epochs; None for no pauses.
+    transform : Transform or None
+        Of each batch; the examples are raw then.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class TrainingLoop:
         epochs: int,
         bar: ProgressBar,
         chunks: Chunks | None = None,
+        transform: Transform | None = None,
     ) -> None:
         self.plan = plan
         self.placement = placement
@@ -88,6 +93,7 @@ class TrainingLoop:
         self.epochs = epochs
         self.bar = bar
         self.chunks = chunks
+        self.transform = transform
         backend, device = placement
         self.reference = Reference(placement.xp, plan)
         program, reason = backend.program_for(plan, device)
@@ -130,9 +136,10 @@ class TrainingLoop:
         following: EpochInputs | None = None
         for epoch in range(start.epoch, self.epochs):
             inputs = following or self.epoch_inputs(epoch, epochs_trained, updates)
-            snapshots = [*snapshots[-1:], EpochSnapshot(state, inputs, updates, start.step)]
+            snapshot = EpochSnapshot(state, inputs, updates, start.step, epochs_trained)
+            snapshots = [*snapshots[-1:], snapshot]
             begun = time.perf_counter() - start.seconds
-            state, on_device = yield from self._run_epoch(state, inputs, updates, start, begun)
+            state, on_device = yield from self._run_epoch(snapshot, start, begun)
             # The host draws the next epoch's order while a GPU works.
             following = None
             if self.placement.backend.asynchronous and epoch + 1 < self.epochs:
@@ -178,7 +185,7 @@ class TrainingLoop:
         return EpochInputs(*self.examples, order, coefficients, keys)
 
     def _run_epoch(
-        self, state: TrainState, inputs: EpochInputs, updates: int, start: Position, begun: float
+        self, snapshot: EpochSnapshot, start: Position, begun: float
     ) -> Generator[Pause, None, tuple[TrainState, list[Any]]]:
         """The rest of an epoch from `start`, in chunks short enough for the progress bar to move; pauses between them.
 
@@ -189,23 +196,25 @@ class TrainingLoop:
             Of each chunk; those of the last one on the device, which may still be working.
         """
         losses: list[Any] = [start.losses] if start.step else []
-        first = start.step
+        state, first = snapshot.state, start.step
         while first < self.plan.steps:
             if first > start.step:
-                losses[-1] = self._show(losses[-1], self.plan.batch_size * len(losses[-1]))
+                losses[-1] = self._show(losses[-1], self.plan.batch_size * losses[-1].shape[0])
                 if self.chunks is not None:
                     so_far = np.concatenate(losses)
                     seconds = time.perf_counter() - begun
-                    yield Pause(state, updates + first, Position(start.epoch, first, so_far, seconds))
+                    yield Pause(
+                        state, snapshot.updates + first, Position(start.epoch, first, so_far, seconds)
+                    )
             last = self._chunk_end(first)
-            state, some = self._run_steps(self.program, state, inputs, range(first, last))
+            state, some = self._run_steps(self.program, state, snapshot, range(first, last))
             losses.append(some)
             first = last
         return state, losses
 
     def _finish_epoch(self, losses: list[Any]) -> Any:
         """Wait for the device; all losses of the epoch, on the host."""
-        before = self.plan.batch_size * sum(len(some) for some in losses[:-1])
+        before = self.plan.batch_size * sum(some.shape[0] for some in losses[:-1])
         losses[-1] = self._show(losses[-1], self.plan.examples - before)
         return np.concatenate(losses)
 
@@ -219,15 +228,27 @@ class TrainingLoop:
         """The step before which a chunk that begins with step `first` of an epoch ends."""
         plan, block = self.plan, self.program.block_steps
         if self.chunks is not None:
-            return self.chunks.end(first, plan.steps, block)
-        size = max(CHUNK_EXAMPLES // plan.batch_size, 1)
-        return min(first + -(-size // block) * block, plan.steps)
+            last = self.chunks.end(first, plan.steps, block)
+        else:
+            size = max(CHUNK_EXAMPLES // plan.batch_size, 1)
+            last = min(first + -(-size // block) * block, plan.steps)
+        return last if self.transform is None else min(last, self._transformed_together(first).stop)
+
+    def _transformed_together(self, step: int) -> range:
+        """The steps whose batches are transformed together with those of a step: the same wherever the run pauses."""
+        plan, block = self.plan, self.program.block_steps
+        most = max(NUMBERS // (plan.batch_size * self.examples.X.shape[0]), 1)
+        size = -(-most // block) * block
+        every = plan.steps if self.chunks is None else self.chunks.every or plan.steps
+        base = step // every * every  # from which a program counts its blocks
+        first = base + (step - base) // size * size
+        return range(first, min(first + size, base + every, plan.steps))
 
     def _run_steps(
-        self, program: Program, state: TrainState, inputs: EpochInputs, steps: range
+        self, program: Program, state: TrainState, snapshot: EpochSnapshot, steps: range
     ) -> tuple[TrainState, Any]:
-        """Some steps of an epoch: the new state, and the loss of each batch."""
-        chunk = self._on_device(inputs, steps)
+        """Some steps of the epoch of a snapshot: the new state, and the loss of each batch."""
+        chunk = self._on_device(snapshot, steps)
         backend, device = self.placement
         # Overflow on the way to a loss that isn't finite is found by `_first_non_finite_step`.
         try:
@@ -243,15 +264,23 @@ class TrainingLoop:
             ) from error
         return state, losses
 
-    def _on_device(self, inputs: EpochInputs, steps: range) -> EpochInputs:
-        """The inputs of some steps of an epoch, all on the device."""
+    def _on_device(self, snapshot: EpochSnapshot, steps: range) -> EpochInputs:
+        """The inputs of some steps of an epoch, transformed, and all on the device."""
 
         def to_device(host: Any) -> Array:
             return self.placement.to_device(np.ascontiguousarray(host))
 
-        examples, keys = self.plan.examples, inputs.dropout_keys
-        first = steps.start * self.plan.batch_size
-        last = min(steps.stop * self.plan.batch_size, examples)
+        inputs, size, start = snapshot.inputs, self.plan.batch_size, 0
+        keys = inputs.dropout_keys
+        if self.transform is not None:
+            together = self._transformed_together(steps.start)
+            given = Examples(inputs.X, inputs.Y, inputs.example_weights)
+            X, Y, weights = self.transform.examples(
+                given, inputs.order, size, snapshot.epochs_trained, together
+            )
+            inputs, start = inputs._replace(X=X, Y=Y, example_weights=weights, order=None), together.start
+        examples = int(inputs.X.shape[1])
+        first, last = (steps.start - start) * size, min((steps.stop - start) * size, examples)
         if inputs.order is not None:
             order = to_device(inputs.order[first:last])
         elif last - first < examples:
@@ -284,11 +313,13 @@ class TrainingLoop:
         snapshot = snapshots[-1]
         if bad == 0 and len(snapshots) > 1:
             snapshot, bad = snapshots[-2], self.plan.steps
-        steps = range(snapshot.step, bad - 1)
-        if steps:
-            again, _ = self._run_steps(self.reference, snapshot.state, snapshot.inputs, steps)
-            if self._finite(again):
-                return again, snapshot.updates + steps.stop
+        again, first = snapshot.state, snapshot.step
+        while first < bad - 1:
+            steps = range(first, min(self._chunk_end(first), bad - 1))
+            again, _ = self._run_steps(self.reference, again, snapshot, steps)
+            first = steps.stop
+        if first > snapshot.step and self._finite(again):
+            return again, snapshot.updates + first
         return snapshot.state, snapshot.updates + snapshot.step
 
     def _diverged(self, epoch: int, bad: int, finite: list[float]) -> Diverged:
@@ -314,7 +345,8 @@ class TrainingLoop:
         """The most likely cause of a divergence, and what to do about it."""
         rate = "Try a smaller learning_rate, or clip_norm=1.0"
         xp = self.placement.xp
-        inputs, targets = mean_size(xp, self.examples.X), mean_size(xp, self.examples.Y)
+        X = self.examples.X if self.transform is None else self.transform.standardized(self.examples.X)
+        inputs, targets = mean_size(xp, X), mean_size(xp, self.examples.Y)
         if not inputs <= LARGE_INPUT:
             return (
                 f"The inputs are large (mean |x| is {inputs:.3g}, about 1 is usual): give the Network "

@@ -14,6 +14,7 @@ from gpunet.cli.settings import (
     build_optimizer,
     choose_batch_size,
     choose_epochs,
+    class_weights,
     early_stopping,
     validation_fraction,
 )
@@ -101,6 +102,36 @@ def test_standardizer(how, shape, per):
     data = dataset(np.array([0, 1, 2]), ("a", "b", "c"), shape)
     assert build_network(options("--standardize", how), data).standardizer.per == per
     assert build_network(options("--standardize", "no"), data).standardizer is None
+
+
+@pytest.mark.parametrize(
+    ("given", "data", "weights"),
+    [
+        ([], THREE, None),
+        (["--class-weight", "balanced"], THREE, "balanced"),
+        (["--class-weight", "Balanced"], TABLE, "balanced"),
+        (["--class-weight", "b=2.5,c=0"], THREE, [1.0, 2.5, 0.0]),
+        (["--class-weight", " b = 4"], TWO, [1.0, 4.0]),
+        (["--class-weight", "2=4"], ONE_HOT, [1.0, 1.0, 4.0]),
+        (["--class-weight", "1=4"], TABLE, [1.0, 4.0]),
+    ],
+)
+def test_class_weights(given, data, weights):
+    assert class_weights(options(*given), data) == weights
+
+
+@pytest.mark.parametrize("given", ["b", "b=x", "b=-1", "=2", "b=inf", "b=1,,c=2", "unbalanced"])
+def test_what_is_no_class_weight(given):
+    with pytest.raises(ValueError, match="expected balanced, or a weight of at least 0 for each class"):
+        options("--class-weight", given)
+
+
+def test_class_weights_that_do_not_fit():
+    with pytest.raises(ValueError, match="names class 'd'; classes are a, b, c"):
+        class_weights(options("--class-weight", "d=1"), THREE)
+    for data, kind in ((LABELS, "labels"), (VALUES, "values")):
+        with pytest.raises(ValueError, match=f"--class-weight needs classes; .* are {kind}"):
+            class_weights(options("--class-weight", "balanced"), data)
 
 
 def test_optimizer_options():

@@ -36,6 +36,19 @@ def test_output(good):
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_weights_of_classes_and_smoothed_labels(good):
+    given = ["train", "digits", "--epochs", 2, "--hidden", "8", "--backend", "numpy"]
+    plain = good(*given)
+    for more, said in (
+        (["--class-weight", "balanced"], "classes balanced"),
+        (["--class-weight", "3=9"], "class weights 3=9"),
+        (["--label-smoothing", "0.2"], "label smoothing 0.2"),
+    ):
+        out = good(*given, *more)
+        assert said in " ".join(out.split())
+        assert out.splitlines()[-2:] != plain.splitlines()[-2:]
+
+
 def test_help_lists_every_name(capsys):
     from gpunet.cli import main
     from gpunet.cli.settings import SCHEDULES

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+import core_checks as checks
 import gpunet as gn
 from gpunet.core.propagation import cost_and_gradients
 
@@ -242,6 +243,47 @@ def test_mini_batches_with_a_remainder(rule):
     for layer, peers in zip(net.parameters, tensors, strict=True):
         for p, peer in zip(layer, peers, strict=True):
             assert_allclose(p, peer.detach().numpy(), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("frozen", [(0, 1), (1,), (2,), (0, 2)])
+@pytest.mark.parametrize("rule", RULES)
+def test_frozen_layers_are_those_without_requires_grad(backend, rule, frozen):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    if backend.name == "jax" and rule not in ("momentum with decay", "adam, clipped"):
+        pytest.skip("compiling takes most of the time; two rules will do")
+    activations, loss = ("tanh", "softplus", "softmax"), "cross_entropy"
+    sizes = (4, 5, 6, 3)
+    parameters, X, Y = checks.problem(checks.room_of("gpunet"), sizes, activations, loss, m=8, seed=4)
+    ours, make, decay, longest = RULES[rule]
+    tensors = leaves(torch, parameters)
+    for l in frozen:
+        for p in tensors[l]:
+            p.requires_grad_(False)
+    learning = [layer for l, layer in enumerate(tensors) if l not in frozen]
+    theirs = make(torch, [p for layer in learning for p in layer])
+    for _ in range(6):
+        theirs.zero_grad()
+        torch_cost(torch, activations, loss, tensors, X.T, Y.T).backward()
+        if longest is not None:
+            torch.nn.utils.clip_grad_norm_([p for layer in learning for p in layer], longest)
+        if decay:
+            with torch.no_grad():
+                for W, _ in learning:
+                    W *= 1 - ours.learning_rate * decay
+        theirs.step()
+
+    net = network(sizes, activations, loss, parameters, backend.name)
+    net.set_trainable([l not in frozen for l in range(3)])
+    net.fit(X.T, Y.T, optimizer=ours, epochs=6, batch_size=None, shuffle=False)
+    tolerance = 1e-9 if longest is None else 2e-4
+    for l, (layer, peers) in enumerate(zip(net.parameters, tensors, strict=True)):
+        for p, peer, start in zip(layer, peers, parameters[l], strict=True):
+            found = np.asarray(backend.to_host(p))
+            if l in frozen:
+                assert np.array_equal(found, start)
+            else:
+                assert not np.array_equal(found, start)
+                assert_allclose(found, peer.detach().numpy(), rtol=tolerance, atol=tolerance)
 
 
 # --- JAX ----------------------------------------------------------------------------------------

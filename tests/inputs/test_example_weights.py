@@ -61,7 +61,7 @@ def test_weights_of_the_two_classes_of_one_output(backend):
         ({0: "heavy"}, TypeError, "heavy"),
         ({0: [1, 2]}, TypeError, "dict"),
         (3, TypeError, "got 3"),
-        ("balanced", TypeError, "'balanced'"),
+        ("heavy", TypeError, "'balanced', a dict .*; got 'heavy'"),
     ],
 )
 def test_wrong_weights_of_classes(given, error, said):
@@ -80,3 +80,43 @@ def test_targets_without_classes(kind, outputs):
 def test_a_weight_of_zero_is_no_error():
     numpy = place(gn.get_backend("numpy"))
     assert class_weights([0, 1], np.array([[0.0, 1.0]]), "labels", numpy, "float64").tolist() == [[0.0, 1.0]]
+
+
+@pytest.mark.parametrize("labels", [[2, 0, 0, 1, 0, 2, 0], [1, 3, 3, 3, 1], [1, 1]])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_balanced_classes_are_those_of_sklearn(backend, labels, weighted):
+    compute = pytest.importorskip("sklearn.utils.class_weight").compute_class_weight
+    labels = np.array(labels)
+    mine = np.linspace(0.5, 2.0, len(labels)) if weighted else None
+    present = np.unique(labels)
+    expected = np.ones(4)
+    expected[present] = compute("balanced", classes=present, y=labels, sample_weight=mine)
+    where = place(backend)
+    Y = where.to_device(np.eye(4, dtype="float32")[:, labels])
+    sample = sample_weights("w", mine, len(labels), where, "float32")
+    found = class_weights("balanced", Y, "classes", where, "float32", sample)
+    assert found.shape == (1, len(labels))
+    np.testing.assert_allclose(backend.to_host(found)[0], expected[labels], rtol=1e-6)
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 0, 0, 0, 1, 0], [1, 1, 1], [0, 0]])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_two_balanced_classes_of_one_output(backend, labels, weighted):
+    compute = pytest.importorskip("sklearn.utils.class_weight").compute_class_weight
+    labels = np.array(labels)
+    mine = np.linspace(0.5, 2.0, len(labels)) if weighted else None
+    present = np.unique(labels)
+    expected = np.ones(2)
+    expected[present] = compute("balanced", classes=present, y=labels, sample_weight=mine)
+    where = place(backend)
+    Y = where.to_device(labels[None, :].astype("float32"))
+    sample = sample_weights("w", mine, len(labels), where, "float32")
+    found = class_weights("balanced", Y, "labels", where, "float32", sample)
+    np.testing.assert_allclose(backend.to_host(found)[0], expected[labels], rtol=1e-6)
+
+
+def test_a_class_whose_examples_weigh_nothing_is_none():
+    numpy = place(gn.get_backend("numpy"))
+    Y, sample = np.eye(3)[:, [0, 1, 1, 2]], np.array([[1.0, 3.0, 0.0, 0.0]])
+    found = class_weights("balanced", Y, "classes", numpy, "float64", sample)
+    assert found.tolist() == [[4 / 2, 4 / 6, 4 / 6, 1.0]]

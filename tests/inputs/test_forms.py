@@ -159,6 +159,21 @@ def test_class_weights_are_sample_weights(backend, data, output):
     assert same(one, three)
 
 
+@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+def test_balanced_classes_count_alike(backend, data, output):
+    """Of the training part, not of the rows held out."""
+    X, y = data
+    y = np.where(y > 1, 0, y)
+    units = K if output == "softmax" else 1
+    held_out = {"validation_data": (X[:4], y[:4])}
+    counts = np.bincount(y[4:], minlength=2)
+    one, two = (network(backend, gn.Dense(units, output)) for _ in range(2))
+    one.fit(X[4:], y[4:], epochs=1, batch_size=5, class_weight="balanced", **held_out)
+    two.fit(X[4:], y[4:], epochs=1, batch_size=5, class_weight=dict(enumerate(8 / (2 * counts))))
+    assert counts[0] != counts[1]
+    close(one, two, rtol=1e-6)
+
+
 def test_sample_and_class_weights_multiply(backend, data):
     X, y = data
     mine = np.linspace(0.5, 2, M)

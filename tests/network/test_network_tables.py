@@ -209,6 +209,35 @@ def test_words_beside_arrays():
         net.fit(X, names, class_weight={"cow": 2.0})
 
 
+@pytest.mark.parametrize(
+    ("classes", "given", "number"),
+    [
+        (("cat", "dog", "eel"), {"dog": 7.0}, 1),
+        (("cat", "dog", "eel"), {2: 7.0}, 2),
+        ((5, 6, 7), {"6": 7.0}, 1),
+        ((1, 2, 3), {1: 7.0}, 0),
+        ((1, 2, 3), {np.float64(2): 7.0}, 1),
+        ((0, 1, 2), {1: 7.0}, 1),
+    ],
+)
+def test_classes_have_their_names_in_class_weights(classes, given, number):
+    """Classes called by numbers are named by those, and not by their place."""
+    rows = {"x": np.arange(30.0), "y": [classes[i % 3] for i in range(30)]}
+    table = gn.datasets.read_table(rows, target="y", kind="classes")
+    one, two = (gn.Network.for_table(table, hidden=(), seed=0, backend="numpy") for _ in range(2))
+    one.fit(table, epochs=1, class_weight=given)
+    two.fit(table, epochs=1, class_weight=[7.0 if k == number else 1.0 for k in range(3)])
+    assert np.array_equal(one.parameters[0][0], two.parameters[0][0])
+
+
+@pytest.mark.parametrize("given", [{0: 2.0}, {"cat": 2.0}, {1.5: 2.0}, {"1": 2.0, 1: 3.0}])
+def test_no_names_of_classes(given):
+    table = gn.datasets.read_table({"x": np.arange(30.0), "y": np.arange(30) % 3 + 1}, target="y")
+    net = gn.Network.for_table(table, hidden=(), seed=0, backend="numpy")
+    with pytest.raises(ValueError, match=r"class_weight names (class .*; classes are 1, 2, 3|a class twice)"):
+        net.fit(table, epochs=1, class_weight=given)
+
+
 @pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame, pa.table])
 def test_frames_without_an_encoder_are_matched_by_name(library):
     rng = np.random.default_rng(0)

@@ -46,11 +46,19 @@ OTHERS = {
 OPTIMIZERS = {**DESCENTS, **OTHERS}
 
 
-def plan_of(network, optimizer, batch_size, dtype="float64", weighted=False, examples=75, inputs=11):
-    """The plan of one of `NETWORKS`."""
+# Indices of frozen layers in networks of three hidden layers and an output: above, between and below trainable ones.
+FROZEN = {"first": (0,), "base": (0, 1, 2), "between": (1,), "output": (3,), "but one": (0, 2, 3)}
+
+
+def plan_of(
+    network, optimizer, batch_size, dtype="float64", weighted=False, examples=75, inputs=11, frozen=()
+):
+    """The plan of one of `NETWORKS`, with the layers of these indices frozen."""
     *described, loss = NETWORKS[network]
     sizes = [inputs, *(units for units, _ in described)]
-    layers = tuple(Layer(sizes[l], units, name) for l, (units, name) in enumerate(described))
+    layers = tuple(
+        Layer(sizes[l], units, name, trainable=l not in frozen) for l, (units, name) in enumerate(described)
+    )
     return Plan(layers, loss, optimizer, examples, batch_size, dtype, weighted)
 
 
@@ -129,6 +137,13 @@ def map_arrays(function, value):
         items = [map_arrays(function, one) for one in value]
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
     return None if value is None else function(value)
+
+
+def chunk_as_it_stands(plan, inputs, first, last):
+    """The same steps with arrays of their own, which hold their examples alone and in order, as for a transform."""
+    chosen = inputs.order[first * plan.batch_size : last * plan.batch_size]
+    X, Y, weights = (None if A is None else np.ascontiguousarray(A.T[chosen]).T for A in inputs[:3])
+    return epoch_chunk(plan, inputs, first, last)._replace(X=X, Y=Y, example_weights=weights, order=None)
 
 
 def epoch_chunk(plan, inputs, first, last):

@@ -86,7 +86,7 @@ def test_advice_at_its_bounds(monkeypatch, x, y, said):
 
 
 def test_chunks_of_examples_in_their_own_order(monkeypatch):
-    monkeypatch.setattr(ProgressBar, "chunk_size", 4)
+    monkeypatch.setattr("gpunet.training.loop.CHUNK_EXAMPLES", 4)
     loop = loop_of(monkeypatch, [[1, 1], [1, 1], [1]], epochs=1)
     list(loop.run(state(), 0, 0))
     assert [order.tolist() for order in loop.program.orders] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]

@@ -66,6 +66,8 @@ def unsupported_reason(plan: Plan) -> str | None:
         return f"softmax with {plan.loss} has no compiled form"
     if plan.loss == "logistic" and plan.activations[-1] != "sigmoid":
         return f"{plan.activations[-1]} with logistic has no compiled form"
+    if not all(plan.trainable):
+        return "frozen layers have no compiled form"
     if plan.uses_dropout:
         return "dropout has no compiled form"
     if rule_of(plan.optimizer) is None:

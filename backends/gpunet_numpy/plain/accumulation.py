@@ -63,7 +63,14 @@ class Accumulation(Program):
                 stop = min(start + size, last)
                 x, y, w = examples(self.xp, inputs, start, stop)
                 J_chunk, gradients_chunk = cost_and_gradients(
-                    self.xp, self.plan.activations, self.plan.loss, state.parameters, x, y, w
+                    self.xp,
+                    self.plan.activations,
+                    self.plan.loss,
+                    state.parameters,
+                    x,
+                    y,
+                    w,
+                    trainable=self.plan.trainable,
                 )
                 fraction = (stop - start) / (last - first)
                 J = J + fraction * J_chunk
@@ -83,12 +90,11 @@ class Accumulation(Program):
 
 def _accumulate(total: Any, gradients: Any, fraction: float) -> Any:
     """``total + fraction · gradients``, in place: both belong to this program."""
-    for pair in gradients:
-        for gradient in pair:
-            gradient *= fraction
+    for gradient in (one for pair in filter(None, gradients) for one in pair):
+        gradient *= fraction
     if total is None:
         return gradients
-    for (dW, db), (other_W, other_b) in zip(total, gradients, strict=True):
+    for (dW, db), (other_W, other_b) in zip(filter(None, total), filter(None, gradients), strict=True):
         dW += other_W
         db += other_b
     return total

@@ -53,6 +53,8 @@ class Blocked(Program):
             return f"{type(plan.optimizer).__name__} is not linear in the gradient"
         if plan.optimizer.clip_norm is not None:
             return "clipping is not linear in the gradient"
+        if not plan.trainable[0]:
+            return "the first layer is frozen"
         if plan.uses_dropout:
             return "dropout changes the inputs of a layer from step to step"
         if plan.batch_size > LARGEST_BATCH:
@@ -116,7 +118,9 @@ class Blocked(Program):
         caches = [first, *later]
         output = (xp, LOSSES[plan.loss], plan.activations[-1], caches[-1].Z, A, Y, weights)
         J, delta = cost(*output), output_delta(*output)
-        gradients, delta = backward(xp, plan.activations, parameters, caches, delta, skip=1)
+        gradients, delta = backward(
+            xp, plan.activations, parameters, caches, delta, skip=1, trainable=plan.trainable
+        )
         new, kept = update_all(xp, plan.optimizer, parameters[1:], gradients, state[1:], c)
         parameters[1:], state[1:] = new, kept
         return J, delta

@@ -11,7 +11,17 @@ from gpunet_cupy.programs.minibatch import MiniBatch
 from gpunet_cupy.programs.persistent import PersistentKernel
 from gpunet_cupy.programs.persistent_blocked import PersistentBlockedSGD
 from gpunet_cupy.programs.persistent_deep_blocked import PersistentDeepBlockedSGD
-from random_plans import DESCENTS, OTHERS, differences, draw, epoch_chunk, map_arrays, numbers, plan_of
+from random_plans import (
+    DESCENTS,
+    OTHERS,
+    chunk_as_it_stands,
+    differences,
+    draw,
+    epoch_chunk,
+    map_arrays,
+    numbers,
+    plan_of,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -34,15 +44,16 @@ CASES = pytest.mark.parametrize(
 
 
 @CASES
-def test_an_epoch_in_two_chunks_is_the_epoch(program, network, optimizer, batch_size, fake, make):
-    """Each chunk has its own order and coefficients; the state goes from one to the next."""
+@pytest.mark.parametrize("chunk", [epoch_chunk, chunk_as_it_stands])
+def test_an_epoch_in_two_chunks_is_the_epoch(chunk, program, network, optimizer, batch_size, fake, make):
+    """Each chunk has its own order or examples, and coefficients; the state goes from one to the next."""
     plan = plan_of(network, optimizer, batch_size, weighted=True)
     state, inputs = draw(plan)
     expected = Reference(xp, plan)(state, inputs)
     run, half = make(program, plan), plan.steps // 2 + 1
     state, losses = map_arrays(fake.to_device, state), []
     for first, last in ((0, half), (half, plan.steps)):
-        state, some = run(state, map_arrays(fake.to_device, epoch_chunk(plan, inputs, first, last)))
+        state, some = run(state, map_arrays(fake.to_device, chunk(plan, inputs, first, last)))
         losses.append(some)
     assert differences(plan, (state, np.concatenate(losses)), expected) == {}
 

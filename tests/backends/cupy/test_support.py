@@ -12,7 +12,7 @@ from gpunet_cupy.programs.minibatch import MiniBatch
 from gpunet_cupy.programs.persistent import PersistentKernel
 from gpunet_cupy.programs.persistent_blocked import PersistentBlockedSGD
 from gpunet_cupy.programs.persistent_deep_blocked import PersistentDeepBlockedSGD
-from random_plans import DESCENTS, NETWORKS, OTHERS, draw, map_arrays, plan_of
+from random_plans import DESCENTS, FROZEN, NETWORKS, OTHERS, draw, map_arrays, plan_of
 
 PROGRAMS = [PersistentBlockedSGD, PersistentDeepBlockedSGD, BlockedSGD, PersistentKernel, MiniBatch]
 
@@ -91,6 +91,16 @@ def test_dropout_and_clipping_go_in_mini_batches(fake):
         reasons = {program: program.unsupported_reason(one(program, **options)) for program in PROGRAMS}
         assert reasons.pop(MiniBatch) is None
         assert all(reason in found for found in reasons.values())
+
+
+@pytest.mark.parametrize("frozen", FROZEN)
+def test_frozen_layers_have_no_kernel(frozen, fake, backend):
+    for batch_size in (1, 32):
+        plan = plan_of("three-hidden", DESCENTS["plain"], batch_size, frozen=FROZEN[frozen])
+        assert all(p.unsupported_reason(plan) is not None for p in PROGRAMS)
+        program, reason = backend.program_for(plan, "cuda:0")
+        assert program is None
+        assert "frozen layers have no kernel" in reason
 
 
 @pytest.mark.parametrize("kind", [gn.GradientDescent, gn.Adam, gn.AdamW, gn.RMSprop])

@@ -62,6 +62,7 @@ def test_large_plans_are_compiled_and_others_say_why(with_numba):
         ((Layer(784, 256, "relu", 0.0), Layer(256, 10, "softmax", 0.5)), "cross_entropy", "dropout"),
         ((Layer(784, 256, "relu"), Layer(256, 10, "softmax")), "squared_error", "softmax with squared_error"),
         ((Layer(784, 256, "relu"), Layer(256, 10, "tanh")), "logistic", "tanh with logistic"),
+        ((Layer(784, 256, "relu"), Layer(256, 1, "tanh", trainable=False)), "squared_error", "frozen layers"),
     ],
 )
 def test_what_has_no_compiled_form(layers, loss, words, with_numba):

@@ -18,7 +18,18 @@ from gpunet.core.reference import Reference
 from gpunet_numpy.compiled.blocked import program as blocked
 from gpunet_numpy.compiled.minibatch import program as minibatch
 from gpunet_numpy.compiled.tiny import program as tiny
-from random_plans import DESCENTS, NETWORKS, OPTIMIZERS, OTHERS, differences, draw, numbers, plan_of
+from random_plans import (
+    DESCENTS,
+    NETWORKS,
+    OPTIMIZERS,
+    OTHERS,
+    chunk_as_it_stands,
+    differences,
+    draw,
+    epoch_chunk,
+    numbers,
+    plan_of,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -111,15 +122,14 @@ def test_tiny(network, descent, dtype):
         *itertools.product([minibatch.MiniBatch], ["adamw", "rmsprop"]),
     ],
 )
-def test_an_epoch_in_two_chunks(program, optimizer):
+@pytest.mark.parametrize("chunk", [epoch_chunk, chunk_as_it_stands])
+def test_an_epoch_in_two_chunks(chunk, program, optimizer):
     """Each chunk takes its own steps of the schedule; one object runs both."""
     plan = plan_of("sigmoid-softmax", OPTIMIZERS[optimizer], 5, weighted=True)
     state, inputs = draw(plan)
     made, losses, current = program(plan), [], state
-    for first, last in ((0, 30), (30, 75)):
-        steps = slice(first // 5, last // 5)
-        chunk = inputs._replace(order=inputs.order[first:last], coefficients=inputs.coefficients[steps])
-        current, some = made(current, chunk)
+    for first, last in ((0, 6), (6, 15)):
+        current, some = made(current, chunk(plan, inputs, first, last))
         losses.append(some)
     expected = Reference(xp, plan)(state, inputs)
     assert not differences(plan, (current, np.concatenate(losses)), expected)

@@ -6,7 +6,7 @@ import pytest
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.reference import Reference
 from gpunet_numpy.plain.accumulation import Accumulation, chunk_size
-from random_plans import OPTIMIZERS, differences, draw, plan_of
+from random_plans import FROZEN, OPTIMIZERS, differences, draw, plan_of
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -19,6 +19,19 @@ def test_every_optimizer(optimizer, monkeypatch):
             assert Accumulation.unsupported_reason(plan) is None
             given = draw(plan, shuffled)
             assert not differences(plan, Accumulation(plan)(*given), Reference(xp, plan)(*given))
+
+
+@pytest.mark.parametrize("frozen", FROZEN)
+@pytest.mark.parametrize("optimizer", ["decay", "adamw"])
+def test_frozen_layers(optimizer, frozen, monkeypatch):
+    monkeypatch.setattr("gpunet_numpy.plain.accumulation.SMALLEST_CHUNK", 16)
+    monkeypatch.setattr("gpunet_numpy.plain.accumulation.NUMBERS", 0)
+    plan = plan_of("three-hidden", OPTIMIZERS[optimizer], 25, weighted=True, frozen=FROZEN[frozen])
+    state, inputs = draw(plan)
+    got = Accumulation(plan)(state, inputs)
+    assert not differences(plan, got, Reference(xp, plan)(state, inputs))
+    for l in FROZEN[frozen]:
+        assert got[0].parameters[l] == state.parameters[l]  # the same arrays
 
 
 def test_which_batches_are_large():

@@ -8,7 +8,7 @@ import gpunet as gn
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.reference import Reference
 from gpunet_numpy.plain.blocked import Blocked
-from random_plans import DESCENTS, NETWORKS, OTHERS, differences, draw, numbers, plan_of
+from random_plans import DESCENTS, FROZEN, NETWORKS, OTHERS, differences, draw, numbers, plan_of
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 16])
@@ -23,6 +23,18 @@ def test_every_descent(network, descent, batch_size):
         got = Blocked(plan)(state, inputs)
         assert not differences(plan, got, Reference(xp, plan)(state, inputs))
         assert np.array_equal(numbers(state), before)
+
+
+@pytest.mark.parametrize("frozen", [name for name, layers in FROZEN.items() if 0 not in layers])
+@pytest.mark.parametrize("descent", DESCENTS)
+def test_frozen_layers(descent, frozen):
+    plan = plan_of("deep-absolute", DESCENTS[descent], 3, weighted=True, frozen=FROZEN[frozen])
+    assert Blocked.unsupported_reason(plan) is None
+    state, inputs = draw(plan)
+    got = Blocked(plan)(state, inputs)
+    assert not differences(plan, got, Reference(xp, plan)(state, inputs))
+    for l in FROZEN[frozen]:
+        assert got[0].parameters[l] == state.parameters[l]  # the same arrays
 
 
 @pytest.mark.parametrize("name", ["gelu", "softplus", "silu", "mish", "elu", "selu"])
@@ -55,6 +67,7 @@ def test_a_run_repeats_bit_for_bit():
         (plan_of("wide", OTHERS["adam"], 1), "Adam is not linear"),
         (plan_of("wide", gn.GradientDescent(clip_norm=1.0), 1), "clipping"),
         (plan_of("wide", DESCENTS["plain"], 17), "above 16"),
+        (plan_of("wide", DESCENTS["plain"], 1, frozen=(0,)), "the first layer is frozen"),
     ],
 )
 def test_what_it_does_not_support(plan, words):
