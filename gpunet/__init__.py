@@ -29,6 +29,7 @@ from gpunet.errors import (
     FolderInUse,
     FunctionsNotSaved,
     OutOfMemory,
+    UndefinedMetric,
     UnscaledInputs,
 )
 from gpunet.inputs.standardizer import Standardizer
@@ -36,6 +37,10 @@ from gpunet.network import Network, load
 from gpunet.training.callbacks import EarlyStopping, SaveNetwork
 from gpunet.training.checkpoint import Checkpoint
 from gpunet.training.history import History
+from gpunet.training.logs import CSVLog, JSONLog
+from gpunet.training.plateau import ReduceOnPlateau
+from gpunet.training.rate_finder import find_learning_rate
+from gpunet.training.trackers import MLflowLog, TensorBoardLog, WandbLog
 from gpunet.version import VERSION
 
 if TYPE_CHECKING:
@@ -52,6 +57,7 @@ __all__ = [
     "Backend",
     "BackendInfo",
     "BackendUnavailable",
+    "CSVLog",
     "Checkpoint",
     "CheckpointDamaged",
     "CheckpointNotWritten",
@@ -69,16 +75,23 @@ __all__ = [
     "GradientDescent",
     "History",
     "InverseTime",
+    "JSONLog",
     "Loss",
+    "MLflowLog",
     "Network",
     "Optimizer",
     "OutOfMemory",
     "RMSprop",
+    "ReduceOnPlateau",
     "SaveNetwork",
     "Standardizer",
     "TableEncoder",
+    "TensorBoardLog",
+    "UndefinedMetric",
     "UnscaledInputs",
+    "WandbLog",
     "datasets",
+    "find_learning_rate",
     "get_backend",
     "list_backends",
     "load",

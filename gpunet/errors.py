@@ -59,6 +59,10 @@ class FunctionsNotSaved(UserWarning):
     """A network was saved whose own activations or loss :func:`gpunet.load` will have to be given."""
 
 
+class UndefinedMetric(UserWarning):
+    """A metric is not defined for the predictions of an epoch, such as ROC AUC where there is one class only."""
+
+
 class UnscaledInputs(UserWarning):
     """The inputs of ``fit`` are large (mean ``|x|`` above 10), and the network has no standardizer."""
 

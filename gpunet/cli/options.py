@@ -74,8 +74,21 @@ def _add_train(commands: Any) -> None:
         help="keep here, once a minute, what the run needs to go on: after a stop the same command goes on",
     )
     add("--restart", action="store_true", help="begin afresh, whatever run --checkpoint holds")
+    add("--log", type=Path, metavar="FILE", help="write the figures of each epoch to this file: .csv, .jsonl")
+    _add_plot(add, "loss and accuracy, and the confusion matrix to a second file, such as FILE-confusion.png")
+
+
+def _add_plot(add: AddArgument, what: str) -> None:
+    add("--plot", type=Path, metavar="FILE", help=f"plot {what}: .png, .svg, .pdf; needs matplotlib")
+
+
+def _add_metrics(add: AddArgument, where: str) -> None:
     add(
-        "--plot", type=Path, metavar="FILE", help="plot loss and accuracy: .png, .svg, .pdf; needs matplotlib"
+        "--metrics",
+        type=_names,
+        default=(),
+        metavar="NAMES",
+        help=f"measured {where}, by scikit-learn's names, such as f1,roc_auc, f1_macro, r2, mean_absolute_error",
     )
 
 
@@ -196,22 +209,25 @@ def _add_training(add: AddArgument) -> None:
         "--validation-fraction",
         type=float,
         metavar="FRACTION",
-        help="fraction of the training examples for validation; default: 0.1 with --patience, else 0",
+        help="fraction of the training examples for validation; default: 0.1 with --patience or --metrics, else 0",
     )
+    _add_metrics(add, "after each epoch, on the validation examples")
 
 
 def _add_evaluate(commands: Any) -> None:
     command = commands.add_parser(
         "evaluate",
         help="print loss and accuracy of a saved network",
-        description="Print loss and accuracy of a saved network: on the test examples of a named data set or of "
-        "the file that it was trained on, on all examples of any other file.",
+        description="Print loss and accuracy of a saved network, and precision and recall of each class: on the test "
+        "examples of a named data set or of the file that it was trained on, on all examples of any other file.",
     )
     command.set_defaults(run=evaluate)
     command.add_argument("net", type=Path, metavar="NET", help="network saved by train --save")
     command.add_argument("what", metavar="DATA", help="as for train")
     _add_data(command.add_argument)
     command.add_argument("--all", action="store_true", help="evaluate on training and test examples")
+    _add_metrics(command.add_argument, "beside loss and accuracy")
+    _add_plot(command.add_argument, "the confusion matrix")
     _add_backend(command.add_argument)
 
 
@@ -282,6 +298,11 @@ def _sizes(text: str) -> tuple[int, ...]:
     if not all(size.strip().isdecimal() and int(size) > 0 for size in sizes):
         raise argparse.ArgumentTypeError(f"expected layer sizes such as 256,128, or none; got {text!r}")
     return tuple(int(size) for size in sizes)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """``f1,roc_auc`` as ``("f1", "roc_auc")``."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _batch_size(text: str) -> int | str:

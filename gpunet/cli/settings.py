@@ -13,6 +13,7 @@ from gpunet.core.optimizers import OPTIMIZERS, Optimizer
 from gpunet.core.schedules import Schedule
 from gpunet.core.table_training import UPDATES as TABLE_UPDATES
 from gpunet.core.table_training import epochs_for, table_weight_decay
+from gpunet.training.logs import FileLog, file_log
 
 BATCH_SIZE = 64
 UPDATES = 2000  # of arrays, where they make between 20 and 300 epochs
@@ -135,8 +136,13 @@ def early_stopping(options: Namespace) -> list[gn.EarlyStopping]:
     return [] if options.patience is None else [gn.EarlyStopping(options.patience)]
 
 
+def logs(options: Namespace) -> list[FileLog]:
+    """The callback that ``--log`` asks for, if it does."""
+    return [] if options.log is None else [file_log(options.log)]
+
+
 def validation_fraction(options: Namespace) -> float:
-    """The given fraction, or 0.1 where early stopping needs a validation set, else 0."""
+    """The given fraction, or 0.1 where early stopping or metrics need a validation set, else 0."""
     if options.validation_fraction is not None:
         return unit_interval("--validation-fraction", options.validation_fraction)
-    return 0.0 if options.patience is None else 0.1
+    return 0.1 if options.patience is not None or options.metrics else 0.0

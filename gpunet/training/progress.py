@@ -100,11 +100,13 @@ class ProgressBar:
             self._show(val=history.val_loss[-1])
         if accuracy is not None:
             self._show(acc=accuracy)
+        self._show(**{name: values[-1] for name, values in history.val_metrics.items()})
         self.bar.set_description_str(self._description(min(self.done + 1, self.epochs)), refresh=False)
 
     def _epoch_line(self, history: History) -> None:
         """Write the figures of the epoch that has ended, unless a line was written within a second."""
         figures = {"loss": history.loss[-1:], "val": history.val_loss[-1:], "acc": history.val_accuracy[-1:]}
+        figures |= {name: values[-1:] for name, values in history.val_metrics.items()}
         words = [f"{name} {_text(value[0])}" for name, value in figures.items() if value]
         self.unwritten = f"{self._description(self.done)}: {', '.join(words)}"
         if time.monotonic() - self.last_line >= LINE_SECONDS:
@@ -131,4 +133,4 @@ class ProgressBar:
 
 def _text(figure: float) -> str:
     """Three decimals, or an exponent for what is too small or large for them."""
-    return f"{figure:.3f}" if 0.001 <= figure < 1000 else f"{figure:.1e}"
+    return f"{figure:.3f}" if figure == 0 or 0.001 <= abs(figure) < 1000 else f"{figure:.1e}"
