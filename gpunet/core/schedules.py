@@ -32,6 +32,8 @@ def rate_at(rate: float | Schedule, step: int, planned: int, updates: int) -> fl
     updates : int
         Those since the optimizer began, over all calls of ``fit``: a :class:`Cosine` with `steps` counts them.
     """
+    if isinstance(rate, Scaled):
+        return rate.factor * rate_at(rate.schedule, step, planned, updates)
     if isinstance(rate, Cosine) and rate.steps is not None:
         return rate(min(updates, rate.steps), rate.steps)
     return rate(step, planned) if callable(rate) else float(rate)
@@ -43,11 +45,6 @@ class Scaled:
 
     schedule: Schedule
     factor: float
-
-    @property
-    def steps(self) -> int | None:
-        """The other schedule's own number of steps, if it has one."""
-        return getattr(self.schedule, "steps", None)
 
     def __call__(self, step: int, planned: int) -> float:
         """The rate of step `step` (from 0) out of `planned`."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import gpunet as gn
+from gpunet.core.schedules import rate_at
 from gpunet.training.history import History
 
 M, N, BATCH = 12, 3, 4
@@ -89,6 +90,7 @@ OPTIMIZERS = [
     gn.GradientDescent(gn.Exponential(0.4, factor=0.9, every=2)),
     gn.RMSprop(0.01),
     gn.AdamW(gn.Cosine(0.02, warmup=0.2), weight_decay=0.1),
+    gn.RMSprop(gn.Cosine(0.02, steps=9)),
     gn.Adam(0.02, clip_norm=0.5),
 ]
 
@@ -109,7 +111,7 @@ def test_the_rate_counts_from_the_next_epoch_on(backend, data, optimizer):
     factors = [1, 1, 0.25, 0.0625, 0.0625]
 
     def stairs(step, planned):
-        return factors[step // STEPS] * (base(step, planned) if callable(base) else base)
+        return factors[step // STEPS] * rate_at(base, step, planned, step)
 
     net, wanted = network(backend.name), network(backend.name)
     settings = {"epochs": 5, "batch_size": BATCH}
@@ -251,3 +253,75 @@ def test_which_way_is_better(data, tmp_path, metric, mode, best):
     net.fit(X, y, epochs=4, validation_data=(X, y), metrics=metrics, callbacks=[script, stop, save])
     assert stop.epoch == best
     assert gn.load(tmp_path / "net").epochs_trained == best
+
+
+def test_a_run_that_goes_on_from_a_checkpoint(data, tmp_path):
+    """The factor of the rate, the epochs waited and the metrics so far are kept."""
+    X, y = data
+
+    def fit(net, folder=None, **more):
+        plateau = gn.ReduceOnPlateau("val_f1", patience=2, min_delta=10.0, factor=0.25)
+        return net.fit(
+            *(X, y),
+            optimizer=gn.Adam(0.1),
+            epochs=8,
+            batch_size=BATCH,
+            validation_data=(X, y),
+            metrics="f1",
+            callbacks=[plateau, *more.get("others", ())],
+            checkpoint=None if folder is None else gn.Checkpoint(folder, every="epoch"),
+        )
+
+    whole = network()
+    wanted = fit(whole)
+    assert len(set(wanted.learning_rate)) == 4
+
+    class Crash:
+        armed = True
+
+        def __call__(self, net, history):
+            if self.armed and history.epochs == 5:
+                raise RuntimeError("power cut")
+
+    crash = Crash()
+    for stops in (True, False):
+        crash.armed = stops
+        net = network()
+        if stops:
+            with pytest.raises(RuntimeError, match="power cut"):
+                fit(net, tmp_path, others=[crash])
+        else:
+            history = fit(net, tmp_path, others=[crash])
+    assert history.learning_rate == wanted.learning_rate
+    assert history.val_metrics == wanted.val_metrics
+    assert history.step_loss.tolist() == wanted.step_loss.tolist()
+    for a, b in zip(host(whole), host(net), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_checkpoints_of_the_best_by_a_metric(data, tmp_path):
+    X, y = data
+
+    def script(net, history):
+        history.val_metrics["own"][-1] = [1.0, 2.0, 3.0, 2.5][history.epochs - 1]
+
+    given = {
+        "epochs": 4,
+        "validation_data": (X, y),
+        "metrics": {"own": lambda y_true, y_pred: 0.0},
+        "callbacks": [script, lambda net, history: history.epochs == 4],
+    }
+    net = network()
+    with pytest.raises(ValueError, match="Checkpoint monitors 'val_own', a function of your own"):
+        net.fit(X, y, checkpoint=gn.Checkpoint(tmp_path, best_only=True, monitor="val_own"), **given)
+    best = gn.Checkpoint(tmp_path, best_only=True, monitor="val_own", mode="min")
+    writes = []
+    original = best.signed
+
+    def signed(history):
+        writes.append(original(history))
+        return writes[-1]
+
+    best.signed = signed
+    net.fit(X, y, checkpoint=best, **given)
+    assert writes == [-1.0, -2.0, -3.0, -2.5]
