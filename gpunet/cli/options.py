@@ -13,7 +13,7 @@ from gpunet.cli.evaluate import evaluate
 from gpunet.cli.info import info
 from gpunet.cli.parser import Formatter, Parser
 from gpunet.cli.predict import predict
-from gpunet.cli.settings import SCHEDULES
+from gpunet.cli.settings import FIND, SCHEDULES
 from gpunet.cli.train import train
 from gpunet.core.activations import ACTIVATIONS
 from gpunet.core.checks import known_name
@@ -164,9 +164,9 @@ def _add_training(add: AddArgument) -> None:
     )
     add(
         "--learning-rate",
-        type=float,
+        type=_rate,
         metavar="RATE",
-        help=f"the highest of the schedule; default: {rates}; higher for sigmoid",
+        help=f"the highest of the schedule; default: {rates}; higher for sigmoid; find: tried out first",
     )
     add(
         "--schedule",
@@ -298,6 +298,15 @@ def _sizes(text: str) -> tuple[int, ...]:
     if not all(size.strip().isdecimal() and int(size) > 0 for size in sizes):
         raise argparse.ArgumentTypeError(f"expected layer sizes such as 256,128, or none; got {text!r}")
     return tuple(int(size) for size in sizes)
+
+
+def _rate(text: str) -> float | str:
+    if text.strip().lower() == FIND:
+        return FIND
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number, or {FIND}; got {text!r}") from None
 
 
 def _names(text: str) -> tuple[str, ...]:

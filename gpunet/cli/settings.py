@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import Any
 
 import gpunet as gn
-from gpunet.cli.data import Source
+from gpunet.cli.data import Examples, Source
 from gpunet.core.checks import finite_number, positive_int, unit_interval
 from gpunet.core.default_optimizer import MOMENTUM, default_rate
 from gpunet.core.optimizers import OPTIMIZERS, Optimizer
@@ -17,6 +17,7 @@ from gpunet.training.logs import FileLog, file_log
 
 BATCH_SIZE = 64
 UPDATES = 2000  # of arrays, where they make between 20 and 300 epochs
+FIND = "find"  # for --learning-rate
 SCHEDULES = ("cosine", "constant", "exponential", "inverse_time")
 
 
@@ -75,6 +76,29 @@ def output_layer(options: Namespace, source: Source) -> gn.Dense:
     logistic = options.loss == "logistic" or (two and options.loss != "cross_entropy")
     activation = options.output or ("sigmoid" if logistic else "softmax")
     return gn.Dense(1 if two and activation == "sigmoid" else classes, activation)
+
+
+def found_rate(
+    options: Namespace, network: gn.Network, source: Source, examples: Examples, batch_size: int
+) -> float:
+    """The learning rate that ``--learning-rate find`` finds for a network and its training examples.
+
+    Raises
+    ------
+    ValueError
+        If the loss falls at no rate.
+    """
+    any_rate = Namespace(**{**vars(options), "learning_rate": None})
+    search = gn.find_learning_rate(
+        network,
+        *examples,
+        optimizer=build_optimizer(any_rate, source, 1, 1),
+        batch_size=batch_size,
+        precision=options.precision,
+    )
+    if search.suggestion is None:
+        raise ValueError("--learning-rate find: the loss falls at no rate; give a number")
+    return float(f"{search.suggestion:.2g}")
 
 
 def build_optimizer(options: Namespace, source: Source, epochs: int, steps: int) -> Optimizer:

@@ -19,11 +19,13 @@ from gpunet.cli.data import DataOptions, Examples, Source, describe, open_data
 from gpunet.cli.notes import training_notes
 from gpunet.cli.report import class_report, figures, run_report, settings_report
 from gpunet.cli.settings import (
+    FIND,
     build_network,
     build_optimizer,
     choose_batch_size,
     choose_epochs,
     early_stopping,
+    found_rate,
     logs,
     validation_fraction,
 )
@@ -45,6 +47,9 @@ def train(options: Namespace) -> None:
     network = build_network(options, source)
     network.notes = training_notes(options, source)
     scaling = target_scaling(network, source)
+    if options.learning_rate == FIND:
+        training = scaled(source.training, scaling)
+        options.learning_rate = found_rate(options, network, source, training, batch_size)
     optimizer = build_optimizer(options, source, epochs, steps)
 
     print(describe(source, network))
@@ -71,9 +76,7 @@ def train(options: Namespace) -> None:
         network.save(options.save)
         print(f"saved: {options.save}")
     if options.plot is not None:
-        from gpunet.plots import training
-
-        training(history, options.plot, network=network)
+        history.plot(options.plot, network=network)
         print(f"plot: {options.plot}")
     matrix_plot = None if options.plot is None else options.plot.with_stem(f"{options.plot.stem}-confusion")
     for line in class_report(network, source.test, "test examples", matrix_plot):

@@ -1,4 +1,29 @@
-"""Callbacks between epochs: early stopping, and saving the network."""
+"""Callbacks between epochs: early stopping, and saving the network.
+
+A function is one, too. This one lets Optuna end trials that promise little::
+
+    import gpunet as gn
+    import optuna
+
+    digits = gn.datasets.digits()
+
+    def objective(trial):
+        def prune(net, history):
+            trial.report(history.val_loss[-1], history.epochs)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+
+        units = trial.suggest_int("units", 8, 256, log=True)
+        rate = trial.suggest_float("rate", 1e-4, 1e-1, log=True)
+        layers = [gn.Dense(units, "relu"), gn.Dense(10, "softmax")]
+        net = gn.Network(layers, standardizer=gn.Standardizer("set"), seed=0)
+        settings = {"epochs": 20, "validation_fraction": 0.2, "callbacks": prune}
+        history = net.fit(digits.X, digits.y, optimizer=gn.Adam(rate), **settings)
+        return history.val_loss[-1]
+
+    study = optuna.create_study(pruner=optuna.pruners.MedianPruner())
+    study.optimize(objective, n_trials=30)
+"""
 
 from __future__ import annotations
 
