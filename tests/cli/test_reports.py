@@ -102,6 +102,7 @@ def test_a_learning_rate_is_found(good, houses):
     assert figure(out, "test R²") > 0.9
 
 
+@pytest.mark.filterwarnings("always::gpunet.UndefinedMetric")
 def test_an_undefined_metric_is_a_line_of_warning(gpunet, tmp_path):
     numbers = np.random.default_rng(0).normal(size=60)
     for name, words in (("both", ["no", "yes"]), ("one", ["yes"])):

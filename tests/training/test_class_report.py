@@ -24,7 +24,7 @@ def report(matrix, names=None):
 
 
 @pytest.mark.parametrize(("units", "activation"), [(1, "sigmoid"), (2, "softmax"), (4, "softmax")])
-def test_against_scikit_learns_counts(backend, rng, units, activation):
+def test_against_independent_counts(backend, rng, units, activation):
     k = max(units, 2)
     X, y = rng.normal(size=(70, 3)).astype("float32"), rng.integers(k, size=70)
     net = gn.Network([gn.Dense(units, activation)], seed=0, backend=backend.name)

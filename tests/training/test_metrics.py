@@ -196,7 +196,7 @@ def net_figures(net, X, y, metrics):
     return net.evaluate(X, y, metrics=metrics)
 
 
-def test_functions_of_scikit_learns_as_they_are(X):
+def test_functions_of_sklearn_as_they_are(X):
     y = (X[:, 0] > 0.0).astype(int)
     net = network(1, "sigmoid")
     net.fit(X, y, epochs=1)
@@ -210,7 +210,7 @@ def test_functions_of_scikit_learns_as_they_are(X):
     assert list(net.evaluate(X, y, metrics={"mine": "f1"})) == ["loss", "accuracy", "mine"]
 
 
-def test_loss_and_accuracy_need_no_scikit_learn(X, monkeypatch):
+def test_loss_and_accuracy_need_no_sklearn(X, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     y = np.arange(M) % 3
     assert fitted(network(3, "softmax"), X, y, ["accuracy", "loss"]) == {}
