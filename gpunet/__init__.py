@@ -31,6 +31,7 @@ from gpunet.errors import (
     FunctionsNotSaved,
     OutOfMemory,
     RowsLeftOut,
+    UndefinedMetric,
     UnscaledInputs,
 )
 from gpunet.inputs.standardizer import Standardizer
@@ -38,6 +39,10 @@ from gpunet.network import Network, load
 from gpunet.training.callbacks import EarlyStopping, SaveNetwork
 from gpunet.training.checkpoint import Checkpoint
 from gpunet.training.history import History
+from gpunet.training.logs import CSVLog, JSONLog
+from gpunet.training.plateau import ReduceOnPlateau
+from gpunet.training.rate_finder import find_learning_rate
+from gpunet.training.trackers import MLflowLog, TensorBoardLog, WandbLog
 from gpunet.version import VERSION
 
 if TYPE_CHECKING:
@@ -54,6 +59,7 @@ __all__ = [
     "Backend",
     "BackendInfo",
     "BackendUnavailable",
+    "CSVLog",
     "Checkpoint",
     "CheckpointDamaged",
     "CheckpointNotWritten",
@@ -71,17 +77,24 @@ __all__ = [
     "GradientDescent",
     "History",
     "InverseTime",
+    "JSONLog",
     "Loss",
+    "MLflowLog",
     "Network",
     "Optimizer",
     "OutOfMemory",
     "RMSprop",
+    "ReduceOnPlateau",
     "RowsLeftOut",
     "SaveNetwork",
     "Standardizer",
     "TableEncoder",
+    "TensorBoardLog",
+    "UndefinedMetric",
     "UnscaledInputs",
+    "WandbLog",
     "datasets",
+    "find_learning_rate",
     "from_sklearn",
     "from_torch",
     "get_backend",

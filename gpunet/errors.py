@@ -63,6 +63,10 @@ class RowsLeftOut(UserWarning):
     """Rows whose target is missing were left out of training or evaluation."""
 
 
+class UndefinedMetric(UserWarning):
+    """A metric is not defined for the predictions of an epoch, such as ROC AUC where there is one class only."""
+
+
 class UnscaledInputs(UserWarning):
     """The inputs of ``fit`` are large (mean ``|x|`` above 10), and the network has no standardizer."""
 

@@ -49,10 +49,12 @@ from gpunet.training import evaluation
 from gpunet.training.callbacks import Callback, checked_callbacks, require_monitored
 from gpunet.training.checkpoint import WEIGHTS, Checkpoint, CheckpointedRun, checked_checkpoint, open_run
 from gpunet.training.chunks import Chunks
+from gpunet.training.class_report import ClassReport, class_report
 from gpunet.training.described import described
 from gpunet.training.frozen import FrozenBase
 from gpunet.training.history import History
 from gpunet.training.loop import Pause, TrainingLoop
+from gpunet.training.metrics import Metrics, Results, results_of
 from gpunet.training.position import Position
 from gpunet.training.progress import ProgressBar
 from gpunet.training.saved import (
@@ -359,6 +361,7 @@ class Network:
         class_weight: Any = None,
         label_smoothing: float = 0.0,
         transform: Callable[..., Any] | None = None,
+        metrics: Any = (),
         callbacks: Callback | Sequence[Callback] = (),
         checkpoint: Checkpoint | str | Path | None = None,
         progress: bool = False,
@@ -418,6 +421,20 @@ class Network:
             in any real dtype and as an array of any library. rng is a ``numpy.random.Generator``, drawn from the
             network's seed, the epoch and the step: runs repeat, and go on, to the bit. Weights of examples stay with
             their rows.
+        metrics : name, function ``(y_true, y_pred)``, a sequence of them, or a dict of names to them
+            To be measured on the validation data after each epoch, see :attr:`History.val_metrics`. A callback
+            monitors them as ``"val_f1"``.
+
+            Names are those of scikit-learn's scorers (``"f1"``, ``"f1_macro"``, ``"roc_auc"``, ``"roc_auc_ovr"``,
+            ``"r2"``, ``"neg_mean_absolute_error"``), also without ``neg_``; extra ``sklearn``. Classes are numbered as
+            the outputs are; "f1" and others for two classes are those of class 1.
+
+            A function gets class numbers ``(m,)``, labels ``(m, k)`` or values in their own unit, as
+            ``sklearn.metrics`` takes them. One whose second parameter is called ``y_score``, ``y_proba`` or ``y_prob``
+            gets probabilities ``(m, k)``, of two classes those of the second ``(m,)``; one whose second parameter is
+            called ``outputs`` gets what :meth:`predict` answers. ``make_scorer(…)`` will do, too.
+
+            Weights of examples do not count. A metric that is NaN does not end the run.
         callbacks : callable ``(network, history)`` or sequence of them
             Called after each epoch; True ends the run. See :class:`EarlyStopping`.
         checkpoint : Checkpoint, folder or None
@@ -436,7 +453,8 @@ class Network:
         Raises
         ------
         ValueError, TypeError
-            For bad input, and for a precision that the device does not have, before anything has changed.
+            For bad input, an unknown metric, and for a precision that the device does not have, before anything has
+            changed. For a metric that fails, after an epoch: the weights are those of that epoch.
         RowsLeftOut
             A warning, if targets are missing: how many.
         UnscaledInputs
@@ -466,6 +484,7 @@ class Network:
         arrays = FitArrays(
             X, y, sample_weight, class_weight, validation_data, validation_fraction, label_smoothing
         )
+        measures = Metrics(metrics)
         call = {} if checkpoint is None else self._call(
             arrays,
             optimizer=optimizer,
@@ -474,6 +493,7 @@ class Network:
             shuffle=shuffle,
             precision=precision,
             transform=transform,
+            metrics=metrics,
             callbacks=callbacks,
         )  # fmt: skip
         constant_rate = not is_table and chosen.constant_rate
@@ -491,7 +511,8 @@ class Network:
                 raw, pipeline = transform is not None, self._pipeline(placement)
                 data = fit_data(pipeline, arrays, batch_size, self.seed, auto_batch, raw=raw)
                 monitors = [*callbacks, *([] if checkpoint is None else [checkpoint])]
-                require_monitored(monitors, data.validation is not None, data.kind)
+                require_monitored(monitors, data.validation is not None, data.kind, measures.directions)
+                self._require_computable(measures, data, tabular, placement)
                 for callback in callbacks:
                     if hasattr(callback, "start"):
                         callback.start(self)
@@ -505,7 +526,7 @@ class Network:
                 if epochs is None:
                     epochs = epochs_for(TABLE_UPDATES, math.ceil(m / data.batch_size))
                 plan = self._plan(chosen, data, precision)
-                return self._train(data, plan, epochs, shuffle, transform, callbacks, progress, run)
+                return self._train(data, plan, epochs, shuffle, transform, measures, callbacks, progress, run)
 
     def _call(self, arrays: FitArrays, **arguments: Any) -> dict[str, Any]:
         """Everything that a run depends on, described."""
@@ -524,10 +545,26 @@ class Network:
             **{name: described(value) for name, value in settings.items()},
             "class_weight": described(arrays.class_weight),
             "label_smoothing": arrays.label_smoothing,
+            "label_smoothing": arrays.label_smoothing,
             "validation_fraction": arrays.validation_fraction,
             **{name: digest(name, array) for name, array in arrays.by_name().items()},
             WEIGHTS: weights,
         }
+
+    def _require_computable(
+        self, measures: Metrics, data: FitData, tabular: Tabular, placement: Placement
+    ) -> None:
+        """Raise a ValueError for metrics that the validation data do not have."""
+        if data.validation is None:
+            if measures:
+                raise ValueError(
+                    "metrics are measured on validation data: give fit validation_data or validation_fraction"
+                )
+            return
+        activation, Y = self.layers[-1].activation, placement.backend.to_host(data.validation.Y.T)
+        # Perfect predictions; only softmax gives probabilities of exclusive classes.
+        A = Y / 2 if data.kind == "classes" and activation != "softmax" else Y
+        measures.require_computable(results_of(Y, A, data.kind, activation, tabular.values))
 
     def _train(
         self,
@@ -536,6 +573,7 @@ class Network:
         epochs: int,
         shuffle: bool,
         transform: Callable[..., Any] | None,
+        measures: Metrics,
         callbacks: Sequence[Callback],
         progress: bool,
         run: CheckpointedRun | None,
@@ -582,10 +620,11 @@ class Network:
                     else:
                         self.epochs_trained = end.epochs_trained
                         position, settled = Position(history.epochs), now
+                        history.step_loss = self._tabular.loss(history.step_loss, str(self.loss))
                         if end.diverged is not None:
                             raise end.diverged
                         history.loss[-1] = self._tabular.loss(history.loss[-1], str(self.loss))
-                        bar.epoch(history, self._validate(data, history, bar))
+                        bar.epoch(history, self._validate(data, history, measures, bar))
                         results = [callback(self, history) for callback in callbacks]
                         ended = any(isinstance(one, bool | np.bool_) and one for one in results)
                     stopping = signals is not None and signals.received is not None
@@ -609,10 +648,12 @@ class Network:
                 run.write(self._saved(training_state=True), state, finished=True, wait=True)
         return history
 
-    def _validate(self, data: FitData, history: History, bar: ProgressBar) -> float | None:
+    def _validate(self, data: FitData, history: History, measures: Metrics, bar: ProgressBar) -> float | None:
         """Add the validation figures to the history; the accuracy that the bar shows."""
         if data.validation is not None:
-            figures = self._evaluate(data.validation, data.kind)
+            figures = self._evaluate(data.validation, data.kind, measures)
+            for name in measures.directions:
+                history.val_metrics.setdefault(name, []).append(figures[name])
             history.val_loss.append(figures["loss"])
             if "accuracy" in figures:
                 history.val_accuracy.append(figures["accuracy"])
@@ -716,8 +757,12 @@ class Network:
             self._predictor = state, backend.predictor(self.activations, state.parameters)
         return self._predictor[1]
 
-    def evaluate(self, X: Any, y: Any = None, sample_weight: Any = None) -> dict[str, float]:
+    def evaluate(
+        self, X: Any, y: Any = None, sample_weight: Any = None, metrics: Any = ()
+    ) -> dict[str, float]:
         """Cost and accuracy on data: ``{"loss": …, "accuracy": …}``; real targets have no accuracy.
+
+        `metrics` are names and functions as in :meth:`fit`; each adds its name and value.
 
         Accuracy is the fraction of examples whose class is right; for several sigmoid outputs with rows of
         labels, the fraction of labels that are right at ½. Weights of examples count in the loss alone. For a Table
@@ -729,7 +774,35 @@ class Network:
         ValueError, TypeError
             For bad input.
         """
-        return self._evaluate(*self._examples(X, y, sample_weight))
+        measures = Metrics(metrics)
+        return self._evaluate(*self._examples(X, y, sample_weight), measures)
+
+    def class_report(self, X: Any, y: Any = None, names: Sequence[str] | None = None) -> ClassReport:
+        """Confusion matrix, and each class's precision and recall, on data; for a Table y may be left out.
+
+        Parameters
+        ----------
+        X, y
+            As for :meth:`evaluate`.
+        names : sequence of str or None
+            Of the classes; None takes :attr:`class_names`, or numbers.
+
+        Returns
+        -------
+        ClassReport
+            ``print`` shows it as a table; ``plot()`` draws the matrix.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For bad input, and for real targets.
+        """
+        examples, kind = self._examples(X, y, None)
+        state, placement = self._ready(), self.placement
+        with placement.context():
+            A = evaluation.outputs(placement.xp, self.activations, state.parameters, examples.X.T)
+            given = self._results(examples, [A.T], kind)
+        return class_report(given, self.class_names if names is None else tuple(map(str, names)))
 
     def gradients(
         self, X: Any, y: Any = None, sample_weight: Any = None
@@ -765,13 +838,24 @@ class Network:
         self.inputs = int(examples.X.shape[0])
         return examples, kind
 
-    def _evaluate(self, examples: Examples, kind: str) -> dict[str, float]:
+    def _evaluate(self, examples: Examples, kind: str, measures: Metrics | None = None) -> dict[str, float]:
         state, placement = self._ready(), self.placement
+        outputs: list[Array] = []
         with placement.context():
             figures = evaluation.evaluate(
-                placement.xp, self.activations, self.loss, state.parameters, examples, kind
+                *(placement.xp, self.activations, self.loss, state.parameters, examples, kind),
+                keep=outputs.append if measures else None,
             )
-        return {**figures, "loss": self._tabular.loss(figures["loss"], str(self.loss))}
+        figures["loss"] = self._tabular.loss(figures["loss"], str(self.loss))
+        if measures:
+            figures |= measures(self._results(examples, outputs, kind))
+        return figures
+
+    def _results(self, examples: Examples, outputs: Sequence[Array], kind: str) -> Results:
+        """Targets and outputs, columns in chunks, as metrics take them."""
+        to_host = self.placement.backend.to_host
+        Y, A = to_host(examples.Y), np.concatenate([to_host(chunk) for chunk in outputs], axis=1)
+        return results_of(Y.T, A.T, kind, self.layers[-1].activation, self._tabular.values)
 
     # --- saving and printing --------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from gpunet.installation import install_command
 FORMATS = (".png", ".svg", ".pdf")
 TRAINING, VALIDATION = "#0072b2", "#d55e00"  # distinguishable by colour-blind people (Okabe and Ito 2008)
 MOST_NEURONS = 16  # of the first layer
+MOST_COUNTS, MOST_NAMES, LONGEST_NAME = 20, 50, 20  # classes of a confusion matrix; characters
 
 
 def check(path: str | Path | None = None) -> None:
@@ -63,17 +65,117 @@ def training(history: Any, path: str | Path | None = None, *, network: Any = Non
     if not history.loss:
         raise ValueError("there is nothing to plot: the history has no epochs")
     shape = None if network is None else network.notes.get("image_shape")
-    count = 1 + bool(history.val_accuracy) + bool(shape)
+    count = 1 + bool(history.val_accuracy) + len(history.val_metrics) + bool(shape)
     figure = _figure(figsize=(4.2 * count, 3.6), layout="constrained")
     panels = figure.subfigures(1, count, squeeze=False)[0]
     _curves(panels[0], "loss", history.loss, history.val_loss)
     if history.val_accuracy:
         _curves(panels[1], "accuracy", [], history.val_accuracy)
+    first_metric = 1 + bool(history.val_accuracy)
+    for panel, (name, values) in zip(panels[first_metric:], history.val_metrics.items(), strict=False):
+        _curves(panel, name, [], values)
     if network is not None and shape:
         _first_layer(panels[-1], network, tuple(shape))
     if path is not None:
         figure.savefig(Path(path), dpi=150)
     return figure
+
+
+def learning_rates(search: Any, path: str | Path | None = None) -> Any:
+    """Plot the loss over the learning rate, and the suggestion.
+
+    Parameters
+    ----------
+    search : RateSearch
+        As :func:`gpunet.find_learning_rate` returns it.
+    path : path, optional
+        ``.png``, ``.svg`` or ``.pdf``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        For a search without an update, and as :func:`check`.
+    ImportError
+        If matplotlib is not installed.
+    """
+    check(path)
+    if not len(search.rates):
+        raise ValueError("there is nothing to plot: the first loss was not finite")
+    figure = _figure(figsize=(5.0, 3.6), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(search.rates, search.losses, color=TRAINING, alpha=0.3, label="loss of each batch")
+    axes.plot(search.rates, search.smoothed, color=TRAINING, label="smoothed")
+    if search.suggestion is not None:
+        axes.axvline(search.suggestion, color=VALIDATION, label=f"suggestion: {search.suggestion:.2g}")
+    axes.set(xlabel="learning rate", ylabel="loss", xscale="log")
+    axes.set_ylim(bottom=0, top=1.5 * float(max(search.smoothed)))
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    if path is not None:
+        figure.savefig(Path(path), dpi=150)
+    return figure
+
+
+def confusion(matrix: Any, names: Sequence[str] | None = None, path: str | Path | None = None) -> Any:
+    """Plot a confusion matrix: how many examples of each class (row) were predicted as which (column).
+
+    The colour of a cell is its share of its row: the diagonal is recall.
+
+    Parameters
+    ----------
+    matrix : array-like of int, ``(k, k)``
+    names : sequence of str, optional
+        Of the classes; numbers from 0 if left out.
+    path : path, optional
+        ``.png``, ``.svg`` or ``.pdf``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        For what is no square matrix, names that do not fit it, and as :func:`check`.
+    ImportError
+        If matplotlib is not installed.
+    """
+    check(path)
+    counts = np.asarray(matrix)
+    k = len(counts)
+    if counts.shape != (k, k) or k == 0:
+        raise ValueError(f"a confusion matrix has shape (k, k), got {counts.shape}")
+    names = [str(c) for c in range(k)] if names is None else [_short(name) for name in names]
+    if len(names) != k:
+        raise ValueError(f"a matrix of {k} classes needs {k} names, got {len(names)}")
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    size = 2.5 + 0.5 * min(max(k, 4), 16)
+    figure = _figure(figsize=(size, size), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
+    if k <= MOST_NAMES:
+        small = 10 if k <= 16 else 6
+        axes.set_yticks(range(k), names, fontsize=small)
+        upright = max(map(len, names)) > 3
+        axes.set_xticks(range(k), names, fontsize=small, rotation=90 if upright else 0)
+    if k <= MOST_COUNTS:
+        for (row, column), count in np.ndenumerate(counts):
+            if count:
+                colour = "white" if shares[row, column] > 0.5 else "black"
+                axes.text(*(column, row, f"{count:,}"), ha="center", va="center", color=colour, fontsize=8)
+    axes.set(xlabel="predicted class", ylabel="true class")
+    if path is not None:
+        figure.savefig(Path(path), dpi=150)
+    return figure
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _figure(**settings: Any) -> Any:

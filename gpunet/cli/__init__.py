@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = build_parser().parse_args(arguments)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnscaledInputs)  # only after --standardize no
+            warnings.showwarning = _show_warning
             options.run(options)
         sys.stdout.flush()  # raises BrokenPipeError here rather than at exit
     except BrokenPipeError:
@@ -51,6 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, ImportError) as error:
         return _report(f"error: {error}", BAD_INPUT)
     return 0
+
+
+def _show_warning(message: Warning | str, *where: object, **more: object) -> None:
+    """Print a warning as one line on standard error; where in the code it comes from is of no use here."""
+    print(f"gpunet: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _report(message: str, code: int) -> int:

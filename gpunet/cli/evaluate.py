@@ -26,13 +26,16 @@ from gpunet.cli.notes import (
     extra_columns,
     inputs_of,
 )
-from gpunet.cli.report import figures
+from gpunet.cli.report import class_report, figures
 from gpunet.datasets.table_files import is_table_file
+from gpunet.plots import check
 from gpunet.tables import Target
 
 
 def evaluate(options: Namespace) -> None:
     """Print loss and accuracy on the test examples, or on all examples of a file that is new to the network."""
+    if options.plot is not None:
+        check(options.plot)
     network = gn.load(options.net, options.backend)
     data, same_file = evaluation_data(options, network)
     use_all = options.all or not (same_file or options.what in NAMED)
@@ -44,7 +47,8 @@ def evaluate(options: Namespace) -> None:
     print(f"{options.net} on {evaluated} of {name}")
     unit = network.target.name if network.target is not None else network.notes.get("target", "y")
     with warnings.catch_warnings(action="ignore", category=gn.ColumnsIgnored):  # printed above
-        print("\n".join(figures(network, examples, "", unit)))
+        lines = class_report(network, examples, "examples", options.plot)
+        print("\n".join([*lines, *figures(network, examples, "", unit, options.metrics)]))
 
 
 def _table_examples(network: gn.Network, data: DataOptions, use_all: bool) -> tuple[Examples, str]:

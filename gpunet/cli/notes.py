@@ -62,6 +62,15 @@ def class_names(network: gn.Network, units: int) -> list[str]:
     return list(names or (map(str, range(max(units, 2))) if units else ()))
 
 
+def kind_of(network: gn.Network) -> str:
+    """What the outputs are: classes, labels or values."""
+    if network.target is not None:
+        return network.target.kind
+    activation = network.layers[-1].activation
+    by_activation = {"softmax": "classes", "sigmoid": "labels"}.get(str(activation), "values")
+    return str(network.notes.get("kind") or by_activation)
+
+
 def by_training_names(table: Table, notes: Mapping[str, Any]) -> tuple[Table, bool]:
     """A table without a header gets the names of training; whether it got them.
 

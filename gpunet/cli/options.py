@@ -14,7 +14,7 @@ from gpunet.cli.export import ENDINGS, export
 from gpunet.cli.info import info
 from gpunet.cli.parser import Formatter, Parser
 from gpunet.cli.predict import predict
-from gpunet.cli.settings import SCHEDULES
+from gpunet.cli.settings import FIND, SCHEDULES
 from gpunet.cli.train import train
 from gpunet.core.activations import ACTIVATIONS
 from gpunet.core.checks import finite_number, known_name
@@ -77,8 +77,21 @@ def _add_train(commands: Any) -> None:
         help="keep here, once a minute, what the run needs to go on: after a stop the same command goes on",
     )
     add("--restart", action="store_true", help="begin afresh, whatever run --checkpoint holds")
+    add("--log", type=Path, metavar="FILE", help="write the figures of each epoch to this file: .csv, .jsonl")
+    _add_plot(add, "loss and accuracy, and the confusion matrix to a second file, such as FILE-confusion.png")
+
+
+def _add_plot(add: AddArgument, what: str) -> None:
+    add("--plot", type=Path, metavar="FILE", help=f"plot {what}: .png, .svg, .pdf; needs matplotlib")
+
+
+def _add_metrics(add: AddArgument, where: str) -> None:
     add(
-        "--plot", type=Path, metavar="FILE", help="plot loss and accuracy: .png, .svg, .pdf; needs matplotlib"
+        "--metrics",
+        type=_names,
+        default=(),
+        metavar="NAMES",
+        help=f"measured {where}, by scikit-learn's names, such as f1,roc_auc, f1_macro, r2, mean_absolute_error",
     )
 
 
@@ -154,9 +167,9 @@ def _add_training(add: AddArgument) -> None:
     )
     add(
         "--learning-rate",
-        type=float,
+        type=_rate,
         metavar="RATE",
-        help=f"the highest of the schedule; default: {rates}; higher for sigmoid",
+        help=f"the highest of the schedule; default: {rates}; higher for sigmoid; find: tried out first",
     )
     add(
         "--schedule",
@@ -212,22 +225,25 @@ def _add_training(add: AddArgument) -> None:
         "--validation-fraction",
         type=float,
         metavar="FRACTION",
-        help="fraction of the training examples for validation; default: 0.1 with --patience, else 0",
+        help="fraction of the training examples for validation; default: 0.1 with --patience or --metrics, else 0",
     )
+    _add_metrics(add, "after each epoch, on the validation examples")
 
 
 def _add_evaluate(commands: Any) -> None:
     command = commands.add_parser(
         "evaluate",
         help="print loss and accuracy of a saved network",
-        description="Print loss and accuracy of a saved network: on the test examples of a named data set or of "
-        "the file that it was trained on, on all examples of any other file.",
+        description="Print loss and accuracy of a saved network, and precision and recall of each class: on the test "
+        "examples of a named data set or of the file that it was trained on, on all examples of any other file.",
     )
     command.set_defaults(run=evaluate)
     command.add_argument("net", type=Path, metavar="NET", help="network saved by train --save")
     command.add_argument("what", metavar="DATA", help="as for train")
     _add_data(command.add_argument)
     command.add_argument("--all", action="store_true", help="evaluate on training and test examples")
+    _add_metrics(command.add_argument, "beside loss and accuracy")
+    _add_plot(command.add_argument, "the confusion matrix")
     _add_backend(command.add_argument)
 
 
@@ -328,6 +344,20 @@ def _class_weights(text: str) -> str | dict[str, float]:
                 f"expected balanced, or a weight of at least 0 for each class, such as cat=1,dog=4.5; got {text!r}"
             )
     return weights
+
+
+def _rate(text: str) -> float | str:
+    if text.strip().lower() == FIND:
+        return FIND
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number, or {FIND}; got {text!r}") from None
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """``f1,roc_auc`` as ``("f1", "roc_auc")``."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _batch_size(text: str) -> int | str:

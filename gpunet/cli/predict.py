@@ -14,7 +14,7 @@ import numpy as np
 
 import gpunet as gn
 from gpunet.cli.data import TABLE_OPTIONS, DataOptions, read_table
-from gpunet.cli.notes import by_training_names, class_names, extra_columns, inputs_of
+from gpunet.cli.notes import by_training_names, class_names, extra_columns, inputs_of, kind_of
 from gpunet.datasets.table_files import is_table_file
 from gpunet.files.atomic import write_atomically
 
@@ -22,7 +22,7 @@ from gpunet.files.atomic import write_atomically
 def predict(options: Namespace) -> None:
     """Write one line per row: its class and the probability of that class, or its values."""
     network = gn.load(options.net, options.backend)
-    if options.probabilities and _kind(network) == "values":
+    if options.probabilities and kind_of(network) == "values":
         raise ValueError("--probabilities applies to classes only; this network predicts values")
     X, notes = _inputs(network, options)
     with warnings.catch_warnings(action="ignore", category=gn.ColumnsIgnored):  # among the notes
@@ -69,7 +69,7 @@ def table(network: gn.Network, A: Any, *, probabilities: bool = False) -> Iterab
         One column per class, named after it, beside the class.
     """
     units, activation = network.layers[-1].units, network.layers[-1].activation
-    kind, names = _kind(network), class_names(network, units)
+    kind, names = kind_of(network), class_names(network, units)
     if kind == "classes":
         if units == 1:
             A = np.concatenate([1.0 - A, A], axis=1)
@@ -88,12 +88,3 @@ def table(network: gn.Network, A: Any, *, probabilities: bool = False) -> Iterab
             yield ["value"] if units == 1 else [f"value {k}" for k in range(units)]
         for row in A:
             yield list(map(str, row))
-
-
-def _kind(network: gn.Network) -> str:
-    """What the outputs are: classes, labels or values."""
-    if network.target is not None:
-        return network.target.kind
-    activation = network.layers[-1].activation
-    by_activation = {"softmax": "classes", "sigmoid": "labels"}.get(str(activation), "values")
-    return str(network.notes.get("kind") or by_activation)

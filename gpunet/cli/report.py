@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import textwrap
 from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import gpunet as gn
 from gpunet.cli.data import Examples
+from gpunet.cli.notes import class_names, kind_of
 from gpunet.cli.settings import highest_rate
 from gpunet.core.optimizers import Optimizer
 from gpunet.training.history import History
@@ -51,7 +54,34 @@ def run_report(history: History, *, verbose: bool = False) -> str:
     return "\n".join(lines)
 
 
-def figures(network: gn.Network, examples: Examples, part: str, unit: str) -> list[str]:
+def class_report(network: gn.Network, examples: Examples, where: str, plot: Path | None) -> list[str]:
+    """Confusion matrix, precision and recall of the classes, as lines; none for real targets.
+
+    Parameters
+    ----------
+    network : Network
+    examples : Examples
+    where : str
+        What the examples are, for the heading.
+    plot : Path or None
+        Where to draw the matrix.
+    """
+    if kind_of(network) == "values":
+        return []
+    names = class_names(network, network.layers[-1].units)
+    report = network.class_report(*examples, names=names)
+    matrix = report.matrix is not None
+    lines = []
+    if plot is not None and matrix:
+        report.plot(plot)
+        lines.append(f"plot: {plot}")
+    lines.append(f"\n{where} by {'true class (rows) and predicted class (columns)' if matrix else 'label'}:")
+    return [*lines, f"{report.text()}\n"]
+
+
+def figures(
+    network: gn.Network, examples: Examples, part: str, unit: str, metrics: Sequence[str] = ()
+) -> list[str]:
     """Loss and accuracy, or R², of a network's present weights on some examples; a line each.
 
     Parameters
@@ -62,18 +92,21 @@ def figures(network: gn.Network, examples: Examples, part: str, unit: str) -> li
         Before the name of each figure: "test", or nothing.
     unit : str
         Name of the target.
+    metrics : sequence of str
+        Further figures, by the names of scikit-learn's scorers.
     """
-    metrics = network.evaluate(*examples)
+    measured = network.evaluate(*examples, metrics=metrics)
     name = f"{part} " if part else ""
     lines = []
     power = {"squared_error": "²", "absolute_error": ""}.get(str(network.loss))
-    own = f" ({unit}{power})" if "accuracy" not in metrics and power is not None else ""
-    if "accuracy" not in metrics:
+    own = f" ({unit}{power})" if "accuracy" not in measured and power is not None else ""
+    if "accuracy" not in measured:
         lines.append(f"{name}R²: {r_squared(_values(network, examples), network.predict(examples.X)):.4f}")
-    lines.append(f"{name}loss: {format_number(metrics['loss'])}{own}")
-    if "accuracy" in metrics:
-        lines.append(f"{name}accuracy: {format_number(metrics['accuracy'])}")
-    return lines
+    lines.append(f"{name}loss: {format_number(measured['loss'])}{own}")
+    if "accuracy" in measured:
+        lines.append(f"{name}accuracy: {format_number(measured['accuracy'])}")
+    others = {key: value for key, value in measured.items() if key not in ("loss", "accuracy")}
+    return [*(f"{name}{key}: {format_number(value)}" for key, value in others.items()), *lines]
 
 
 def _values(network: gn.Network, examples: Examples) -> Any:

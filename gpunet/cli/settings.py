@@ -6,16 +6,18 @@ from argparse import Namespace
 from typing import Any
 
 import gpunet as gn
-from gpunet.cli.data import Source
+from gpunet.cli.data import Examples, Source
 from gpunet.core.checks import finite_number, positive_int, unit_interval
 from gpunet.core.default_optimizer import MOMENTUM, default_rate
 from gpunet.core.optimizers import OPTIMIZERS, Optimizer
 from gpunet.core.schedules import Schedule
 from gpunet.core.table_training import UPDATES as TABLE_UPDATES
 from gpunet.core.table_training import epochs_for, table_weight_decay
+from gpunet.training.logs import FileLog, file_log
 
 BATCH_SIZE = 64
 UPDATES = 2000  # of arrays, where they make between 20 and 300 epochs
+FIND = "find"  # for --learning-rate
 SCHEDULES = ("cosine", "constant", "exponential", "inverse_time")
 
 
@@ -74,6 +76,29 @@ def output_layer(options: Namespace, source: Source) -> gn.Dense:
     logistic = options.loss == "logistic" or (two and options.loss != "cross_entropy")
     activation = options.output or ("sigmoid" if logistic else "softmax")
     return gn.Dense(1 if two and activation == "sigmoid" else classes, activation)
+
+
+def found_rate(
+    options: Namespace, network: gn.Network, source: Source, examples: Examples, batch_size: int
+) -> float:
+    """The learning rate that ``--learning-rate find`` finds for a network and its training examples.
+
+    Raises
+    ------
+    ValueError
+        If the loss falls at no rate.
+    """
+    any_rate = Namespace(**{**vars(options), "learning_rate": None})
+    search = gn.find_learning_rate(
+        network,
+        *examples,
+        optimizer=build_optimizer(any_rate, source, 1, 1),
+        batch_size=batch_size,
+        precision=options.precision,
+    )
+    if search.suggestion is None:
+        raise ValueError("--learning-rate find: the loss falls at no rate; give a number")
+    return float(f"{search.suggestion:.2g}")
 
 
 def build_optimizer(options: Namespace, source: Source, epochs: int, steps: int) -> Optimizer:
@@ -151,8 +176,13 @@ def early_stopping(options: Namespace) -> list[gn.EarlyStopping]:
     return [] if options.patience is None else [gn.EarlyStopping(options.patience)]
 
 
+def logs(options: Namespace) -> list[FileLog]:
+    """The callback that ``--log`` asks for, if it does."""
+    return [] if options.log is None else [file_log(options.log)]
+
+
 def validation_fraction(options: Namespace) -> float:
-    """The given fraction, or 0.1 where early stopping needs a validation set, else 0."""
+    """The given fraction, or 0.1 where early stopping or metrics need a validation set, else 0."""
     if options.validation_fraction is not None:
         return unit_interval("--validation-fraction", options.validation_fraction)
-    return 0.0 if options.patience is None else 0.1
+    return 0.1 if options.patience is not None or options.metrics else 0.0

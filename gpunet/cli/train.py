@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -17,16 +17,20 @@ import gpunet as gn
 from gpunet.cli.codes import INTERRUPTED, TERMINATED
 from gpunet.cli.data import DataOptions, Examples, Source, describe, open_data
 from gpunet.cli.notes import training_notes
-from gpunet.cli.report import figures, run_report, settings_report
+from gpunet.cli.report import class_report, figures, run_report, settings_report
 from gpunet.cli.settings import (
+    FIND,
     build_network,
     build_optimizer,
     choose_batch_size,
     choose_epochs,
     class_weights,
     early_stopping,
+    found_rate,
+    logs,
     validation_fraction,
 )
+from gpunet.training.metrics import rescaled
 
 
 def train(options: Namespace) -> None:
@@ -34,17 +38,21 @@ def train(options: Namespace) -> None:
     _check_output(options)
     source = open_data(DataOptions.of(options))
     source = source.with_validation(validation_fraction(options), options.seed)
-    if options.patience is not None and source.validation is None:
-        raise ValueError("--patience needs a validation loss: give a --validation-fraction above 0")
+    for name in ("patience", "metrics"):
+        if getattr(options, name) and source.validation is None:
+            raise ValueError(f"--{name} needs validation data: give a --validation-fraction above 0")
     examples = source.training.m
     batch_size = choose_batch_size(options, examples)
     steps = math.ceil(examples / batch_size)
     epochs = choose_epochs(options, source, steps)
-    optimizer = build_optimizer(options, source, epochs, steps)
     weights = class_weights(options, source)
     network = build_network(options, source)
     network.notes = training_notes(options, source)
     scaling = target_scaling(network, source)
+    if options.learning_rate == FIND:
+        training = scaled(source.training, scaling)
+        options.learning_rate = found_rate(options, network, source, training, batch_size)
+    optimizer = build_optimizer(options, source, epochs, steps)
 
     print(describe(source, network))
     print(f"\n{network.summary()}\n")
@@ -59,7 +67,8 @@ def train(options: Namespace) -> None:
             validation_data=None if source.validation is None else scaled(source.validation, scaling),
             class_weight=weights,
             label_smoothing=options.label_smoothing,
-            callbacks=early_stopping(options),
+            metrics=metrics_in_own_unit(options.metrics, scaling),
+            callbacks=[*early_stopping(options), *logs(options)],
             checkpoint=checkpoint(options),
             progress=True,
         )
@@ -71,15 +80,16 @@ def train(options: Namespace) -> None:
         network.save(options.save)
         print(f"saved: {options.save}")
     if options.plot is not None:
-        from gpunet.plots import training
-
-        training(history, options.plot, network=network)
+        history.plot(options.plot, network=network)
         print(f"plot: {options.plot}")
+    matrix_plot = None if options.plot is None else options.plot.with_stem(f"{options.plot.stem}-confusion")
+    for line in class_report(network, source.test, "test examples", matrix_plot):
+        print(line)
     # All of the weights that were kept, in one unit.
     for part in ("training", "validation", "test"):
         rows = getattr(source, part)
         if rows is not None:
-            print("\n".join(figures(network, rows, part, source.unit)))
+            print("\n".join(figures(network, rows, part, source.unit, options.metrics)))
 
 
 def checkpoint(options: Namespace) -> gn.Checkpoint | None:
@@ -121,7 +131,7 @@ def saved_when_stopped(
 
 def _check_output(options: Namespace) -> None:
     """Raise now what would otherwise be raised after the training."""
-    for name, path in (("--save", options.save), ("--plot", options.plot)):
+    for name, path in (("--save", options.save), ("--plot", options.plot), ("--log", options.log)):
         if path is not None and not path.absolute().parent.is_dir():
             raise ValueError(f"{name}: there is no folder {path.absolute().parent}")
         if path is not None and path.is_dir():
@@ -130,6 +140,7 @@ def _check_output(options: Namespace) -> None:
         from gpunet.plots import check
 
         check(options.plot)
+    logs(options)
 
 
 class TargetScaling(NamedTuple):
@@ -156,6 +167,13 @@ def scaled(examples: Examples, scaling: TargetScaling | None) -> Examples:
     if scaling is None:
         return examples
     return examples._replace(y=(examples.y - scaling.mean) / scaling.deviation)
+
+
+def metrics_in_own_unit(names: Sequence[str], scaling: TargetScaling | None) -> Sequence[Any]:
+    """The metrics to measure while training, in the targets' unit."""
+    if scaling is None:
+        return names
+    return rescaled(names, lambda values: scaling.deviation * values + scaling.mean)
 
 
 def unscale_output(network: gn.Network, scaling: TargetScaling, backend: gn.Backend) -> None:

@@ -11,6 +11,7 @@ leaves biases alone.
 
 from __future__ import annotations
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -88,6 +89,12 @@ class Optimizer(ABC):
         `updates` counts since the slots were 0.
         """
         return (rate_at(self.learning_rate, step, planned, updates),)
+
+    def with_learning_rate(self, rate: float | Schedule) -> Optimizer:
+        """The same optimizer at another learning rate."""
+        other = copy.copy(self)
+        object.__setattr__(other, "learning_rate", rate)  # a value of its own until it is returned
+        return other
 
     @abstractmethod
     def update(

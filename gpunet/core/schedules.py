@@ -32,9 +32,58 @@ def rate_at(rate: float | Schedule, step: int, planned: int, updates: int) -> fl
     updates : int
         Those since the optimizer began, over all calls of ``fit``: a :class:`Cosine` with `steps` counts them.
     """
+    if isinstance(rate, Scaled):
+        return rate.factor * rate_at(rate.schedule, step, planned, updates)
     if isinstance(rate, Cosine) and rate.steps is not None:
         return rate(min(updates, rate.steps), rate.steps)
     return rate(step, planned) if callable(rate) else float(rate)
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """``α = factor · schedule(step)``: another schedule at a multiple of its rate."""
+
+    schedule: Schedule
+    factor: float
+
+    def __call__(self, step: int, planned: int) -> float:
+        """The rate of step `step` (from 0) out of `planned`."""
+        return self.factor * self.schedule(step, planned)
+
+
+def scaled_rate(rate: float | Schedule, factor: float) -> float | Schedule:
+    """A learning rate times `factor`, at every step."""
+    return Scaled(rate, factor) if callable(rate) else factor * rate
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """``α = lowest · (highest / lowest)^(step / (length − 1))``, and 0 after `length` steps.
+
+    Parameters
+    ----------
+    lowest, highest : float
+        Of the first and of the last step.
+    length : int
+        At least 2.
+    """
+
+    lowest: float
+    highest: float
+    length: int
+
+    def __post_init__(self) -> None:
+        finite_number("lowest", self.lowest, 0.0, strict=True)
+        if not finite_number("highest", self.highest) > self.lowest:
+            raise ValueError(f"highest must be above lowest, got {self.highest!r} and {self.lowest!r}")
+        if positive_int("length", self.length) < 2:
+            raise ValueError(f"length must be at least 2, got {self.length}")
+
+    def __call__(self, step: int, planned: int) -> float:
+        """The rate of step `step` (from 0)."""
+        if step >= self.length:
+            return 0.0
+        return float(self.lowest * (self.highest / self.lowest) ** (step / (self.length - 1)))
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,10 @@ class Tabular(NamedTuple):
         """Names of the classes, in the order of their numbers."""
         return None if self.target is None else self.target.class_names
 
+    def values(self, rows: Any) -> Any:
+        """Values ``(m, k)`` that the network is trained on, or predicts, in the target's own unit."""
+        return rows if self.target is None else self.target.decode(rows)
+
     def loss(self, value: float, loss: str) -> float:
         """A loss in the target's own unit."""
         return value if self.target is None else self.target.loss_in_own_unit(value, loss)

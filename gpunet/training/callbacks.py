@@ -1,9 +1,34 @@
-"""Callbacks between epochs: early stopping, and saving the network."""
+"""Callbacks between epochs: early stopping, and saving the network.
+
+A function is one, too. This one lets Optuna end trials that promise little::
+
+    import gpunet as gn
+    import optuna
+
+    digits = gn.datasets.digits()
+
+    def objective(trial):
+        def prune(net, history):
+            trial.report(history.val_loss[-1], history.epochs)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+
+        units = trial.suggest_int("units", 8, 256, log=True)
+        rate = trial.suggest_float("rate", 1e-4, 1e-1, log=True)
+        layers = [gn.Dense(units, "relu"), gn.Dense(10, "softmax")]
+        net = gn.Network(layers, standardizer=gn.Standardizer("set"), seed=0)
+        settings = {"epochs": 20, "validation_fraction": 0.2, "callbacks": prune}
+        history = net.fit(digits.X, digits.y, optimizer=gn.Adam(rate), **settings)
+        return history.val_loss[-1]
+
+    study = optuna.create_study(pruner=optuna.pruners.MedianPruner())
+    study.optimize(objective, n_trials=30)
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,6 +62,7 @@ a checkpoint.
 
 # The sign that makes a larger value better
 SIGN = {"loss": -1.0, "val_loss": -1.0, "val_accuracy": 1.0}
+MODES = {"max": 1.0, "min": -1.0}
 
 
 def checked_callbacks(callbacks: Any) -> list[Callback]:
@@ -56,8 +82,13 @@ def checked_callbacks(callbacks: Any) -> list[Callback]:
     return given
 
 
-def require_monitored(callbacks: list[Any], validated: bool, kind: str) -> None:
-    """Raise a ValueError if a callback or a Checkpoint monitors a figure that this run will not have."""
+def require_monitored(
+    callbacks: list[Any], validated: bool, kind: str, metrics: Mapping[str, bool | None]
+) -> None:
+    """Raise a ValueError if a callback or a Checkpoint monitors a figure that this run will not have.
+
+    `metrics` are the run's, by name, and whether higher is better. Callbacks that were given no mode learn it here.
+    """
     for callback in callbacks:
         if not getattr(callback, "monitored", False):
             continue
@@ -67,29 +98,79 @@ def require_monitored(callbacks: list[Any], validated: bool, kind: str) -> None:
                 f"{wanted}, which this run does not measure: give fit validation_data or "
                 "validation_fraction, or use monitor='loss'"
             )
+        if callback.monitor not in SIGN:
+            name = callback.monitor.removeprefix("val_")
+            if name not in metrics:
+                listed = ", ".join(f"val_{metric}" for metric in metrics) or "none"
+                raise ValueError(
+                    f"{wanted}, which this run does not measure: give fit metrics=[{name!r}]; its metrics are "
+                    f"{listed}"
+                )
+            callback.learn_direction(metrics[name])
         if callback.monitor == "val_accuracy" and kind == "values":
             raise ValueError(f"{wanted}, but real targets have no accuracy; use monitor='val_loss'")
 
 
-class Monitor:
-    """Monitors one figure of the history, and keeps the weights of its best epoch.
+class Monitored:
+    """One figure of the history, and which way it gets better.
 
     Parameters
     ----------
-    monitor : {"val_loss", "val_accuracy", "loss"}
-    min_delta : float
-        Smallest change that counts as better.
+    monitor : {"val_loss", "val_accuracy", "loss"} or ``"val_"`` and the name of a metric
+    mode : {"max", "min"} or None
+        What is better. None: what is known of the figure; a metric that is a function of your own needs a mode.
     """
 
-    def __init__(self, monitor: str = "val_loss", min_delta: float = 0.0) -> None:
-        self.monitor = known_name("monitor", monitor, SIGN)
-        self.min_delta = finite_number("min_delta", min_delta, 0.0)
-        self.start(None)
+    def __init__(self, monitor: str, mode: str | None) -> None:
+        metric = isinstance(monitor, str) and monitor.startswith("val_") and monitor != "val_"
+        self.monitor = monitor if metric else known_name("monitor", monitor, SIGN)
+        self.mode = None if mode is None else known_name("mode", mode, MODES)
+        self.sign = SIGN.get(self.monitor) if self.mode is None else MODES[self.mode]
 
     @property
     def monitored(self) -> bool:
         """Whether the figure is used."""
         return True
+
+    def learn_direction(self, higher_is_better: bool | None) -> None:
+        """Take over what is known of a metric, unless a mode was given.
+
+        Raises
+        ------
+        ValueError
+            If neither is known.
+        """
+        if self.mode is not None:
+            return
+        if higher_is_better is None:
+            raise ValueError(
+                f"{type(self).__name__} monitors {self.monitor!r}, a function of your own: say with mode='max' or "
+                "mode='min' what is better"
+            )
+        self.sign = MODES["max" if higher_is_better else "min"]
+
+    def signed(self, history: History) -> float:
+        """The newest figure, with the sign that makes a larger one better."""
+        assert self.sign is not None  # `require_monitored` has seen to it
+        return self.sign * history.figures[self.monitor][-1]
+
+
+class Monitor(Monitored):
+    """Monitors one figure of the history, and keeps the weights of its best epoch.
+
+    Parameters
+    ----------
+    monitor : {"val_loss", "val_accuracy", "loss"} or ``"val_"`` and the name of a metric
+    min_delta : float
+        Smallest change that counts as better.
+    mode : {"max", "min"} or None
+        What is better; None: what is known of the figure.
+    """
+
+    def __init__(self, monitor: str = "val_loss", min_delta: float = 0.0, mode: str | None = None) -> None:
+        super().__init__(monitor, mode)
+        self.min_delta = finite_number("min_delta", min_delta, 0.0)
+        self.start(None)
 
     def start(self, network: TrainedNetwork | None) -> None:
         """Reset: a run begins."""
@@ -105,13 +186,19 @@ class Monitor:
         """Be as :meth:`state` said."""
         self.epoch, self.value, self.parameters = state["epoch"], state["value"], state["parameters"]
 
-    def better(self, network: TrainedNetwork, history: History) -> bool:
-        """Whether the newest epoch is the best so far; if so, its weights are kept."""
-        value = SIGN[self.monitor] * getattr(history, self.monitor)[-1]
+    def improved(self, history: History) -> bool:
+        """Whether the newest epoch is the best so far; if so, it is the one to beat."""
+        value = self.signed(history)
         # Written so that NaN is never better.
         if not value > self.value + (self.min_delta if self.epoch else 0.0):
             return False
         self.value, self.epoch = value, history.epochs
+        return True
+
+    def better(self, network: TrainedNetwork, history: History) -> bool:
+        """Whether the newest epoch is the best so far; if so, its weights are kept."""
+        if not self.improved(history):
+            return False
         self.parameters = network.parameters
         return True
 
@@ -123,11 +210,13 @@ class EarlyStopping(Monitor):
     ----------
     patience : int
         Epochs without a better figure before the run ends.
-    monitor : {"val_loss", "val_accuracy", "loss"}
+    monitor : {"val_loss", "val_accuracy", "loss"} or ``"val_"`` and the name of a metric
     min_delta : float
         Smallest change that counts as better.
     restore_best : bool
         Whether the network gets the weights of the best epoch when the run ends, early or not.
+    mode : {"max", "min"} or None
+        What is better; see :class:`Monitor`.
     """
 
     def __init__(
@@ -136,8 +225,9 @@ class EarlyStopping(Monitor):
         monitor: str = "val_loss",
         min_delta: float = 0.0,
         restore_best: bool = True,
+        mode: str | None = None,
     ) -> None:
-        super().__init__(monitor, min_delta)
+        super().__init__(monitor, min_delta, mode)
         self.patience = positive_int("patience", patience)
         self.restore_best = restore_best
 
@@ -165,12 +255,20 @@ class SaveNetwork(Monitor):
     path : path
         Written whole or not at all: a crash leaves the old or the new file.
     best_only : bool
-    monitor : {"val_loss", "val_accuracy", "loss"}
+    monitor : {"val_loss", "val_accuracy", "loss"} or ``"val_"`` and the name of a metric
         What "best" means.
+    mode : {"max", "min"} or None
+        What is better; see :class:`Monitor`.
     """
 
-    def __init__(self, path: str | Path, best_only: bool = False, monitor: str = "val_loss") -> None:
-        super().__init__(monitor)
+    def __init__(
+        self,
+        path: str | Path,
+        best_only: bool = False,
+        monitor: str = "val_loss",
+        mode: str | None = None,
+    ) -> None:
+        super().__init__(monitor, mode=mode)
         self.path = Path(path)
         self.best_only = best_only
 

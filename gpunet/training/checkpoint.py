@@ -15,14 +15,14 @@ from gpunet.core.checks import finite_number, known_name, positive_int
 from gpunet.errors import AnotherRun, CheckpointNotWritten, warn
 from gpunet.files.checkpoint_folder import CheckpointFolder
 from gpunet.files.network_file import SavedNetwork
-from gpunet.training.callbacks import SIGN
+from gpunet.training.callbacks import Monitored
 from gpunet.training.described import differences
 from gpunet.training.history import History
 
 WEIGHTS, EPOCHS = "weights", "epochs"  # entries of a call that may differ, under conditions
 
 
-class Checkpoint:
+class Checkpoint(Monitored):
     """Where and how often ``fit`` writes checkpoints. The same call, made again, goes on from the newest, to the bit.
 
     Each is a file that :func:`gpunet.load` reads too. While one is written training goes on.
@@ -39,10 +39,12 @@ class Checkpoint:
         How many of the newest stay.
     best_only : bool
         Only after epochs that are the best so far. A run that goes on repeats the epochs since then.
-    monitor : {"val_loss", "val_accuracy", "loss"}
+    monitor : {"val_loss", "val_accuracy", "loss"} or ``"val_"`` and the name of a metric
         What "best" means.
     restart : bool
         Begin afresh, whatever is in the folder; what is there goes when the first checkpoint is written.
+    mode : {"max", "min"} or None
+        What is better; None: what is known of the figure. A metric that is a function of your own needs a mode.
 
     Raises
     ------
@@ -59,6 +61,7 @@ class Checkpoint:
         best_only: bool = False,
         monitor: str = "val_loss",
         restart: bool = False,
+        mode: str | None = None,
     ) -> None:
         self.folder = Path(folder)
         if isinstance(every, str):
@@ -69,7 +72,7 @@ class Checkpoint:
         self.steps = None if steps is None else positive_int("steps", steps)
         self.keep = positive_int("keep", keep)
         self.best_only = best_only
-        self.monitor = known_name("monitor", monitor, SIGN)
+        super().__init__(monitor, mode)
         self.restart = restart
 
     @property
@@ -160,7 +163,7 @@ class CheckpointedRun:
 
     def _better(self, history: History) -> bool:
         """Whether the newest epoch is the best so far; NaN never is."""
-        value = SIGN[self.checkpoint.monitor] * getattr(history, self.checkpoint.monitor)[-1]
+        value = self.checkpoint.signed(history)
         if math.isnan(value) or (self.best is not None and value <= self.best):
             return False
         self.best = value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,14 +46,20 @@ def evaluate(
     parameters: Parameters,
     examples: Examples,
     kind: str,
+    keep: Callable[[Array], None] | None = None,
 ) -> dict[str, float]:
-    """``{"loss": J, "accuracy": …}``; real targets (kind "values") have no accuracy."""
+    """``{"loss": J, "accuracy": …}``; real targets (kind "values") have no accuracy.
+
+    `keep` is called with the outputs of each chunk of examples, columns in their order.
+    """
     m = examples.X.shape[1]
     total, right = 0.0, 0.0
     for chunk in _chunks(m):
         X, Y = examples.X[:, chunk], examples.Y[:, chunk]
         weights = None if examples.weights is None else examples.weights[:, chunk]
         A, Z = _forward(xp, activations, parameters, X)
+        if keep is not None:
+            keep(A)
         fraction = X.shape[1] / m
         with np.errstate(all="ignore"):
             total += fraction * float(cost(xp, LOSSES[loss], activations[-1], Z, A, Y, weights))

@@ -21,10 +21,18 @@ class History:
     val_loss, val_accuracy : list of float
         On the validation data, after each epoch; empty without validation data. Accuracy is from 0 to 1, and
         empty for real targets.
+    val_metrics : dict of str to list of float
+        The metrics that ``fit(metrics=…)`` asked for, likewise, by name: ``history.val_metrics["f1"]``.
     seconds : list of float
         Training time of each epoch, validation left out.
     learning_rate : list of float
         Of each epoch's last update.
+    learning_rate_factor : float
+        By what the optimizer's learning rate is multiplied. A callback may change it: that counts from the next epoch
+        on, on every backend. See :class:`gpunet.ReduceOnPlateau`.
+    step_loss, step_learning_rate : array ``(steps,)`` or None
+        Of each update of the last epoch: the loss of its batch before the update, and its learning rate. A callback
+        that needs those of earlier epochs keeps a copy, as :class:`gpunet.CSVLog` does in its file.
     epochs : int
         Epochs that ran.
     examples : int
@@ -43,8 +51,12 @@ class History:
     loss: list[float] = field(default_factory=list)
     val_loss: list[float] = field(default_factory=list)
     val_accuracy: list[float] = field(default_factory=list)
+    val_metrics: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     learning_rate: list[float] = field(default_factory=list)
+    learning_rate_factor: float = 1.0
+    step_loss: Any = field(default=None, repr=False, compare=False)
+    step_learning_rate: Any = field(default=None, repr=False, compare=False)
     epochs: int = 0
     examples: int = 0
     program: str = ""
@@ -53,6 +65,19 @@ class History:
     device: str = ""
     precision: str = "float32"
     stopped: str = ""
+
+    @property
+    def figures(self) -> dict[str, list[float]]:
+        """The figures that were measured, one number per epoch each; a metric is called ``val_`` and its name."""
+        figures = {
+            "loss": self.loss,
+            "val_loss": self.val_loss,
+            "val_accuracy": self.val_accuracy,
+            **{f"val_{name}": values for name, values in self.val_metrics.items()},
+            "learning_rate": self.learning_rate,
+            "seconds": self.seconds,
+        }
+        return {name: values for name, values in figures.items() if values}
 
     @property
     def examples_per_second(self) -> list[float]:
@@ -84,6 +109,7 @@ class History:
             "loss": self.loss,
             "validation loss": self.val_loss,
             "validation accuracy": self.val_accuracy,
+            **{f"validation {name}": values for name, values in self.val_metrics.items()},
         }
         rows = [(name, f"{values[-1]:.4g}") for name, values in figures.items() if values]
         rows += [

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gpunet.core.checks import finite_number
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet.core.reference import Reference
+from gpunet.core.schedules import scaled_rate
 from gpunet.devices.placement import Placement
 from gpunet.errors import Diverged, OutOfMemory
 from gpunet.inputs.fit_data import Examples
@@ -134,8 +136,12 @@ class TrainingLoop:
         snapshots: list[EpochSnapshot] = []
         finite = start.finite_losses(history)
         following: EpochInputs | None = None
+        factor = history.learning_rate_factor  # with which `following` was drawn
         for epoch in range(start.epoch, self.epochs):
             inputs = following or self.epoch_inputs(epoch, epochs_trained, updates)
+            if history.learning_rate_factor != factor:
+                inputs = inputs._replace(coefficients=self.coefficients(epoch, updates))
+                factor = history.learning_rate_factor
             snapshot = EpochSnapshot(state, inputs, updates, start.step, epochs_trained)
             snapshots = [*snapshots[-1:], snapshot]
             begun = time.perf_counter() - start.seconds
@@ -149,6 +155,7 @@ class TrainingLoop:
             # A tiered program changes them.
             history.program = self.program.name
             history.reason = self.program.reason or history.reason
+            history.step_loss, history.step_learning_rate = losses, inputs.coefficients[:, 0]
             bad = self._first_non_finite_step(state, losses)
             if bad is not None:
                 last_finite, updates = self._last_finite_state(snapshots, bad)
@@ -170,19 +177,27 @@ class TrainingLoop:
         plan = self.plan
         rng = np.random.default_rng([self.seed, epochs_trained])
         order = rng.permutation(plan.examples).astype(np.int32) if self.shuffle else None
-        first, planned = epoch * plan.steps, self.epochs * plan.steps
-        # Constant coefficients are computed once, not for each update of the epoch.
-        distinct = 1 if plan.optimizer.constant_coefficients else plan.steps
-        coefficients = np.array(
-            [plan.optimizer.coefficients(first + i, planned, updates + i) for i in range(distinct)],
-            dtype=plan.dtype,
-        )
-        coefficients = np.repeat(coefficients, plan.steps // distinct, axis=0)
         keys = None
         if plan.uses_dropout:
             shape = (plan.steps, len(plan.layers))
             keys = rng.integers(-(2**31), 2**31, size=shape, dtype=np.int32)
-        return EpochInputs(*self.examples, order, coefficients, keys)
+        return EpochInputs(*self.examples, order, self.coefficients(epoch, updates), keys)
+
+    def coefficients(self, epoch: int, updates: int) -> Any:
+        """The optimizer's coefficients of an epoch's steps, ``(steps, k)``, at the rate that callbacks have set."""
+        plan, optimizer = self.plan, self.plan.optimizer
+        factor = self.history.learning_rate_factor
+        if factor != 1.0:
+            finite_number("history.learning_rate_factor", factor, 0.0, strict=True)
+            optimizer = optimizer.with_learning_rate(scaled_rate(optimizer.learning_rate, factor))
+        first, planned = epoch * plan.steps, self.epochs * plan.steps
+        # Constant coefficients are computed once, not for each update of the epoch.
+        distinct = 1 if optimizer.constant_coefficients else plan.steps
+        coefficients = np.array(
+            [optimizer.coefficients(first + i, planned, updates + i) for i in range(distinct)],
+            dtype=plan.dtype,
+        )
+        return np.repeat(coefficients, plan.steps // distinct, axis=0)
 
     def _run_epoch(
         self, snapshot: EpochSnapshot, start: Position, begun: float

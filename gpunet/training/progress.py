@@ -13,6 +13,7 @@ from gpunet.training.history import History
 STARTING = "{desc} starting"
 RUNNING = "{desc} {percentage:3.0f}%|{bar}| {rate_fmt}, {remaining} left{postfix}"
 ENDED = "{desc} {percentage:3.0f}%|{bar}| {rate_fmt}, took {elapsed}{postfix}"
+SPEED = "{rate_fmt}, "  # gives way to metrics
 
 
 LINE_SECONDS = 1.0  # between two lines
@@ -37,6 +38,7 @@ class ProgressBar:
         self.done = 0
         self.begun = False  # whether a chunk has been counted
         self.figures: dict[str, str] = {}
+        self.metrics: dict[str, str] = {}
         notebook = "ipykernel" in sys.modules
         self.lines = shown and not notebook and not sys.stderr.isatty()
         self.last_line = -math.inf  # when it was written
@@ -85,7 +87,7 @@ class ProgressBar:
             self.bar.n = self.bar.initial = self.bar.last_print_n = examples
             self.bar.start_t = self.bar.last_print_t = self.bar._time()
             return
-        self.bar.bar_format = RUNNING
+        self.bar.bar_format = self._format(RUNNING)
         self.bar.update(examples)
 
     def epoch(self, history: History, accuracy: float | None) -> None:
@@ -100,12 +102,15 @@ class ProgressBar:
             self._show(val=history.val_loss[-1])
         if accuracy is not None:
             self._show(acc=accuracy)
+        self.metrics = {name: _text(values[-1]) for name, values in history.val_metrics.items()}
+        self._show()
         self.bar.set_description_str(self._description(min(self.done + 1, self.epochs)), refresh=False)
 
     def _epoch_line(self, history: History) -> None:
         """Write the figures of the epoch that has ended, unless a line was written within a second."""
         figures = {"loss": history.loss[-1:], "val": history.val_loss[-1:], "acc": history.val_accuracy[-1:]}
-        words = [f"{name} {_text(value[0])}" for name, value in figures.items() if value]
+        measured = [*figures.items(), *((name, values[-1:]) for name, values in history.val_metrics.items())]
+        words = [f"{name} {_text(value[0])}" for name, value in measured if value]
         self.unwritten = f"{self._description(self.done)}: {', '.join(words)}"
         if time.monotonic() - self.last_line >= LINE_SECONDS:
             self._write_line()
@@ -117,13 +122,17 @@ class ProgressBar:
 
     def _show(self, **figures: float) -> None:
         self.figures |= {name: _text(figure) for name, figure in figures.items()}
-        self.bar.set_postfix_str(", ".join(f"{name} {text}" for name, text in self.figures.items()), False)
+        shown = [f"{name} {text}" for name, text in (*self.figures.items(), *self.metrics.items())]
+        self.bar.set_postfix_str(", ".join(shown), refresh=False)
+
+    def _format(self, text: str) -> str:
+        return text.replace(SPEED, "") if self.metrics else text
 
     def close(self) -> None:
         """End the bar; its line stays. The last epoch gets its line."""
         self._write_line()
         if self.visible:
-            self.bar.bar_format = ENDED
+            self.bar.bar_format = self._format(ENDED)
             self.bar.set_description_str(self._description(max(self.done, 1)), refresh=False)
         if self.bar is not None:
             self.bar.close()
@@ -131,4 +140,4 @@ class ProgressBar:
 
 def _text(figure: float) -> str:
     """Three decimals, or an exponent for what is too small or large for them."""
-    return f"{figure:.3f}" if 0.001 <= figure < 1000 else f"{figure:.1e}"
+    return f"{figure:.3f}" if figure == 0 or 0.001 <= abs(figure) < 1000 else f"{figure:.1e}"

@@ -13,7 +13,7 @@ from gpunet.core.layers import Dense, Dropout
 from gpunet.core.losses import LOSSES
 from gpunet.core.optimizers import Adam, AdamW, GradientDescent, RMSprop
 from gpunet.core.plan import Layer, Plan
-from gpunet.core.schedules import Cosine, Exponential, InverseTime
+from gpunet.core.schedules import Cosine, Exponential, InverseTime, Ramp, Scaled
 
 PLAN = Plan((Layer(3, 2, "relu"),), "squared_error", GradientDescent(), examples=4, batch_size=2)
 VALUES = [
@@ -29,6 +29,8 @@ VALUES = [
     Cosine(0.1),
     Exponential(0.1, 0.5),
     InverseTime(0.1, 50),
+    Ramp(0.1, 0.2, 5),
+    Scaled(Cosine(0.1), 0.5),
     PLAN.layers[0],
     PLAN,
 ]

@@ -42,6 +42,7 @@ def test_settings_are_json():
         "monitor": "val_loss",
         "min_delta": 0.0,
         "restore_best": True,
+        "mode": None,
     }
     assert found[3] == {"type": "Own", "patience": 4}
     assert found[4]["function"].endswith(".one")

@@ -166,6 +166,22 @@ def test_the_last_epoch_has_no_next(terminal):
     assert none.bar.desc == "epoch 1/2"
 
 
+def test_metrics_take_the_place_of_the_speed(terminal):
+    bar, history = ProgressBar(True, 2, 100), gn.History(examples=100)
+    bar.advance(50, 2.0)
+    bar.advance(50, 1.0)
+    assert "{rate_fmt}" in bar.bar.bar_format
+    history.epochs, history.loss, history.val_loss = 1, [1.0], [1.5]
+    history.val_metrics = {"f1": [0.25], "loss": [0.5]}
+    bar.epoch(history, 0.75)
+    assert bar.bar.postfix == "loss 1.000, val 1.500, acc 0.750, f1 0.250, loss 0.500"
+    bar.advance(50, 0.5)
+    assert bar.bar.postfix == "loss 0.500, val 1.500, acc 0.750, f1 0.250, loss 0.500"
+    assert bar.bar.bar_format == "{desc} {percentage:3.0f}%|{bar}| {remaining} left{postfix}"
+    bar.close()
+    assert bar.bar.bar_format == "{desc} {percentage:3.0f}%|{bar}| took {elapsed}{postfix}"
+
+
 @pytest.mark.parametrize(
     ("figure", "text"),
     [
@@ -174,7 +190,10 @@ def test_the_last_epoch_has_no_next(terminal):
         (999.9994, "999.999"),
         (1000.0, "1.0e+03"),
         (1.5, "1.500"),
-        (0.0, "0.0e+00"),
+        (0.0, "0.000"),
+        (-0.25, "-0.250"),
+        (-2e-5, "-2.0e-05"),
+        (-1000.0, "-1.0e+03"),
     ],
 )
 def test_figures(terminal, figure, text):

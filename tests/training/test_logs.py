@@ -1,0 +1,180 @@
+"""Logs in files: what is written, when it is on the disk, and what happens to files that are there already."""
+
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+
+import gpunet as gn
+from gpunet.training.logs import file_log
+
+M, BATCH = 12, 5
+STEPS = 3
+EPOCH = ["epoch", "loss", "learning_rate", "seconds", "examples_per_second"]
+
+
+@pytest.fixture
+def data(rng):
+    return rng.normal(size=(M, 3)).astype("float32"), np.arange(M) % 2
+
+
+@pytest.fixture
+def net():
+    return gn.Network([gn.Dense(2, "softmax")], seed=0, backend="numpy")
+
+
+def rows_of(path):
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in path.read_text().splitlines()]
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("name", ["run.csv", "run.jsonl"])
+def test_a_row_per_epoch(data, net, tmp_path, name):
+    X, y = data
+    path, lengths = tmp_path / name, []
+    log = {"run.csv": gn.CSVLog, "run.jsonl": gn.JSONLog}[name](str(path))
+    settings = {"epochs": 3, "batch_size": BATCH, "validation_data": (X, y), "metrics": ["f1"]}
+    history = net.fit(
+        X, y, callbacks=[log, lambda net, history: lengths.append(len(rows_of(path)))], **settings
+    )
+    assert lengths == [1, 2, 3]  # each epoch is on the disk before the next one begins
+    rows = rows_of(path)
+    assert list(rows[0]) == [
+        *("epoch", "loss", "val_loss", "val_accuracy", "val_f1"),
+        *("learning_rate", "seconds", "examples_per_second"),
+    ]
+    assert [int(row["epoch"]) for row in rows] == [1, 2, 3]
+    for figure, values in history.figures.items():
+        assert [float(row[figure]) for row in rows] == values  # to the last digit
+    assert [float(row["examples_per_second"]) for row in rows] == history.examples_per_second
+
+    again = net.fit(X, y, callbacks=log, **settings)
+    assert [int(row["epoch"]) for row in rows_of(path)] == [1, 2, 3, 4, 5, 6]
+    assert [float(row["loss"]) for row in rows_of(path)] == history.loss + again.loss
+
+
+@pytest.mark.parametrize("name", ["run.csv", "run.jsonl"])
+def test_a_row_per_step(data, net, tmp_path, name):
+    X, y = data
+    path, seen = tmp_path / name, []
+    log = {"run.csv": gn.CSVLog, "run.jsonl": gn.JSONLog}[name](path, every="step")
+
+    def keep(net, history):
+        seen.extend(zip(history.step_loss.tolist(), history.step_learning_rate.tolist(), strict=True))
+
+    optimizer = gn.Adam(gn.Exponential(0.1, factor=0.5, every=1))
+    history = net.fit(X, y, optimizer=optimizer, epochs=2, batch_size=BATCH, callbacks=[keep, log])
+    rows = rows_of(path)
+    assert list(rows[0]) == ["epoch", "step", "loss", "learning_rate"]
+    assert [(int(row["epoch"]), int(row["step"])) for row in rows] == [
+        (epoch, step) for epoch in (1, 2) for step in (1, 2, 3)
+    ]
+    assert [(float(row["loss"]), float(row["learning_rate"])) for row in rows] == seen
+    assert [rate for _, rate in seen] == pytest.approx([0.1 * 0.5**step for step in range(6)])
+    sizes = [5, 5, 2]
+    assert np.average([loss for loss, _ in seen[3:]], weights=sizes) == pytest.approx(history.loss[1])
+
+
+def test_the_steps_of_the_first_epoch_are_losses_before_each_update(data):
+    X, y = data
+    net = gn.Network([gn.Dense(2, "softmax")], seed=0, inputs=3, backend="numpy")
+    wanted = [net.evaluate(X[first : first + BATCH], y[first : first + BATCH])["loss"] for first in (0,)]
+    history = net.fit(X, y, epochs=1, batch_size=BATCH, shuffle=False)
+    assert history.step_loss.shape == history.step_learning_rate.shape == (STEPS,)
+    assert float(history.step_loss[0]) == pytest.approx(wanted[0])
+    assert history == history
+    assert "step_loss" not in repr(history)
+
+
+def test_steps_of_values_are_in_their_own_unit(rng):
+    x = rng.normal(size=50)
+    table = gn.datasets.read_table({"x": x, "price": 1e4 * x}, target="price")
+    net = gn.Network.for_table(table, hidden=(4,), seed=0, backend="numpy")
+    history = net.fit(table, epochs=2, batch_size=25)
+    assert history.step_loss.mean() == pytest.approx(history.loss[-1])
+    assert history.loss[-1] > 1e6
+
+
+def test_a_later_run_with_more_figures_adds_columns(data, net, tmp_path):
+    X, y = data
+    path = tmp_path / "run.csv"
+    log = gn.CSVLog(path)
+    net.fit(X, y, epochs=2, callbacks=log)
+    before = rows_of(path)
+    assert list(before[0]) == EPOCH
+    net.fit(X, y, epochs=1, validation_data=(X, y), callbacks=log)
+    rows = rows_of(path)
+    assert list(rows[0]) == [*EPOCH, "val_loss", "val_accuracy"]
+    assert [{name: row[name] for name in EPOCH} for row in rows[:2]] == before
+    assert [row["val_loss"] for row in rows[:2]] == ["", ""]
+    assert float(rows[2]["val_loss"]) > 0
+    net.fit(X, y, epochs=1, callbacks=gn.CSVLog(path))
+    assert rows_of(path)[3]["val_loss"] == ""
+    assert int(rows_of(path)[3]["epoch"]) == 4
+
+
+@pytest.mark.parametrize("name", ["run.csv", "run.jsonl"])
+def test_half_a_row_of_a_crash_stays_a_line_of_its_own(data, net, tmp_path, name):
+    path = tmp_path / name
+    log = file_log(path)
+    net.fit(*data, epochs=2, callbacks=log)
+    whole = path.read_text()
+    path.write_text(whole + whole.splitlines()[-1][:10])
+    net.fit(*data, epochs=1, callbacks=log)
+    lines = path.read_text().splitlines()
+    assert len(lines) == len(whole.splitlines()) + 2
+    assert len(lines[-1]) > 30
+
+
+def test_what_is_not_finite_is_null_in_json(data, net, tmp_path):
+    X, y = data
+    path = tmp_path / "run.jsonl"
+    values = {
+        "a": lambda y_true, y_pred: math.nan,
+        "b": lambda y_true, y_pred: -math.inf,
+        "c": lambda y_true, y_pred: 0.5,
+    }
+    with pytest.warns(gn.UndefinedMetric):
+        net.fit(X, y, epochs=1, validation_data=(X, y), metrics=values, callbacks=gn.JSONLog(path))
+    (row,) = (
+        json.loads(line, parse_constant=lambda word: pytest.fail(word))
+        for line in path.read_text().splitlines()
+    )
+    assert (row["val_a"], row["val_b"], row["val_c"]) == (None, None, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("data.csv", "height,width\n1,2\n"),
+        ("data.csv", "epochs,loss\n"),
+        ("data.jsonl", '{"loss": 1}\n'),
+        ("data.jsonl", "[1]\n"),
+        ("data.jsonl", "epoch\n"),
+    ],
+)
+def test_files_of_others_are_left_alone(data, net, tmp_path, name, content):
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(ValueError, match=f"{name} exists and is not such a log: choose another file"):
+        net.fit(*data, epochs=1, callbacks=file_log(path))
+    assert path.read_text() == content
+    assert net.epochs_trained == 0
+
+
+def test_mistakes(data, net, tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        net.fit(*data, epochs=1, callbacks=gn.CSVLog(tmp_path / "no" / "run.csv"))
+    with pytest.raises(IsADirectoryError):
+        net.fit(*data, epochs=1, callbacks=gn.JSONLog(tmp_path))
+    assert net.inputs is None
+    with pytest.raises(ValueError, match="unknown every 'update'"):
+        gn.CSVLog(tmp_path / "run.csv", every="update")
+    with pytest.raises(ValueError, match=r"a log file ends in \.csv or \.jsonl; got 'run\.txt'"):
+        file_log("run.txt")
+    assert isinstance(file_log("RUN.CSV"), gn.CSVLog)
+    assert file_log("run.jsonl", "step").every == "step"
