@@ -53,6 +53,8 @@ class Blocked(Program):
             return f"{type(plan.optimizer).__name__} is not linear in the gradient"
         if plan.optimizer.clip_norm is not None:
             return "clipping is not linear in the gradient"
+        if plan.penalized:
+            return "an L2 penalty is not done in blocks"
         if plan.uses_dropout:
             return "dropout changes the inputs of a layer from step to step"
         if plan.batch_size > LARGEST_BATCH:
