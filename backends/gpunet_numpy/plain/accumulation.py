@@ -73,9 +73,7 @@ class Accumulation(Program):
             if self.plan.penalized:
                 J = J + penalty(self.xp, state.parameters, c[-1])
                 gradients = add_gradients(gradients or [], state.parameters, c[-1])
-            new = update_all(
-                self.xp, self.plan.optimizer, state.parameters, gradients or [], state.slots, c
-            )
+            new = update_all(self.xp, self.plan.optimizer, state.parameters, gradients or [], state.slots, c)
             state = TrainState(*new)
             losses.append(J)
         return state, self.xp.asarray(losses, dtype=inputs.X.dtype)
