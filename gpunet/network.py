@@ -239,6 +239,10 @@ class Network:
             self._placement = choose_placement(self.backend, None, {}, follow=False)
         return self._placement
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied and pickled: all but the faster forward pass, which is made anew."""
+        return {**self.__dict__, "_predictor": None}
+
     # --- parameters -----------------------------------------------------------------------------
 
     @property

@@ -22,7 +22,7 @@ ROOMS = [
     ["gpunet.files", "gpunet.plots", "gpunet.summary"],
     ["gpunet.training"],
     ["gpunet.network"],
-    ["gpunet.datasets"],
+    ["gpunet.datasets", "gpunet.estimators"],
     ["gpunet"],  # the public names
     ["gpunet.lecture"],
     ["gpunet.cli"],

@@ -22,6 +22,8 @@ def penalty(xp: Namespace, parameters: Parameters, strength: Array) -> Array:
     return 0.5 * strength * sum(xp.sum(W * W) for W, _ in parameters)
 
 
-def add_gradients(gradients: Parameters, parameters: Parameters, strength: Array) -> Parameters:
+def add_gradients(
+    gradients: Parameters, parameters: Parameters, strength: Array
+) -> list[tuple[Array, Array]]:
     """The gradients of the cost with the penalty's: ``[(∂J/∂W[l] + λ W[l], ∂J/∂b[l])]``."""
     return [(dW + strength * W, db) for (dW, db), (W, _) in zip(gradients, parameters, strict=True)]

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
-from sklearn.base import BaseEstimator, is_regressor
+from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, shuffle
 from sklearn.utils.validation import check_is_fitted
 
+from gpunet.core.layers import Dense, Dropout
 from gpunet.core.optimizers import GradientDescent, Optimizer
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.program import Program, TrainState
@@ -23,12 +24,17 @@ from gpunet.devices.placement import Placement, host_placement
 from gpunet.devices.registry import backend_from_env
 from gpunet.estimators import lbfgs, parameters
 from gpunet.estimators.batches import Rows, dense, epoch, epoch_inputs, is_sparse
+from gpunet.estimators.callbacks import Callbacks
 from gpunet.estimators.initial import glorot_uniform
 from gpunet.estimators.inputs import InputChecks, foreign_backend, to_host
 from gpunet.estimators.optimizers import AdamSolver, SGDSolver
 from gpunet.inputs.arrays import to_device_array
+from gpunet.inputs.fit_data import Examples
+from gpunet.network import Network
 from gpunet.training import evaluation
-from gpunet.training.state import with_zero_slots
+from gpunet.training.callbacks import checked_callbacks, require_monitored
+from gpunet.training.history import History
+from gpunet.training.state import moved, with_zero_slots
 
 Array = Any
 
@@ -129,8 +135,8 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
             split = self._split(m, Y)
         training = np.arange(m) if split is None else split[0]
         plan = self._plan(sizes, activations, dtype, len(training), weights is not None)
-        program, placement = self._program(plan, placement, X)
-        with placement.context():
+        placement = self._training_on(plan, placement, X)
+        with placement.context(), placement.backend.compiling(self.compile):
             if not is_sparse(X):
                 X = to_device_array("X", X, placement, dtype)
             X = self._standardized(X, placement, None if split is None else split[0], learn=first)
@@ -139,7 +145,7 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
             if self.solver == "lbfgs":
                 self._fit_lbfgs(plan, placement, parts[0])
             else:
-                self._fit_epochs(plan, placement, program, parts, incremental)
+                self._fit_epochs(plan, placement, parts, incremental)
         if not all(bool(np.isfinite(to_host(one)).all()) for one in (*self.coefs_, *self.intercepts_)):
             raise ValueError(NOT_FINITE)
         return self
@@ -157,7 +163,7 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
             return
         self.loss_curve_: list[float] = []
         self._no_improvement_count = 0
-        self._best: Any = (self.coefs_, self.intercepts_)
+        self._best: Any = self._parameters(host_placement(), dtype)
         if self.early_stopping:
             self.validation_scores_: Any = []
             self.best_validation_score_: Any = -np.inf
@@ -257,17 +263,15 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
             self.learning_rate_init, self.learning_rate, self.momentum, self.nesterovs_momentum, self.power_t
         )
 
-    def _program(self, plan: Plan, placement: Placement, X: Any) -> tuple[Program | None, Placement]:
-        """The program for a plan, and where it runs; None for the reference.
-
-        Data on the host go to a GPU that nobody named only if it has a program of its own for the plan.
-        """
-        chosen = self.backend != "auto" or backend_from_env() is not None or foreign_backend(X) is not None
-        host = host_placement()
-        program, _ = placement.backend.program_for(plan, placement.device)
-        if program is None and not chosen and placement != host:
-            return self._program(plan, host, X)
-        return program, placement
+    def _training_on(self, plan: Plan, placement: Placement, X: Any) -> Placement:
+        """Where to train: data on the host go to a GPU that nobody named only if it has a program for the plan."""
+        named = self.backend != "auto" or backend_from_env() is not None or foreign_backend(X) is not None
+        if named or placement == host_placement():
+            return placement
+        has_program = (
+            self.solver != "lbfgs" and placement.backend.program_for(plan, placement.device)[0] is not None
+        )
+        return placement if has_program else host_placement()
 
     def _parameters(self, placement: Placement, dtype: str) -> list[tuple[Array, Array]]:
         """``[(W, b)]`` on a placement, from :attr:`coefs_` and :attr:`intercepts_`."""
@@ -296,24 +300,16 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
 
     # --- epochs -------------------------------------------------------------------------------------
 
-    def _fit_epochs(
-        self, plan: Plan, placement: Placement, program: Program | None, parts: list[Rows], incremental: bool
-    ) -> None:
+    def _fit_epochs(self, plan: Plan, placement: Placement, parts: list[Rows], incremental: bool) -> None:
         if not incremental or not hasattr(self, "_optimizer"):
             self._optimizer = self._make_solver()
         solver = self._optimizer
         state = with_zero_slots(self._parameters(placement, plan.dtype), plan.optimizer.slots, placement)
         if solver.slots is not None:
-            moved = [
-                tuple(
-                    tuple(to_device_array("slots", one, placement, plan.dtype) for one in kind)
-                    for kind in pair
-                )
-                for pair in solver.slots
-            ]
-            state = state._replace(slots=moved)
+            state = moved(TrainState(state.parameters, solver.slots), placement, plan.dtype)
+        program, reason = placement.backend.program_for(plan, placement.device)
         run = program or Reference(placement.xp, plan)
-        keep = foreign_backend(parts[0].X) is not None and self.backend == "auto"
+        callbacks = self._callbacks(plan, placement, run.name, reason)
         order = np.arange(plan.examples)
         epochs = 1 if incremental else self.max_iter
         self.n_iter_ = 0
@@ -325,7 +321,7 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
                     plan, placement, run, parts[0], state, order if self.shuffle else None
                 )
                 solver.slots = state.slots
-                self._watch(placement, state, parts, plan)
+                ended = self._watch(plan, placement, state, parts, callbacks)
                 solver.epoch_ends(self.t_)
                 if self._no_improvement_count > self.n_iter_no_change:
                     action = solver.stops()
@@ -335,8 +331,8 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
                         break
                     self._no_improvement_count = 0
                 state = state._replace(slots=solver.slots)  # rescaled if the learning rate has changed
-                if not math.isfinite(self.loss_) and not self._finite(placement, state):
-                    break  # no later epoch makes them finite
+                if ended or not (math.isfinite(self.loss_) or _finite(placement, state)):
+                    break  # weights that are not finite stay so
                 if self.n_iter_ == epochs and not incremental:
                     warnings.warn(
                         f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization "
@@ -346,16 +342,33 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
                     )
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=4)
+        self.program_ = run.name
+        solver.slots = moved(state, host_placement(), plan.dtype).slots
         best = self._best if self.early_stopping else state.parameters
-        if isinstance(best, tuple):  # of the start, or of an earlier fit
-            self.coefs_, self.intercepts_ = best
-            return
-        self.coefs_, self.intercepts_ = self._fitted_arrays(best, placement, keep)
-        self._best = (self.coefs_, self.intercepts_)
-        solver.slots = [
-            tuple(tuple(placement.backend.to_host(one) for one in kind) for kind in pair)
-            for pair in state.slots
-        ]
+        if callbacks is not None:
+            best = callbacks.finish() or best
+        self.coefs_, self.intercepts_ = self._fitted_arrays(best, placement, self._stays(parts[0].X))
+        self._best = self._parameters(host_placement(), plan.dtype)
+
+    def _stays(self, X: Any) -> bool:
+        """Whether the weights are arrays of X's library, and not NumPy's."""
+        return self.backend == "auto" and foreign_backend(X) is not None
+
+    def _callbacks(self, plan: Plan, placement: Placement, program: str, reason: str) -> Callbacks | None:
+        """The callbacks of this run; None without any."""
+        callbacks = checked_callbacks(self.callbacks)
+        if not callbacks:
+            return None
+        require_monitored(callbacks, self.early_stopping, "classes" if is_classifier(self) else "values")
+        history = History(
+            examples=plan.examples,
+            program=program,
+            reason=reason,
+            backend=placement.backend.name,
+            device=placement.device,
+        )
+        network = self.to_network(f"{placement.backend.name}:{placement.device}")
+        return Callbacks(callbacks, network, history)
 
     def _run_epoch(
         self, plan: Plan, placement: Placement, run: Program, rows: Rows, state: TrainState, order: Any
@@ -397,17 +410,44 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
         squares = sum(float(placement.xp.sum(W * W)) for W, _ in state.parameters)
         return 0.5 * squares * float(np.mean(drawn.coefficients[:, -1]))
 
-    def _watch(self, placement: Placement, state: TrainState, parts: list[Rows], plan: Plan) -> None:
-        """Count the epochs in which loss or validation score did not improve; keep the best weights."""
-        if not self.early_stopping:
-            self._no_improvement_count = (
-                self._no_improvement_count + 1 if self.loss_ > self.best_loss_ - self.tol else 0
+    def _watch(
+        self,
+        plan: Plan,
+        placement: Placement,
+        state: TrainState,
+        parts: list[Rows],
+        callbacks: Callbacks | None,
+    ) -> bool:
+        """Count the epochs in which loss or validation score did not improve; keep the best weights.
+
+        Returns whether a callback ends the run.
+        """
+        if self.early_stopping:
+            self._watch_score(self._score_of(placement, state, parts[1], plan), state)
+        else:
+            worse = self.loss_ > self.best_loss_ - self.tol
+            self._no_improvement_count = self._no_improvement_count + 1 if worse else 0
+            if self.loss_ < self.best_loss_:
+                self.best_loss_ = self.loss_
+        if callbacks is None:
+            return False
+        figures = {}
+        if self.early_stopping:
+            X, Y, _ = parts[1]
+            X = dense(X, slice(None), plan.dtype) if is_sparse(X) else X
+            kind = (
+                "values"
+                if is_regressor(self)
+                else "classes"
+                if self.out_activation_ == "softmax"
+                else "labels"
             )
-            self.best_loss_ = (
-                min(self.best_loss_, self.loss_) if self.loss_ == self.loss_ else self.best_loss_
+            figures = evaluation.evaluate(
+                placement.xp, plan.activations, plan.loss, state.parameters, Examples(X.T, Y.T, None), kind
             )
-            return
-        score = self._score_of(placement, state, parts[1], plan)
+        return callbacks.epoch(state.parameters, self.loss_, self._optimizer.learning_rate, figures)
+
+    def _watch_score(self, score: float, state: TrainState) -> None:
         self.validation_scores_.append(score)
         if self.verbose:
             print(f"Validation score: {score:f}")
@@ -415,24 +455,18 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
         self._no_improvement_count = self._no_improvement_count + 1 if worse else 0
         if score > self.best_validation_score_:
             self.best_validation_score_ = score
-            self._best = list(state.parameters)  # programs return new arrays: these stay as they are
+            self._best = state.parameters  # programs return new arrays: these stay as they are
 
     def _score_of(self, placement: Placement, state: TrainState, rows: Rows, plan: Plan) -> float:
         to_host = placement.backend.to_host
         A = to_host(_outputs(placement, plan.activations, state.parameters, rows.X, plan.dtype))
-        return (
-            float(self._validation_score(A, to_host(rows.Y), rows.weights))
-            if np.isfinite(A).all()
-            else math.nan
-        )
+        if not np.isfinite(A).all():
+            return math.nan
+        return float(self._validation_score(A, to_host(rows.Y), rows.weights))
 
     def _no_improvement(self) -> str:
         watched = "Validation score" if self.early_stopping else "Training loss"
         return f"{watched} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} consecutive epochs."
-
-    def _finite(self, placement: Placement, state: TrainState) -> bool:
-        xp = placement.xp
-        return all(bool(xp.all(xp.isfinite(one))) for pair in state.parameters for one in pair)
 
     # --- L-BFGS -------------------------------------------------------------------------------------
 
@@ -446,6 +480,7 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
         theta = lbfgs.packed(host[: len(self.coefs_)], host[len(self.coefs_) :])
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
         result = minimize(cost, theta, method="L-BFGS-B", jac=True, options=options)
+        self.program_ = "SciPy's L-BFGS"
         self.n_iter_ = min(int(result.nit), self.max_iter)
         self.loss_ = float(result.fun)
         if self.verbose:
@@ -455,8 +490,7 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
             (placement.to_device(np.ascontiguousarray(W.T)), placement.to_device(np.array(b)[:, None]))
             for W, b in zip(coefs, intercepts, strict=True)
         ]
-        keep = foreign_backend(rows.X) is not None and self.backend == "auto"
-        self.coefs_, self.intercepts_ = self._fitted_arrays(pairs, placement, keep)
+        self.coefs_, self.intercepts_ = self._fitted_arrays(pairs, placement, self._stays(rows.X))
         if result.status != 0:
             more = f" Increase max_iter={self.max_iter}." if self.n_iter_ == self.max_iter else ""
             warnings.warn(
@@ -465,6 +499,41 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
                 ConvergenceWarning,
                 stacklevel=4,
             )
+
+    # --- as a network ---------------------------------------------------------------------------------
+
+    def to_network(self, backend: str | None = None) -> Network:
+        """The weights as a :class:`gpunet.Network`, which can be saved, drawn and trained on; copies.
+
+        Its outputs are those of ``predict_proba`` or ``predict``; for two classes the second one's probability.
+
+        Parameters
+        ----------
+        backend : str or None
+            Of the network; None takes the estimator's.
+        """
+        check_is_fitted(self, "coefs_")
+        activations = self._activations(len(self.coefs_) - 1)
+        layers: list[Dense | Dropout] = []
+        for b, activation, rate in zip(
+            self.intercepts_, activations, self._dropouts(len(self.coefs_) - 1), strict=True
+        ):
+            layers += [Dropout(rate)] if rate else []
+            layers.append(Dense(int(b.shape[0]), activation))
+        dtype = str(self.coefs_[0].dtype).rpartition(".")[2]
+        network = Network(
+            layers,
+            self._output()[1],
+            backend=backend or self.backend,
+            dtype=dtype,
+            standardizer=getattr(self, "standardizer_", None),
+            encoder=getattr(self, "encoder_", None),
+            seed=0,
+        )
+        network.set_parameters(
+            [(to_host(W).T, to_host(b)[:, None]) for W, b in zip(self.coefs_, self.intercepts_, strict=True)]
+        )
+        return network
 
     # --- prediction -----------------------------------------------------------------------------------
 
@@ -496,6 +565,12 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
         tags.input_tags.sparse = self.encode is None
         tags.input_tags.allow_nan = self.encode is not None
         return tags
+
+
+def _finite(placement: Placement, state: TrainState) -> bool:
+    """Whether all weights are finite."""
+    xp = placement.xp
+    return all(bool(xp.all(xp.isfinite(one))) for pair in state.parameters for one in pair)
 
 
 def _part(rows: Rows, chosen: Any, placement: Placement) -> Rows:

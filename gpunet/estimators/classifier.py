@@ -111,6 +111,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         Columns of X, and their names if it was a DataFrame.
     n_layers_, n_outputs_ : int
     out_activation_ : str
+    program_ : str
+        What ran the epochs: ``reference`` or a backend's own program.
     encoder_, standardizer_ : TableEncoder, Standardizer
         With `encode` and `standardize`.
 
@@ -257,7 +259,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 
     # --- use ------------------------------------------------------------------------------------------
 
-    @available_if(has_epochs)
+    @available_if(has_epochs)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
         """Train for one epoch more.
 
@@ -303,7 +305,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         A, placement = self._forward(X)
         if self.out_activation_ == "logistic":  # which rounding takes to 1; no probability is
             below = 1.0 - placement.xp.finfo(A.dtype).eps / 2
-            A = placement.xp.where(A < below, A, below)
+            A = placement.xp.where(below < A, below, A)
         if self.n_outputs_ == 1:
             A = placement.xp.concat([1 - A, A], axis=1)
         return self._given_back(A, placement, X)

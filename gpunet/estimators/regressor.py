@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
@@ -104,6 +103,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         Columns of X, and their names if it was a DataFrame.
     n_layers_, n_outputs_ : int
     out_activation_ : str
+    program_ : str
+        What ran the epochs: ``reference`` or a backend's own program.
     encoder_, standardizer_ : TableEncoder, Standardizer
         With `encode` and `standardize`.
 
@@ -198,7 +199,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     def _validation_score(self, A: Any, Y: Any, weights: Any) -> float:
         return float(r2_score(Y, A, sample_weight=weights))
 
-    @available_if(has_epochs)
+    @available_if(has_epochs)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
         """Train for one epoch more; X, y and sample_weight as for :meth:`fit`."""
         self._fit(X, y, sample_weight, incremental=True)

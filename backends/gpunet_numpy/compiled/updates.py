@@ -42,8 +42,8 @@ def rule_of(optimizer: Optimizer, dtype: str = "float64", penalized: bool = Fals
         code, beta1, beta2, epsilon = ADAM, optimizer.beta1, optimizer.beta2, optimizer.epsilon
     else:
         return None
-    constants = np.array([optimizer.weight_decay, beta1, beta2, epsilon], dtype=dtype)
-    return Rule(code, *constants, int(penalized))
+    decay, beta1, beta2, epsilon = np.array([optimizer.weight_decay, beta1, beta2, epsilon], dtype=dtype)
+    return Rule(code, decay, beta1, beta2, epsilon, int(penalized))
 
 
 @inner
