@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, shuffle
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from gpunet.core.layers import Dense, Dropout
@@ -23,7 +23,7 @@ from gpunet.core.reference import Reference
 from gpunet.devices.placement import Placement, host_placement
 from gpunet.devices.registry import backend_from_env
 from gpunet.estimators import lbfgs, parameters
-from gpunet.estimators.batches import Rows, dense, epoch, epoch_inputs, is_sparse
+from gpunet.estimators.batches import Rows, dense, epoch, epoch_inputs, is_sparse, shuffled
 from gpunet.estimators.callbacks import Callbacks
 from gpunet.estimators.initial import glorot_uniform
 from gpunet.estimators.inputs import InputChecks, foreign_backend, to_host
@@ -310,16 +310,16 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
         program, reason = placement.backend.program_for(plan, placement.device)
         run = program or Reference(placement.xp, plan)
         callbacks = self._callbacks(plan, placement, run.name, reason)
-        order = np.arange(plan.examples)
+        order = np.arange(plan.examples, dtype=np.int32)
         epochs = 1 if incremental else self.max_iter
         self.n_iter_ = 0
         try:
             while self.n_iter_ < epochs:
                 if self.shuffle:
-                    order = shuffle(order, random_state=self._random_state)
-                state = self._run_epoch(
-                    plan, placement, run, parts[0], state, order if self.shuffle else None
-                )
+                    order = shuffled(order, self._random_state)
+                # A sum over all examples has no order.
+                used = order if self.shuffle and plan.steps > 1 else None
+                state = self._run_epoch(plan, placement, run, parts[0], state, used)
                 solver.slots = state.slots
                 ended = self._watch(plan, placement, state, parts, callbacks)
                 solver.epoch_ends(self.t_)
@@ -378,7 +378,6 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
         if plan.uses_dropout:
             keys = self._random_state.randint(-(2**31), 2**31, (plan.steps, len(plan.layers)), dtype=np.int32)
         rates = self._optimizer.coefficients(plan.steps)
-        order = None if order is None else order.astype(np.int32)
         drawn = epoch(plan, rates, self.alpha, order, rows.weights, keys)
         losses, before = [], self._penalty(plan, placement, state, drawn)
         for inputs in epoch_inputs(plan, placement, rows, drawn):

@@ -33,6 +33,13 @@ class Epoch(NamedTuple):
     keys: Any  # (steps, L) int32, or None
 
 
+def shuffled(order: Any, random_state: Any) -> Any:
+    """The next epoch's order: that of the last one, shuffled, as scikit-learn draws it."""
+    places = np.arange(len(order))
+    random_state.shuffle(places)
+    return order[places]
+
+
 def epoch(plan: Plan, rates: Any, alpha: float, order: Any, weights: Any, keys: Any) -> Epoch:
     """An epoch in a given order; `rates` are the optimizer's coefficients.
 
@@ -51,9 +58,11 @@ def epoch(plan: Plan, rates: Any, alpha: float, order: Any, weights: Any, keys: 
         if order is not None:
             scaled[order] = in_order
         totals = np.where(sums != 0, sums, np.inf)
+    coefficients = np.empty((plan.steps, rates.shape[1] + plan.penalized), plan.dtype)
+    coefficients[:, : rates.shape[1]] = rates
     if plan.penalized:
-        rates = np.concatenate([rates, (alpha / totals)[:, None]], axis=1)
-    return Epoch(order, rates.astype(plan.dtype), scaled, keys)
+        coefficients[:, -1] = alpha / totals
+    return Epoch(order, coefficients, scaled, keys)
 
 
 def epoch_inputs(plan: Plan, placement: Placement, rows: Rows, drawn: Epoch) -> Iterator[EpochInputs]:

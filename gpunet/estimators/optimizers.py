@@ -68,7 +68,9 @@ class AdamSolver:
         rates = self.learning_rate_init * np.sqrt(1.0 - self.beta_2**t) / (1.0 - self.beta_1**t)
         self.updates += steps
         self.learning_rate = float(rates[-1])
-        return np.stack([np.full(steps, self.learning_rate_init), rates, np.ones(steps)], axis=1)
+        coefficients = np.ones((steps, 3))
+        coefficients[:, 0], coefficients[:, 1] = self.learning_rate_init, rates
+        return coefficients
 
     def epoch_ends(self, examples: int) -> None:
         """Nothing changes."""
