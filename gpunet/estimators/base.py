@@ -377,9 +377,8 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
         keys = None
         if plan.uses_dropout:
             keys = self._random_state.randint(-(2**31), 2**31, (plan.steps, len(plan.layers)), dtype=np.int32)
-        rates = self._optimizer.coefficients(plan.steps)
-        drawn = epoch(plan, rates, self.alpha, order, rows.weights, keys)
-        losses, before = [], self._penalty(plan, placement, state, drawn)
+        drawn = epoch(plan, self._optimizer.coefficients(plan.steps), self.alpha, order, rows.weights, keys)
+        losses, before = [], state
         for inputs in epoch_inputs(plan, placement, rows, drawn):
             with np.errstate(all="ignore"):
                 state, some = run(state, inputs)
@@ -387,8 +386,12 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
         sizes = np.full(plan.steps, plan.batch_size)
         sizes[-1] = plan.examples - plan.batch_size * (plan.steps - 1)
         J = float(np.dot(np.concatenate(losses).astype(np.float64), sizes) / plan.examples)
-        if self._mean_over_outputs(plan):
-            penalty = (before + self._penalty(plan, placement, state, drawn)) / 2
+        if plan.loss == "squared_error" and self.n_outputs_ > 1:
+            # scikit-learn reports the mean loss of the outputs, though it descends along the gradient of their sum.
+            penalty = 0.0
+            if plan.penalized:
+                strength = float(np.dot(drawn.coefficients[:, -1], sizes) / plan.examples)
+                penalty = strength * _mean_half_squares(placement.xp, before, state, plan.steps)
             J = (J - penalty) / self.n_outputs_ + penalty
         self.n_iter_ += 1
         self.t_ += plan.examples
@@ -397,17 +400,6 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
         if self.verbose:
             print(f"Iteration {self.n_iter_}, loss = {J:.8f}")
         return state
-
-    def _mean_over_outputs(self, plan: Plan) -> bool:
-        """Whether scikit-learn reports the mean loss of the outputs, though it descends along the sum's gradient."""
-        return plan.loss == "squared_error" and self.n_outputs_ > 1
-
-    def _penalty(self, plan: Plan, placement: Placement, state: TrainState, drawn: Any) -> float:
-        """The mean over an epoch's batches of the L2 penalty of these weights; 0 where nobody needs to know it."""
-        if not plan.penalized or not self._mean_over_outputs(plan):
-            return 0.0
-        squares = sum(float(placement.xp.sum(W * W)) for W, _ in state.parameters)
-        return 0.5 * squares * float(np.mean(drawn.coefficients[:, -1]))
 
     def _watch(
         self,
@@ -564,6 +556,12 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
         tags.input_tags.sparse = self.encode is None
         tags.input_tags.allow_nan = self.encode is not None
         return tags
+
+
+def _mean_half_squares(xp: Any, before: TrainState, after: TrainState, steps: int) -> float:
+    """``½ Σ W²``, the mean over the weights that an epoch's steps begin with, as if it changed evenly."""
+    first, last = (0.5 * sum(float(xp.sum(W * W)) for W, _ in one.parameters) for one in (before, after))
+    return first + (last - first) * (steps - 1) / (2 * steps)
 
 
 def _finite(placement: Placement, state: TrainState) -> bool:
