@@ -553,6 +553,8 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        # Not tags.array_api_support: arrays may come from any library that has a backend, and from another one in `fit`
+        # than in `predict`, which scikit-learn's own estimators refuse.
         tags.input_tags.sparse = self.encode is None
         tags.input_tags.allow_nan = self.encode is not None
         return tags

@@ -28,7 +28,10 @@ def foreign_backend(X: Any) -> Backend | None:
 def to_host(array: Any) -> Any:
     """An array of any library as NumPy's; anything else as it is."""
     backend = foreign_backend(array)
-    return array if backend is None else backend.to_host(array)
+    if backend is not None:
+        return backend.to_host(array)
+    unknown = hasattr(array, "__array_namespace__") and not isinstance(array, np.ndarray | np.generic)
+    return np.from_dlpack(array) if unknown else array
 
 
 def dtype_name(array: Any) -> str:
@@ -67,7 +70,7 @@ class InputChecks:
             return validate_data(self, X, reset=reset, skip_check_array=True)
         backend = foreign_backend(X)
         if backend is None:
-            X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=FLOATS, order="C", reset=reset)
+            X = validate_data(self, to_host(X), accept_sparse=["csr", "csc"], dtype=FLOATS, order="C", reset=reset)
             return X.tocsr() if hasattr(X, "tocsr") else X
         placement = Placement(backend, backend.device_of(X))
         rows = checked_rows("X", X, placement, self._foreign_dtype(X, placement), None)
@@ -85,7 +88,7 @@ class InputChecks:
         if self.encode is None and foreign_backend(X) is None:
             X, y = validate_data(
                 self,
-                X,
+                to_host(X),
                 to_host(y),
                 accept_sparse=["csr", "csc"],
                 multi_output=True,

@@ -25,7 +25,7 @@ def interval(low: float, high: float = math.inf, *, kind: Any = Real, closed: st
     left, right = closed in ("left", "both"), closed == "both"
 
     def holds(value: Any) -> bool:
-        if isinstance(value, bool | np.bool_) or not isinstance(value, kind):
+        if not isinstance(value, kind):
             return False
         above = value >= low if left else value > low
         return bool(above and (value <= high if right else value < high))
@@ -64,7 +64,10 @@ def _same(value: Any) -> Allowed:
 
 
 NONE = _same(None)
-BOOLEAN = Allowed(lambda value: isinstance(value, bool | np.bool_), "an instance of 'bool'")
+BOOLEAN = Allowed(
+    lambda value: isinstance(value, bool | np.bool_),
+    f"an instance of 'bool' or an instance of 'numpy.{np.bool_.__name__}'",
+)
 RANDOM = Allowed(
     lambda value: (
         value is None

@@ -13,6 +13,7 @@ LEFT_OUT = {
     "test_gradient": "it calls scikit-learn's private _loss_grad_lbfgs; test_lbfgs.py checks the gradient",
 }
 pytestmark = [
+    pytest.mark.slow,
     # As in scikit-learn's own settings: its tests do not wait for convergence.
     pytest.mark.filterwarnings("default"),
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
