@@ -245,6 +245,10 @@ class Network:
             self._placement = choose_placement(self.backend, None, {}, follow=False)
         return self._placement
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied and pickled: all but the faster forward pass, which is made anew."""
+        return {**self.__dict__, "_predictor": None}
+
     # --- parameters -----------------------------------------------------------------------------
 
     @property
@@ -544,7 +548,6 @@ class Network:
             "seed": None if self._seed_drawn else self.seed,
             **{name: described(value) for name, value in settings.items()},
             "class_weight": described(arrays.class_weight),
-            "label_smoothing": arrays.label_smoothing,
             "label_smoothing": arrays.label_smoothing,
             "validation_fraction": arrays.validation_fraction,
             **{name: digest(name, array) for name, array in arrays.by_name().items()},

@@ -23,7 +23,7 @@ ROOMS = [
     ["gpunet.exchange", "gpunet.training"],
     ["gpunet.network"],
     ["gpunet.conversion"],
-    ["gpunet.datasets"],
+    ["gpunet.datasets", "gpunet.estimators"],
     ["gpunet"],  # the public names
     ["gpunet.lecture"],
     ["gpunet.cli"],

@@ -23,6 +23,8 @@ def unsupported_reason(plan: Plan) -> str | None:
     last, loss = plan.activations[-1], LOSSES[plan.loss]
     if last != loss.canonical and (last not in ELEMENTWISE or plan.loss == "logistic"):
         return f"{last} with {plan.loss} has no kernel"
+    if plan.penalized:
+        return "an L2 penalty has no kernel"
     if type(plan.optimizer) not in OPTIMIZERS:
         return f"{type(plan.optimizer).__name__} has no kernel"
     return None

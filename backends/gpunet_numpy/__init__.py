@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from gpunet.core.activations import ActivationLike
@@ -44,6 +45,11 @@ class NumPyBackend(Backend):
         from gpunet_numpy.select import program_for
 
         return program_for(plan)
+
+    def compiling(self, setting: str | None) -> AbstractContextManager[Any]:
+        from gpunet_numpy.compiling import chosen
+
+        return chosen(setting)
 
     def predictor(
         self, activations: Sequence[ActivationLike], parameters: Any

@@ -11,6 +11,7 @@ holds; after the last one BLAS has what it had before the first.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,6 +61,14 @@ class _Limits:
         for library, before in self.before:
             library.set_num_threads(min([before, *self.wanted]))
 
+    def most(self) -> int:
+        """The fewest threads that any BLAS may use while no program limits it."""
+        with self.lock:
+            limited = [library for library, _ in self.before] if self.wanted else []
+            counts = [before for _, before in self.before] if self.wanted else []
+            counts += [one.num_threads for one in _libraries() if not any(one is known for known in limited)]
+            return min(counts, default=sys.maxsize)
+
     def forget(self) -> None:
         """In a forked process, where the programs of the others do not run."""
         self.lock = threading.Lock()
@@ -88,6 +97,11 @@ def look_for_libraries() -> None:
 
     for library in ThreadpoolController().select(user_api="blas").lib_controllers:
         _found.setdefault(library.filepath, library)
+
+
+def most_blas_threads() -> int:
+    """As many threads as BLAS may use now, by the environment or ``threadpoolctl``; the programs' limits aside."""
+    return _limits.most()
 
 
 @contextmanager

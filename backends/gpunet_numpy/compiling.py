@@ -12,6 +12,9 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,17 @@ NO_LOCK = -1  # in the place of a file descriptor
 # What compiles a class for a dtype: a process of this one's own, or why there is none
 _children: dict[tuple[type, str], Any] = {}
 _starting = threading.Lock()
+_chosen: ContextVar[str | None] = ContextVar("compile", default=None)
+
+
+@contextmanager
+def chosen(value: str | None) -> Iterator[None]:
+    """One of `SETTINGS` in the place of the environment's, inside; None changes nothing."""
+    token = _chosen.set(value or _chosen.get())
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
 
 
 class Detached(subprocess.Popen[bytes]):
@@ -58,8 +72,8 @@ class Detached(subprocess.Popen[bytes]):
 
 
 def setting() -> str:
-    """The value of ``GPUNET_COMPILE``: "background" unless it is set."""
-    value = os.environ.get(VARIABLE) or BACKGROUND
+    """One of `SETTINGS`: that of :func:`chosen`, else of ``GPUNET_COMPILE``; "background" unless either is set."""
+    value = _chosen.get() or os.environ.get(VARIABLE) or BACKGROUND
     if value not in SETTINGS:
         raise ValueError(f"{VARIABLE} is {value!r}; expected 'wait', 'never' or 'background'")
     return value

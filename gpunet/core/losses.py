@@ -34,7 +34,7 @@ class Loss:
         ``(xp, A, Y) -> L``, the loss of each output, ``(n[L], m)``; summed over axis 0 by the caller.
     gradient : callable
         ``(xp, A, Y) -> ∂L/∂A``, ``(n[L], m)``.
-    canonical : str or None
+    canonical : str, Activation or None
         The output activation with ``∂L/∂Z = A − Y``.
     value_from_Z : callable or None
         ``(xp, Z, Y) -> L`` for the canonical activation, stable for any Z.
@@ -46,7 +46,7 @@ class Loss:
     name: str
     value: Callable[[Namespace, Array, Array], Array]
     gradient: Callable[[Namespace, Array, Array], Array]
-    canonical: str | None = None
+    canonical: ActivationLike | None = None
     value_from_Z: Callable[[Namespace, Array, Array], Array] | None = None
     outputs: frozenset[str] | None = None
 

@@ -53,6 +53,9 @@ class Plan:
         Whether examples carry weights.
     precision : str
         One of `PRECISIONS`: to what the factors of matrix products may be rounded. Weights and sums are not.
+    penalized : bool
+        Whether the cost has an L2 penalty, whose λ is the last of each step's coefficients: see
+        :mod:`gpunet.core.penalty`.
     """
 
     layers: tuple[Layer, ...]
@@ -63,6 +66,7 @@ class Plan:
     dtype: str = "float32"
     weighted: bool = False
     precision: str = "float32"
+    penalized: bool = False
 
     @cached_property
     def activations(self) -> tuple[ActivationLike, ...]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from gpunet.core.dropout import keep_mask
 from gpunet.core.optimizers import update_all
+from gpunet.core.penalty import add_gradients, penalty
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet.core.propagation import cost_and_gradients
@@ -42,6 +43,9 @@ def step(xp: Namespace, plan: Plan, state: TrainState, batch: Batch) -> tuple[Tr
     J, gradients = cost_and_gradients(
         xp, plan.activations, plan.loss, state.parameters, X, Y, weights, masks, plan.trainable
     )
+    if plan.penalized:
+        J = J + penalty(xp, state.parameters, coefficients[-1])
+        gradients = add_gradients(gradients, state.parameters, coefficients[-1])
     new = update_all(xp, plan.optimizer, state.parameters, gradients, state.slots, coefficients)
     return TrainState(*new), J
 

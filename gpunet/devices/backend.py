@@ -132,6 +132,14 @@ class Backend(ABC):
         """
         return nullcontext()
 
+    def compiling(self, setting: str | None) -> AbstractContextManager[Any]:
+        """A context in which programs are compiled as `setting` says, for backends that compile on the CPU.
+
+        "background" compiles in another process, "wait" before the first use, "never" not at all; None leaves it to the
+        environment variable ``GPUNET_COMPILE``.
+        """
+        return nullcontext()
+
     def predictor(
         self, activations: Sequence[ActivationLike], parameters: Any
     ) -> Callable[[Array], Array | None] | None:

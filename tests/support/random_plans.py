@@ -3,6 +3,8 @@
 Every program of every backend is tested on these, against the reference.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 import gpunet as gn
@@ -103,6 +105,13 @@ def draw(plan, shuffled=True, used=None, seed=0, constant=0.0, offset=0.0):
     steps = [plan.optimizer.coefficients(i, 100, i) for i in range(plan.steps)]
     coefficients = np.array(steps, dtype=plan.dtype)
     return TrainState(parameters, slots), EpochInputs(X.T, Y.T, weights, order, coefficients, None)
+
+
+def with_penalty(plan, inputs, strength=0.4):
+    """The same plan and inputs with an L2 penalty, which doubles from the first step to the last."""
+    factors = np.linspace(strength, 2 * strength, plan.steps, dtype=plan.dtype)[:, None]
+    coefficients = np.hstack([inputs.coefficients, factors])
+    return replace(plan, penalized=True), inputs._replace(coefficients=coefficients)
 
 
 def numbers(value):

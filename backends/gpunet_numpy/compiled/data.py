@@ -134,8 +134,8 @@ def steps_of(plan: Plan, examples: int) -> int:
     return -(-examples // plan.batch_size)
 
 
-def losses_of(sums: Any, plan: Plan, examples: int) -> Any:
-    """``J`` of each batch from the threads' sums."""
+def losses_of(sums: Any, plan: Plan, examples: int, penalties: Any = 0.0) -> Any:
+    """``J`` of each batch from the threads' sums of losses, and of the penalty."""
     counts = np.full(len(sums), plan.batch_size)
     counts[-1] = examples - plan.batch_size * (len(sums) - 1)
-    return (sums.sum(axis=1) / counts).astype(plan.dtype)
+    return (sums.sum(axis=1) / counts + np.sum(penalties, axis=-1)).astype(plan.dtype)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba.extending import get_cython_function_address
 
-from gpunet_numpy.blas_threads import blas_threads, look_for_libraries
+from gpunet_numpy.blas_threads import blas_threads, look_for_libraries, most_blas_threads
 from gpunet_numpy.compiled.intrinsics import CACHE_LINE, inner, load_flag, sched_yield, store_flag
 
 SPINS = 2000  # reads of a flag before the thread yields the processor
@@ -56,15 +56,25 @@ def range_of(count: Any, thread: Any, threads: Any) -> Any:
     return count * thread // threads, count * (thread + 1) // threads
 
 
-@functools.cache
 def threads() -> int:
-    """Threads to run on: the processors this process may use, or fewer if the environment says so."""
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-        if os.environ.get(name, "").isdigit():
-            return max(int(os.environ[name]), 1)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Threads to run on: the processors this process may use, or fewer if environment or ``threadpoolctl`` say so.
+
+    joblib sets the environment of its worker processes, so that those together use each processor once.
+    """
+    _find_scipys_blas()
+    return min(threads_at_start(), most_blas_threads())
+
+
+@functools.cache
+def threads_at_start() -> int:
+    """As many as the environment says, else as processors; numba's and joblib's limits hold for either."""
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+    given = {name: max(int(os.environ[name]), 1) for name in names if os.environ.get(name, "").isdigit()}
+    wanted = [given[name] for name in names[:2] if name in given]
+    if not wanted:
+        affinity = hasattr(os, "sched_getaffinity")
+        wanted = [len(os.sched_getaffinity(0)) if affinity else os.cpu_count() or 1]
+    return min(wanted[0], *(given.get(name, wanted[0]) for name in names[2:]))
 
 
 @functools.cache

@@ -27,9 +27,10 @@ class Rule(NamedTuple):
     beta1: Any  # β of momentum, β₁ of Adam
     beta2: Any  # β₂ of Adam, ρ of RMSprop
     epsilon: Any
+    penalized: int  # whether a step's last coefficient is the strength of an L2 penalty
 
 
-def rule_of(optimizer: Optimizer, dtype: str = "float64") -> Rule | None:
+def rule_of(optimizer: Optimizer, dtype: str = "float64", penalized: bool = False) -> Rule | None:
     """The rule of an optimizer, or None: a subclass may have an update of its own."""
     code, beta1, beta2, epsilon = PLAIN, 0.0, 0.0, 0.0
     if type(optimizer) is GradientDescent:
@@ -41,13 +42,28 @@ def rule_of(optimizer: Optimizer, dtype: str = "float64") -> Rule | None:
         code, beta1, beta2, epsilon = ADAM, optimizer.beta1, optimizer.beta2, optimizer.epsilon
     else:
         return None
-    return Rule(code, *np.array([optimizer.weight_decay, beta1, beta2, epsilon], dtype=dtype))
+    decay, beta1, beta2, epsilon = np.array([optimizer.weight_decay, beta1, beta2, epsilon], dtype=dtype)
+    return Rule(code, decay, beta1, beta2, epsilon, int(penalized))
 
 
 @inner
 def shrinkage(rule: Any, c: Any) -> Any:
-    """What weight decay leaves of W: ``1 − αλ``."""
+    """What weight decay leaves of W: ``1 − αλ``. For plain descent an L2 penalty is decay too."""
+    if rule.penalized and rule.code == PLAIN:
+        return cast(1, c) - c[0] * (rule.decay + c[c.size - 1])
     return cast(1, c) - c[0] * rule.decay
+
+
+@inner
+def penalty_factor(rule: Any, c: Any, in_place: Any) -> Any:
+    """How often W is added to its complete gradient for an L2 penalty, or to its momentum where that stands for it.
+
+    0 without a penalty, and for plain descent: see :func:`shrinkage`.
+    """
+    if not rule.penalized or rule.code == PLAIN:
+        return cast(0, c)
+    strength = c[c.size - 1]
+    return (cast(1, c) - rule.beta1) * strength if in_place else strength
 
 
 class LinearStep(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.core.optimizers import update_all
+from gpunet.core.penalty import add_gradients, penalty
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet.core.propagation import cost_and_gradients
@@ -75,14 +76,11 @@ class Accumulation(Program):
                 fraction = (stop - start) / (last - first)
                 J = J + fraction * J_chunk
                 gradients = _accumulate(gradients, gradients_chunk, fraction)
-            new = update_all(
-                self.xp,
-                self.plan.optimizer,
-                state.parameters,
-                gradients or [],
-                state.slots,
-                inputs.coefficients[t],
-            )
+            c = inputs.coefficients[t]
+            if self.plan.penalized:
+                J = J + penalty(self.xp, state.parameters, c[-1])
+                gradients = add_gradients(gradients or [], state.parameters, c[-1])
+            new = update_all(self.xp, self.plan.optimizer, state.parameters, gradients or [], state.slots, c)
             state = TrainState(*new)
             losses.append(J)
         return state, self.xp.asarray(losses, dtype=inputs.X.dtype)

@@ -55,6 +55,8 @@ class Blocked(Program):
             return "clipping is not linear in the gradient"
         if not plan.trainable[0]:
             return "the first layer is frozen"
+        if plan.penalized:
+            return "an L2 penalty is not done in blocks"
         if plan.uses_dropout:
             return "dropout changes the inputs of a layer from step to step"
         if plan.batch_size > LARGEST_BATCH:

@@ -1,5 +1,7 @@
 """Which program runs which plan on which device, and what the backend says about itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -171,3 +173,11 @@ def test_X_that_is_not_aligned_is_copied(fake, check, make):
         X = room[offset : offset + plan.examples * 12].reshape(plan.examples, 12)
         data = EpochData(inputs._replace(X=X.T))
         assert data.X.data.ptr % 16 == 0 and np.shares_memory(data.X, room) != copied
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
+def test_a_penalty_has_no_kernel(fake, program):
+    network = "relu-tanh-sigmoid" if program is PersistentDeepBlockedSGD else "sigmoid-softmax"
+    plan = plan_of(network, DESCENTS["plain"], 1, "float32", examples=2000)
+    assert program.unsupported_reason(plan) is None
+    assert program.unsupported_reason(replace(plan, penalized=True)) == "an L2 penalty has no kernel"

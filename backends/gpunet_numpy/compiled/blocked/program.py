@@ -89,6 +89,8 @@ class Blocked(Program):
         reason = unsupported_reason(plan)
         if reason is not None:
             return reason
+        if plan.penalized:
+            return "an L2 penalty is not done in blocks"
         if plan.batch_size > LARGEST_BATCH:
             return f"batches above {LARGEST_BATCH} are matrix products already"
         rule = rule_of(plan.optimizer)

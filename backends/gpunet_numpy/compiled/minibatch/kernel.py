@@ -36,7 +36,15 @@ from gpunet_numpy.compiled.layers import biases_of, rows_of, weighted_error, wei
 from gpunet_numpy.compiled.math import activate, multiply_slope
 from gpunet_numpy.compiled.sparse import build_csc, dense_rows, example_at, gather, used_examples
 from gpunet_numpy.compiled.threads import barrier, range_of
-from gpunet_numpy.compiled.updates import MOMENTUM, PLAIN, follow, linear_step, shrinkage, update
+from gpunet_numpy.compiled.updates import (
+    MOMENTUM,
+    PLAIN,
+    follow,
+    linear_step,
+    penalty_factor,
+    shrinkage,
+    update,
+)
 from gpunet_numpy.compiled.views import unowned
 
 
@@ -55,6 +63,7 @@ class Buffers(NamedTuple):
     bias_sums: Any  # (threads, biases of all layers): each thread's partial sums of their gradients
     sums: Any  # (threads, 3, room): b[1] + W[1] o, o being the inputs' offsets; Σ δ[1] of a batch; Σ δ[l]
     losses: Any  # (steps, threads): Σ w(i) L(i) of each batch
+    penalties: Any  # (steps, threads): ½ λ Σ W² of the weights that the thread updates, before the step
 
 
 @kernel
@@ -87,6 +96,10 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
         c = data.coefficients[step]
         shrink = shrinkage(rule, c)
         total = 0.0
+        if rule.penalized:
+            squares = sum_of_squares(span(theta, f0 * width, (f1 - f0) * width))
+            squares += later_squares(team, network, later[0])
+            buffers.penalties[step, thread] = 0.5 * c[c.size - 1] * squares
         for start in range(first, last, buffers.chunk):
             B = min(buffers.chunk, last - start)
             begins, ends = start == first, start + B == last
@@ -175,10 +188,33 @@ def finish(rule: Any, c: Any, shrink: Any, in_place: Any, state: Any, gradient: 
     noinline()
     first, count = stretch
     theta, v = span(state[0], first, count), span(state[1], first, count)
+    factor = penalty_factor(rule, c, in_place)
+    if factor != 0:
+        add(v if in_place else span(gradient, first, count), factor, theta)
     if not in_place:
         update(rule, c, shrink, theta, v, span(state[2], first, count), span(gradient, first, count))
     elif rule.code == MOMENTUM:
         follow(linear_step(rule, c, shrink), theta, v)
+
+
+@inner
+def sum_of_squares(theta: Any) -> Any:
+    """``Σ θ²``."""
+    total = cast(0, theta)
+    for i in range(theta.size):
+        total += theta[i] * theta[i]
+    return total
+
+
+@inner
+def later_squares(team: Any, network: Any, theta: Any) -> Any:
+    """``Σ W²`` of a thread's rows of ``W[2]`` … ``W[L]``."""
+    total = cast(0, theta)
+    for l in range(2, network.L + 1):
+        k = network.sizes[l - 1]
+        q0, q1 = range_of(network.sizes[l], team.thread, team.threads)
+        total += sum_of_squares(span(theta, network.at_W[l] + q0 * k, (q1 - q0) * k))
+    return total
 
 
 @inner

@@ -44,7 +44,7 @@ class MiniBatch(Program):
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         super().__init__(plan, device)
-        self.rule = rule_of(plan.optimizer, plan.dtype)
+        self.rule = rule_of(plan.optimizer, plan.dtype, plan.penalized)
         work = plan.batch_size * sum(layer.units * layer.inputs for layer in plan.layers)
         count, owners = max(min(threads(), work // WORK), 1), plan.layers[0].units // NEURONS
         if owners < count and plan.batch_size < EXAMPLES * count:
@@ -101,6 +101,7 @@ class MiniBatch(Program):
             panels=panels.reshape(len(later), layout.threads, -1),
             later=later,
             losses=np.zeros((steps_of(plan, inputs.examples), self.threads)),
+            penalties=np.zeros((steps_of(plan, inputs.examples), self.threads)),
             **made,
         )
         run(
@@ -115,4 +116,4 @@ class MiniBatch(Program):
             plan.batch_size,
         )
         new = by_layer(layout.unpack(panels, later))
-        return TrainState(*new), losses_of(buffers.losses, plan, inputs.examples)
+        return TrainState(*new), losses_of(buffers.losses, plan, inputs.examples, buffers.penalties)

@@ -46,6 +46,8 @@ class Tiny(Program):
         reason = unsupported_reason(plan)
         if reason is not None:
             return reason
+        if plan.penalized:
+            return "an L2 penalty is not done step by step"
         rule = rule_of(plan.optimizer)
         if rule is None or rule.code > MOMENTUM:
             return "only plain descent and momentum are done step by step"

@@ -6,6 +6,7 @@ few units of it.
 """
 
 import itertools
+from dataclasses import replace
 
 import array_api_compat.numpy as xp
 import numpy as np
@@ -29,6 +30,7 @@ from random_plans import (
     epoch_chunk,
     numbers,
     plan_of,
+    with_penalty,
 )
 
 pytestmark = pytest.mark.slow
@@ -100,6 +102,30 @@ def test_minibatch(network, optimizer, dtype, on_threads):
                 used = batch_size if shuffled and rng.random() < 0.3 else None
                 plan = plan_of(network, OPTIMIZERS[optimizer], batch_size, dtype, weighted)
                 check(minibatch.MiniBatch, plan, shuffled, used, data)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_minibatch_with_a_penalty(optimizer, dtype, on_threads):
+    rng = np.random.default_rng(len(optimizer))
+    for network, data in itertools.product(("linear", "wide", "three-hidden"), (DENSE, STANDARDISED)):
+        for neurons, chunks in ((1, {}), (1000, SMALL_CHUNKS)):
+            on_threads(int(rng.integers(1, 4)), NEURONS=neurons, **chunks)
+            batch_size = 75 if chunks else int(rng.choice([1, 32, 50]))
+            plan = plan_of(network, OPTIMIZERS[optimizer], batch_size, dtype, True)
+            state, inputs = draw(plan, **data)
+            plan, inputs = with_penalty(plan, inputs)
+            assert minibatch.MiniBatch.unsupported_reason(plan) is None
+            with np.errstate(all="ignore"):
+                got, expected = minibatch.MiniBatch(plan)(state, inputs), Reference(xp, plan)(state, inputs)
+            assert not differences(plan, got, expected)
+
+
+@pytest.mark.parametrize("program", [tiny.Tiny, blocked.Blocked])
+def test_other_programs_have_no_penalty(program):
+    plan = plan_of("softmax", DESCENTS["plain"], 1)
+    assert program.unsupported_reason(plan) is None
+    assert "L2 penalty" in program.unsupported_reason(replace(plan, penalized=True))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

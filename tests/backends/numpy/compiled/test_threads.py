@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from gpunet_numpy.compiled import threads
 from gpunet_numpy.compiled.intrinsics import kernel
@@ -82,9 +83,27 @@ def test_an_error_in_a_thread_is_raised():
 
 
 def test_threads_follow_the_environment(monkeypatch):
-    count = threads.threads.__wrapped__
-    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    count = threads.threads_at_start.__wrapped__
+    for name in ("OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "LOKY_MAX_CPU_COUNT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert count() == 7
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "5")
+    assert count() == 5
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "3")
     assert count() == 3
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "0")
     assert count() == 1
+
+
+def test_threads_follow_threadpoolctl():
+    """As joblib's threads and other callers limit BLAS."""
+    before = threads.threads()
+    assert before >= 1
+    with threadpool_limits(1):
+        assert threads.threads() == 1
+        with threads.one_blas_thread():
+            assert threads.threads() == 1
+    with threads.one_blas_thread():  # a program's own limit is none
+        assert threads.threads() == before
+    assert threads.threads() == before

@@ -6,7 +6,7 @@ import pytest
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.reference import Reference
 from gpunet_numpy.plain.accumulation import Accumulation, chunk_size
-from random_plans import FROZEN, OPTIMIZERS, differences, draw, plan_of
+from random_plans import FROZEN, OPTIMIZERS, differences, draw, plan_of, with_penalty
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -32,6 +32,15 @@ def test_frozen_layers(optimizer, frozen, monkeypatch):
     assert not differences(plan, got, Reference(xp, plan)(state, inputs))
     for l in FROZEN[frozen]:
         assert got[0].parameters[l] == state.parameters[l]  # the same arrays
+
+
+def test_a_penalty(monkeypatch):
+    monkeypatch.setattr("gpunet_numpy.plain.accumulation.SMALLEST_CHUNK", 16)
+    monkeypatch.setattr("gpunet_numpy.plain.accumulation.NUMBERS", 0)
+    plan = plan_of("relu-tanh-sigmoid", OPTIMIZERS["adam"], 50)
+    state, inputs = draw(plan)
+    plan, inputs = with_penalty(plan, inputs)
+    assert not differences(plan, Accumulation(plan)(state, inputs), Reference(xp, plan)(state, inputs))
 
 
 def test_which_batches_are_large():

@@ -1,5 +1,7 @@
 """Blocked SGD in plain NumPy computes what the reference computes."""
 
+from dataclasses import replace
+
 import array_api_compat.numpy as xp
 import numpy as np
 import pytest
@@ -72,3 +74,9 @@ def test_a_run_repeats_bit_for_bit():
 )
 def test_what_it_does_not_support(plan, words):
     assert words in Blocked.unsupported_reason(plan)
+
+
+def test_a_penalty_is_not_done_in_blocks():
+    plan = plan_of("softmax", DESCENTS["plain"], 1)
+    assert Blocked.unsupported_reason(plan) is None
+    assert "L2 penalty" in Blocked.unsupported_reason(replace(plan, penalized=True))

@@ -1,0 +1,66 @@
+"""gpunet's callbacks beside an estimator's epochs: they see a network with its weights."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from gpunet.network import Network
+from gpunet.training.callbacks import Callback
+from gpunet.training.history import History
+
+
+class Callbacks:
+    """The callbacks of one ``fit``.
+
+    Parameters
+    ----------
+    callbacks : sequence of callable
+    network : Network
+        With the weights at the start; it gets those of each epoch.
+    history : History
+    """
+
+    def __init__(self, callbacks: Sequence[Callback], network: Network, history: History) -> None:
+        self.callbacks, self.network, self.history = callbacks, network, history
+        self.started = time.perf_counter()
+        for callback in callbacks:
+            if hasattr(callback, "start"):
+                callback.start(network)
+
+    def epoch(self, parameters: Any, loss: float, learning_rate: float, validation: dict[str, float]) -> bool:
+        """Call them after an epoch; whether one of them ends the run.
+
+        Parameters
+        ----------
+        parameters : sequence of ``(W, b)``
+        loss, learning_rate : float
+        validation : dict of str to float
+            ``"loss"`` and ``"accuracy"`` on the validation set, if there is one.
+        """
+        history = self.history
+        history.loss.append(loss)
+        history.learning_rate.append(learning_rate)
+        history.seconds.append(time.perf_counter() - self.started)
+        history.epochs += 1
+        if "loss" in validation:
+            history.val_loss.append(validation["loss"])
+        if "accuracy" in validation:
+            history.val_accuracy.append(validation["accuracy"])
+        self.network.set_parameters(parameters)
+        results = [callback(self.network, history) for callback in self.callbacks]
+        self.started = time.perf_counter()
+        return any(result is True for result in results)
+
+    def finish(self) -> Any:
+        """End the run; the weights that the callbacks leave instead of the last epoch's, or None."""
+        last = self.network.parameters
+        for callback in self.callbacks:
+            if hasattr(callback, "finish"):
+                callback.finish(self.network, self.history)
+        left = self.network.parameters
+        same = all(
+            (a == b).all() for pairs in zip(last, left, strict=True) for a, b in zip(*pairs, strict=True)
+        )
+        return None if same else left

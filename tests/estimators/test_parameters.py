@@ -1,0 +1,149 @@
+"""Parameters: ranges and messages are scikit-learn's; gpunet's own have theirs."""
+
+import inspect
+import math
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+import gpunet as gn
+from estimator_data import PAIRS, rows, target
+from gpunet.estimators import MLPClassifier, MLPRegressor
+
+X = rows()
+Y = target("binary", X)
+BAD = {
+    "solver": ["newton", None],
+    "alpha": [-0.1, "much", None],
+    "batch_size": [0, 1.5, "all", None],
+    "learning_rate": ["falling", 0.1],
+    "learning_rate_init": [0.0, -1, None],
+    "power_t": [-0.5, "x"],
+    "max_iter": [0, 2.5],
+    "shuffle": ["yes", 1],
+    "tol": [-1e-3, None],
+    "warm_start": ["no", 0],
+    "momentum": [-0.1, 1.1],
+    "nesterovs_momentum": [1, None],
+    "early_stopping": [1, "yes"],
+    "validation_fraction": [1.0, -0.1],
+    "beta_1": [1.0, -0.1],
+    "beta_2": [1.0, -0.1],
+    "epsilon": [0.0, -1e-8],
+    "max_fun": [0, 1.5],
+}
+# Here a message also names what gpunet takes beside scikit-learn's values, or is not word for word the same.
+OTHER_WORDS = {
+    "hidden_layer_sizes": [
+        (None, "must be an array-like or an int in the range [1, inf). Got None"),
+        (0, "an int in the range [1, inf)"),
+    ],
+    "activation": [("cubic", "'logistic'"), (["relu", "cubic"], "one for each hidden layer"), (None, "an Activation")],
+    "random_state": [("seed", "RandomState"), (-1, "[0, 4294967295]")],
+    "verbose": [("loud", "an instance of 'bool'"), (-1, "[0, inf)")],
+    "n_iter_no_change": [(0, "[1, inf)"), (2.5, "or inf"), (-math.inf, "or inf")],
+    "dropout": [(1.0, "[0.0, 1.0)"), ([0.1, 1.0], "one for each hidden layer"), ("half", "a float")],
+    "standardize": [("yes", "a Standardizer"), (None, "'bool'")],
+    "encode": [(True, "a TableEncoder"), ("all", "'auto'")],
+    "backend": [(None, "the name of a backend")],
+    "dtype": [("float16", "a float dtype"), (int, "a float dtype")],
+    "compile": [("now", "'background', 'never', 'wait'"), (True, "None")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("parameter", BAD)
+def test_messages_are_scikit_learns(parameter, name):
+    for value in BAD[parameter]:
+        messages = []
+        for one in PAIRS[name]:
+            with pytest.raises(ValueError) as error:
+                one(**{parameter: value}).fit(X, Y)
+            # scikit-learn lists a set.
+            messages.append(
+                sorted(str(error.value).replace("{", " ").replace("}", " ").replace(",", " ").split())
+            )
+        assert messages[0] == messages[1]
+
+
+@pytest.mark.parametrize("one", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("parameter", OTHER_WORDS)
+def test_other_messages(parameter, one):
+    for value, words in OTHER_WORDS[parameter]:
+        with pytest.raises(ValueError) as error:
+            one(**{parameter: value}).fit(X, Y)
+        message = str(error.value)
+        assert message.startswith(f"The {parameter!r} parameter of {one.__name__} must be ")
+        assert words in message and f"Got {value!r} instead." in message
+
+
+@pytest.mark.parametrize(
+    ("one", "parameter", "value"),
+    [
+        (MLPClassifier, "loss", "poisson"), (MLPRegressor, "loss", "logistic"), (MLPRegressor, "loss", None),
+        (MLPClassifier, "class_weight", "even"), (MLPClassifier, "label_smoothing", 1.0),
+        (MLPClassifier, "label_smoothing", -0.1),
+    ],
+)  # fmt: skip
+def test_parameters_of_one_estimator(one, parameter, value):
+    with pytest.raises(ValueError, match=f"The '{parameter}' parameter of {one.__name__}"):
+        one(**{parameter: value}).fit(X, Y)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_signature_begins_with_scikit_learns(name):
+    ours, theirs = (inspect.signature(one).parameters for one in PAIRS[name])
+    assert [p for p in ours if p in theirs] == list(theirs)
+    for parameter, described in theirs.items():
+        assert ours[parameter].default == described.default, parameter
+        assert ours[parameter].kind == described.kind, parameter
+
+
+@pytest.mark.parametrize("one", [MLPClassifier, MLPRegressor])
+def test_every_parameter_is_checked_and_cloned(one):
+    given = {name: object() for name in one().get_params()}
+    assert clone(one(callbacks=[len])).callbacks == [len]
+    for name in set(given) - {"callbacks"}:
+        with pytest.raises(ValueError, match=f"'{name}' parameter"):
+            one(**{name: given[name]}).fit(X, Y)
+
+
+@pytest.mark.parametrize("sizes", [(5, 0), (-1,), [3, -2]])
+def test_sizes_of_layers(sizes):
+    for one in PAIRS["regressor"]:
+        with pytest.raises(ValueError, match="hidden_layer_sizes must be > 0, got"):
+            one(hidden_layer_sizes=sizes).fit(X, Y)
+
+
+@pytest.mark.parametrize("sizes", [4, [4], (4,), np.array([4]), np.int64(4)])
+def test_ways_to_write_sizes(sizes):
+    assert MLPRegressor(hidden_layer_sizes=sizes, solver="lbfgs", max_iter=3, alpha=5.0, tol=10.0).fit(
+        X, Y
+    ).coefs_[0].shape == (7, 4)
+
+
+def test_no_hidden_layer():
+    model = MLPClassifier(hidden_layer_sizes=(), solver="lbfgs", random_state=0).fit(X, Y)
+    assert model.n_layers_ == 2
+    assert model.score(X, Y) > 0.9
+
+
+def test_one_entry_for_each_hidden_layer():
+    for parameter in ("activation", "dropout"):
+        value = {"activation": ["relu", "tanh"], "dropout": [0.1, 0.2]}[parameter]
+        with pytest.raises(ValueError, match=f"{parameter} has 2 entries, there are 3 hidden layers"):
+            MLPClassifier((4, 4, 4), **{parameter: value}).fit(X, Y)
+
+
+def test_callbacks_are_checked_before_anything_is_trained():
+    with pytest.raises(TypeError, match="callback must be callable"):
+        MLPClassifier(callbacks=3).fit(X, Y)
+    with pytest.raises(ValueError, match="monitors 'val_loss'"):
+        MLPClassifier(callbacks=gn.EarlyStopping()).fit(X, Y)
+
+
+def test_sizes_may_not_change_between_warm_starts():
+    model = MLPRegressor(hidden_layer_sizes=4, solver="lbfgs", warm_start=True, tol=10.0).fit(X, Y)
+    with pytest.raises(ValueError, match="warm_start=False starts anew"):
+        model.set_params(hidden_layer_sizes=5).fit(X, Y)

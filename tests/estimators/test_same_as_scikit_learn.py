@@ -1,0 +1,226 @@
+"""From the same random state the same steps: weights, losses and predictions equal scikit-learn's to rounding."""
+
+import contextlib
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import is_classifier
+
+from estimator_data import EVERY, PAIRS, ROWS, rows, target
+
+X, WEIGHTS = rows(), np.random.default_rng(2).uniform(0.1, 3.0, ROWS)
+# No parameter has its default in all of them.
+COMMON = {"random_state": 5, "max_iter": 7, "hidden_layer_sizes": (9, 6), "alpha": 0.3, "batch_size": 40}
+SETTINGS = {
+    "adam": {"solver": "adam", "learning_rate_init": 0.02, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3},
+    "adam-no-first-moment": {"solver": "adam", "beta_1": 0.0, "beta_2": 0.0, "epsilon": 0.1},
+    "plain": {"solver": "sgd", "momentum": 0.0, "learning_rate_init": 0.05, "activation": "tanh"},
+    "nesterov": {"solver": "sgd", "momentum": 0.7, "learning_rate_init": 0.02, "activation": "logistic"},
+    "momentum": {"solver": "sgd", "momentum": 0.6, "nesterovs_momentum": False, "learning_rate_init": 0.03},
+    "undamped": {"solver": "sgd", "momentum": 1.0, "learning_rate_init": 0.001},
+    "undamped-heavy": {"solver": "sgd", "momentum": 1, "nesterovs_momentum": False, "learning_rate_init": 1e-3},
+    "invscaling": {
+        "solver": "sgd", "learning_rate": "invscaling", "power_t": 0.3, "learning_rate_init": 0.1,
+        "momentum": 0.8,
+    },
+    "invscaling-heavy": {
+        "solver": "sgd", "learning_rate": "invscaling", "power_t": 0.2, "learning_rate_init": 0.1,
+        "momentum": 0.5, "nesterovs_momentum": False, "activation": "identity",
+    },
+    "adaptive": {
+        "solver": "sgd", "learning_rate": "adaptive", "tol": 10.0, "n_iter_no_change": 1, "max_iter": 12,
+        "learning_rate_init": 0.01,
+    },
+    "unshuffled": {"shuffle": False, "learning_rate_init": 0.01},
+    "one-batch": {"batch_size": "auto", "learning_rate_init": 0.01, "alpha": 0.0},
+    "single": {"batch_size": 1, "solver": "sgd", "learning_rate_init": 1e-3, "max_iter": 2},
+    "early-stopping": {
+        "early_stopping": True, "validation_fraction": 0.25, "learning_rate_init": 0.05, "n_iter_no_change": 2,
+        "max_iter": 30,
+    },
+}  # fmt: skip
+FIGURES = ["loss_", "best_loss_", "loss_curve_", "validation_scores_", "best_validation_score_"]
+COUNTS = ["n_iter_", "t_", "n_layers_", "n_outputs_", "out_activation_", "n_features_in_"]
+
+
+def fitted(classes, settings, y, X=X, **more):
+    """Both estimators, fitted."""
+    both = []
+    for one in classes:
+        model = one(**{**COMMON, **settings})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            both.append(model.fit(X, y, **more))
+    return both
+
+
+def assert_same(ours, theirs, rtol=1e-8, losses=1e-8):
+    for a, b in zip(ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_, strict=True):
+        assert a.dtype == b.dtype
+        assert_allclose(a, b, rtol=rtol, atol=rtol)
+    for name in COUNTS:
+        assert getattr(ours, name) == getattr(theirs, name), name
+    for name in FIGURES:
+        a, b = getattr(ours, name, "none"), getattr(theirs, name, "none")
+        if b is None or isinstance(b, str):
+            assert a is b or a == b, name
+        else:
+            assert_allclose(a, b, rtol=losses, err_msg=name)
+    assert_allclose(
+        ours.predict(X) if not is_classifier(ours) else 0,
+        theirs.predict(X) if not is_classifier(ours) else 0,
+        rtol=rtol,
+        atol=rtol,
+    )
+    if is_classifier(ours):
+        assert_array_equal(ours.predict(X), theirs.predict(X))
+        assert_array_equal(ours.classes_, theirs.classes_)
+        assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=rtol)
+        with np.errstate(divide="ignore"):
+            assert_allclose(ours.predict_log_proba(X), theirs.predict_log_proba(X), rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize(("name", "kind"), EVERY)
+def test_every_setting(name, kind, setting):
+    y = target(kind, X)
+    # scikit-learn reports several values' mean loss; the penalty in it is averaged over an epoch here.
+    losses = 1e-8 if kind != "values" else 3e-2 if setting == "single" else 2e-3
+    settings = SETTINGS[setting]
+    if kind == "values" and "tol" in settings:
+        settings = {**settings, "tol": 1e-4}
+    assert_same(*fitted(PAIRS[name], settings, y), losses=losses)
+
+
+@pytest.mark.parametrize("setting", ["adam", "nesterov", "unshuffled", "one-batch", "early-stopping"])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("classifier", "classes"), ("classifier", "labels"), ("regressor", "value")]
+)
+def test_example_weights(name, kind, setting):
+    weights = WEIGHTS * (np.arange(ROWS) % 5 > 0)
+    assert_same(*fitted(PAIRS[name], SETTINGS[setting], target(kind, X), sample_weight=weights))
+
+
+@pytest.mark.parametrize("setting", ["adam", "one-batch", "early-stopping"])
+def test_poisson(setting):
+    y = target("counts", X)
+    assert_same(*fitted(PAIRS["regressor"], {**SETTINGS[setting], "loss": "poisson"}, y))
+    assert_same(
+        *fitted(PAIRS["regressor"], {**SETTINGS[setting], "loss": "poisson"}, y, sample_weight=WEIGHTS)
+    )
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
+@pytest.mark.parametrize(("name", "kind"), [e for e in EVERY if e[1] != "values"])
+def test_lbfgs(name, kind, weights):
+    """A few iterations: rounding is blown up later."""
+    settings = {"solver": "lbfgs", "max_iter": 5, "activation": "tanh"}
+    assert_same(*fitted(PAIRS[name], settings, target(kind, X), sample_weight=weights), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_float32(name):
+    y = target("binary", X)
+    ours, theirs = fitted(PAIRS[name], SETTINGS["adam"], y, X.astype("float32"))
+    assert ours.coefs_[0].dtype == "float32"
+    for a, b in zip(ours.coefs_, theirs.coefs_, strict=True):
+        assert a.dtype == b.dtype
+        assert_allclose(a, b, rtol=2e-3, atol=2e-4)
+    values = (
+        ours.predict(X.astype("float32")) if name == "regressor" else ours.predict_proba(X.astype("float32"))
+    )
+    assert values.dtype == "float32"
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("name", PAIRS)
+def test_partial_fit(name, solver):
+    y = target("binary", X)
+    more = {"classes": [0, 1]} if name == "classifier" else {}
+    models = [one(**COMMON, solver=solver, learning_rate="invscaling") for one in PAIRS[name]]
+    for start in (0, 50, 0):
+        for model in models:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the batch size is clipped
+                model.partial_fit(X[start : start + 30 + start], y[start : start + 30 + start], **more)
+        assert_same(*models)
+    assert len(models[0].loss_curve_) == 3
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_warm_start(name):
+    y = target("binary", X)
+    models = [one(**COMMON, warm_start=True, learning_rate_init=0.02) for one in PAIRS[name]]
+    for _ in range(3):
+        for model in models:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model.fit(X, y)
+        assert_same(*models)
+    assert len(models[0].loss_curve_) == 3 * COMMON["max_iter"]
+
+
+def test_warm_start_with_early_stopping_keeps_the_best_weights():
+    """scikit-learn loses those of an earlier fit: the next one trains them in place."""
+    y = target("binary", X)
+    model = PAIRS["classifier"][0](**COMMON, warm_start=True, early_stopping=True, learning_rate_init=0.02)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        best = model.fit(X, y).coefs_[0].copy()
+        model.set_params(learning_rate_init=1e-9).fit(X, y)  # nothing gets better
+    assert_array_equal(model.coefs_[0], best)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_weights_that_were_set_by_hand(name):
+    """A step from given weights."""
+    y, rng = target("binary", X), np.random.default_rng(8)
+    models = []
+    for one in PAIRS[name]:
+        model = one(
+            hidden_layer_sizes=5, solver="sgd", max_iter=1, warm_start=True, random_state=0, shuffle=False
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(X, y)
+            rng = np.random.default_rng(8)
+            model.coefs_ = [rng.normal(size=c.shape) for c in model.coefs_]
+            model.intercepts_ = [rng.normal(size=b.shape) for b in model.intercepts_]
+            model.fit(X, y)
+        models.append(model)
+    assert_same(*models)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize(
+    "settings", [{}, {"early_stopping": True}, {"solver": "sgd", "learning_rate": "adaptive"}]
+)
+def test_what_verbose_prints(name, settings, capsys):
+    """The same figures, line by line."""
+    settings = {**settings, "verbose": True, "tol": 0.5, "max_iter": 40, "n_iter_no_change": 3}
+    fitted(PAIRS[name], settings, target("binary", X))
+    lines = capsys.readouterr().out.splitlines()
+    ours, theirs = lines[: len(lines) // 2], lines[len(lines) // 2 :]
+    assert ours == theirs
+    assert len(ours) > 4
+
+
+@contextlib.contextmanager
+def same_warnings():
+    """Collects the warnings of ``ours`` and ``theirs``."""
+    found = []
+    yield found
+    ours, theirs = ([(w.category, str(w.message)) for w in some] for some in found)
+    assert ours == theirs and ours
+
+
+def test_warnings():
+    y = target("binary", X)
+    with same_warnings() as found:
+        for one in PAIRS["classifier"]:
+            with warnings.catch_warnings(record=True) as some:
+                warnings.simplefilter("always")
+                one(3, max_iter=2, batch_size=1000).fit(X, y)
+            found.append(some)

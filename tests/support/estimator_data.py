@@ -1,0 +1,34 @@
+"""Data of all kinds, and scikit-learn's own estimators to compare with."""
+
+import numpy as np
+from sklearn.neural_network import MLPClassifier as SklearnClassifier
+from sklearn.neural_network import MLPRegressor as SklearnRegressor
+
+from gpunet.estimators import MLPClassifier, MLPRegressor
+
+PAIRS = {"classifier": (MLPClassifier, SklearnClassifier), "regressor": (MLPRegressor, SklearnRegressor)}
+ROWS = 130
+
+
+def rows(seed=1):
+    """X ``(130, 7)``."""
+    return np.random.default_rng(seed).normal(0.5, 1.0, (ROWS, 7))
+
+
+def target(kind, X, seed=3):
+    """Targets of a kind that X says something about."""
+    rng = np.random.default_rng(seed)
+    scores = X @ rng.standard_normal((X.shape[1], 3)) + 0.1 * rng.standard_normal((len(X), 3))
+    return {
+        "binary": lambda: (scores[:, 0] > 0).astype(int),
+        "classes": lambda: scores.argmax(axis=1),
+        "words": lambda: np.array(["red", "green", "blue"])[scores.argmax(axis=1)],
+        "labels": lambda: (scores > 0).astype(int),
+        "value": lambda: scores[:, 0],
+        "values": lambda: scores,
+        "counts": lambda: rng.poisson(np.exp(0.3 * scores[:, 0])),
+    }[kind]()
+
+
+KINDS = {"classifier": ["binary", "classes", "words", "labels"], "regressor": ["value", "values"]}
+EVERY = [(name, kind) for name, kinds in KINDS.items() for kind in kinds]
