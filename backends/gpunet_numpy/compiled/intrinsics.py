@@ -21,11 +21,18 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
 from gpunet_numpy.compiled.cache import keep_compiled
+from gpunet_numpy.compiled.compiler import InnerCompiler, KernelCompiler
 from gpunet_numpy.compiled.views import View, make_view
 
 # Kernels reorder sums (so that they vectorise) but keep NaN and infinity, which the training loop looks for.
 FASTMATH = {"contract", "nsz", "arcp", "reassoc"}
 OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy", "_nrt": False}
+INNER: dict[str, Any] = {
+    **OPTIONS,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "pipeline_class": InnerCompiler,
+}
 CACHE_LINE = 64  # bytes
 PYTHON = bool(config.DISABLE_JIT)
 
@@ -35,12 +42,12 @@ BYTE_POINTER = ir.IntType(8).as_pointer()
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Decorator: a function that Python calls, compiled, and cached on disk."""
-    return keep_compiled(njit(**OPTIONS)(function))
+    return keep_compiled(njit(**OPTIONS, no_cfunc_wrapper=True, pipeline_class=KernelCompiler)(function))
 
 
 def inner(function: Callable[..., Any]) -> Any:
     """Decorator: a function that only kernels call. An entry from Python would take longer to compile than it."""
-    return njit(**OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    return njit(**INNER)(function)
 
 
 def inlined(function: Callable[..., Any]) -> Any:

@@ -14,7 +14,7 @@ from numba import types
 from numba.extending import overload
 
 from gpunet.core.activations import LEAK
-from gpunet_numpy.compiled.intrinsics import bits_of, cast, float_of, inner, itemsize, noinline
+from gpunet_numpy.compiled.intrinsics import INNER, bits_of, cast, float_of, inner, itemsize, noinline
 
 IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, SOFTMAX = range(6)
 ACTIVATION = {
@@ -70,7 +70,7 @@ def exp(x: Any) -> Any:
 
 
 # Not with fast-math, which would undo the rounding by ROUND.
-@overload(exp, inline="never", jit_options={"fastmath": False, "nogil": True})
+@overload(exp, inline="never", jit_options={**INNER, "fastmath": False})
 def _exp(x):  # type: ignore[no-untyped-def]
     return _exp_single if x == types.float32 else _exp_double
 
