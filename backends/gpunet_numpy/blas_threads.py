@@ -13,15 +13,17 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from gpunet.core.plan import Plan
+from gpunet_numpy.processors import processors
 
 # Per step and thread: some milliseconds of one core. Measured on two busy cores, 784-256-10 in float32: with 1.6e8 per
 # step two threads took 5 times as long as one, with 6e8 1.5 times.
 MULTIPLY_ADDS = 2e8
+
+T = TypeVar("T")
 
 
 def threads_for(plan: Plan, examples: int) -> int:
@@ -30,50 +32,82 @@ def threads_for(plan: Plan, examples: int) -> int:
     A step makes three products with each weight matrix: forward, for its gradient, and backward.
     """
     weights = sum(layer.inputs * layer.units for layer in plan.layers)
-    return max(int(3 * weights * examples / MULTIPLY_ADDS), 1)
+    return max(min(int(3 * weights * examples / MULTIPLY_ADDS), processors()), 1)
+
+
+def set_threads(library: Any, threads: int) -> None:
+    """Set the threads of a BLAS library, from any Python thread.
+
+    Newer versions of threadpoolctl give OpenBLAS to the first thread that sets them, until that ends, and ignore what
+    others set. All of them train here, one at a time sets, and nobody keeps it.
+    """
+    clear = getattr(library, "clear_controlling_thread", lambda force: None)
+    clear(force=True)
+    library.set_num_threads(threads)
+    clear(force=True)
 
 
 class _Limits:
     """The limits that are in force, one for each running program, and what BLAS had before them."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.wanted: list[int] = []
+        self.lock = threading.RLock()
+        self.wanted: dict[object, int] = {}  # threads, by the call that wants them
         self.before: list[tuple[Any, int]] = []  # libraries, and their threads
 
-    def add(self, threads: int) -> None:
-        with self.lock:
-            limited = [library for library, _ in self.before] if self.wanted else []
-            found = [
-                (one, one.num_threads) for one in _libraries() if not any(one is known for known in limited)
-            ]
-            self.before = [*self.before, *found] if self.wanted else found
-            self.wanted.append(threads)
-            self.apply()
+    def add(self, call: object, threads: int) -> None:
+        self._locked(self._change, call, threads)
 
-    def remove(self, threads: int) -> None:
-        with self.lock:
-            if threads in self.wanted:  # not in a process that was forked meanwhile
-                self.wanted.remove(threads)
-            self.apply()
+    def remove(self, call: object) -> None:
+        """Also where that has been done, or `add` was interrupted."""
+        self._locked(self._change, call, None)
 
-    def apply(self) -> None:
+    def _locked(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Not `with`: a signal's exception may come after `acquire` has returned, and before the block is entered."""
+        try:
+            self.lock.acquire()
+            return function(*arguments)
+        finally:
+            try:  # noqa: SIM105  `suppress` could be interrupted before it releases
+                self.lock.release()
+            except RuntimeError:  # it had not been acquired
+                pass
+
+    def _change(self, call: object, threads: int | None) -> None:
+        if threads is None:
+            self.wanted.pop(call, None)
+        else:
+            self._find_before()
+            self.wanted[call] = threads
+        self._apply()
+
+    def _find_before(self) -> None:
+        """Look what BLAS has, if nothing limits it; of libraries that have been loaded since, in any case."""
+        if not self.wanted:
+            self.before = []
+        known = [library for library, _ in self.before]
+        found = [(one, one.num_threads) for one in _libraries() if not any(one is other for other in known)]
+        self.before = [*self.before, *found]
+
+    def _apply(self) -> None:
         for library, before in self.before:
-            library.set_num_threads(min([before, *self.wanted]))
+            set_threads(library, min([before, *self.wanted.values()]))
+        if not self.wanted:
+            self.before = []  # the user may change it from now on
 
     def most(self) -> int:
         """The fewest threads that any BLAS may use while no program limits it."""
-        with self.lock:
-            limited = [library for library, _ in self.before] if self.wanted else []
-            counts = [before for _, before in self.before] if self.wanted else []
-            counts += [one.num_threads for one in _libraries() if not any(one is known for known in limited)]
-            return min(counts, default=sys.maxsize)
+        return self._locked(self._most)
+
+    def _most(self) -> int:
+        self._find_before()
+        return min((before for _, before in self.before), default=sys.maxsize)
 
     def forget(self) -> None:
-        """In a forked process, where the programs of the others do not run."""
-        self.lock = threading.Lock()
-        self.wanted = []
-        self.apply()
+        """In a forked process, where the programs of other threads do not run."""
+        self.lock = threading.RLock()
+        self.wanted = {}
+        self._apply()
 
 
 _limits = _Limits()
@@ -104,11 +138,22 @@ def most_blas_threads() -> int:
     return _limits.most()
 
 
-@contextmanager
-def blas_threads(threads: int) -> Iterator[None]:
-    """Use at most so many BLAS threads inside."""
-    _limits.add(threads)
+def with_blas_threads(threads: int, function: Callable[..., T], *arguments: Any) -> T:
+    """``function(*arguments)`` while BLAS uses at most so many threads.
+
+    A function and not a context manager: Ctrl-C raises between any two instructions, also on the way into a ``with``
+    block and out of it, and BLAS would keep one thread for the rest of the process. Here all stands in one ``try``.
+    """
+    call = object()
     try:
-        yield
-    finally:
-        _limits.remove(threads)
+        _limits.add(call, threads)
+        result = function(*arguments)
+        _limits.remove(call)
+    except BaseException:
+        try:
+            _limits.remove(call)
+        except BaseException:  # a second Ctrl-C
+            _limits.remove(call)
+            raise
+        raise
+    return result

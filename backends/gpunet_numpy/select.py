@@ -45,7 +45,11 @@ def _missing() -> str | None:
     choose_core_type()
     try:
         _compiled()
-    except (ImportError, RuntimeError) as error:  # RuntimeError: no folder for numba's cache can be written
+        importlib.import_module("gpunet_numpy.compiled.threads").threads()
+    except (
+        ImportError,
+        RuntimeError,
+    ) as error:  # RuntimeError: no folder for numba's cache can be written, no thread
         return f"numba does not work here ({error})"
     return None
 

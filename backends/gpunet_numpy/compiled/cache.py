@@ -2,18 +2,23 @@
 
 numba compiles a kernel again when the kernel's own file has changed, but not when a file that it imports has. So the
 names of the cached files hold a digest of all sources of this package, and of the constants that they take from core.
+
+A file that is damaged, or can't be read or written, costs a compilation and nothing else: numba itself would raise what
+unpickling raises, which may be anything, and run machine code in which a bit has changed.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import pickle
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from numba import config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba.core.serialize import dumps
 
 from gpunet.core import activations
 
@@ -35,24 +40,60 @@ class _Files(CompileResultCacheImpl):  # type: ignore[misc]
         name: str = super().get_filename_base(fullname, abiflags)
         return f"{name}-{digest()}"
 
+    def reduce(self, cres: Any) -> tuple[bytes, bytes]:
+        """What is kept of compiled code, after its digest."""
+        code = dumps(super().reduce(cres))
+        return hashlib.sha256(code).digest(), code
+
+    def rebuild(self, target_context: Any, payload: Any) -> Any:
+        """The reverse."""
+        return super().rebuild(target_context, pickle.loads(checked(payload)))
+
+
+def checked(payload: tuple[bytes, bytes]) -> bytes:
+    """The code that was kept; ValueError if it is not what its digest was made of."""
+    expected, code = payload
+    if hashlib.sha256(code).digest() != expected:
+        raise ValueError("cached code is damaged")
+    return code
+
 
 class _Cache(FunctionCache):  # type: ignore[misc]
     _impl_class = _Files
 
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        with suppress(Exception):
+            return super().load_overload(sig, target_context)
+        return None  # it is compiled, and saved in place of this
+
     def save_overload(self, sig: Any, data: Any) -> None:
-        with suppress(OSError):  # code that can't be kept, as on a full disk, is used all the same
-            super().save_overload(sig, data)
+        with suppress(Exception):  # code that can't be kept, as on a full disk, is used all the same
+            try:
+                super().save_overload(sig, data)
+            except Exception:
+                self.flush()  # the index may be damaged
+                super().save_overload(sig, data)
 
     def holds(self, dtype: str, codegen: Any) -> bool:
         """Whether code for this processor, and for parameters of this dtype, is on disk."""
-        for key, name in self._cache_file._load_index().items():
+        try:
+            index = self._cache_file._load_index()
+        except Exception:
+            return False
+        for key in index:
             signature = key[0]
             found = (
                 "float32" if "float32" in str(signature) else "float64"
             )  # float32's has a few float64, not vice versa
             made_here = key == self._index_key(signature, codegen)
-            if found == dtype and made_here and (Path(self.cache_path) / name).exists():
+            if found == dtype and made_here and self._loads(key):
                 return True
+        return False
+
+    def _loads(self, key: Any) -> bool:
+        with suppress(Exception):
+            checked(self._cache_file.load(key))
+            return True
         return False
 
 

@@ -15,7 +15,7 @@ from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet.core.propagation import cost_and_gradients
 from gpunet.core.reference import examples
-from gpunet_numpy.blas_threads import blas_threads, threads_for
+from gpunet_numpy.blas_threads import threads_for, with_blas_threads
 
 SMALLEST_CHUNK = 512  # examples
 NUMBERS = 2**18  # of activations that should fit into cache: a small network has larger chunks
@@ -52,8 +52,8 @@ class Accumulation(Program):
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
         size = chunk_size(self.plan)
-        with blas_threads(threads_for(self.plan, min(size, self.plan.batch_size))):
-            return self._steps(state, inputs, size)
+        threads = threads_for(self.plan, min(size, self.plan.batch_size))
+        return with_blas_threads(threads, self._steps, state, inputs, size)
 
     def _steps(self, state: TrainState, inputs: EpochInputs, size: int) -> tuple[TrainState, Any]:
         """The epoch, in chunks of `size` examples."""

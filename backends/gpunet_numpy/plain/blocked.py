@@ -24,7 +24,7 @@ from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet.core.propagation import Cache, backward, forward
 from gpunet.core.reference import examples
-from gpunet_numpy.blas_threads import blas_threads, threads_for
+from gpunet_numpy.blas_threads import threads_for, with_blas_threads
 from gpunet_numpy.plain.recurrence import Recurrence
 
 BLOCK = 64  # examples; the correction costs about as much as it saves beyond a few hundred
@@ -65,17 +65,19 @@ class Blocked(Program):
 
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
-        size = self.plan.batch_size
-        length = self.block_steps * size
-        used = inputs.examples
+        length = self.block_steps * self.plan.batch_size
+        return with_blas_threads(threads_for(self.plan, length), self._blocks, state, inputs, length)
+
+    def _blocks(self, state: TrainState, inputs: EpochInputs, length: int) -> tuple[TrainState, Any]:
+        """The epoch, in blocks of `length` examples."""
+        size, used = self.plan.batch_size, inputs.examples
         recurrence = Recurrence(self.plan.optimizer, length // size)  # type: ignore[arg-type]
         parameters, slots, losses = list(state.parameters), list(state.slots), []
-        with blas_threads(threads_for(self.plan, length)):
-            for first in range(0, used, length):
-                last = min(first + length, used)
-                x, y, w = examples(self.xp, inputs, first, last)
-                c = inputs.coefficients[first // size : -(-last // size)]
-                losses += self._block(parameters, slots, x, y, w, c, recurrence)
+        for first in range(0, used, length):
+            last = min(first + length, used)
+            x, y, w = examples(self.xp, inputs, first, last)
+            c = inputs.coefficients[first // size : -(-last // size)]
+            losses += self._block(parameters, slots, x, y, w, c, recurrence)
         return TrainState(parameters, slots), np.asarray(losses, dtype=inputs.X.dtype)
 
     def _block(

@@ -9,7 +9,7 @@ import array_api_compat.numpy as xp
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, TrainState
 from gpunet.core.reference import Reference
-from gpunet_numpy.blas_threads import blas_threads, threads_for
+from gpunet_numpy.blas_threads import threads_for, with_blas_threads
 
 
 class PlainReference(Reference):
@@ -25,5 +25,5 @@ class PlainReference(Reference):
 
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
-        with blas_threads(threads_for(self.plan, self.plan.batch_size)):
-            return super().__call__(state, inputs)
+        threads = threads_for(self.plan, self.plan.batch_size)
+        return with_blas_threads(threads, super().__call__, state, inputs)

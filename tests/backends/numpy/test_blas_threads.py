@@ -11,11 +11,12 @@ import pytest
 import gpunet as gn
 from gpunet.core.plan import Layer, Plan
 from gpunet_numpy import blas_threads as module
-from gpunet_numpy.blas_threads import blas_threads, threads_for
+from gpunet_numpy.blas_threads import threads_for, with_blas_threads
 from gpunet_numpy.plain.accumulation import Accumulation
 from gpunet_numpy.plain.blocked import Blocked
 from gpunet_numpy.plain.reference import PlainReference
 from gpunet_numpy.tiered import Tiered
+from interrupts import interrupted_at
 from random_plans import DESCENTS, draw, plan_of
 
 
@@ -41,55 +42,138 @@ def plan(batch_size, units=256, examples=60_000):
     return Plan(layers, "cross_entropy", gn.GradientDescent(0.1), examples, batch_size)
 
 
-def test_the_rule():
-    """784-256-10 has 203,264 weights; a step makes three products with each."""
+class Limit:
+    """`with_blas_threads` as a context manager, which begins and ends where a test says."""
+
+    def __init__(self, threads):
+        self.threads, self.begun, self.end = threads, threading.Event(), threading.Event()
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=with_blas_threads, args=(self.threads, self.wait))
+        self.thread.start()
+        self.begun.wait()
+
+    def wait(self):
+        self.begun.set()
+        self.end.wait()
+
+    def __exit__(self, *error):
+        self.end.set()
+        self.thread.join()
+
+
+def test_the_rule(monkeypatch):
+    """784-256-10 has 203,264 weights; a step makes three products with each. No more than there are processors."""
+    monkeypatch.setattr(module, "processors", lambda: 30)
+    assert [threads_for(plan(1), b) for b in (10_000, 20_000)] == [30, 30]
+    monkeypatch.setattr(module, "processors", lambda: 100)
     assert [threads_for(plan(1), b) for b in (1, 64, 512, 655, 656, 1000, 10_000)] == [1, 1, 1, 1, 2, 3, 30]
 
 
 def test_inside_and_outside(library):
-    with blas_threads(3):
-        assert library.num_threads == 3
-        with blas_threads(1):
-            assert library.num_threads == 1
-        assert library.num_threads == 3
+    seen = []
+
+    def inside(threads, then=None, *arguments):
+        seen.append(library.num_threads)
+        if then is not None:
+            with_blas_threads(threads, then, *arguments)
+        seen.append(library.num_threads)
+        return "result"
+
+    assert with_blas_threads(3, inside, 1, inside, 2) == "result"
+    assert seen == [3, 1, 1, 3]
     assert library.num_threads == 8
 
 
 def test_a_limit_of_the_users_stays(library):
     library.num_threads = 2
-    with blas_threads(5):
-        assert library.num_threads == 2
+    assert with_blas_threads(5, lambda: library.num_threads) == 2
     assert library.num_threads == 2
+    library.num_threads = 4  # set by the user, after a run
+    module._limits.remove(object())  # what an interrupt before a run does
+    assert library.num_threads == 4
 
 
 def test_after_an_error(library):
-    with pytest.raises(KeyError), blas_threads(1):
+    def fails():
         raise KeyError
+
+    with pytest.raises(KeyError):
+        with_blas_threads(1, fails)
     assert library.num_threads == 8
+
+
+def test_after_an_interrupt_anywhere(library):
+    """At each place where Python may run a signal handler: BLAS has what it had, and the lock is free."""
+    places = 0
+    while interrupted_at(places, {module.__file__}, lambda: with_blas_threads(1, lambda: None)):
+        assert library.num_threads == 8, places
+        assert not module._limits.wanted
+        with Limit(2):  # in another thread
+            assert library.num_threads == 2
+        assert library.num_threads == 8
+        places += 1
+    assert places > 20
+
+
+def test_a_second_interrupt_while_the_first_is_handled(library, monkeypatch):
+    remove, calls = module._limits.remove, []
+
+    def interrupted(call):
+        calls.append(call)
+        if len(calls) < 3:
+            raise KeyboardInterrupt
+        remove(call)
+
+    monkeypatch.setattr(module._limits, "remove", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        with_blas_threads(1, lambda: None)
+    assert library.num_threads == 8 and len(calls) == 3
 
 
 def test_threads_that_overlap(library):
     """The one that began first ends first: what it found is not put back while the other runs, nor lost after it."""
-    first, second = blas_threads(2), blas_threads(1)
+    first, second = Limit(2), Limit(1)
     first.__enter__()
     second.__enter__()
-    first.__exit__(None, None, None)
+    first.__exit__()
     assert library.num_threads == 1
-    second.__exit__(None, None, None)
+    second.__exit__()
     assert library.num_threads == 8
 
 
 def test_a_library_that_is_loaded_meanwhile(library, monkeypatch):
     """As SciPy's is, by the first compiled program, while another thread trains in plain NumPy."""
     other = Library(6)
-    first, second = blas_threads(2), blas_threads(1)
+    first, second = Limit(2), Limit(1)
     first.__enter__()
     monkeypatch.setattr(module, "_libraries", lambda: [library, other])
     second.__enter__()
     assert (library.num_threads, other.num_threads) == (1, 1)
-    first.__exit__(None, None, None)
-    second.__exit__(None, None, None)
+    first.__exit__()
+    second.__exit__()
     assert (library.num_threads, other.num_threads) == (8, 6)
+
+
+def test_a_library_that_threadpoolctl_gave_to_another_thread():
+    """Limits hold whichever thread set them before, and other users of threadpoolctl may set them afterwards."""
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    module.look_for_libraries()
+    found = [one for one in module._libraries() if one.num_threads > 1]
+    if not found:
+        pytest.skip("BLAS has one thread here")
+
+    def in_force():
+        return {one.num_threads for one in found}
+
+    before, seen = in_force(), []
+    with threadpoolctl.threadpool_limits(2, "blas"):  # this thread has them now
+        worker = threading.Thread(target=lambda: seen.append(with_blas_threads(1, in_force)))
+        worker.start()
+        worker.join()
+        assert in_force() == {2}
+        assert with_blas_threads(1, in_force) == {1}
+    assert seen == [{1}] and in_force() == before
 
 
 def test_many_threads_at_once(library):
@@ -97,9 +181,9 @@ def test_many_threads_at_once(library):
 
     def work(seed):
         for threads in np.random.default_rng(seed).integers(1, 4, 200):
-            with blas_threads(int(threads)):
-                if library.num_threads > threads:
-                    wrong.append(library.num_threads)
+            seen = with_blas_threads(int(threads), lambda: library.num_threads)
+            if seen > threads:
+                wrong.append(seen)
 
     workers = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
     for worker in workers:
@@ -108,7 +192,7 @@ def test_many_threads_at_once(library):
         worker.join()
     assert not wrong
     assert library.num_threads == 8
-    assert module._limits.wanted == []
+    assert not module._limits.wanted
 
 
 @pytest.mark.parametrize(
@@ -161,7 +245,7 @@ def test_what_numpy_really_uses():
 def test_a_forked_process_has_no_limits_of_others():
     """In a process of its own: other libraries' threads do not survive a fork."""
     script = """
-import os, sys
+import os, signal, threading
 from gpunet_numpy import blas_threads as module
 
 class Library:
@@ -171,13 +255,30 @@ class Library:
 
 library = Library()
 module._libraries = lambda: [library]
-with module.blas_threads(1):
+
+def fork():
     child = os.fork()
     if child == 0:
         os._exit(0 if library.num_threads == 8 and not module._limits.wanted else 1)
     assert library.num_threads == 1
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+module.with_blas_threads(1, fork)
 assert library.num_threads == 8
+
+inside, end = threading.Event(), threading.Event()
+def hold_the_lock():
+    with module._limits.lock:
+        inside.set()
+        end.wait()
+threading.Thread(target=hold_the_lock).start()
+inside.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(30)
+    os._exit(0 if module.with_blas_threads(1, lambda: library.num_threads) == 1 else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+end.set()
 """
     paths = os.pathsep.join(path for path in sys.path if path)
     subprocess.run(

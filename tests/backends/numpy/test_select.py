@@ -188,6 +188,17 @@ def test_a_missing_library_is_named(monkeypatch):
     assert "a_library_that_is_not_there is not installed" in select._missing.__wrapped__()
 
 
+def test_threads_that_cannot_be_started(with_numba, monkeypatch):
+    """Plain programs need none."""
+    from gpunet_numpy.compiled import threads
+
+    def refused():
+        raise RuntimeError("no more threads can be started")
+
+    monkeypatch.setattr(threads, "threads", refused)
+    assert "no more threads can be started" in select._missing.__wrapped__()
+
+
 def test_small_networks_and_unknown_activations_have_no_predictor(with_numba):
     small = [(np.zeros((10, 10), "float32"), np.zeros((10, 1), "float32"))]
     large = [(np.zeros((250, 200), "float32"), np.zeros((250, 1), "float32"))]

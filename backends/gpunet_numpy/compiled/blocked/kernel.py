@@ -35,7 +35,7 @@ from gpunet_numpy.compiled.sparse import (
     gather,
     used_examples,
 )
-from gpunet_numpy.compiled.threads import barrier, range_of
+from gpunet_numpy.compiled.threads import STOPPED, barrier, range_of
 from gpunet_numpy.compiled.updates import linear_step, shrinkage
 from gpunet_numpy.compiled.views import unowned
 
@@ -103,6 +103,8 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
         k0, k1 = range_of(K, thread, threads)
         gather(inputs, data.X, data.order, first, k0, k1)
         phase = barrier(team, phase)
+        if phase == STOPPED:
+            return
         # P = W₀ X, Q = V₀ X, G = Xᵀ X
         if inputs.sparse:
             build_csc(inputs, K, f0, f1, one)
@@ -113,8 +115,12 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
             if slots:
                 first_products(team.gemm, inputs, x, V1, Q, K, sums[0])
         phase = barrier(team, phase)
+        if phase == STOPPED:
+            return
         gram_rows(team.gemm, inputs, x, buffers, K, (k0, k1))
         phase = barrier(team, phase)
+        if phase == STOPPED:
+            return
         w, q, p = 1.0, 0.0, 1.0
         for s0 in range(0, K, batch):
             B = min(batch, K - s0)
@@ -137,6 +143,8 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
                 for s in range(B):
                     matrix_vector(W2, a[s], span(partial, s * n2, n2))
                 phase = barrier(team, phase)
+                if phase == STOPPED:
+                    return
                 Z2 = span(A, network.at_A[2], B * n2)
                 copy(Z2, span(buffers.partial[step % 2, 0], 0, B * n2))
                 for t in range(1, threads):
@@ -186,6 +194,8 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
                 add_products(team.gemm, inputs, x, V1, cast(p, one), block(E, 0, K, 0, own), sums)
         if not inputs.sparse:  # the next block's rows take the place of this one's
             phase = barrier(team, phase)
+            if phase == STOPPED:
+                return
     if thread == 0 and L > 1:
         # All copies of the later layers are equal; b[1] and W[2] are each owner's.
         at = network.at_b[2]

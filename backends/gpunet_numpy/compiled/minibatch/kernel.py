@@ -35,7 +35,7 @@ from gpunet_numpy.compiled.intrinsics import (
 from gpunet_numpy.compiled.layers import biases_of, rows_of, weighted_error, weights_of
 from gpunet_numpy.compiled.math import activate, multiply_slope
 from gpunet_numpy.compiled.sparse import build_csc, dense_rows, example_at, gather, used_examples
-from gpunet_numpy.compiled.threads import barrier, range_of
+from gpunet_numpy.compiled.threads import STOPPED, barrier, range_of
 from gpunet_numpy.compiled.updates import (
     MOMENTUM,
     PLAIN,
@@ -108,6 +108,8 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
             gather(inputs, data.X, data.order, start, r0, r1)
             if split:
                 phase = barrier(team, phase)
+                if phase == STOPPED:
+                    return
             # 2. The first layer
             x = dense_rows(inputs, data.X, data.order, start, B)
             z0, z1 = (0, B) if split else (r0, r1)
@@ -131,12 +133,16 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
                 build_csc(inputs, B, g0, g1, factor)
             if split:
                 phase = barrier(team, phase)
+                if phase == STOPPED:
+                    return
             # 3. The other layers
             if begins:
                 fill(buffers.bias_sums[thread], one - one)
             if r1 > r0:
                 total += later_layers(team, network, data, buffers, start, (r0, r1), scale)
             phase = barrier(team, phase)
+            if phase == STOPPED:
+                return
             # 4. Updates
             if inputs.sparse and not split:
                 build_csc(inputs, B, f0, f1, factor)
@@ -158,6 +164,8 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
             # The next batch takes the place of this one, or its W is not all there
             if not (inputs.sparse and split):
                 phase = barrier(team, phase)
+                if phase == STOPPED:
+                    return
         buffers.losses[step, thread] = total
 
 

@@ -12,7 +12,7 @@ from gpunet_numpy.compiled.intrinsics import block, cast, gemm, inner, kernel, m
 from gpunet_numpy.compiled.layers import biases_of, rows_of, weights_of
 from gpunet_numpy.compiled.math import activate
 from gpunet_numpy.compiled.sparse import Inputs, dense_rows, gather
-from gpunet_numpy.compiled.threads import range_of
+from gpunet_numpy.compiled.threads import range_of, stopped
 from gpunet_numpy.compiled.views import unowned
 
 
@@ -57,6 +57,8 @@ def run_forward(
     inputs = Inputs(sparse, 0, zeros, zeros, order, X, indices, values, counts, indices, values, indices)
     r0, r1 = range_of(X.shape[0], thread, team.threads)
     for first in range(r0, r1, chunk):
+        if stopped(team):
+            return
         rows = min(first + chunk, r1) - first
         x = dense_rows(inputs, X, order, first, rows)
         for r in range(rows):

@@ -36,19 +36,24 @@ class Predictor:
         n = [parameters[0][0].shape[1], *(W.shape[0] for W, _ in parameters)]
         self.layout = layout = Layout(n, activations, dtype, 1)
         panels, later = layout.pack(parameters)
-        at_A, numbers = layout.at_A(DENSE_CHUNK)
-        count = threads()
+        self.weights = Weights(layout.width, panels.reshape(-1), later[0])
+        self.threads = threads()
+        self.together = self._buffers(self.threads, CHUNK, DENSE_CHUNK)  # the pool runs one kernel at a time
+        self.own = threading.local()  # each caller's buffers: those may be threads of a server
+
+    def _buffers(self, count: int, chunk: int, dense_chunk: int) -> tuple[Any, Weights, Buffers]:
+        """What the kernel is called with, for chunks of so many examples on so many threads."""
+        layout, dtype, n0 = self.layout, self.layout.dtype, int(self.layout.sizes[0])
+        at_A, numbers = layout.at_A(dense_chunk)
         buffers = Buffers(
             A=aligned(count, numbers, dtype=dtype),
-            csr_indices=aligned(count, CHUNK, n[0], dtype=np.int32),
-            csr_values=aligned(count, CHUNK, n[0], dtype=dtype),
-            csr_counts=aligned(count, CHUNK, dtype=np.int32),
-            zeros=aligned(n[0], dtype=dtype),
+            csr_indices=aligned(count, chunk, n0, dtype=np.int32),
+            csr_values=aligned(count, chunk, n0, dtype=dtype),
+            csr_counts=aligned(count, chunk, dtype=np.int32),
+            zeros=aligned(n0, dtype=dtype),
             empty=np.empty(0, np.int32),
         )
-        weights = Weights(layout.width, panels.reshape(-1), later[0])
-        self.arguments = (layout.network(at_A=at_A), weights, buffers)
-        self.lock = threading.Lock()  # callers may be threads of a server, and have the buffers in common
+        return layout.network(at_A=at_A), self.weights, buffers
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         return Predictor, self.made_of
@@ -63,12 +68,14 @@ class Predictor:
         X = for_kernel(X)
         m = X.shape[0]
         A, bad = np.empty((m, int(self.layout.sizes[-1])), dtype=self.layout.dtype), np.zeros(1, np.int32)
-        with self.lock:
-            if m <= ALONE:
-                # Example by example: no BLAS, so no threads of its to hold back.
-                run_alone(run_forward, *self.arguments, 1, 1, X, A, bad)
-            else:
-                sparse = is_sparse(X)
-                chunk, dtype = CHUNK if sparse else DENSE_CHUNK, str(self.layout.dtype)
-                run(run_forward, threads(), dtype, *self.arguments, int(sparse), chunk, X, A, bad)
+        if m <= ALONE:
+            # Example by example: no BLAS, so no threads of its to hold back.
+            if not hasattr(self.own, "buffers"):
+                self.own.buffers = self._buffers(1, 1, 1)
+            run_alone(run_forward, *self.own.buffers, 1, 1, X, A, bad)
+        else:
+            sparse = is_sparse(X)
+            chunk, dtype = CHUNK if sparse else DENSE_CHUNK, str(self.layout.dtype)
+            count = min(threads(), self.threads)  # a limit may have changed
+            run(run_forward, count, dtype, *self.together, int(sparse), chunk, X, A, bad)
         return None if bad[0] else A

@@ -79,14 +79,19 @@ import numpy as np
 import gpunet as gn
 from gpunet_numpy.compiled import threads
 
+begun = threading.Event()
+
+def kernel(team):
+    begun.set()
+    time.sleep(0.5)
+
 rng = np.random.default_rng(0)
 X, y = rng.random((4000, 300), dtype="float32"), np.arange(4000) % 5
 net = gn.Network([gn.Dense(200, "relu"), gn.Dense(5, "softmax")], seed=0, backend="numpy")
 assert net.fit(X, y, optimizer=gn.GradientDescent(), batch_size=1, epochs=1).program == "compiled blocked SGD"
-running = threading.Thread(target=threads.run, args=(lambda team: time.sleep(0.5), 1, "float32"))
+running = threading.Thread(target=threads.run, args=(kernel, 1, "float32"))
 running.start()
-while not threads._running.locked():
-    time.sleep(0.001)
+begun.wait()
 child = os.fork()  # while the parent runs a kernel
 if child == 0:
     signal.alarm(60)

@@ -1,13 +1,17 @@
-"""Barriers and locks. Removing either lock, or the barrier, makes a test fail."""
+"""Barriers, and kernels that are stopped."""
 
+import os
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from gpunet_numpy.blas_threads import _libraries, with_blas_threads
 from gpunet_numpy.compiled import threads
 from gpunet_numpy.compiled.intrinsics import kernel
 from gpunet_numpy.compiled.predict import program as predict
@@ -35,41 +39,54 @@ def test_barriers_hold_everybody():
         assert list(numbers[1]) == expected
 
 
-class Overlaps:
-    """Counts how many callers are inside at once."""
-
-    def __init__(self):
-        self.inside, self.most = 0, 0
-        self.lock = threading.Lock()
-
-    def __call__(self, *arguments):
-        with self.lock:
-            self.inside += 1
-            self.most = max(self.most, self.inside)
-        time.sleep(0.02)
-        with self.lock:
-            self.inside -= 1
+@kernel
+def wait_until_stopped(team, numbers):
+    """The others come to a barrier, and the last thread to none, but for a flag."""
+    team, numbers = unowned(team), unowned(numbers)
+    if team.thread == team.threads - 1:
+        while not threads.stopped(team):
+            numbers[1] += 1
+        numbers[2] = 1
+        return
+    phase = threads.barrier(team, 1)
+    if phase == threads.STOPPED:
+        numbers[0] += 1
 
 
-def test_one_kernel_runs_at_a_time():
-    fake = Overlaps()
-    with ThreadPoolExecutor(6) as pool:
-        for one in [pool.submit(threads.run, fake, 1, "float32") for _ in range(6)]:
-            one.result()
-    assert fake.most == 1
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_an_interrupt_stops_a_kernel(count):
+    numbers = np.zeros(3)
+
+    def interrupt():
+        while not numbers[1]:
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        threads.run(wait_until_stopped, count, "float32", numbers)
+    assert numbers[2] == 1
+    assert numbers[0] == count - 1 or count == 3  # two may add at once
+    after = numbers.copy()
+    test_barriers_hold_everybody()
+    assert np.array_equal(numbers, after)
 
 
-def test_callers_of_a_predictor_take_turns(monkeypatch):
-    """Its buffers are written by one at a time."""
-    fake = Overlaps()
-    monkeypatch.setattr(predict, "run_alone", fake)
-    monkeypatch.setattr(predict, "run", fake)
+def test_callers_of_a_predictor_have_buffers_of_their_own():
+    """Those that predict so few rows that no other thread is asked."""
     rng = np.random.default_rng(0)
     predictor = predict.Predictor(("tanh",), [(rng.random((3, 4)), rng.random((3, 1)))])
-    with ThreadPoolExecutor(6) as pool:
-        for one in [pool.submit(predictor, rng.random((m, 4))) for m in (1, 20, 1, 20, 1, 20)]:
-            one.result()
-    assert fake.most == 1
+    with ThreadPoolExecutor(3) as callers:
+        barrier = threading.Barrier(3)
+
+        def call(m):
+            barrier.wait()
+            predictor(rng.random((m, 4)))
+            barrier.wait()
+            return id(predictor.own.buffers[2])
+
+        assert len(set(callers.map(call, [1, 2, 8]))) == 3
+    assert not hasattr(predictor.own, "buffers")
 
 
 def test_an_error_in_a_thread_is_raised():
@@ -80,6 +97,14 @@ def test_an_error_in_a_thread_is_raised():
     with pytest.raises(RuntimeError, match="in a thread"):
         threads.run(fails, 2, "float32")
     threads.run(lambda team: None, 2, "float32")  # the lock is free again
+
+
+def test_blas_calls_of_a_kernel_stay_on_its_threads():
+    """Whichever thread limited BLAS before."""
+    with_blas_threads(2, lambda: None)
+    seen = []
+    threads.run(lambda team: seen.extend(one.num_threads for one in _libraries()), 2, "float32")
+    assert seen and set(seen) == {1}
 
 
 def test_threads_follow_the_environment(monkeypatch):
@@ -94,6 +119,10 @@ def test_threads_follow_the_environment(monkeypatch):
     assert count() == 3
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "0")
     assert count() == 1
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS")
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setattr(threads, "processors", lambda: 2)
+    assert count() == 2
 
 
 def test_threads_follow_threadpoolctl():
@@ -102,8 +131,15 @@ def test_threads_follow_threadpoolctl():
     assert before >= 1
     with threadpool_limits(1):
         assert threads.threads() == 1
-        with threads.one_blas_thread():
-            assert threads.threads() == 1
-    with threads.one_blas_thread():  # a program's own limit is none
-        assert threads.threads() == before
+        assert with_blas_threads(1, threads.threads) == 1
+    assert with_blas_threads(1, threads.threads) == before  # a program's own limit is none
     assert threads.threads() == before
+
+
+def test_fewer_threads_where_no_more_can_be_started(monkeypatch):
+    monkeypatch.setattr(threads, "threads_at_start", lambda: 7)
+    monkeypatch.setattr(threads, "most_blas_threads", lambda: 8)
+    for can_be, expected in ((5, 5), (9, 7)):
+        fake = SimpleNamespace(start=lambda count, can_be=can_be: min(count, can_be))
+        monkeypatch.setattr(threads, "pool", lambda fake=fake: fake)
+        assert threads.threads() == expected

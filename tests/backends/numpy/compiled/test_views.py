@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from numba import njit, types
 
+from gpunet_numpy.blas_threads import with_blas_threads
 from gpunet_numpy.compiled.intrinsics import OPTIONS, block, cast, gemm, inner, matrix, span
-from gpunet_numpy.compiled.threads import _gemm_address, one_blas_thread
+from gpunet_numpy.compiled.threads import _gemm_address
 from gpunet_numpy.compiled.views import View, unowned
 
 
@@ -106,8 +107,7 @@ def test_gemm(transposed, dtype):
         expected = C.copy()
         old = 0 if beta == 0 else beta * C[1 : m + 1, 2 : n + 2]
         expected[1 : m + 1, 2 : n + 2] = 2 * (A.T if a else A) @ (B.T if b else B) + old
-        with one_blas_thread():
-            product(_gemm_address(dtype), 2, A, a, B, b, beta, C, m, n)
+        with_blas_threads(1, product, _gemm_address(dtype), 2, A, a, B, b, beta, C, m, n)
         assert np.allclose(C, expected, rtol=1e-5 if dtype == "float32" else 1e-13, atol=1e-5)
 
 
