@@ -45,12 +45,9 @@ class ProgressBar:
         self.last_line = -math.inf  # when it was written
         self.unwritten = ""  # the figures of the last epoch, if they have no line yet
         if shown:
-            if notebook:
-                tqdm = notebook_bar()
-            else:
+            if not notebook:
                 from tqdm import tqdm
-
-            self.bar = tqdm(
+            self.bar = (notebook_bar() if notebook else tqdm)(
                 total=epochs * examples,
                 desc=self._description(1),
                 unit="ex",
