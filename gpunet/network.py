@@ -16,7 +16,7 @@ import numpy as np
 from gpunet.core.activations import Activation, ActivationLike
 from gpunet.core.architecture import dense_and_dropouts, loss_for
 from gpunet.core.checks import known_name, positive_int
-from gpunet.core.default_optimizer import chosen_optimizer
+from gpunet.core.default_optimizer import chosen_optimizer, default_optimizer
 from gpunet.core.layers import Dense, Dropout
 from gpunet.core.losses import Loss, LossLike
 from gpunet.core.optimizers import Optimizer
@@ -65,7 +65,7 @@ from gpunet.training.saved import (
     saved_run,
     with_slots,
 )
-from gpunet.training.scale import warn_of_unscaled
+from gpunet.training.scale import input_size, warn_of_unscaled, with_smaller_start
 from gpunet.training.signals import StopSignals
 from gpunet.training.state import checked_state, initial_state, moved, with_zero_slots
 from gpunet.training.transforms import Transform, takes_targets
@@ -77,7 +77,8 @@ if TYPE_CHECKING:
 
 Array = Any
 
-EPOCHS = 10  # of arrays, by default
+# Of arrays, by default: updates, and the fewest and the most epochs that they may take.
+UPDATES, EPOCHS, MOST_EPOCHS = 1000, 10, 100
 
 
 class Network:
@@ -171,6 +172,9 @@ class Network:
         # Whose slots the state has; a description of it, if they come from a file
         self._optimizer: Optimizer | dict[str, Any] | None = None
         self._updates = 0
+        self._input_size: float | None = (
+            None  # known once a run had the default optimizer and no standardizer
+        )
         self._given_weights = False  # not the initializers' and what fit made of them
         self._run_id: str | None = None  # of the run with checkpoints that the last fit was a part of
         self.epochs_trained = 0
@@ -390,9 +394,11 @@ class Network:
             None takes Adam; beside an encoder AdamW with a cosine schedule, and with a weight decay of 1000 / rows,
             between 0.2 and 5, for 256 hidden units; for h units √(h/256) times that. A name (``"adam"``, ``"adamw"``,
             ``"rmsprop"``, ``"sgd"``), and None, get the learning rate that ``gpunet train`` takes: 0.002 for Adam, 2.5
-            times that with sigmoid in a hidden layer.
+            times that with sigmoid in a hidden layer. None suits large inputs too where there is no standardizer: with
+            their root mean square s, as a power of two, the first layer's initial weights are divided by s, and above
+            s = 4 the rate is √(4/s) times that.
         epochs : int or None
-            None takes 10; beside an encoder as many as make 5000 updates, between 20 and 300.
+            None takes as many as make 1000 updates, between 10 and 100; beside an encoder 5000, between 20 and 300.
         batch_size : int, None or "auto"
             1 is stochastic, None full batch (C18); "auto" takes 32, beside an encoder 64, or all examples where there
             are fewer.
@@ -472,8 +478,6 @@ class Network:
         """
         chosen = chosen_optimizer(optimizer, self.activations[:-1])
         is_table = self.encoder is not None
-        if epochs is None and not is_table:
-            epochs = EPOCHS
         if epochs is not None:
             positive_int("epochs", epochs)
         if not any(layer.trainable for layer in self.layers):
@@ -527,10 +531,24 @@ class Network:
                 self.inputs, m = (int(size) for size in data.training.X.shape)
                 if optimizer is None and is_table:
                     chosen = table_optimizer(m, self.layers[:-1])
+                elif optimizer is None and self.standardizer is None:
+                    chosen = default_optimizer(self.activations[:-1], self._size_of_inputs(data.training.X))
                 if epochs is None:
-                    epochs = epochs_for(TABLE_UPDATES, math.ceil(m / data.batch_size))
+                    steps = math.ceil(m / data.batch_size)
+                    if is_table:
+                        epochs = epochs_for(TABLE_UPDATES, steps)
+                    else:
+                        epochs = epochs_for(UPDATES, steps, EPOCHS, MOST_EPOCHS)
                 plan = self._plan(chosen, data, precision)
                 return self._train(data, plan, epochs, shuffle, transform, measures, callbacks, progress, run)
+
+    def _size_of_inputs(self, X: Array) -> float:
+        """The size of the first inputs; measuring it adapts weights to it that are still the initializers'."""
+        if self._input_size is None:
+            self._input_size = input_size(self.placement.xp, X)
+            if not self._given_weights and self._updates == 0:
+                self._state = with_smaller_start(self._ready(), self._input_size)
+        return self._input_size
 
     def _call(self, arrays: FitArrays, **arguments: Any) -> dict[str, Any]:
         """Everything that a run depends on, described."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ RATES = {"adamw": 2e-3, "adam": 2e-3, "rmsprop": 1e-3, "gradient_descent": 0.5}
 # Behind sigmoids adaptive optimizers take larger steps: σ′ is at most ¼ (C11), so their gradients are small.
 SIGMOID_FACTOR = 2.5
 MOMENTUM = 0.9  # of gradient descent
+LARGE = 4.0  # the size of inputs above which the default rate is smaller
 OTHER_NAMES = {"sgd": "gradient_descent", "gradientdescent": "gradient_descent"}
 
 
@@ -20,6 +22,21 @@ def default_rate(name: str, hidden: Sequence[Any]) -> float:
     """The learning rate of optimizer `name` for a network whose hidden layers have these activations."""
     adaptive = name != "gradient_descent"
     return RATES[name] * (SIGMOID_FACTOR if adaptive and "sigmoid" in hidden else 1.0)
+
+
+def default_optimizer(hidden: Sequence[Any], size: float) -> Adam:
+    """Adam with the rate for hidden layers with these activations, and for inputs of this size.
+
+    A step of Adam is about α per weight, whatever the gradient, and moves the first layer's outputs by α Σ|x|: large
+    inputs need a smaller α, the other layers do not. The square root is between the two.
+
+    Parameters
+    ----------
+    hidden : sequence
+    size : float
+        Root mean square of the inputs; 1 where they are standardised.
+    """
+    return Adam(default_rate("adam", hidden) * min(1.0, math.sqrt(LARGE / size)))
 
 
 def chosen_optimizer(optimizer: Any, hidden: Sequence[Any]) -> Optimizer:

@@ -26,9 +26,9 @@ FEWEST_EPOCHS, MOST_EPOCHS = 20, 300
 ROWS, LEAST_DECAY, MOST_DECAY = 1000, 0.2, 5.0
 
 
-def epochs_for(updates: int, steps: int) -> int:
-    """The number of epochs, of `steps` updates each, that make so many updates: at least 20, at most 300."""
-    return max(FEWEST_EPOCHS, min(MOST_EPOCHS, math.ceil(updates / steps)))
+def epochs_for(updates: int, steps: int, fewest: int = FEWEST_EPOCHS, most: int = MOST_EPOCHS) -> int:
+    """The number of epochs, of `steps` updates each, that make so many updates, within these limits."""
+    return max(fewest, min(most, math.ceil(updates / steps)))
 
 
 def table_weight_decay(rows: int, units: Sequence[int]) -> float:

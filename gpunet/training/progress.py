@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+import warnings
 from typing import Any
 
 from gpunet.training.history import History
@@ -39,17 +40,14 @@ class ProgressBar:
         self.begun = False  # whether a chunk has been counted
         self.figures: dict[str, str] = {}
         self.metrics: dict[str, str] = {}
-        notebook = "ipykernel" in sys.modules
+        notebook = in_notebook()
         self.lines = shown and not notebook and not sys.stderr.isatty()
         self.last_line = -math.inf  # when it was written
         self.unwritten = ""  # the figures of the last epoch, if they have no line yet
         if shown:
-            if notebook:
-                from tqdm.auto import tqdm
-            else:
+            if not notebook:
                 from tqdm import tqdm
-
-            self.bar = tqdm(
+            self.bar = (notebook_bar() if notebook else tqdm)(
                 total=epochs * examples,
                 desc=self._description(1),
                 unit="ex",
@@ -57,6 +55,7 @@ class ProgressBar:
                 bar_format=STARTING,
                 dynamic_ncols=True,
                 disable=False if notebook else None,  # None: silent where output is not a terminal
+                file=sys.stdout if notebook else None,  # notebooks show standard error in red
             )
 
     def _description(self, epoch: int) -> str:
@@ -136,6 +135,24 @@ class ProgressBar:
             self.bar.set_description_str(self._description(max(self.done, 1)), refresh=False)
         if self.bar is not None:
             self.bar.close()
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    library = sys.modules.get("IPython")
+    shell = None if library is None else library.get_ipython()
+    return shell is not None and "IPKernelApp" in shell.config
+
+
+def notebook_bar() -> Any:
+    """The bar of notebooks: a widget, or text where ipywidgets is not installed."""
+    from tqdm import TqdmWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmWarning)  # that ipywidgets is not installed
+        from tqdm.auto import tqdm
+
+    return tqdm
 
 
 def _text(figure: float) -> str:

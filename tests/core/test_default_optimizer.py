@@ -4,7 +4,7 @@ import pytest
 
 import gpunet
 from gpunet import Adam, AdamW, GradientDescent, RMSprop
-from gpunet.core.default_optimizer import chosen_optimizer, default_rate
+from gpunet.core.default_optimizer import chosen_optimizer, default_optimizer, default_rate
 from gpunet.core.optimizers import OPTIMIZERS
 
 
@@ -65,3 +65,9 @@ def test_an_unknown_name_is_answered_with_the_nearest(given, meant):
     said = str(caught.value)
     assert said.startswith(f"optimizer must be one of {', '.join(OPTIMIZERS)}, or an object such as")
     assert f"gpunet.{meant}(" in said and said.endswith(f"got {given!r}")
+
+
+@pytest.mark.parametrize(("size", "factor"), [(1, 1), (4, 1), (16, 0.5), (64, 0.25)])
+@pytest.mark.parametrize(("hidden", "rate"), [(["relu"], 2e-3), (["tanh", "sigmoid"], 5e-3)])
+def test_large_inputs_get_a_smaller_rate(size, factor, hidden, rate):
+    assert default_optimizer(hidden, size) == Adam(rate * factor)

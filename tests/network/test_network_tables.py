@@ -95,7 +95,7 @@ def test_the_defaults_are_the_rule_for_tables():
     # What is given counts, and arrays are trained as ever.
     assert net.fit(source, epochs=2, optimizer="sgd").learning_rate == [0.5, 0.5]
     arrays = gn.Network([gn.Dense(2)], seed=0, backend="numpy")
-    assert arrays.fit(np.eye(2), np.eye(2)).learning_rate == pytest.approx([0.002] * 10)
+    assert arrays.fit(np.eye(2), np.eye(2)).learning_rate == pytest.approx([0.002] * 100)
 
 
 def test_every_kind_of_frame_in_any_order():

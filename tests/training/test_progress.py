@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 import gpunet as gn
 from gpunet.training import chunks
 from gpunet.training.history import History
-from gpunet.training.progress import ENDED, RUNNING, STARTING, ProgressBar
+from gpunet.training.progress import ENDED, RUNNING, STARTING, ProgressBar, in_notebook
 
 M, N, K = 12, 3, 2
 
@@ -286,14 +287,26 @@ def test_notebooks_get_their_own_bar(monkeypatch, data, capfd):
     class Notebook(tqdm.std.tqdm):
         def __init__(self, **settings):
             made.append(settings)
-            super().__init__(**settings, file=io.StringIO())
+            super().__init__(**settings | {"file": io.StringIO()})
 
-    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    shell = SimpleNamespace(config={"IPKernelApp": {}})
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     monkeypatch.setattr(tqdm.auto, "tqdm", Notebook)
     network().fit(*data, epochs=2, batch_size=None, progress=True)
     assert len(made) == 1
     assert made[0]["disable"] is False
+    assert made[0]["file"] is sys.stdout
     assert capfd.readouterr() == ("", "")
+
+
+def test_what_is_no_notebook(monkeypatch):
+    """Its libraries may be imported; IPython in a terminal is a terminal."""
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    monkeypatch.delitem(sys.modules, "IPython", raising=False)
+    assert not in_notebook()
+    for shell in (None, SimpleNamespace(config={"TerminalIPythonApp": {}})):
+        monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda shell=shell: shell))
+        assert not in_notebook()
 
 
 def test_figures_of_an_epoch_are_drawn_with_the_next_chunk(terminal):
