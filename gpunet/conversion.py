@@ -30,7 +30,7 @@ def from_torch(
     -------
     Network
         Its :meth:`~Network.predict` is ``module.eval()(X)``; after LogSoftmax, and for logits, probabilities. A Linear
-        without bias has b = 0, which training changes.
+        without bias has b = 0, which training changes. Frozen parameters (``requires_grad=False``) make frozen layers.
 
     Raises
     ------

@@ -34,6 +34,10 @@ def from_estimator(estimator: Any, seed: int | None) -> SavedNetwork:
     mlp = estimator
     if isinstance(estimator, Pipeline):
         scaler, mlp = _steps(estimator)
+    if hasattr(mlp, "to_network"):
+        raise TypeError(
+            f"this {type(mlp).__name__} is one of gpunet.estimators: its to_network() gives the network"
+        )
     if not isinstance(mlp, MLPClassifier | MLPRegressor):
         raise TypeError(f"{_TAKEN}; got {type(mlp).__name__}")
     check_is_fitted(mlp)

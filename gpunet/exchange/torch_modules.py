@@ -10,9 +10,8 @@ from torch import nn
 
 from gpunet.core.activations import LEAK
 
-# Modules that compute what gpunet's activation of that name does.
+# Modules that compute what gpunet's activation of that name does; the identity needs none.
 MODULES: dict[str, Callable[[], nn.Module]] = {
-    "identity": nn.Identity,
     "sigmoid": nn.Sigmoid,
     "tanh": nn.Tanh,
     "relu": nn.ReLU,

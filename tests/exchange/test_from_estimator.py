@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import gpunet as gn
+from gpunet import estimators as gn_estimators
 
 ACTIVATIONS = ["identity", "logistic", "tanh", "relu"]
 SETTINGS = {"hidden_layer_sizes": (7, 5), "max_iter": 4, "random_state": 0, "solver": "lbfgs"}
@@ -160,6 +161,11 @@ def test_what_is_refused(rng):
         TypeError, match=r"takes a fitted MLPClassifier or MLPRegressor, or a Pipeline.*LogisticRegression"
     ):
         gn.from_sklearn(LogisticRegression().fit(X, y))
+    own = gn_estimators.MLPRegressor()
+    with pytest.raises(
+        TypeError, match=r"MLPRegressor is one of gpunet\.estimators: its to_network\(\) gives"
+    ):
+        gn.from_sklearn(own)
     pipeline = make_pipeline(MinMaxScaler(), MLPClassifier(**SETTINGS)).fit(X, y)
     with pytest.raises(ValueError, match="this Pipeline has MinMaxScaler before it"):
         gn.from_sklearn(pipeline)
