@@ -30,7 +30,7 @@ def from_torch(
     -------
     Network
         Its :meth:`~Network.predict` is ``module.eval()(X)``; after LogSoftmax, and for logits, probabilities. A Linear
-        without bias has b = 0, which training changes.
+        without bias has b = 0, which training changes. Frozen parameters (``requires_grad=False``) make frozen layers.
 
     Raises
     ------
@@ -82,8 +82,7 @@ def from_sklearn(estimator: Any, *, seed: int | None = None, backend: str = "aut
     sklearn.exceptions.NotFittedError
         If it is not fitted.
     TypeError, ValueError
-        For another estimator, other steps before it, or an output that gpunet does not have (that of
-        ``loss="poisson"``).
+        For another estimator, or other steps before it.
 
     Examples
     --------

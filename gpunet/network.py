@@ -947,6 +947,7 @@ class Network:
         Its outputs are those of :meth:`predict`: it ends with Softmax or Sigmoid where the network does, and values
         that were standardised for training come in their own unit. A standardiser is its first module. A table's
         encoder is no part of it: give the module ``torch.from_numpy(net.encoder.transform(table, net.dtype))``.
+        Frozen layers have frozen parameters.
 
         Parameters
         ----------

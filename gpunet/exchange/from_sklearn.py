@@ -7,20 +7,30 @@ from typing import Any
 
 import numpy as np
 
+from gpunet.core.activations import ActivationLike
 from gpunet.core.layers import Dense
+from gpunet.core.losses import LossLike
+from gpunet.core.poisson import EXP, POISSON
 from gpunet.exchange.targets import target_of_classes
 from gpunet.files.network_file import SavedNetwork
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.tables import Target
 
-_ACTIVATIONS = {
+_ACTIVATIONS: dict[str, ActivationLike] = {
     "identity": "identity",
     "logistic": "sigmoid",
     "tanh": "tanh",
     "relu": "relu",
     "softmax": "softmax",
+    "exp": EXP,
 }
-_LOSSES = {"identity": "squared_error", "logistic": "logistic", "softmax": "cross_entropy"}
+# By the activation of the output.
+_LOSSES: dict[str, LossLike] = {
+    "identity": "squared_error",
+    "logistic": "logistic",
+    "softmax": "cross_entropy",
+    "exp": POISSON,
+}
 _TAKEN = "from_sklearn takes a fitted MLPClassifier or MLPRegressor, or a Pipeline of a StandardScaler and one of them"
 
 
@@ -34,15 +44,14 @@ def from_estimator(estimator: Any, seed: int | None) -> SavedNetwork:
     mlp = estimator
     if isinstance(estimator, Pipeline):
         scaler, mlp = _steps(estimator)
+    if hasattr(mlp, "to_network"):
+        raise TypeError(
+            f"this {type(mlp).__name__} is one of gpunet.estimators: its to_network() gives the network"
+        )
     if not isinstance(mlp, MLPClassifier | MLPRegressor):
         raise TypeError(f"{_TAKEN}; got {type(mlp).__name__}")
     check_is_fitted(mlp)
     activations = [*[mlp.activation] * (len(mlp.coefs_) - 1), mlp.out_activation_]
-    for activation in activations:
-        if activation not in _ACTIVATIONS:
-            raise ValueError(
-                f"{mlp} has the activation {activation!r} at its output, which gpunet does not have"
-            )
     pairs = [(W.T, b[:, None]) for W, b in zip(mlp.coefs_, mlp.intercepts_, strict=True)]
     return SavedNetwork(
         [

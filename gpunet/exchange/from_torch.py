@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,7 +74,7 @@ class _Reader:
             if any(module.weight is other.weight for other in self.linears):
                 raise ValueError(f"{what}, whose weights another one has too: gpunet's layers share none")
             self.linears.append(module)
-            self.layers.append(Dense(module.out_features))
+            self.layers.append(Dense(module.out_features, trainable=_trainable(what, module)))
         elif kind is nn.Dropout:
             self.layers.append(Dropout(module.p))
         elif kind in (nn.Flatten, Standardize):
@@ -113,15 +114,20 @@ class _Reader:
             raise ValueError(f"{what}; gpunet has it over the outputs of an example: dim=1")
         if kind is nn.LogSoftmax:
             self.ended = "LogSoftmax"
-        self.layers[-1] = Dense(self.linears[-1].out_features, NAMES.get(kind, "softmax"))
+        self._activate(NAMES.get(kind, "softmax"))
+
+    def _activate(self, activation: str) -> None:
+        """Give the last Linear its activation."""
+        layer = self.layers[-1]
+        assert isinstance(layer, Dense)
+        self.layers[-1] = dataclasses.replace(layer, activation=activation)
 
     def network(self, loss: LossLike | None, seed: int | None) -> SavedNetwork:
         """The network of all modules that were read."""
         if not self.linears:
             raise ValueError(f"the module has no Linear layer; from_torch takes {_SUPPORTED}")
-        output = self.layers[-1]
-        if self.bare and isinstance(output, Dense) and loss in _OUTPUT_OF_LOSS:
-            self.layers[-1] = output = Dense(output.units, _OUTPUT_OF_LOSS[str(loss)])
+        if self.bare and loss in _OUTPUT_OF_LOSS:
+            self._activate(_OUTPUT_OF_LOSS[str(loss)])
         dense, _ = dense_and_dropouts(self.layers)
         kinds = sorted({str(linear.weight.dtype).removeprefix("torch.") for linear in self.linears})
         if len(kinds) > 1 or kinds[0] not in ("float32", "float64"):
@@ -140,6 +146,14 @@ class _Reader:
             notes={},
             target=self.target,
         )
+
+
+def _trainable(what: str, linear: Module) -> bool:
+    """Whether weight and bias are trained, or neither is."""
+    trainable = bool(linear.weight.requires_grad)
+    if linear.bias is not None and bool(linear.bias.requires_grad) != trainable:
+        raise ValueError(f"{what}, of which either weight or bias is frozen: gpunet freezes both or neither")
+    return trainable
 
 
 def _parameters(linear: Module) -> tuple[Any, Any]:

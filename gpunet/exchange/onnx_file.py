@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
-from gpunet.core.activations import ACTIVATIONS
+from gpunet.core.activations import ACTIVATIONS, ActivationLike
+from gpunet.core.poisson import EXP
 from gpunet.exchange.known import known_activations
 from gpunet.exchange.onnx_columns import array_input, column_names, table_inputs
 from gpunet.exchange.onnx_graph import Graph, Tensor
@@ -15,7 +16,7 @@ from gpunet.files.network_file import SavedNetwork
 from gpunet.version import VERSION
 
 # The activations that are one operator; the others write the nodes of their formula.
-_OPERATORS: dict[str, tuple[str, dict[str, Any]]] = {
+_OPERATORS: dict[ActivationLike, tuple[str, dict[str, Any]]] = {
     "sigmoid": ("Sigmoid", {}),
     "tanh": ("Tanh", {}),
     "relu": ("Relu", {}),
@@ -39,7 +40,7 @@ def onnx_model(saved: SavedNetwork) -> Any:
     ImportError
         If onnx is not installed; the message says how to install it.
     """
-    activations = known_activations(saved, "an ONNX file holds no code")
+    activations = known_activations(saved, "an ONNX file holds no code", also=(EXP,))
     graph, A = _inputs(saved)
     for l, ((W, b), activation) in enumerate(zip(saved.parameters, activations, strict=True), start=1):
         weights = graph.constant(W, saved.dtype, f"W{l}"), graph.constant(b[:, 0], saved.dtype, f"b{l}")
@@ -80,7 +81,7 @@ def _inputs(saved: SavedNetwork) -> tuple[Graph, Tensor]:
     return graph, table_inputs(graph, saved.encoder, saved.dtype)
 
 
-def _activated(graph: Graph, activation: str, Z: Tensor) -> Tensor:
+def _activated(graph: Graph, activation: ActivationLike, Z: Tensor) -> Tensor:
     if activation in _OPERATORS:
         operator, attributes = _OPERATORS[activation]
         return graph.node(operator, Z, **attributes)

@@ -50,9 +50,6 @@ class Tensor:
     def __truediv__(self, other: Operand) -> Tensor:
         return self.graph.node("Div", self, other)
 
-    def __rtruediv__(self, other: Operand) -> Tensor:
-        return self.graph.node("Div", other, self)
-
     def __neg__(self) -> Tensor:
         return self.graph.node("Neg", self)
 
@@ -110,7 +107,7 @@ class Graph:
 
     def constant(self, values: Any, dtype: str, name: str = "constant") -> Tensor:
         """A constant of any shape."""
-        array = np.asarray(values, object if dtype == "str" else dtype)
+        array = np.asarray(values, dtype)
         self._bytes += array.nbytes
         if self._bytes > MOST_BYTES:
             raise ValueError(
@@ -213,8 +210,6 @@ class Graph:
 
 
 def _element_type(dtype: str) -> int:
-    if dtype == "str":
-        return int(onnx().TensorProto.STRING)
     return int(onnx().helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
 

@@ -34,9 +34,9 @@ def torch_module(saved: SavedNetwork, logits: bool) -> Any:
             modules.append(torch.nn.Dropout(layer.rate))
             continue
         (W, b), activation = next(remaining)
-        modules.append(_linear(torch, W, b[:, 0]))
+        modules.append(_linear(torch, W, b[:, 0]).requires_grad_(layer.trainable))
         if activation != "identity":
-            modules.append(MODULES[activation]())
+            modules.append(MODULES[str(activation)]())
     if logits:
         del modules[-1]
     if saved.target is not None and saved.target.class_names is None:

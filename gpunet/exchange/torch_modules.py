@@ -10,9 +10,8 @@ from torch import nn
 
 from gpunet.core.activations import LEAK
 
-# Modules that compute what gpunet's activation of that name does.
+# Modules that compute what gpunet's activation of that name does; the identity needs none.
 MODULES: dict[str, Callable[[], nn.Module]] = {
-    "identity": nn.Identity,
     "sigmoid": nn.Sigmoid,
     "tanh": nn.Tanh,
     "relu": nn.ReLU,
@@ -47,10 +46,6 @@ class Standardize(nn.Module):  # type: ignore[misc]
         How both were measured.
     """
 
-    mean: torch.Tensor
-    deviation: torch.Tensor
-    like: torch.Tensor
-
     def __init__(self, mean: Any, deviation: Any, dtype: torch.dtype, per: str = "feature") -> None:
         super().__init__()
         self.per = per
@@ -76,9 +71,6 @@ class OwnUnit(nn.Module):  # type: ignore[misc]
     ----------
     center, scale : float
     """
-
-    center: torch.Tensor
-    scale: torch.Tensor
 
     def __init__(self, center: float, scale: float) -> None:
         super().__init__()

@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import gpunet as gn
+from gpunet import estimators as gn_estimators
 
 ACTIVATIONS = ["identity", "logistic", "tanh", "relu"]
 SETTINGS = {"hidden_layer_sizes": (7, 5), "max_iter": 4, "random_state": 0, "solver": "lbfgs"}
@@ -160,6 +161,11 @@ def test_what_is_refused(rng):
         TypeError, match=r"takes a fitted MLPClassifier or MLPRegressor, or a Pipeline.*LogisticRegression"
     ):
         gn.from_sklearn(LogisticRegression().fit(X, y))
+    own = gn_estimators.MLPRegressor()
+    with pytest.raises(
+        TypeError, match=r"MLPRegressor is one of gpunet\.estimators: its to_network\(\) gives"
+    ):
+        gn.from_sklearn(own)
     pipeline = make_pipeline(MinMaxScaler(), MLPClassifier(**SETTINGS)).fit(X, y)
     with pytest.raises(ValueError, match="this Pipeline has MinMaxScaler before it"):
         gn.from_sklearn(pipeline)
@@ -170,11 +176,20 @@ def test_what_is_refused(rng):
         gn.from_sklearn(MLPClassifier(**SETTINGS).fit(X, y), backend="nimpy")
 
 
-def test_an_output_that_gpunet_does_not_have(rng):
+def test_counts(rng, close, exported):
+    """A Poisson loss has an exponential output, which ONNX files have too."""
     X, _ = data(rng, [0, 1])
+    y = rng.poisson(np.exp(X[:, 0] + 1))
     try:
-        mlp = MLPRegressor(loss="poisson", **SETTINGS).fit(X, np.abs(X[:, 0]))
+        mlp = MLPRegressor(loss="poisson", activation="tanh", **SETTINGS).fit(X, y)
     except TypeError:  # before scikit-learn 1.7
         pytest.skip("scikit-learn has no Poisson loss yet")
-    with pytest.raises(ValueError, match="'exp' at its output, which gpunet does not have"):
-        gn.from_sklearn(mlp)
+    net = gn.from_sklearn(mlp, seed=0, backend="numpy")
+    expected = mlp.predict(X)[:, None]
+    close(net.predict(X), expected)
+    close(exported(net)({"X": X})["values"], expected)
+    start = net.evaluate(X, y)["loss"]
+    net.fit(X, y, optimizer=gn.Adam(0.01), epochs=20)
+    assert net.evaluate(X, y)["loss"] < start
+    with pytest.raises(ValueError, match="PyTorch has no module for it, and 'exp'"):
+        net.to_torch()

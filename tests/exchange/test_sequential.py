@@ -63,6 +63,21 @@ def test_weights_are_copies_and_no_random_number_is_drawn(network):
     assert not back.parameters[0][0].any()
 
 
+def test_frozen_layers_both_ways(network):
+    net = network([gn.Dense(5, "relu", trainable=False), gn.Dense(4, "tanh"), gn.Dense(3, trainable=False)])
+    module = net.to_torch()
+    frozen = [not parameter.requires_grad for parameter in module.parameters()]
+    assert frozen == [True, True, False, False, True, True]
+    back = gn.from_torch(module, loss="cross_entropy", backend="numpy")
+    assert [layer.trainable for layer in back.layers] == [False, True, False]
+    assert [layer.activation for layer in back.layers] == ["relu", "tanh", "softmax"]
+    module[2].bias.requires_grad_(False)
+    with pytest.raises(ValueError, match=r"module 2 is Linear.*either weight or bias is frozen"):
+        gn.from_torch(module)
+    alone = nn.Linear(2, 1, bias=False).requires_grad_(False)
+    assert not gn.from_torch(alone, backend="numpy").layers[0].trainable
+
+
 @pytest.mark.parametrize(
     ("activation", "function"), [("softmax", nn.Softmax(dim=1)), ("sigmoid", nn.Sigmoid())]
 )
