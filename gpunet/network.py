@@ -576,12 +576,13 @@ class Network:
         self, measures: Metrics, data: FitData, tabular: Tabular, placement: Placement
     ) -> None:
         """Raise a ValueError for metrics that the validation data do not have."""
-        if data.validation is None:
-            if measures:
-                raise ValueError(
-                    "metrics are measured on validation data: give fit validation_data or validation_fraction"
-                )
+        measures.require_accuracy(data.kind)
+        if not measures:
             return
+        if data.validation is None:
+            raise ValueError(
+                "metrics are measured on validation data: give fit validation_data or validation_fraction"
+            )
         activation, Y = self.layers[-1].activation, placement.backend.to_host(data.validation.Y.T)
         # Perfect predictions; only softmax gives probabilities of exclusive classes.
         A = Y / 2 if data.kind == "classes" and activation != "softmax" else Y
@@ -796,7 +797,9 @@ class Network:
             For bad input.
         """
         measures = Metrics(metrics)
-        return self._evaluate(*self._examples(X, y, sample_weight), measures)
+        examples, kind = self._examples(X, y, sample_weight)
+        measures.require_accuracy(kind)
+        return self._evaluate(examples, kind, measures)
 
     def class_report(self, X: Any, y: Any = None, names: Sequence[str] | None = None) -> ClassReport:
         """Confusion matrix, and each class's precision and recall, on data; for a Table y may be left out.

@@ -40,6 +40,8 @@ def step_rows(network: Any, history: History) -> list[dict[str, float]]:
 class FileLog:
     """Rows in a file, on the disk after every epoch; a later ``fit`` adds to them.
 
+    A run that goes on from a checkpoint writes the epochs since then once more.
+
     Parameters
     ----------
     path : path

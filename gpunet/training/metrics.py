@@ -153,15 +153,16 @@ class Metrics:
         """Whether higher is better, by name; None where that is not known."""
         return {metric.name: metric.higher_is_better for metric in self.metrics}
 
+    def require_accuracy(self, kind: str) -> None:
+        """Raise a ValueError if the accuracy is asked for, and targets of this kind have none."""
+        if self._wants_accuracy and kind == "values":
+            raise ValueError("real targets have no accuracy: use metrics such as 'r2', 'mean_absolute_error'")
+
     def require_computable(self, given: Results) -> None:
         """Raise a ValueError for a name that these targets have no such metric for; `given` are perfect predictions.
 
         Functions of the user's own are not called.
         """
-        if self._wants_accuracy and given.kind == "values":
-            raise ValueError(
-                "real targets have no accuracy: use metrics such as 'r2' or 'mean_absolute_error'"
-            )
         for metric in self.metrics:
             if metric.named:
                 with warnings.catch_warnings(action="ignore"):

@@ -271,6 +271,8 @@ def test_metrics_for_values_and_classes_are_told_apart(X):
     ):
         with pytest.raises(ValueError, match=message):
             net.fit(X, X[:, 0], validation_data=(X, X[:, 0]), metrics=name)
+    with pytest.raises(ValueError, match="real targets have no accuracy"):
+        net.evaluate(X, X[:, 0], metrics="accuracy")
     with pytest.raises(ValueError, match="metric 'max_error' failed"):
         network(2, "identity").fit(X, X[:, :2], validation_data=(X, X[:, :2]), metrics="max_error")
     assert net.epochs_trained == 0
