@@ -141,6 +141,30 @@ def first_epoch(results):
         )
 
 
+def estimators(results):
+    if rows := rows_of(results, "estimators"):
+        yield (
+            "## Estimators\n\nSeconds of a whole `fit` with the same parameters; less is better. Import, first fit and "
+            "what it compiles are not counted.\n"
+        )
+        yield comparison(
+            rows,
+            [
+                ("case", lambda row: row["case"]),
+                ("rows", lambda row: f"{row['rows']:,}"),
+                ("X", lambda row: row["dtype"]),
+            ],
+            [("import and first fit", import_and_first_fit), ("program", program)],
+        )
+
+
+def import_and_first_fit(row):
+    return ", ".join(
+        f"{one['label']} {number(one['importing'])} and {number(one['first_fit'])} s"
+        for one in row["implementations"].values()
+    )
+
+
 def memory(results):
     if rows := rows_of(results, "memory"):
         yield (
@@ -243,7 +267,7 @@ def introduction(results):
 
 def page(results):
     """The whole report in Markdown."""
-    sections = (training, inference, first_epoch, memory, time_to_98, equal_weights)
+    sections = (training, inference, first_epoch, estimators, memory, time_to_98, equal_weights)
     return "\n".join([introduction(results), *(text for section in sections for text in section(results))])
 
 

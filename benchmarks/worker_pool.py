@@ -13,15 +13,22 @@ PAUSE = 0.03  # seconds, in which the previous worker's threads stop spinning
 
 
 class WorkerPool:
-    """Starts an implementation's process when it is first needed."""
+    """Starts an implementation's process when it is first needed.
 
-    def __init__(self, settings):
-        self.settings = settings
+    Parameters
+    ----------
+    settings : Settings
+    module : str
+        What runs in it.
+    """
+
+    def __init__(self, settings, module="benchmarks.worker"):
+        self.settings, self.module = settings, module
         self.workers = {}
         self.log = (Path(settings.folder) / "workers.log").open("ab")
 
     def call(self, name, method, *arguments):
-        """Call a method of :class:`benchmarks.worker.Worker` in the process of the implementation `name`.
+        """Call a method of the module's worker in the process of the implementation `name`.
 
         Raises
         ------
@@ -34,7 +41,7 @@ class WorkerPool:
 
     def _start(self, name):
         self.workers[name] = WorkerProcess(
-            [sys.executable, "-m", "benchmarks.worker", name],
+            [sys.executable, "-m", self.module, name],
             worker_environment(self.settings, name),
             ROOT,
             self.log,

@@ -39,6 +39,7 @@ from gpunet.training.state import moved, with_zero_slots
 Array = Any
 
 AUTO_BATCH = 200
+ENDED_BY_CALLBACK = 99  # SciPy's status
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
     "preprocessed."
@@ -225,6 +226,10 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
             raise ValueError(
                 f"dropout has {len(each)} entries, there are {hidden} hidden layers: give one for each"
             )
+        if any(each) and self.solver == "lbfgs":
+            raise ValueError(
+                "dropout is for the solvers 'adam' and 'sgd': 'lbfgs' follows one and the same loss"
+            )
         return [0.0, *(float(rate) for rate in each)]
 
     def _plan(
@@ -359,8 +364,9 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
         callbacks = checked_callbacks(self.callbacks)
         if not callbacks:
             return None
+        validated = self.early_stopping and self.solver != "lbfgs"
         kind = "classes" if is_classifier(self) else "values"
-        require_monitored(callbacks, self.early_stopping, kind, metrics={})
+        require_monitored(callbacks, validated, kind, metrics={})
         history = History(
             examples=plan.examples,
             program=program,
@@ -468,22 +474,28 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
             total = float(rows.weights.sum())
             rows = rows._replace(weights=rows.weights * (plan.examples / total))
         cost = lbfgs.Cost(plan, placement, rows, self.alpha / total)
+        self.program_ = "SciPy's L-BFGS"
+        callbacks = self._callbacks(plan, placement, self.program_, "the solver is 'lbfgs'")
+        self.n_iter_ = 0
+
+        def iteration(intermediate_result: Any) -> None:
+            self.n_iter_ += 1
+            self.loss_ = float(intermediate_result.fun)
+            if self.verbose:
+                print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
+            if callbacks and callbacks.epoch(cost.parameters(intermediate_result.x), self.loss_, None, {}):
+                raise StopIteration
+
         host = [to_host(one) for one in (*self.coefs_, *self.intercepts_)]
         theta = lbfgs.packed(host[: len(self.coefs_)], host[len(self.coefs_) :])
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
-        result = minimize(cost, theta, method="L-BFGS-B", jac=True, options=options)
-        self.program_ = "SciPy's L-BFGS"
-        self.n_iter_ = min(int(result.nit), self.max_iter)
-        self.loss_ = float(result.fun)
-        if self.verbose:
-            print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
-        coefs, intercepts = lbfgs.unpacked(result.x.astype(plan.dtype), plan)
-        pairs = [
-            (placement.to_device(np.ascontiguousarray(W.T)), placement.to_device(np.array(b)[:, None]))
-            for W, b in zip(coefs, intercepts, strict=True)
-        ]
+        result = minimize(cost, theta, method="L-BFGS-B", jac=True, options=options, callback=iteration)
+        self.n_iter_, self.loss_ = int(result.nit), float(result.fun)
+        pairs = cost.parameters(result.x)
+        if callbacks:
+            pairs = callbacks.finish() or pairs
         self.coefs_, self.intercepts_ = self._fitted_arrays(pairs, placement, self._stays(rows.X))
-        if result.status != 0:
+        if result.status not in (0, ENDED_BY_CALLBACK):
             more = f" Increase max_iter={self.max_iter}." if self.n_iter_ == self.max_iter else ""
             warnings.warn(
                 f"lbfgs failed to converge after {self.n_iter_} iteration(s) (status={result.status}): "

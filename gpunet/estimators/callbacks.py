@@ -29,19 +29,24 @@ class Callbacks:
             if hasattr(callback, "start"):
                 callback.start(network)
 
-    def epoch(self, parameters: Any, loss: float, learning_rate: float, validation: dict[str, float]) -> bool:
-        """Call them after an epoch; whether one of them ends the run.
+    def epoch(
+        self, parameters: Any, loss: float, learning_rate: float | None, validation: dict[str, float]
+    ) -> bool:
+        """Call them after an epoch, or an iteration of L-BFGS; whether one of them ends the run.
 
         Parameters
         ----------
         parameters : sequence of ``(W, b)``
-        loss, learning_rate : float
+        loss : float
+        learning_rate : float or None
+            None where there is none.
         validation : dict of str to float
             ``"loss"`` and ``"accuracy"`` on the validation set, if there is one.
         """
         history = self.history
         history.loss.append(loss)
-        history.learning_rate.append(learning_rate)
+        if learning_rate is not None:
+            history.learning_rate.append(learning_rate)
         history.seconds.append(time.perf_counter() - self.started)
         history.epochs += 1
         if "loss" in validation:

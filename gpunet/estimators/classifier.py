@@ -89,7 +89,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     dtype : {"float32", "float64"} or None, default=None
         Of weights and computation; None takes that of X if it is one of them, else float64.
     callbacks : callable ``(network, history)`` or sequence of them, default=()
-        Called after each epoch with a :class:`gpunet.Network` of the weights; True ends the run.
+        Called after each epoch, or iteration of "lbfgs", with a :class:`gpunet.Network` of the weights; True ends the
+        run.
     compile : {"background", "wait", "never"} or None, default=None
         When compiled programs are made on the CPU; None takes what the environment variable ``GPUNET_COMPILE`` says.
 
@@ -270,6 +271,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         classes : array or None
             All labels that any call will have; the first call needs them.
         """
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                "class_weight='balanced' needs all examples at once, which partial_fit does not see: give the weights "
+                "that sklearn.utils.compute_class_weight returns, as a dict"
+            )
         if classes is None and not hasattr(self, "classes_"):
             raise ValueError("classes must be passed on the first call to partial_fit.")
         if classes is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import numbers
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ FLOATS = (np.float64, np.float32)
 
 def foreign_backend(X: Any) -> Backend | None:
     """The backend of an array of another library than NumPy; None for all that NumPy, SciPy and scikit-learn read."""
-    backend = None if isinstance(X, np.ndarray | list) else backend_of(X)
+    backend = None if type(X) in (np.ndarray, list) else backend_of(X)
     return None if backend is None or backend.name == "numpy" else backend
 
 
@@ -116,8 +117,11 @@ class InputChecks:
         """Example weights as float64 ``(m,)``; None stays None."""
         if sample_weight is None:
             return None
-        weights = np.asarray(check_array(to_host(sample_weight), ensure_2d=False, input_name="sample_weight"))
-        weights = np.full(m, float(weights)) if weights.ndim == 0 else weights.astype(np.float64)
+        if isinstance(sample_weight, numbers.Real):
+            sample_weight = np.full(m, float(sample_weight))
+        weights = check_array(
+            to_host(sample_weight), ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+        )
         if weights.ndim != 1:
             raise ValueError(
                 f"Sample weights must be 1D array or scalar, got {weights.ndim}D array. Expected either a scalar "

@@ -39,12 +39,14 @@ class Cost:
     def __call__(self, theta: Any) -> tuple[float, Any]:
         """J, and its gradient in the order of θ."""
         xp, plan = self.placement.xp, self.plan
-        parameters = self._parameters(theta)
+        parameters = self.parameters(theta)
         m, J, total = plan.examples, 0.0, None
         for start in range(0, m, CHUNK):
             some = slice(start, min(start + CHUNK, m))
-            X = self.rows.X[some]
-            X = self.placement.to_device(dense(X, slice(None), plan.dtype)) if is_sparse(X) else X
+            if is_sparse(self.rows.X):
+                X = self.placement.to_device(dense(self.rows.X, some, plan.dtype))
+            else:
+                X = self.rows.X[some, :]
             Y, weights = self.rows.Y[some, :].T, None if self.weights is None else self.weights[:, some]
             with np.errstate(all="ignore"):
                 J_chunk, gradients = cost_and_gradients(
@@ -59,7 +61,7 @@ class Cost:
             total = add_gradients(total, parameters, self.strength)
         return J, self._row(total)
 
-    def _parameters(self, theta: Any) -> list[tuple[Array, Array]]:
+    def parameters(self, theta: Any) -> list[tuple[Array, Array]]:
         """θ as ``[(W, b)]`` on the placement."""
         coefs, intercepts = unpacked(theta, self.plan)
         to_device = self.placement.to_device

@@ -83,7 +83,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     dtype : {"float32", "float64"} or None, default=None
         Of weights and computation; None takes that of X if it is one of them, else float64.
     callbacks : callable ``(network, history)`` or sequence of them, default=()
-        Called after each epoch with a :class:`gpunet.Network` of the weights; True ends the run.
+        Called after each epoch, or iteration of "lbfgs", with a :class:`gpunet.Network` of the weights; True ends the
+        run.
     compile : {"background", "wait", "never"} or None, default=None
         When compiled programs are made on the CPU; None takes what the environment variable ``GPUNET_COMPILE`` says.
 

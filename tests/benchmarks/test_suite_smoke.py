@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from benchmarks import datasets, fresh_process, process_memory
 from benchmarks.cases import Case
 from benchmarks.environment import ROOT
 from benchmarks.errors import MeasurementFailed, Unsupported
+from benchmarks.estimator_cases import EstimatorCase, estimator_cases
 from benchmarks.interleaved import InterleavedRounds, throughput
 from benchmarks.settings import Settings
 from benchmarks.worker_pool import WorkerPool
@@ -55,6 +57,30 @@ def test_interleaved_rounds_of_training(pool):
     assert result["best_peer"] == "textbook"
     assert result["implementations"]["gpunet"]["program"]
     assert result["implementations"]["gpunet"]["fraction_of_peak"] > 0
+
+
+@pytest.mark.parametrize("search", [False, True])
+def test_estimators(settings, search):
+    case = EstimatorCase("small", 100, 4, 3, parameters={"max_iter": 3}, search=search)
+    pool = WorkerPool(settings, "benchmarks.estimator_worker")
+    try:
+        for name in ("gpunet", "sklearn_mlp"):
+            prepared = pool.call(name, "prepare", case)
+            assert prepared["importing"] > 0 and prepared["first_fit"] > 0
+            sample = pool.call(name, "time_fit")
+            assert sample["seconds"] > 0 and sample["epochs"] == (None if search else 3)
+    finally:
+        pool.close()
+
+
+@pytest.mark.parametrize("mnist", [False, True])
+def test_data_of_estimators(settings, mnist):
+    for case in (case for quick in (False, True) for case in estimator_cases(quick)):
+        if case.mnist == mnist and (mnist or case.rows < 2000):
+            case = replace(case, rows=min(case.rows, 200))
+            X, y = case.data(settings.folder)
+            assert X.shape == (case.rows, case.features) and X.dtype == case.dtype
+            assert len(np.unique(y)) == case.classes or not case.classes
 
 
 @pytest.mark.parametrize("case", [CASE, DEEP_MOMENTUM], ids=lambda case: case.name)

@@ -1,0 +1,324 @@
+"""What comes in as X and y: sparse rows, tables, arrays of other libraries; what comes out is alike."""
+
+import os
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+
+import gpunet as gn
+from estimator_data import PAIRS, ROWS, rows, target
+from gpunet.estimators import MLPClassifier, MLPRegressor, batches
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+X = rows()
+FAST = {
+    "hidden_layer_sizes": (8,),
+    "random_state": 0,
+    "learning_rate_init": 0.02,
+    "max_iter": 4,
+    "batch_size": 30,
+}
+SOLVERS = [
+    {"solver": "adam"},
+    {"solver": "sgd", "shuffle": False},
+    {"solver": "lbfgs"},
+    {"early_stopping": True},
+]
+TARGETS = [(MLPClassifier, "classes"), (MLPClassifier, "labels"), (MLPRegressor, "values")]
+
+
+# --- sparse rows ----------------------------------------------------------------------------------
+
+
+def thinned():
+    """X with most of its numbers 0."""
+    return np.where(np.random.default_rng(4).random(X.shape) < 0.7, 0.0, X)
+
+
+@pytest.mark.parametrize("settings", SOLVERS, ids=str)
+@pytest.mark.parametrize(("one", "kind"), TARGETS)
+def test_sparse_rows_are_as_dense_ones(one, kind, settings, monkeypatch):
+    """In one piece, and in pieces of two batches with a last one that is not full."""
+    dense, y, weights = thinned(), target(kind, X), np.linspace(0.5, 2.0, ROWS)
+    settings = (
+        {**FAST, **settings} if settings == {"solver": "lbfgs"} else {**FAST, **settings, "dropout": 0.2}
+    )
+    expected = one(**settings).fit(dense, y, weights)
+    for kind_of_rows in (sparse.csr_array, sparse.csr_matrix, sparse.csc_array):
+        model = one(**settings).fit(kind_of_rows(dense), y, weights)
+        assert_array_equal(model.coefs_[0], expected.coefs_[0])
+        assert_array_equal(model.predict(kind_of_rows(dense)), expected.predict(dense))
+    monkeypatch.setattr(batches, "SPARSE_BYTES", 2 * 30 * 7 * 8)
+    model = one(**settings).fit(sparse.csr_array(dense), y, weights)
+    assert_allclose(model.coefs_[0], expected.coefs_[0], rtol=1e-9)
+    assert model.loss_ == pytest.approx(expected.loss_, rel=1e-9)
+
+
+def test_no_more_of_a_sparse_X_is_dense_than_allowed(monkeypatch):
+    largest = []
+    dense = batches.dense
+    monkeypatch.setattr(batches, "SPARSE_BYTES", 3 * 30 * 7 * 8)
+    monkeypatch.setattr(batches, "dense", lambda *a: largest.append(dense(*a)) or largest[-1])
+    MLPClassifier(**FAST).fit(sparse.csr_array(thinned()), target("classes", X))
+    assert {len(one) for one in largest} == {90, 40}
+
+
+def test_sparse_rows_are_not_standardised():
+    with pytest.raises(ValueError, match="MaxAbsScaler"):
+        MLPClassifier(**FAST, standardize=True).fit(sparse.csr_array(X), target("classes", X))
+
+
+# --- arrays of other libraries --------------------------------------------------------------------
+
+
+@pytest.fixture(params=["torch", "strict", pytest.param("jax", marks=pytest.mark.slow), "readonly"])
+def library(request):
+    try:
+        return gn.get_backend(request.param)
+    except gn.BackendUnavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("settings", SOLVERS, ids=str)
+@pytest.mark.parametrize(("one", "kind"), TARGETS)
+def test_arrays_stay_in_their_library(library, one, kind, settings):
+    y = target(kind, X)
+
+    def there(array):
+        return library.from_host(np.ascontiguousarray(array), library.devices()[0])
+
+    settings = {**FAST, **settings}
+    expected = one(**settings).fit(X, y)
+    model = one(**settings).fit(there(X), there(y), there(np.ones(ROWS)))
+    for array in (*model.coefs_, *model.intercepts_, model.predict(there(X))):
+        assert library.owns(array)
+    assert_allclose(library.to_host(model.coefs_[0]), expected.coefs_[0], rtol=1e-6, atol=1e-8)
+    assert_allclose(library.to_host(model.predict(there(X))), expected.predict(X), rtol=1e-5, atol=1e-7)
+    assert isinstance(model.predict(X), np.ndarray)
+    if one is MLPClassifier:
+        for method in ("predict_proba", "predict_log_proba"):
+            found = getattr(model, method)(there(X))
+            assert library.owns(found)
+            assert_allclose(library.to_host(found), getattr(expected, method)(X), rtol=1e-4, atol=1e-6)
+    assert model.score(there(X), there(y)) == pytest.approx(expected.score(X, y), rel=1e-6)
+    with pytest.raises(ValueError, match=r"X has 5 features, but MLP.* is expecting 7 features as input"):
+        model.predict(there(X[:, :5]))
+
+
+def test_words_beside_an_array_of_another_library(library):
+    words = target("words", X)
+    features = library.from_host(X, library.devices()[0])
+    model = MLPClassifier(**FAST).fit(features, words)
+    assert isinstance(model.predict(features), np.ndarray)
+    assert set(model.predict(features)) <= {"red", "green", "blue"}
+
+
+def test_further_steps_in_another_library(library):
+    y = target("binary", X)
+    features = library.from_host(X, library.devices()[0])
+    mixed, plain = (MLPRegressor(**FAST) for _ in range(2))
+    for one in (X, features, X):
+        mixed.partial_fit(one, y)
+        plain.partial_fit(X, y)
+    assert_allclose(mixed.coefs_[0], plain.coefs_[0], rtol=1e-7, atol=1e-9)
+
+
+def test_a_named_backend_gives_numpy_for_numpy():
+    pytest.importorskip("torch")
+    model = MLPRegressor(**FAST, backend="torch").fit(X, target("value", X))
+    assert model.program_ == "reference"
+    assert isinstance(model.coefs_[0], np.ndarray) and isinstance(model.predict(X), np.ndarray)
+    expected = MLPRegressor(**FAST, backend="numpy").fit(X, target("value", X))
+    assert_allclose(model.predict(X), expected.predict(X), rtol=1e-7)
+
+
+def test_the_environment_names_a_backend(monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setenv("GPUNET_BACKEND", "torch")
+    seen = []
+    MLPRegressor(**FAST, callbacks=lambda network, history: seen.append(history.backend)).fit(
+        X, target("value", X)
+    )
+    assert set(seen) == {"torch"}
+
+
+DISPATCH = """
+import numpy as np, sklearn, torch, warnings
+from sklearn.utils.estimator_checks import check_array_api_input_and_values
+from gpunet.estimators import MLPClassifier, MLPRegressor
+warnings.simplefilter("ignore")
+X = np.random.default_rng(0).normal(size=(60, 4))
+X, y = torch.tensor(X), torch.tensor(X[:, 0] > 0)
+with sklearn.config_context(array_api_dispatch=True):
+    model = MLPClassifier((8,), max_iter=5).fit(X, y)
+    print(type(model.predict(X)).__name__, type(model.predict_proba(X)).__name__, 0 <= model.score(X, y) <= 1)
+for one in (MLPClassifier, MLPRegressor):
+    for library in ("torch", "array_api_strict"):
+        check_array_api_input_and_values("it", one(max_iter=20, random_state=0), library, None)
+        print(one.__name__, library)
+"""
+
+
+@pytest.mark.slow
+def test_scikit_learns_dispatch():
+    """Set before SciPy is imported."""
+    pytest.importorskip("torch")
+    environment = {
+        **os.environ,
+        "SCIPY_ARRAY_API": "1",
+        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", DISPATCH], capture_output=True, text=True, env=environment, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "Tensor Tensor True"
+    assert len(lines) == 5
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+def table(m=80):
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    colour = rng.choice(["red", "blue", None], m)
+    size = np.where(rng.random(m) < 0.2, np.nan, rng.normal(5.0, 2.0, m))
+    return pd.DataFrame({"colour": colour, "size": size}), np.where(colour == "red", "warm", "cold")
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("encode", ["auto", gn.TableEncoder(numbers="standard")])
+def test_categories_and_missing_cells(encode, early_stopping):
+    frame, y = table()
+    model = MLPClassifier(
+        (8,),
+        encode=encode,
+        random_state=0,
+        max_iter=60,
+        learning_rate_init=0.05,
+        early_stopping=early_stopping,
+    )
+    model.fit(frame, y)
+    assert model.score(frame, y) == 1.0
+    assert model.n_features_in_ == 2 and model.feature_names_in_.tolist() == ["colour", "size"]
+    assert model.coefs_[0].shape[0] == len(model.encoder_.feature_names) > 2
+    assert not getattr(encode, "fitted", False)
+    assert_allclose(model.to_network().predict(frame)[:, 0], model.predict_proba(frame)[:, 1], rtol=1e-6)
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(frame.rename(columns={"size": "length"}))
+
+
+def test_the_encoder_learns_from_the_training_part_alone():
+    frame, y = table()
+    model = MLPClassifier((4,), encode="auto", random_state=3, max_iter=2, early_stopping=True).fit(frame, y)
+    assert (
+        model.encoder_.feature_names
+        == MLPClassifier((4,), encode="auto", random_state=3, max_iter=2).fit(frame, y).encoder_.feature_names
+    )
+    everything = gn.TableEncoder().fit(frame).transform(frame)
+    assert not np.allclose(model.encoder_.transform(frame), everything)
+
+
+def test_without_encode_missing_cells_are_refused_as_by_scikit_learn():
+    frame, y = table()
+    for one in PAIRS["classifier"]:
+        with pytest.raises(ValueError, match="contains NaN"):
+            one().fit(frame[["size"]], y)
+        with pytest.raises(ValueError, match="could not convert string to float"):
+            one().fit(frame[["colour"]], y)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_polars_frames(name):
+    pl = pytest.importorskip("polars")
+    frame = pl.DataFrame(X, schema=list("abcdefg"))
+    ours, _ = PAIRS[name]
+    model = ours(**FAST).fit(frame, target("binary", X))
+    assert model.feature_names_in_.tolist() == list("abcdefg")
+    assert_array_equal(model.predict(frame), ours(**FAST).fit(X, target("binary", X)).predict(X))
+
+
+# --- weights and shapes ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize(
+    "weights",
+    [np.ones((ROWS, 2)), np.ones(ROWS - 1), np.zeros(ROWS), np.full(ROWS, np.nan)],
+    ids=["2d", "short", "zero", "nan"],
+)
+def test_bad_weights(name, weights):
+    """As scikit-learn says it."""
+    messages = []
+    for one in PAIRS[name]:
+        with pytest.raises(ValueError) as error:
+            one(**FAST).fit(X, target("binary", X), weights)
+        messages.append(str(error.value).replace(type(one()).__name__, ""))
+    assert messages[0].splitlines()[0] == messages[1].splitlines()[0]
+
+
+def test_one_weight_for_all():
+    y = target("value", X)
+    a, b = MLPRegressor(**FAST).fit(X, y, 3.0), MLPRegressor(**FAST).fit(X, y, np.full(ROWS, 3.0))
+    assert_array_equal(a.coefs_[0], b.coefs_[0])
+
+
+def test_a_batch_without_weight_teaches_nothing():
+    """scikit-learn stops there with ZeroDivisionError."""
+    weights = np.ones(ROWS)
+    weights[:30] = 0.0
+    settings = {**FAST, "shuffle": False, "max_iter": 1, "solver": "sgd", "momentum": 0.0}
+    a = MLPRegressor(**settings).fit(X, target("value", X), weights)
+    b = MLPRegressor(**settings).fit(X[30:], target("value", X)[30:], weights[30:])
+    assert_allclose(a.coefs_[0], b.coefs_[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_bad_inputs_are_refused_as_by_scikit_learn(name):
+    y = target("binary", X)
+    bad = [
+        (X[:3], y), (X[:, 0], y), (np.where(X > 1, np.inf, X), y), (X * 1j, y), (X, None), (X[:0], y[:0]),
+        (X, np.full(ROWS, np.nan)),
+    ]  # fmt: skip
+    for features, targets in bad:
+        messages = []
+        for one in PAIRS[name]:
+            with pytest.raises(ValueError) as error:
+                one(**FAST).fit(features, targets)
+            messages.append(str(error.value).splitlines()[0])
+        assert messages[0] == messages[1]
+    model = PAIRS[name][0](**FAST).fit(X, y)
+    with pytest.raises(ValueError, match=r"X has 3 features, but MLP.* is expecting 7 features as input"):
+        model.predict(X[:, :3])
+
+
+def test_a_column_of_targets_is_flattened_with_a_warning():
+    y = target("value", X)
+    with pytest.warns(UserWarning, match="column-vector y was passed"):
+        model = MLPRegressor(**FAST).fit(X, y[:, None])
+    assert model.predict(X).shape == (ROWS,)
+
+
+def test_negative_counts():
+    with pytest.raises(ValueError, match="loss='poisson' needs y of at least 0"):
+        MLPRegressor(loss="poisson").fit(X, target("value", X))
+
+
+def test_dtypes():
+    y = target("value", X)
+    for given, dtype, expected in (
+        ("float64", None, "float64"), ("float32", None, "float32"), ("int64", None, "float64"),
+        ("float16", None, "float64"),
+        ("float64", "float32", "float32"), ("float32", np.float64, "float64"),
+    ):  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = MLPRegressor(**FAST, dtype=dtype).fit((10 * X).astype(given), y)
+        assert model.coefs_[0].dtype == model.predict(X).dtype == expected
