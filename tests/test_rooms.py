@@ -35,7 +35,7 @@ NAMED_TUPLE = {"_replace", "_fields", "_asdict"}  # public, in spite of their na
 LIBRARIES = {
     "gpunet.training.progress": {"_time"},
     "gpunet_numpy.compiled.cache": {"_cache", "_load_index"},
-    "gpunet_numpy.compiled.views": {"_dmm", "_getvalue"},
+    "gpunet_numpy.compiled.compiler": {"_data_layout", "_module_pass_manager", "_get_module_for_linking"},
 }
 FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
 # A backend is a package of its own, beside the network: it knows what a plan, a program and a backend are.

@@ -10,6 +10,7 @@ reference counts.
 
 from __future__ import annotations
 
+import functools
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,7 +55,29 @@ class _Flags(Flags):  # type: ignore[misc]
         return self._values  # type: ignore[no-any-return]  # those that are set, without all that are not
 
 
-class _Module(JITCodeLibrary):  # type: ignore[misc]
+_sizes: dict[Any, int] = {}
+
+
+def _size(find: Callable[[Any], int], kind: Any) -> int:
+    """Bytes of one of LLVM's types, which numba asks for at each variable, and LLVM finds by reading a program."""
+    if kind not in _sizes:
+        _sizes[kind] = find(kind)
+    return _sizes[kind]
+
+
+class _Kernel(JITCodeLibrary):  # type: ignore[misc]
+    """A kernel and all that it calls, optimised once: all in one go, where numba goes over it three times."""
+
+    def add_llvm_module(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+        self._final_module.link_in(ll_module)
+
+    def _optimize_final_module(self) -> None:
+        passes, builder = self._codegen._module_pass_manager()
+        passes.run(self._final_module, builder)
+
+
+class _Inner(_Kernel):
     """A function and those it calls, in LLVM's language, neither optimised nor compiled."""
 
     def finalize(self) -> None:
@@ -64,13 +87,25 @@ class _Module(JITCodeLibrary):  # type: ignore[misc]
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
+class _LowerKernel(typed_passes.NativeLowering):  # type: ignore[misc]
+    """To machine code."""
+
+    _name = "kernel_lowering"
+
+    def run_pass(self, state: Any) -> bool:
+        state.library = _Kernel(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return bool(super().run_pass(state))
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
 class _LowerInner(typed_passes.NativeLowering):  # type: ignore[misc]
     """To LLVM's language, and no further."""
 
     _name = "inner_lowering"
 
     def run_pass(self, state: Any) -> bool:
-        state.library = _Module(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library = _Inner(state.targetctx.codegen(), state.func_id.func_qualname)
         state.flags.no_compile = True
         super().run_pass(state)
         name = state.cr.fndesc.qualname.split(".")[-1]
@@ -94,7 +129,6 @@ class _Compiler(CompilerBase):  # type: ignore[misc]
         for one in (
             untyped_passes.IRProcessing,
             untyped_passes.GenericRewrites,  # constant indices of tuples
-            untyped_passes.InlineInlinables,
             untyped_passes.ReconstructSSA,
             typed_passes.NopythonTypeInference,
             typed_passes.PreLowerStripPhis,
@@ -107,6 +141,8 @@ class _Compiler(CompilerBase):  # type: ignore[misc]
 
     def _compile_core(self) -> Any:
         self.state.flags = _Flags(self.state.flags)
+        context = self.state.targetctx  # this function's own
+        context.get_abi_sizeof = functools.partial(_size, context.get_abi_sizeof)
         return super()._compile_core()
 
 
@@ -119,7 +155,7 @@ class InnerCompiler(_Compiler):
 class KernelCompiler(_Compiler):
     """Compiles a function that Python calls, with all that it calls."""
 
-    lower = typed_passes.NativeLowering
+    lower = _LowerKernel
 
     def compile_extra(self, func: Any) -> Any:
         """See numba."""

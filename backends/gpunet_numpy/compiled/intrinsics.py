@@ -18,11 +18,10 @@ from llvmlite import ir
 from numba import config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
-from numba.np.arrayobj import make_array
 
 from gpunet_numpy.compiled.cache import keep_compiled
 from gpunet_numpy.compiled.compiler import InnerCompiler, KernelCompiler
-from gpunet_numpy.compiled.views import View, make_view
+from gpunet_numpy.compiled.views import View, data_of, make_view, row_bytes, shape_of
 
 # Kernels reorder sums (so that they vectorise) but keep NaN and infinity, which the training loop looks for.
 FASTMATH = {"contract", "nsz", "arcp", "reassoc"}
@@ -32,6 +31,7 @@ INNER: dict[str, Any] = {
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
     "pipeline_class": InnerCompiler,
+    "forceinline": False,  # a function would take it over from the caller that it is first compiled for
 }
 CACHE_LINE = 64  # bytes
 PYTHON = bool(config.DISABLE_JIT)
@@ -47,16 +47,20 @@ def kernel(function: Callable[..., Any]) -> Any:
 
 def inner(function: Callable[..., Any]) -> Any:
     """Decorator: a function that only kernels call. An entry from Python would take longer to compile than it."""
-    return njit(**INNER)(function)
+    return _for_any_number(njit(**INNER)(function))
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """Decorator: a function whose body takes the place of each call.
+    """Decorator: an inner function whose body takes the place of each call: loops over few numbers, and short names."""
+    return _for_any_number(njit(**INNER | {"forceinline": True})(function))
 
-    For functions that return a view, which numba does not let others do without reference counts; and for loops over
-    so few numbers that a call would take as long.
-    """
-    return njit(**OPTIONS, inline="always")(function)
+
+def _for_any_number(function: Any) -> Any:
+    """The same code for an argument of 1 as for other integers: numba would compile it for that one as well."""
+    if not PYTHON:
+        given = function.get_call_template
+        function.get_call_template = lambda args, kws: given(tuple(map(types.unliteral, args)), kws)
+    return function
 
 
 def instructions(meaning: Callable[..., Any], *, literals: bool = False) -> Callable[[Any], Any]:
@@ -71,17 +75,6 @@ def instructions(meaning: Callable[..., Any], *, literals: bool = False) -> Call
 # All matrices that these make have one type, so that what takes them is compiled once.
 
 
-def data_of(context: Any, builder: Any, kind: Any, array: Any) -> Any:
-    """Pointer to the first number of an array."""
-    return make_array(kind)(context, builder, array).data
-
-
-def _shape_and_strides(context: Any, builder: Any, kind: Any, array: Any) -> tuple[Any, list[Any], list[Any]]:
-    given = make_array(kind)(context, builder, array)
-    unpack = cgutils.unpack_tuple
-    return given.data, unpack(builder, given.shape), unpack(builder, given.strides)
-
-
 def _span(v, first, count):  # type: ignore[no-untyped-def]
     return v[first : first + count]
 
@@ -92,8 +85,8 @@ def span(typing, v, first, count):  # type: ignore[no-untyped-def]
     kind = View(v.dtype, 1, "C")
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        data, _, strides = _shape_and_strides(context, builder, signature.args[0], args[0])
-        return make_view(context, builder, kind, builder.gep(data, [args[1]]), [args[2]], strides)
+        data = builder.gep(data_of(builder, args[0]), [args[1]])
+        return make_view(context, builder, kind, data, [args[2]])
 
     return kind(v, types.intp, types.intp), generate
 
@@ -108,10 +101,10 @@ def matrix(typing, v, first, rows, columns):  # type: ignore[no-untyped-def]
     kind = View(v.dtype, 2, "A")
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        _, first, rows, columns = args
-        data, _, (item,) = _shape_and_strides(context, builder, signature.args[0], args[0])
-        strides = [builder.mul(columns, item), item]
-        return make_view(context, builder, kind, builder.gep(data, [first]), [rows, columns], strides)
+        v, first, rows, columns = args
+        stride = builder.mul(columns, I64(kind.dtype.bitwidth // 8))
+        data = builder.gep(data_of(builder, v), [first])
+        return make_view(context, builder, kind, data, [rows, columns], stride)
 
     return kind(v, types.intp, types.intp, types.intp), generate
 
@@ -127,10 +120,10 @@ def block(typing, M, row, rows, column, columns):  # type: ignore[no-untyped-def
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         M, row, rows, column, columns = args
-        data, _, strides = _shape_and_strides(context, builder, signature.args[0], M)
-        first = builder.gep(builder.bitcast(data, BYTE_POINTER), [builder.mul(row, strides[0])])
+        data, stride = data_of(builder, M), row_bytes(builder, signature.args[0], M)
+        first = builder.gep(builder.bitcast(data, BYTE_POINTER), [builder.mul(row, stride)])
         data = builder.gep(builder.bitcast(first, data.type), [column])
-        return make_view(context, builder, kind, data, [rows, columns], strides)
+        return make_view(context, builder, kind, data, [rows, columns], stride)
 
     return kind(M, *[types.intp] * 4), generate
 
@@ -142,7 +135,7 @@ def _cast(x, like):  # type: ignore[no-untyped-def]
 @instructions(_cast)
 def cast(typing, x, like):  # type: ignore[no-untyped-def]
     """The number x in the dtype of `like`, an array or a number: 1 would make a float32 expression float64."""
-    dtype = like.dtype if isinstance(like, types.Array) else like
+    dtype = like.dtype if isinstance(like, View | types.Array) else like
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         return context.cast(builder, args[0], signature.args[0], dtype)
@@ -198,8 +191,8 @@ def gemm(typing, blas, alpha, A, transpose_A, B, transpose_B, beta, C):  # type:
 
         def operand(position, array):  # type: ignore[no-untyped-def]
             kind = signature.args[position]
-            data, shape, strides = _shape_and_strides(context, builder, kind, array)
-            leading = builder.sdiv(strides[0], strides[0].type(item))
+            data, shape = data_of(builder, array), shape_of(builder, kind, array)
+            leading = builder.sdiv(row_bytes(builder, kind, array), I64(item))
             return builder.bitcast(data, BYTE_POINTER), shape, size(leading)
 
         a, shape_A, lda = operand(2, A)
@@ -232,7 +225,7 @@ def store_flag(typing, flags, thread, value):  # type: ignore[no-untyped-def]
     """Set a thread's flag; what was written before is visible to a thread that reads the flag (release)."""
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        builder.store_atomic(args[2], _flag(context, builder, signature, args), "release", 8)
+        builder.store_atomic(args[2], _flag(builder, args), "release", 8)
         return context.get_dummy_value()
 
     return types.void(flags, types.intp, types.int64), generate
@@ -247,14 +240,13 @@ def load_flag(typing, flags, thread):  # type: ignore[no-untyped-def]
     """A thread's flag."""
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        return builder.load_atomic(_flag(context, builder, signature, args), "acquire", 8)
+        return builder.load_atomic(_flag(builder, args), "acquire", 8)
 
     return types.int64(flags, types.intp), generate
 
 
-def _flag(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    data = data_of(context, builder, signature.args[0], args[0])
-    return builder.gep(data, [builder.mul(args[1], args[1].type(CACHE_LINE // 8))])
+def _flag(builder: Any, args: Any) -> Any:
+    return builder.gep(data_of(builder, args[0]), [builder.mul(args[1], args[1].type(CACHE_LINE // 8))])
 
 
 def _sched_yield(address):  # type: ignore[no-untyped-def]
@@ -302,7 +294,7 @@ def prefetch(typing, v, i):  # type: ignore[no-untyped-def]
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         kind = ir.FunctionType(ir.VoidType(), [BYTE_POINTER, I32, I32, I32])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        address = builder.gep(data_of(context, builder, signature.args[0], args[0]), [args[1]])
+        address = builder.gep(data_of(builder, args[0]), [args[1]])
         # to read, soon and again, data
         builder.call(function, [builder.bitcast(address, BYTE_POINTER), I32(0), I32(3), I32(1)])
         return context.get_dummy_value()

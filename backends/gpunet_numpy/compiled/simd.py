@@ -19,11 +19,11 @@ from gpunet_numpy.compiled.intrinsics import (
     FASTMATH,
     I32,
     I64,
-    data_of,
     inner,
     instructions,
     noinline,
 )
+from gpunet_numpy.compiled.views import View, data_of, row_bytes, shape_of
 
 WIDEST = 512  # bytes: half of the registers of AVX-512, all that AVX2 has
 FLAGS = tuple(sorted(FASTMATH))
@@ -84,17 +84,12 @@ class Vectors:
         return now, k
 
 
-def addresses(context: Any, builder: Any, signature: Any, args: Any) -> list[Any]:
+def addresses(builder: Any, signature: Any, args: Any) -> list[Any]:
     """Array arguments as the addresses of their first numbers, all others as they are."""
     return [
-        builder.ptrtoint(data_of(context, builder, kind, arg), I64) if isinstance(kind, types.Array) else arg
+        builder.ptrtoint(data_of(builder, arg), I64) if isinstance(kind, View) else arg
         for kind, arg in zip(signature.args, args, strict=True)
     ]
-
-
-def row_bytes(context: Any, builder: Any, kind: Any, rows: Any) -> Any:
-    """Bytes from one row of a matrix to the next."""
-    return builder.extract_value(context.make_array(kind)(context, builder, rows).strides, 0)
 
 
 def _sum_stretch(size, start, out, keep, rows, index, weights, count):  # type: ignore[no-untyped-def]
@@ -111,8 +106,8 @@ def sum_stretch(typing, size, start, out, keep, rows, index, weights, count):  #
     sig = types.void(size, types.int64, out, out.dtype, rows, index, weights, types.int64)
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        _, start, out, keep, data, index, weights, count = addresses(context, builder, signature, args)
-        stride = row_bytes(context, builder, signature.args[4], args[4])
+        _, start, out, keep, data, index, weights, count = addresses(builder, signature, args)
+        stride = row_bytes(builder, signature.args[4], args[4])
         out, data = builder.add(out, start), builder.add(data, start)
         v = Vectors(builder, keep.type, size.literal_value)
         ways = min(WIDEST // size.literal_value, 4)  # sums side by side, where one would wait for itself
@@ -176,11 +171,9 @@ def back_stretch(typing, size, start, e, a, keep, rate, W, d):  # type: ignore[n
     sig = types.void(size, types.int64, e, a, e.dtype, e.dtype, W, d)
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        _, start, e, a, keep, rate, W, d = addresses(context, builder, signature, args)
-        stride = row_bytes(context, builder, signature.args[6], args[6])
-        count = builder.extract_value(
-            context.make_array(signature.args[6])(context, builder, args[6]).shape, 0
-        )
+        _, start, e, a, keep, rate, W, d = addresses(builder, signature, args)
+        stride = row_bytes(builder, signature.args[6], args[6])
+        count = shape_of(builder, signature.args[6], args[6])[0]
         e, a, W = (builder.add(address, start) for address in (e, a, W))
         v = Vectors(builder, keep.type, size.literal_value)
         step = v.times(builder.fneg(rate), v.load(a))

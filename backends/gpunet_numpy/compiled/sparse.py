@@ -68,7 +68,7 @@ def compact_line(typing, x, offsets, start, indices, values, k):  # type: ignore
     sig = types.int64(x, offsets, types.int64, indices, values, types.int64)
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        x, offsets, start, indices, values, k = addresses(context, builder, signature, args)
+        x, offsets, start, indices, values, k = addresses(builder, signature, args)
         v = Vectors(builder, context.get_value_type(signature.args[0].dtype), CACHE_LINE)
         index_type, bits_type = ir.VectorType(I32, v.lanes), ir.VectorType(ir.IntType(8 * v.item), v.lanes)
 

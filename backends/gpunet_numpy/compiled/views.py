@@ -1,9 +1,9 @@
-"""Views: arrays without reference counts, which kernels work on.
+"""Views: arrays without owners, which kernels work on.
 
-A :class:`View` is numba's array with two differences. It has no reference count: threads that share an array would
-contend for its count. And a function gets it as pointer and sizes: two words for a vector where an array is seven,
-which an update of a tiny network would spend much of its time on (2-8-1 network, batches of 1: 290 ns per update with
-arrays, 200 with views).
+A :class:`View` is a pointer and sizes. It has no reference count: threads that share an array would contend for its
+count. A function gets two words for a vector where numba's array is seven, which an update of a tiny network would
+spend much of its time on (2-8-1 network, batches of 1: 290 ns per update with arrays, 200 with views). And there is
+little to compile for an index: none is negative, none is checked.
 
 A kernel makes views of the arrays that it is called with by :func:`unowned`. Indexing a view makes another one.
 """
@@ -11,106 +11,161 @@ A kernel makes views of the arrays that it is called with by :func:`unowned`. In
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import Any, ClassVar
 
 from llvmlite import ir
 from numba import config, types
 from numba.core import cgutils
-from numba.core.datamodel.models import ArrayModel
-from numba.extending import intrinsic, lower_builtin, register_model
-from numba.np.arrayobj import make_array, populate_array
+from numba.core.datamodel.models import StructModel
+from numba.core.typing import signature
+from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_getattr, infer_global
+from numba.extending import intrinsic, lower_builtin, lower_getattr, register_model
 
 WORD = ir.IntType(64)
 
 
-class View(types.Array):  # type: ignore[misc]
-    """The type of a view. Its last axis is contiguous, also where the layout is "A"."""
+class View(types.Type):  # type: ignore[misc]
+    """The type of a view. Its last axis is contiguous; the rows of a matrix of layout "A" come at any distance."""
 
     def __init__(self, dtype: Any, ndim: int, layout: str) -> None:
-        super().__init__(dtype, ndim, layout, name=f"view({dtype}, {ndim}d, {layout})")
+        super().__init__(f"view({dtype}, {ndim}d, {layout})")
+        self.dtype, self.ndim, self.layout = dtype, ndim, layout
 
-    def copy(self, dtype: Any = None, ndim: Any = None, layout: Any = None, readonly: Any = None) -> View:
-        """The type of what indexing makes of it."""
-        ndim = self.ndim if ndim is None else ndim
-        return View(dtype or self.dtype, ndim, "C" if ndim == 1 else layout or self.layout)
+    def indexed(self, count: int) -> Any:
+        """The type of what so many indices make of it."""
+        return View(self.dtype, self.ndim - count, "C") if count < self.ndim else self.dtype
 
 
 @register_model(View)
-class ViewModel(ArrayModel):  # type: ignore[misc]
-    """As an argument: pointer, shape, and for a matrix of layout "A" the bytes from row to row."""
+class ViewModel(StructModel):  # type: ignore[misc]
+    """Pointer, shape, and for a matrix of layout "A" the bytes from row to row."""
 
-    def get_argument_type(self) -> Any:
-        kind = self.fe_type
-        pointer = self.get_member_fe_type("data")
-        return (
-            self._dmm.lookup(pointer).get_value_type(),
-            *[WORD] * (kind.ndim + (kind.layout == "A")),
-        )
-
-    def as_argument(self, builder: Any, value: Any) -> Any:
-        kind = self.fe_type
-        shape = cgutils.unpack_tuple(builder, self.get(builder, value, "shape"))
-        rest = [builder.extract_value(self.get(builder, value, "strides"), 0)] if kind.layout == "A" else []
-        return (self.get(builder, value, "data"), *shape, *rest)
-
-    def from_argument(self, builder: Any, value: Any) -> Any:
-        kind, (data, *sizes) = self.fe_type, value
-        shape, row_bytes = sizes[: kind.ndim], sizes[kind.ndim :]
-        item = WORD(kind.dtype.bitwidth // 8)
-        strides = [item]
-        for size in reversed(shape[1:]):
-            strides.insert(0, builder.mul(strides[0], size))
-        if row_bytes:
-            strides[0] = row_bytes[0]
-        count = WORD(1)
-        for size in shape:
-            count = builder.mul(count, size)
-        fields = {
-            "nitems": count,
-            "itemsize": item,
-            "data": data,
-            "shape": cgutils.pack_array(builder, shape, WORD),
-            "strides": cgutils.pack_array(builder, strides, WORD),
-        }
-        array = self.get_value_type()(None)  # no meminfo, no parent
-        for name, field in fields.items():
-            array = self.set(builder, array, field, name)
-        return array
+    def __init__(self, manager: Any, kind: View) -> None:
+        sizes = [(f"n{axis}", types.intp) for axis in range(kind.ndim)]
+        stride = [("row_bytes", types.intp)] if kind.layout == "A" else []
+        super().__init__(manager, kind, [("data", types.CPointer(kind.dtype)), *sizes, *stride])
 
 
-# Indices are never negative, which numba's own indexing would check for and make much code of.
-
-
-@lower_builtin(operator.getitem, View, types.Integer)
-def getitem(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    """``v[i]``, or ``M[i]``, a view."""
-    (kind, index_type), (view, index) = sig.args, args
-    array = make_array(kind)(context, builder, view)
-    index = context.cast(builder, index, index_type, types.intp)
-    if kind.ndim == 1:
-        return builder.load(builder.gep(array.data, [index], inbounds=True))
-    shape, strides = (cgutils.unpack_tuple(builder, one) for one in (array.shape, array.strides))
-    first = builder.ptrtoint(array.data, WORD)
-    data = builder.inttoptr(builder.add(first, builder.mul(index, strides[0])), array.data.type)
-    return make_view(context, builder, sig.return_type, data, shape[1:], strides[1:])
-
-
-@lower_builtin(operator.setitem, View, types.Integer, types.Any)
-def setitem(context: Any, builder: Any, sig: Any, args: Any) -> None:
-    """``v[i] = x``."""
-    kind, index_type, value_type = sig.args
-    index = context.cast(builder, args[1], index_type, types.intp)
-    value = context.cast(builder, args[2], value_type, kind.dtype)
-    data = make_array(kind)(context, builder, args[0]).data
-    builder.store(value, builder.gep(data, [index], inbounds=True))
-
-
-def make_view(context: Any, builder: Any, kind: View, data: Any, shape: Any, strides: Any) -> Any:
+def make_view(context: Any, builder: Any, kind: View, data: Any, shape: Any, stride: Any = None) -> Any:
     """A view, in generated code."""
-    item = context.get_constant(types.intp, kind.dtype.bitwidth // 8)
-    view = make_array(kind)(context, builder)
-    populate_array(view, data, shape, strides, item, None)
-    return view._getvalue()
+    view = ir.Constant(context.get_value_type(kind), ir.Undefined)
+    for place, value in enumerate([data, *shape, *([] if stride is None else [stride])]):
+        view = builder.insert_value(view, value, place)
+    return view
+
+
+def data_of(builder: Any, view: Any) -> Any:
+    """Pointer to the first number."""
+    return builder.extract_value(view, 0)
+
+
+def shape_of(builder: Any, kind: View, view: Any) -> list[Any]:
+    """Its sizes."""
+    return [builder.extract_value(view, 1 + axis) for axis in range(kind.ndim)]
+
+
+def row_bytes(builder: Any, kind: View, view: Any) -> Any:
+    """Bytes from one row of a matrix to the next."""
+    if kind.layout == "A":
+        return builder.extract_value(view, 1 + kind.ndim)
+    return builder.mul(shape_of(builder, kind, view)[-1], WORD(kind.dtype.bitwidth // 8))
+
+
+class _First:
+    """numba tries what is made for this target first; there are ten other meanings of an index."""
+
+    metadata: ClassVar = {"target": "cpu"}
+
+
+def _index_type(view: Any, index: Any) -> Any:
+    """What an index of a view is converted to, and how many it stands for; None if it is not of a view."""
+    if isinstance(view, View):
+        if isinstance(index, types.Integer):
+            return types.intp, 1
+        if isinstance(index, types.BaseTuple) and all(isinstance(one, types.Integer) for one in index):
+            return types.UniTuple(types.intp, len(index)), len(index)
+    return None
+
+
+@infer_global(operator.getitem)
+class _GetItem(_First, AbstractTemplate):  # type: ignore[misc]
+    def generic(self, args: Any, kws: Any) -> Any:
+        if (found := _index_type(*args)) is not None:
+            return signature(args[0].indexed(found[1]), args[0], found[0])
+        return None
+
+
+@infer_global(operator.setitem)
+class _SetItem(_First, AbstractTemplate):  # type: ignore[misc]
+    def generic(self, args: Any, kws: Any) -> Any:
+        if (found := _index_type(*args[:2])) is not None and found[1] == args[0].ndim:
+            return signature(types.none, args[0], found[0], args[0].dtype)
+        return None
+
+
+@infer_getattr
+class _Attributes(AttributeTemplate):  # type: ignore[misc]
+    key = View
+
+    def resolve_shape(self, view: View) -> Any:
+        return types.UniTuple(types.intp, view.ndim)
+
+    def resolve_size(self, view: View) -> Any:
+        return types.intp
+
+    resolve_itemsize = resolve_size
+
+
+@lower_getattr(View, "shape")
+def _shape(context: Any, builder: Any, kind: View, view: Any) -> Any:
+    return cgutils.pack_array(builder, shape_of(builder, kind, view), WORD)
+
+
+@lower_getattr(View, "size")
+def _size(context: Any, builder: Any, kind: View, view: Any) -> Any:
+    first, *others = shape_of(builder, kind, view)
+    for one in others:
+        first = builder.mul(first, one)
+    return first
+
+
+@lower_getattr(View, "itemsize")
+def _itemsize(context: Any, builder: Any, kind: View, view: Any) -> Any:
+    return WORD(kind.dtype.bitwidth // 8)
+
+
+def _place(builder: Any, kind: View, view: Any, index_type: Any, index: Any) -> tuple[Any, list[Any]]:
+    """Pointer to what an index stands for, and its shape."""
+    indices = cgutils.unpack_tuple(builder, index) if isinstance(index_type, types.BaseTuple) else [index]
+    shape, data = shape_of(builder, kind, view), data_of(builder, view)
+    rest = shape[len(indices) :]
+    if kind.layout == "A":  # a row, and perhaps a number of it
+        start = builder.ptrtoint(data, WORD)
+        row = builder.add(start, builder.mul(indices[0], row_bytes(builder, kind, view)))
+        data, indices = builder.inttoptr(row, data.type), indices[1:]
+        if not indices:
+            return data, rest
+        shape = shape[1:]
+    at = indices[0]
+    for size, one in zip(shape[1:], indices[1:], strict=False):
+        at = builder.add(builder.mul(at, size), one)
+    for size in rest:
+        at = builder.mul(at, size)
+    return builder.gep(data, [at], inbounds=True), rest
+
+
+@lower_builtin(operator.getitem, View, types.Any)
+def getitem(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    """``v[i]``, ``M[i, k]``; ``M[i]`` or ``A[t, l]``, views."""
+    data, rest = _place(builder, sig.args[0], args[0], sig.args[1], args[1])
+    return make_view(context, builder, sig.return_type, data, rest) if rest else builder.load(data)
+
+
+@lower_builtin(operator.setitem, View, types.Any, types.Any)
+def setitem(context: Any, builder: Any, sig: Any, args: Any) -> None:
+    """``v[i] = x``, ``M[i, k] = x``."""
+    view, index, value = args
+    builder.store(value, _place(builder, sig.args[0], view, sig.args[1], index)[0])
 
 
 def _unowned(value: Any) -> Any:
@@ -119,7 +174,7 @@ def _unowned(value: Any) -> Any:
 
 def _type_of(kind: Any) -> Any:
     if isinstance(kind, types.Array):
-        return View(kind.dtype, kind.ndim, kind.layout)
+        return View(kind.dtype, kind.ndim, "C" if kind.layout == "C" else "A")
     if isinstance(kind, types.BaseNamedTuple):
         return types.NamedTuple([_type_of(one) for one in kind], kind.instance_class)
     if isinstance(kind, types.BaseTuple):
@@ -129,10 +184,12 @@ def _type_of(kind: Any) -> Any:
 
 def _convert(context: Any, builder: Any, kind: Any, value: Any) -> Any:
     if isinstance(kind, types.Array):
-        array = make_array(kind)(context, builder, value)
-        unpack = cgutils.unpack_tuple
-        shape, strides = unpack(builder, array.shape), unpack(builder, array.strides)
-        return make_view(context, builder, _type_of(kind), array.data, shape, strides)
+        array, view = context.data_model_manager[kind], _type_of(kind)
+        shape, strides = (
+            cgutils.unpack_tuple(builder, array.get(builder, value, name)) for name in ("shape", "strides")
+        )
+        stride = strides[0] if view.layout == "A" else None
+        return make_view(context, builder, view, array.get(builder, value, "data"), shape, stride)
     if isinstance(kind, types.BaseTuple):
         values = cgutils.unpack_tuple(builder, value)
         return context.make_tuple(

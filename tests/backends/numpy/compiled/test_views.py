@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from numba import njit, types
+from numba.core.errors import TypingError
 
 from gpunet_numpy.blas_threads import with_blas_threads
 from gpunet_numpy.compiled.intrinsics import OPTIONS, block, cast, gemm, inner, matrix, span
@@ -68,8 +69,54 @@ def test_views_of_views_share_memory():
 
 def test_views_are_a_type_of_their_own():
     view = View(types.float32, 2, "A")
-    assert view.copy(ndim=1) == View(types.float32, 1, "C")
+    assert view.indexed(1) == View(types.float32, 1, "C")
+    assert view.indexed(2) == types.float32
+    assert View(types.float32, 3, "C").indexed(1) == View(types.float32, 2, "C")
     assert view != types.Array(types.float32, 2, "A")
+
+
+@njit(**OPTIONS)
+def indexes(T, M, v, i, k, l):
+    T, M, v = unowned(T), unowned(M), unowned(v)
+    T[i, k, l] = T[i][k, l] + T[i, k][l] + 100 * T[i][k][l]
+    some = block(M, 1, M.shape[0] - 1, 2, M.shape[1] - 2)
+    some[k, l] = 7 + some[0, 1]
+    M[i, 0] = v[l]
+    v[0] = some.size
+    v[1] = T.size
+    v[2] = T.itemsize
+    v[3] = T.shape[0] + 10 * T.shape[1] + 100 * T.shape[2] + 1000 * some.shape[0] + 10000 * some.shape[1]
+    v[4] = T[1].size + 1000 * T[1].shape[1]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("index", [np.int64, np.int32])
+def test_indices_are_those_of_arrays(dtype, index):
+    i, k, l = 1, 2, 3
+    rng = np.random.default_rng(0)
+    T, M, v = (rng.standard_normal(shape).astype(dtype) for shape in ((2, 3, 5), (5, 7), 9))
+    expected = [T.copy(), M.copy(), v.copy()]
+    expected[0][i, k, l] = T[i, k, l] + T[i, k, l] + 100 * T[i, k, l]
+    expected[1][1 + k, 2 + l] = 7 + M[1, 3]
+    expected[1][i, 0] = v[l]
+    expected[2][:5] = [4 * 5, 30, T.itemsize, 2 + 30 + 500 + 4000 + 50000, 15 + 5000]
+    indexes(T, M, v, index(i), index(k), index(l))
+    for got, wanted in zip((T, M, v), expected, strict=True):
+        assert np.allclose(got, wanted, rtol=1e-6)
+
+
+def test_an_index_that_is_no_number_is_refused():
+    @njit(**OPTIONS)
+    def sliced(v):
+        return unowned(v)[1:]
+
+    @njit(**OPTIONS)
+    def row_set(M):
+        unowned(M)[0] = 1.0
+
+    for function in (sliced, row_set):
+        with pytest.raises(TypingError):
+            function(np.zeros((3, 3)))
 
 
 def test_views_count_no_references():
