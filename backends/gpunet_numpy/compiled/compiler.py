@@ -38,7 +38,7 @@ _call_from_large_frame = FunctionType(_call.__code__.replace(co_stacksize=LARGE_
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """Compiling makes a million objects that stay; looking at them again and again takes a tenth of its time."""
+    """Compiling makes many objects that stay: looking at them again and again would take part of its time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
