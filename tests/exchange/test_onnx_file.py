@@ -42,6 +42,15 @@ def test_every_activation_at_the_output(exported, network, close, rng, activatio
     close(run({"X": X})[kind], net.predict(X))
 
 
+def test_an_activation_is_one_operator_where_there_is_one(exported, network):
+    names = ["sigmoid", "tanh", "relu", "identity", "softmax"]
+    run = exported(network([gn.Dense(3, name) for name in names]))
+    operators = [node.op_type for node in run.model.graph.node]
+    assert operators == [
+        *("Gemm", "Sigmoid", "Gemm", "Tanh", "Gemm", "Relu", "Gemm", "Gemm", "Softmax", "Identity")
+    ]
+
+
 @pytest.mark.parametrize("activation", ["elu", "selu", "softplus", "mish"])
 def test_small_numbers_keep_their_digits(exported, network, activation):
     """float64: what is left of e^z − 1 and log(1 + e^z) near 0 and far below it."""
