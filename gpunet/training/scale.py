@@ -32,7 +32,8 @@ def input_size(xp: Any, X: Array | SparseExamples) -> float:
     A power of two is the same on every backend, and weights are divided by it without rounding.
     """
     X = _sample(X)
-    numbers, count = X, math.prod(X.shape)
+    count = math.prod(X.shape)
+    numbers: Any = X
     if isinstance(X, SparseExamples):
         xp, numbers = np, X.rows.data
         if not numbers.size:
