@@ -187,8 +187,8 @@ def sparse(results):
         yield (
             f"## Sparse rows\n\nSeconds of an epoch; less is better. {texts['texts']:,} functions and classes of "
             f"Python {texts['python']}'s standard library as TF-IDF of words and pairs of words: in a row "
-            f"{texts['entries']:.0f} of {texts['features']:,} numbers are entries. The class is the module. Peak: MB of "
-            "`fit` above what is resident before.\n"
+            f"{texts['entries']:.0f} of {texts['features']:,} numbers are entries. The class is the module. Peak: MB "
+            "of `fit` above what is resident before.\n"
         )
         yield comparison(
             rows,

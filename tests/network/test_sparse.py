@@ -258,3 +258,46 @@ def test_a_chunk_of_rows_is_dense_at_a_time(monkeypatch):
     )
     assert set(seen) == {30, 7, 1}
     assert same(figures("readonly", X, y, w, epochs=1), whole)
+
+
+@pytest.mark.parametrize("name", ["numpy", "readonly"])
+def test_transforms_and_frozen_layers(name):
+    X, y, _ = data()
+    for frozen, transform in ((True, None), (False, noisy), (True, noisy)):
+        runs = []
+        for rows in (X, X.toarray()):
+            layers = [gn.Dense(8, "relu", trainable=not frozen), gn.Dense(3, "softmax")]
+            net = gn.Network(layers, seed=3, backend=name, dtype="float64",
+                             standardizer=gn.Standardizer(center=False))  # fmt: skip
+            history = net.fit(rows, y, epochs=2, batch_size=16, transform=transform)
+            runs.append(np.concatenate([history.loss, np.ravel(net.predict(rows))]))
+        assert same(*runs)
+
+
+def noisy(X, rng):
+    assert isinstance(X, np.ndarray)
+    return X + rng.normal(size=X.shape)
+
+
+def test_large_inputs_get_the_same_start():
+    """Whose size is that of all numbers, the zeros too, and so is the default optimizer's rate."""
+    X, y, _ = data()
+    X = 9 * X
+    runs = [figures("numpy", rows, y, None, epochs=2) for rows in (X, X.toarray())]
+    assert same(*runs)
+    assert same(
+        figures("numpy", 0 * X, y, None, epochs=1), figures("numpy", 0 * X.toarray(), y, None, epochs=1)
+    )
+
+
+def test_an_l2_penalty():
+    """As scikit-learn's networks have it; each backend's own way to train on sparse rows."""
+    estimators = pytest.importorskip("gpunet.estimators")
+    X, y, _ = data()
+    runs = []
+    for rows in (X, X.toarray()):
+        mlp = estimators.MLPClassifier((6,), alpha=0.3, max_iter=4, tol=0.0, random_state=0)
+        with pytest.warns(match="hasn't converged"):
+            mlp.fit(rows, y)
+        runs.append(mlp.predict_proba(rows))
+    assert np.allclose(*runs, rtol=1e-4)
