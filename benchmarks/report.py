@@ -174,6 +174,33 @@ def memory(results):
         yield comparison(rows, [("network", network), ("examples", lambda row: f"{row['examples']:,}")])
 
 
+def peak_and_matrix(row):
+    return ", ".join(
+        f"{one['label']} {number(one['peak'])} ({number(one['weights'])} of weights)"
+        for one in row["implementations"].values()
+    )
+
+
+def sparse(results):
+    if rows := rows_of(results, "sparse"):
+        texts = rows[0]["texts"]
+        yield (
+            f"## Sparse rows\n\nSeconds of an epoch; less is better. {texts['texts']:,} functions and classes of "
+            f"Python {texts['python']}'s standard library as TF-IDF of words and pairs of words: in a row "
+            f"{texts['entries']:.0f} of {texts['features']:,} numbers are entries. The class is the module. Peak: MB "
+            "of `fit` above what is resident before.\n"
+        )
+        yield comparison(
+            rows,
+            [("network", network), ("batch", batch), ("MB of X", lambda row: number(matrix(row)))],
+            [("peak", peak_and_matrix), ("program", program)],
+        )
+
+
+def matrix(row):
+    return row["implementations"]["gpunet"]["matrix"]
+
+
 def time_to_98(results):
     if rows := rows_of(results, "time to 98%"):
         yield "## Time to 98% on MNIST's test images\n\nSeconds of training without compilation; less is better.\n"
@@ -267,7 +294,7 @@ def introduction(results):
 
 def page(results):
     """The whole report in Markdown."""
-    sections = (training, inference, first_epoch, estimators, memory, time_to_98, equal_weights)
+    sections = (training, inference, first_epoch, estimators, memory, sparse, time_to_98, equal_weights)
     return "\n".join([introduction(results), *(text for section in sections for text in section(results))])
 
 

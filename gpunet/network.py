@@ -22,7 +22,6 @@ from gpunet.core.losses import Loss, LossLike
 from gpunet.core.optimizers import Optimizer
 from gpunet.core.plan import PRECISIONS, Layer, Plan
 from gpunet.core.program import TrainState
-from gpunet.core.propagation import cost_and_gradients
 from gpunet.core.table_training import BATCH_SIZE as TABLE_BATCH
 from gpunet.core.table_training import UNITS, epochs_for, table_optimizer
 from gpunet.core.table_training import UPDATES as TABLE_UPDATES
@@ -30,6 +29,8 @@ from gpunet.devices.backend import Backend, HostPredictor
 from gpunet.devices.placement import Placement, choose_placement, host_placement, named_placement
 from gpunet.devices.precision import require_precision
 from gpunet.devices.registry import backend_of, get_backend
+from gpunet.devices.scipy_sparse import is_sparse
+from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.files.network_file import SavedNetwork, read_network, refuse_on_error, write_network
 from gpunet.inputs.arrays import require_finite
 from gpunet.inputs.digest import digest
@@ -385,6 +386,10 @@ class Network:
             Rows ``(m, n[0])``, or images ``(m, height, width[, channels])``, which are flattened (C1). Numbers are
             taken as they are; where they are large, as uint8 pixels, give the network a :class:`Standardizer`. A
             Table, if there is an encoder. Columns of a DataFrame are matched by name with those of the first one.
+            A sparse matrix or array of SciPy ``(m, n[0])`` never becomes dense as a whole: NumPy computes with its
+            entries, other backends make a batch at a time dense, and "auto" takes NumPy. CSR in the network's dtype is
+            used as it is; other formats are converted to CSR first, other dtypes cast, which costs a copy. A
+            :class:`Standardizer` must have ``center=False``.
         y : array or list
             Class numbers ``(m,)`` or ``(m, 1)``, one-hot or multi-label rows ``(m, n[L])``, real targets, or words
             ``(m,)``: those become :attr:`class_names`. Left out, the labels of the Table X. Beside an encoder, values
@@ -616,6 +621,13 @@ class Network:
             examples = base.examples_above(examples)
         else:
             changed = Transform(transform, data.shape, self.seed, self._pipeline(self.placement), base)
+            if isinstance(
+                examples.X, SparseExamples
+            ):  # a batch of them is dense for the function, and after it
+                examples, plan = (
+                    examples._replace(X=examples.X.as_dense()),
+                    dataclasses.replace(plan, sparse=False),
+                )
         plan = base.plan_above(plan)
         pauses = None
         if run is not None or progress:
@@ -682,7 +694,8 @@ class Network:
             return figures.get("accuracy")
         if bar.visible and data.kind != "values":
             X, Y, _ = data.training
-            few = Examples(X[:, : evaluation.CHUNK], Y[:, : evaluation.CHUNK], None)
+            first = slice(evaluation.CHUNK)
+            few = Examples(X.take(first) if isinstance(X, SparseExamples) else X[:, first], Y[:, first], None)
             if data.raw:
                 few = self._pipeline(self.placement).standardized_examples(few)
             return self._evaluate(few, data.kind)["accuracy"]
@@ -696,7 +709,18 @@ class Network:
             for l, layer in enumerate(self.layers)
         )
         weighted = data.training.weights is not None
-        return Plan(layers, self.loss, optimizer, int(m), data.batch_size, self.dtype, weighted, precision)
+        sparse = isinstance(data.training.X, SparseExamples)
+        return Plan(
+            layers,
+            self.loss,
+            optimizer,
+            int(m),
+            data.batch_size,
+            self.dtype,
+            weighted,
+            precision,
+            sparse=sparse,
+        )
 
     # --- use ------------------------------------------------------------------------------------
 
@@ -733,14 +757,15 @@ class Network:
             pipeline = self._pipeline(placement)
             rows = pipeline.rows("X", X, finite=False)
             self._move_to(placement)
-            faster = self._predictor_of(self._ready())
+            sparse = is_sparse(rows)  # and checked
+            faster = None if sparse else self._predictor_of(self._ready())
             A = None if faster is None else faster(pipeline.standardized(rows))
             if A is None:
-                require_finite(placement.xp, "X", rows)
+                if not sparse:
+                    require_finite(placement.xp, "X", rows)
                 parameters = self._ready().parameters
-                A = evaluation.outputs(
-                    placement.xp, self.activations, parameters, pipeline.standardized(rows)
-                )
+                X = pipeline.columns(pipeline.standardized(rows))
+                A = evaluation.outputs(placement.xp, self.activations, parameters, X)
         return A
 
     def _outputs_on_host(self, X: Any, source: Backend | None, host: Placement) -> Array | None:
@@ -748,7 +773,7 @@ class Network:
 
         None too if the backend has no such forward pass, or the rows are not all finite.
         """
-        if self._state is None or source is self.placement.backend:
+        if self._state is None or source is self.placement.backend or is_sparse(X):
             return None
         predictor = self._predictor_of(self._state)
         if not isinstance(predictor, HostPredictor) or _length(X) > predictor.host_rows:
@@ -824,7 +849,7 @@ class Network:
         examples, kind = self._examples(X, y, None)
         state, placement = self._ready(), self.placement
         with placement.context():
-            A = evaluation.outputs(placement.xp, self.activations, state.parameters, examples.X.T)
+            A = evaluation.outputs(placement.xp, self.activations, state.parameters, examples.X)
             given = self._results(examples, [A.T], kind)
         return class_report(given, self.class_names if names is None else tuple(map(str, names)))
 
@@ -841,11 +866,10 @@ class Network:
             For bad input.
         """
         examples, _ = self._examples(X, y, sample_weight)
-        with self.placement.context(), np.errstate(all="ignore"):  # overflow shows in the result
-            J, gradients = cost_and_gradients(
-                self.placement.xp, self.activations, self.loss, self._ready().parameters, *examples
+        with self.placement.context():
+            return evaluation.gradients(
+                self.placement.xp, self.activations, self.loss, self._ready().parameters, examples
             )
-        return float(J), [pair for pair in gradients if pair is not None]  # every layer has one here
 
     def _placement_for(self, arrays: dict[str, Any]) -> Placement:
         """Where a call that trains nothing computes: with the weights, once there are any."""

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from gpunet.core.plan import PRECISIONS, Plan
-from gpunet.core.program import SUPPORTED, Program
+from gpunet.core.program import SUPPORTED, Program, unsupported_input
 from gpunet.devices.backend import Backend
 from gpunet.installation import install_command
 
@@ -83,8 +83,10 @@ class JAXBackend(Backend):
         return {"used": figures["bytes_in_use"]} if "bytes_in_use" in figures else {}
 
     def program_for(self, plan: Plan, device: str) -> tuple[Program | None, str]:
-        from gpunet_jax.scan import scan_program
+        from gpunet_jax.scan import Scan, scan_program
 
+        if (reason := unsupported_input(Scan, plan)) is not None:
+            return None, f"{Scan.name}: {reason}"
         return scan_program(plan), SUPPORTED
 
     def precisions(self, device: str) -> tuple[str, ...]:

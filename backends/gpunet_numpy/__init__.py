@@ -17,6 +17,7 @@ class NumPyBackend(Backend):
 
     name = "numpy"
     install = "pip install numpy"
+    sparse_products = True
 
     def unavailable_reason(self) -> str | None:
         return None

@@ -27,6 +27,7 @@ from gpunet_numpy.tiered import LOADING_SECONDS, SHORT_SECONDS, Tiered, epoch_se
 PLAIN = (Blocked, Accumulation)
 # In the order in which they are tried.
 COMPILED = (("tiny", "Tiny"), ("blocked", "Blocked"), ("minibatch", "MiniBatch"))
+COMPILED_SPARSE = (("sparse_rows", "SparseRows"),)
 NEEDED = ("numba", "scipy", "threadpoolctl")
 
 WORTH_WEIGHTS = 50_000  # a smaller network predicts in microseconds without compiled code
@@ -54,10 +55,10 @@ def _missing() -> str | None:
     return None
 
 
-def _compiled() -> list[type[Program]]:
+def _compiled(sparse: bool = False) -> list[type[Program]]:
     return [
         getattr(importlib.import_module(f"gpunet_numpy.compiled.{package}.program"), name)
-        for package, name in COMPILED
+        for package, name in (COMPILED_SPARSE if sparse else COMPILED)
     ]
 
 
@@ -66,7 +67,7 @@ def compiled_program(plan: Plan) -> tuple[type[Program] | None, str]:
     reason = compiled_unavailable_reason()
     if reason is not None:
         return None, f"compiled programs: {reason}"
-    compiled, reason = first_supported(_compiled(), plan, "cpu")
+    compiled, reason = first_supported(_compiled(plan.sparse), plan, "cpu")
     if compiled is None or (unready := unready_reason(compiled, plan.dtype)) is None:
         return compiled, reason
     return None, unready

@@ -64,6 +64,8 @@ class Tiered(Program):
         How long.
     """
 
+    takes_sparse = True  # so do the programs that it is made of, where the plan has sparse examples
+
     def __init__(
         self,
         plan: Plan,

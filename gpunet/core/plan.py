@@ -56,6 +56,8 @@ class Plan:
     penalized : bool
         Whether the cost has an L2 penalty, whose λ is the last of each step's coefficients: see
         :mod:`gpunet.core.penalty`.
+    sparse : bool
+        Whether X is a :class:`~gpunet.core.sparse_columns.SparseColumns` in the place of an array.
     """
 
     layers: tuple[Layer, ...]
@@ -67,6 +69,7 @@ class Plan:
     weighted: bool = False
     precision: str = "float32"
     penalized: bool = False
+    sparse: bool = False
 
     @cached_property
     def activations(self) -> tuple[ActivationLike, ...]:

@@ -37,7 +37,7 @@ class EpochInputs(NamedTuple):
 
     Attributes
     ----------
-    X : array, ``(n[0], m)``
+    X : array or SparseColumns, ``(n[0], m)``
         The training set, columns as examples; a transposed view of rows in memory.
     Y : array, ``(n[L], m)``
         Targets, likewise.
@@ -82,11 +82,14 @@ class Program(ABC):
     block_steps : int
         Updates that it computes together. Its result is the same, to the bit, wherever an epoch is cut into several
         calls after a multiple of them.
+    takes_sparse : bool
+        Whether it runs plans whose X is a :class:`~gpunet.core.sparse_columns.SparseColumns`.
     """
 
     name: str
     reason: str | None = None
     block_steps: int = 1
+    takes_sparse: bool = False
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         self.plan = plan
@@ -119,11 +122,16 @@ def first_supported(
     """The first of `programs` that supports a plan, or None and why none does."""
     reasons = []
     for program in programs:
-        reason = program.unsupported_reason(plan, device)
+        reason = unsupported_input(program, plan) or program.unsupported_reason(plan, device)
         if reason is None:
             return program, SUPPORTED
         reasons.append(f"{program.name}: {reason}")
     return None, "; ".join(reasons)
+
+
+def unsupported_input(program: type[Program] | Program, plan: Plan) -> str | None:
+    """Why a program can't read the examples of `plan`; None if it can."""
+    return "it takes no sparse examples" if plan.sparse and not program.takes_sparse else None
 
 
 SUPPORTED = "it supports this plan"

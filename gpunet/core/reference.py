@@ -14,6 +14,7 @@ from gpunet.core.penalty import add_gradients, penalty
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet.core.propagation import cost_and_gradients
+from gpunet.core.sparse_columns import SparseColumns
 
 Array = Any
 Namespace = Any
@@ -60,6 +61,7 @@ class Reference(Program):
     """
 
     name = "reference"
+    takes_sparse = True
 
     def __init__(self, xp: Namespace, plan: Plan) -> None:
         super().__init__(plan)
@@ -89,6 +91,8 @@ def examples(xp: Namespace, inputs: EpochInputs, first: int, last: int) -> tuple
 
 def columns(xp: Namespace, A: Array, chosen: Any) -> Array:
     """The chosen columns of A; gathered as rows of Aᵀ, because an example is contiguous in memory."""
+    if isinstance(A, SparseColumns):
+        return A.columns(chosen)
     if isinstance(chosen, slice):
         return A[:, chosen]
     return xp.take(A.T, chosen, axis=0).T

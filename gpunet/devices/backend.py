@@ -53,10 +53,13 @@ class Backend(ABC):
         The command that installs the library.
     asynchronous : bool
         Whether programs return while the device still works: then the host draws the next epoch's order meanwhile.
+    sparse_products : bool
+        Whether the library's arrays have products with SciPy's sparse ones; else a batch of those is made dense.
     """
 
     name: str
     asynchronous: bool = False
+    sparse_products: bool = False
 
     @property
     def install(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from gpunet.devices.backend import Backend
 from gpunet.devices.registry import backend_from_env, backend_of, find_device, get_backend, load_backend
+from gpunet.devices.scipy_sparse import is_sparse
 
 Array = Any
 
@@ -93,10 +94,13 @@ def choose_placement(
     came_from = placement_of(arrays)
     if current is not None and not (follow and name == "auto"):
         return current
-    default = get_backend("auto")
     from_env = backend_from_env()
     if from_env is not None:
+        default = get_backend("auto")
         return Placement(default, find_device(default, from_env))
     if came_from is not None and came_from.backend.name != "numpy":
         return came_from
+    if any(map(is_sparse, arrays.values())):
+        return host_placement()  # where a batch of them need not become dense
+    default = get_backend("auto")
     return Placement(default, default.devices()[0])

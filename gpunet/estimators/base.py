@@ -18,18 +18,20 @@ from sklearn.utils.validation import check_is_fitted
 from gpunet.core.layers import Dense, Dropout
 from gpunet.core.optimizers import GradientDescent, Optimizer
 from gpunet.core.plan import Layer, Plan
-from gpunet.core.program import Program, TrainState
+from gpunet.core.program import Program, TrainState, unsupported_input
 from gpunet.core.reference import Reference
 from gpunet.devices.placement import Placement, host_placement
 from gpunet.devices.registry import backend_from_env
+from gpunet.devices.scipy_sparse import is_sparse
 from gpunet.estimators import lbfgs, parameters
-from gpunet.estimators.batches import Rows, dense, epoch, epoch_inputs, is_sparse, shuffled
+from gpunet.estimators.batches import Rows, columns_of, epoch, epoch_inputs, shuffled
 from gpunet.estimators.callbacks import Callbacks
 from gpunet.estimators.initial import glorot_uniform
 from gpunet.estimators.inputs import InputChecks, foreign_backend, to_host
 from gpunet.estimators.optimizers import AdamSolver, SGDSolver
 from gpunet.inputs.arrays import to_device_array
 from gpunet.inputs.fit_data import Examples
+from gpunet.inputs.sparse_rows import checked_sparse_rows
 from gpunet.network import Network
 from gpunet.training import evaluation
 from gpunet.training.callbacks import checked_callbacks, require_monitored
@@ -135,11 +137,10 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
         if self.encode is None:
             split = self._split(m, Y)
         training = np.arange(m) if split is None else split[0]
-        plan = self._plan(sizes, activations, dtype, len(training), weights is not None)
+        plan = self._plan(sizes, activations, dtype, len(training), weights is not None, is_sparse(X))
         placement = self._training_on(plan, placement, X)
         with placement.context(), placement.backend.compiling(self.compile):
-            if not is_sparse(X):
-                X = to_device_array("X", X, placement, dtype)
+            X = _on_placement(X, placement, dtype)
             X = self._standardized(X, placement, None if split is None else split[0], learn=first)
             rows = Rows(X, to_device_array("y", Y, placement, dtype), weights)
             parts = [rows] if split is None else [_part(rows, one, placement) for one in split]
@@ -233,7 +234,13 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
         return [0.0, *(float(rate) for rate in each)]
 
     def _plan(
-        self, sizes: list[int], activations: tuple[Any, ...], dtype: str, examples: int, weighted: bool
+        self,
+        sizes: list[int],
+        activations: tuple[Any, ...],
+        dtype: str,
+        examples: int,
+        weighted: bool,
+        sparse: bool,
     ) -> Plan:
         rates = self._dropouts(len(sizes) - 2)
         layers = tuple(Layer(sizes[l], sizes[l + 1], activations[l], rates[l]) for l in range(len(sizes) - 1))
@@ -247,6 +254,7 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
             dtype,
             weighted,
             penalized=self.alpha > 0,
+            sparse=sparse,
         )
 
     def _batch_size(self, examples: int) -> int:
@@ -313,7 +321,8 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
         if solver.slots is not None:
             state = moved(TrainState(state.parameters, solver.slots), placement, plan.dtype)
         program, reason = placement.backend.program_for(plan, placement.device)
-        run = program or Reference(placement.xp, plan)
+        unread = None if program is None else unsupported_input(program, plan)
+        run = program if program is not None and unread is None else Reference(placement.xp, plan)
         callbacks = self._callbacks(plan, placement, run.name, reason)
         order = np.arange(plan.examples, dtype=np.int32)
         epochs = 1 if incremental else self.max_iter
@@ -385,14 +394,13 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
         if plan.uses_dropout:
             keys = self._random_state.randint(-(2**31), 2**31, (plan.steps, len(plan.layers)), dtype=np.int32)
         drawn = epoch(plan, self._optimizer.coefficients(plan.steps), self.alpha, order, rows.weights, keys)
-        losses, before = [], state
-        for inputs in epoch_inputs(plan, placement, rows, drawn):
-            with np.errstate(all="ignore"):
-                state, some = run(state, inputs)
-            losses.append(placement.backend.to_host(some))
+        before = state
+        with np.errstate(all="ignore"):
+            state, on_device = run(state, epoch_inputs(plan, placement, rows, drawn))
+        losses = placement.backend.to_host(on_device)
         sizes = np.full(plan.steps, plan.batch_size)
         sizes[-1] = plan.examples - plan.batch_size * (plan.steps - 1)
-        J = float(np.dot(np.concatenate(losses).astype(np.float64), sizes) / plan.examples)
+        J = float(np.dot(losses.astype(np.float64), sizes) / plan.examples)
         if plan.loss == "squared_error" and self.n_outputs_ > 1:
             # scikit-learn reports the mean loss of the outputs, though it descends along the gradient of their sum.
             penalty = 0.0
@@ -432,7 +440,6 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
         figures = {}
         if self.early_stopping:
             X, Y, _ = parts[1]
-            X = dense(X, slice(None), plan.dtype) if is_sparse(X) else X
             kind = (
                 "values"
                 if is_regressor(self)
@@ -441,7 +448,12 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
                 else "labels"
             )
             figures = evaluation.evaluate(
-                placement.xp, plan.activations, plan.loss, state.parameters, Examples(X.T, Y.T, None), kind
+                placement.xp,
+                plan.activations,
+                plan.loss,
+                state.parameters,
+                Examples(columns_of(X, placement), Y.T, None),
+                kind,
             )
         return callbacks.epoch(state.parameters, self.loss_, self._optimizer.learning_rate, figures)
 
@@ -457,7 +469,7 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
 
     def _score_of(self, placement: Placement, state: TrainState, rows: Rows, plan: Plan) -> float:
         to_host = placement.backend.to_host
-        A = to_host(_outputs(placement, plan.activations, state.parameters, rows.X, plan.dtype))
+        A = to_host(_outputs(placement, plan.activations, state.parameters, rows.X))
         if not np.isfinite(A).all():
             return math.nan
         return float(self._validation_score(A, to_host(rows.Y), rows.weights))
@@ -549,12 +561,11 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
         dtype = str(self.coefs_[0].dtype).rpartition(".")[2]
         X = self._encoded(X, None, dtype, learn=False)
         with placement.context():
-            if not is_sparse(X):
-                X = to_device_array("X", X, placement, dtype)
+            X = _on_placement(X, placement, dtype)
             X = self._standardized(X, placement, None, learn=False)
             activations = self._activations(len(self.coefs_) - 1)
             parameters = self._parameters(placement, dtype)
-            return _outputs(placement, activations, parameters, X, dtype), placement
+            return _outputs(placement, activations, parameters, X), placement
 
     def _given_back(self, A: Any, placement: Placement, X: Any) -> Any:
         """An array in the library and on the device of X; NumPy's for data on the host."""
@@ -593,18 +604,13 @@ def _part(rows: Rows, chosen: Any, placement: Placement) -> Rows:
     return Rows(X, placement.xp.take(rows.Y, index, axis=0), weights)
 
 
-def _outputs(placement: Placement, activations: Any, parameters: Any, X: Any, dtype: str) -> Array:
-    """``A[L]`` as rows; a sparse X is dense a part at a time."""
-    xp = placement.xp
-    if not is_sparse(X):
-        return evaluation.outputs(xp, activations, parameters, X)
-    parts = [
-        evaluation.outputs(
-            xp,
-            activations,
-            parameters,
-            placement.to_device(dense(X, slice(start, start + evaluation.CHUNK), dtype)),
-        )
-        for start in range(0, X.shape[0], evaluation.CHUNK)
-    ]
-    return parts[0] if len(parts) == 1 else xp.concat(parts, axis=0)
+def _on_placement(X: Any, placement: Placement, dtype: str) -> Any:
+    """X as it is trained on: an array of the placement, or checked sparse rows on the host."""
+    if is_sparse(X):
+        return checked_sparse_rows("X", X, dtype, None)
+    return to_device_array("X", X, placement, dtype)
+
+
+def _outputs(placement: Placement, activations: Any, parameters: Any, X: Any) -> Array:
+    """``A[L]`` as rows."""
+    return evaluation.outputs(placement.xp, activations, parameters, columns_of(X, placement))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,14 +9,14 @@ import numpy as np
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs
 from gpunet.devices.placement import Placement
+from gpunet.devices.scipy_sparse import is_sparse
+from gpunet.devices.sparse_examples import SparseExamples
 
 Array = Any
 
-SPARSE_BYTES = 2**26  # of a sparse X's rows that are dense at a time
-
 
 class Rows(NamedTuple):
-    """Examples as rows. X is an array on the placement, or a SciPy CSR array or matrix on the host."""
+    """Examples as rows. X is an array on the placement, or a checked SciPy CSR array on the host."""
 
     X: Any  # (m, n[0])
     Y: Array  # (m, n[L]), on the placement
@@ -65,43 +64,23 @@ def epoch(plan: Plan, rates: Any, alpha: float, order: Any, weights: Any, keys: 
     return Epoch(order, coefficients, scaled, keys)
 
 
-def epoch_inputs(plan: Plan, placement: Placement, rows: Rows, drawn: Epoch) -> Iterator[EpochInputs]:
-    """The epoch as programs take it: in one piece, or for a sparse X a few batches at a time."""
+def epoch_inputs(plan: Plan, placement: Placement, rows: Rows, drawn: Epoch) -> EpochInputs:
+    """The epoch as programs take it."""
     order, coefficients, weights, keys = drawn
     to_device = placement.to_device
-    if not is_sparse(rows.X):
-        yield EpochInputs(
-            rows.X.T,
-            rows.Y.T,
-            None if weights is None else to_device(weights.astype(plan.dtype)[None, :]),
-            None if order is None else to_device(order),
-            to_device(coefficients),
-            None if keys is None else to_device(keys),
-        )
-        return
-    row_bytes = rows.X.shape[1] * np.dtype(plan.dtype).itemsize
-    steps = max(SPARSE_BYTES // (row_bytes * plan.batch_size), 1)
-    for first in range(0, plan.steps, steps):
-        some = slice(first * plan.batch_size, (first + steps) * plan.batch_size)
-        chosen = np.arange(plan.examples)[some] if order is None else order[some]
-        inputs = EpochInputs(
-            to_device(dense(rows.X, chosen, plan.dtype)).T,
-            placement.xp.take(rows.Y, to_device(chosen), axis=0).T,
-            None if weights is None else to_device(weights[chosen].astype(plan.dtype)[None, :]),
-            None,
-            to_device(coefficients[first : first + steps]),
-            None if keys is None else to_device(keys[first : first + steps]),
-        )
-        yield inputs
+    X = columns_of(rows.X, placement)
+    if isinstance(X, SparseExamples) and plan.layers[0].dropout:
+        X = X.as_dense()  # masks are dense
+    return EpochInputs(
+        X,
+        rows.Y.T,
+        None if weights is None else to_device(weights.astype(plan.dtype)[None, :]),
+        None if order is None else to_device(order),
+        to_device(coefficients),
+        None if keys is None else to_device(keys),
+    )
 
 
-def is_sparse(X: Any) -> bool:
-    """Whether X is a SciPy sparse array or matrix."""
-    from scipy.sparse import issparse
-
-    return bool(issparse(X))
-
-
-def dense(X: Any, chosen: Any, dtype: str) -> Any:
-    """Some rows of a CSR array as a dense NumPy array; `chosen` is a slice or the rows' numbers."""
-    return np.ascontiguousarray(X[chosen].toarray(), dtype=dtype)
+def columns_of(X: Any, placement: Placement) -> Array | SparseExamples:
+    """Rows as columns."""
+    return SparseExamples(X, placement) if is_sparse(X) else X.T

@@ -10,8 +10,10 @@ import numpy as np
 from gpunet.core.penalty import add_gradients, penalty
 from gpunet.core.plan import Plan
 from gpunet.core.propagation import cost_and_gradients
+from gpunet.core.reference import columns
 from gpunet.devices.placement import Placement
-from gpunet.estimators.batches import Rows, dense, is_sparse
+from gpunet.devices.sparse_examples import SparseExamples
+from gpunet.estimators.batches import Rows, columns_of
 
 Array = Any
 
@@ -33,6 +35,8 @@ class Cost:
 
     def __init__(self, plan: Plan, placement: Placement, rows: Rows, strength: float) -> None:
         self.plan, self.placement, self.rows, self.strength = plan, placement, rows, strength
+        self.X = columns_of(rows.X, placement)
+        self.chunk = self.X.chunk(CHUNK) if isinstance(self.X, SparseExamples) else CHUNK
         weights = rows.weights
         self.weights = None if weights is None else placement.to_device(weights.astype(plan.dtype)[None, :])
 
@@ -41,16 +45,13 @@ class Cost:
         xp, plan = self.placement.xp, self.plan
         parameters = self.parameters(theta)
         m, J, total = plan.examples, 0.0, None
-        for start in range(0, m, CHUNK):
-            some = slice(start, min(start + CHUNK, m))
-            if is_sparse(self.rows.X):
-                X = self.placement.to_device(dense(self.rows.X, some, plan.dtype))
-            else:
-                X = self.rows.X[some, :]
+        for start in range(0, m, self.chunk):
+            some = slice(start, min(start + self.chunk, m))
+            X = columns(xp, self.X, some)
             Y, weights = self.rows.Y[some, :].T, None if self.weights is None else self.weights[:, some]
             with np.errstate(all="ignore"):
                 J_chunk, gradients = cost_and_gradients(
-                    xp, plan.activations, plan.loss, parameters, X.T, Y, weights
+                    xp, plan.activations, plan.loss, parameters, X, Y, weights
                 )
             fraction = (some.stop - start) / m
             J += fraction * float(J_chunk)

@@ -175,7 +175,7 @@ def _saved_network(
         return Dense(one["units"], activation, one["initializer"], one.get("trainable", True))
 
     per = description["standardizer"]
-    standardizer = Standardizer(per) if per else None
+    standardizer = Standardizer(per, description.get("center", True)) if per else None
     if standardizer is not None and "mean" in tensors:
         standardizer.mean, standardizer.deviation = tensors["mean"], tensors["deviation"]
     layers = [layer(one) for one in description["layers"]]
@@ -256,6 +256,7 @@ def _describe(saved: SavedNetwork) -> dict[str, Any]:
         "seed": saved.seed,
         "dtype": saved.dtype,
         "standardizer": saved.standardizer.per if saved.standardizer else None,
+        **({} if saved.standardizer is None else {"center": saved.standardizer.center}),
         "epochs_trained": saved.epochs_trained,
         "notes": saved.notes,
         "target": None if saved.target is None else saved.target.to_state(),

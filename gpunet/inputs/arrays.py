@@ -71,7 +71,8 @@ def from_lists(name: str, values: Any) -> Any:
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise ValueError(f"{name} has masked entries: fill them, or remove their rows")
     if hasattr(values, "toarray"):
-        raise TypeError(f"{name} is a sparse matrix; pass {name}.toarray()")
+        taken = ", but none of SciPy: pass a scipy.sparse.csr_array, or" if name.endswith("X") else "; pass"
+        raise TypeError(f"{name} is a sparse matrix{taken} {name}.toarray()")
     if hasattr(values, "to_numpy") and not hasattr(values, "to_pylist"):  # pandas or Polars, not PyArrow
         values = np.asarray(values.to_numpy())
     try:
@@ -193,9 +194,13 @@ def require_finite(xp: Any, name: str, rows: Array) -> None:
         good = xp.all(good, axis=1)
     if bool(xp.all(good)):
         return
-    kind = str(rows.dtype).rpartition(".")[2]
-    raise ValueError(
-        f"{name} holds NaN, infinity or a number too large for {kind}, first in row {first_true(xp, ~good)}. "
+    raise not_finite(name, first_true(xp, ~good), str(rows.dtype).rpartition(".")[2])
+
+
+def not_finite(name: str, row: int, dtype: str) -> ValueError:
+    """The error for an array of which `row` is the first with NaN or infinity."""
+    return ValueError(
+        f"{name} holds NaN, infinity or a number too large for {dtype}, first in row {row}. "
         "Remove, fill or scale such rows."
     )
 

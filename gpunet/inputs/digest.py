@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.devices.registry import backend_of
+from gpunet.devices.scipy_sparse import is_sparse
 from gpunet.inputs.arrays import from_lists
 from gpunet.inputs.missing_targets import is_table
 
@@ -19,8 +20,9 @@ def digest(name: str, data: Any) -> str | None:
     if is_table(data):
         parts = [f"{data.labels}" if data.labels is None else _frame(data.labels.to_frame())]
         return " ".join([_frame(data.frame), *parts])
-    if hasattr(data, "indptr"):  # a sparse matrix
-        return " ".join(_array(getattr(data, part)) for part in ("data", "indices", "indptr"))
+    if is_sparse(data):
+        rows = data.tocsr()
+        return " ".join([f"{rows.shape}", *(_array(part) for part in (rows.data, rows.indices, rows.indptr))])
     backend = backend_of(data)
     if backend is not None:
         return _array(backend.to_host(data))

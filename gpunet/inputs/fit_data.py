@@ -12,9 +12,12 @@ from gpunet.core.checks import positive_int, unit_interval
 from gpunet.core.layers import Dense
 from gpunet.core.losses import LossLike
 from gpunet.devices.placement import Placement
+from gpunet.devices.scipy_sparse import is_sparse
+from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.inputs.arrays import checked_rows, is_wide
 from gpunet.inputs.example_weights import class_weights, sample_weights
 from gpunet.inputs.label_smoothing import smoothed
+from gpunet.inputs.sparse_rows import checked_sparse_rows
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.inputs.targets import targets
 
@@ -26,7 +29,7 @@ DEFAULT_BATCH = 32
 class Examples(NamedTuple):
     """Examples as columns, on their device."""
 
-    X: Array  # (n[0], m), a transposed view of rows
+    X: Array | SparseExamples  # (n[0], m), a transposed view of rows
     Y: Array  # (n[L], m)
     weights: Array | None  # (1, m)
 
@@ -49,15 +52,23 @@ class InputPipeline(NamedTuple):
         dtype = self.dtype
         if self.standardizer is not None and is_wide(X) and self.placement.has_float64():
             dtype = "float64"
+        if is_sparse(X):
+            return checked_sparse_rows(name, X, dtype, self.inputs)
         return checked_rows(name, X, self.placement, dtype, self.inputs, finite=finite)
 
     def standardized(self, rows: Array) -> Array:
         """Rows with the standardizer applied (C15), in the network's dtype."""
         if self.standardizer is None or not self.standardizer.fitted:
             return rows
+        if is_sparse(rows):
+            return self.standardizer.apply_sparse(rows).astype(self.dtype, copy=False)
         xp = self.placement.xp
         standardized = self.standardizer.apply(xp, rows, self.placement.to_device)
         return xp.astype(standardized, getattr(xp, self.dtype), copy=False)
+
+    def columns(self, rows: Array) -> Array | SparseExamples:
+        """Rows as columns."""
+        return SparseExamples(rows, self.placement) if is_sparse(rows) else rows.T
 
     def examples(
         self, X: Any, y: Any, sample_weight: Any = None, *, prefix: str = "", raw: bool = False
@@ -82,11 +93,16 @@ class InputPipeline(NamedTuple):
         weights = sample_weights(
             f"{prefix}sample_weight", sample_weight, int(rows.shape[0]), self.placement, self.dtype
         )
-        return Examples(rows.T, Y, weights), kind
+        return Examples(self.columns(rows), Y, weights), kind
+
+    def standardized_columns(self, X: Array | SparseExamples) -> Array | SparseExamples:
+        """Columns with the standardizer applied."""
+        rows = X.rows if isinstance(X, SparseExamples) else X.T
+        return self.columns(self.standardized(rows))
 
     def standardized_examples(self, examples: Examples) -> Examples:
         """Raw examples with the standardizer applied."""
-        return examples._replace(X=self.standardized(examples.X.T).T)
+        return examples._replace(X=self.standardized_columns(examples.X))
 
     def with_class_weights(self, examples: Examples, class_weight: Any, kind: str) -> Examples:
         """The examples, each one's weight times that of its class."""
@@ -199,7 +215,13 @@ def _hold_out(
 
     def part(rows: Any) -> Examples:
         index = placement.to_device(rows)
-        return Examples(*(None if a is None else placement.xp.take(a.T, index, axis=0).T for a in examples))
+
+        def some(array: Any) -> Any:
+            if isinstance(array, SparseExamples):
+                return array.take(rows)
+            return None if array is None else placement.xp.take(array.T, index, axis=0).T
+
+        return Examples(*map(some, examples))
 
     training, held_out = split_rows(int(examples.X.shape[1]), fraction, seed)
     return part(training), part(held_out)
@@ -223,6 +245,9 @@ def split_rows(m: int, fraction: float, seed: int) -> tuple[NDArray[np.int32], N
 def _fitted(standardizer: Standardizer, examples: Examples, placement: Placement) -> Standardizer:
     """A copy, fitted to the examples."""
     fitted = copy.deepcopy(standardizer)
+    if isinstance(examples.X, SparseExamples):
+        fitted.mean, fitted.deviation = fitted.measure_sparse(examples.X.rows)
+        return fitted
     fitted.mean, fitted.deviation = fitted.measure(
         placement.xp, examples.X.T, placement.to_device, placement.backend.to_host
     )

@@ -21,17 +21,24 @@ class Standardizer:
     per : {"feature", "set"}
         One μ and σ for each feature, or one of each for all features together (the usual choice for images,
         where a pixel that is nearly always 0 would otherwise be blown up).
+    center : bool
+        False leaves μ at 0 and divides alone: what sparse rows need, whose zeros must stay. σ is the deviation from the
+        mean all the same.
 
     Attributes
     ----------
     mean, deviation : numpy.ndarray or None
-        ``(n,)``, float64; None before fitting. A constant feature has deviation 1: it becomes 0.
+        ``(n,)``, float64; None before fitting. A constant feature has deviation 1: it becomes 0, or stays as it is
+        without `center`.
     """
 
-    def __init__(self, per: str = "feature") -> None:
+    def __init__(self, per: str = "feature", center: bool = True) -> None:
         if per not in ("feature", "set"):
             raise ValueError(f"per must be 'feature' or 'set', got {per!r}")
+        if not isinstance(center, bool):
+            raise TypeError(f"center must be True or False, got {center!r}")
         self.per = per
+        self.center = center
         self.mean: Any = None
         self.deviation: Any = None
 
@@ -56,7 +63,54 @@ class Standardizer:
             deviation[odd] = moments.scaled_deviation(mean, np.flatnonzero(odd), together=self.per == "set")
         # Rounding can leave a constant feature with a tiny deviation: compare with its size.
         deviation[deviation <= float(xp.finfo(rows.dtype).eps) * np.abs(mean) * 8] = 1.0
-        return mean, deviation
+        return (mean if self.center else np.zeros(n)), deviation
+
+    def measure_sparse(self, rows: Any) -> tuple[Any, Any]:
+        """The same from SciPy's sparse rows.
+
+        Raises
+        ------
+        ValueError
+            With `center`: without their zeros, the rows would be dense.
+        """
+        self._require_no_mean()
+        m, n = rows.shape
+        features, values = rows.indices, rows.data.astype("float64", copy=False)
+        present = np.bincount(features, minlength=n)
+        # Divided by the largest, squares neither overflow nor vanish.
+        largest = np.zeros(n)
+        np.maximum.at(largest, features, np.abs(values))
+        if self.per == "set":
+            largest[:] = largest.max()
+        scale = np.where(largest > 0, largest, 1.0)
+        values = values / scale[features]
+        mean = np.bincount(features, values, minlength=n) / m
+        if self.per == "set":
+            mean[:] = mean.mean()
+        squares = np.bincount(features, (values - mean[features]) ** 2, minlength=n) + (m - present) * mean**2
+        variance = squares / m
+        if self.per == "set":
+            variance[:] = variance.mean()
+        deviation = scale * np.sqrt(variance)
+        # Rounding can leave a constant feature with a tiny deviation: compare with its size.
+        deviation[deviation <= float(np.finfo(rows.dtype).eps) * np.abs(scale * mean) * 8] = 1.0
+        return np.zeros(n), deviation
+
+    def apply_sparse(self, rows: Any) -> Any:
+        """``x / σ`` for SciPy's sparse rows, which do not change; for errors see :meth:`measure_sparse`."""
+        self._require_no_mean()
+        scaled = rows.copy()
+        scaled.data = rows.data / self.deviation.astype(rows.dtype)[rows.indices]
+        return scaled
+
+    def _require_no_mean(self) -> None:
+        """Raise a ValueError if there is a mean to subtract."""
+        if self.center:
+            raise ValueError(
+                "X is sparse, and a Standardizer that subtracts the mean would make all its zeros other numbers: give "
+                "the Network standardizer=gpunet.Standardizer(center=False), which divides by the deviation alone, or "
+                "pass X.toarray()"
+            )
 
     def apply(self, xp: Any, rows: Array, from_host: Any) -> Array:
         """``(x − μ) / σ`` for rows ``(m, n)``, in their dtype and on their device."""
@@ -65,7 +119,7 @@ class Standardizer:
         return (rows - mean) / deviation
 
     def __repr__(self) -> str:
-        return f"Standardizer(per={self.per!r})"
+        return f"Standardizer(per={self.per!r}{'' if self.center else ', center=False'})"
 
 
 class _Moments(NamedTuple):

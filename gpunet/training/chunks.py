@@ -6,16 +6,18 @@ import time
 
 from gpunet.core.plan import Plan
 
-SHORT_SECONDS, LONG_SECONDS = 0.05, 0.4
+SHORT_SECONDS, SPARSE_SHORT_SECONDS, LONG_SECONDS = 0.05, 0.2, 0.4
 GROWTH = 4  # few different lengths, because a program may be compiled for each of them
 FIRST_STEPS, FIRST_FLOPS = 256, 2e9
+FIRST_SPARSE_STEPS = 64
 
 
 class Chunks:
     """The ends of the chunks of one run's epochs.
 
-    A chunk grows until it takes :data:`SHORT_SECONDS` at least. Weights do not depend on that: a chunk ends where a
-    block of the program does, or after a multiple of `every` steps.
+    A chunk grows until it takes :data:`SHORT_SECONDS` at least; with sparse examples :data:`SPARSE_SHORT_SECONDS`,
+    because their steps may be short beside the copy of all weights that each call makes. Weights do not depend on that:
+    a chunk ends where a block of the program does, or after a multiple of `every` steps.
 
     Parameters
     ----------
@@ -27,7 +29,8 @@ class Chunks:
     def __init__(self, plan: Plan, every: int | None = None) -> None:
         flops = 6.0 * plan.batch_size * sum(layer.inputs * layer.units for layer in plan.layers)
         self.every = every
-        self.steps = max(min(FIRST_STEPS, int(FIRST_FLOPS / flops)), 1)
+        self.short = SPARSE_SHORT_SECONDS if plan.sparse else SHORT_SECONDS
+        self.steps = FIRST_SPARSE_STEPS if plan.sparse else max(min(FIRST_STEPS, int(FIRST_FLOPS / flops)), 1)
         self.begun: float | None = None
 
     def end(self, first: int, steps: int, block: int) -> int:
@@ -41,7 +44,7 @@ class Chunks:
         """
         now = time.perf_counter()
         if first and self.begun is not None:  # a chunk of this epoch has just ended
-            if now - self.begun < SHORT_SECONDS:
+            if now - self.begun < self.short:
                 self.steps *= GROWTH
             elif now - self.begun > LONG_SECONDS:
                 self.steps = max(self.steps // GROWTH, 1)

@@ -11,7 +11,9 @@ from gpunet.core.activations import ActivationLike
 from gpunet.core.losses import LOSSES, LossLike, cost
 from gpunet.core.metrics import accuracy
 from gpunet.core.program import Parameters
-from gpunet.core.propagation import forward
+from gpunet.core.propagation import cost_and_gradients, forward
+from gpunet.core.reference import columns
+from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.inputs.fit_data import Examples
 
 Array = Any
@@ -19,9 +21,14 @@ Array = Any
 CHUNK = 8192  # examples at a time: enough for full speed, little memory
 
 
-def _chunks(m: int) -> Iterator[slice]:
-    for start in range(0, m, CHUNK):
-        yield slice(start, min(start + CHUNK, m))
+def _chunks(m: int, size: int = CHUNK) -> Iterator[slice]:
+    for start in range(0, m, size):
+        yield slice(start, min(start + size, m))
+
+
+def _size(X: Array | SparseExamples) -> int:
+    """How many columns of X a chunk may have."""
+    return X.chunk(CHUNK) if isinstance(X, SparseExamples) else CHUNK
 
 
 def _forward(
@@ -33,9 +40,14 @@ def _forward(
     return A, caches[-1].Z
 
 
-def outputs(xp: Any, activations: Sequence[ActivationLike], parameters: Parameters, rows: Array) -> Array:
-    """The last layer's activations, rows ``(m, n[L])``."""
-    parts = [_forward(xp, activations, parameters, rows[chunk, :].T)[0].T for chunk in _chunks(rows.shape[0])]
+def outputs(
+    xp: Any, activations: Sequence[ActivationLike], parameters: Parameters, X: Array | SparseExamples
+) -> Array:
+    """The last layer's activations for columns X ``(n[0], m)``, as rows ``(m, n[L])``."""
+    parts = [
+        _forward(xp, activations, parameters, columns(xp, X, chunk))[0].T
+        for chunk in _chunks(X.shape[1], _size(X))
+    ]
     return parts[0] if len(parts) == 1 else xp.concat(parts, axis=0)
 
 
@@ -54,8 +66,8 @@ def evaluate(
     """
     m = examples.X.shape[1]
     total, right = 0.0, 0.0
-    for chunk in _chunks(m):
-        X, Y = examples.X[:, chunk], examples.Y[:, chunk]
+    for chunk in _chunks(m, _size(examples.X)):
+        X, Y = columns(xp, examples.X, chunk), examples.Y[:, chunk]
         weights = None if examples.weights is None else examples.weights[:, chunk]
         A, Z = _forward(xp, activations, parameters, X)
         if keep is not None:
@@ -66,3 +78,27 @@ def evaluate(
         if kind != "values":
             right += fraction * accuracy(xp, A, Y, kind)
     return {"loss": total} if kind == "values" else {"loss": total, "accuracy": right}
+
+
+def gradients(
+    xp: Any, activations: Sequence[ActivationLike], loss: LossLike, parameters: Parameters, examples: Examples
+) -> tuple[float, list[tuple[Array, Array]]]:
+    """``(J, [(dW, db), …])`` of all examples as one batch (C9); of sparse ones chunk by chunk, as J is a sum (C8)."""
+    m = examples.X.shape[1]
+    size = _size(examples.X) if isinstance(examples.X, SparseExamples) else m
+    total, summed = 0.0, None
+    for chunk in _chunks(m, size):
+        X, Y = columns(xp, examples.X, chunk), columns(xp, examples.Y, chunk)
+        weights = None if examples.weights is None else columns(xp, examples.weights, chunk)
+        with np.errstate(all="ignore"):  # overflow shows in the result
+            J, found = cost_and_gradients(xp, activations, loss, parameters, X, Y, weights)
+            some = [pair for pair in found if pair is not None]  # every layer has one here
+            fraction = X.shape[1] / m
+            total += fraction * float(J)
+            if size < m:
+                some = [(fraction * dW, fraction * db) for dW, db in some]
+            if summed is not None:
+                some = [(dW + W, db + b) for (dW, db), (W, b) in zip(some, summed, strict=True)]
+            summed = some
+    assert summed is not None
+    return total, summed

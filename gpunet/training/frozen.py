@@ -12,6 +12,7 @@ from typing import Any
 from gpunet.core.plan import Plan
 from gpunet.core.program import TrainState
 from gpunet.devices.placement import Placement
+from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.inputs.fit_data import Examples
 from gpunet.training import evaluation
 
@@ -55,15 +56,20 @@ class FrozenBase:
         """What it gives for rows ``(m, n[0])``: rows of the inputs of the layers above."""
         if not self.depth:
             return rows
-        return evaluation.outputs(self.placement.xp, self.activations, self.below.parameters, rows)
+        return self._outputs(rows.T)
+
+    def _outputs(self, X: Array | SparseExamples) -> Array:
+        return evaluation.outputs(self.placement.xp, self.activations, self.below.parameters, X)
 
     def examples_above(self, examples: Examples) -> Examples:
         """The examples as the layers above get them."""
-        return examples._replace(X=self.outputs(examples.X.T).T) if self.depth else examples
+        return examples._replace(X=self._outputs(examples.X).T) if self.depth else examples
 
     def plan_above(self, plan: Plan) -> Plan:
         """The plan of the layers above."""
-        return dataclasses.replace(plan, layers=plan.layers[self.depth :]) if self.depth else plan
+        return (
+            dataclasses.replace(plan, layers=plan.layers[self.depth :], sparse=False) if self.depth else plan
+        )
 
     def state_above(self, state: TrainState) -> TrainState:
         """The state of the layers above."""

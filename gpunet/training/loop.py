@@ -10,17 +10,18 @@ import numpy as np
 
 from gpunet.core.checks import finite_number
 from gpunet.core.plan import Plan
-from gpunet.core.program import EpochInputs, Program, TrainState
+from gpunet.core.program import EpochInputs, Program, TrainState, unsupported_input
 from gpunet.core.reference import Reference
 from gpunet.core.schedules import scaled_rate
 from gpunet.devices.placement import Placement
+from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.errors import Diverged, OutOfMemory
 from gpunet.inputs.fit_data import Examples
 from gpunet.training.chunks import Chunks
 from gpunet.training.history import History
 from gpunet.training.position import Position
 from gpunet.training.progress import ProgressBar
-from gpunet.training.scale import LARGE_INPUT, LARGE_TARGET, mean_size
+from gpunet.training.scale import LARGE_INPUT, LARGE_TARGET, mean_size, standardizer_for
 from gpunet.training.transforms import NUMBERS, Transform
 
 Array = Any
@@ -89,6 +90,8 @@ class TrainingLoop:
     ) -> None:
         self.plan = plan
         self.placement = placement
+        if isinstance(examples.X, SparseExamples) and plan.layers[0].dropout:
+            examples = examples._replace(X=examples.X.as_dense())  # masks are dense
         self.examples = examples
         self.seed = seed
         self.shuffle = shuffle and plan.steps > 1  # a sum over all examples has no order
@@ -99,6 +102,10 @@ class TrainingLoop:
         backend, device = placement
         self.reference = Reference(placement.xp, plan)
         program, reason = backend.program_for(plan, device)
+        unread = None if program is None else unsupported_input(program, plan)
+        if program is not None and unread is not None:
+            reason = f"{program.name}: {unread}"
+            program = None
         self.program: Program = program or self.reference
         self.history = History(
             examples=plan.examples,
@@ -365,7 +372,7 @@ class TrainingLoop:
         if not inputs <= LARGE_INPUT:
             return (
                 f"The inputs are large (mean |x| is {inputs:.3g}, about 1 is usual): give the Network "
-                f"standardizer=gpunet.Standardizer(). {rate} if it still diverges."
+                f"standardizer={standardizer_for(self.examples.X)}. {rate} if it still diverges."
             )
         if not targets <= LARGE_TARGET:
             return (

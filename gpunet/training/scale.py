@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.core.program import TrainState
+from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.errors import UnscaledInputs, warn
 
 Array = Any
@@ -17,22 +18,30 @@ LARGE_INPUT, LARGE_TARGET = 10.0, 100.0
 SAMPLE = 1000  # examples that are looked at before training
 
 
-def mean_size(xp: Any, A: Array) -> float:
-    """The mean of ``|a|``."""
+def mean_size(xp: Any, A: Array | SparseExamples) -> float:
+    """The mean of ``|a|``; of sparse columns, over their entries."""
+    if isinstance(A, SparseExamples):
+        return float(np.abs(A.rows.data).mean()) if A.rows.nnz else 0.0
     with np.errstate(all="ignore"):
         return float(xp.mean(xp.abs(A)))
 
 
-def input_size(xp: Any, X: Array) -> float:
+def input_size(xp: Any, X: Array | SparseExamples) -> float:
     """The root mean square of the columns X, as the nearest power of two, and 1 if it is less than that.
 
     A power of two is the same on every backend, and weights are divided by it without rounding.
     """
     X = _sample(X)
-    largest = float(xp.max(xp.abs(X)))
+    count = math.prod(X.shape)
+    numbers: Any = X
+    if isinstance(X, SparseExamples):
+        xp, numbers = np, X.rows.data
+        if not numbers.size:
+            return 1.0
+    largest = float(xp.max(xp.abs(numbers)))
     if not 1.0 < largest < math.inf:
         return 1.0
-    rms = largest * math.sqrt(float(xp.mean((X / largest) ** 2)))
+    rms = largest * math.sqrt(float(xp.sum((numbers / largest) ** 2)) / count)
     return 2.0 ** max(round(math.log2(rms)), 0)
 
 
@@ -45,17 +54,24 @@ def with_smaller_start(state: TrainState, size: float) -> TrainState:
     return state._replace(parameters=[(W / size, b), *others])
 
 
-def _sample(X: Array) -> Array:
+def _sample(X: Array | SparseExamples) -> Array | SparseExamples:
     """Some of the examples, from all over."""
-    return X[:, :: max(X.shape[1] // SAMPLE, 1)]
+    some = slice(None, None, max(X.shape[1] // SAMPLE, 1))
+    return X.take(some) if isinstance(X, SparseExamples) else X[:, some]
 
 
-def warn_of_unscaled(xp: Any, X: Array) -> None:
+def standardizer_for(X: Array | SparseExamples) -> str:
+    """The standardizer that columns X could have, as it is written."""
+    return f"gpunet.Standardizer({'center=False' if isinstance(X, SparseExamples) else ''})"
+
+
+def warn_of_unscaled(xp: Any, X: Array | SparseExamples) -> None:
     """Warn if the columns X are large."""
     size = mean_size(xp, _sample(X))
     if not size <= LARGE_INPUT:
+        images = "" if isinstance(X, SparseExamples) else ", or Standardizer('set') for images"
         warn(
             f"the inputs are not scaled (mean |x| is {size:.3g}, about 1 is usual), which makes training slow or "
-            "unstable: give the Network standardizer=gpunet.Standardizer(), or Standardizer('set') for images",
+            f"unstable: give the Network standardizer={standardizer_for(X)}{images}",
             UnscaledInputs,
         )

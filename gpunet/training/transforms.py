@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.core.reference import columns
+from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.inputs.arrays import require_finite, to_device_array
 from gpunet.inputs.fit_data import Examples, InputPipeline
 from gpunet.inputs.targets import targets
@@ -84,9 +85,9 @@ class Transform:
         self.base = base
         self.kept: tuple[int, range, Examples] | None = None  # the last batches: of which epoch and steps
 
-    def standardized(self, X: Array) -> Array:
+    def standardized(self, X: Array | SparseExamples) -> Array | SparseExamples:
         """Columns with the standardizer applied."""
-        return self.pipeline.standardized(X.T).T
+        return self.pipeline.standardized_columns(X)
 
     def examples(self, given: Examples, order: Any, batch_size: int, epoch: int, steps: range) -> Examples:
         """The batches of some steps, transformed; columns in the order of their use, as a program reads them.

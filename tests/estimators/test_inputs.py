@@ -12,7 +12,7 @@ from scipy import sparse
 
 import gpunet as gn
 from estimator_data import PAIRS, ROWS, rows, target
-from gpunet.estimators import MLPClassifier, MLPRegressor, batches
+from gpunet.estimators import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X = rows()
@@ -42,30 +42,35 @@ def thinned():
 
 @pytest.mark.parametrize("settings", SOLVERS, ids=str)
 @pytest.mark.parametrize(("one", "kind"), TARGETS)
-def test_sparse_rows_are_as_dense_ones(one, kind, settings, monkeypatch):
-    """In one piece, and in pieces of two batches with a last one that is not full."""
+def test_sparse_rows_are_as_dense_ones(one, kind, settings):
     dense, y, weights = thinned(), target(kind, X), np.linspace(0.5, 2.0, ROWS)
-    settings = (
-        {**FAST, **settings} if settings == {"solver": "lbfgs"} else {**FAST, **settings, "dropout": 0.2}
-    )
-    expected = one(**settings).fit(dense, y, weights)
-    for kind_of_rows in (sparse.csr_array, sparse.csr_matrix, sparse.csc_array):
-        model = one(**settings).fit(kind_of_rows(dense), y, weights)
-        assert_array_equal(model.coefs_[0], expected.coefs_[0])
-        assert_array_equal(model.predict(kind_of_rows(dense)), expected.predict(dense))
-    monkeypatch.setattr(batches, "SPARSE_BYTES", 2 * 30 * 7 * 8)
-    model = one(**settings).fit(sparse.csr_array(dense), y, weights)
-    assert_allclose(model.coefs_[0], expected.coefs_[0], rtol=1e-9)
-    assert model.loss_ == pytest.approx(expected.loss_, rel=1e-9)
+    for more in ({},) if settings == {"solver": "lbfgs"} else ({}, {"dropout": 0.2}):
+        expected = one(**FAST, **settings, **more).fit(dense, y, weights)
+        for kind_of_rows in (sparse.csr_array, sparse.csr_matrix, sparse.csc_array):
+            model = one(**FAST, **settings, **more).fit(kind_of_rows(dense), y, weights)
+            assert_allclose(model.coefs_[0], expected.coefs_[0], rtol=1e-6, atol=1e-8)
+            assert model.loss_ == pytest.approx(expected.loss_, rel=1e-6)
+            predicted = model.predict(kind_of_rows(dense))
+            if kind == "values":
+                assert_allclose(predicted, expected.predict(dense), rtol=1e-5, atol=1e-7)
+            else:
+                assert_array_equal(predicted, expected.predict(dense))
 
 
-def test_no_more_of_a_sparse_X_is_dense_than_allowed(monkeypatch):
-    largest = []
-    dense = batches.dense
-    monkeypatch.setattr(batches, "SPARSE_BYTES", 3 * 30 * 7 * 8)
-    monkeypatch.setattr(batches, "dense", lambda *a: largest.append(dense(*a)) or largest[-1])
-    MLPClassifier(**FAST).fit(sparse.csr_array(thinned()), target("classes", X))
-    assert {len(one) for one in largest} == {90, 40}
+def test_sparse_rows_do_not_become_dense(monkeypatch):
+    rows, y = sparse.csr_array(thinned()), target("classes", X)
+
+    made_dense = sparse.csr_array.toarray
+
+    def refuse(self, *arguments, **options):
+        assert X.shape[1] not in self.shape, "rows became dense"
+        return made_dense(self, *arguments, **options)
+
+    monkeypatch.setattr(sparse.csr_array, "toarray", refuse)
+    monkeypatch.setattr(sparse.csc_array, "toarray", refuse)
+    for settings in ({}, {"solver": "lbfgs"}, {"early_stopping": True}):
+        model = MLPClassifier(**FAST, **settings).fit(rows, y)
+        assert len(model.predict(rows)) == ROWS
 
 
 def test_sparse_rows_are_not_standardised():

@@ -57,3 +57,5 @@ def test_sparse():
     other.data[1] = 2.0
     assert digest("X", X) == digest("X", X.copy())
     assert digest("X", X) != digest("X", other)
+    assert digest("X", X) == digest("X", X.tocoo())
+    assert digest("X", X) != digest("X", sparse.csr_array((X.data, X.indices, X.indptr), shape=(4, 5)))

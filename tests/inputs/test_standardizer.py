@@ -149,3 +149,89 @@ def test_sizes_that_differ_by_feature(backend):
     rows *= np.array([1e-30, 1e25, 1e-24], dtype="float32")
     _, deviation = measured(backend, rows)
     np.testing.assert_allclose(deviation, rows.astype("float64").std(axis=0), rtol=1e-4)
+
+
+def sparse_rows(m=400, n=6, dtype="float64", seed=0):
+    sparse = pytest.importorskip("scipy.sparse")
+    rng = np.random.default_rng(seed)
+    dense = rng.normal(3, 2, (m, n)) * (rng.random((m, n)) < 0.3)
+    dense[:, 1], dense[:, 2] = 0.0, 4.0  # constant: without entries, and with one in each row
+    return sparse.csr_array(dense.astype(dtype)), dense.astype(dtype)
+
+
+@pytest.mark.parametrize("per", ["feature", "set"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", [1.0, 1e-30, 1e25])
+def test_without_the_mean(per, dtype, size):
+    """Dense and sparse rows get the same deviations, those from the mean; and what is 0 stays 0."""
+    rows, dense = sparse_rows(dtype=dtype)
+    rows, dense = (one * np.array(size, dtype) for one in (rows, dense))
+    standardizer = gn.Standardizer(per, center=False)
+    mean, deviation = standardizer.measure(np, dense, np.asarray, np.asarray)
+    assert not mean.any()
+    exact = dense.astype("float64")
+    wanted = exact.std(axis=0) if per == "feature" else np.full(6, exact.std())
+    if per == "feature":
+        wanted[1:3] = 1.0
+    np.testing.assert_allclose(deviation, wanted, rtol=1e-4 if dtype == "float32" else 1e-9)
+    zero, measured = standardizer.measure_sparse(rows)
+    np.testing.assert_allclose(measured, wanted, rtol=1e-9)
+    assert not zero.any()
+    standardizer.mean, standardizer.deviation = zero, measured
+    before = rows.data.copy()
+    scaled = standardizer.apply_sparse(rows)
+    assert scaled.dtype == dtype
+    assert np.array_equal(rows.data, before)
+    np.testing.assert_allclose(scaled.toarray(), standardizer.apply(np, dense, np.asarray), rtol=1e-5)
+
+
+def test_deviations_are_those_of_scikit_learn():
+    preprocessing = pytest.importorskip("sklearn.preprocessing")
+    rows, _ = sparse_rows()
+    theirs = preprocessing.StandardScaler(with_mean=False).fit(rows)
+    ours = gn.Standardizer(center=False)
+    _, deviation = ours.measure_sparse(rows)
+    np.testing.assert_allclose(deviation, theirs.scale_, rtol=1e-12)
+    ours.mean, ours.deviation = np.zeros(6), deviation
+    np.testing.assert_allclose(
+        ours.apply_sparse(rows).toarray(), theirs.transform(rows).toarray(), rtol=1e-12
+    )
+
+
+def test_a_mean_would_fill_sparse_rows():
+    rows, _ = sparse_rows()
+    standardizer = gn.Standardizer()
+    for call in (standardizer.measure_sparse, standardizer.apply_sparse):
+        with pytest.raises(ValueError, match=r"Standardizer\(center=False\).*X\.toarray\(\)"):
+            call(rows)
+
+
+def test_networks_that_standardize_sparse_rows(tmp_path):
+    rows, dense = sparse_rows(60)
+    rows, dense = 1e3 * rows + 0 * rows, 1e3 * dense
+    y = np.arange(60) % 2
+    results = []
+    for X in (rows, dense):
+        net = gn.Network([gn.Dense(3, "tanh"), gn.Dense(1, "sigmoid")], seed=0, backend="numpy",
+                         standardizer=gn.Standardizer(center=False))  # fmt: skip
+        net.fit(X, y, epochs=2, validation_fraction=0.2)
+        results.append(net.predict(X))
+        net.save(tmp_path / "net.safetensors")
+        loaded = gn.load(tmp_path / "net.safetensors")
+        assert loaded.standardizer.center is False
+        assert np.array_equal(loaded.predict(X), results[-1])
+    np.testing.assert_allclose(*results, rtol=1e-5)
+    net = gn.Network([gn.Dense(1, "sigmoid")], seed=0, backend="numpy", standardizer=gn.Standardizer())
+    with pytest.raises(ValueError, match="center=False"):
+        net.fit(rows, y)
+    assert not net.standardizer.fitted
+    net.fit(dense, y, epochs=1)
+    with pytest.raises(ValueError, match="center=False"):
+        net.predict(rows)
+
+
+def test_how_center_prints_and_what_it_refuses():
+    assert repr(gn.Standardizer(center=False)) == "Standardizer(per='feature', center=False)"
+    assert gn.Standardizer().center is True
+    with pytest.raises(TypeError, match="center must be True or False, got 0"):
+        gn.Standardizer(center=0)

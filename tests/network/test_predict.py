@@ -32,7 +32,7 @@ def calls(request, monkeypatch):
             assert rows.shape[1] == kept[0][0].shape[1]
             if not np.isfinite(rows).all():
                 return None
-            return outputs(backend.namespace(), activations, kept, rows)
+            return outputs(backend.namespace(), activations, kept, rows.T)
 
         return forward
 
@@ -205,7 +205,7 @@ class FromHost(HostPredictor):
         assert type(rows) is np.ndarray and rows.dtype == self.parameters[0][0].dtype
         if not np.isfinite(rows).all():
             return None
-        return outputs(gn.get_backend("numpy").namespace(), self.activations, self.parameters, rows)
+        return outputs(gn.get_backend("numpy").namespace(), self.activations, self.parameters, rows.T)
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ import numpy as np
 import gpunet as gn
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.program import EpochInputs, TrainState
+from gpunet.devices.placement import host_placement
+from gpunet.devices.sparse_examples import SparseExamples
 
 # Units and activation of each layer, then the loss: one to four layers, some wider than a warp or a cache line.
 NETWORKS = {
@@ -112,6 +114,14 @@ def with_penalty(plan, inputs, strength=0.4):
     factors = np.linspace(strength, 2 * strength, plan.steps, dtype=plan.dtype)[:, None]
     coefficients = np.hstack([inputs.coefficients, factors])
     return replace(plan, penalized=True), inputs._replace(coefficients=coefficients)
+
+
+def sparse(plan, inputs):
+    """The same plan and inputs, with X as SciPy's sparse rows."""
+    from scipy.sparse import csr_array
+
+    X = SparseExamples(csr_array(np.ascontiguousarray(inputs.X.T)), host_placement())
+    return replace(plan, sparse=True), inputs._replace(X=X)
 
 
 def numbers(value):

@@ -35,7 +35,7 @@ def test_chunks_make_up_the_whole(monkeypatch, parameters, m, weighted):
     monkeypatch.setattr(evaluation, "CHUNK", 8)
     given = examples(m, weighted)
     A = by_hand(parameters, given.X)
-    rows = evaluation.outputs(xp, ACTIVATIONS, parameters, given.X.T)
+    rows = evaluation.outputs(xp, ACTIVATIONS, parameters, given.X)
     assert rows.shape == (m, 3)
     np.testing.assert_allclose(rows, A.T, rtol=1e-12)
     L = -np.log((A * given.Y).sum(axis=0))
@@ -62,6 +62,6 @@ def test_chunks_are_large_enough_for_full_speed():
 
 def test_overflow_warns_nobody(parameters):
     huge = [(1e200 * W, b) for W, b in parameters]
-    evaluation.outputs(xp, ("gelu", "softmax"), huge, 1e200 * examples(3).X.T)
+    evaluation.outputs(xp, ("gelu", "softmax"), huge, 1e200 * examples(3).X)
     found = evaluation.evaluate(xp, ("gelu", "identity"), "squared_error", huge, examples(3), "values")
     assert not np.isfinite(found["loss"])

@@ -12,10 +12,13 @@ import sys
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from gpunet.core.optimizers import GradientDescent
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
+from gpunet.devices.placement import host_placement
+from gpunet.devices.sparse_examples import SparseExamples
 from gpunet_numpy.compiled.cache import is_on_disk
 
 LONGEST = 1800  # seconds, for a process that nobody waits for: it takes some seconds of CPU time
@@ -28,10 +31,12 @@ def run_smallest(compiled: Any, dtype: str) -> None:
         compiled(["identity"], [(one, one)])(one)
         return
     optimizer = GradientDescent()
-    plan = Plan((Layer(1, 1, "identity"),), "squared_error", optimizer, 1, 1, dtype)
+    sparse = compiled.takes_sparse
+    plan = Plan((Layer(1, 1, "identity"),), "squared_error", optimizer, 1, 1, dtype, sparse=sparse)
     coefficients = np.array([optimizer.coefficients(0, 1, 0)], dtype)
     state = TrainState([(one, one)], [((), ())])
-    compiled(plan)(state, EpochInputs(one, one, None, None, coefficients, None))
+    X = SparseExamples(csr_array(one), host_placement()) if sparse else one
+    compiled(plan)(state, EpochInputs(X, one, None, None, coefficients, None))
 
 
 def main() -> None:

@@ -13,6 +13,8 @@ from gpunet.core.plan import Plan
 from gpunet_numpy.compiled.intrinsics import CACHE_LINE
 from gpunet_numpy.compiled.math import ACTIVATION, LOSS
 
+TRANSPOSED = 1024  # features whose weights are transposed at a time, in cache
+
 
 class Network(NamedTuple):
     """A network as kernels see it: int64 arrays with an entry for each layer from 0 on, and codes."""
@@ -92,24 +94,40 @@ class Layout:
 
     def pack(self, *kinds: Any) -> tuple[Any, Any]:
         """Copies ``(panels, later)`` of parameters, and of their slots: ``(kinds, …)``."""
-        panels = aligned(len(kinds), self.threads, int(self.sizes[0]), self.width, dtype=self.dtype)
+        panels = aligned(
+            len(kinds), self.threads, int(self.sizes[0]), self.width, dtype=self.dtype, make=np.empty
+        )
         later = aligned(len(kinds), self.count, dtype=self.dtype)
         for some_panels, row, layers in zip(panels, later, kinds, strict=True):
             for panel, owned in zip(some_panels, self.neurons, strict=True):
-                panel[:, : owned.stop - owned.start] = layers[0][0][owned].T
+                count = owned.stop - owned.start
+                panel[:, count:] = 0
+                for first in range(0, len(panel), TRANSPOSED):
+                    some = slice(first, first + TRANSPOSED)
+                    panel[some, :count] = layers[0][0][owned, some].T
             rest = [layers[0][1], *(p for pair in layers[1:] for p in pair)]
             np.concatenate([p.ravel() for p in rest], out=row)
         return panels, later
 
     def unpack(self, panels: Any, later: Any) -> list[list[tuple[Any, Any]]]:
         """The reverse; all but W[1] are views."""
-        return [self._layers(*one) for one in zip(panels, later, strict=True)]
+        return [self._layers(self._first(one), row) for one, row in zip(panels, later, strict=True)]
 
-    def _layers(self, panels: Any, later: Any) -> list[tuple[Any, Any]]:
-        n = [int(size) for size in self.sizes]
-        W = np.empty((n[1], n[0]), dtype=self.dtype)
+    def unpack_views(self, panels: Any, later: Any) -> list[list[tuple[Any, Any]]]:
+        """The reverse where there is one panel; W[1] is a view too, and feature by feature in memory."""
+        return [
+            self._layers(one[0, :, : self.sizes[1]].T, row) for one, row in zip(panels, later, strict=True)
+        ]
+
+    def _first(self, panels: Any) -> Any:
+        """A copy of W[1]."""
+        W = np.empty((self.sizes[1], self.sizes[0]), dtype=self.dtype)
         for panel, owned in zip(panels, self.neurons, strict=True):
             W[owned] = panel[:, : owned.stop - owned.start].T
+        return W
+
+    def _layers(self, W: Any, later: Any) -> list[tuple[Any, Any]]:
+        n = [int(size) for size in self.sizes]
         layers = [(W, later[: n[1]].reshape(-1, 1))]
         for l in range(2, len(n)):
             at, end = int(self.at_W[l]), int(self.at_b[l])
@@ -153,10 +171,10 @@ def by_layer(kinds: Sequence[Any]) -> tuple[Any, Any]:
     ]
 
 
-def aligned(*shape: int, dtype: Any) -> Any:
-    """Zeros that begin at a whole cache line."""
+def aligned(*shape: int, dtype: Any, make: Any = np.zeros) -> Any:
+    """An array that begins at a whole cache line: zeros, or what else `make` makes."""
     item = np.dtype(dtype).itemsize
     count = math.prod(shape)
-    room = np.zeros(count + CACHE_LINE // item, dtype=dtype)
+    room = make(count + CACHE_LINE // item, dtype=dtype)
     first = -room.ctypes.data % CACHE_LINE // item
     return room[first : first + count].reshape(shape)

@@ -35,6 +35,7 @@ class Accumulation(Program):
     """
 
     name = "numpy gradient accumulation"
+    takes_sparse = True
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         super().__init__(plan, device)

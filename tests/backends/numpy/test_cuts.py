@@ -8,11 +8,12 @@ from gpunet.core.reference import Reference
 from gpunet_numpy.plain.accumulation import Accumulation
 from gpunet_numpy.plain.blocked import Blocked
 from gpunet_numpy.plain.reference import PlainReference
-from random_plans import NETWORKS, OPTIMIZERS, draw, epoch_chunk, numbers, plan_of
+from random_plans import NETWORKS, OPTIMIZERS, draw, epoch_chunk, numbers, plan_of, sparse
 
 EXAMPLES = 300
 PLAIN = {"plain blocked": Blocked, "accumulation": Accumulation, "plain": PlainReference}
 COMPILED = ["tiny.program:Tiny", "blocked.program:Blocked", "minibatch.program:MiniBatch"]
+SPARSE = "sparse_rows.program:SparseRows"
 
 
 def cut(program, plan, state, inputs, ends):
@@ -25,12 +26,14 @@ def cut(program, plan, state, inputs, ends):
     return state, np.concatenate(losses)
 
 
-def check(kind, network, optimizer, batch_size, dtype, data):
+def check(kind, network, optimizer, batch_size, dtype, data, sparse_rows=False):
     rng = np.random.default_rng([len(network), len(optimizer), batch_size])
     plan = plan_of(network, OPTIMIZERS[optimizer], batch_size, dtype, bool(rng.integers(2)), EXAMPLES)
+    state, inputs = draw(plan, **data)
+    if sparse_rows:
+        plan, inputs = sparse(plan, inputs)
     if kind.unsupported_reason(plan) is not None:
         return
-    state, inputs = draw(plan, **data)
     with np.errstate(all="ignore"):
         program = kind(plan)
         whole = program(state, inputs)
@@ -62,7 +65,7 @@ def test_blocks_are_what_they_say():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("name", COMPILED)
+@pytest.mark.parametrize("name", [*COMPILED, SPARSE])
 def test_compiled(name, optimizer):
     import importlib
 
@@ -72,4 +75,4 @@ def test_compiled(name, optimizer):
     for network in NETWORKS:
         for batch_size in (1, 3, 5, 16, 40):
             for data in ({}, {"constant": 0.8}, {"constant": 0.8, "offset": -0.6}):
-                check(program, network, optimizer, batch_size, "float32", data)
+                check(program, network, optimizer, batch_size, "float32", data, name == SPARSE)

@@ -30,7 +30,7 @@ def test_compiled_prediction(activations, m):
             X[rng.random(X.shape) < zeros] = 0.0
             A = Predictor(activations, parameters)(X)
             assert A.dtype == dtype
-            assert np.allclose(A, outputs(xp, activations, parameters, X), rtol=tolerance, atol=tolerance)
+            assert np.allclose(A, outputs(xp, activations, parameters, X.T), rtol=tolerance, atol=tolerance)
 
 
 def test_prediction_of_what_is_not_finite():

@@ -14,21 +14,22 @@ import sys
 
 import array_api_compat.numpy as xp
 import numpy as np
-from random_plans import OPTIMIZERS, differences, draw, plan_of
+from random_plans import OPTIMIZERS, differences, draw, plan_of, sparse
 
 from gpunet.core.reference import Reference
 from gpunet.training.evaluation import outputs
 from gpunet_numpy.compiled.blocked import program as blocked
 from gpunet_numpy.compiled.minibatch import program as minibatch
 from gpunet_numpy.compiled.predict import program as predict
-from gpunet_numpy.compiled.threads import run
+from gpunet_numpy.compiled.sparse_rows import program as sparse_rows
 from gpunet_numpy.compiled.tiny import program as tiny
 
 count = int(sys.argv[1])
 assert type(tiny.run_epoch).__name__ == "function"
-for module in (blocked, minibatch, predict):
+for module in (blocked, minibatch, predict, sparse_rows):
     module.threads = lambda: count
-blocked.NEURONS = minibatch.NEURONS = minibatch.WORK = minibatch.EXAMPLES = 1
+blocked.NEURONS = minibatch.NEURONS = minibatch.WORK = minibatch.EXAMPLES = sparse_rows.WORK = 1
+sparse_rows.CHUNK = 8
 minibatch.FEWEST, minibatch.CHUNK, minibatch.SPARSE_CHUNK = 8, 8, 8
 data = ({}, {"constant": 0.8}, {"constant": 0.8, "offset": -0.6})
 with np.errstate(all="ignore"):
@@ -39,17 +40,23 @@ with np.errstate(all="ignore"):
             (blocked.Blocked, "momentum-decay", 4),
             (minibatch.MiniBatch, "adamw", 6),
             (minibatch.MiniBatch, "plain", 20),
+            (sparse_rows.SparseRows, "adamw", 6),
+            (sparse_rows.SparseRows, "momentum", 20),
         ):
             plan = plan_of("relu-tanh-sigmoid", OPTIMIZERS[optimizer], size, dtype, True, examples=22, inputs=9)
             state, inputs = draw(plan, **given)
-            found = differences(plan, program(plan)(state, inputs), Reference(xp, plan)(state, inputs))
+            expected = Reference(xp, plan)(state, inputs)
+            read = plan, inputs
+            if program is sparse_rows.SparseRows:
+                read = sparse(plan, inputs)
+            found = differences(plan, program(read[0])(state, read[1]), expected)
             assert not found, (program, given, dtype, found)
         activations = ("relu", "softmax")
         rng = np.random.default_rng(0)
         weights = [(rng.standard_normal((n, k)).astype(dtype), np.ones((n, 1), dtype)) for k, n in ((9, 5), (5, 3))]
         predictor = predict.Predictor(activations, weights)
         for X in (inputs.X.T[:1], inputs.X.T):
-            assert np.allclose(predictor(X), outputs(xp, activations, weights, X), atol=1e-5)
+            assert np.allclose(predictor(X), outputs(xp, activations, weights, X.T), atol=1e-5)
         X = inputs.X.T.copy()
         X[4, 2] = np.nan
         assert predictor(X) is None

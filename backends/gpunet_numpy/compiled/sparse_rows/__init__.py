@@ -1,0 +1,1 @@
+"""Descent of any batch size on examples that are given as sparse rows."""

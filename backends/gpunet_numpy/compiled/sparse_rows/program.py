@@ -1,0 +1,133 @@
+"""The program for sparse rows: buffers around its kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gpunet.core.plan import Plan
+from gpunet.core.program import EpochInputs, Program, TrainState
+from gpunet_numpy.compiled.data import for_kernel, losses_of, steps_of, unsupported_reason
+from gpunet_numpy.compiled.intrinsics import CACHE_LINE
+from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
+from gpunet_numpy.compiled.sparse_rows.kernel import Buffers, SparseData, run_epoch
+from gpunet_numpy.compiled.threads import run, threads
+from gpunet_numpy.compiled.updates import MOMENTUM, PLAIN, rule_of
+
+CHUNK = 1024  # examples of a batch that are worked on at a time, at most
+WORK = 100_000  # multiplications of a batch that are worth a thread
+MISSED = 16  # updates of weights that no example of the batch has, in the time of a multiplication
+
+
+class SparseRows(Program):
+    """See :mod:`gpunet_numpy.compiled.sparse_rows.kernel`.
+
+    Parameters
+    ----------
+    plan : Plan
+    """
+
+    name = "compiled sparse rows"
+    kernel = staticmethod(run_epoch)
+    takes_sparse = True
+
+    def __init__(self, plan: Plan, device: str = "cpu") -> None:
+        super().__init__(plan, device)
+        rule = rule_of(plan.optimizer, plan.dtype, plan.penalized)
+        assert rule is not None
+        self.rule = rule
+        self.layout = Layout.of(plan, 1)
+        self.chunk = -(-plan.batch_size // -(-plan.batch_size // CHUNK))  # chunks of one size
+
+    @classmethod
+    def unsupported_reason(cls, plan: Plan, device: str = "cpu") -> str | None:
+        """Why this program can't run `plan`."""
+        return unsupported_reason(plan) if plan.sparse else "the examples are not sparse rows"
+
+    def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
+        """See :class:`gpunet.core.program.Program`."""
+        plan, layout, data = self.plan, self.layout, sparse_data_of(inputs)
+        count, entries = self._threads(data), self._most_entries(data)
+        panels, later = layout.pack(*by_kind(state))
+        losses, penalties = np.zeros((2, steps_of(plan, inputs.examples), count))
+        at_A, room = layout.at_A(self.chunk)
+        buffers = Buffers(
+            panels=panels.reshape(len(later), 1, -1),
+            later=later,
+            losses=losses,
+            penalties=penalties,
+            **self._buffers(count, room, entries),
+        )
+        network = layout.network(at_A=at_A)
+        run(run_epoch, count, plan.dtype, network, self.rule, data, buffers, plan.batch_size)
+        new = by_layer(layout.unpack_views(panels, later))
+        return TrainState(*new), losses_of(losses, plan, inputs.examples, penalties)
+
+    def _threads(self, data: SparseData) -> int:
+        """How many threads are worth it."""
+        first, plan = self.plan.layers[0], self.plan
+        others = sum(layer.units * layer.inputs for layer in plan.layers[1:])
+        mean = len(data.values) / (len(data.starts) - 1)
+        work = plan.batch_size * (mean * first.units + others)
+        if self.rule.code != PLAIN or self.rule.decay != 0 or self.rule.penalized:
+            work += first.inputs * first.units / MISSED
+        return max(min(threads(), int(work / WORK)), 1)
+
+    def _most_entries(self, data: SparseData) -> int:
+        """The largest number of entries in a chunk."""
+        lengths = np.diff(data.starts)
+        if len(data.order):
+            lengths = lengths[data.order]
+        batch = self.plan.batch_size
+        starts = [
+            at
+            for first in range(0, len(lengths), batch)
+            for at in range(first, min(first + batch, len(lengths)), self.chunk)
+        ]
+        return int(np.add.reduceat(lengths, starts).max())
+
+    def _buffers(self, count: int, room: int, entries: int) -> dict[str, Any]:
+        """All that does not hold parameters or losses."""
+        plan, layout = self.plan, self.layout
+        n, dtype = [int(size) for size in layout.sizes], layout.dtype
+        in_place = self.rule.code <= MOMENTUM and plan.batch_size <= self.chunk
+        several = plan.batch_size > self.chunk
+        features = min(n[0], entries)
+        return {
+            "in_place": int(in_place),
+            "chunk": self.chunk,
+            "width": layout.width,
+            "later_gradient": aligned(0 if in_place else layout.count, dtype=dtype),
+            "A": aligned(room, dtype=dtype),
+            "D": aligned(room, dtype=dtype),
+            "bias_sums": aligned(count, sum(n[1:]), dtype=dtype),
+            "sums": aligned(count, 3, max(layout.width, *n[1:]) + CACHE_LINE, dtype=dtype),
+            "gradients": aligned(n[0] if several else count, layout.width, dtype=dtype),
+            "summed": np.zeros(n[0] if several else 0, np.int32),
+            "current": np.zeros(n[0], np.int32),
+            "seen": np.zeros(n[0], np.int32),
+            "place": np.empty(n[0], np.int32),
+            "listed": np.empty((count, features), np.int32),
+            "begins": np.empty((count, features), np.int32),
+            "counts": np.empty((count, features), np.int32),
+            "examples": np.empty((count, entries), np.int32),
+            "values": np.empty((count, entries), dtype),
+            "zeros": aligned(count, layout.width, dtype=dtype),
+        }
+
+
+def sparse_data_of(inputs: EpochInputs) -> SparseData:
+    """An epoch's inputs, where X is sparse."""
+    rows = inputs.X.rows
+    weights = np.empty(0, rows.dtype) if inputs.example_weights is None else inputs.example_weights.ravel()
+    order = np.empty(0, np.int32) if inputs.order is None else inputs.order
+    return SparseData(
+        starts=for_kernel(rows.indptr.astype(np.int64)),
+        features=for_kernel(rows.indices.astype(np.int32, copy=False)),
+        values=for_kernel(rows.data),
+        Y=for_kernel(inputs.Y.T),
+        weights=for_kernel(weights),
+        order=for_kernel(order),
+        coefficients=for_kernel(inputs.coefficients),
+    )
