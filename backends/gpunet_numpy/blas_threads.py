@@ -66,12 +66,13 @@ class _Limits:
         """Not `with`: a signal's exception may come after `acquire` has returned, and before the block is entered."""
         try:
             self.lock.acquire()
-            return function(*arguments)
+            result = function(*arguments)
         finally:
             try:  # noqa: SIM105  `suppress` could be interrupted before it releases
                 self.lock.release()
             except RuntimeError:  # it had not been acquired
                 pass
+        return result
 
     def _change(self, call: object, threads: int | None) -> None:
         if threads is None:

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
+import stat
+from contextlib import suppress
 from pathlib import Path
+
+SUFFIX = ".gpunet"  # of files that are not complete yet
 
 
 def real_path(path: str | Path) -> Path:
     """The path of a file to be written, links resolved; its folder must exist."""
+    if is_special(path):
+        return Path(path)  # /dev/stdout, say, is a link to something that has no path
     path = Path(os.path.realpath(path))
     require_folder(path)
     return path
+
+
+def is_special(path: str | Path) -> bool:
+    """Whether there is something at `path` that is neither a file nor a folder: a pipe or a device."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def require_folder(path: Path) -> None:
@@ -22,20 +39,31 @@ def require_folder(path: Path) -> None:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write `data` to `path`: after a crash at any moment there is the old file or the new one."""
-    import tempfile
+    """Write `data` to `path`: after a crash at any moment there is the old file or the new one.
 
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
+    Of a link, the file that it leads to is replaced. The new file has the old one's permissions, and its owner where
+    the system lets us give it away. A pipe or a device is written to.
+    """
+    if is_special(path):
+        path.write_bytes(data)
+        return
+    path = Path(os.path.realpath(path))
+    remove_left_over(path)
+    old = path.stat() if path.exists() else None
+    handle, temporary = _open_beside(path, 0o666 if old is None else 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
+            if old is not None:
+                _give_permissions(file.fileno(), old)
             os.fsync(file.fileno())
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-        os.chmod(temporary, mode)
-        os.replace(temporary, path)
+            if os.name != "nt":  # while it is locked
+                os.replace(temporary, path)
+        if os.name == "nt":  # where no open file can be renamed
+            os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     if hasattr(os, "O_DIRECTORY"):  # the rename itself must reach the disk, where the system offers that
         folder = os.open(path.parent, os.O_DIRECTORY)
@@ -45,7 +73,68 @@ def write_atomically(path: Path, data: bytes) -> None:
             os.close(folder)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def remove_left_over(path: Path) -> None:
+    """Remove what processes have left that were killed while they wrote `path`; never what one still writes.
+
+    Who writes has locked the file, and the system unlocks the files of a process that ends.
+    """
+    pattern = re.compile(re.escape(_beginning(path)) + f"[0-9a-f]{{8}}{re.escape(SUFFIX)}")
+    with suppress(OSError):  # a folder that can't be read
+        for name in os.listdir(path.parent):
+            if pattern.fullmatch(name):
+                with suppress(OSError, ImportError):
+                    _remove_if_unlocked(path.parent / name)
+
+
+def _beginning(path: Path) -> str:
+    return f".{path.name[:40]}."
+
+
+def _open_beside(path: Path, mode: int) -> tuple[int, Path]:
+    """A new file in the same folder, locked; the system takes the umask from its mode."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    while True:
+        temporary = path.parent / f"{_beginning(path)}{secrets.token_hex(4)}{SUFFIX}"
+        try:
+            handle = os.open(temporary, flags, mode)
+        except FileExistsError:
+            continue
+        if _lock(handle) and os.fstat(handle).st_nlink:
+            return handle, temporary
+        os.close(handle)  # another process removed it before it was locked
+
+
+def _lock(handle: int) -> bool:
+    """Lock an open file; False if another process has."""
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):  # a system without locks, where nothing is removed
+        pass
+    return True
+
+
+def _remove_if_unlocked(path: Path) -> None:
+    import fcntl
+
+    handle = os.open(path, os.O_RDWR)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    finally:
+        os.close(handle)
+
+
+def _give_permissions(handle: int, old: os.stat_result) -> None:
+    """Those of the file that is replaced. As whenever a file is written, not its set-user-ID bit."""
+    if not hasattr(os, "fchmod"):
+        return
+    mode = old.st_mode & 0o777
+    with suppress(OSError):
+        os.fchown(handle, old.st_uid, old.st_gid)
+    if os.fstat(handle).st_gid != old.st_gid:  # another group may do what all may
+        mode = mode & 0o707 | (mode & 0o007) << 3
+    os.fchmod(handle, mode)

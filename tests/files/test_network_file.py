@@ -281,7 +281,7 @@ class Crash(Exception):
     pass
 
 
-@pytest.mark.parametrize("stage", ["open", "fsync", "chmod", "replace"])
+@pytest.mark.parametrize("stage", ["open", "fsync", "fchmod", "replace"])
 @pytest.mark.parametrize("error", [Crash, KeyboardInterrupt, OSError])
 def test_a_failed_save_leaves_the_old_file_and_no_other(saved, monkeypatch, stage, error):
     old = saved.read_bytes()

@@ -330,7 +330,7 @@ def fit():
 @pytest.mark.slow
 def test_a_background_thread_trains_on_when_the_main_thread_has_ended(tmp_path):
     path = tmp_path / "net.safetensors"
-    run_script("epochs = 40\n" + FIT + "threading.Thread(target=fit).start()", str(path))
+    run_script("epochs = 10\n" + FIT + "threading.Thread(target=fit).start()", str(path))
     assert path.exists()
 
 

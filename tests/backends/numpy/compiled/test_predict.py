@@ -66,3 +66,19 @@ def test_predictions_follow_the_weights():
     if other is not None:
         other.set_parameters(net.parameters)
         assert np.allclose(other.predict(X), after, atol=1e-5)
+
+
+def test_a_predictor_that_was_made_under_a_limit():
+    """Its buffers are for so few threads; more of them would write behind those."""
+    from threadpoolctl import threadpool_limits
+
+    from gpunet_numpy.compiled.predict.program import Predictor
+
+    rng = np.random.default_rng(0)
+    weights, X = [(rng.random((40, 30)), rng.random((40, 1)))], rng.random((500, 30))
+    with threadpool_limits(1):
+        limited = Predictor(("tanh",), weights)
+        expected = limited(X)
+    assert len(limited.together[2].A) == 1
+    assert np.allclose(limited(X), expected)
+    assert np.allclose(Predictor(("tanh",), weights)(X), expected)
