@@ -7,7 +7,7 @@ from html import escape
 
 from gpunet.core.layers import Dense
 
-HEADER = ("layer", "A[l]", "W[l]", "parameters")
+HEADER = ("layer", "outputs A[l]", "weights W[l]", "parameters")
 
 
 def summary(layers: Sequence[Dense], dropouts: Sequence[float], inputs: int | None, ending: str) -> str:

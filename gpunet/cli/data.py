@@ -19,6 +19,7 @@ from gpunet.tables import Table, Target
 
 NAMED = ("digits", "mnist", "fashion", "needles")
 ARRAY_SUFFIXES = (".npz", ".npy")
+WORKBOOKS = (".xlsx", ".xls", ".ods")
 TABLE_OPTIONS = ("drop", "columns", "missing", "separator")
 
 
@@ -170,7 +171,9 @@ def check_options(options: DataOptions) -> None:
         known = ", ".join((*TABLE_SUFFIXES, *ARRAY_SUFFIXES))
         raise ValueError(
             f"unknown data {what!r}: give {', '.join(NAMED)}, a file that ends in {known}, or - for a table on "
-            f"standard input" + (f". Did you mean {near[0]!r}?" if near else "")
+            f"standard input"
+            + (f". Did you mean {near[0]!r}?" if near else "")
+            + (". Save the sheet as CSV" if Path(what).suffix.lower() in WORKBOOKS else "")
         )
     if options.folder is not None and what not in ("mnist", "fashion"):
         raise ValueError(f"--data is the folder of mnist or fashion; {what} does not take it")

@@ -8,6 +8,14 @@ import re
 from collections.abc import Mapping
 from typing import NoReturn
 
+# Options as other programs have them
+OTHER_NAMES = {
+    "--lr": "--learning-rate",
+    "--wd": "--weight-decay",
+    "--bs": "--batch-size",
+    "--layers": "--hidden",
+}
+
 
 class Parser(argparse.ArgumentParser):
     """Raises ValueError for bad arguments, so that they are reported as every other error.
@@ -34,7 +42,8 @@ class Parser(argparse.ArgumentParser):
         # Options that a command does not know are reported by the parser above it.
         usage = "".join(parser.format_usage() for parser in (self, *self.commands.values()))
         known = [*self.commands, *re.findall(r"--[\w-]+", usage)]
-        return next(iter(difflib.get_close_matches(unknown[1] or unknown[2], known, 1)), None)
+        name = unknown[1] or unknown[2]
+        return OTHER_NAMES.get(name) or next(iter(difflib.get_close_matches(name, known, 1)), None)
 
 
 class Formatter(argparse.ArgumentDefaultsHelpFormatter):

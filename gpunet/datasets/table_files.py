@@ -209,7 +209,9 @@ def _position(column: str | int, names: list[str], where: str) -> int:
         number = int(column)
     except ValueError:
         near = difflib.get_close_matches(str(column), names, 1)
-        known = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+        known = ", ".join(name or "an unnamed one" for name in names[:20]) + (
+            ", …" if len(names) > 20 else ""
+        )
         hint = f"; did you mean {near[0]!r}?" if near else "; name one by its number from 0"
         raise ValueError(f"{where} has no column {column!r}: it has {known}{hint}") from None
     if not -len(names) <= number < len(names):

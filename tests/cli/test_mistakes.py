@@ -22,7 +22,10 @@ MISTAKES = {
     "train --backend numppy": "Did you mean 'numpy'?",
     "train --backend numpy:5": "has no device '5' here; it has cpu",
     "train --optimiser adam": "did you mean --optimizer?",
+    "train --lr 1": "did you mean --learning-rate?",
+    "train --layers 3,4": "did you mean --hidden?",
     "trian": "did you mean train?",
+    "train table.xlsx": "on standard input. Save the sheet as CSV",
     "": "required: COMMAND",
     "train --hidden 12,a": "expected layer sizes such as 256,128, or none; got '12,a'",
     "train --hidden 0": "expected layer sizes",
@@ -74,6 +77,9 @@ def test_mistakes_in_a_table(bad, tmp_path):
     assert "2 are called 'a'" in bad("train", path)
     path.write_text("a,b,c\n" + "1,2,x\n3,4,y\n" * 5)
     assert "did you mean 'c'" in bad("train", path, "--target", "cc")
+    path.write_text(",b,c\n" + "1,2,x\n3,4,y\n" * 5)
+    assert "it has an unnamed one, b, c" in bad("train", path, "--target", "d")
+    path.write_text("a,b,c\n" + "1,2,x\n3,4,y\n" * 5)
     assert "has no column 'nothing'" in bad("train", path, "--drop", "nothing")
     assert "at least one feature column" in bad("train", path, "--drop", "a,b")
     assert "must be numbers for kind='values', got 'x'" in bad("train", path, "--kind", "values")

@@ -17,7 +17,7 @@ def test_a_network():
     net = gn.Network(layers, inputs=4, seed=0, backend="numpy")
     rows, text = cells(net._repr_html_())
     assert rows == [
-        ["layer", "A[l]", "W[l]", "parameters"],
+        ["layer", "outputs A[l]", "weights W[l]", "parameters"],
         ["inputs", "(4, m)", "", ""],
         ["1 relu", "(8, m)", "(8, 4)", "40"],
         ["dropout 0.2", "", "", ""],
@@ -27,7 +27,7 @@ def test_a_network():
     unknown, _ = cells(gn.Network(layers, backend="numpy")._repr_html_())
     assert unknown[2] == ["1 relu", "(8, m)", "(8, ?)", "?"]
     # The same facts as in the text.
-    assert re.findall(r"[^\s─]+", net.summary())[4:6] == ["inputs", "(4,"]
+    assert re.findall(r"[^\s─]+", net.summary())[6:8] == ["inputs", "(4,"]
 
 
 def test_a_history():
