@@ -77,7 +77,7 @@ def results_of(
     """
     if kind == "values":
         true, predicted = (_flat(np.asarray(in_own_unit(rows), dtype=np.float64)) for rows in (Y, A))
-        return Results(kind, true, predicted, predicted.reshape(len(A), -1), None)
+        return Results(kind, true, predicted, predicted.reshape(A.shape), None)
     P = A.astype(np.float64)
     if kind == "classes":
         if activation == "softmax":

@@ -385,6 +385,21 @@ def test_softmax_in_float32_is_divided_by_its_sum():
     np.testing.assert_array_equal(other.probabilities, A.astype(float))
 
 
+def test_results_of_one_output_and_of_values():
+    P = np.array([[0.25], [0.75]], dtype="float32")
+    given = results_of(np.array([[0.0], [1.0]]), P, "labels", "sigmoid", None)
+    np.testing.assert_array_equal(given.probabilities, [[0.75, 0.25], [0.25, 0.75]])
+    assert given.kind == "classes"
+    values = results_of(P, 2 * P, "values", "identity", lambda rows: 10 * rows)
+    assert values.y_true.dtype == values.y_pred.dtype == np.float64
+    assert values.y_true.tolist() == [2.5, 7.5]
+    assert values.y_pred.tolist() == [5.0, 15.0]
+    assert values.outputs.tolist() == [[5.0], [15.0]]
+    assert values.score is None
+    two = results_of(np.ones((3, 2)), np.ones((3, 2)), "values", "identity", lambda rows: rows)
+    assert two.y_true.shape == two.outputs.shape == (3, 2)
+
+
 def test_soft_targets_count_as_the_nearer_side():
     given = results_of(
         np.array([[0.6], [0.5], [0.2]]), np.array([[0.5], [0.7], [0.4]]), "labels", "sigmoid", None
