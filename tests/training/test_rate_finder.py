@@ -216,5 +216,7 @@ def test_mistakes(data):
     ):
         with pytest.raises(ValueError, match=message):
             gn.find_learning_rate(network(), X, y, **settings)
+    with pytest.raises(TypeError, match=r"^updates must be a whole number, got 2\.5"):
+        gn.find_learning_rate(network(), X, y, updates=2.5)
     with pytest.raises(TypeError, match="epochs"):
         gn.find_learning_rate(network(), X, y, epochs=3)
