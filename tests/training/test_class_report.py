@@ -1,5 +1,7 @@
 """Class reports: counts against scikit-learn's, the table's layout, and the picture."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import sklearn.metrics as sk
@@ -183,6 +185,13 @@ def test_fractions_of_nothing():
 @pytest.mark.parametrize(("room", "text"), [(5, "abcde"), (4, "abc…"), (6, "abcde")])
 def test_shortened(room, text):
     assert shortened("abcde", room) == text
+
+
+def test_reports_are_values():
+    found = report([[1, 0], [1, 1]])
+    assert found in {found}
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.names = ()
 
 
 def test_notebooks_show_the_table():

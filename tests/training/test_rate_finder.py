@@ -1,5 +1,6 @@
 """The learning-rate finder: which losses count, what is suggested, and that the network stays as it was."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -182,6 +183,13 @@ def test_where_a_search_ends():
     # Noise of small losses is no divergence: that goes above where it began.
     back = np.concatenate([np.full(40, 1.0), np.full(30, 0.01), np.full(30, 1.0)])
     assert len(rate_search(EVEN, back, 100).rates) == 100
+
+
+def test_searches_are_values():
+    search = rate_search(EVEN, np.ones(100), 100)
+    assert search in {search}
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        search.suggestion = 1.0
 
 
 def test_nothing_to_suggest():
