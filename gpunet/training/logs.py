@@ -65,22 +65,26 @@ class FileLog:
             If it holds something else.
         """
         require_folder(self.path)
-        with self.path.open("a+", encoding="utf-8", newline="") as file:
-            file.seek(0)
-            first = file.readline()
+        self.path.open("ab").close()
+        first = self.first_line()
         if first and not self.is_row(first):
             raise ValueError(f"{self.path} exists and is not such a log: choose another file, or remove it")
+
+    def first_line(self) -> str:
+        """The first line of the file; empty where there is none."""
+        with self.path.open("rb") as file:
+            return file.readline().decode(errors="replace")
 
     def __call__(self, network: TrainedNetwork, history: History) -> None:
         """Write the rows of the epoch that has ended."""
         rows = step_rows(network, history) if self.every == "step" else [epoch_row(network, history)]
         text = self.text(rows)
-        with self.path.open("a+", encoding="utf-8", newline="") as file:
+        with self.path.open("ab+") as file:
             size = file.tell()
             if size:
                 file.seek(size - 1)
-                text = text if file.read(1) == "\n" else f"\n{text}"  # a crash left half a row
-            file.write(text)
+                text = text if file.read() == b"\n" else f"\n{text}"  # a crash left half a row
+            file.write(text.encode())
 
     @abstractmethod
     def is_row(self, line: str) -> bool:
@@ -115,26 +119,24 @@ class CSVLog(FileLog):
 
     def text(self, rows: list[dict[str, float]]) -> str:
         """The rows, after a header where the file is empty."""
-        columns = list(rows[0])
-        if self.path.stat().st_size:
-            with self.path.open(encoding="utf-8", newline="") as file:
-                old = next(csv.reader(file))
-            columns = old + [name for name in columns if name not in old]
-            if columns != old:
-                self._add_columns(columns)
-            return _csv(columns, rows, header=False)
-        return _csv(columns, rows, header=True)
+        columns, first = list(rows[0]), self.first_line()
+        if not first:
+            return _csv(columns, rows, header=True)
+        old = next(csv.reader([first]))
+        columns = old + [name for name in columns if name not in old]
+        if columns != old:
+            self._add_columns(columns)
+        return _csv(columns, rows, header=False)
 
     def _add_columns(self, columns: list[str]) -> None:
         """Write the file anew, with empty cells in the columns that it lacks."""
-        with self.path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        write_atomically(self.path, _csv(columns, rows, header=True).encode())
+        lines = self.path.read_bytes().decode(errors="replace").splitlines()
+        write_atomically(self.path, _csv(columns, list(csv.DictReader(lines)), header=True).encode())
 
 
 def _csv(columns: list[str], rows: list[dict[str, Any]], *, header: bool) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     if header:
         writer.writeheader()
     writer.writerows(rows)

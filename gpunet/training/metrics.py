@@ -77,7 +77,7 @@ def results_of(
     """
     if kind == "values":
         true, predicted = (_flat(np.asarray(in_own_unit(rows), dtype=np.float64)) for rows in (Y, A))
-        return Results(kind, true, predicted, predicted.reshape(len(A), -1), None)
+        return Results(kind, true, predicted, predicted.reshape(A.shape), None)
     P = A.astype(np.float64)
     if kind == "classes":
         if activation == "softmax":
@@ -262,7 +262,7 @@ def _named(name: str, scorer_name: str) -> Metric:
     if f"neg_{scorer_name}" in known:
         return Metric(name, lambda given: -_score(f"neg_{scorer_name}", given), False, True)
     every = [*known, *(one.removeprefix("neg_") for one in known), *MEASURED]
-    near = difflib.get_close_matches(scorer_name.lower(), sorted(set(every)), n=3, cutoff=0.5)
+    near = difflib.get_close_matches(scorer_name.lower(), sorted(set(every)))
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     raise ValueError(
         f"unknown metric {scorer_name!r}.{hint} Metrics have the names of scikit-learn's scorers, with or without "

@@ -166,7 +166,7 @@ def find_learning_rate(
     ramp = Ramp(lowest, highest, updates)
     trial = copy.copy(network)  # fit replaces what it changes: nothing is changed in place
     recorder = _Recorder(updates)
-    chosen = chosen_optimizer(optimizer, network.activations[:-1]).with_learning_rate(ramp)
+    chosen = chosen_optimizer(optimizer, ()).with_learning_rate(ramp)
     with contextlib.suppress(Diverged):
         trial.fit(
             *(X, y),

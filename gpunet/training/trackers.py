@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import time
 from pathlib import Path
@@ -79,11 +80,10 @@ class MLflowLog:
     def __init__(self, every: str = "epoch") -> None:
         self.every = known_name("every", every, EVERY)
         self._mlflow = _client("MLflowLog", "mlflow")
-        self._own = False  # whether the run is this log's
 
     def start(self, network: TrainedNetwork) -> None:
         """Start a run, if none is active."""
-        self._own = self._mlflow.active_run() is None
+        self._own = self._mlflow.active_run() is None  # whether the run is this log's
         if self._own:
             self._mlflow.start_run()
 
@@ -124,11 +124,10 @@ class WandbLog:
         self.every = known_name("every", every, EVERY)
         self.settings = settings
         self._wandb = _client("WandbLog", "wandb")
-        self._own = False  # whether the run is this log's
 
     def start(self, network: TrainedNetwork) -> None:
         """Start a run, if there is none; say over what its figures are drawn."""
-        self._own = self._wandb.run is None
+        self._own = self._wandb.run is None  # whether the run is this log's
         if self._own:
             self._wandb.init(**self.settings)
         run = self._wandb.run
@@ -169,10 +168,8 @@ def _step_figures(every: str, network: Any, history: History) -> list[tuple[int,
 def _client(log: str, *names: str) -> Any:
     """The first of these modules that is installed."""
     for name in names:
-        try:
+        with contextlib.suppress(ImportError):
             return importlib.import_module(name)
-        except ImportError:
-            continue
     raise ImportError(
         f"{log} needs {names[0]}, which is not installed; install it with: pip install {names[0]}"
     )

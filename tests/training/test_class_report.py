@@ -1,5 +1,7 @@
 """Class reports: counts against scikit-learn's, the table's layout, and the picture."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import sklearn.metrics as sk
@@ -100,6 +102,31 @@ def test_the_table_with_letters_for_longer_names():
     )
 
 
+def test_the_widths_at_which_it_fits():
+    found = report([[7, 0, 1], [2, 10, 0], [0, 0, 0]], ("a", "bb", "ccc"))
+    assert found.text(34).splitlines()[:2] == [
+        "      a  bb ccc  precision  recall",
+        "a     7   ·   1      0.778   0.875",
+    ]
+    assert found.text(33).startswith("     examples  precision")
+    assert found.text(36) == found.text(34)  # the wider gap needs 37
+    assert found.text(37) == found.text()
+    long = report([[3, 0], [1, 3]], ("a", "b" * 40)).text().splitlines()
+    assert long[2] == f"B {'b' * 21}…  1  3      1.000   0.750"
+
+
+def test_a_class_of_one_example_and_one_that_is_never_right():
+    found = report([[1, 0, 0], [2, 0, 1], [0, 1, 3]])
+    np.testing.assert_allclose(found.recall, [1.0, 0.0, 0.75])
+    np.testing.assert_allclose(found.precision, [1 / 3, 0.0, 0.75])
+    matrix = 8 * np.eye(40, dtype=int)
+    matrix[7], matrix[3, 7] = 0, 1
+    matrix[7, 3] = 8  # precision and recall are 0
+    matrix[20, 20], matrix[20, 21] = 4, 4
+    lines = report(matrix).text().splitlines()
+    assert [line.split()[0] for line in lines[2:6]] == ["7", "3", "20", "21"]
+
+
 def test_ten_classes_of_thousands_fit_eighty_columns(rng):
     matrix = rng.integers(100, 200, size=(10, 10)) + 4800 * np.eye(10, dtype=int)
     lines = report(matrix // 10 * 10, NAMES10).text().splitlines()
@@ -158,6 +185,13 @@ def test_fractions_of_nothing():
 @pytest.mark.parametrize(("room", "text"), [(5, "abcde"), (4, "abc…"), (6, "abcde")])
 def test_shortened(room, text):
     assert shortened("abcde", room) == text
+
+
+def test_reports_are_values():
+    found = report([[1, 0], [1, 1]])
+    assert found in {found}
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.names = ()
 
 
 def test_notebooks_show_the_table():

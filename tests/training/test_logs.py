@@ -130,6 +130,18 @@ def test_half_a_row_of_a_crash_stays_a_line_of_its_own(data, net, tmp_path, name
     assert len(lines[-1]) > 30
 
 
+def test_names_of_metrics_in_any_script(data, net, tmp_path):
+    X, y = data
+    path = tmp_path / "run.csv"
+    for name in ("genauigkeit, größte", "точность"):
+        metrics = {name: lambda y_true, y_pred: 0.5}
+        net.fit(X, y, epochs=1, validation_data=(X, y), metrics=metrics, callbacks=gn.CSVLog(path))
+    rows = rows_of(path)
+    assert [row["val_genauigkeit, größte"] for row in rows] == ["0.5", ""]
+    assert [row["val_точность"] for row in rows] == ["", "0.5"]
+    assert path.read_bytes().count(b"\r") == 0
+
+
 def test_what_is_not_finite_is_null_in_json(data, net, tmp_path):
     X, y = data
     path = tmp_path / "run.jsonl"

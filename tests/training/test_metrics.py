@@ -240,6 +240,7 @@ MISTAKES = [
     ("roc_auc", r"there are: roc_auc_ovo, roc_auc_ovo_weighted, roc_auc_ovr, roc_auc_ovr_weighted$"),
     ("r2", r"metric 'r2' failed: ValueError: it is for real targets, .* there are: accuracy, "),
     ("f1_samples", r"metric 'f1_samples' failed"),
+    ("mean_absolute_error", r"metric 'mean_absolute_error' failed: .* are: accuracy, "),
     (["f1_macro", "f1_macro"], r"two metrics have the name 'f1_macro'"),
     ([lambda_named("loss")], r"two metrics have the name 'loss'"),
     ([lambda y_true, y_pred: 0.0], r"a metric has no name, <function .*: give it one, metrics=\{'name'"),
@@ -326,8 +327,31 @@ def test_a_metric_that_raises_is_named_and_the_epoch_is_kept(X):
     same = network(3, "softmax")
     same.fit(X, y, epochs=3)
     np.testing.assert_array_equal(net.parameters[0][0], same.parameters[0][0])
+    with pytest.raises(ValueError, match="metric 'one' failed: TypeError"):
+        net.evaluate(X, y, metrics={"one": lambda y_true: 0.0})
     with pytest.raises(ValueError, match="metric 'words' failed: "):
         net.evaluate(X, y, metrics={"words": lambda y_true, y_pred: "many"})
+
+
+def test_functions_are_called_once_per_epoch(X):
+    """And not before the first one, as names are."""
+    y, calls = np.arange(M) % 3, []
+
+    def scores(y_true, y_score):
+        calls.append("scores")
+        return 0.0
+
+    def outputs(y_true, outputs):
+        calls.append("outputs")
+        return 0.0
+
+    def counted(y_true, y_pred):
+        calls.append("scorer")
+        return 0.0
+
+    metrics = {"a": scores, "b": outputs, "c": sk.make_scorer(counted)}
+    network(3, "softmax").fit(X, y, epochs=2, validation_data=(X, y), metrics=metrics)
+    assert calls == ["scores", "outputs", "scorer"] * 2
 
 
 def test_an_undefined_metric_is_nan_and_warned_of_once(X):
@@ -383,6 +407,21 @@ def test_softmax_in_float32_is_divided_by_its_sum():
     np.testing.assert_array_equal(given.outputs, A)
     other = results_of(Y, A, "classes", "sigmoid", None)
     np.testing.assert_array_equal(other.probabilities, A.astype(float))
+
+
+def test_results_of_one_output_and_of_values():
+    P = np.array([[0.25], [0.75]], dtype="float32")
+    given = results_of(np.array([[0.0], [1.0]]), P, "labels", "sigmoid", None)
+    np.testing.assert_array_equal(given.probabilities, [[0.75, 0.25], [0.25, 0.75]])
+    assert given.kind == "classes"
+    values = results_of(P, 2 * P, "values", "identity", lambda rows: 10 * rows)
+    assert values.y_true.dtype == values.y_pred.dtype == np.float64
+    assert values.y_true.tolist() == [2.5, 7.5]
+    assert values.y_pred.tolist() == [5.0, 15.0]
+    assert values.outputs.tolist() == [[5.0], [15.0]]
+    assert values.score is None
+    two = results_of(np.ones((3, 2)), np.ones((3, 2)), "values", "identity", lambda rows: rows)
+    assert two.y_true.shape == two.outputs.shape == (3, 2)
 
 
 def test_soft_targets_count_as_the_nearer_side():
