@@ -33,6 +33,7 @@ from gpunet.inputs.arrays import to_device_array
 from gpunet.inputs.fit_data import Examples
 from gpunet.inputs.sparse_rows import checked_sparse_rows
 from gpunet.network import Network
+from gpunet.tables.target import Target
 from gpunet.training import evaluation
 from gpunet.training.callbacks import checked_callbacks, require_monitored
 from gpunet.training.history import History
@@ -75,6 +76,10 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
     @abstractmethod
     def _validation_score(self, A: Any, Y: Any, weights: Any) -> float:
         """The score of outputs on the validation set, rows on the host."""
+
+    def _target(self) -> Target | None:
+        """What a network's targets mean; None for numbers."""
+        return None
 
     @abstractmethod
     def _constraints(self) -> dict[str, list[parameters.Allowed]]:
@@ -161,11 +166,19 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
         self.coefs_, self.intercepts_ = glorot_uniform(
             self._random_state, sizes, (*activations[:-1], None), dtype
         )
-        if self.solver == "lbfgs":
+        self._watched: str | None = None
+        if self.solver != "lbfgs":
+            self.loss_curve_: list[float] = []
+
+    def _start_watching(self) -> None:
+        """Forget the best loss or score, once there is none of the kind that is watched."""
+        watched = "validation scores" if self.early_stopping else "losses"
+        if getattr(self, "_watched", None) == watched:
             return
-        self.loss_curve_: list[float] = []
+        self._watched = watched
+        if not hasattr(self, "loss_curve_"):
+            self.loss_curve_ = []
         self._no_improvement_count = 0
-        self._best: Any = self._parameters(host_placement(), dtype)
         if self.early_stopping:
             self.validation_scores_: Any = []
             self.best_validation_score_: Any = -np.inf
@@ -324,6 +337,8 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
         unread = None if program is None else unsupported_input(program, plan)
         run = program if program is not None and unread is None else Reference(placement.xp, plan)
         callbacks = self._callbacks(plan, placement, run.name, reason)
+        self._start_watching()
+        best = state.parameters
         order = np.arange(plan.examples, dtype=np.int32)
         epochs = 1 if incremental else self.max_iter
         self.n_iter_ = 0
@@ -335,7 +350,9 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
                 used = order if self.shuffle and plan.steps > 1 else None
                 state = self._run_epoch(plan, placement, run, parts[0], state, used)
                 solver.slots = state.slots
-                ended = self._watch(plan, placement, state, parts, callbacks)
+                if self._watch(placement, state, parts, plan):
+                    best = state.parameters  # programs return new arrays: these stay as they are
+                ended = callbacks is not None and self._ended(callbacks, plan, placement, state, parts, run)
                 solver.epoch_ends(self.t_)
                 if self._no_improvement_count > self.n_iter_no_change:
                     action = solver.stops()
@@ -358,11 +375,10 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
             warnings.warn("Training interrupted by user.", stacklevel=4)
         self.program_ = run.name
         solver.slots = moved(state, host_placement(), plan.dtype).slots
-        best = self._best if self.early_stopping else state.parameters
+        best = best if self.early_stopping else state.parameters
         if callbacks is not None:
             best = callbacks.finish() or best
         self.coefs_, self.intercepts_ = self._fitted_arrays(best, placement, self._stays(parts[0].X))
-        self._best = self._parameters(host_placement(), plan.dtype)
 
     def _stays(self, X: Any) -> bool:
         """Whether the weights are arrays of X's library, and not NumPy's."""
@@ -416,37 +432,40 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
             print(f"Iteration {self.n_iter_}, loss = {J:.8f}")
         return state
 
-    def _watch(
-        self,
-        plan: Plan,
-        placement: Placement,
-        state: TrainState,
-        parts: list[Rows],
-        callbacks: Callbacks | None,
-    ) -> bool:
-        """Count the epochs in which loss or validation score did not improve; keep the best weights.
-
-        Returns whether a callback ends the run.
-        """
-        if self.early_stopping:
-            self._watch_score(self._score_of(placement, state, parts[1], plan), state)
-        else:
+    def _watch(self, placement: Placement, state: TrainState, parts: list[Rows], plan: Plan) -> bool:
+        """Count the epochs in which loss or score did not improve; whether these weights are the best by score."""
+        if not self.early_stopping:
             worse = self.loss_ > self.best_loss_ - self.tol
             self._no_improvement_count = self._no_improvement_count + 1 if worse else 0
             if self.loss_ < self.best_loss_:
                 self.best_loss_ = self.loss_
-        if callbacks is None:
             return False
+        score = self._score_of(placement, state, parts[1], plan)
+        self.validation_scores_.append(score)
+        if self.verbose:
+            print(f"Validation score: {score:f}")
+        worse = score < self.best_validation_score_ + self.tol
+        self._no_improvement_count = self._no_improvement_count + 1 if worse else 0
+        if not score > self.best_validation_score_:  # NaN is never better
+            return False
+        self.best_validation_score_ = score
+        return True
+
+    def _ended(
+        self,
+        callbacks: Callbacks,
+        plan: Plan,
+        placement: Placement,
+        state: TrainState,
+        parts: list[Rows],
+        run: Program,
+    ) -> bool:
+        """Call the callbacks; whether one of them ends the run."""
         figures = {}
         if self.early_stopping:
             X, Y, _ = parts[1]
-            kind = (
-                "values"
-                if is_regressor(self)
-                else "classes"
-                if self.out_activation_ == "softmax"
-                else "labels"
-            )
+            several = self.out_activation_ == "softmax"
+            kind = "values" if is_regressor(self) else "classes" if several else "labels"
             figures = evaluation.evaluate(
                 placement.xp,
                 plan.activations,
@@ -455,17 +474,8 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
                 Examples(columns_of(X, placement), Y.T, None),
                 kind,
             )
+        callbacks.history.program = run.name
         return callbacks.epoch(state.parameters, self.loss_, self._optimizer.learning_rate, figures)
-
-    def _watch_score(self, score: float, state: TrainState) -> None:
-        self.validation_scores_.append(score)
-        if self.verbose:
-            print(f"Validation score: {score:f}")
-        worse = score < self.best_validation_score_ + self.tol
-        self._no_improvement_count = self._no_improvement_count + 1 if worse else 0
-        if score > self.best_validation_score_:
-            self.best_validation_score_ = score
-            self._best = state.parameters  # programs return new arrays: these stay as they are
 
     def _score_of(self, placement: Placement, state: TrainState, rows: Rows, plan: Plan) -> float:
         to_host = placement.backend.to_host
@@ -521,7 +531,8 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
     def to_network(self, backend: str | None = None) -> Network:
         """The weights as a :class:`gpunet.Network`, which can be saved, drawn and trained on; copies.
 
-        Its outputs are those of ``predict_proba`` or ``predict``; for two classes the second one's probability.
+        Its outputs are those of ``predict_proba`` or ``predict``; for two classes the second one's probability. Labels
+        become its class names.
 
         Parameters
         ----------
@@ -546,6 +557,7 @@ class BaseMLP(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
             encoder=getattr(self, "encoder_", None),
             seed=0,
         )
+        network.target = self._target()
         network.set_parameters(
             [(to_host(W).T, to_host(b)[:, None]) for W, b in zip(self.coefs_, self.intercepts_, strict=True)]
         )

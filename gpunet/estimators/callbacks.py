@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from gpunet.network import Network
 from gpunet.training.callbacks import Callback
 from gpunet.training.history import History
@@ -56,7 +58,7 @@ class Callbacks:
         self.network.set_parameters(parameters)
         results = [callback(self.network, history) for callback in self.callbacks]
         self.started = time.perf_counter()
-        return any(result is True for result in results)
+        return any(isinstance(result, bool | np.bool_) and result for result in results)
 
     def finish(self) -> Any:
         """End the run; the weights that the callbacks leave instead of the last epoch's, or None."""

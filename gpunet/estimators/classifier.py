@@ -17,6 +17,8 @@ from gpunet.core.losses import LOSSES, Loss
 from gpunet.estimators.base import BaseMLP, has_epochs
 from gpunet.estimators.inputs import foreign_backend, to_host
 from gpunet.estimators.parameters import NONE, Allowed, instance, interval, names
+from gpunet.exchange.targets import target_of_classes
+from gpunet.tables.target import Target
 
 Array = Any
 
@@ -231,6 +233,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         several = self._label_binarizer.y_type_ == "multiclass"
         loss = ("cross_entropy" if several else "logistic") if self.loss == "log_loss" else self.loss
         return "softmax" if several else "sigmoid", loss
+
+    def _target(self) -> Target | None:
+        if self._label_binarizer.y_type_.startswith("multilabel") or len(self.classes_) < 2:
+            return None
+        return target_of_classes([str(one) for one in self.classes_.tolist()])
 
     def _strata(self, Y: Any) -> Any:
         return Y > 0.5 if self.n_outputs_ == 1 else None

@@ -48,7 +48,6 @@ class InputChecks:
     dtype: Any
     encode: Any
     standardize: Any
-    n_features_in_: int
     encoder_: Any
     standardizer_: Any
 
@@ -76,15 +75,8 @@ class InputChecks:
             )
             return X.tocsr() if hasattr(X, "tocsr") else X
         placement = Placement(backend, backend.device_of(X))
-        rows = checked_rows("X", X, placement, self._foreign_dtype(X, placement), None)
-        if reset:
-            self.n_features_in_ = int(rows.shape[1])
-        elif rows.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"X has {rows.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} "
-                "features as input"
-            )
-        return rows
+        X = checked_rows("X", X, placement, self._foreign_dtype(X, placement), None)
+        return validate_data(self, X, reset=reset, skip_check_array=True)
 
     def _checked(self, X: Any, y: Any, *, numeric: bool, reset: bool) -> tuple[Any, Any]:
         """X as :meth:`_checked_X` does, and y as a NumPy array of one or two axes."""

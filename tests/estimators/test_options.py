@@ -251,9 +251,18 @@ def test_networks_of_estimators(tmp_path):
         assert net.dropouts == (0.0, 0.1, 0.1)
         net.save(tmp_path / "net.safetensors")
         assert_allclose(gn.load(tmp_path / "net.safetensors").predict(X), net.predict(X))
-        net.fit(X, np.unique(y, return_inverse=True)[1] if one is MLPClassifier else y, epochs=1)
+        if one is MLPClassifier:
+            assert_array_equal(net.predict_target(X), model.predict(X))
+        net.fit(X, y, epochs=1)
         assert_allclose(getattr(model, method)(X), A)  # the estimator is as it was
     assert MLPRegressor(**FAST).fit(X, VALUE).to_network("numpy").backend == "numpy"
+
+
+@pytest.mark.parametrize(
+    ("y", "names"), [(Y, ("0", "1")), (LABELS, None), (Y * 0, None)], ids=["two", "labels", "one"]
+)
+def test_class_names_of_networks(y, names):
+    assert MLPClassifier(**FAST).fit(X, y).to_network().class_names == names
 
 
 def test_when_code_is_compiled(monkeypatch):

@@ -173,6 +173,20 @@ def test_warm_start_with_early_stopping_keeps_the_best_weights():
     assert_array_equal(model.coefs_[0], best)
 
 
+def test_a_warm_start_may_watch_something_else():
+    """scikit-learn compares with a figure that is not there, and stops."""
+    y = target("binary", X)
+    model = PAIRS["classifier"][0](**COMMON, warm_start=True, solver="lbfgs")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X, y).set_params(solver="adam").fit(X, y)
+        assert model.validation_scores_ is None and len(model.loss_curve_) == 7
+        model.set_params(early_stopping=True).fit(X, y)
+        assert model.best_loss_ is None and len(model.validation_scores_) == 7
+        model.set_params(early_stopping=False, solver="sgd").fit(X, y)
+    assert model.best_loss_ == min(model.loss_curve_[-7:])
+
+
 @pytest.mark.parametrize("name", PAIRS)
 def test_weights_that_were_set_by_hand(name):
     """A step from given weights."""

@@ -44,9 +44,8 @@ def run_forward(
     It has nine parameters because the last three alone differ from call to call. Chunks of examples stay in cache from
     the first layer to the last.
     """
-    team, network = unowned(team), unowned(network)
-    weights, buffers = unowned(weights), unowned(buffers)
-    X, out, bad = unowned(X), unowned(out), unowned(bad)
+    network, weights, buffers = unowned(network), unowned(weights), unowned(buffers)
+    team, X, out, bad = unowned(team), unowned(X), unowned(out), unowned(bad)
     L, n0, n1, thread = network.L, network.sizes[0], network.sizes[1], team.thread
     A, theta, order, zeros = buffers.A[thread], weights.later, buffers.empty, buffers.zeros
     panel = block(matrix(weights.panel, 0, n0, weights.width), 0, n0, 0, n1)
