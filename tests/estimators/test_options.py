@@ -365,5 +365,5 @@ def test_the_plan_of_a_penalty():
     for alpha in (0.0, 0.1):
         model = MLPRegressor(**FAST, alpha=alpha)
         model.fit(X, VALUE)
-        plans.append(model._plan([7, 8, 5, 1], ("relu", "relu", "identity"), "float64", ROWS, False))
+        plans.append(model._plan([7, 8, 5, 1], ("relu", "relu", "identity"), "float64", ROWS, False, False))
     assert plans[1] == replace(plans[0], penalized=True)
