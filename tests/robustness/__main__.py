@@ -82,7 +82,10 @@ def main(arguments=None):
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     table = ["| check | attempts | failures |", "| --- | ---: | ---: |", *rows]
     if options.output:
-        head = f"# Robustness\n\n`python -m tests.robustness`, {date.today()}; {machine}.\n\n"
+        commit = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True
+        ).stdout.strip()
+        head = f"# Robustness\n\n`python -m tests.robustness`, {date.today()}, commit {commit or 'unknown'}; {machine}.\n\n"
         options.output.write_text(head + "\n".join(table) + "\n", encoding="utf-8")
     print("\n".join(table))
     return int(bad)
