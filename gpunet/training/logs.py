@@ -40,7 +40,7 @@ def step_rows(network: Any, history: History) -> list[dict[str, float]]:
 class FileLog:
     """Rows in a file, on the disk after every epoch; a later ``fit`` adds to them.
 
-    A run that goes on from a checkpoint writes the epochs since then once more.
+    A run that goes on from a checkpoint first removes the rows that were written after it.
 
     Parameters
     ----------
@@ -85,6 +85,16 @@ class FileLog:
                 file.seek(size - 1)
                 text = text if file.read() == b"\n" else f"\n{text}"  # a crash left half a row
             file.write(text.encode())
+
+    def state(self) -> dict[str, int]:
+        """What a checkpoint keeps of it: how many lines the file has."""
+        return {"lines": len(self.path.read_bytes().splitlines())}
+
+    def set_state(self, state: dict[str, int]) -> None:
+        """Remove the lines that were written after the checkpoint: their epochs run again."""
+        lines = self.path.read_bytes().splitlines(keepends=True)
+        if len(lines) > state["lines"]:
+            write_atomically(self.path, b"".join(lines[: state["lines"]]))
 
     @abstractmethod
     def is_row(self, line: str) -> bool:

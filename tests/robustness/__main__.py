@@ -85,7 +85,8 @@ def main(arguments=None):
         commit = subprocess.run(
             ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True
         ).stdout.strip()
-        head = f"# Robustness\n\n`python -m tests.robustness`, {date.today()}, commit {commit or 'unknown'}; {machine}.\n\n"
+        when = f"{date.today()}, commit {commit or 'unknown'}"
+        head = f"# Robustness\n\n`python -m tests.robustness`, {when}; {machine}.\n\n"
         options.output.write_text(head + "\n".join(table) + "\n", encoding="utf-8")
     print("\n".join(table))
     return int(bad)

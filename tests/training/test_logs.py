@@ -190,3 +190,35 @@ def test_mistakes(data, net, tmp_path):
         file_log("run.txt")
     assert isinstance(file_log("RUN.CSV"), gn.CSVLog)
     assert file_log("run.jsonl", "step").every == "step"
+
+
+@pytest.mark.parametrize("every", ["epoch", "step"])
+@pytest.mark.parametrize("name", ["run.csv", "run.jsonl"])
+def test_a_run_that_goes_on_has_each_row_once(data, tmp_path, name, every):
+    """Rows that were written after the checkpoint are removed; those of the epochs before it stay."""
+
+    def fit(log, stop):
+        def stopping(net, history):
+            if history.epochs == stop:
+                raise KeyError
+
+        net = gn.Network([gn.Dense(2, "softmax")], seed=0, backend="numpy")
+        checkpoint = gn.Checkpoint(tmp_path / f"of {log}", every="epoch")
+        callbacks = [file_log(tmp_path / log, every), stopping]
+        net.fit(*data, epochs=5, batch_size=BATCH, callbacks=callbacks, checkpoint=checkpoint)
+
+    whole = f"whole-{name}"
+    fit(whole, None)
+    with pytest.raises(KeyError):
+        fit(name, 4)
+    assert len(rows_of(tmp_path / name)) == 4 * (1 if every == "epoch" else STEPS)
+    with pytest.raises(gn.AnotherRun, match="callbacks"):  # they are part of the call
+        gn.Network([gn.Dense(2, "softmax")], seed=0, backend="numpy").fit(
+            *data, epochs=5, batch_size=BATCH, checkpoint=tmp_path / f"of {name}"
+        )
+    fit(name, 4.5)
+    found, expected = rows_of(tmp_path / name), rows_of(tmp_path / whole)
+    for row in (*found, *expected):  # times differ
+        row.pop("seconds", None)
+        row.pop("examples_per_second", None)
+    assert found == expected
