@@ -19,6 +19,7 @@ from gpunet.estimators.inputs import foreign_backend, to_host
 from gpunet.estimators.parameters import NONE, Allowed, instance, interval, names
 from gpunet.exchange.targets import target_of_classes
 from gpunet.tables.target import Target
+from gpunet.inputs.label_smoothing import smoothed
 
 Array = Any
 
@@ -224,10 +225,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
                     f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {classes}."
                 )
         Y = self._label_binarizer.transform(y).astype(bool)
-        if not self.label_smoothing:
-            return Y
-        share = Y.shape[1] if self._label_binarizer.y_type_ == "multiclass" else 2
-        return (1.0 - self.label_smoothing) * Y + self.label_smoothing / share
+        return smoothed(Y.T, self.label_smoothing, "classes", self._output()[0]).T
 
     def _output(self) -> tuple[Any, Any]:
         several = self._label_binarizer.y_type_ == "multiclass"
