@@ -21,7 +21,7 @@ from gpunet.training.frozen import FrozenBase
 
 Array = Any
 
-NUMBERS = 2**24  # of transformed inputs that are kept at a time, at least a batch: 64 MiB of float32
+NUMBERS = 2**22  # of transformed inputs that are kept at a time, at least a batch: 16 MiB of float32
 
 
 def takes_targets(transform: Any) -> bool:
