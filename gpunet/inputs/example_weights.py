@@ -75,8 +75,9 @@ def _class_counts(Y: Array, sample: Array | None, placement: Placement) -> Any:
 
 def _balanced(counts: Any) -> Any:
     """``m / (classes · count)``."""
-    present = counts > 0
-    return np.where(present, counts.sum() / (present.sum() * np.where(present, counts, 1.0)), 1.0)
+    present, weights = counts > 0, np.ones_like(counts)
+    weights[present] = counts.sum() / (present.sum() * counts[present])
+    return weights
 
 
 def _per_class(class_weight: Any, count: int, dtype: str) -> Any:

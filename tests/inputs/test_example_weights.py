@@ -115,6 +115,25 @@ def test_the_two_balanced_classes_of_one_output(backend, labels, weighted):
     np.testing.assert_allclose(backend.to_host(found)[0], expected[labels], rtol=1e-6)
 
 
+def test_two_outputs_are_two_classes():
+    numpy = place(gn.get_backend("numpy"))
+    found = class_weights("balanced", np.eye(2)[:, [0, 1, 1, 1]], "classes", numpy, "float64")
+    np.testing.assert_allclose(found, [[2.0, 2 / 3, 2 / 3, 2 / 3]])
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_counts_are_exact_where_float32_is_not(outputs):
+    """A sum of ones stops at 2²⁴ in float32."""
+    numpy = place(gn.get_backend("numpy"))
+    labels, sample = np.array([0, 0, 0, 1, 1]), np.array([[2.0**24, 1.0, 1.0, 2.0**24, 1.0]], dtype="float32")
+    Y = labels[None, :] if outputs == 1 else np.eye(3)[:, labels]
+    found = class_weights(
+        "balanced", Y.astype("float32"), "labels" if outputs == 1 else "classes", numpy, "float64", sample
+    )
+    counts = np.array([2**24 + 2, 2**24 + 1])
+    np.testing.assert_allclose(found[0], (counts.sum() / (2 * counts))[labels], rtol=1e-12)
+
+
 def test_a_class_whose_examples_weigh_nothing_is_none():
     numpy = place(gn.get_backend("numpy"))
     Y, sample = np.eye(3)[:, [0, 1, 1, 2]], np.array([[1.0, 3.0, 0.0, 0.0]])
