@@ -18,8 +18,8 @@ from gpunet.estimators.base import BaseMLP, has_epochs
 from gpunet.estimators.inputs import foreign_backend, to_host
 from gpunet.estimators.parameters import NONE, Allowed, instance, interval, names
 from gpunet.exchange.targets import target_of_classes
-from gpunet.tables.target import Target
 from gpunet.inputs.label_smoothing import smoothed
+from gpunet.tables.target import Target
 
 Array = Any
 
