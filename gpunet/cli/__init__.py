@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 
 from gpunet.cli.codes import BAD_INPUT, FAILED, INTERRUPTED
+from gpunet.cli.encoding import write_any_character
 from gpunet.errors import Diverged, OutOfMemory, UnscaledInputs
 
 
@@ -27,13 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     from gpunet.cli.options import build_parser
 
+    write_any_character()
     try:
         options = build_parser().parse_args(arguments)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnscaledInputs)  # only after --standardize no
             warnings.showwarning = _show_warning
             options.run(options)
-        sys.stdout.flush()  # raises BrokenPipeError here rather than at exit
+        if sys.stdout is not None:
+            sys.stdout.flush()  # raises BrokenPipeError here rather than at exit
     except BrokenPipeError:
         # The reader has closed the pipe, as in `gpunet info | head -1`: there is no reader to report to.
         null = os.open(os.devnull, os.O_WRONLY)
@@ -61,6 +64,7 @@ def _show_warning(message: Warning | str, *where: object, **more: object) -> Non
 
 def _report(message: str, code: int) -> int:
     """Print a message as one line on standard error; return the exit code."""
-    sys.stdout.flush()
+    if sys.stdout is not None:
+        sys.stdout.flush()
     print(f"gpunet: {' '.join(message.split())}", file=sys.stderr)
     return code

@@ -9,6 +9,7 @@ import threading
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ from gpunet.cli.settings import (
     logs,
     validation_fraction,
 )
+from gpunet.files.atomic import require_writable
 from gpunet.training.metrics import rescaled
 
 
@@ -136,11 +138,20 @@ def _check_output(options: Namespace) -> None:
             raise ValueError(f"{name}: there is no folder {path.absolute().parent}")
         if path is not None and path.is_dir():
             raise ValueError(f"{name}: {path} is a folder; give a file in it")
+        if path is not None:
+            _require_writable(name, path)
     if options.plot is not None:
         from gpunet.plots import check
 
         check(options.plot)
     logs(options)
+
+
+def _require_writable(name: str, path: Path) -> None:
+    try:
+        require_writable(path)
+    except OSError as error:
+        raise ValueError(f"{name}: {path} can't be written: {error.strerror or error}") from error
 
 
 class TargetScaling(NamedTuple):

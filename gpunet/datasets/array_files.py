@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -13,14 +15,19 @@ from numpy.typing import NDArray
 
 from gpunet.datasets.dataset import image_rows
 
-# What NumPy raises on files that are truncated, damaged, encrypted or of another kind.
-_UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+# What NumPy raises on files that are truncated, damaged, encrypted or of another kind: its parser of a header raises
+# what Python's own parser does, and what comes of an array of any size.
+_UNREADABLE = (
+    *(OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error),
+    *(TypeError, LookupError, AttributeError, ArithmeticError, SyntaxError, MemoryError, tokenize.TokenError),
+)
 
 
 def open_npy(path: Path) -> NDArray[Any]:
     """Memory-map one array for reading; raise ValueError if the file cannot be read as one."""
     try:
-        found: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+        with np.errstate(over="ignore"):  # of a shape that no array has
+            found: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except _UNREADABLE as error:
         raise _damaged(path, error) from error
     return found
@@ -79,6 +86,6 @@ def _check_rows(array: NDArray[Any], where: str) -> None:
 
 def _damaged(path: Path, error: Exception) -> ValueError:
     return ValueError(
-        f"{path}: cannot be read as arrays ({error}); it is damaged, truncated, of another kind, "
-        "or holds Python objects: save it again with numpy.save (.npy) or numpy.savez (.npz)"
+        f"{path}: cannot be read as arrays ({str(error) or type(error).__name__}); it is damaged, truncated, of "
+        "another kind, or holds Python objects: save it again with numpy.save (.npy) or numpy.savez (.npz)"
     )

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+import urllib.request
 from pathlib import Path
 
 from gpunet.datasets.published import FILES, Source
 from gpunet.installation import install_command
+
+LARGEST = 2**26  # bytes of a file; the published ones have less than half
+TIMEOUT = 60  # seconds without an answer
+
+
+def fetch(url: str, path: str, _: object = None) -> None:
+    """Download a file to `path`, and no more of it than a published one may have.
+
+    Raises
+    ------
+    OSError
+        If it can't be downloaded.
+    ValueError
+        If it is too large.
+    """
+    size = 0
+    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, open(path, "wb") as file:
+        while chunk := answer.read(2**20):
+            size += len(chunk)
+            if size > LARGEST:
+                raise ValueError(f"more than {LARGEST} bytes, the published file has fewer")
+            file.write(chunk)
 
 
 def download(source: Source) -> Path:
@@ -43,7 +66,8 @@ def download(source: Source) -> Path:
         failures = []
         for mirror in source.mirrors:
             try:
-                pooch.retrieve(mirror + packed, f"sha256:{source.sums[packed]}", packed, cache)
+                known = f"sha256:{source.sums[packed]}"
+                pooch.retrieve(mirror + packed, known, packed, cache, downloader=fetch)
                 break
             except (OSError, ValueError) as error:  # no answer, an error page, or a wrong sum
                 failures.append(f"{mirror}: {error}")

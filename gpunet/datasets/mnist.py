@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -152,7 +153,7 @@ def _read_checked(source: Source, place: Path, name: str, shape: tuple[int, ...]
             f", got {digest}{', which is the sum of a file of MNIST' if of_mnist else ''}; the file "
             "is damaged, truncated or from another data set: copy or download it again"
         )
-    numbers: NDArray[Any] = read_idx(path)
+    numbers: NDArray[Any] = read_idx(path, most=math.prod(shape) + 1)
     if numbers.dtype != np.uint8 or numbers.shape != shape:
         raise ValueError(
             f"{path}: expected uint8 of shape {shape}, got {numbers.dtype} of shape "

@@ -38,6 +38,29 @@ def require_folder(path: Path) -> None:
         raise FileNotFoundError(f"can't save to {path}: there is no folder {path.parent}; make it first")
 
 
+def require_writable(path: str | Path) -> None:
+    """Raise an error unless a file can be written at `path`: some bytes are, beside it, and removed.
+
+    Raises
+    ------
+    OSError
+        If there is no such folder, it can't be written to, or there is no room at all.
+    """
+    path = real_path(path)
+    if is_special(path):
+        return
+    handle, probe = _open_beside(path, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OSError(error.errno, f"can't save to {path}: {error.strerror}") from error
+    finally:
+        probe.unlink(missing_ok=True)
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Write `data` to `path`: after a crash at any moment there is the old file or the new one.
 

@@ -24,6 +24,16 @@ if TYPE_CHECKING:  # imported where a file has them
 
 FORMAT = "gpunet-2"
 READABLE = ("gpunet-1", FORMAT)  # files of version 1 know nothing of tables
+# What building a network of a wrong description may raise.
+BUILDING = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    AssertionError,
+)
 # Before the names of the encoder's arrays, and those of training.
 _ENCODER = "encoder "
 _TRAINING = "training"
@@ -120,7 +130,7 @@ def refuse_on_error(path: str | Path) -> Iterator[None]:
         yield
     except FileRefused:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except BUILDING as error:
         raise FileRefused(
             f"{path} does not describe a network that this version of gpunet knows "
             f"({type(error).__name__}: {error})"
@@ -149,7 +159,8 @@ def _read(path: Path) -> tuple[dict[str, Any], Any]:
         )
     if _digest(metadata.get("network", ""), tensors) != metadata.get("sha256"):
         raise FileRefused(f"{path} is damaged: its SHA-256 does not match what was saved. Use another copy.")
-    return tensors, json.loads(metadata["network"])
+    with refuse_on_error(path):
+        return tensors, json.loads(metadata["network"])
 
 
 def _saved_network(
@@ -174,27 +185,53 @@ def _saved_network(
         activation = named(Activation, "activation", one["activation"], ACTIVATIONS)
         return Dense(one["units"], activation, one["initializer"], one.get("trainable", True))
 
-    per = description["standardizer"]
-    standardizer = Standardizer(per, description.get("center", True)) if per else None
-    if standardizer is not None and "mean" in tensors:
-        standardizer.mean, standardizer.deviation = tensors["mean"], tensors["deviation"]
     layers = [layer(one) for one in description["layers"]]
     count = sum(isinstance(layer, Dense) for layer in layers)
     return SavedNetwork(
         layers,
         named(Loss, "loss", description["loss"], LOSSES),
-        description["inputs"],
-        description["seed"],
+        _whole("inputs", description["inputs"], 1),
+        _whole("seed", description["seed"], 0),
         description["dtype"],
-        standardizer,
+        _standardizer(description, tensors),
         [(tensors[f"W{l}"], tensors[f"b{l}"]) for l in range(1, count + 1)],
-        description["epochs_trained"],
-        description["notes"],
+        _whole("epochs_trained", description["epochs_trained"], 0),
+        _notes(description["notes"]),
         _encoder(tensors, description.get("encoder")),
         _target(description.get("target")),
         _columns(description.get("columns")),
         unpack(description.get("training"), _with_prefix(tensors, _TRAINING)),
     )
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    if type(value) is not int or value < least:
+        raise ValueError(f"{name} must be a whole number, {least} or more, got {value!r}")
+    return value
+
+
+def _notes(notes: Any) -> dict[str, Any]:
+    if not isinstance(notes, dict):
+        raise TypeError(f"notes must be a dict, got {notes!r}")
+    return notes
+
+
+def _standardizer(description: Any, tensors: dict[str, Any]) -> Standardizer | None:
+    """The standardizer, with mean and deviation if the network has been trained with it."""
+    per = description["standardizer"]
+    if per is None:
+        return None
+    standardizer, shape = Standardizer(per, description.get("center", True)), (description["inputs"],)
+    if description["epochs_trained"] or "mean" in tensors or "deviation" in tensors:
+        mean, deviation = tensors["mean"], tensors["deviation"]
+        if mean.shape != shape or deviation.shape != shape:
+            raise ValueError(
+                f"mean and deviation must have shape {shape}, got {mean.shape} and {deviation.shape}"
+            )
+        if not (np.isfinite(mean).all() and np.isfinite(deviation).all() and (deviation > 0).all()):
+            raise ValueError("mean and deviation must be finite, and the deviation above 0")
+        standardizer.mean, standardizer.deviation = mean, deviation
+    return standardizer
 
 
 def _encoder(tensors: dict[str, Any], state: Any) -> TableEncoder | None:

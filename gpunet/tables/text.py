@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import io
 import zlib
 from typing import NamedTuple
 
@@ -31,22 +32,40 @@ class Text(NamedTuple):
     encoding: str
 
 
+# Bytes that may be unpacked in any case, and so many times the packed size: most text packs 5 to 20 times.
+SMALL, RATIO = 2**26, 200
+
+
 def unzip(data: bytes, where: str) -> bytes:
     """What a gzip file holds; other bytes as they are.
 
     Raises
     ------
     ValueError
-        If the file is damaged or cut short.
+        If the file is damaged or cut short, or holds far more than text that has been packed.
     """
     if data[:2] != b"\x1f\x8b":
         return data
     try:
-        return gzip.decompress(data)
+        return _unpacked(data, max(SMALL, RATIO * len(data)), where)
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(
             f"{where}: expected a whole gzip file, got one that is damaged or cut short ({error}); copy it again"
         ) from error
+
+
+def _unpacked(data: bytes, most: int, where: str) -> bytes:
+    chunks, size = [], 0
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+        while chunk := file.read(2**20):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > most:
+                raise ValueError(
+                    f"{where}: a gzip file of {len(data)} bytes that holds more than {most}; if that is right, "
+                    "unpack it first (gunzip)"
+                )
+    return b"".join(chunks)
 
 
 def decode(data: bytes, where: str) -> Text:

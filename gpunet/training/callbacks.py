@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gpunet.core.checks import finite_number, known_name, positive_int
-from gpunet.files.atomic import require_folder
+from gpunet.files.atomic import require_writable
 from gpunet.training.history import History
 
 
@@ -278,9 +278,9 @@ class SaveNetwork(Monitor):
         return self.best_only
 
     def start(self, network: TrainedNetwork | None) -> None:
-        """Check that the folder exists, and reset."""
+        """Check that the file can be written, and reset."""
         if network is not None:
-            require_folder(self.path)
+            require_writable(self.path)
         super().start(network)
 
     def __call__(self, network: TrainedNetwork, history: History) -> None:

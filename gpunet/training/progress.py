@@ -41,6 +41,7 @@ class ProgressBar:
         self.figures: dict[str, str] = {}
         self.metrics: dict[str, str] = {}
         notebook = in_notebook()
+        shown = shown and (notebook or sys.stderr is not None)  # an application without a console has none
         self.lines = shown and not notebook and not sys.stderr.isatty()
         self.last_line = -math.inf  # when it was written
         self.unwritten = ""  # the figures of the last epoch, if they have no line yet

@@ -1,6 +1,9 @@
 """The user's own arrays: .npz and .npy."""
 
 import itertools
+import warnings
+import zipfile
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -262,3 +265,63 @@ def test_npy_errors(npy):
     with pytest.raises(ValueError, match="C order"):
         read_rows(npy(np.asfortranarray(np.zeros((4, 3, 2))), Y)[0])
     assert load(*npy(np.asfortranarray(X), Y)[:1], target=npy(X, Y)[1]).X.shape == (8, 3)
+
+
+HEADERS = [
+    b"",
+    b"(",
+    b"{'descr'",
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (",
+    b"[]",
+    b"{}",
+    b"7",
+    b"None",
+    b"'\\",
+    b"\xff\x00",
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (10**9,)}",
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}",
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (4000000000, 4000000000, 4000000000)}",
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (-3, 4)}",
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': 7}",
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (None,)}",
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (1e3, 2)}",
+    b"{'descr': '<f4', 'fortran_order': 3, 'shape': (2, 2)}",
+    b"{'descr': 'nonsense', 'fortran_order': False, 'shape': (2, 2)}",
+    b"{'descr': [('a', '<f4')] * 3, 'fortran_order': False, 'shape': (2, 2)}",
+    b"{'descr': [], 'fortran_order': False, 'shape': (2, 2)}",
+    b"{'descr': '|V0', 'fortran_order': False, 'shape': (2, 2)}",
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), 'x': 1}",
+    b"{" * 2000,
+    b"(" * 5000 + b")" * 5000,
+    b"-" * 3000 + b"1",
+]
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 7])
+@pytest.mark.parametrize("header", HEADERS, ids=range(len(HEADERS)))
+def test_crafted_headers_are_refused(header, version, tmp_path):
+    """Whatever NumPy's parser raises for them; alone and in an archive."""
+    size = len(header).to_bytes(2 if version == 1 else 4, "little")
+    content = b"\x93NUMPY" + bytes([version, 0]) + size + header + bytes(16)
+    alone, archive = tmp_path / "X.npy", tmp_path / "X.npz"
+    alone.write_bytes(content)
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("X.npy", content)
+    for path in (alone, archive):
+        with pytest.raises(ValueError, match="X"):
+            read_rows(path)
+
+
+def test_crafted_bytes_are_refused_or_rows(tmp_path):
+    """Two hundred files in which some bytes of the header are others."""
+    rng, path = np.random.default_rng(0), tmp_path / "X.npy"
+    np.save(path, X)
+    content = path.read_bytes()
+    for _ in range(200):
+        changed = bytearray(content)
+        for place in rng.integers(8, 128, rng.integers(1, 5)):
+            changed[place] = rng.integers(0, 256)
+        path.write_bytes(changed)
+        with warnings.catch_warnings(), suppress(ValueError):
+            warnings.simplefilter("ignore")
+            read_rows(path)

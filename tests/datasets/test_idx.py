@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -65,3 +66,16 @@ def test_refuses_damaged_files_by_name(tmp_path, case):
 def test_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         read_idx(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(("stated", "most", "unpacked"), [(12, 10**9, 13), (10**9, 1000, 1000)])
+def test_no_more_is_unpacked_than_stated_or_allowed(stated, most, unpacked, tmp_path):
+    """A small file may hold gigabytes of zeros."""
+    path = tmp_path / "numbers"
+    path.write_bytes(gzip.compress(bytes([0, 0, 8, 1]) + struct.pack(">I", stated) + bytes(10**7)))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=f"states {stated} numbers"):
+        read_idx(path, most)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20

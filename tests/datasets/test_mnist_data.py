@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import gpunet.datasets as datasets
+from gpunet.datasets import download
 from gpunet.installation import install_command
 
 pytestmark = pytest.mark.slow
@@ -204,6 +205,16 @@ def test_a_failed_download_leaves_no_file_and_says_what_to_do(server, cache):
         source.read(toy, None)
     for part in (source.FILES[0], f"{address}:", f"{address}nowhere/:", "404"):
         assert part in str(caught.value)
+    assert not cache.exists() or not list(cache.iterdir())
+
+
+def test_a_download_without_end(server, cache, monkeypatch):
+    address, root, _ = server
+    toy = toy_source(write_toy(root), mirrors=(address,))
+    monkeypatch.setattr(download, "LARGEST", 100)
+    (root / f"{source.FILES[0]}.gz").write_bytes(bytes(3 * 2**20))
+    with pytest.raises(FileNotFoundError, match="more than 100 bytes"):
+        source.read(toy, None)
     assert not cache.exists() or not list(cache.iterdir())
 
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gpunet.datasets.table_files import read_table
-from gpunet.tables import TableEncoder, Target
+from gpunet.tables import TableEncoder, Target, text
 from messy_tables import CASES, COUNTS, HEADER, PLAIN, SIZES, WORDS, frame, lines, write
 
 
@@ -348,3 +348,17 @@ def test_a_large_file_is_read_whole():
 def test_the_cases_are_many():
     assert len(CASES) >= 40
     assert {len(SIZES), len(COUNTS), len(WORDS)} == {24}
+
+
+def test_a_gzip_file_that_holds_far_more_than_text(tmp_path, monkeypatch):
+    """Whatever its name."""
+    monkeypatch.setattr(text, "SMALL", 100_000)
+    path = tmp_path / "table.csv"
+    path.write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 1_000_000))
+    with pytest.raises(ValueError, match=r"holds more than .*gunzip"):
+        read_table(path, target="b")
+    path.write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 20_000))
+    assert len(read_table(path, target="b")) == 20_000
+    monkeypatch.setattr(text, "RATIO", 10**6)
+    path.write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 100_000))
+    assert len(read_table(path, target="b")) == 100_000

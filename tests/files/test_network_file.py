@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import gpunet as gn
+from crafted_files import load_mutated
 from gpunet.files.atomic import write_atomically
 
 M, N, K = 8, 3, 2
@@ -251,6 +252,20 @@ def test_files_of_others(tmp_path):
         lambda about, tensors: about.update(dtype="float16"),
         lambda about, tensors: tensors.pop("b2"),
         lambda about, tensors: tensors.pop("deviation"),
+        lambda about, tensors: tensors.pop("mean"),
+        lambda about, tensors: [tensors.pop(name) for name in ("mean", "deviation")],
+        lambda about, tensors: tensors.update(mean=tensors["mean"][:-1]),
+        lambda about, tensors: tensors.update(mean=tensors["mean"][:, None]),
+        lambda about, tensors: tensors.update(deviation=tensors["deviation"][:1]),
+        lambda about, tensors: tensors.update(deviation=0 * tensors["deviation"]),
+        lambda about, tensors: tensors.update(deviation=-tensors["deviation"]),
+        lambda about, tensors: tensors.update(deviation=tensors["deviation"] * np.nan),
+        lambda about, tensors: tensors.update(mean=tensors["mean"] + np.inf),
+        lambda about, tensors: about.update(notes=None),
+        lambda about, tensors: about.update(epochs_trained=-1),
+        lambda about, tensors: about.update(epochs_trained=1.5),
+        lambda about, tensors: about.update(seed="0"),
+        lambda about, tensors: about.update(inputs=True),
         lambda about, tensors: tensors.update(W1=tensors["W1"].T.copy()),
         lambda about, tensors: tensors.update(W1=tensors["W1"] * np.float32("nan")),
     ],
@@ -266,6 +281,21 @@ def test_a_wrong_description_with_a_right_digest(saved, tmp_path, change):
     save_file(tensors, path, {"format": "gpunet-1", "network": text, "sha256": _digest(text, tensors)})
     with pytest.raises(gn.FileRefused, match=r"does not describe a network|not one of gpunet's"):
         gn.load(path, "numpy")
+
+
+@pytest.mark.parametrize("text", ["", "[", "null", "[]", "7", "[" * 100_000, '{"layers":' * 100_000])
+def test_a_description_that_is_no_object(text, saved, tmp_path):
+    from gpunet.files.network_file import _digest, _read
+
+    tensors, _ = _read(saved)
+    path = tmp_path / "wrong"
+    save_file(tensors, path, {"format": "gpunet-2", "network": text, "sha256": _digest(text, tensors)})
+    with pytest.raises(gn.FileRefused, match="does not describe a network"):
+        gn.load(path, "numpy")
+
+
+def test_crafted_descriptions_are_refused_or_networks():
+    assert load_mutated(300) > 150
 
 
 def test_a_wrong_backend_is_not_the_files_fault(saved):

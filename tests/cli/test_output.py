@@ -1,0 +1,79 @@
+"""Output that can't be written: found out at the start, or written in another way."""
+
+import errno
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+
+import gpunet as gn
+from gpunet.files import atomic
+
+TRAIN = ("train", "digits", "--epochs", "1", "--hidden", "4")
+
+
+def test_a_folder_that_cannot_be_written(gpunet, monkeypatch, tmp_path):
+    """Before anything is trained."""
+    monkeypatch.setattr(gn.Network, "fit", None)
+
+    def refused(path, *more):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(atomic.os, "open", refused)
+    for option in ("--save", "--plot"):
+        code, _, error = gpunet(*TRAIN, option, tmp_path / "net.svg")
+        assert (
+            code == 2 and f"{option}: {tmp_path / 'net.svg'} can't be written: Read-only file system" in error
+        )
+
+
+def test_a_full_disk(gpunet, monkeypatch, tmp_path):
+    monkeypatch.setattr(gn.Network, "fit", None)
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(atomic.os, "fsync", full)
+    code, _, error = gpunet(*TRAIN, "--save", tmp_path / "net")
+    assert code == 2 and "No space left on device" in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_callback_that_saves_finds_out_at_the_start(monkeypatch, tmp_path):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    net = gn.Network([gn.Dense(1)], seed=0, backend="numpy")
+    monkeypatch.setattr(atomic.os, "fsync", full)
+    with pytest.raises(OSError, match=r"can't save to .*No space left"):
+        net.fit([[1.0], [2.0]], [1.0, 2.0], callbacks=[gn.SaveNetwork(tmp_path / "net")])
+    assert net.epochs_trained == 0 and not list(tmp_path.iterdir())
+
+
+def test_progress_without_standard_error(monkeypatch):
+    """As in an application without a console (pythonw)."""
+    monkeypatch.setattr(sys, "stderr", None)
+    net = gn.Network([gn.Dense(1)], seed=0, backend="numpy")
+    assert net.fit([[1.0], [2.0]], [1.0, 2.0], epochs=2, progress=True).epochs == 2
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_characters_that_an_encoding_lacks(encoding, monkeypatch):
+    from gpunet.cli import main
+
+    bytes_written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(bytes_written, encoding=encoding))
+    assert main(TRAIN) == 0
+    text = bytes_written.getvalue().decode(encoding)
+    assert ("─" * 70 if encoding == "utf-8" else "-" * 70) in text
+    print("日", end="")
+    sys.stdout.flush()
+    assert bytes_written.getvalue().decode(encoding).endswith("日" if encoding == "utf-8" else "\\u65e5")
+
+
+def test_without_standard_output():
+    script = "import sys; sys.stdout = None; from gpunet.cli import main; sys.exit(main(['info']))"
+    settings = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120, env=os.environ | settings)
