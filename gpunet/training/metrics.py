@@ -272,13 +272,13 @@ def _named(name: str, scorer_name: str) -> Metric:
 
 
 def _score(scorer_name: str, given: Results) -> float:
-    if given.kind != "values" and scorer_name in _names_for_values():
+    if given.kind != "values" and scorer_name in names_for_values():
         raise ValueError("it is for real targets, these are classes")
     return float(_sklearn_metrics().get_scorer(scorer_name)(_estimator(given), None, given.y_true))
 
 
 @functools.cache
-def _names_for_values() -> frozenset[str]:
+def names_for_values() -> frozenset[str]:
     """scikit-learn's scorers of real targets: those that take numbers with fractions."""
     values = np.array([1.5, 2.25, 3.75])
     given = Results("values", values, values, values[:, None], None)

@@ -98,7 +98,7 @@ class _Recorder:
 
     def finish(self, network: TrainedNetwork, history: History) -> None:
         """Collect those of an epoch that ended in a loss that was not finite."""
-        if len(self.losses) == history.epochs and history.step_loss is not None:
+        if history.step_loss is not (self.losses[-1] if self.losses else None):
             self.rates.append(history.step_learning_rate)
             self.losses.append(history.step_loss)
 

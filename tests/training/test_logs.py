@@ -178,6 +178,26 @@ def test_files_of_others_are_left_alone(data, net, tmp_path, name, content):
     assert net.epochs_trained == 0
 
 
+@pytest.mark.parametrize("name", ["data.csv", "data.jsonl"])
+def test_what_is_no_text_is_left_alone(data, net, tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"\x89PNG\xff\xfe\n")
+    with pytest.raises(ValueError, match="is not such a log"):
+        net.fit(*data, epochs=1, callbacks=file_log(path))
+    assert path.read_bytes() == b"\x89PNG\xff\xfe\n"
+
+
+def test_half_a_letter_of_a_crash_does_not_end_a_run(data, net, tmp_path):
+    X, y = data
+    path = tmp_path / "run.csv"
+    net.fit(X, y, epochs=1, callbacks=gn.CSVLog(path))
+    path.write_bytes(path.read_bytes() + b"2,\xc3")
+    net.fit(X, y, epochs=1, validation_data=(X, y), callbacks=gn.CSVLog(path))
+    rows = rows_of(path)
+    assert [row["epoch"] for row in rows] == ["1", "2", "2"]
+    assert float(rows[2]["val_loss"]) > 0
+
+
 def test_mistakes(data, net, tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         net.fit(*data, epochs=1, callbacks=gn.CSVLog(tmp_path / "no" / "run.csv"))

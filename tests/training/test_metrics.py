@@ -9,7 +9,7 @@ import pytest
 import sklearn.metrics as sk
 
 import gpunet as gn
-from gpunet.training.metrics import Metrics, results_of
+from gpunet.training.metrics import Metrics, names_for_values, results_of
 
 M, N = 40, 3
 
@@ -250,6 +250,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("metrics", "message"), MISTAKES)
 def test_mistakes_change_nothing(X, metrics, message):
+    names_for_values.cache_clear()
     net = network(3, "softmax", inputs=N)
     before = net.parameters
     with pytest.raises(ValueError, match=message):
