@@ -199,3 +199,30 @@ def test_which_batches_are_worth_which_threads(monkeypatch):
     assert count(plain, 50, entries=500) == 8
     assert count(gn.Adam(), 1, features=100_000) == 6  # what most weights miss
     assert count(gn.GradientDescent(0.1, weight_decay=0.1), 1, features=100_000) == 6
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_it_is_compiled_ahead_for_the_types_that_it_is_called_with(dtype, on_threads):
+    """The smallest plan leaves nothing to compile for any other."""
+    from gpunet_numpy.compiled.ahead import run_smallest
+    from gpunet_numpy.compiled.cache import is_on_disk
+
+    run_smallest(SparseRows, dtype)
+    assert is_on_disk(SparseRows.kernel, dtype)
+    compiled = len(SparseRows.kernel.signatures)
+    on_threads(2, CHUNK=16)
+    check(plan_of("wide", OPTIMIZERS["adamw"], 40, dtype, weighted=True), penalized=True)
+    assert len(SparseRows.kernel.signatures) == compiled
+
+
+@pytest.mark.parametrize("zero", [0, 1])
+def test_one_moment_that_is_0_does_not_hold_the_other(zero):
+    """Of a feature that no example has."""
+    plan = Plan((Layer(30, 2, "identity"),), "squared_error", gn.Adam(0.01), 9, 3, "float64")
+    state, inputs = draw(plan)
+    moments = list(state.slots[0][0])
+    moments[zero] = 0 * moments[zero]
+    state = state._replace(slots=[(tuple(moments), state.slots[0][1])])
+    inputs.X[5:, :] = 0
+    given, there = sparse(plan, inputs)
+    assert not differences(plan, SparseRows(given)(state, there), Reference(xp, plan)(state, inputs))
