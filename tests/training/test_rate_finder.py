@@ -115,6 +115,14 @@ def test_epochs_of_any_length(data, batch_size):
     assert search.rates[-1] == pytest.approx(1e-2)
 
 
+def test_batches_are_by_default_those_of_fit(data):
+    X, y = data
+    given = {"highest": 1e-2, "updates": 20}
+    found = gn.find_learning_rate(network(), X, y, **given)
+    wanted = gn.find_learning_rate(network(), X, y, batch_size=32, **given)
+    np.testing.assert_array_equal(found.losses, wanted.losses)
+
+
 def test_no_epoch_runs_after_the_last_update_or_a_divergence(data, monkeypatch):
     X, y = data
     fit, epochs = gn.Network.fit, []
