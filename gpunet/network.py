@@ -31,6 +31,7 @@ from gpunet.devices.precision import require_precision
 from gpunet.devices.registry import backend_of, get_backend
 from gpunet.devices.scipy_sparse import is_sparse
 from gpunet.devices.sparse_examples import SparseExamples
+from gpunet.errors import Diverged
 from gpunet.files.network_file import SavedNetwork, read_network, refuse_on_error, write_network
 from gpunet.inputs.arrays import require_finite
 from gpunet.inputs.digest import digest
@@ -80,6 +81,12 @@ Array = Any
 
 # Of arrays, by default: updates, and the fewest and the most epochs that they may take.
 UPDATES, EPOCHS, MOST_EPOCHS = 1000, 10, 100
+
+# What `fit` sets before the first update; if it fails before that, they are as they were.
+CHANGED_BY_FIT = (
+    *("standardizer", "encoder", "target", "columns", "inputs", "epochs_trained"),
+    *("_state", "_optimizer", "_updates", "_input_size"),
+)
 
 
 class Network:
@@ -531,6 +538,7 @@ class Network:
                         callback.start(self)
                 # Everything is checked: from here on the network changes.
                 self._move_to(placement)
+                before = {name: getattr(self, name) for name in CHANGED_BY_FIT}
                 self.standardizer = data.standardizer
                 self.encoder, self.target, self.columns = tabular
                 self.inputs, m = (int(size) for size in data.training.X.shape)
@@ -544,8 +552,23 @@ class Network:
                         epochs = epochs_for(TABLE_UPDATES, steps)
                     else:
                         epochs = epochs_for(UPDATES, steps, EPOCHS, MOST_EPOCHS)
-                plan = self._plan(chosen, data, precision)
-                return self._train(data, plan, epochs, shuffle, transform, measures, callbacks, progress, run)
+                try:
+                    plan = self._plan(chosen, data, precision)
+                    return self._train(
+                        data, plan, epochs, shuffle, transform, measures, callbacks, progress, run
+                    )
+                except BaseException as error:
+                    same_epochs = self.epochs_trained == before["epochs_trained"]
+                    untouched = same_epochs and not self._updated(before["_state"])
+                    if untouched and not isinstance(
+                        error, Diverged
+                    ):  # that has its weights with this standardizer
+                        vars(self).update(before)
+                    raise
+
+    def _updated(self, before: TrainState | None) -> bool:
+        """Whether there has been an update since the network's state was `before`."""
+        return self._updates > 0 and self._state is not before
 
     def _size_of_inputs(self, X: Array) -> float:
         """The size of the first inputs; measuring it adapts weights to it that are still the initializers'."""

@@ -193,6 +193,10 @@ def fit_data(
             validation = pipeline.standardized_examples(validation)
     # Class weights and smoothed labels shape what is learned; validation measures the examples as they are.
     training = pipeline.with_class_weights(training, arrays.class_weight, kind)
+    if training.weights is not None and not bool(pipeline.placement.xp.any(training.weights > 0)):
+        raise ValueError(
+            "sample_weight and class_weight give every example weight 0: there is nothing to learn from"
+        )
     epsilon = unit_interval("label_smoothing", arrays.label_smoothing)
     training = training._replace(Y=smoothed(training.Y, epsilon, kind, pipeline.output.activation))
     size = _batch_size(batch_size, training.X.shape[1], auto_batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from gpunet.core.layers import Dense
 from gpunet.core.program import Parameters, TrainState
 from gpunet.devices.placement import Placement
+from gpunet.errors import OutOfMemory
 from gpunet.inputs.arrays import require_finite, to_device_array
 
 Array = Any
@@ -39,17 +41,44 @@ def moved(state: TrainState, placement: Placement, dtype: str) -> TrainState:
 def initial_state(
     layers: Sequence[Dense], inputs: int, seed: int, placement: Placement, dtype: str
 ) -> TrainState:
-    """Parameters as the initializers draw them, on the host, in the layers' order (C16)."""
+    """Parameters as the initializers draw them, on the host, in the layers' order (C16).
+
+    Raises
+    ------
+    ValueError
+        If an initializer draws what is not finite.
+    OutOfMemory
+        If this computer has less memory than the weights of a layer take. Nothing has been allocated.
+    """
     rng = np.random.default_rng(seed)
     parameters = []
     n_in = inputs
-    for layer in layers:
+    for l, layer in enumerate(layers, start=1):
+        _require_memory(l, layer.units, n_in)
         values = np.asarray(layer.start(rng, layer.units, n_in))
         W = np.array(np.broadcast_to(values, (layer.units, n_in)), dtype=dtype)
+        if not np.isfinite(W).all():
+            raise ValueError(
+                f"layer {l}: the initializer {layer.initializer!r} gives weights that are not finite"
+            )
         b = np.zeros((layer.units, 1), dtype=dtype)
         parameters.append((placement.to_device(W), placement.to_device(b)))
         n_in = layer.units
     return with_zero_slots(parameters, 0, placement)
+
+
+def _require_memory(l: int, units: int, n_in: int) -> None:
+    """Raise OutOfMemory if the weights of layer `l`, which are drawn in float64, are larger than all memory."""
+    size = 8 * units * n_in
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows; NumPy's own error will do
+        return
+    if size > memory > 0:
+        raise OutOfMemory(
+            f"layer {l} has {units} × {n_in} weights, which take {size / 2**30:.0f} GiB while they are drawn; this "
+            f"computer has {memory / 2**30:.0f} GiB. Use fewer units"
+        )
 
 
 def checked_state(
