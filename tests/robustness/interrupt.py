@@ -11,10 +11,11 @@ import numpy as np
 
 COUNT = 500
 SCRIPT = """
-import sys
+import signal, sys, time
 import numpy as np
 import gpunet as gn
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 work, path = sys.argv[1], sys.argv[2] + "/net"
 rng = np.random.default_rng(0)
 X, y = rng.standard_normal((3000, 80)).astype("float32"), rng.integers(0, 4, 3000)
@@ -44,7 +45,7 @@ try:
         else:
             gn.load(path, "numpy")
 except KeyboardInterrupt:
-    print("interrupted", flush=True)
+    print("interrupted", time.time(), flush=True)
     again = network()
     if net.epochs_trained:
         again.fit(X, y, optimizer=rule, batch_size=20, epochs=net.epochs_trained)
@@ -79,12 +80,8 @@ def attempt_of(work, wait, folder):
         if line != "ready\n":
             return f"{work}: {line} {child.stderr.read()[-500:]}"
         time.sleep(wait)
+        started = time.time()
         child.send_signal(signal.SIGINT)
-        started = time.monotonic()
-        line = child.stdout.readline()
-        while line and line != "interrupted\n":
-            line = child.stdout.readline()
-        took = time.monotonic() - started
         out, err = child.communicate(timeout=120)
     except subprocess.TimeoutExpired:
         return f"{work} after {wait:.3f} s: hangs"
@@ -93,4 +90,5 @@ def attempt_of(work, wait, folder):
         child.wait()
     if not out.endswith("done\n"):
         return f"{work} after {wait:.3f} s: exit code {child.returncode}: {err[-500:]}"
+    took = float(out.split()[1]) - started
     return None if took < 5 else f"{work} after {wait:.3f} s: took {took:.1f} s"

@@ -24,6 +24,7 @@ REFUSED = (
     "no more threads can be started for compiled programs ({}); a limit of the system or of the container is reached: "
     "set OMP_NUM_THREADS to fewer threads, or GPUNET_COMPILE=never"
 )
+LOOK_SECONDS = 0.05  # from one look for signals to the next
 ENDING = "the interpreter is shutting down"
 
 
@@ -56,7 +57,8 @@ class Job:
     def wait(self) -> None:
         """Return when the leader has finished with the job."""
         while not self.done:
-            self.ended.acquire()
+            # A signal that comes between Python's last look for one and the system's wait wakes nobody.
+            self.ended.acquire(timeout=LOOK_SECONDS)
 
     def give_up(self) -> None:
         """Return when no thread works on the job any more, or ever will, whatever is raised meanwhile."""
