@@ -7,7 +7,6 @@ import dataclasses
 import math
 import numbers
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from gpunet.core.default_optimizer import chosen_optimizer, default_optimizer
 from gpunet.core.layers import Dense, Dropout
 from gpunet.core.losses import Loss, LossLike
 from gpunet.core.optimizers import Optimizer
-from gpunet.core.plan import PRECISIONS, Layer, Plan
+from gpunet.core.plan import PRECISIONS
 from gpunet.core.program import TrainState
 from gpunet.core.table_training import BATCH_SIZE as TABLE_BATCH
 from gpunet.core.table_training import UNITS, epochs_for, table_optimizer
@@ -30,16 +29,13 @@ from gpunet.devices.placement import Placement, choose_placement, host_placement
 from gpunet.devices.precision import require_precision
 from gpunet.devices.registry import backend_of, get_backend
 from gpunet.devices.scipy_sparse import is_sparse
-from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.errors import Diverged
 from gpunet.files.network_file import SavedNetwork, read_network, refuse_on_error, write_network
 from gpunet.inputs.arrays import require_finite
-from gpunet.inputs.digest import digest
 from gpunet.inputs.fit_data import (
     DEFAULT_BATCH,
     Examples,
     FitArrays,
-    FitData,
     InputPipeline,
     fit_data,
 )
@@ -48,30 +44,20 @@ from gpunet.inputs.standardizer import Standardizer
 from gpunet.inputs.tabular import Tabular, encoded
 from gpunet.summary import summary, summary_html
 from gpunet.training import evaluation
+from gpunet.training.call import described_call
 from gpunet.training.callbacks import Callback, checked_callbacks, require_monitored
-from gpunet.training.checkpoint import WEIGHTS, Checkpoint, CheckpointedRun, checked_checkpoint, open_run
-from gpunet.training.chunks import Chunks
+from gpunet.training.checkpoint import Checkpoint, checked_checkpoint, open_run
 from gpunet.training.class_report import ClassReport, class_report
-from gpunet.training.described import described
-from gpunet.training.frozen import FrozenBase
+from gpunet.training.evaluator import Evaluator
 from gpunet.training.history import History
-from gpunet.training.loop import Pause, TrainingLoop
-from gpunet.training.metrics import Metrics, Results, results_of
-from gpunet.training.position import Position
-from gpunet.training.progress import ProgressBar
+from gpunet.training.metrics import Metrics
+from gpunet.training.run import TrainingRun
 from gpunet.training.saved import (
     on_host,
-    resumed_history,
-    same_optimizer,
-    saved_optimizer,
-    saved_run,
-    with_slots,
 )
-from gpunet.training.scale import input_size, warn_of_unscaled, with_smaller_start
-from gpunet.training.signals import StopSignals
-from gpunet.training.state import checked_state, initial_state, moved, with_zero_slots
-from gpunet.training.transforms import Transform, takes_targets
-from gpunet.version import VERSION
+from gpunet.training.scale import warn_of_unscaled
+from gpunet.training.trained import Trained
+from gpunet.training.transforms import takes_targets
 
 if TYPE_CHECKING:
     from gpunet.tables import TableEncoder
@@ -83,10 +69,7 @@ Array = Any
 UPDATES, EPOCHS, MOST_EPOCHS = 1000, 10, 100
 
 # What `fit` sets before the first update; if it fails before that, they are as they were.
-CHANGED_BY_FIT = (
-    *("standardizer", "encoder", "target", "columns", "inputs", "epochs_trained"),
-    *("_state", "_optimizer", "_updates", "_input_size"),
-)
+CHANGED_BY_FIT = ("standardizer", "encoder", "target", "columns", "inputs")
 
 
 class Network:
@@ -174,18 +157,9 @@ class Network:
         self.columns: tuple[str, ...] | None = None
         self.backend = backend
         self._placement = named_placement(backend)
-        self._state: TrainState | None = None
+        self._trained = Trained()
         # A faster forward pass, and the state that it was made for
         self._predictor: tuple[TrainState, Callable[[Array], Array | None] | None] | None = None
-        # Whose slots the state has; a description of it, if they come from a file
-        self._optimizer: Optimizer | dict[str, Any] | None = None
-        self._updates = 0
-        self._input_size: float | None = (
-            None  # known once a run had the default optimizer and no standardizer
-        )
-        self._given_weights = False  # not the initializers' and what fit made of them
-        self._run_id: str | None = None  # of the run with checkpoints that the last fit was a part of
-        self.epochs_trained = 0
         self.history: History | None = None
         self.notes: dict[str, Any] = {}
 
@@ -257,9 +231,18 @@ class Network:
             self._placement = choose_placement(self.backend, None, {}, follow=False)
         return self._placement
 
+    @property
+    def epochs_trained(self) -> int:
+        """How many epochs the network has been trained for, in all."""
+        return self._trained.epochs
+
+    @epochs_trained.setter
+    def epochs_trained(self, epochs: int) -> None:
+        self._trained.epochs = epochs
+
     def __getstate__(self) -> dict[str, Any]:
         """What is copied and pickled: all but the faster forward pass, which is made anew."""
-        return {**self.__dict__, "_predictor": None}
+        return {**self.__dict__, "_trained": copy.copy(self._trained), "_predictor": None}
 
     # --- parameters -----------------------------------------------------------------------------
 
@@ -287,25 +270,19 @@ class Network:
             If a shape does not fit or a number is not finite. Nothing has changed then.
         """
         with self.placement.context():
-            state = checked_state(parameters, self.layers, self.inputs, self.placement, self.dtype)
+            state = self._trained.set_parameters(
+                parameters, self.layers, self.inputs, self.placement, self.dtype
+            )
         self.inputs = int(state.parameters[0][0].shape[1])
-        self._state, self._optimizer, self._updates = state, None, 0
-        self._given_weights = True
 
     def _ready(self) -> TrainState:
         """The state, with initial parameters if there are none yet."""
-        if self._state is None:
-            if self.inputs is None:
-                raise ValueError(
-                    "the network does not know its inputs yet: give Network inputs=…, or fit it first"
-                )
-            self._state = initial_state(self.layers, self.inputs, self.seed, self.placement, self.dtype)
-        return self._state
+        return self._trained.ready(self.layers, self.inputs, self.seed, self.placement, self.dtype)
 
     def _move_to(self, placement: Placement) -> None:
         """Move the network's state to `placement`."""
-        if self._state is not None and placement != self._placement:
-            self._state = moved(self._state, placement, self.dtype)
+        if placement != self._placement:
+            self._trained.move_to(placement, self.dtype)
         self._placement = placement
 
     def _pipeline(self, placement: Placement) -> InputPipeline:
@@ -357,7 +334,8 @@ class Network:
             dataclasses.replace(layer, trainable=one) for layer, one in zip(self.layers, given, strict=True)
         )
         if layers != self.layers:
-            self.layers, self._optimizer, self._updates = layers, None, 0
+            self.layers = layers
+            self._trained.forget_optimizer()
 
     # --- training -------------------------------------------------------------------------------
 
@@ -517,7 +495,8 @@ class Network:
             callbacks=callbacks,
         )  # fmt: skip
         constant_rate = not is_table and chosen.constant_rate
-        with open_run(checkpoint, call, self._run_id, constant_rate, self._own_functions()) as run:
+        trained = self._trained
+        with open_run(checkpoint, call, trained.run_id, constant_rate, self._own_functions()) as run:
             if run is not None and run.saved is not None:
                 self._take_up(run.saved)
                 if run.finished:
@@ -532,20 +511,24 @@ class Network:
                 data = fit_data(pipeline, arrays, batch_size, self.seed, auto_batch, raw=raw)
                 monitors = [*callbacks, *([] if checkpoint is None else [checkpoint])]
                 require_monitored(monitors, data.validation is not None, data.kind, measures.directions)
-                self._require_computable(measures, data, tabular, placement)
+                evaluator = Evaluator(placement, self.activations, self.loss, tabular)
+                evaluator.require_computable(measures, data.validation, data.kind)
                 for callback in callbacks:
                     if hasattr(callback, "start"):
                         callback.start(self)
                 # Everything is checked: from here on the network changes.
                 self._move_to(placement)
                 before = {name: getattr(self, name) for name in CHANGED_BY_FIT}
+                trained_before = copy.copy(trained)
                 self.standardizer = data.standardizer
                 self.encoder, self.target, self.columns = tabular
                 self.inputs, m = (int(size) for size in data.training.X.shape)
                 if optimizer is None and is_table:
                     chosen = table_optimizer(m, self.layers[:-1])
                 elif optimizer is None and self.standardizer is None:
-                    chosen = default_optimizer(self.activations[:-1], self._size_of_inputs(data.training.X))
+                    self._ready()
+                    size = trained.size_of_inputs(placement.xp, data.training.X)
+                    chosen = default_optimizer(self.activations[:-1], size)
                 if epochs is None:
                     steps = math.ceil(m / data.batch_size)
                     if is_table:
@@ -553,197 +536,50 @@ class Network:
                     else:
                         epochs = epochs_for(UPDATES, steps, EPOCHS, MOST_EPOCHS)
                 try:
-                    plan = self._plan(chosen, data, precision)
-                    return self._train(
-                        data, plan, epochs, shuffle, transform, measures, callbacks, progress, run
+                    if self.standardizer is None:
+                        warn_of_unscaled(placement.xp, data.training.X)
+                    self._ready()
+                    plan = data.plan(self.layers, self.dropouts, self.loss, chosen, self.dtype, precision)
+                    training = TrainingRun(
+                        self,
+                        trained,
+                        plan,
+                        data,
+                        self._pipeline(placement),
+                        evaluator,
+                        seed=self.seed,
+                        epochs=epochs,
+                        shuffle=shuffle,
+                        transform=transform,
+                        measures=measures,
+                        callbacks=callbacks,
+                        progress=progress,
+                        checkpoints=run,
+                        save=lambda: self._saved(training_state=True),
                     )
+                    self.history = training.history
+                    return training.run()
                 except BaseException as error:
-                    same_epochs = self.epochs_trained == before["epochs_trained"]
-                    untouched = same_epochs and not self._updated(before["_state"])
-                    if untouched and not isinstance(
-                        error, Diverged
-                    ):  # that has its weights with this standardizer
+                    # After a divergence the network has its weights with this standardizer.
+                    if not trained.updated_since(trained_before) and not isinstance(error, Diverged):
                         vars(self).update(before)
+                        trained.go_back(trained_before)
                     raise
-
-    def _updated(self, before: TrainState | None) -> bool:
-        """Whether there has been an update since the network's state was `before`."""
-        return self._updates > 0 and self._state is not before
-
-    def _size_of_inputs(self, X: Array) -> float:
-        """The size of the first inputs; measuring it adapts weights to it that are still the initializers'."""
-        if self._input_size is None:
-            self._input_size = input_size(self.placement.xp, X)
-            if not self._given_weights and self._updates == 0:
-                self._state = with_smaller_start(self._ready(), self._input_size)
-        return self._input_size
 
     def _call(self, arrays: FitArrays, **arguments: Any) -> dict[str, Any]:
         """Everything that a run depends on, described."""
-        names = {"layers": self.layers, "dropout": self.dropouts, "loss": self.loss, "dtype": self.dtype}
-        settings = {"encoder": self.encoder, "standardizer": self.standardizer, **names, **arguments}
-        weights = None
-        if self._given_weights or self.epochs_trained:
-            parameters = [
-                [self.placement.backend.to_host(p) for p in pair] for pair in self._ready().parameters
-            ]
-            flat = digest("weights", np.concatenate([p.ravel() for pair in parameters for p in pair]))
-            weights = f"{flat} after {self.epochs_trained} epochs"
-        return {
-            "version": VERSION,
-            "seed": None if self._seed_drawn else self.seed,
-            **{name: described(value) for name, value in settings.items()},
-            "class_weight": described(arrays.class_weight),
-            "label_smoothing": arrays.label_smoothing,
-            "validation_fraction": arrays.validation_fraction,
-            **{name: digest(name, array) for name, array in arrays.by_name().items()},
-            WEIGHTS: weights,
+        settings = {
+            "encoder": self.encoder,
+            "standardizer": self.standardizer,
+            "layers": self.layers,
+            "dropout": self.dropouts,
+            "loss": self.loss,
+            "dtype": self.dtype,
+            **arguments,
         }
-
-    def _require_computable(
-        self, measures: Metrics, data: FitData, tabular: Tabular, placement: Placement
-    ) -> None:
-        """Raise a ValueError for metrics that the validation data do not have."""
-        measures.require_accuracy(data.kind)
-        if not measures:
-            return
-        if data.validation is None:
-            raise ValueError(
-                "metrics are measured on validation data: give fit validation_data or validation_fraction"
-            )
-        activation, Y = self.layers[-1].activation, placement.backend.to_host(data.validation.Y.T)
-        # Perfect predictions; only softmax gives probabilities of exclusive classes.
-        A = Y / 2 if data.kind == "classes" and activation != "softmax" else Y
-        measures.require_computable(results_of(Y, A, data.kind, activation, tabular.values))
-
-    def _train(
-        self,
-        data: FitData,
-        plan: Plan,
-        epochs: int,
-        shuffle: bool,
-        transform: Callable[..., Any] | None,
-        measures: Metrics,
-        callbacks: Sequence[Callback],
-        progress: bool,
-        run: CheckpointedRun | None,
-    ) -> History:
-        """Consume the training loop: keep each epoch's state, evaluate, call the callbacks."""
-        if self.standardizer is None:
-            warn_of_unscaled(self.placement.xp, data.training.X)
-        optimizer = plan.optimizer
-        if not same_optimizer(optimizer, self._optimizer):  # the slots belong to another one
-            self._state = with_zero_slots(self._ready().parameters, optimizer.slots, self.placement)
-            self._updates = 0
-        self._optimizer, self._run_id = optimizer, None
-        position, ended, stopping = Position(), False, False
-        bar = ProgressBar(progress, epochs, plan.examples)
-        base = FrozenBase(plan, self._ready(), self.placement, kept=transform is None)
-        changed, examples = None, data.training
-        if transform is None:
-            examples = base.examples_above(examples)
-        else:
-            changed = Transform(transform, data.shape, self.seed, self._pipeline(self.placement), base)
-            if isinstance(
-                examples.X, SparseExamples
-            ):  # a batch of them is dense for the function, and after it
-                examples, plan = (
-                    examples._replace(X=examples.X.as_dense()),
-                    dataclasses.replace(plan, sparse=False),
-                )
-        plan = base.plan_above(plan)
-        pauses = None
-        if run is not None or progress:
-            pauses = Chunks(plan, None if run is None else run.checkpoint.steps)
-        loop = TrainingLoop(plan, self.placement, examples, self.seed, shuffle, epochs, bar, pauses, changed)
-        self.history = history = loop.history
-        if run is not None and run.saved is not None:
-            saved = run.saved.training["run"]
-            position, ended = Position(**saved["position"]), saved["ended"]
-            resumed_history(history, saved["history"])
-            for callback, state in zip(callbacks, saved["callbacks"], strict=True):
-                if state is not None:
-                    callback.set_state(state)  # type: ignore[attr-defined]
-            bar.begin_at(position.epoch * plan.examples + position.step * plan.batch_size, history)
-        with StopSignals() if pauses else nullcontext() as signals:
-            try:
-                settled = self._ready(), self._updates
-                above = base.state_above(settled[0])
-                for end in () if ended else loop.run(above, self.epochs_trained, self._updates, position):
-                    now = base.joined(end.state), end.updates
-                    self._state, self._updates = now
-                    if isinstance(end, Pause):
-                        position = end.position
-                    else:
-                        self.epochs_trained = end.epochs_trained
-                        position, settled = Position(history.epochs), now
-                        history.step_loss = self._tabular.loss(history.step_loss, str(self.loss))
-                        if end.diverged is not None:
-                            raise end.diverged
-                        history.loss[-1] = self._tabular.loss(history.loss[-1], str(self.loss))
-                        bar.epoch(history, self._validate(data, history, measures, bar))
-                        results = [callback(self, history) for callback in callbacks]
-                        ended = any(isinstance(one, bool | np.bool_) and one for one in results)
-                    stopping = signals is not None and signals.received is not None
-                    if run is not None and (run.due(position.step, history) or stopping):
-                        state = saved_run(position, history, callbacks, ended, self.placement)
-                        run.write(self._saved(training_state=True), state, wait=stopping)
-                    if ended or stopping:
-                        break
-            except Exception:
-                if position.step:  # an error within an epoch leaves the network as after the last one
-                    self._state, self._updates = settled
-                raise
-            finally:
-                bar.close()
-                for callback in callbacks:
-                    if hasattr(callback, "finish"):
-                        callback.finish(self, history)
-                self._run_id = None if run is None else run.id
-            if run is not None and not stopping:
-                state = saved_run(position, history, callbacks, ended, self.placement)
-                run.write(self._saved(training_state=True), state, finished=True, wait=True)
-        return history
-
-    def _validate(self, data: FitData, history: History, measures: Metrics, bar: ProgressBar) -> float | None:
-        """Add the validation figures to the history; the accuracy that the bar shows."""
-        if data.validation is not None:
-            figures = self._evaluate(data.validation, data.kind, measures)
-            for name in measures.directions:
-                history.val_metrics.setdefault(name, []).append(figures[name])
-            history.val_loss.append(figures["loss"])
-            if "accuracy" in figures:
-                history.val_accuracy.append(figures["accuracy"])
-            return figures.get("accuracy")
-        if bar.visible and data.kind != "values":
-            X, Y, _ = data.training
-            first = slice(evaluation.CHUNK)
-            few = Examples(X.take(first) if isinstance(X, SparseExamples) else X[:, first], Y[:, first], None)
-            if data.raw:
-                few = self._pipeline(self.placement).standardized_examples(few)
-            return self._evaluate(few, data.kind)["accuracy"]
-        return None
-
-    def _plan(self, optimizer: Optimizer, data: FitData, precision: str) -> Plan:
-        n, m = data.training.X.shape
-        sizes = [int(n), *(layer.units for layer in self.layers)]
-        layers = tuple(
-            Layer(sizes[l], layer.units, layer.activation, self.dropouts[l], layer.trainable)
-            for l, layer in enumerate(self.layers)
-        )
-        weighted = data.training.weights is not None
-        sparse = isinstance(data.training.X, SparseExamples)
-        return Plan(
-            layers,
-            self.loss,
-            optimizer,
-            int(m),
-            data.batch_size,
-            self.dtype,
-            weighted,
-            precision,
-            sparse=sparse,
-        )
+        seed = None if self._seed_drawn else self.seed
+        weights = None if self._trained.initial else self._trained.weights(self.placement)
+        return described_call(settings, arrays, seed, weights)
 
     # --- use ------------------------------------------------------------------------------------
 
@@ -757,11 +593,11 @@ class Network:
         ValueError, TypeError
             For a wrong shape, dtype, or numbers that are not finite.
         """
-        if self._state is None and self.inputs is None:
+        if self._trained.state is None and self.inputs is None:
             raise ValueError("the network has no weights yet: fit it, or give Network inputs=…")
         X = self._tabular.rows("X", X, self.dtype)
         source = backend_of(X)
-        placement = self.placement if self._state is not None else self._placement_for({"X": X})
+        placement = self.placement if self._trained.state is not None else self._placement_for({"X": X})
         where = host_placement()
         A = self._outputs_on_host(X, source, where)
         if A is None:
@@ -796,9 +632,9 @@ class Network:
 
         None too if the backend has no such forward pass, or the rows are not all finite.
         """
-        if self._state is None or source is self.placement.backend or is_sparse(X):
+        if self._trained.state is None or source is self.placement.backend or is_sparse(X):
             return None
-        predictor = self._predictor_of(self._state)
+        predictor = self._predictor_of(self._trained.state)
         if not isinstance(predictor, HostPredictor) or _length(X) > predictor.host_rows:
             return None
         pipeline = self._pipeline(host)
@@ -847,7 +683,7 @@ class Network:
         measures = Metrics(metrics)
         examples, kind = self._examples(X, y, sample_weight)
         measures.require_accuracy(kind)
-        return self._evaluate(examples, kind, measures)
+        return self._evaluator.figures(self._ready().parameters, examples, kind, measures)
 
     def class_report(self, X: Any, y: Any = None, names: Sequence[str] | None = None) -> ClassReport:
         """Confusion matrix, and each class's precision and recall, on data; for a Table y may be left out.
@@ -873,7 +709,7 @@ class Network:
         state, placement = self._ready(), self.placement
         with placement.context():
             A = evaluation.outputs(placement.xp, self.activations, state.parameters, examples.X)
-            given = self._results(examples, [A.T], kind)
+            given = self._evaluator.results(examples, [A.T], kind)
         return class_report(given, self.class_names if names is None else tuple(map(str, names)))
 
     def gradients(
@@ -896,7 +732,7 @@ class Network:
 
     def _placement_for(self, arrays: dict[str, Any]) -> Placement:
         """Where a call that trains nothing computes: with the weights, once there are any."""
-        return choose_placement(self.backend, self._placement, arrays, follow=self._state is None)
+        return choose_placement(self.backend, self._placement, arrays, follow=self._trained.state is None)
 
     def _examples(self, X: Any, y: Any, sample_weight: Any) -> tuple[Examples, str]:
         """Checked columns for a call that needs weights but changes none."""
@@ -909,24 +745,9 @@ class Network:
         self.inputs = int(examples.X.shape[0])
         return examples, kind
 
-    def _evaluate(self, examples: Examples, kind: str, measures: Metrics | None = None) -> dict[str, float]:
-        state, placement = self._ready(), self.placement
-        outputs: list[Array] = []
-        with placement.context():
-            figures = evaluation.evaluate(
-                *(placement.xp, self.activations, self.loss, state.parameters, examples, kind),
-                keep=outputs.append if measures else None,
-            )
-        figures["loss"] = self._tabular.loss(figures["loss"], str(self.loss))
-        if measures:
-            figures |= measures(self._results(examples, outputs, kind))
-        return figures
-
-    def _results(self, examples: Examples, outputs: Sequence[Array], kind: str) -> Results:
-        """Targets and outputs, columns in chunks, as metrics take them."""
-        to_host = self.placement.backend.to_host
-        Y, A = to_host(examples.Y), np.concatenate([to_host(chunk) for chunk in outputs], axis=1)
-        return results_of(Y.T, A.T, kind, self.layers[-1].activation, self._tabular.values)
+    @property
+    def _evaluator(self) -> Evaluator:
+        return Evaluator(self.placement, self.activations, self.loss, self._tabular)
 
     # --- saving and printing --------------------------------------------------------------------
 
@@ -1047,7 +868,7 @@ class Network:
             self.encoder,
             self.target,
             self.columns,
-            saved_optimizer(state, self._optimizer, self._updates, placement) if training_state else None,
+            self._trained.saved(placement) if training_state else None,
         )
 
     def _take_up(self, saved: SavedNetwork) -> None:
@@ -1059,10 +880,7 @@ class Network:
         self.set_parameters(saved.parameters)
         self.epochs_trained = saved.epochs_trained
         if saved.training is not None:
-            assert self._state is not None
-            slots, dtype = saved.training["slots"], self.dtype
-            self._state = with_slots(self._state, slots, self.placement, dtype)
-            self._optimizer, self._updates = saved.training["optimizer"], saved.training["updates"]
+            self._trained.take_up(saved.training, self.placement, self.dtype)
 
     def _own_functions(self) -> list[Activation | Loss]:
         """Activations and loss that are the user's own."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from gpunet.core.checks import positive_int, unit_interval
 from gpunet.core.layers import Dense
 from gpunet.core.losses import LossLike
+from gpunet.core.optimizers import Optimizer
+from gpunet.core.plan import Layer, Plan
 from gpunet.devices.placement import Placement
 from gpunet.devices.scipy_sparse import is_sparse
 from gpunet.devices.sparse_examples import SparseExamples
@@ -166,6 +169,36 @@ class FitData(NamedTuple):
     standardizer: Standardizer | None
     shape: tuple[int, ...]  # of one example, as it was given
     raw: bool  # whether the training part is as it is before the standardizer
+
+    def plan(
+        self,
+        layers: Sequence[Dense],
+        dropouts: Sequence[float],
+        loss: LossLike,
+        optimizer: Optimizer,
+        dtype: str,
+        precision: str,
+    ) -> Plan:
+        """The plan of training these layers on the training part."""
+        n, m = self.training.X.shape
+        sizes = [int(n), *(layer.units for layer in layers)]
+        planned = tuple(
+            Layer(sizes[l], layer.units, layer.activation, dropouts[l], layer.trainable)
+            for l, layer in enumerate(layers)
+        )
+        weighted = self.training.weights is not None
+        sparse = isinstance(self.training.X, SparseExamples)
+        return Plan(
+            planned,
+            loss,
+            optimizer,
+            int(m),
+            self.batch_size,
+            dtype,
+            weighted,
+            precision,
+            sparse=sparse,
+        )
 
 
 def fit_data(

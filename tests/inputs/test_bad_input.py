@@ -27,13 +27,19 @@ def host(net):
 def refused(net, call, error, *facts):
     """`call` raises `error`, whose message holds every fact; nothing about the network changes."""
     before = host(net) if net.inputs is not None else None
-    state = (net.inputs, net.epochs_trained, net._updates, net._optimizer, net.standardizer)
+    state = (net.inputs, net.epochs_trained, net._trained.updates, net._trained.optimizer, net.standardizer)
     with pytest.raises(error) as caught:
         call()
     message = str(caught.value)
     for fact in facts:
         assert fact in message, message
-    assert state == (net.inputs, net.epochs_trained, net._updates, net._optimizer, net.standardizer)
+    assert state == (
+        net.inputs,
+        net.epochs_trained,
+        net._trained.updates,
+        net._trained.optimizer,
+        net.standardizer,
+    )
     if before is not None:
         for old, new in zip(before, host(net), strict=True):
             assert np.array_equal(old, new)

@@ -196,10 +196,10 @@ def test_the_rate_is_that_of_the_first_inputs(rng):
     net = network()
     with pytest.warns(gn.UnscaledInputs):
         net.fit(X, y, epochs=2)
-    assert net._optimizer == gn.Adam(2e-3 * 0.25)
-    assert net._updates == 4
+    assert net._trained.optimizer == gn.Adam(2e-3 * 0.25)
+    assert net._trained.updates == 4
     net.fit(X / 60, y, epochs=1)
-    assert (net._optimizer, net._updates) == (gn.Adam(2e-3 * 0.25), 6)
+    assert (net._trained.optimizer, net._trained.updates) == (gn.Adam(2e-3 * 0.25), 6)
 
 
 @pytest.mark.parametrize(

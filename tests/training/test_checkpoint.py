@@ -43,7 +43,7 @@ def network(backend="numpy", seed=4, dropout=0.2, **more):
 
 def numbers(net):
     to_host = net.placement.backend.to_host
-    state = net._ready()
+    state = net._trained.state
     return np.concatenate(
         [to_host(p).ravel() for pair in state.parameters for p in pair]
         + [to_host(s).ravel() for pair in state.slots for slots in pair for s in slots]

@@ -1,0 +1,67 @@
+"""The figures of a network on examples, as users read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gpunet.core.activations import ActivationLike
+from gpunet.core.losses import LossLike
+from gpunet.core.program import Parameters
+from gpunet.devices.placement import Placement
+from gpunet.inputs.fit_data import Examples
+from gpunet.inputs.tabular import Tabular
+from gpunet.training import evaluation
+from gpunet.training.metrics import Metrics, Results, results_of
+
+Array = Any
+
+
+class Evaluator(NamedTuple):
+    """Measures parameters on examples: losses and values are in the target's own unit."""
+
+    placement: Placement
+    activations: tuple[ActivationLike, ...]
+    loss: LossLike
+    tabular: Tabular
+
+    def figures(
+        self, parameters: Parameters, examples: Examples, kind: str, measures: Metrics | None = None
+    ) -> dict[str, float]:
+        """Loss, accuracy where there is one, and each metric, by name."""
+        outputs: list[Array] = []
+        with self.placement.context():
+            figures = evaluation.evaluate(
+                *(self.placement.xp, self.activations, self.loss, parameters, examples, kind),
+                keep=outputs.append if measures else None,
+            )
+        figures["loss"] = self.own_loss(figures["loss"])
+        if measures:
+            figures |= measures(self.results(examples, outputs, kind))
+        return figures
+
+    def own_loss(self, loss: Any) -> Any:
+        """A loss in the target's own unit."""
+        return self.tabular.loss(loss, str(self.loss))
+
+    def results(self, examples: Examples, outputs: Sequence[Array], kind: str) -> Results:
+        """Targets and outputs, columns in chunks, as metrics take them."""
+        to_host = self.placement.backend.to_host
+        Y, A = to_host(examples.Y), np.concatenate([to_host(chunk) for chunk in outputs], axis=1)
+        return results_of(Y.T, A.T, kind, self.activations[-1], self.tabular.values)
+
+    def require_computable(self, measures: Metrics, validation: Examples | None, kind: str) -> None:
+        """Raise a ValueError for metrics that the validation data do not have."""
+        measures.require_accuracy(kind)
+        if not measures:
+            return
+        if validation is None:
+            raise ValueError(
+                "metrics are measured on validation data: give fit validation_data or validation_fraction"
+            )
+        activation, Y = self.activations[-1], self.placement.backend.to_host(validation.Y.T)
+        # Perfect predictions; only softmax gives probabilities of exclusive classes.
+        A = Y / 2 if kind == "classes" and activation != "softmax" else Y
+        measures.require_computable(results_of(Y, A, kind, activation, self.tabular.values))

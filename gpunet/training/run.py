@@ -1,0 +1,215 @@
+"""One run of ``fit``: consumes the training loop, evaluates, calls the callbacks, writes the checkpoints."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+
+from gpunet.core.plan import Plan
+from gpunet.devices.sparse_examples import SparseExamples
+from gpunet.files.network_file import SavedNetwork
+from gpunet.inputs.fit_data import Examples, FitData, InputPipeline
+from gpunet.training import evaluation
+from gpunet.training.callbacks import Callback
+from gpunet.training.checkpoint import CheckpointedRun
+from gpunet.training.chunks import Chunks
+from gpunet.training.evaluator import Evaluator
+from gpunet.training.frozen import FrozenBase
+from gpunet.training.history import History
+from gpunet.training.loop import EpochEnd, Pause, TrainingLoop
+from gpunet.training.metrics import Metrics
+from gpunet.training.position import Position
+from gpunet.training.progress import ProgressBar
+from gpunet.training.saved import resumed_history, saved_run
+from gpunet.training.signals import StopSignals
+from gpunet.training.trained import Trained
+from gpunet.training.transforms import Transform
+
+
+class TrainingRun:
+    """Trains in place, with everything checked.
+
+    Parameters
+    ----------
+    network : object
+        What callbacks are called with.
+    trained : Trained
+        Its state, on the pipeline's placement; kept up to date from epoch to epoch.
+    plan : Plan
+        Of the whole network.
+    data : FitData
+    pipeline : InputPipeline
+        With a fitted standardizer.
+    evaluator : Evaluator
+    seed : int
+        Of the network.
+    epochs : int
+    shuffle : bool
+    transform : callable or None
+        The user's function; the training part of the data is raw then.
+    measures : Metrics
+        Of the validation data.
+    callbacks : sequence of callable
+        Started already.
+    progress : bool
+    checkpoints : CheckpointedRun or None
+    save : callable ``() -> SavedNetwork``
+        What a checkpoint holds of the network.
+
+    Attributes
+    ----------
+    history : History
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        trained: Trained,
+        plan: Plan,
+        data: FitData,
+        pipeline: InputPipeline,
+        evaluator: Evaluator,
+        *,
+        seed: int,
+        epochs: int,
+        shuffle: bool,
+        transform: Callable[..., Any] | None,
+        measures: Metrics,
+        callbacks: Sequence[Callback],
+        progress: bool,
+        checkpoints: CheckpointedRun | None,
+        save: Callable[[], SavedNetwork],
+    ) -> None:
+        self.network = network
+        self.trained = trained
+        self.data = data
+        self.pipeline = pipeline
+        self.placement = placement = pipeline.placement
+        self.evaluator = evaluator
+        self.measures = measures
+        self.callbacks = callbacks
+        self.checkpoints = checkpoints
+        self.save = save
+        self.batch_size, self.examples = plan.batch_size, plan.examples
+        state = trained.begin(plan.optimizer, placement)
+        self.bar = ProgressBar(progress, epochs, plan.examples)
+        self.base = base = FrozenBase(plan, state, placement, kept=transform is None)
+        changed, examples = None, data.training
+        if transform is None:
+            examples = base.examples_above(examples)
+        else:
+            changed = Transform(transform, data.shape, seed, pipeline, base)
+            if isinstance(
+                examples.X, SparseExamples
+            ):  # a batch of them is dense for the function, and after it
+                examples = examples._replace(X=examples.X.as_dense())
+                plan = dataclasses.replace(plan, sparse=False)
+        plan = base.plan_above(plan)
+        self.pauses = None
+        if checkpoints is not None or progress:
+            self.pauses = Chunks(plan, None if checkpoints is None else checkpoints.checkpoint.steps)
+        self.loop = TrainingLoop(
+            plan, placement, examples, seed, shuffle, epochs, self.bar, self.pauses, changed
+        )
+        self.history: History = self.loop.history
+        self.position, self.ended = Position(), False
+
+    def run(self) -> History:
+        """Consume the training loop: keep each epoch's state, evaluate, call the callbacks."""
+        self._resume()
+        trained, stopping = self.trained, False
+        with StopSignals() if self.pauses else nullcontext() as signals:
+            assert trained.state is not None
+            settled = trained.state, trained.updates
+            try:
+                above, so_far = self.base.state_above(trained.state), (trained.epochs, trained.updates)
+                for end in () if self.ended else self.loop.run(above, *so_far, self.position):
+                    trained.state, trained.updates = self.base.joined(end.state), end.updates
+                    if isinstance(end, Pause):
+                        self.position = end.position
+                    else:
+                        settled = trained.state, trained.updates
+                        self._end_epoch(end)
+                    stopping = signals is not None and signals.received is not None
+                    if self._due() or (stopping and self.checkpoints is not None):
+                        self._write(wait=stopping)
+                    if self.ended or stopping:
+                        break
+            except Exception:
+                if self.position.step:  # an error within an epoch leaves the network as after the last one
+                    trained.state, trained.updates = settled
+                raise
+            finally:
+                self._finish()
+            if self.checkpoints is not None and not stopping:
+                self._write(finished=True, wait=True)
+        return self.history
+
+    def _resume(self) -> None:
+        """Go on where the newest checkpoint stands."""
+        if self.checkpoints is None or self.checkpoints.saved is None:
+            return
+        saved = self.checkpoints.saved.training["run"]
+        self.position, self.ended = Position(**saved["position"]), saved["ended"]
+        resumed_history(self.history, saved["history"])
+        for callback, state in zip(self.callbacks, saved["callbacks"], strict=True):
+            if state is not None:
+                callback.set_state(state)  # type: ignore[attr-defined]
+        done = self.position.epoch * self.examples + self.position.step * self.batch_size
+        self.bar.begin_at(done, self.history)
+
+    def _end_epoch(self, end: EpochEnd) -> None:
+        """Figures of an epoch, and the callbacks."""
+        history, own_loss = self.history, self.evaluator.own_loss
+        self.trained.epochs = end.epochs_trained
+        self.position = Position(history.epochs)
+        history.step_loss = own_loss(history.step_loss)
+        if end.diverged is not None:
+            raise end.diverged
+        history.loss[-1] = own_loss(history.loss[-1])
+        self.bar.epoch(history, self._validate())
+        results = [callback(self.network, history) for callback in self.callbacks]
+        self.ended = any(isinstance(one, bool | np.bool_) and one for one in results)
+
+    def _validate(self) -> float | None:
+        """Add the validation figures to the history; the accuracy that the bar shows."""
+        data, history = self.data, self.history
+        assert self.trained.state is not None
+        parameters = self.trained.state.parameters
+        if data.validation is not None:
+            figures = self.evaluator.figures(parameters, data.validation, data.kind, self.measures)
+            for name in self.measures.directions:
+                history.val_metrics.setdefault(name, []).append(figures[name])
+            history.val_loss.append(figures["loss"])
+            if "accuracy" in figures:
+                history.val_accuracy.append(figures["accuracy"])
+            return figures.get("accuracy")
+        if self.bar.visible and data.kind != "values":
+            X, Y, _ = data.training
+            first = slice(evaluation.CHUNK)
+            few = Examples(X.take(first) if isinstance(X, SparseExamples) else X[:, first], Y[:, first], None)
+            if data.raw:
+                few = self.pipeline.standardized_examples(few)
+            return self.evaluator.figures(parameters, few, data.kind)["accuracy"]
+        return None
+
+    def _due(self) -> bool:
+        return self.checkpoints is not None and self.checkpoints.due(self.position.step, self.history)
+
+    def _write(self, *, finished: bool = False, wait: bool) -> None:
+        """Write a checkpoint."""
+        assert self.checkpoints is not None
+        state = saved_run(self.position, self.history, self.callbacks, self.ended, self.placement)
+        self.checkpoints.write(self.save(), state, finished=finished, wait=wait)
+
+    def _finish(self) -> None:
+        """The end of the run, also of one with an error."""
+        self.bar.close()
+        for callback in self.callbacks:
+            if hasattr(callback, "finish"):
+                callback.finish(self.network, self.history)
+        self.trained.run_id = None if self.checkpoints is None else self.checkpoints.id
