@@ -24,14 +24,12 @@ from gpunet.core.program import TrainState
 from gpunet.core.table_training import BATCH_SIZE as TABLE_BATCH
 from gpunet.core.table_training import UNITS, epochs_for, table_optimizer
 from gpunet.core.table_training import UPDATES as TABLE_UPDATES
-from gpunet.devices.backend import Backend, HostPredictor
+from gpunet.devices.backend import Backend
 from gpunet.devices.placement import Placement, choose_placement, host_placement, named_placement
 from gpunet.devices.precision import require_precision
 from gpunet.devices.registry import backend_of, get_backend
-from gpunet.devices.scipy_sparse import is_sparse
 from gpunet.errors import Diverged
 from gpunet.files.network_file import SavedNetwork, read_network, refuse_on_error, write_network
-from gpunet.inputs.arrays import require_finite
 from gpunet.inputs.fit_data import (
     DEFAULT_BATCH,
     Examples,
@@ -42,6 +40,7 @@ from gpunet.inputs.fit_data import (
 from gpunet.inputs.missing_targets import evaluate_rows
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.inputs.tabular import Tabular, encoded
+from gpunet.prediction import ForwardPass
 from gpunet.summary import summary, summary_html
 from gpunet.training import evaluation
 from gpunet.training.call import described_call
@@ -158,8 +157,7 @@ class Network:
         self.backend = backend
         self._placement = named_placement(backend)
         self._trained = Trained()
-        # A faster forward pass, and the state that it was made for
-        self._predictor: tuple[TrainState, Callable[[Array], Array | None] | None] | None = None
+        self._forward = ForwardPass()
         self.history: History | None = None
         self.notes: dict[str, Any] = {}
 
@@ -241,8 +239,8 @@ class Network:
         self._trained.epochs = epochs
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is copied and pickled: all but the faster forward pass, which is made anew."""
-        return {**self.__dict__, "_trained": copy.copy(self._trained), "_predictor": None}
+        """What is copied and pickled: all but the backend's forward pass, which is made anew."""
+        return {**self.__dict__, "_trained": copy.copy(self._trained), "_forward": ForwardPass()}
 
     # --- parameters -----------------------------------------------------------------------------
 
@@ -616,29 +614,15 @@ class Network:
             pipeline = self._pipeline(placement)
             rows = pipeline.rows("X", X, finite=False)
             self._move_to(placement)
-            sparse = is_sparse(rows)  # and checked
-            faster = None if sparse else self._predictor_of(self._ready())
-            A = None if faster is None else faster(pipeline.standardized(rows))
-            if A is None:
-                if not sparse:
-                    require_finite(placement.xp, "X", rows)
-                parameters = self._ready().parameters
-                X = pipeline.columns(pipeline.standardized(rows))
-                A = evaluation.outputs(placement.xp, self.activations, parameters, X)
-        return A
+            return self._forward.outputs(pipeline, rows, self.activations, self._ready())
 
     def _outputs_on_host(self, X: Any, source: Backend | None, host: Placement) -> Array | None:
-        """``A[L]`` as NumPy rows, for few rows that are on the host; None for others.
-
-        None too if the backend has no such forward pass, or the rows are not all finite.
-        """
-        if self._trained.state is None or source is self.placement.backend or is_sparse(X):
+        """``A[L]`` as NumPy rows, for few rows that are on the host; None for others."""
+        state = self._trained.state
+        if state is None or source is self.placement.backend:
             return None
-        predictor = self._predictor_of(self._trained.state)
-        if not isinstance(predictor, HostPredictor) or _length(X) > predictor.host_rows:
-            return None
-        pipeline = self._pipeline(host)
-        return predictor.from_host(pipeline.standardized(pipeline.rows("X", X, finite=False)))
+        backend, pipeline = self.placement.backend, self._pipeline(host)
+        return self._forward.outputs_on_host(pipeline, X, backend, self.activations, state)
 
     def predict_target(self, X: Any) -> Array:
         """The predicted targets as they are written: class names, or values; a NumPy array ``(m,)``.
@@ -655,13 +639,6 @@ class Network:
             return A[:, 0]
         backend = backend_of(A)
         return self.target.decode(A if backend is None else backend.to_host(A))
-
-    def _predictor_of(self, state: TrainState) -> Callable[[Array], Array | None] | None:
-        """The backend's own forward pass of these weights."""
-        if self._predictor is None or self._predictor[0] is not state:
-            backend = self.placement.backend
-            self._predictor = state, backend.predictor(self.activations, state.parameters)
-        return self._predictor[1]
 
     def evaluate(
         self, X: Any, y: Any = None, sample_weight: Any = None, metrics: Any = ()
@@ -909,14 +886,6 @@ class Network:
         if frozen:
             sizes += f", layer{'s' if len(frozen) > 1 else ''} {', '.join(frozen)} frozen"
         return f"<Network {sizes}, {self.loss}, {self._backend_name()}, {self.dtype}>"
-
-
-def _length(X: Any) -> float:
-    """The number of rows of an array or a list; infinity for what is neither."""
-    shape = getattr(X, "shape", None)
-    if shape is None and isinstance(X, list | tuple):
-        return len(X)
-    return shape[0] if shape else math.inf
 
 
 def load(path: str | Path, backend: str = "auto", own: Sequence[Activation | Loss] = ()) -> Network:

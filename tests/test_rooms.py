@@ -21,6 +21,7 @@ ROOMS = [
     ["gpunet.inputs"],
     ["gpunet.files", "gpunet.plots", "gpunet.summary"],
     ["gpunet.exchange", "gpunet.training"],
+    ["gpunet.prediction"],
     ["gpunet.network"],
     ["gpunet.conversion"],
     ["gpunet.datasets", "gpunet.estimators"],

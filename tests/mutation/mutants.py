@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ["core", "devices", "inputs", "training", "files", "exchange", "network.py", "estimators"]
+ROOMS = [
+    *("core", "devices", "inputs", "training", "files", "exchange"),
+    *("prediction.py", "network.py", "estimators"),
+]
 
 COMPARISONS = {
     ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",
