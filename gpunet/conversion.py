@@ -6,7 +6,8 @@ from typing import Any
 
 from gpunet.core.losses import LossLike
 from gpunet.devices.registry import get_backend
-from gpunet.network import Network, restored
+from gpunet.network import Network
+from gpunet.network_base import restored
 
 
 def from_torch(
@@ -55,7 +56,7 @@ def from_torch(
     torch()  # the error says how to install it
     from gpunet.exchange.from_torch import from_module
 
-    return restored(from_module(module, loss, seed), backend)
+    return restored(Network, from_module(module, loss, seed), backend)
 
 
 def from_sklearn(estimator: Any, *, seed: int | None = None, backend: str = "auto") -> Network:
@@ -96,4 +97,4 @@ def from_sklearn(estimator: Any, *, seed: int | None = None, backend: str = "aut
     get_backend(backend)
     from gpunet.exchange.from_sklearn import from_estimator
 
-    return restored(from_estimator(estimator, seed), backend)
+    return restored(Network, from_estimator(estimator, seed), backend)

@@ -22,6 +22,7 @@ ROOMS = [
     ["gpunet.files", "gpunet.plots", "gpunet.summary"],
     ["gpunet.exchange", "gpunet.training"],
     ["gpunet.prediction"],
+    ["gpunet.network_base"],
     ["gpunet.network"],
     ["gpunet.conversion"],
     ["gpunet.datasets", "gpunet.estimators"],
