@@ -169,10 +169,9 @@ def test_the_start_suits_the_size_of_the_inputs(backend, rng, monkeypatch):
 
     drawn = weights(started(inputs=3))
     smaller = [drawn[0] / 16, *drawn[1:]]
-    for seen in (False, True):
+    for prepare in (lambda net: None, weights, lambda net: net.set_trainable([True, False])):
         net = started(inputs=3)
-        if seen:
-            weights(net)
+        prepare(net)
         for inputs in (X, X, 4 * X):
             with pytest.warns(gn.UnscaledInputs):
                 net.fit(inputs, y, epochs=1)
