@@ -291,22 +291,22 @@ class Network(NetworkBase):
                 self._move_to(placement)
                 before = {name: getattr(self, name) for name in CHANGED_BY_FIT}
                 trained_before = copy.copy(trained)
-                self.standardizer = data.standardizer
-                self.encoder, self.target, self.columns = tabular
-                self.inputs, m = (int(size) for size in data.training.X.shape)
-                if optimizer is None and is_table:
-                    chosen = table_optimizer(m, self.layers[:-1])
-                elif optimizer is None and self.standardizer is None:
-                    self._ready()
-                    size = trained.size_of_inputs(placement.xp, data.training.X)
-                    chosen = default_optimizer(self.activations[:-1], size)
-                if epochs is None:
-                    steps = math.ceil(m / data.batch_size)
-                    if is_table:
-                        epochs = epochs_for(TABLE_UPDATES, steps)
-                    else:
-                        epochs = epochs_for(UPDATES, steps, EPOCHS, MOST_EPOCHS)
                 try:
+                    self.standardizer = data.standardizer
+                    self.encoder, self.target, self.columns = tabular
+                    self.inputs, m = (int(size) for size in data.training.X.shape)
+                    if optimizer is None and is_table:
+                        chosen = table_optimizer(m, self.layers[:-1])
+                    elif optimizer is None and self.standardizer is None:
+                        self._ready()
+                        size = trained.size_of_inputs(placement.xp, data.training.X)
+                        chosen = default_optimizer(self.activations[:-1], size)
+                    if epochs is None:
+                        steps = math.ceil(m / data.batch_size)
+                        if is_table:
+                            epochs = epochs_for(TABLE_UPDATES, steps)
+                        else:
+                            epochs = epochs_for(UPDATES, steps, EPOCHS, MOST_EPOCHS)
                     if self.standardizer is None:
                         warn_of_unscaled(placement.xp, data.training.X)
                     self._ready()

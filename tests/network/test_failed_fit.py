@@ -95,3 +95,11 @@ def test_more_weights_than_memory(monkeypatch):
     net = gn.Network([gn.Dense(10**12, "relu"), gn.Dense(2, "softmax")], seed=0, backend="numpy")
     with pytest.raises(gn.OutOfMemory, match=r"layer 1 has 1000000000000 × 3 weights.*fewer units"):
         net.fit(X, Y, epochs=1)
+
+
+def test_weights_that_the_default_optimizer_needs_and_that_are_not_there():
+    """It looks at the inputs' size, and adapts the first weights to it."""
+    net = gn.Network([gn.Dense(2, "softmax", lambda rng, units, n_in: np.nan)], seed=0, backend="numpy")
+    with pytest.raises(ValueError, match=r"^layer 1: the initializer"):
+        net.fit(np.ones((4, 3)), [0, 1, 0, 1])
+    assert net.inputs is None
