@@ -54,8 +54,24 @@ def test_the_script_for_tables_runs(process, tmp_path):
     assert re.search(r"'accuracy': .*\['(iris|rose|lily)'\]$", out.strip())
 
 
+def test_the_training_script_runs_and_goes_on(process, tmp_path):
+    """Run again, it returns what it has done; scikit-learn's networks take the same data."""
+    training, estimator = blocks("python")[2:4]
+    outputs = []
+    for script in (training, f"{training}\n{estimator}"):
+        child = process("-c", script, cwd=tmp_path, env={"GPUNET_BACKEND": "numpy"})
+        out, err = child.communicate(timeout=300)
+        assert child.returncode == 0, err
+        assert err == ""
+        outputs.append(out.splitlines())
+    assert outputs[1][:-1] == outputs[0]
+    assert "precision" in outputs[0][0]
+    assert float(outputs[1][-1]) >= 0.95
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "run.csv"}
+
+
 def test_functions_of_ones_own_run(process, tmp_path):
-    child = process("-c", blocks("python")[2] + "\nprint(net.epochs_trained)", cwd=tmp_path)
+    child = process("-c", blocks("python")[4] + "\nprint(net.epochs_trained)", cwd=tmp_path)
     out, err = child.communicate(timeout=300)
     assert out.strip() == "5", err
 
