@@ -54,6 +54,7 @@ UPDATES, EPOCHS, MOST_EPOCHS = 1000, 10, 100
 
 # What `fit` sets before the first update; if it fails before that, they are as they were.
 CHANGED_BY_FIT = ("standardizer", "encoder", "target", "columns", "inputs")
+PART = 16_384  # rows of an array on the host that are predicted at a time
 
 
 class Network(NetworkBase):
@@ -383,6 +384,20 @@ class Network(NetworkBase):
 
     def _outputs(self, X: Any, placement: Placement) -> Array:
         """``A[L]`` as rows on `placement`, by the backend's own forward pass if it has one."""
+        if not isinstance(X, np.ndarray) or X.ndim < 2 or len(X) <= PART:
+            return self._part_outputs(X, placement)
+        # A copy of all rows in another dtype, or standardised, would take several times the memory of X.
+        try:
+            parts = [
+                self._part_outputs(X[first : first + PART], placement) for first in range(0, len(X), PART)
+            ]
+        except ValueError:
+            self._part_outputs(X, placement)  # its message has the row's number among all
+            raise
+        with placement.context():
+            return placement.xp.concat(parts, axis=0)
+
+    def _part_outputs(self, X: Any, placement: Placement) -> Array:
         with placement.context():
             pipeline = self._pipeline(placement)
             rows = pipeline.rows("X", X, finite=False)

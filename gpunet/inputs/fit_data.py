@@ -27,6 +27,7 @@ from gpunet.inputs.targets import targets
 Array = Any
 
 DEFAULT_BATCH = 32
+CHUNK = 8192  # examples that are standardised at a time
 
 
 class Examples(NamedTuple):
@@ -59,15 +60,29 @@ class InputPipeline(NamedTuple):
             return checked_sparse_rows(name, X, dtype, self.inputs)
         return checked_rows(name, X, self.placement, dtype, self.inputs, finite=finite)
 
-    def standardized(self, rows: Array) -> Array:
-        """Rows with the standardizer applied (C15), in the network's dtype."""
+    def standardized(self, rows: Array, own: bool = False) -> Array:
+        """Rows with the standardizer applied (C15), in the network's dtype.
+
+        `own` says that nobody else has the rows, so that they may be written to.
+        """
         if self.standardizer is None or not self.standardizer.fitted:
             return rows
         if is_sparse(rows):
             return self.standardizer.apply_sparse(rows).astype(self.dtype, copy=False)
+        if isinstance(rows, np.ndarray):
+            return self._standardized_on_host(rows, own)
         xp = self.placement.xp
         standardized = self.standardizer.apply(xp, rows, self.placement.to_device)
         return xp.astype(standardized, getattr(xp, self.dtype), copy=False)
+
+    def _standardized_on_host(self, rows: Any, own: bool) -> Any:
+        """The same, a chunk at a time: no copy but the result, and none where the rows may be written to."""
+        assert self.standardizer is not None
+        result = rows if own and rows.dtype == self.dtype else np.empty(rows.shape, self.dtype)
+        for start in range(0, len(rows), CHUNK):
+            chunk = slice(start, start + CHUNK)
+            result[chunk] = self.standardizer.apply(np, rows[chunk], np.asarray)
+        return result
 
     def columns(self, rows: Array) -> Array | SparseExamples:
         """Rows as columns."""
@@ -82,7 +97,7 @@ class InputPipeline(NamedTuple):
         """
         rows = self.rows(f"{prefix}X", X)
         if not raw:
-            rows = self.standardized(rows)
+            rows = self.standardized(rows, is_copy(X, rows))
         Y, kind = targets(
             f"{prefix}y",
             y,
@@ -98,14 +113,14 @@ class InputPipeline(NamedTuple):
         )
         return Examples(self.columns(rows), Y, weights), kind
 
-    def standardized_columns(self, X: Array | SparseExamples) -> Array | SparseExamples:
-        """Columns with the standardizer applied."""
+    def standardized_columns(self, X: Array | SparseExamples, own: bool = False) -> Array | SparseExamples:
+        """Columns with the standardizer applied; `own` as for :meth:`standardized`."""
         rows = X.rows if isinstance(X, SparseExamples) else X.T
-        return self.columns(self.standardized(rows))
+        return self.columns(self.standardized(rows, own))
 
-    def standardized_examples(self, examples: Examples) -> Examples:
-        """Raw examples with the standardizer applied."""
-        return examples._replace(X=self.standardized_columns(examples.X))
+    def standardized_examples(self, examples: Examples, own: bool = False) -> Examples:
+        """Raw examples with the standardizer applied; `own` as for :meth:`standardized`."""
+        return examples._replace(X=self.standardized_columns(examples.X, own))
 
     def with_class_weights(self, examples: Examples, class_weight: Any, kind: str) -> Examples:
         """The examples, each one's weight times that of its class."""
@@ -238,11 +253,17 @@ def fit_data(
         standardizer = _fitted(standardizer, training, pipeline.placement)
         fitted = pipeline._replace(standardizer=standardizer)
         if not raw:
-            training = fitted.standardized_examples(training)
+            training = fitted.standardized_examples(training, is_copy(arrays.X, training.X))
         if validation is not None:
             validation = fitted.standardized_examples(validation)
     shape = arrays.X.shape[1:] if hasattr(arrays.X, "shape") else np.shape(arrays.X[0])
     return FitData(training, validation, kind, size, standardizer, tuple(map(int, shape)), raw)
+
+
+def is_copy(given: Any, rows: Any) -> bool:
+    """Whether `rows` are a NumPy array with memory of its own, beside that of the array that was given."""
+    both = isinstance(given, np.ndarray) and isinstance(rows, np.ndarray)
+    return both and not np.may_share_memory(given, rows)
 
 
 def _hold_out(
