@@ -78,7 +78,8 @@ class InputPipeline(NamedTuple):
     def _standardized_on_host(self, rows: Any, own: bool) -> Any:
         """The same, a chunk at a time: no copy but the result, and none where the rows may be written to."""
         assert self.standardizer is not None
-        result = rows if own and rows.dtype == self.dtype else np.empty(rows.shape, self.dtype)
+        in_place = own and rows.flags.writeable and rows.dtype == self.dtype
+        result = rows if in_place else np.empty(rows.shape, self.dtype)
         for start in range(0, len(rows), CHUNK):
             chunk = slice(start, start + CHUNK)
             result[chunk] = self.standardizer.apply(np, rows[chunk], np.asarray)
