@@ -62,6 +62,13 @@ def test_updates_behind_the_last_finite_state(monkeypatch, losses, updates):
     assert end.epochs_trained == 2 + len(losses)
 
 
+def test_growth_is_counted_from_the_first_epoch(monkeypatch):
+    """Counted are the first loss of the run and the last one, not those of the epoch that diverges alone."""
+    losses = [[1.0] * STEPS, [5000.0] * STEPS, [NAN] * STEPS]
+    *_, end = loop_of(monkeypatch, losses, epochs=3).run(state(), 0, 0)
+    assert "grown from 1 to 5e+03: these weights are of no use" in str(end.diverged)
+
+
 @pytest.mark.parametrize(
     ("finite", "grown"), [([2.0, 2000.0], False), ([2.0, 2001.0], True), ([2.0, 1500.0], False), ([], False)]
 )
