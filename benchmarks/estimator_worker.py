@@ -5,13 +5,10 @@ It answers as :mod:`benchmarks.worker` does. What is imported and compiled is ti
 
 from __future__ import annotations
 
-import sys
 import time
 import warnings
-from contextlib import suppress
-from multiprocessing.connection import Connection
 
-from benchmarks.worker import answer
+from benchmarks.worker import serve
 
 MODULES = {"gpunet": "gpunet.estimators", "sklearn_mlp": "sklearn.neural_network"}
 
@@ -59,15 +56,5 @@ class EstimatorWorker:
         return {"seconds": seconds, "epochs": getattr(self.estimator, "n_iter_", None)}
 
 
-def main():
-    name, descriptor = sys.argv[1:]
-    with Connection(int(descriptor)) as connection:
-        worker = EstimatorWorker(name, connection.recv())
-        connection.send(("answer", None))
-        with suppress(EOFError):  # the parent has ended
-            while (message := connection.recv()) is not None:
-                connection.send(answer(worker, *message))
-
-
 if __name__ == "__main__":
-    main()
+    serve(EstimatorWorker)

@@ -28,8 +28,13 @@ def measure(quantity, name, settings, case, **variables):
     MeasurementFailed
     """
     described = [json.dumps(dataclasses.asdict(value)) for value in (settings, case)]
+    return printed("benchmarks.fresh_worker", [quantity, name, *described], settings, name, **variables)
+
+
+def printed(module, arguments, settings, name, **variables):
+    """What a module prints last, as JSON, in a new process for the implementation `name`; see :func:`measure`."""
     ran = subprocess.run(
-        [sys.executable, "-m", "benchmarks.fresh_worker", quantity, name, *described],
+        [sys.executable, "-m", module, *arguments],
         env=worker_environment(settings, name) | variables,
         cwd=ROOT,
         capture_output=True,

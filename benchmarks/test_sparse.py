@@ -1,14 +1,9 @@
 """Seconds of an epoch on texts as sparse rows, 100,000 TF-IDF features, against scikit-learn; and the peak memory."""
 
-import json
-import subprocess
-import sys
-
 import pytest
 
 from benchmarks import process_memory
-from benchmarks.environment import ROOT, worker_environment
-from benchmarks.errors import MeasurementFailed
+from benchmarks.fresh_process import printed
 from benchmarks.interleaved import InterleavedRounds
 
 MEASURED = ("gpunet", "sklearn_mlp")
@@ -40,16 +35,4 @@ def test_sparse(benchmark, suite, tmp_path):
 
 def measure(name, folder, settings, epochs):
     """What :mod:`benchmarks.text_worker` prints."""
-    ran = subprocess.run(
-        [sys.executable, "-m", "benchmarks.text_worker", name, str(folder), str(epochs)],
-        env=worker_environment(settings, name),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if ran.returncode:
-        raise MeasurementFailed(
-            (ran.stderr.strip().splitlines() or [f"exit status {ran.returncode}"])[-1][:300]
-        )
-    return json.loads(ran.stdout.strip().splitlines()[-1])
+    return printed("benchmarks.text_worker", [name, str(folder), str(epochs)], settings, name)

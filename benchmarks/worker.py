@@ -153,11 +153,12 @@ def answer(worker, method, arguments):
         return "error", f"{type(error).__name__}: {text}"
 
 
-def main():
+def serve(kind):
+    """Answer what the parent asks of a worker, ``kind(name, settings)``, until it has ended."""
     name, descriptor = sys.argv[1:]
     with Connection(int(descriptor)) as connection:
         try:
-            worker = Worker(name, connection.recv())
+            worker = kind(name, connection.recv())
         except Exception as error:
             traceback.print_exc()
             connection.send(("error", f"{type(error).__name__}: {error}"))
@@ -169,4 +170,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    serve(Worker)

@@ -103,9 +103,8 @@ class TrainingRun:
             examples = base.examples_above(examples)
         else:
             changed = Transform(transform, data.shape, seed, pipeline, base)
-            if isinstance(
-                examples.X, SparseExamples
-            ):  # a batch of them is dense for the function, and after it
+            # A batch of sparse examples is dense for the function, and after it.
+            if isinstance(examples.X, SparseExamples):
                 examples = examples._replace(X=examples.X.as_dense())
                 plan = dataclasses.replace(plan, sparse=False)
         plan = base.plan_above(plan)
