@@ -287,5 +287,5 @@ def _require_same(
         )
         raise AnotherRun(
             f"{folder} holds a run of another call of fit: {'; '.join(lines)}. Give another folder, or begin afresh "
-            f"there with gpunet.Checkpoint({str(folder)!r}, restart=True)"
+            f"there with gpunet.Checkpoint({str(folder)!r}, restart=True), or --restart on the command line"
         )
