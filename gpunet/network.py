@@ -272,7 +272,7 @@ class Network(NetworkBase):
             if run is not None and run.saved is not None:
                 self._take_up(run.saved)
                 if run.finished:
-                    self.history = History(**run.saved.training["run"]["history"])
+                    self.history, trained.run_id = History(**run.saved.training["run"]["history"]), run.id
                     return self.history
             arrays, tabular = encoded(self._tabular, arrays, self.dtype, self.layers[-1], self.seed)
             placement = choose_placement(self.backend, self._placement, arrays.by_name(), follow=True)

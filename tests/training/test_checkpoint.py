@@ -165,7 +165,8 @@ def test_a_finished_run_returns_its_history(data, tmp_path, monkeypatch):
     history = first.fit(X, y, epochs=3, checkpoint=tmp_path / "run")
     assert json.loads((tmp_path / "run" / "manifest.json").read_text())["finished"]
     monkeypatch.setattr(TrainingLoop, "run", None)
-    for net in (first, network(seed=None)):
+    again = network(seed=None)
+    for net in (first, again, again):
         assert net.fit(X, y, epochs=3, checkpoint=str(tmp_path / "run")) == history
         assert net.history == history
         assert np.array_equal(numbers(net), numbers(first))
