@@ -1,6 +1,7 @@
 """Fixtures that every room's tests share."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -71,3 +72,7 @@ def pytest_sessionfinish(session, exitstatus):
     if others:
         reporter.write_line("these may not skip here:\n" + "\n".join(others), red=True)
         session.exitstatus = 1
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background jobs: tests send it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
