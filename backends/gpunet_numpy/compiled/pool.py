@@ -108,7 +108,9 @@ class Pool:
         Exception
             What the first of its shares has raised.
         RuntimeError
-            If there are not enough threads; then nothing has been called.
+            If there are not enough threads; then nothing has been called. If the interpreter is shutting down.
+        SystemExit
+            The latter in a daemon thread.
         """
         self._start_leader()
         try:
@@ -118,6 +120,8 @@ class Pool:
             job.give_up()
             raise
         if job.errors:
+            if self.closed and threading.current_thread().daemon:
+                raise SystemExit(ENDING) from job.errors[0]  # ends a thread without a traceback
             raise job.errors[0]
 
     def start(self, count: int) -> int:

@@ -262,17 +262,18 @@ def test_only_one_thread_leads():
     assert still_works(pool)
 
 
-def test_a_pool_that_closes():
+@pytest.mark.parametrize(("daemon", "told"), [(False, RuntimeError), (True, SystemExit)])
+def test_a_pool_that_closes(daemon, told):
     """The job that runs is stopped, and its caller told; others are not begun."""
     pool, work, later, errors = Pool(), Work(2), Work(1, rounds=1), []
 
     def call():
         try:
             pool.run(work.job)
-        except RuntimeError as error:
+        except told as error:
             errors.append(str(error))
 
-    caller = threading.Thread(target=call)
+    caller = threading.Thread(target=call, daemon=daemon)
     caller.start()
     for _ in range(2):
         work.started.acquire()
@@ -338,7 +339,9 @@ def test_a_background_thread_trains_on_when_the_main_thread_has_ended(tmp_path):
 def test_a_daemon_thread_that_trains_does_not_keep_the_process(tmp_path):
     """Nor does it crash when the interpreter ends, with kernels at work."""
     path = tmp_path / "net.safetensors"
-    script = "epochs = 10**6\n" + FIT + "threading.Thread(target=fit, daemon=True).start()\nbegun.wait()"
+    # What was registered first is called last: the thread has a second to print what it would print.
+    script = "import atexit, time\natexit.register(time.sleep, 1)\nepochs = 10**6\n" + FIT
+    script += "threading.Thread(target=fit, daemon=True).start()\nbegun.wait()"
     assert run_script(script, str(path)).stderr == ""
     assert not path.exists()
 
