@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpunet.tables import stored
 from gpunet.tables.column import Column, Values, stacked
 from gpunet.tables.libraries import polars
 from gpunet.tables.series import Series
@@ -98,8 +99,8 @@ class Category(Column):
 
     def set_parameters(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """The values and their counts."""
-        self.values = list(state["values"])
-        self.counts = np.asarray(arrays["counts"], np.int64)
+        self.values = list(stored.texts("values", state["values"]))
+        self.counts = stored.numbers("counts", arrays["counts"], len(self.values), "i", 1)
 
     def detail(self) -> str:
         """How many values."""

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from gpunet.tables import stored
 from gpunet.tables.reading import Reading
 from gpunet.tables.series import Series
 
@@ -73,7 +74,7 @@ class Column(ABC):
 
     def load(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """Take over what `to_state` gave."""
-        self.missing = int(state["missing"])
+        self.missing = stored.count("missing cells", state["missing"])
         self.set_parameters(state, arrays)
 
     @abstractmethod

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from gpunet.core.checks import known_name
+from gpunet.tables import stored
 from gpunet.tables.column import Values, stacked
 from gpunet.tables.number_column import Number
 from gpunet.tables.series import Series
@@ -63,7 +65,9 @@ class Date(Number):
     def set_parameters(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """Center, scale and cycles."""
         super().set_parameters(state, arrays)
-        self.cycles = tuple(state["cycles"])
+        self.cycles = stored.texts("cycles", state["cycles"])
+        for cycle in self.cycles:
+            known_name("cycle", cycle, self.CYCLES)
 
     def detail(self) -> str:
         """The format, where it was text."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpunet.core.checks import known_name, positive_int
+from gpunet.tables import stored
 from gpunet.tables.column import Column
 from gpunet.tables.columns import COLUMNS
 from gpunet.tables.left_out import reason_left_out
@@ -266,12 +267,14 @@ class TableEncoder:
         return {"scaling": self.numbers, "one_hot_limit": self.one_hot_limit}
 
     def _load(self, description: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-        self.left_out = dict(description["left_out"])
-        self.missing = tuple(description["missing"])
+        for name, reason in description["left_out"].items():
+            self.left_out[name] = stored.text("a reason", reason)
+        self.missing = stored.texts("missing words", description["missing"])
         for k, state in enumerate(description["columns"]):
             reading = Reading.from_state(state["reading"], self.missing)
-            column = COLUMNS[state["kind"]](state["name"], reading, self._settings)
-            column.load(state, {name: arrays[f"column {k} {name}"] for name in column.arrays})
+            name = stored.text("a column's name", state["name"])
+            column = COLUMNS[state["kind"]](name, reading, self._settings)
+            column.load(state, {part: arrays[f"column {k} {part}"] for part in column.arrays})
             self._columns.append(column)
         self.fitted = True
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpunet.tables import scaling
+from gpunet.tables import scaling, stored
 from gpunet.tables.column import Column, Values, stacked
 from gpunet.tables.series import Series
 
@@ -53,7 +53,10 @@ class Number(Column):
 
     def set_parameters(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """Center and scale."""
-        self.center, self.scale = map(float, arrays["numbers"])
+        center, scale = stored.numbers("center and scale", arrays["numbers"], 2, "f", -np.inf)
+        if scale < 0:
+            raise ValueError(f"the scale of {self.name!r} must be at least 0, got {scale}")
+        self.center, self.scale = float(center), float(scale)
 
     def detail(self) -> str:
         """The unit, and words that are taken as missing."""
@@ -95,5 +98,6 @@ class Boolean(Column):
 
     def set_parameters(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """The mean."""
-        self.mean = float(arrays["numbers"][0])
+        (mean,) = stored.numbers("the mean", arrays["numbers"], 1, "f", 0.0)
+        self.mean = float(mean)
         self.constant = not 0.0 < self.mean < 1.0

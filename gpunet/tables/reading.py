@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpunet.tables import dates, numerals
+from gpunet.core.checks import known_name
+from gpunet.tables import dates, numerals, stored
 from gpunet.tables.libraries import polars
 from gpunet.tables.missing import without_missing, words_of_column
 from gpunet.tables.series import Series
@@ -62,8 +63,14 @@ class Reading:
     @classmethod
     def from_state(cls, state: dict[str, Any], missing: tuple[str, ...] = ()) -> Reading:
         """What `to_state` gave; `missing` are the words where it names none."""
-        words = missing if state["missing"] is None else tuple(state["missing"])
-        return cls(state["kind"], words, state["written"], tuple(state["words"]), state["unit"])
+        words = missing if state["missing"] is None else stored.texts("missing words", state["missing"])
+        return cls(
+            known_name("kind of cells", state["kind"], PLURALS),
+            words,
+            stored.text("written", state["written"]),
+            stored.texts("words", state["words"]),
+            stored.text("unit", state["unit"]),
+        )
 
     def present(self, cells: Series) -> Series:
         """The cells, null where they are missing."""

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpunet.core.checks import known_name
-from gpunet.tables import scaling
+from gpunet.core.checks import finite_number, known_name
+from gpunet.tables import scaling, stored
 from gpunet.tables.class_names import canonical, class_names
 from gpunet.tables.missing import MISSING
 from gpunet.tables.numerals import is_number
@@ -239,8 +239,12 @@ class Target:
 
     def _load(self, state: dict[str, Any]) -> None:
         names = state["class_names"]
-        self.name, self.class_names = state["name"], None if names is None else tuple(names)
-        self.center, self.scale = float(state["center"]), float(state["scale"])
+        self.name = stored.text("the target's name", state["name"])
+        self.class_names = None if names is None else stored.texts("class names", names)
+        if (names is not None) != (self.kind == "classes"):
+            raise ValueError(f"a target of kind {self.kind!r} with class names {names!r}")
+        self.center = finite_number("center", state["center"])
+        self.scale = finite_number("scale", state["scale"], 0.0, strict=True)
         self._reading = Reading.from_state(state["reading"])
 
     def _cells(self, data: Any) -> tuple[TargetCells, str, Table | None]:
