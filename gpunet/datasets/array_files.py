@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import struct
 import tokenize
 import zipfile
@@ -34,16 +36,32 @@ def open_npy(path: Path) -> NDArray[Any]:
 
 
 def open_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """Read all arrays of an archive; raise ValueError if it cannot be read as one."""
+    """Read all arrays of an archive; raise ValueError if it cannot be read as one, or is larger than memory."""
     try:
         # Opened here: NumPy does not close the file of a damaged archive.
         with path.open("rb") as file:
             found = np.load(file, allow_pickle=False)
             if isinstance(found, np.lib.npyio.NpzFile):
-                return {name: found[name] for name in found.files}
+                members = zipfile.ZipFile(file).infolist()
+                size, memory = sum(member.file_size for member in members), physical_memory()
+                if size <= memory:
+                    return {name: found[name] for name in found.files}
     except _UNREADABLE as error:
         raise _damaged(path, error) from error
+    if isinstance(found, np.lib.npyio.NpzFile):
+        raise ValueError(
+            f"{path}: its arrays take {size / 2**30:,.1f} GiB unpacked, and this machine has {memory / 2**30:,.1f} GiB "
+            "of memory: save them as .npy, which is read from the disk as needed"
+        )
     raise ValueError(f"{path}: expected several named arrays, got one; end its name in .npy")
+
+
+def physical_memory() -> float:
+    """Bytes of this machine's memory; infinity where the system does not say."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        return math.inf
 
 
 def first_present(arrays: Mapping[str, object], names: Sequence[str]) -> str | None:
