@@ -197,6 +197,46 @@ def sparse(results):
         )
 
 
+def percent(spread):
+    return f"{spread['median']:.2%} ({spread['min']:.2%} to {spread['max']:.2%})"
+
+
+def milliseconds(spread):
+    return f"{1e3 * spread['median']:.1f} ({1e3 * spread['min']:.1f} to {1e3 * spread['max']:.1f})"
+
+
+def safeguards(results):
+    if rows := rows_of(results, "safeguards"):
+        yield (
+            "## Safeguards\n\nWhat a checkpoint takes of a run's time, and the share of a run without checkpoints that "
+            "is not updates: checks that losses and weights are finite, the orders of the examples, the history. "
+            "Medians, smallest and largest of interleaved runs.\n"
+        )
+        yield markdown_table(
+            [
+                "network",
+                "batch",
+                "optimizer",
+                "a checkpoint, ms",
+                "at one a minute",
+                "outside of updates",
+                "program",
+            ],
+            [
+                [
+                    network(row),
+                    batch(row),
+                    row["optimizer"],
+                    milliseconds(row["checkpoint"]),
+                    percent(row["at_one_a_minute"]),
+                    percent(row["outside_updates"]),
+                    row["program"],
+                ]
+                for row in rows
+            ],
+        )
+
+
 def matrix(row):
     return row["implementations"]["gpunet"]["matrix"]
 
@@ -294,7 +334,10 @@ def introduction(results):
 
 def page(results):
     """The whole report in Markdown."""
-    sections = (training, inference, first_epoch, estimators, memory, sparse, time_to_98, equal_weights)
+    sections = (
+        *(training, inference, first_epoch, estimators, memory, sparse),
+        *(safeguards, time_to_98, equal_weights),
+    )
     return "\n".join([introduction(results), *(text for section in sections for text in section(results))])
 
 

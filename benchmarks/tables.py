@@ -91,12 +91,18 @@ def time_to_98_cases(quick):
     ]
 
 
+def safeguard_cases(quick):
+    cases = [Case("shallow", 32), Case("deep", 128, "adam"), Case("shallow", None)]
+    return cases[:1] if quick else cases
+
+
 TABLES = {
     "test_throughput": throughput_cases,
     "test_inference": inference_cases,
     "test_equal_weights": equal_weights_cases,
     "test_first_epoch": first_epoch_cases,
     "test_memory": memory_cases,
+    "test_safeguards": safeguard_cases,
     "test_time_to_98": time_to_98_cases,
 }
 
@@ -113,7 +119,7 @@ def measured_on_gpu(table, case):
     if table == "test_time_to_98":
         return case.batch != 8
     # The first epoch is mostly the time that libraries take to find the GPU; memory is the host's.
-    return False
+    return table == "test_safeguards"
 
 
 def cases_of(table, quick, backend):

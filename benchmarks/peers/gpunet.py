@@ -31,7 +31,7 @@ class Implementation(BaseImplementation):
         )
         self.network.set_parameters(self.architecture.initial_parameters())
 
-    def fit(self, epochs):
+    def fit(self, epochs, **more):
         history = self.network.fit(
             self.X,
             self.Y,
@@ -40,6 +40,7 @@ class Implementation(BaseImplementation):
             batch_size=self.case.batch,
             shuffle=self.case.batch is not None,
             precision=self.case.precision,
+            **more,
         )
         self.program = history.program
         return history

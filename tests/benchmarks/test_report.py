@@ -24,11 +24,22 @@ TODAY = {
     "errors": {},
     "unsupported": {"thinc_train": "it has no such thing"},
 }
+SAFEGUARDS = {
+    "kind": "safeguards",
+    "net": ARCHITECTURES["deep"].title,
+    "batch": "full",
+    "optimizer": "adam",
+    "checkpoint": {"median": 0.012, "min": 0.01, "max": 0.03},
+    "at_one_a_minute": {"median": 0.0002, "min": 0.0001, "max": 0.0005},
+    "outside_updates": {"median": 0.015, "min": 0.01, "max": 0.02},
+    "program": "compiled mini-batch",
+}
 
 
 def test_report(tmp_path):
     results = json.loads(MADE_UP.read_text())
     results["benchmarks"].append({"name": "today", "extra_info": TODAY})
+    results["benchmarks"].append({"name": "cost", "extra_info": SAFEGUARDS})
     path = tmp_path / "some.json"
     path.write_text(json.dumps(results))
     written = report.write(path)
@@ -38,6 +49,7 @@ def test_report(tmp_path):
         "made-up figures", "784-256-10, sigmoid", "784-512-256-10, ReLU", "First epoch", "Memory", "Inference",
         "98%", "Equality of the trained weights", "**5.00** (4.00–6.00)", "scikit-learn failed: it is broken",
         "**4.00** (3.00–4.50)", "| 25% |", "today: without thinc: it has no such thing", "Keras is excluded",
+        "| 12.0 (10.0 to 30.0) | 0.02% (0.01% to 0.05%) | 1.50% (1.00% to 2.00%) |",
     ):  # fmt: skip
         assert text in page, text
 

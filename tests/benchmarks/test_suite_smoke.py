@@ -59,6 +59,19 @@ def test_interleaved_rounds_of_training(pool):
     assert result["implementations"]["gpunet"]["fraction_of_peak"] > 0
 
 
+def test_safeguards(settings):
+    pool = WorkerPool(settings, "benchmarks.safeguard_worker")
+    try:
+        prepared = pool.call("gpunet", "prepare", CASE, 0.1)
+        assert prepared["program"] and prepared["epochs"] >= 2
+        for every, checkpoints in ((None, 0), (0.0, 1)):
+            sample = pool.call("gpunet", "time_fit", every)
+            assert sample["seconds"] > sample["updates"] > 0
+            assert sample["checkpoints"] >= checkpoints and bool(sample["checkpoints"]) == bool(checkpoints)
+    finally:
+        pool.close()
+
+
 @pytest.mark.parametrize("search", [False, True])
 def test_estimators(settings, search):
     case = EstimatorCase("small", 100, 4, 3, parameters={"max_iter": 3}, search=search)
