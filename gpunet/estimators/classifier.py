@@ -18,6 +18,7 @@ from gpunet.estimators.base import BaseMLP, has_epochs
 from gpunet.estimators.inputs import foreign_backend, to_host
 from gpunet.estimators.parameters import NONE, Allowed, instance, interval, names
 from gpunet.exchange.targets import target_of_classes
+from gpunet.inputs.example_weights import balanced_weights
 from gpunet.inputs.label_smoothing import smoothed
 from gpunet.tables.target import Target
 
@@ -77,7 +78,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         Rate at which the outputs of hidden layers are set to 0 in training; a sequence has one for each of them. Not
         for "lbfgs".
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class, by its label, times `sample_weight`. "balanced": ``m / (classes · count of the class)``.
+        Weight of each class, by its label, times `sample_weight`. "balanced": ``m / (classes · count of the class)``,
+        where m and count are sums of `sample_weight`, if it is given.
     label_smoothing : float, default=0.0
         ε: targets are ``(1 − ε) y + ε / K`` for K classes, ``(1 − ε) y + ε / 2`` for sigmoid outputs.
     loss : str or Loss, default="log_loss"
@@ -247,9 +249,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             raise ValueError(
                 "class_weight needs one class for each example; y has several labels: use sample_weight"
             )
-        present = np.unique(y)
-        of_class = compute_class_weight(self.class_weight, classes=present, y=y)
-        each = of_class[np.searchsorted(present, y)]
+        present, of_example = np.unique(y, return_inverse=True)
+        if isinstance(self.class_weight, str):  # "balanced"
+            of_class = balanced_weights(np.bincount(of_example, weights))
+        else:
+            of_class = compute_class_weight(self.class_weight, classes=present, y=y)
+        each = of_class[of_example]
         return each if weights is None else each * weights
 
     def _labels(self, A: Any) -> Any:

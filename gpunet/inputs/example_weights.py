@@ -51,7 +51,7 @@ def class_weights(
     if kind == "values" or (kind == "labels" and k > 1):
         raise ValueError("class_weight needs classes; use sample_weight for these targets")
     if isinstance(class_weight, str) and class_weight == BALANCED:
-        per_class = _balanced(_class_counts(Y, sample, placement)).astype(dtype)
+        per_class = balanced_weights(_class_counts(Y, sample, placement)).astype(dtype)
     else:
         per_class = _per_class(class_weight, max(k, 2), dtype)
     per_class = placement.to_device(per_class)
@@ -73,9 +73,9 @@ def _class_counts(Y: Array, sample: Array | None, placement: Placement) -> Any:
     return np.array([total - counts[0], counts[0]])
 
 
-def _balanced(counts: Any) -> Any:
-    """``m / (classes · count)``."""
-    present, weights = counts > 0, np.ones_like(counts)
+def balanced_weights(counts: Any) -> Any:
+    """``m / (classes · count)`` for the examples of each class, or sums of their weights; 1 for a class without any."""
+    present, weights = counts > 0, np.ones(counts.shape)
     weights[present] = counts.sum() / (present.sum() * counts[present])
     return weights
 

@@ -1,5 +1,6 @@
 """What the estimators offer beside scikit-learn's parameters."""
 
+import inspect
 import warnings
 from dataclasses import replace
 
@@ -86,7 +87,8 @@ def test_class_weights_are_example_weights(solver):
     weights = {"red": 3.0, "green": 0.5, "blue": 1.0}
     each = np.array([weights[word] for word in WORDS])
     extra = np.linspace(1.0, 2.0, ROWS)
-    for class_weight, expected in ((weights, each), ("balanced", compute_sample_weight("balanced", WORDS))):
+    balanced = np.array([extra.sum() / (3 * extra[word == WORDS].sum()) for word in WORDS])
+    for class_weight, expected in ((weights, each), ("balanced", balanced)):
         model = MLPClassifier(**FAST, solver=solver, class_weight=class_weight).fit(X, WORDS, extra)
         same = MLPClassifier(**FAST, solver=solver).fit(X, WORDS, extra * expected)
         assert_allclose(weights_of(model), weights_of(same), rtol=1e-9)
@@ -95,6 +97,21 @@ def test_class_weights_are_example_weights(solver):
         weights_of(MLPClassifier(**FAST).fit(X, WORDS, each)),
         rtol=1e-9,
     )
+
+
+def test_balanced_classes_are_those_of_scikit_learn():
+    """Of the sums of the examples' weights, where they have some; a class of weight 0 is left out."""
+    model = MLPClassifier(**FAST, class_weight="balanced")
+    extra = np.random.default_rng(0).uniform(0.2, 5.0, ROWS)
+    assert_allclose(model._class_weighted(WORDS, None), compute_sample_weight("balanced", WORDS))
+    if "sample_weight" in inspect.signature(compute_class_weight).parameters:  # in scikit-learn 1.7
+        classes = np.unique(WORDS)
+        of_class = compute_class_weight("balanced", classes=classes, y=WORDS, sample_weight=extra)
+        expected = extra * of_class[np.searchsorted(classes, WORDS)]
+        assert_allclose(model._class_weighted(WORDS, extra), expected)
+    extra[WORDS == "red"] = 0.0
+    sums = [model._class_weighted(WORDS, extra)[word == WORDS].sum() for word in ("red", "green", "blue")]
+    assert_allclose(sums, [0.0, extra.sum() / 2, extra.sum() / 2])
 
 
 def test_class_weights_where_they_make_no_sense():
