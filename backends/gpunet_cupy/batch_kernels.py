@@ -99,7 +99,7 @@ def update_kernel_macros(plan: Plan, top: int, partials: int) -> dict[str, Macro
     """Macros of ``update.cu``, besides those of the products, of which the first `top` layers have some."""
     return {
         **network_macros(plan),
-        **update_macros(plan.optimizer),
+        **update_macros(plan),
         "PRODUCTS": top,
         "PARTIALS": partials,
         "PARAMETER_BLOCKS": update_grid(plan, top)[1],
@@ -122,7 +122,7 @@ class BatchKernels:
     group : int or None
         Threads per example of `output_layer`; None where `output_delta` takes its place.
     weight_blocks, parameter_blocks : int
-        Thread blocks of `split_weights`, and of `square_gradient`; `update` has one more.
+        Thread blocks of `split_weights`, and of `square_gradient` and `square_weights`; `update` has one more.
     """
 
     def __init__(self, plan: Plan, products: Products) -> None:
@@ -144,8 +144,8 @@ class BatchKernels:
                 "output_layer.cu", output_layer_macros(plan, self.group), "output_layer"
             )
         self.weight_blocks, self.parameter_blocks = update_grid(plan, products.layers)
-        self.update, self.square_gradient, self.split_weights, self.advance_base = get(
+        self.update, self.square_gradient, self.square_weights, self.split_weights, self.advance_base = get(
             "update.cu",
             update_kernel_macros(plan, products.layers, products.partials),
-            *("update", "square_gradient", "split_weights", "advance_base"),
+            *("update", "square_gradient", "square_weights", "split_weights", "advance_base"),
         )

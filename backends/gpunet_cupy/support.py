@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpunet.core.losses import LOSSES
-from gpunet.core.optimizers import Adam, AdamW, GradientDescent, Optimizer, RMSprop
+from gpunet.core.optimizers import Adam, AdamW, GradientDescent, RMSprop
 from gpunet.core.plan import Plan
 from gpunet_cupy.sources import Macro
 
@@ -23,8 +23,6 @@ def unsupported_reason(plan: Plan) -> str | None:
     last, loss = plan.activations[-1], LOSSES[plan.loss]
     if last != loss.canonical and (last not in ELEMENTWISE or plan.loss == "logistic"):
         return f"{last} with {plan.loss} has no kernel"
-    if plan.penalized:
-        return "an L2 penalty has no kernel"
     if type(plan.optimizer) not in OPTIMIZERS:
         return f"{type(plan.optimizer).__name__} has no kernel"
     return None
@@ -39,8 +37,9 @@ def unsupported_in_one_launch(plan: Plan) -> str | None:
     return unsupported_reason(plan)
 
 
-def update_macros(optimizer: Optimizer) -> dict[str, Macro]:
+def update_macros(plan: Plan) -> dict[str, Macro]:
     """What ``common/update.cuh`` needs."""
+    optimizer = plan.optimizer
     if isinstance(optimizer, GradientDescent):
         rule = ("NESTEROV" if optimizer.nesterov else "MOMENTUM") if optimizer.momentum else "PLAIN"
         beta1, beta2, epsilon, coefficients = optimizer.momentum, 0.0, 0.0, 1
@@ -57,7 +56,8 @@ def update_macros(optimizer: Optimizer) -> dict[str, Macro]:
         "BETA1": float(beta1),
         "BETA2": float(beta2),
         "EPSILON": float(epsilon),
-        "COEFFICIENTS": coefficients,
+        "PENALIZED": int(plan.penalized),
+        "COEFFICIENTS": coefficients + int(plan.penalized),
     }
 
 

@@ -61,7 +61,7 @@ class Tiling:
     def macros(self) -> dict[str, Macro]:
         """What ``tiling.cuh`` and the headers that it includes need."""
         return {
-            **update_macros(self.plan.optimizer),
+            **update_macros(self.plan),
             **network_macros(self.plan),
             "TILE_INPUTS": braces(0, *self.inputs),
         }

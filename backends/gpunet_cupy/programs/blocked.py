@@ -46,7 +46,7 @@ def macros(plan: Plan, block: int) -> dict[str, Macro]:
     """What ``kernels/blocked/blocked.cu`` needs."""
     return {
         **network_macros(plan, absent=MAX_LAYERS - len(plan.layers)),
-        **update_macros(plan.optimizer),
+        **update_macros(plan),
         "BLOCK": block,
         "BATCH_SIZE": plan.batch_size,
         "THREADS": threads(plan),
@@ -113,6 +113,8 @@ class BlockedSGD(Program):
             return f"more than {MAX_LAYERS} layers have no kernel"
         if shared_bytes(plan, MIN_BLOCK) > min(MAX_SHARED, shared_limit(device)):
             return "the layers after the first do not fit into shared memory"
+        if plan.penalized:
+            return "an L2 penalty is not done in blocks"
         return unsupported_in_one_launch(plan)
 
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:

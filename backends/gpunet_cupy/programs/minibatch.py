@@ -39,6 +39,7 @@ class Work(NamedTuple):
     sums_b: Any  # partial sums of the gradients of all biases
     losses: Any  # of a batch's examples, or partial sums of them
     squares: Any  # partial sums of the squares of the gradient
+    weight_squares: Any  # and of the weights
     workspace: Any  # of cuBLAS
 
 
@@ -276,6 +277,7 @@ class MiniBatch(Program):
             sums_b=empty(self.partials, self.layout.biases),
             losses=empty(max(plan.batch_size, self.partials)),
             squares=cupy.empty(self.kernels.parameter_blocks, dtype=np.float64),
+            weight_squares=cupy.empty(self.kernels.parameter_blocks, dtype=np.float64),
             workspace=cupy.empty(WORKSPACE, dtype=np.uint8),
         )
 
@@ -295,14 +297,18 @@ class MiniBatch(Program):
             work.sums_b,
             np.int32(self.partials),
         )
-        if self.plan.optimizer.clip_norm is not None:
-            grid = (kernels.parameter_blocks,)
-            kernels.square_gradient(grid, (THREADS,), (*sums, work.squares), shared_mem=8 * THREADS)
         step = (epoch.coefficients, epoch.base, np.int32(offset))
+        grid, memory = (kernels.parameter_blocks,), 8 * THREADS
+        if self.plan.optimizer.clip_norm is not None:
+            given = (epoch.theta, *sums, work.squares, *step)
+            kernels.square_gradient(grid, (THREADS,), given, shared_mem=memory)
+        if self.plan.penalized:
+            kernels.square_weights(grid, (THREADS,), (epoch.theta, work.weight_squares), shared_mem=memory)
         sums_of_losses = np.int32(self.partials if kernels.group else count)
         loss = (work.losses, sums_of_losses, np.int32(count), epoch.losses)
-        arguments = (epoch.theta, epoch.slots, *sums, work.squares, *step, work.weights, *loss)
-        kernels.update((kernels.parameter_blocks + 1,), (THREADS,), arguments, shared_mem=8 * THREADS)
+        squares = (work.squares, work.weight_squares)
+        arguments = (epoch.theta, epoch.slots, *sums, *squares, *step, work.weights, *loss)
+        kernels.update((kernels.parameter_blocks + 1,), (THREADS,), arguments, shared_mem=memory)
 
     def _gradient(self, handle: Any, chunk: Chunk) -> None:
         """The losses and the gradient of a chunk; its partial sums are added to those of earlier chunks."""

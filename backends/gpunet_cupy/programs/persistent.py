@@ -61,6 +61,7 @@ class Launch(NamedTuple):
             **({} if self.columns is None else {"COLUMNS": self.columns}),
             "BATCH_SIZE": self.batch_size,
             "CHUNK": self.chunk,
+            "THREAD_BLOCKS": self.thread_blocks,
             "THREADS": self.threads,
             "SHARED_BYTES": self.shared_bytes,
             "WORKSPACE": self.workspace,
@@ -164,6 +165,8 @@ class PersistentKernel(Persistent):
                 update_jobs = n[-1] * -(-n[-2] // 32)  # of the last layer
                 thread_blocks = min(max(tiling.tiles, batch, update_jobs), multiprocessors)
                 workspace = batch * _values_per_example(tiling)
+                if plan.penalized:  # a sum per warp
+                    workspace += thread_blocks * THREADS // 32
                 return Launch(tiling, batch, chunk, thread_blocks, THREADS, shared_bytes, workspace)
         return None
 

@@ -49,6 +49,8 @@ class PersistentBlockedSGD(Persistent):
         optimizer = plan.optimizer
         if type(optimizer) is not GradientDescent or optimizer.momentum or optimizer.weight_decay:
             return "only plain gradient descent"
+        if plan.penalized:
+            return "an L2 penalty is not done in blocks"
         if plan.batch_size > 1:
             return "only single examples"
         if len(plan.layers) != 2 or plan.layers[0].units > MAX_UNITS or plan.layers[1].units > MAX_OUTPUTS:

@@ -10,7 +10,7 @@ import pytest
 import cuda_on_cpu
 import fake_cupy
 from gpunet.core.reference import Reference
-from random_plans import differences, draw, map_arrays, numbers
+from random_plans import differences, draw, map_arrays, numbers, with_penalty
 
 
 @pytest.fixture
@@ -52,6 +52,8 @@ def check(fake):
 
     def check(program, plan, dropout_keys=None, **drawn):
         state, inputs = draw(plan, **drawn)
+        if plan.penalized:
+            _, inputs = with_penalty(plan, inputs)
         given = state, inputs._replace(dropout_keys=dropout_keys)
         on_device = map_arrays(fake.to_device, given)
         state, losses = program(*on_device)

@@ -60,6 +60,9 @@ ODD = Plan(
     60_000,
     1000,
 )
+ESTIMATOR = Plan(
+    (Layer(784, 100, "relu"), Layer(100, 10, "softmax")), "cross_entropy", gn.Adam(), 60_000, 200
+)
 STORED = [
     {"PAIRS": 0},
     *({"PAIRS": n, "LEFT": braces(*LEFT[-n:]), "RIGHT": braces(*RIGHT[-n:])} for n in (PAIRS, 1)),
@@ -74,6 +77,10 @@ PERSISTENT = {
     "persistent/blocked.cu": PersistentBlockedSGD,
     "persistent/deep_blocked.cu": PersistentDeepBlockedSGD,
 }
+
+
+def penalized(plan):
+    return replace(plan, penalized=True)
 
 
 def persistent_macros(file, plan):
@@ -109,6 +116,10 @@ MODULES = {
         for plan, top, optimizer in [
             *((WIDE, 2, one) for one in UPDATES),
             (ODD, 1, gn.Adam(clip_norm=1.0)),
+            *(
+                (penalized(plan), top, gn.Adam(clip_norm=clip))
+                for plan, top, clip in ((WIDE, 2, None), (ODD, 1, 1.0))
+            ),
             (SHALLOW, 2, gn.GradientDescent(clip_norm=2.0)),
         ]
         for stored in ({"macros": one, "PARTIALS": max(one["PAIRS"], 1)} for one in STORED)
@@ -121,7 +132,8 @@ MODULES = {
         for outputs in (10, 1, 32)
     ],
     "persistent/minibatch.cu": [
-        persistent_macros("persistent/minibatch.cu", plan) for plan in (WIDE, DEEP, SHALLOW)
+        persistent_macros("persistent/minibatch.cu", plan)
+        for plan in (WIDE, DEEP, SHALLOW, *map(penalized, (WIDE, DEEP, ESTIMATOR)))
     ],
     "persistent/blocked.cu": [persistent_macros("persistent/blocked.cu", SHALLOW)],
     "persistent/deep_blocked.cu": [

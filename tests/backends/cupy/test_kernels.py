@@ -15,6 +15,7 @@ from gpunet.core.activations import ACTIVATIONS
 from gpunet.core.dropout import keep_mask
 from gpunet.core.losses import LOSSES, cost, output_delta
 from gpunet.core.optimizers import update_all
+from gpunet.core.penalty import add_gradients
 from gpunet.core.plan import Layer, Plan
 from gpunet_cupy.batch_kernels import gather_macros, hidden_layer_macros, update_grid, update_kernel_macros
 from gpunet_cupy.layout import ParameterLayout
@@ -264,7 +265,13 @@ def test_gather(n, drops, stored, kernel, array, rng):
     assert stored.hold(out, n, stored.left, wanted, 0.1)
 
 
-UPDATES = [((5, 6, 3), 1, 0.5), ((4, 8, 3), 2, None), ((11, 12, 1), 2, 1e6)]  # sizes, products, clip_norm
+# Sizes, products, clip_norm, strength of the penalty.
+UPDATES = [
+    ((5, 6, 3), 1, 0.5, 0.3),
+    ((4, 8, 3), 2, None, 0.7),
+    ((11, 12, 1), 2, 1e6, 0.0),
+    ((4, 8, 3), 2, 0.2, 0.0),
+]
 
 
 @STORED
@@ -272,11 +279,11 @@ UPDATES = [((5, 6, 3), 1, 0.5), ((4, 8, 3), 2, None), ((11, 12, 1), 2, 1e6)]  # 
 def test_update(name, stored, kernel, array, rng):
     """All parameters, and the parts of the weights that products read. Each rule has one case of each dtype."""
     turn = list(OPTIMIZERS).index(name) + stored.number
-    sizes, top, clip_norm = UPDATES[turn % len(UPDATES)]
+    sizes, top, clip_norm, strength = UPDATES[turn % len(UPDATES)]
     optimizer = replace(OPTIMIZERS[name], clip_norm=clip_norm)
     dtype, partials, most, sums, losses_count = stored.dtype, 3, 4, 9, 70
     layers = tuple(Layer(a, b, "identity") for a, b in itertools.pairwise(sizes))
-    plan = Plan(layers, "squared_error", optimizer, 99, 9, dtype)
+    plan = Plan(layers, "squared_error", optimizer, 99, 9, dtype, penalized=strength > 0)
     layout = ParameterLayout(plan)
     products = Bfloat16Products(plan, top, 9, stored.pairs) if stored.pairs else PlainProducts(plan, top, 9)
     macros = {**stored.macros, **update_kernel_macros(plan, top, most)}
@@ -292,22 +299,29 @@ def test_update(name, stored, kernel, array, rng):
         gradients[most * at.start :][: partials * size] = some.ravel()
         whole[at] = some.sum(axis=0)
     c = np.array([optimizer.coefficients(7 * i, 100, 7 * i) for i in range(4)], dtype=dtype)
+    if strength:
+        c = np.hstack([c, strength * np.arange(4, dtype=dtype)[:, None]])
+    step = (c, np.full(1, 1, np.int32), np.int32(1))
     after, kept = array(theta, dtype), array(slots, dtype)
     given = (array(gradients, dtype), np.int32(partials), *(one.astype(dtype) for one in (sums_W, sums_b)))
     given = (*given, np.int32(sums))
     blocks = macros["PARAMETER_BLOCKS"]
-    squares = array.empty(blocks, "float64")
+    squares, weight_squares = (array.empty(blocks, "float64") for _ in range(2))
     run = {
         name: kernel(dtype, "batches/update.cu", name, **macros)
-        for name in ("square_gradient", "update", "split_weights", "advance_base")
+        for name in ("square_gradient", "square_weights", "update", "split_weights", "advance_base")
     }
     if clip_norm:
-        run["square_gradient"]((blocks,), (256,), (*given, squares), shared_mem=8 * 256)
+        run["square_gradient"]((blocks,), (256,), (after, *given, squares, *step), shared_mem=8 * 256)
+    run["square_weights"]((blocks,), (256,), (after, weight_squares), shared_mem=8 * 256)
+    penalty = (
+        strength * (theta[: layout.weights].astype("float64") ** 2).sum()
+    )  # twice ½, in the step with index 2
+    assert near(strength * weight_squares.sum(), penalty, "float64")
     parts = array(np.zeros(products.weights_size if stored.pairs else 0), "uint16" if stored.pairs else dtype)
     loss_sums, losses = rng.normal(size=losses_count).astype(dtype), array.empty(4, dtype)
-    step = (c, np.full(1, 1, np.int32), np.int32(1))
     loss = (loss_sums, np.int32(losses_count), np.int32(11), losses)
-    arguments = (after, kept, *given, squares, *step, parts, *loss)
+    arguments = (after, kept, *given, squares, weight_squares, *step, parts, *loss)
     run["update"]((blocks + 1,), (256,), arguments, shared_mem=8 * 256)
 
     def pairs(flat):
@@ -326,7 +340,10 @@ def test_update(name, stored, kernel, array, rng):
         (tuple(one[l][0] for one in map(pairs, slots)), tuple(one[l][1] for one in map(pairs, slots)))
         for l in range(2)
     ]
-    expected, new_slots = update_all(xp, optimizer, pairs(theta), pairs(whole), state, c[2].astype("float64"))
+    now, whole = c[2].astype("float64"), pairs(whole)
+    if strength:
+        whole = add_gradients(whole, pairs(theta), now[-1])
+    expected, new_slots = update_all(xp, optimizer, pairs(theta), whole, state, now)
     assert all(
         near(a, b, dtype, 30)
         for p, q in zip(pairs(after), expected, strict=True)
@@ -335,7 +352,7 @@ def test_update(name, stored, kernel, array, rng):
     for i in range(optimizer.slots):
         for (W, b), (slots_W, slots_b) in zip(pairs(kept[i]), new_slots, strict=True):
             assert near(W, slots_W[i], dtype, 30) and near(b, slots_b[i], dtype, 30)
-    assert near(losses[2], loss_sums.sum(dtype="float64") / 11, dtype)
+    assert near(losses[2], loss_sums.sum(dtype="float64") / 11 + penalty, dtype, 10)
     assert np.isnan(losses[[0, 1, 3]]).all()
     if stored.pairs:
         first = array(np.zeros(products.weights_size), "uint16")

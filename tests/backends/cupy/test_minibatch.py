@@ -21,6 +21,7 @@ from random_plans import (
     map_arrays,
     numbers,
     plan_of,
+    with_penalty,
 )
 from rounded_products import rounding
 
@@ -41,6 +42,35 @@ def test_every_network(network, make, check, monkeypatch):
 def test_every_rule(optimizer, make, check, thread_order):
     plan = plan_of("sigmoid-softmax", OPTIMIZERS[optimizer], 32)
     check(make(MiniBatch, plan), plan)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_penalty(optimizer, make, check, thread_order, monkeypatch):
+    """With every rule, longer and shorter gradients than `clip_norm`, in one chunk and in several."""
+    monkeypatch.setattr("gpunet_cupy.programs.minibatch.MAX_CHUNK", 40)
+    turn = list(OPTIMIZERS).index(optimizer)
+    network = ("relu-tanh-sigmoid", "linear", "wide", "three-hidden")[turn % 4]
+    for dtype, batch_size, clip_norm in (
+        ("float64", 20, 0.05),
+        ("float32", 75, None),
+        ("float64", 20, 100.0),
+    ):
+        rule = replace(OPTIMIZERS[optimizer], clip_norm=clip_norm)
+        plan = replace(plan_of(network, rule, batch_size, dtype), penalized=True)
+        program = make(MiniBatch, plan)
+        check(program, plan)
+        check(program, plan, shuffled=False, used=40)
+
+
+def test_a_penalty_in_steps_from_a_graph(fake, make, monkeypatch):
+    monkeypatch.setattr("gpunet_cupy.programs.minibatch.MAX_GRAPH", 3)
+    plan = plan_of("sigmoid-softmax", OTHERS["adam"], 10)
+    state, inputs = draw(plan)
+    plan, inputs = with_penalty(plan, inputs)
+    program = make(MiniBatch, plan)
+    result = program(*map_arrays(fake.to_device, (state, inputs)))
+    assert program.graphs
+    assert differences(plan, result, Reference(xp, plan)(state, inputs)) == {}
 
 
 def test_a_last_layer_that_takes_whole_thread_blocks(make, check):

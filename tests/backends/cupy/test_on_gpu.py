@@ -17,7 +17,17 @@ from gpunet_cupy.programs.minibatch import MiniBatch
 from gpunet_cupy.programs.persistent import PersistentKernel
 from gpunet_cupy.programs.persistent_blocked import PersistentBlockedSGD
 from gpunet_cupy.programs.persistent_deep_blocked import PersistentDeepBlockedSGD
-from random_plans import DESCENTS, NETWORKS, OTHERS, differences, draw, map_arrays, numbers, plan_of
+from random_plans import (
+    DESCENTS,
+    NETWORKS,
+    OTHERS,
+    differences,
+    draw,
+    map_arrays,
+    numbers,
+    plan_of,
+    with_penalty,
+)
 
 PROGRAMS = (PersistentBlockedSGD, PersistentDeepBlockedSGD, PersistentKernel, BlockedSGD, MiniBatch)
 # Of the size that is measured: the second layer takes several thread blocks.
@@ -83,6 +93,22 @@ def test_dropout_and_clipping(dtype, cupy):
     for _ in range(2):  # the second time from a graph
         result = map_arrays(cupy.asnumpy, run(*on_device))
         assert differences(plan, result, Reference(xp, plan)(*given), 3e-4) == {}
+
+
+@pytest.mark.parametrize("program", [PersistentKernel, MiniBatch])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_penalty(dtype, program, cupy):
+    for network, batch_size in (("three-hidden", 40), ("wide", 7)):
+        clip_norm = 0.3 if program is MiniBatch and dtype == "float64" else None
+        optimizer = replace(OTHERS["adamw"], clip_norm=clip_norm)
+        plan = plan_of(network, optimizer, batch_size, dtype, examples=150, inputs=132)
+        state, inputs = draw(plan)
+        plan, inputs = with_penalty(plan, inputs)
+        run, on_device = program(plan), map_arrays(cupy.asarray, (state, inputs))
+        near = 3e-4 if program is MiniBatch else 3e-5
+        for _ in range(2):  # the second time from a graph
+            result = map_arrays(cupy.asnumpy, run(*on_device))
+            assert differences(plan, result, Reference(xp, plan)(state, inputs), near) == {}
 
 
 def gradient_errors(m, precision, cupy):

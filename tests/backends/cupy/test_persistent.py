@@ -1,5 +1,7 @@
 """The programs that are one cooperative launch per epoch compute what the reference computes."""
 
+from dataclasses import replace
+
 import pytest
 
 import gpunet as gn
@@ -28,6 +30,20 @@ def test_every_network(network, make, check, thread_order):
 def test_every_rule(optimizer, make, check):
     plan = plan_of("relu-tanh-sigmoid", OPTIMIZERS[optimizer], 32)
     check(make(PersistentKernel, plan), plan)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_penalty(optimizer, fake, make, check, monkeypatch, thread_order):
+    """With every rule, one tile and many; thread blocks without a tile have weights of the last layer."""
+    monkeypatch.setitem(fake.ATTRIBUTES, "MultiProcessorCount", 14)
+    turn = list(OPTIMIZERS).index(optimizer)
+    network, inputs = [("relu-tanh-sigmoid", 11), ("wide", 70), ("three-hidden", 131)][turn % 3]
+    for dtype, batch_size in (("float64", 30), ("float32", 75)):
+        plan = plan_of(network, OPTIMIZERS[optimizer], batch_size, dtype, inputs=inputs)
+        plan = replace(plan, penalized=True)
+        program = make(PersistentKernel, plan)
+        check(program, plan)
+        check(program, plan, shuffled=False, used=40)
 
 
 @pytest.mark.parametrize(("dtype", "inputs", "little"), [("float32", 130, 100), ("float64", 131, 190)])

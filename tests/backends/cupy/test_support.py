@@ -176,8 +176,23 @@ def test_X_that_is_not_aligned_is_copied(fake, check, make):
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
-def test_a_penalty_has_no_kernel(fake, program):
+def test_a_penalty_is_not_done_in_blocks(fake, program):
     network = "relu-tanh-sigmoid" if program is PersistentDeepBlockedSGD else "sigmoid-softmax"
     plan = plan_of(network, DESCENTS["plain"], 1, "float32", examples=2000)
     assert program.unsupported_reason(plan) is None
-    assert program.unsupported_reason(replace(plan, penalized=True)) == "an L2 penalty has no kernel"
+    in_blocks = program not in (PersistentKernel, MiniBatch)
+    reason = "an L2 penalty is not done in blocks" if in_blocks else None
+    assert program.unsupported_reason(replace(plan, penalized=True)) == reason
+
+
+def test_programs_of_the_estimators_defaults(fake, backend, monkeypatch):
+    """Adam in batches of 200 with a penalty, and all examples where there are fewer."""
+    monkeypatch.setitem(fake.ATTRIBUTES_OF, 0, LARGE)
+    for examples, inputs, program in (
+        (60_000, 784, "persistent kernel"),
+        (150, 4, "persistent kernel"),
+        (5000, 20_000, "mini-batch"),
+    ):
+        layers = (Layer(inputs, 100, "relu"), Layer(100, 10, "softmax"))
+        plan = Plan(layers, "cross_entropy", gn.Adam(), examples, min(200, examples), penalized=True)
+        assert backend.program_for(plan, "cuda:0")[0].name == f"cupy {program}"

@@ -133,7 +133,8 @@ struct UpdateWeights {
 #pragma unroll
             for (int j = 0; j < VECTOR; ++j) slot[s].v[j] = slots[(long long)s * parameters() + at + j];
 #pragma unroll
-        for (int j = 0; j < VECTOR; ++j) apply_update(&w.v[j], &slot[0].v[j], VECTOR, scale * g.v[j], c, true);
+        for (int j = 0; j < VECTOR; ++j)
+            apply_update(&w.v[j], &slot[0].v[j], VECTOR, scale * penalized(g.v[j], w.v[j], c), c, true);
         store_values(theta + at, w.v);
 #pragma unroll
         for (int s = 0; s < SLOTS; ++s)
@@ -143,20 +144,22 @@ struct UpdateWeights {
     }
 };
 
-// All parameters, and losses[step] ← J, the sum of `losses_count` sums of losses over the number of examples.
-// PARAMETER_BLOCKS thread blocks, and one for the loss. With CLIP_NORM, `squares` are the `squares_count` sums of
-// squares that `square_gradient` wrote.
+// All parameters, and losses[step] ← J, the sum of `losses_count` sums of losses over the number of examples, and the
+// penalty. PARAMETER_BLOCKS thread blocks, and one for the loss. With CLIP_NORM, `squares` are the sums of squares that
+// `square_gradient` wrote; if PENALIZED, `weight_squares` are those that `square_weights` wrote.
 extern "C" __global__ void __launch_bounds__(THREADS, 4)
     update(T* theta, T* slots, const T* gradients, int partials, const T* sums_W, const T* sums_b, int sums,
-           const double* squares, const T* coefficients, const int* base, int offset, Stored* parts,
-           const T* loss_sums, int losses_count, int examples, T* losses) {
+           const double* squares, const double* weight_squares, const T* coefficients, const int* base, int offset,
+           Stored* parts, const T* loss_sums, int losses_count, int examples, T* losses) {
     const int step = *base + offset;
+    const T* c = coefficients + step * COEFFICIENTS;
     if (blockIdx.x == PARAMETER_BLOCKS) {
-        const double J = block_sum(losses_count, [&](int i) { return double(loss_sums[i]); }) / examples;
+        double J = block_sum(losses_count, [&](int i) { return double(loss_sums[i]); }) / examples;
+        if (PENALIZED)
+            J += 0.5 * penalty_strength(c) * block_sum(PARAMETER_BLOCKS, [&](int i) { return weight_squares[i]; });
         if (threadIdx.x == 0) losses[step] = T(J);
         return;
     }
-    const T* c = coefficients + step * COEFFICIENTS;
     T scale = T(1);
     if (CLIP_NORM > 0) {
         const T norm = T(sqrt(block_sum(PARAMETER_BLOCKS, [&](int i) { return squares[i]; })));
@@ -172,36 +175,58 @@ extern "C" __global__ void __launch_bounds__(THREADS, 4)
     const T g = summed_gradient(sums_W, sums_b, sums, i);
     if (threadIdx.x < SUM_WIDTH && i < OUTPUT_WEIGHTS + BIASES) {
         const int at = weights_at(PRODUCTS + 1) + i;
-        apply_update(theta + at, slots + at, parameters(), scale * g, c, i < OUTPUT_WEIGHTS);
+        const bool weight = i < OUTPUT_WEIGHTS;
+        const T whole = weight ? penalized(g, theta[at], c) : g;
+        apply_update(theta + at, slots + at, parameters(), scale * whole, c, weight);
     }
 }
 
-struct SquareWeights {
-    const T* gradients;
+struct SquareGradient {
+    const T *theta, *gradients;
     int partials;
+    const T* c;
     double* sum;
 
     template <int l>
     __device__ inline void run(int i) const {
         const Vector g = weight_gradient<l>(gradients, partials, i);
-        for (int j = 0; j < VECTOR; ++j) *sum += double(g.v[j]) * g.v[j];
+        for (int j = 0; j < VECTOR; ++j) {
+            const T whole = PENALIZED ? penalized(g.v[j], theta[weights_at(l) + i + j], c) : g.v[j];
+            *sum += double(whole) * whole;
+        }
     }
 };
 
 // squares[thread block] ← the sum of the squares of the gradient of the parameters that this thread block updates.
 // PARAMETER_BLOCKS thread blocks.
 extern "C" __global__ void __launch_bounds__(THREADS, 4)
-    square_gradient(const T* gradients, int partials, const T* sums_W, const T* sums_b, int sums, double* squares) {
+    square_gradient(const T* theta, const T* gradients, int partials, const T* sums_W, const T* sums_b, int sums,
+                    double* squares, const T* coefficients, const int* base, int offset) {
+    const T* c = coefficients + (*base + offset) * COEFFICIENTS;
     double square = 0.0;
     if (blockIdx.x < WEIGHT_BLOCKS) {
-        with_layer<1>((blockIdx.x * THREADS + threadIdx.x) * VECTOR, SquareWeights{gradients, partials, &square});
+        with_layer<1>((blockIdx.x * THREADS + threadIdx.x) * VECTOR,
+                      SquareGradient{theta, gradients, partials, c, &square});
     } else {
         const int i = (blockIdx.x - WEIGHT_BLOCKS) * SUM_WIDTH + threadIdx.x % SUM_WIDTH;
-        const T g = summed_gradient(sums_W, sums_b, sums, i);
-        if (threadIdx.x < SUM_WIDTH && i < OUTPUT_WEIGHTS + BIASES) square = double(g) * g;
+        T g = summed_gradient(sums_W, sums_b, sums, i);
+        if (threadIdx.x < SUM_WIDTH && i < OUTPUT_WEIGHTS + BIASES) {
+            if (PENALIZED && i < OUTPUT_WEIGHTS) g = penalized(g, theta[weights_at(PRODUCTS + 1) + i], c);
+            square = double(g) * g;
+        }
     }
     const double total = block_sum(THREADS, [&](int) { return square; });
     if (threadIdx.x == 0) squares[blockIdx.x] = total;
+}
+
+// squares[thread block] ← the sum of the squares of the weights in this thread block's share of them. PARAMETER_BLOCKS
+// thread blocks.
+extern "C" __global__ void __launch_bounds__(THREADS) square_weights(const T* theta, double* squares) {
+    constexpr int n = weights_at(LAYERS + 1), SHARE = (n + PARAMETER_BLOCKS - 1) / PARAMETER_BLOCKS;
+    const T* from = theta + (long long)blockIdx.x * SHARE;
+    const long long left = n - (long long)blockIdx.x * SHARE;
+    const double sum = block_sum(left < SHARE ? int(left) : SHARE, [&](int i) { return double(from[i]) * from[i]; });
+    if (threadIdx.x == 0) squares[blockIdx.x] = sum;
 }
 
 struct StoreWeights {

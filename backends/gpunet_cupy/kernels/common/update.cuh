@@ -1,7 +1,7 @@
 // The update rule (C19, C20, C21) for one parameter: the only one, for all kernels.
 //
-// Macros: RULE (a name below), WEIGHT_DECAY, BETA1 (momentum's β, Adam's β₁, RMSprop's ρ), BETA2, EPSILON,
-// and COEFFICIENTS, how many the optimizer has per step.
+// Macros: RULE (a name below), WEIGHT_DECAY, BETA1 (momentum's β, Adam's β₁, RMSprop's ρ), BETA2, EPSILON, PENALIZED
+// (whether the cost has an L2 penalty), and COEFFICIENTS, how many there are per step, with the penalty's λ as the last.
 #pragma once
 
 #define PLAIN 0
@@ -11,6 +11,11 @@
 #define RMSPROP 4
 
 #define SLOTS (RULE == PLAIN ? 0 : RULE == ADAM ? 2 : 1)
+
+// The strength λ of the L2 penalty ½ λ Σ W², and ∂J/∂w of the cost with it, where g is that of the cost without it. `c`
+// are the step's coefficients.
+__device__ inline T penalty_strength(const T* c) { return PENALIZED ? c[COEFFICIENTS - 1] : T(0); }
+__device__ inline T penalized(T g, T w, const T* c) { return PENALIZED ? g + penalty_strength(c) * w : g; }
 
 // Update the parameter *p by its gradient g. Its slots are `stride` values apart. `c` are the step's
 // coefficients; c[0] is the learning rate. Weights decay (C21), biases do not.

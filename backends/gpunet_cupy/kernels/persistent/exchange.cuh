@@ -15,7 +15,7 @@ static_assert(sizeof(T) * (scratch_at() + 32 * THREADS) == SHARED_BYTES,
               "the host allocates another size of shared memory");
 
 // The workspace: partial sums of Z[l], A[l], partial sums of dA[l], δ[L − 1], δ[L], losses of the batch's
-// examples.
+// examples, and if PENALIZED a sum of squares of weights per warp.
 __device__ constexpr int Z_partials_at(int l) {
     int at = 0;
     for (int i = 1; i < l; ++i) at += tile_columns(i) * BATCH_SIZE * row_stride(i);
@@ -34,7 +34,8 @@ __device__ constexpr int dA_partials_at(int l) {
 __device__ constexpr int delta_below_at() { return dA_partials_at(HIDDEN); }
 __device__ constexpr int delta_at() { return delta_below_at() + BATCH_SIZE * row_stride(HIDDEN); }
 __device__ constexpr int losses_at() { return delta_at() + BATCH_SIZE * OUTPUTS; }
-static_assert(losses_at() + BATCH_SIZE == WORKSPACE, "the host allocates another size of workspace");
+__device__ constexpr int squares_at() { return losses_at() + BATCH_SIZE; }
+static_assert(squares_at() + (PENALIZED ? THREAD_BLOCKS * WARPS : 0) == WORKSPACE, "the host allocates another size of workspace");
 
 // Each sum between hidden layers is needed by a whole row or column of tiles. For large batches it is added
 // up once, in a phase of its own; for small ones by every thread block that needs it, which saves a barrier.

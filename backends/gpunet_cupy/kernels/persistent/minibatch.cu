@@ -10,7 +10,7 @@
 //
 // The next chunk of X is prefetched into registers while the current one is computed (prefetch.cuh).
 //
-// Macros: those of network.cuh, tiling.cuh, update.cuh, block_state.cuh and exchange.cuh.
+// Macros: those of network.cuh, tiling.cuh, update.cuh, block_state.cuh and exchange.cuh; THREAD_BLOCKS, how many run.
 #include "common/grid_barrier.cuh"
 #include "persistent/exchange.cuh"
 #include "persistent/output_phase.cuh"
@@ -94,7 +94,8 @@ __device__ inline void backward(const Epoch& epoch, PrefetchedChunk& next, unsig
             Vec4 g = dW.total(partials, quad);
             T* p = W + quad / Gradient<l>::QUADS * pitch(l) + quad % Gradient<l>::QUADS * 4;
 #pragma unroll
-            for (int j = 0; j < 4; ++j) apply_update(p + j, p + j + SLOT_STRIDE, SLOT_STRIDE, g.v[j], epoch.c, true);
+            for (int j = 0; j < 4; ++j)
+                apply_update(p + j, p + j + SLOT_STRIDE, SLOT_STRIDE, penalized(g.v[j], p[j], epoch.c), epoch.c, true);
         }
         const int unit = tile_row(l) * TILE_UNITS + threadIdx.x, b = bias_at(l) + unit;
         if (tile_column(l) == 0 && threadIdx.x < TILE_UNITS && unit < size(l)) {
@@ -130,6 +131,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
         epoch.c = coefficients + epoch.step * COEFFICIENTS;
         const int row = blockIdx.x < epoch.batch ? example_index(epoch, epoch.first + blockIdx.x) : 0;
         forward<1>(epoch, next, counter, passed);
+        if (PENALIZED) square_weights(epoch);
         output_phase(epoch, row);
         grid_barrier(counter, passed);
         backward<HIDDEN>(epoch, next, counter, passed);

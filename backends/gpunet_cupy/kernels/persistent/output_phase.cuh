@@ -47,6 +47,31 @@ __device__ inline void output_phase(const Epoch& epoch, int row) {
     }
 }
 
+// The sum of the squares of the thread's weights in the thread block's tiles of layers l, l + 1, …; elements past a
+// layer's end are 0.
+template <int l>
+__device__ inline T tile_squares() {
+    T sum = T(0);
+    if (blockIdx.x < tile_rows(l) * tile_columns(l))
+        for (int i = threadIdx.x; i < TILE_UNITS * tile_inputs(l); i += THREADS) {
+            const T w = shared()[tile_at(l) + i / tile_inputs(l) * pitch(l) + i % tile_inputs(l)];
+            sum += w * w;
+        }
+    if constexpr (l < HIDDEN) sum += tile_squares<l + 1>();
+    return sum;
+}
+
+// Each warp's sum of the squares of its weights, for the penalty: those of the tiles and of the last layer.
+__device__ inline void square_weights(const Epoch& epoch) {
+    T sum = tile_squares<1>();
+    for (int i = blockIdx.x * THREADS + threadIdx.x; i < OUTPUTS * size(HIDDEN); i += gridDim.x * THREADS) {
+        const T w = epoch.theta[weights_at(LAYERS) + i];
+        sum += w * w;
+    }
+    sum = warp_sum(sum);
+    if (threadIdx.x % WARP == 0) epoch.workspace[squares_at() + blockIdx.x * WARPS + threadIdx.x / WARP] = sum;
+}
+
 // The update of the last layer, and the step's loss. A job is one output and 32 units below. Jobs are
 // assigned from the last thread block backwards, because the last ones have no tile.
 __device__ inline void update_output_layer(const Epoch& epoch) {
@@ -71,14 +96,23 @@ __device__ inline void update_output_layer(const Epoch& epoch) {
             g = db = T(0);
             for (int w = 0; w < WARPS; ++w) g += sums[w * WARP + lane], db += sums[THREADS + w];
             int W = weights_at(LAYERS) + k * n + unit, b = bias_at(LAYERS) + k;
-            if (unit < n) apply_update(epoch.theta + W, epoch.slots + W, parameters(), g, epoch.c, true);
+            if (unit < n) {
+                if (PENALIZED) g = penalized(g, epoch.theta[W], epoch.c);
+                apply_update(epoch.theta + W, epoch.slots + W, parameters(), g, epoch.c, true);
+            }
             if (unit == 0) apply_update(epoch.theta + b, epoch.slots + b, parameters(), db, epoch.c, false);
         }
     }
     if (blockIdx.x == gridDim.x - 1 && warp == WARPS - 1) {
         double J = 0.0;
         for (int e = lane; e < epoch.batch; e += WARP) J += epoch.workspace[losses_at() + e];
-        J = warp_sum(J);
-        if (lane == 0) epoch.losses[epoch.step] = T(J / epoch.batch);
+        J = warp_sum(J) / epoch.batch;
+        if (PENALIZED) {
+            double squares = 0.0;
+#pragma unroll 8
+            for (int i = lane; i < THREAD_BLOCKS * WARPS; i += WARP) squares += epoch.workspace[squares_at() + i];
+            J += 0.5 * penalty_strength(epoch.c) * warp_sum(squares);
+        }
+        if (lane == 0) epoch.losses[epoch.step] = T(J);
     }
 }
