@@ -11,6 +11,9 @@ from gpunet.core.program import EpochInputs
 from gpunet.devices.placement import Placement
 from gpunet.devices.scipy_sparse import is_sparse
 from gpunet.devices.sparse_examples import SparseExamples
+from gpunet.inputs.arrays import to_device_array
+from gpunet.inputs.sparse_rows import checked_sparse_rows
+from gpunet.training import evaluation
 
 Array = Any
 
@@ -84,3 +87,23 @@ def epoch_inputs(plan: Plan, placement: Placement, rows: Rows, drawn: Epoch) -> 
 def columns_of(X: Any, placement: Placement) -> Array | SparseExamples:
     """Rows as columns."""
     return SparseExamples(X, placement) if is_sparse(X) else X.T
+
+
+def part(rows: Rows, chosen: Any, placement: Placement) -> Rows:
+    """Some of the rows."""
+    index = placement.to_device(chosen)
+    X = rows.X[chosen] if is_sparse(rows.X) else placement.xp.take(rows.X, index, axis=0)
+    weights = None if rows.weights is None else rows.weights[chosen]
+    return Rows(X, placement.xp.take(rows.Y, index, axis=0), weights)
+
+
+def on_placement(X: Any, placement: Placement, dtype: str) -> Any:
+    """X as it is trained on: an array of the placement, or checked sparse rows on the host."""
+    if is_sparse(X):
+        return checked_sparse_rows("X", X, dtype, None)
+    return to_device_array("X", X, placement, dtype)
+
+
+def outputs(placement: Placement, activations: Any, parameters: Any, X: Any) -> Array:
+    """``A[L]`` as rows."""
+    return evaluation.outputs(placement.xp, activations, parameters, columns_of(X, placement))

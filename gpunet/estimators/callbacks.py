@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_classifier
 
+from gpunet.core.plan import Plan
+from gpunet.devices.placement import Placement
 from gpunet.network import Network
-from gpunet.training.callbacks import Callback
+from gpunet.training.callbacks import Callback, checked_callbacks, require_monitored
 from gpunet.training.history import History
 
 
@@ -71,3 +74,24 @@ class Callbacks:
             (a == b).all() for pairs in zip(last, left, strict=True) for a, b in zip(*pairs, strict=True)
         )
         return None if same else left
+
+
+def callbacks_of(
+    estimator: Any, plan: Plan, placement: Placement, program: str, reason: str
+) -> Callbacks | None:
+    """The callbacks of a run of an estimator; None without any."""
+    callbacks = checked_callbacks(estimator.callbacks)
+    if not callbacks:
+        return None
+    validated = estimator.early_stopping and estimator.solver != "lbfgs"
+    kind = "classes" if is_classifier(estimator) else "values"
+    require_monitored(callbacks, validated, kind, metrics={})
+    history = History(
+        examples=plan.examples,
+        program=program,
+        reason=reason,
+        backend=placement.backend.name,
+        device=placement.device,
+    )
+    network = estimator.to_network(f"{placement.backend.name}:{placement.device}")
+    return Callbacks(callbacks, network, history)

@@ -14,9 +14,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from gpunet.core.losses import LOSSES, Loss
-from gpunet.estimators.base import BaseMLP, has_epochs
+from gpunet.estimators.base import BaseMLP
 from gpunet.estimators.inputs import foreign_backend, to_host
 from gpunet.estimators.parameters import NONE, Allowed, instance, interval, names
+from gpunet.estimators.settings import has_epochs
 from gpunet.exchange.targets import target_of_classes
 from gpunet.inputs.example_weights import balanced_weights
 from gpunet.inputs.label_smoothing import smoothed

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize
+from sklearn.exceptions import ConvergenceWarning
 
 from gpunet.core.penalty import add_gradients, penalty
 from gpunet.core.plan import Plan
@@ -14,9 +17,13 @@ from gpunet.core.reference import columns
 from gpunet.devices.placement import Placement
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.estimators.batches import Rows, columns_of
+from gpunet.estimators.callbacks import callbacks_of
+from gpunet.estimators.inputs import to_host
+from gpunet.estimators.prediction import Prediction
 
 Array = Any
 
+ENDED_BY_CALLBACK = 99  # SciPy's status
 CHUNK = 8192  # examples at a time, whose activations are in memory together
 
 
@@ -104,3 +111,43 @@ def unpacked(theta: Any, plan: Plan) -> tuple[list[Any], list[Any]]:
         intercepts.append(theta[at : at + layer.units])
         at += layer.units
     return coefs, intercepts
+
+
+class LBFGSTraining(Prediction):
+    """The part of an estimator that trains with the solver lbfgs."""
+
+    def _fit_lbfgs(self, plan: Plan, placement: Placement, rows: Rows) -> None:
+        total = float(plan.examples)
+        if rows.weights is not None:
+            total = float(rows.weights.sum())
+            rows = rows._replace(weights=rows.weights * (plan.examples / total))
+        cost = Cost(plan, placement, rows, self.alpha / total)
+        self.program_ = "SciPy's L-BFGS"
+        callbacks = callbacks_of(self, plan, placement, self.program_, "the solver is 'lbfgs'")
+        self.n_iter_ = 0
+
+        def iteration(intermediate_result: Any) -> None:
+            self.n_iter_ += 1
+            self.loss_ = float(intermediate_result.fun)
+            if self.verbose:
+                print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
+            if callbacks and callbacks.epoch(cost.parameters(intermediate_result.x), self.loss_, None, {}):
+                raise StopIteration
+
+        host = [to_host(one) for one in (*self.coefs_, *self.intercepts_)]
+        theta = packed(host[: len(self.coefs_)], host[len(self.coefs_) :])
+        options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
+        result = minimize(cost, theta, method="L-BFGS-B", jac=True, options=options, callback=iteration)
+        self.n_iter_, self.loss_ = int(result.nit), float(result.fun)
+        pairs = cost.parameters(result.x)
+        if callbacks:
+            pairs = callbacks.finish() or pairs
+        self.coefs_, self.intercepts_ = self._fitted_arrays(pairs, placement, self._stays(rows.X))
+        if result.status not in (0, ENDED_BY_CALLBACK):
+            more = f" Increase max_iter={self.max_iter}." if self.n_iter_ == self.max_iter else ""
+            warnings.warn(
+                f"lbfgs failed to converge after {self.n_iter_} iteration(s) (status={result.status}): "
+                f"{result.message}.{more} Scaling the data may help too: standardize=True.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )

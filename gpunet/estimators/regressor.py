@@ -11,9 +11,10 @@ from sklearn.utils.metaestimators import available_if
 
 from gpunet.core.losses import LOSSES, Loss
 from gpunet.core.poisson import EXP, POISSON
-from gpunet.estimators.base import BaseMLP, has_epochs
+from gpunet.estimators.base import BaseMLP
 from gpunet.estimators.inputs import to_host
 from gpunet.estimators.parameters import Allowed, instance, names
+from gpunet.estimators.settings import has_epochs
 
 Array = Any
 

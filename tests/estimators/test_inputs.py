@@ -22,6 +22,7 @@ FAST = {
     "learning_rate_init": 0.02,
     "max_iter": 4,
     "batch_size": 30,
+    "alpha": 0.1,
 }
 SOLVERS = [
     {"solver": "adam"},

@@ -1,0 +1,197 @@
+"""Training by epochs: the solvers adam and sgd, early stopping, and the loss curve."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_regressor
+from sklearn.exceptions import ConvergenceWarning
+
+from gpunet.core.plan import Plan
+from gpunet.core.program import Program, TrainState, unsupported_input
+from gpunet.core.reference import Reference
+from gpunet.devices.placement import Placement, host_placement
+from gpunet.estimators.batches import Rows, columns_of, epoch, epoch_inputs, outputs, shuffled
+from gpunet.estimators.callbacks import Callbacks, callbacks_of
+from gpunet.estimators.prediction import Prediction
+from gpunet.inputs.fit_data import Examples
+from gpunet.training import evaluation
+from gpunet.training.state import moved, with_zero_slots
+
+
+class EpochTraining(Prediction):
+    """The part of an estimator that trains by epochs."""
+
+    _no_improvement_count: int
+
+    def _fit_epochs(self, plan: Plan, placement: Placement, parts: list[Rows], incremental: bool) -> None:
+        if not incremental or not hasattr(self, "_optimizer"):
+            self._optimizer = self._make_solver()
+        solver = self._optimizer
+        state = with_zero_slots(self._parameters(placement, plan.dtype), plan.optimizer.slots, placement)
+        if solver.slots is not None:
+            state = moved(TrainState(state.parameters, solver.slots), placement, plan.dtype)
+        program, reason = placement.backend.program_for(plan, placement.device)
+        unread = None if program is None else unsupported_input(program, plan)
+        run = program if program is not None and unread is None else Reference(placement.xp, plan)
+        callbacks = callbacks_of(self, plan, placement, run.name, reason)
+        self._start_watching()
+        best = state.parameters
+        order = np.arange(plan.examples, dtype=np.int32)
+        epochs = 1 if incremental else self.max_iter
+        self.n_iter_ = 0
+        try:
+            while self.n_iter_ < epochs:
+                if self.shuffle:
+                    order = shuffled(order, self._random_state)
+                # A sum over all examples has no order.
+                used = order if self.shuffle and plan.steps > 1 else None
+                state = self._run_epoch(plan, placement, run, parts[0], state, used)
+                solver.slots = state.slots
+                if self._watch(placement, state, parts, plan):
+                    best = state.parameters  # programs return new arrays: these stay as they are
+                ended = callbacks is not None and self._ended(callbacks, plan, placement, state, parts, run)
+                solver.epoch_ends(self.t_)
+                if self._no_improvement_count > self.n_iter_no_change:
+                    action = solver.stops()
+                    if self.verbose:
+                        print(f"{self._no_improvement()} {action}")
+                    if action.endswith("Stopping."):
+                        break
+                    self._no_improvement_count = 0
+                state = state._replace(slots=solver.slots)  # rescaled if the learning rate has changed
+                if ended or not (math.isfinite(self.loss_) or _finite(placement, state)):
+                    break  # weights that are not finite stay so
+                if self.n_iter_ == epochs and not incremental:
+                    warnings.warn(
+                        f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization "
+                        "hasn't converged yet.",
+                        ConvergenceWarning,
+                        stacklevel=4,
+                    )
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+        self.program_ = run.name
+        solver.slots = moved(state, host_placement(), plan.dtype).slots
+        best = best if self.early_stopping else state.parameters
+        if callbacks is not None:
+            best = callbacks.finish() or best
+        self.coefs_, self.intercepts_ = self._fitted_arrays(best, placement, self._stays(parts[0].X))
+
+    def _start_watching(self) -> None:
+        """Forget the best loss or score, once there is none of the kind that is watched."""
+        watched = "validation scores" if self.early_stopping else "losses"
+        if getattr(self, "_watched", None) == watched:
+            return
+        self._watched = watched
+        if not hasattr(self, "loss_curve_"):
+            self.loss_curve_ = []
+        self._no_improvement_count = 0
+        if self.early_stopping:
+            self.validation_scores_: Any = []
+            self.best_validation_score_: Any = -np.inf
+            self.best_loss_: Any = None
+        else:
+            self.best_loss_ = np.inf
+            self.validation_scores_ = self.best_validation_score_ = None
+
+    def _run_epoch(
+        self, plan: Plan, placement: Placement, run: Program, rows: Rows, state: TrainState, order: Any
+    ) -> TrainState:
+        """One epoch; its loss goes into the curve."""
+        keys = None
+        if plan.uses_dropout:
+            keys = self._random_state.randint(-(2**31), 2**31, (plan.steps, len(plan.layers)), dtype=np.int32)
+        drawn = epoch(plan, self._optimizer.coefficients(plan.steps), self.alpha, order, rows.weights, keys)
+        before = state
+        with np.errstate(all="ignore"):
+            state, on_device = run(state, epoch_inputs(plan, placement, rows, drawn))
+        losses = placement.backend.to_host(on_device)
+        sizes = np.full(plan.steps, plan.batch_size)
+        sizes[-1] = plan.examples - plan.batch_size * (plan.steps - 1)
+        J = float(np.dot(losses.astype(np.float64), sizes) / plan.examples)
+        if plan.loss == "squared_error" and self.n_outputs_ > 1:
+            # scikit-learn reports the mean loss of the outputs, though it descends along the gradient of their sum.
+            penalty = 0.0
+            if plan.penalized:
+                strength = float(np.dot(drawn.coefficients[:, -1], sizes) / plan.examples)
+                penalty = strength * _mean_half_squares(placement.xp, before, state, plan.steps)
+            J = (J - penalty) / self.n_outputs_ + penalty
+        self.n_iter_ += 1
+        self.t_ += plan.examples
+        self.loss_ = J
+        self.loss_curve_.append(J)
+        if self.verbose:
+            print(f"Iteration {self.n_iter_}, loss = {J:.8f}")
+        return state
+
+    def _watch(self, placement: Placement, state: TrainState, parts: list[Rows], plan: Plan) -> bool:
+        """Count the epochs in which loss or score did not improve; whether these weights are the best by score."""
+        if not self.early_stopping:
+            worse = self.loss_ > self.best_loss_ - self.tol
+            self._no_improvement_count = self._no_improvement_count + 1 if worse else 0
+            if self.loss_ < self.best_loss_:
+                self.best_loss_ = self.loss_
+            return False
+        score = self._score_of(placement, state, parts[1], plan)
+        self.validation_scores_.append(score)
+        if self.verbose:
+            print(f"Validation score: {score:f}")
+        worse = score < self.best_validation_score_ + self.tol
+        self._no_improvement_count = self._no_improvement_count + 1 if worse else 0
+        if not score > self.best_validation_score_:  # NaN is never better
+            return False
+        self.best_validation_score_ = score
+        return True
+
+    def _ended(
+        self,
+        callbacks: Callbacks,
+        plan: Plan,
+        placement: Placement,
+        state: TrainState,
+        parts: list[Rows],
+        run: Program,
+    ) -> bool:
+        """Call the callbacks; whether one of them ends the run."""
+        figures = {}
+        if self.early_stopping:
+            X, Y, _ = parts[1]
+            several = self.out_activation_ == "softmax"
+            kind = "values" if is_regressor(self) else "classes" if several else "labels"
+            figures = evaluation.evaluate(
+                placement.xp,
+                plan.activations,
+                plan.loss,
+                state.parameters,
+                Examples(columns_of(X, placement), Y.T, None),
+                kind,
+            )
+        callbacks.history.program = run.name
+        return callbacks.epoch(state.parameters, self.loss_, self._optimizer.learning_rate, figures)
+
+    def _score_of(self, placement: Placement, state: TrainState, rows: Rows, plan: Plan) -> float:
+        to_host = placement.backend.to_host
+        A = to_host(outputs(placement, plan.activations, state.parameters, rows.X))
+        if not np.isfinite(A).all():
+            return math.nan
+        return float(self._validation_score(A, to_host(rows.Y), rows.weights))
+
+    def _no_improvement(self) -> str:
+        watched = "Validation score" if self.early_stopping else "Training loss"
+        return f"{watched} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} consecutive epochs."
+
+
+def _mean_half_squares(xp: Any, before: TrainState, after: TrainState, steps: int) -> float:
+    """``½ Σ W²``, the mean over the weights that an epoch's steps begin with, as if it changed evenly."""
+    first, last = (0.5 * sum(float(xp.sum(W * W)) for W, _ in one.parameters) for one in (before, after))
+    return first + (last - first) * (steps - 1) / (2 * steps)
+
+
+def _finite(placement: Placement, state: TrainState) -> bool:
+    """Whether all weights are finite."""
+    xp = placement.xp
+    return all(bool(xp.all(xp.isfinite(one))) for pair in state.parameters for one in pair)

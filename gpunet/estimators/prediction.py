@@ -1,0 +1,77 @@
+"""What a fitted estimator's weights are for: its outputs, and a network with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from gpunet.core.layers import Dense, Dropout
+from gpunet.devices.placement import Placement
+from gpunet.estimators.batches import on_placement, outputs
+from gpunet.estimators.inputs import foreign_backend, to_host
+from gpunet.estimators.settings import Settings
+from gpunet.estimators.weights import Weights
+from gpunet.network import Network
+
+
+class Prediction(Settings, Weights):
+    """The part of an estimator that uses its weights."""
+
+    def to_network(self, backend: str | None = None) -> Network:
+        """The weights as a :class:`gpunet.Network`, which can be saved, drawn and trained on; copies.
+
+        Its outputs are those of ``predict_proba`` or ``predict``; for two classes the second one's probability. Labels
+        become its class names.
+
+        Parameters
+        ----------
+        backend : str or None
+            Of the network; None takes the estimator's.
+        """
+        check_is_fitted(self, "coefs_")
+        activations = self._activations(len(self.coefs_) - 1)
+        layers: list[Dense | Dropout] = []
+        for b, activation, rate in zip(
+            self.intercepts_, activations, self._dropouts(len(self.coefs_) - 1), strict=True
+        ):
+            layers += [Dropout(rate)] if rate else []
+            layers.append(Dense(int(b.shape[0]), activation))
+        dtype = str(self.coefs_[0].dtype).rpartition(".")[2]
+        network = Network(
+            layers,
+            self._output()[1],
+            backend=backend or self.backend,
+            dtype=dtype,
+            standardizer=getattr(self, "standardizer_", None),
+            encoder=getattr(self, "encoder_", None),
+            seed=0,
+        )
+        network.target = self._target()
+        network.set_parameters(
+            [(to_host(W).T, to_host(b)[:, None]) for W, b in zip(self.coefs_, self.intercepts_, strict=True)]
+        )
+        return network
+
+    def _forward(self, X: Any) -> tuple[Any, Placement]:
+        """The outputs ``(m, n[L])`` of X, and where they are."""
+        check_is_fitted(self)
+        X = self._checked_X(X, reset=False)
+        placement = self._predicting_on(X)
+        dtype = str(self.coefs_[0].dtype).rpartition(".")[2]
+        X = self._encoded(X, None, dtype, learn=False)
+        with placement.context():
+            X = on_placement(X, placement, dtype)
+            X = self._standardized(X, placement, None, learn=False)
+            activations = self._activations(len(self.coefs_) - 1)
+            parameters = self._parameters(placement, dtype)
+            return outputs(placement, activations, parameters, X), placement
+
+    def _given_back(self, A: Any, placement: Placement, X: Any) -> Any:
+        """An array in the library and on the device of X; NumPy's for data on the host."""
+        source = foreign_backend(X)
+        if source is placement.backend:
+            return source.move(A, source.device_of(X))
+        host = placement.backend.to_host(A)
+        return host if source is None else source.from_host(np.ascontiguousarray(host), source.device_of(X))
