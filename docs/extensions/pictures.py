@@ -114,8 +114,8 @@ def chunks():
     """A large batch, a chunk at a time."""
     d = Drawing(
         230,
-        "A tall batch of examples, cut into chunks. One chunk at a time goes through the forward and the backward pass, "
-        "in arrays that fit in the cache, and is added to one gradient, which updates the weights after the last chunk.",
+        "A tall batch of examples, cut into chunks. One chunk at a time goes through the forward and the backward "
+        "pass, in arrays that fit in the cache, and is added to one gradient, which updates the weights at the end.",
     )
     d.text(0, 16, "A batch of m examples", "start")
     for k in range(7):
@@ -168,7 +168,7 @@ def resident():
         else:
             for k in range(3):
                 d.box(150 + 66 * k, y + 99, 58, 24, "weights")
-                d.text(179 + 66 * k, y + 116, f"part of W", size=11)
+                d.text(179 + 66 * k, y + 116, "part of W", size=11)
     return d
 
 

@@ -1,7 +1,7 @@
 """Pages, charts and single figures from the results that are stored in ``benchmarks/results``.
 
-No figure of a measurement is typed into a page: a page says ``{{ sgd_on_a_cpu }}``, and the value comes from here. Where
-nothing is stored for it the sentence is empty.
+No figure of a measurement is typed into a page: a page says ``{{ blocked_sgd }}``, and the sentence comes from here.
+Where nothing is stored it says so.
 """
 
 from pathlib import Path
@@ -105,8 +105,8 @@ def peak_sentence():
     row, where = found
     fraction = row["implementations"]["gpunet"]["fraction_of_peak"]
     return (
-        f"Measured: full batches train at {number(median(row))} examples per second, which is {fraction:.0%} of what the "
-        f"GPU's own float32 products (cuBLAS `sgemm`) reach, and {against_best(row)} ({where})."
+        f"Measured: full batches train at {number(median(row))} examples per second, which is {fraction:.0%} of what "
+        f"the GPU's own float32 products (cuBLAS `sgemm`) reach, and {against_best(row)} ({where})."
     )
 
 

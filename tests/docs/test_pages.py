@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 from markdown_blocks import as_script, blocks
 
 pytestmark = pytest.mark.slow
