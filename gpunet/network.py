@@ -194,7 +194,7 @@ class Network(NetworkBase):
             network's seed, the epoch and the step: runs repeat, and go on, to the bit. Weights of examples stay with
             their rows.
         metrics : name, function ``(y_true, y_pred)``, a sequence of them, or a dict of names to them
-            To be measured on the validation data after each epoch, see :attr:`History.val_metrics`. A callback
+            To be measured on the validation data after each epoch, see ``History.val_metrics``. A callback
             monitors them as ``"val_f1"``.
 
             Names are those of scikit-learn's scorers (``"f1"``, ``"f1_macro"``, ``"roc_auc"``, ``"roc_auc_ovr"``,

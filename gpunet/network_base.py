@@ -208,7 +208,7 @@ class NetworkBase:
 
         W and b of a frozen layer stay the same to the bit, whatever the optimizer; weight decay leaves them alone, and
         ``clip_norm`` counts the gradients of trainable layers only. What frozen layers below the first trainable one
-        give is computed once per ``fit``. :attr:`layers` and the saved file say which layers are frozen.
+        give is computed once per ``fit``. ``layers`` and the saved file say which layers are frozen.
 
         If that changes which ones are, the optimizer starts afresh in the next ``fit``.
 

@@ -55,7 +55,7 @@ class Plan:
         One of `PRECISIONS`: to what the factors of matrix products may be rounded. Weights and sums are not.
     penalized : bool
         Whether the cost has an L2 penalty, whose λ is the last of each step's coefficients: see
-        :mod:`gpunet.core.penalty`.
+        ``gpunet/core/penalty.py``.
     sparse : bool
         Whether X is a :class:`~gpunet.core.sparse_columns.SparseColumns` in the place of an array.
     """

@@ -23,7 +23,7 @@ NO_PROGRAM = "this backend has no program of its own"
 
 
 class HostPredictor(ABC):
-    """A forward pass that takes a few rows from the host too, without :meth:`Backend.from_host` for each call.
+    """A forward pass that takes a few rows from the host too, without :meth:`gpunet.Backend.from_host` for each call.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class HostPredictor(ABC):
 
     @abstractmethod
     def __call__(self, rows: Array) -> Array | None:
-        """See :meth:`Backend.predictor`."""
+        """See :meth:`gpunet.Backend.predictor`."""
 
     @abstractmethod
     def from_host(self, rows: Any) -> Any | None:
@@ -125,7 +125,7 @@ class Backend(ABC):
         return None, NO_PROGRAM
 
     def precisions(self, device: str) -> tuple[str, ...]:
-        """The precisions of :data:`gpunet.core.plan.PRECISIONS` that training on `device` offers."""
+        """The precisions of ``gpunet.core.plan.PRECISIONS`` that training on `device` offers."""
         return ("float32",)
 
     def product_precision(self, precision: str, device: str) -> AbstractContextManager[Any]:
@@ -149,8 +149,8 @@ class Backend(ABC):
         """A faster forward pass of these weights, from rows to rows; None if there is none.
 
         The weights do not change while it is in use, and it may copy them. Rows have the network's shape, dtype and
-        device, but may hold NaN or infinity: then it returns None. One that is a :class:`HostPredictor` is given few
-        rows that are on the host as they are there.
+        device, but may hold NaN or infinity: then it returns None. One that is a
+        :class:`~gpunet.devices.backend.HostPredictor` is given few rows that are on the host as they are there.
         """
         return None
 

@@ -219,7 +219,7 @@ class EarlyStopping(Monitor):
     restore_best : bool
         Whether the network gets the weights of the best epoch when the run ends, early or not.
     mode : {"max", "min"} or None
-        What is better; see :class:`Monitor`.
+        What is better; None: what is known of the figure. A metric that is a function of your own needs a mode.
     """
 
     def __init__(
@@ -261,7 +261,7 @@ class SaveNetwork(Monitor):
     monitor : {"val_loss", "val_accuracy", "loss"} or ``"val_"`` and the name of a metric
         What "best" means.
     mode : {"max", "min"} or None
-        What is better; see :class:`Monitor`.
+        What is better; None: what is known of the figure. A metric that is a function of your own needs a mode.
     """
 
     def __init__(

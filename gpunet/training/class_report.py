@@ -17,7 +17,7 @@ from gpunet.training.metrics import Results
 
 @dataclass(frozen=True, eq=False)
 class ClassReport:
-    """How often each class is right; ``print`` shows it as a table, :meth:`plot` as a picture.
+    """How often each class is right; ``print`` shows it as a table, ``plot()`` as a picture.
 
     Attributes
     ----------
