@@ -25,12 +25,15 @@ from gpunet.devices.precision import require_precision
 from gpunet.devices.registry import backend_of, get_backend
 from gpunet.errors import Diverged
 from gpunet.files.network_file import read_network, refuse_on_error
+from gpunet.inputs.blocks.blocks import Blocks
+from gpunet.inputs.blocks.fit import checked_stream, fit_examples
+from gpunet.inputs.blocks.opened import opened, opened_arrays
+from gpunet.inputs.blocks.stream import Stream
 from gpunet.inputs.fit_data import (
     DEFAULT_BATCH,
     Examples,
     FitArrays,
     InputPipeline,
-    fit_data,
 )
 from gpunet.inputs.missing_targets import evaluate_rows
 from gpunet.inputs.tabular import encoded
@@ -254,6 +257,7 @@ class Network(NetworkBase):
         arrays = FitArrays(
             X, y, sample_weight, class_weight, validation_data, validation_fraction, label_smoothing
         )
+        arrays = opened_arrays(arrays, self.dtype)
         measures = Metrics(metrics)
         call = {} if checkpoint is None else self._call(
             arrays,
@@ -280,7 +284,7 @@ class Network(NetworkBase):
             with placement.context():
                 auto_batch = TABLE_BATCH if is_table else DEFAULT_BATCH
                 raw, pipeline = transform is not None, self._pipeline(placement)
-                data = fit_data(pipeline, arrays, batch_size, self.seed, auto_batch, raw=raw)
+                data = fit_examples(pipeline, arrays, batch_size, self.seed, auto_batch, raw=raw)
                 monitors = [*callbacks, *([] if checkpoint is None else [checkpoint])]
                 require_monitored(monitors, data.validation is not None, data.kind, measures.directions)
                 evaluator = Evaluator(placement, self.activations, self.loss, tabular)
@@ -295,7 +299,7 @@ class Network(NetworkBase):
                 try:
                     self.standardizer = data.standardizer
                     self.encoder, self.target, self.columns = tabular
-                    self.inputs, m = (int(size) for size in data.training.X.shape)
+                    self.inputs, m = data.size
                     if optimizer is None and is_table:
                         chosen = table_optimizer(m, self.layers[:-1])
                     elif optimizer is None and self.standardizer is None:
@@ -473,8 +477,11 @@ class Network(NetworkBase):
         examples, kind = self._examples(X, y, None)
         state, placement = self._ready(), self.placement
         with placement.context():
-            A = evaluation.outputs(placement.xp, self.activations, state.parameters, examples.X)
-            given = self._evaluator.results(examples, [A.T], kind)
+            outputs = [
+                evaluation.outputs(placement.xp, self.activations, state.parameters, part.X).T
+                for part in (examples.parts() if isinstance(examples, Stream) else [examples])
+            ]
+            given = self._evaluator.results(examples, outputs, kind)
         return class_report(given, self.class_names if names is None else tuple(map(str, names)))
 
     def gradients(
@@ -499,12 +506,17 @@ class Network(NetworkBase):
         """Where a call that trains nothing computes: with the weights, once there are any."""
         return choose_placement(self.backend, self._placement, arrays, follow=self._trained.state is None)
 
-    def _examples(self, X: Any, y: Any, sample_weight: Any) -> tuple[Examples, str]:
-        """Checked columns for a call that needs weights but changes none."""
-        X, y, sample_weight = evaluate_rows(self.target, X, y, sample_weight)
+    def _examples(self, X: Any, y: Any, sample_weight: Any) -> tuple[Examples | Stream, str]:
+        """Checked columns, or blocks of them, for a call that needs weights but changes none."""
+        X, y, sample_weight = evaluate_rows(self.target, *opened(X, y, sample_weight, self.dtype))
         X, y = self._tabular.rows("X", X, self.dtype), self._tabular.targets("y", X, y)
         placement = self._placement_for({"X": X, "y": y, "sample_weight": sample_weight})
         with placement.context():
+            if isinstance(X, Blocks):
+                stream, kind = checked_stream(self._pipeline(placement), X, y, sample_weight)
+                self._move_to(placement)
+                self.inputs = math.prod(X.shape[1:])
+                return stream, kind
             examples, kind = self._pipeline(placement).examples(X, y, sample_weight)
             self._move_to(placement)
         self.inputs = int(examples.X.shape[0])

@@ -148,7 +148,14 @@ def shape_of(name: str, X: Any, inputs: int | None) -> tuple[int, int]:
 
 
 def checked_rows(
-    name: str, X: Any, placement: Placement, dtype: str, inputs: int | None, *, finite: bool = True
+    name: str,
+    X: Any,
+    placement: Placement,
+    dtype: str,
+    inputs: int | None,
+    *,
+    finite: bool = True,
+    first_row: int = 0,
 ) -> Array:
     """X as rows ``(m, n)`` on the placement's device, images flattened (C1), every number finite.
 
@@ -163,6 +170,8 @@ def checked_rows(
         Features per example; None accepts any number.
     finite : bool
         False leaves :func:`require_finite` to the caller.
+    first_row : int
+        The number of the first row, in messages.
 
     Raises
     ------
@@ -179,12 +188,12 @@ def checked_rows(
     if len(rows.shape) != 2:
         rows = placement.xp.reshape(rows, (m, n))
     if finite:
-        require_finite(placement.xp, name, rows)
+        require_finite(placement.xp, name, rows, first_row)
     return rows
 
 
-def require_finite(xp: Any, name: str, rows: Array) -> None:
-    """Raise a ValueError that names the first row with NaN or infinity."""
+def require_finite(xp: Any, name: str, rows: Array, first_row: int = 0) -> None:
+    """Raise a ValueError that names the first row with NaN or infinity, counted from `first_row`."""
     # The sum is finite if all numbers are, short of overflow: one pass, nothing allocated.
     with np.errstate(all="ignore"):
         if bool(xp.isfinite(xp.sum(rows))):
@@ -194,7 +203,7 @@ def require_finite(xp: Any, name: str, rows: Array) -> None:
         good = xp.all(good, axis=1)
     if bool(xp.all(good)):
         return
-    raise not_finite(name, first_true(xp, ~good), str(rows.dtype).rpartition(".")[2])
+    raise not_finite(name, first_row + first_true(xp, ~good), str(rows.dtype).rpartition(".")[2])
 
 
 def not_finite(name: str, row: int, dtype: str) -> ValueError:

@@ -14,8 +14,10 @@ Array = Any
 BALANCED = "balanced"
 
 
-def sample_weights(name: str, sample_weight: Any, m: int, placement: Placement, dtype: str) -> Array | None:
-    """``sample_weight``, called `name` in messages, as ``(1, m)``; None stays None.
+def sample_weights(
+    name: str, sample_weight: Any, m: int, placement: Placement, dtype: str, first_row: int = 0
+) -> Array | None:
+    """``sample_weight``, called `name` in messages, as ``(1, m)``; None stays None. Rows count from `first_row`.
 
     Raises
     ------
@@ -28,9 +30,9 @@ def sample_weights(name: str, sample_weight: Any, m: int, placement: Placement, 
     w = to_device_array(name, sample_weight, placement, dtype)
     if tuple(w.shape) != (m,):
         raise ValueError(f"{name} must have shape ({m},), one for each example; got {tuple(w.shape)}")
-    require_finite(xp, name, w)
+    require_finite(xp, name, w, first_row)
     if bool(xp.any(w < 0)):
-        raise ValueError(f"{name} is negative in row {first_true(xp, w < 0)}")
+        raise ValueError(f"{name} is negative in row {first_row + first_true(xp, w < 0)}")
     return xp.reshape(w, (1, m))
 
 
@@ -51,16 +53,16 @@ def class_weights(
     if kind == "values" or (kind == "labels" and k > 1):
         raise ValueError("class_weight needs classes; use sample_weight for these targets")
     if isinstance(class_weight, str) and class_weight == BALANCED:
-        per_class = balanced_weights(_class_counts(Y, sample, placement)).astype(dtype)
+        weights = balanced_weights(class_counts(Y, sample, placement)).astype(dtype)
     else:
-        per_class = _per_class(class_weight, max(k, 2), dtype)
-    per_class = placement.to_device(per_class)
+        weights = per_class(class_weight, max(k, 2), dtype)
+    weights = placement.to_device(weights)
     if k == 1:
-        return per_class[0] * (1.0 - Y) + per_class[1] * Y
-    return placement.xp.reshape(per_class, (1, k)) @ Y
+        return weights[0] * (1.0 - Y) + weights[1] * Y
+    return placement.xp.reshape(weights, (1, k)) @ Y
 
 
-def _class_counts(Y: Array, sample: Array | None, placement: Placement) -> Any:
+def class_counts(Y: Array, sample: Array | None, placement: Placement) -> Any:
     """Examples of each class, or the sum of their weights, on the host; one output stands for two classes."""
     xp = placement.xp
     # A float32 sum of ones stops at 2²⁴.
@@ -80,8 +82,8 @@ def balanced_weights(counts: Any) -> Any:
     return weights
 
 
-def _per_class(class_weight: Any, count: int, dtype: str) -> Any:
-    """``(count,)`` weights, 1 for classes that are not named."""
+def per_class(class_weight: Any, count: int, dtype: str) -> Any:
+    """A dict or sequence as ``(count,)`` weights, 1 for classes that are not named."""
     wanted = f"class_weight must be {BALANCED!r}, a dict {{class: weight}} or a list of {count} weights"
     if isinstance(class_weight, str) or not hasattr(class_weight, "__len__"):
         raise TypeError(f"{wanted}; got {class_weight!r}")

@@ -48,7 +48,7 @@ class InputPipeline(NamedTuple):
     loss: LossLike
     standardizer: Standardizer | None  # one that is not fitted leaves X as it is
 
-    def rows(self, name: str, X: Any, *, finite: bool = True) -> Array:
+    def rows(self, name: str, X: Any, *, finite: bool = True, first_row: int = 0) -> Array:
         """X as checked rows; see :func:`gpunet.inputs.arrays.checked_rows`.
 
         What is standardised later is not rounded before: wider numbers stay float64 until then.
@@ -58,7 +58,7 @@ class InputPipeline(NamedTuple):
             dtype = "float64"
         if is_sparse(X):
             return checked_sparse_rows(name, X, dtype, self.inputs)
-        return checked_rows(name, X, self.placement, dtype, self.inputs, finite=finite)
+        return checked_rows(name, X, self.placement, dtype, self.inputs, finite=finite, first_row=first_row)
 
     def standardized(self, rows: Array, own: bool = False) -> Array:
         """Rows with the standardizer applied (C15), in the network's dtype.
@@ -90,13 +90,21 @@ class InputPipeline(NamedTuple):
         return SparseExamples(rows, self.placement) if is_sparse(rows) else rows.T
 
     def examples(
-        self, X: Any, y: Any, sample_weight: Any = None, *, prefix: str = "", raw: bool = False
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        prefix: str = "",
+        raw: bool = False,
+        first_row: int = 0,
     ) -> tuple[Examples, str]:
         """Columns, and what the targets mean (see :class:`gpunet.inputs.targets.Targets`).
 
-        `prefix` stands before the names X and y in messages. `raw` leaves the standardizer to the caller.
+        `prefix` stands before the names X and y in messages, where rows count from `first_row`. `raw` leaves the
+        standardizer to the caller.
         """
-        rows = self.rows(f"{prefix}X", X)
+        rows = self.rows(f"{prefix}X", X, first_row=first_row)
         if not raw:
             rows = self.standardized(rows, is_copy(X, rows))
         Y, kind = targets(
@@ -108,9 +116,15 @@ class InputPipeline(NamedTuple):
             self.output.units,
             self.output.activation,
             self.loss,
+            first_row,
         )
         weights = sample_weights(
-            f"{prefix}sample_weight", sample_weight, int(rows.shape[0]), self.placement, self.dtype
+            f"{prefix}sample_weight",
+            sample_weight,
+            int(rows.shape[0]),
+            self.placement,
+            self.dtype,
+            first_row,
         )
         return Examples(self.columns(rows), Y, weights), kind
 
@@ -179,12 +193,21 @@ class FitData(NamedTuple):
     """Everything that ``fit`` needs from its arrays."""
 
     training: Examples
-    validation: Examples | None
+    validation: Any  # Examples, a Stream of them, or None
     kind: str
     batch_size: int
     standardizer: Standardizer | None
     shape: tuple[int, ...]  # of one example, as it was given
     raw: bool  # whether the training part is as it is before the standardizer
+    stream: Any = (
+        None  # of all training examples, where they do not fit into memory; `training` is a sample then
+    )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Features, and training examples."""
+        n, m = self.training.X.shape
+        return int(n), int(m if self.stream is None else self.stream.m)
 
     def plan(
         self,
@@ -196,8 +219,8 @@ class FitData(NamedTuple):
         precision: str,
     ) -> Plan:
         """The plan of training these layers on the training part."""
-        n, m = self.training.X.shape
-        sizes = [int(n), *(layer.units for layer in layers)]
+        n, m = self.size
+        sizes = [n, *(layer.units for layer in layers)]
         planned = tuple(
             Layer(sizes[l], layer.units, layer.activation, dropouts[l], layer.trainable)
             for l, layer in enumerate(layers)
@@ -208,7 +231,7 @@ class FitData(NamedTuple):
             planned,
             loss,
             optimizer,
-            int(m),
+            m,
             self.batch_size,
             dtype,
             weighted,
@@ -248,7 +271,7 @@ def fit_data(
         )
     epsilon = unit_interval("label_smoothing", arrays.label_smoothing)
     training = training._replace(Y=smoothed(training.Y, epsilon, kind, pipeline.output.activation))
-    size = _batch_size(batch_size, training.X.shape[1], auto_batch)
+    size = batch_of(batch_size, training.X.shape[1], auto_batch)
     standardizer = pipeline.standardizer
     if standardizer is not None and not standardizer.fitted:
         standardizer = _fitted(standardizer, training, pipeline.placement)
@@ -313,7 +336,7 @@ def _fitted(standardizer: Standardizer, examples: Examples, placement: Placement
     return fitted
 
 
-def _batch_size(batch_size: int | str | None, m: int, auto: int) -> int:
+def batch_of(batch_size: int | str | None, m: int, auto: int) -> int:
     """The size of a batch of m examples: checked, "auto" and None resolved."""
     if isinstance(batch_size, str) and batch_size == "auto":
         return min(auto, m)

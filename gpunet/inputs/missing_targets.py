@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from gpunet.devices.registry import backend_of
 from gpunet.errors import RowsLeftOut, warn
 from gpunet.inputs.arrays import from_lists
+from gpunet.inputs.blocks.blocks import Blocks
+from gpunet.inputs.blocks.sliced import Sliced
 from gpunet.inputs.fit_data import FitArrays
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ def _missing(target: Target | None, X: Any, y: Any) -> NDArray[np.bool_] | None:
         if not is_table(X) or X.labels is None:
             return None
         y = X
-    elif is_rows(y) or (_is_plain(y) and not _has_columns(X)):
+    elif isinstance(y, Sliced) or is_rows(y) or (_is_plain(y) and not _has_columns(X)):
         return None
     else:
         source = backend_of(y)
@@ -143,8 +145,19 @@ def _length(values: Any) -> int:
     return int(shape[0]) if shape else len(values)
 
 
+def first_gap(rows: NDArray[np.intp]) -> int:
+    """The first number from 0 on that is not among these, which are in order."""
+    gaps = np.flatnonzero(rows != np.arange(len(rows)))
+    return int(gaps[0]) if len(gaps) else len(rows)
+
+
 def _take(values: Any, rows: NDArray[np.intp]) -> Any:
     """Some rows of examples, targets or weights of any kind."""
+    if isinstance(values, Blocks):
+        raise ValueError(
+            f"the target of row {first_gap(rows)} is missing, and rows of an X that is read block by block can't be "
+            "left out: remove them, or give them weight 0 and any target"
+        )
     if isinstance(values, Mapping):
         return {name: _take(column, rows) for name, column in values.items()}
     if hasattr(values, "iloc"):  # pandas

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gpunet.inputs.moments import Moments
+
 Array = Any
 
 SMALL = 1e-30  # a variance below it may have lost bits to the dtype's smallest numbers
@@ -64,6 +66,26 @@ class Standardizer:
         # Rounding can leave a constant feature with a tiny deviation: compare with its size.
         deviation[deviation <= float(xp.finfo(rows.dtype).eps) * np.abs(mean) * 8] = 1.0
         return (mean if self.center else np.zeros(n)), deviation
+
+    def measured(self, moments: Moments, dtype: Any) -> tuple[Any, Any]:
+        """The same from the moments of rows of `dtype` that came block by block.
+
+        Raises
+        ------
+        ValueError
+            If a variance is too large for float64.
+        """
+        mean, variance = moments.mean, moments.variance
+        if self.per == "set":
+            # The variance of all numbers is that within the features and that between their means.
+            together = mean.mean()
+            variance = np.full(len(mean), np.mean(variance + (mean - together) ** 2))
+            mean = np.full(len(mean), together)
+        deviation = np.sqrt(variance)
+        if not np.isfinite(deviation).all():
+            raise ValueError("X holds numbers whose squares are too large for float64: scale them first")
+        deviation[deviation <= float(np.finfo(dtype).eps) * np.abs(mean) * 8] = 1.0
+        return (mean if self.center else np.zeros(len(mean))), deviation
 
     def measure_sparse(self, rows: Any) -> tuple[Any, Any]:
         """The same from SciPy's sparse rows.

@@ -13,6 +13,8 @@ from gpunet.core.layers import Dense
 from gpunet.devices.registry import backend_of
 from gpunet.errors import ColumnsIgnored, warn
 from gpunet.inputs.arrays import from_lists
+from gpunet.inputs.blocks.blocks import Blocks
+from gpunet.inputs.blocks.sliced import Sliced
 from gpunet.inputs.fit_data import FitArrays, split_rows
 from gpunet.inputs.missing_targets import fit_rows, is_rows, is_table
 
@@ -86,10 +88,12 @@ class Tabular(NamedTuple):
             If a target is missing, or a class was not among those of training.
         """
         if y is None:
+            if isinstance(X, Blocks) and X.has_targets:
+                return None  # read with the inputs
             if not is_table(X) or X.labels is None:
                 raise TypeError(f"{name} is missing: give targets, or a Table with a target as X")
             y = X
-        if self.target is None or is_rows(y):
+        if self.target is None or is_rows(y) or isinstance(y, Sliced):
             return y
         numbers = self.target.encode(y)
         # They are of no library of their own: beside arrays of another one than NumPy they are a list.
@@ -208,9 +212,10 @@ def _fitted_target(
 ) -> Target | None:
     """The target that y needs: one of classes for words, and one of classes or values beside an encoder."""
     if y is None:
-        tabular.targets("y", X, y)  # raises if X has no target either
+        if tabular.targets("y", X, y) is None:  # raises if X has no target either
+            return None
         y = X
-    elif is_rows(y) or (tabular.encoder is None and not _are_words(y)):
+    elif isinstance(y, Sliced) or is_rows(y) or (tabular.encoder is None and not _are_words(y)):
         return None  # numbers that say what they are
     from gpunet.tables.target import Target
 

@@ -32,6 +32,7 @@ def targets(
     units: int,
     activation: ActivationLike,
     loss: LossLike,
+    first_row: int = 0,
 ) -> Targets:
     """Y as columns ``(n[L], m)``: class numbers become one-hot, everything is in reach of the output.
 
@@ -49,6 +50,8 @@ def targets(
     activation : str or Activation
         Of the output.
     loss : str or Loss
+    first_row : int
+        The number of the first row, in messages.
 
     Raises
     ------
@@ -64,15 +67,15 @@ def targets(
     if by_class:
         if shape[0] != m:
             raise ValueError(f"{name} has {shape[0]} labels for {m} examples")
-        numbers = to_device_array(name, _class_numbers(name, y, units), placement, None)
+        numbers = to_device_array(name, _class_numbers(name, y, units, first_row), placement, None)
         classes = xp.arange(units, dtype=numbers.dtype, device=numbers.device)
         rows = xp.astype(numbers[:, None] == classes[None, :], getattr(xp, dtype))
     else:
         if shape not in ((m, units), (m,)):
             raise ValueError(_wrong_shape(name, shape, m, units))
         rows = xp.reshape(to_device_array(name, y, placement, dtype), (m, units))
-        require_finite(xp, name, rows)
-        _require_reachable(xp, name, rows, activation, loss)
+        require_finite(xp, name, rows, first_row)
+        _require_reachable(xp, name, rows, activation, loss, first_row)
     if by_class or activation == "softmax":
         kind = "classes"
     else:
@@ -93,7 +96,7 @@ def _wrong_shape(name: str, shape: tuple[int, ...], m: int, units: int) -> str:
     return f"{name} must have shape {wanted} for this network; got {shape}.{hint}"
 
 
-def _class_numbers(name: str, y: Any, units: int) -> Any:
+def _class_numbers(name: str, y: Any, units: int, first_row: int) -> Any:
     """Class numbers, checked in the library and type that they came in, as int32."""
     source = backend_of(y)
     xp = np if source is None else source.namespace()
@@ -101,12 +104,12 @@ def _class_numbers(name: str, y: Any, units: int) -> Any:
     if not xp.isdtype(y.dtype, ("bool", "integral", "real floating")):
         require_real(name, y.dtype)
     if xp.isdtype(y.dtype, "real floating"):
-        require_finite(xp, name, y)
+        require_finite(xp, name, y, first_row)
         fractional = y != xp.floor(y)
         if bool(xp.any(fractional)):
             row = first_true(xp, fractional)
             raise ValueError(
-                f"{name} must hold class numbers 0 to {units - 1}; row {row} is {float(y[row]):g}. "
+                f"{name} must hold class numbers 0 to {units - 1}; row {first_row + row} is {float(y[row]):g}. "
                 f"Real targets for {units} outputs have shape (m, {units})."
             )
     elif xp.isdtype(y.dtype, "bool") or xp.iinfo(y.dtype).bits < 32:
@@ -117,12 +120,14 @@ def _class_numbers(name: str, y: Any, units: int) -> Any:
         hint = " Count classes from 0." if int(y[row]) == units else ""
         raise ValueError(
             f"{name} must hold class numbers 0 to {units - 1}, one for each of the network's {units} "
-            f"outputs; row {row} is {int(y[row])}.{hint}"
+            f"outputs; row {first_row + row} is {int(y[row])}.{hint}"
         )
     return xp.astype(y, xp.int32, copy=False)
 
 
-def _require_reachable(xp: Any, name: str, rows: Array, activation: ActivationLike, loss: LossLike) -> None:
+def _require_reachable(
+    xp: Any, name: str, rows: Array, activation: ActivationLike, loss: LossLike, first_row: int
+) -> None:
     """Raise a ValueError for a target outside the range of the output."""
     low, high = ACTIVATIONS[activation].low, ACTIVATIONS[activation].high
     bad = xp.any((rows < low) | (rows > high), axis=1)
@@ -132,7 +137,7 @@ def _require_reachable(xp: Any, name: str, rows: Array, activation: ActivationLi
         off = float(values[first_true(xp, (values < low) | (values > high))])
         bounds = f"from {low:g} up" if high == math.inf else f"from {low:g} to {high:g}"
         raise ValueError(
-            f"{name} holds {off:g} in row {row}, which a {activation} output with {loss} loss can't "
+            f"{name} holds {off:g} in row {first_row + row}, which a {activation} output with {loss} loss can't "
             f"reach: it gives values {bounds}. {_advice(off, loss)}"
         )
     if loss == "cross_entropy":
@@ -142,7 +147,7 @@ def _require_reachable(xp: Any, name: str, rows: Array, activation: ActivationLi
             row = first_true(xp, bad)
             raise ValueError(
                 f"{name} must sum to 1 in each row for cross_entropy, where exactly one class is true; row "
-                f"{row} sums to {float(total[row]):g}. For several at once use sigmoid outputs with the "
+                f"{first_row + row} sums to {float(total[row]):g}. For several at once use sigmoid outputs with the "
                 "logistic loss."
             )
 

@@ -14,6 +14,7 @@ from gpunet.core.program import Parameters
 from gpunet.core.propagation import cost_and_gradients, forward
 from gpunet.core.reference import columns
 from gpunet.devices.sparse_examples import SparseExamples
+from gpunet.inputs.blocks.stream import Stream
 from gpunet.inputs.fit_data import Examples
 
 Array = Any
@@ -29,6 +30,19 @@ def _chunks(m: int, size: int = CHUNK) -> Iterator[slice]:
 def _size(X: Array | SparseExamples) -> int:
     """How many columns of X a chunk may have."""
     return X.chunk(CHUNK) if isinstance(X, SparseExamples) else CHUNK
+
+
+def count(examples: Examples | Stream) -> int:
+    """How many examples there are."""
+    return examples.m if isinstance(examples, Stream) else int(examples.X.shape[1])
+
+
+def _parts(xp: Any, examples: Examples | Stream) -> Iterator[Examples]:
+    """The examples, some at a time, with their columns as arrays."""
+    for some in examples.parts() if isinstance(examples, Stream) else (examples,):
+        for chunk in _chunks(some.X.shape[1], _size(some.X)):
+            weights = None if some.weights is None else some.weights[:, chunk]
+            yield Examples(columns(xp, some.X, chunk), some.Y[:, chunk], weights)
 
 
 def _forward(
@@ -56,7 +70,7 @@ def evaluate(
     activations: Sequence[ActivationLike],
     loss: LossLike,
     parameters: Parameters,
-    examples: Examples,
+    examples: Examples | Stream,
     kind: str,
     keep: Callable[[Array], None] | None = None,
 ) -> dict[str, float]:
@@ -64,11 +78,9 @@ def evaluate(
 
     `keep` is called with the outputs of each chunk of examples, columns in their order.
     """
-    m = examples.X.shape[1]
+    m = count(examples)
     total, right = 0.0, 0.0
-    for chunk in _chunks(m, _size(examples.X)):
-        X, Y = columns(xp, examples.X, chunk), examples.Y[:, chunk]
-        weights = None if examples.weights is None else examples.weights[:, chunk]
+    for X, Y, weights in _parts(xp, examples):
         A, Z = _forward(xp, activations, parameters, X)
         if keep is not None:
             keep(A)
@@ -81,21 +93,27 @@ def evaluate(
 
 
 def gradients(
-    xp: Any, activations: Sequence[ActivationLike], loss: LossLike, parameters: Parameters, examples: Examples
+    xp: Any,
+    activations: Sequence[ActivationLike],
+    loss: LossLike,
+    parameters: Parameters,
+    examples: Examples | Stream,
 ) -> tuple[float, list[tuple[Array, Array]]]:
-    """``(J, [(dW, db), …])`` of all examples as one batch (C9); of sparse ones chunk by chunk, as J is a sum (C8)."""
-    m = examples.X.shape[1]
-    size = _size(examples.X) if isinstance(examples.X, SparseExamples) else m
+    """``(J, [(dW, db), …])`` of all examples as one batch (C9).
+
+    J is a sum (C8): sparse examples, and blocks, are taken part by part.
+    """
+    m = count(examples)
+    in_parts = isinstance(examples, Stream) or isinstance(examples.X, SparseExamples)
     total, summed = 0.0, None
-    for chunk in _chunks(m, size):
-        X, Y = columns(xp, examples.X, chunk), columns(xp, examples.Y, chunk)
-        weights = None if examples.weights is None else columns(xp, examples.weights, chunk)
+    parts: Any = _parts(xp, examples) if in_parts else (examples,)
+    for X, Y, weights in parts:
         with np.errstate(all="ignore"):  # overflow shows in the result
             J, found = cost_and_gradients(xp, activations, loss, parameters, X, Y, weights)
             some = [pair for pair in found if pair is not None]  # every layer has one here
             fraction = X.shape[1] / m
             total += fraction * float(J)
-            if size < m:
+            if X.shape[1] < m:
                 some = [(fraction * dW, fraction * db) for dW, db in some]
             if summed is not None:
                 some = [(dW + W, db + b) for (dW, db), (W, b) in zip(some, summed, strict=True)]

@@ -11,6 +11,7 @@ from gpunet.core.activations import ActivationLike
 from gpunet.core.losses import LossLike
 from gpunet.core.program import Parameters
 from gpunet.devices.placement import Placement
+from gpunet.inputs.blocks.stream import Stream
 from gpunet.inputs.fit_data import Examples
 from gpunet.inputs.tabular import Tabular
 from gpunet.training import evaluation
@@ -28,7 +29,7 @@ class Evaluator(NamedTuple):
     tabular: Tabular
 
     def figures(
-        self, parameters: Parameters, examples: Examples, kind: str, measures: Metrics | None = None
+        self, parameters: Parameters, examples: Examples | Stream, kind: str, measures: Metrics | None = None
     ) -> dict[str, float]:
         """Loss, accuracy where there is one, and each metric, by name."""
         outputs: list[Array] = []
@@ -46,13 +47,13 @@ class Evaluator(NamedTuple):
         """A loss in the target's own unit."""
         return self.tabular.loss(loss, str(self.loss))
 
-    def results(self, examples: Examples, outputs: Sequence[Array], kind: str) -> Results:
+    def results(self, examples: Examples | Stream, outputs: Sequence[Array], kind: str) -> Results:
         """Targets and outputs, columns in chunks, as metrics take them."""
         to_host = self.placement.backend.to_host
         Y, A = to_host(examples.Y), np.concatenate([to_host(chunk) for chunk in outputs], axis=1)
         return results_of(Y.T, A.T, kind, self.activations[-1], self.tabular.values)
 
-    def require_computable(self, measures: Metrics, validation: Examples | None, kind: str) -> None:
+    def require_computable(self, measures: Metrics, validation: Examples | Stream | None, kind: str) -> None:
         """Raise a ValueError for metrics that the validation data do not have."""
         measures.require_accuracy(kind)
         if not measures:

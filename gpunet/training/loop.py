@@ -23,6 +23,7 @@ from gpunet.training.position import Position
 from gpunet.training.progress import ProgressBar
 from gpunet.training.scale import LARGE_INPUT, LARGE_TARGET, mean_size, standardizer_for
 from gpunet.training.transforms import NUMBERS, Transform
+from gpunet.training.windows import Windows
 
 Array = Any
 
@@ -74,6 +75,8 @@ class TrainingLoop:
         Where to pause within epochs; None for no pauses.
     transform : Transform or None
         Of each batch; the examples are raw then.
+    windows : Windows or None
+        Of the examples, where not all are in memory; `examples` are a sample then.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class TrainingLoop:
         bar: ProgressBar,
         chunks: Chunks | None = None,
         transform: Transform | None = None,
+        windows: Windows | None = None,
     ) -> None:
         self.plan = plan
         self.placement = placement
@@ -107,6 +111,10 @@ class TrainingLoop:
             reason = f"{program.name}: {unread}"
             program = None
         self.program: Program = program or self.reference
+        self.windows = windows
+        if windows is not None:
+            windows.block_steps = self.program.block_steps
+            windows.every = None if chunks is None else chunks.every
         self.history = History(
             examples=plan.examples,
             program=self.program.name,
@@ -183,7 +191,9 @@ class TrainingLoop:
         """The inputs of epoch `epoch` (from 0): examples on the device, all that is drawn or counted on the host."""
         plan = self.plan
         rng = np.random.default_rng([self.seed, epochs_trained])
-        order = rng.permutation(plan.examples).astype(np.int32) if self.shuffle else None
+        order: Any = None
+        if self.shuffle and self.windows is None:
+            order = rng.permutation(plan.examples).astype(np.int32)
         keys = None
         if plan.uses_dropout:
             shape = (plan.steps, len(plan.layers))
@@ -228,7 +238,7 @@ class TrainingLoop:
                     yield Pause(
                         state, snapshot.updates + first, Position(start.epoch, first, so_far, seconds)
                     )
-            last = self._chunk_end(first)
+            last = self._chunk_end(first, snapshot.epochs_trained)
             state, some = self._run_steps(self.program, state, snapshot, range(first, last))
             losses.append(some)
             first = last
@@ -246,7 +256,7 @@ class TrainingLoop:
         self.bar.advance(examples, float(np.mean(losses, dtype=np.float64)))
         return losses
 
-    def _chunk_end(self, first: int) -> int:
+    def _chunk_end(self, first: int, epochs_trained: int) -> int:
         """The step before which a chunk that begins with step `first` of an epoch ends."""
         plan, block = self.plan, self.program.block_steps
         if self.chunks is not None:
@@ -254,17 +264,26 @@ class TrainingLoop:
         else:
             size = max(CHUNK_EXAMPLES // plan.batch_size, 1)
             last = min(first + -(-size // block) * block, plan.steps)
-        return last if self.transform is None else min(last, self._transformed_together(first).stop)
+        if self.windows is not None:
+            last = min(last, self.windows.steps(epochs_trained, first).stop)
+        return (
+            last
+            if self.transform is None
+            else min(last, self._transformed_together(first, epochs_trained).stop)
+        )
 
-    def _transformed_together(self, step: int) -> range:
+    def _transformed_together(self, step: int, epochs_trained: int) -> range:
         """The steps whose batches are transformed together with those of a step: the same wherever the run pauses."""
         plan, block = self.plan, self.program.block_steps
+        window = range(plan.steps)
+        if self.windows is not None:
+            window = self.windows.steps(epochs_trained, step)
         most = max(NUMBERS // (plan.batch_size * self.examples.X.shape[0]), 1)
         size = -(-most // block) * block
         every = plan.steps if self.chunks is None else self.chunks.every or plan.steps
-        base = step // every * every  # from which a program counts its blocks
+        base = max(step // every * every, window.start)  # from which a program counts its blocks
         first = base + (step - base) // size * size
-        return range(first, min(first + size, base + every, plan.steps))
+        return range(first, min(first + size, step // every * every + every, window.stop))
 
     def _run_steps(
         self, program: Program, state: TrainState, snapshot: EpochSnapshot, steps: range
@@ -292,16 +311,18 @@ class TrainingLoop:
         def to_device(host: Any) -> Array:
             return self.placement.to_device(np.ascontiguousarray(host))
 
-        inputs, size, start = snapshot.inputs, self.plan.batch_size, 0
-        keys = inputs.dropout_keys
+        inputs, size, start = snapshot.inputs, self.plan.batch_size, 0  # the step that the inputs begin with
+        keys, epoch = inputs.dropout_keys, snapshot.epochs_trained
+        if self.windows is not None:
+            (X, Y, weights), used = self.windows.window(epoch, steps.start)
+            inputs = inputs._replace(X=X, Y=Y, example_weights=weights, order=used)
+            start = self.windows.steps(epoch, steps.start).start
         if self.transform is not None:
-            together = self._transformed_together(steps.start)
+            together = self._transformed_together(steps.start, epoch)
             given = Examples(inputs.X, inputs.Y, inputs.example_weights)
-            X, Y, weights = self.transform.examples(
-                given, inputs.order, size, snapshot.epochs_trained, together
-            )
+            X, Y, weights = self.transform.examples(given, inputs.order, start, size, epoch, together)
             inputs, start = inputs._replace(X=X, Y=Y, example_weights=weights, order=None), together.start
-        examples = int(inputs.X.shape[1])
+        examples = inputs.examples
         first, last = (steps.start - start) * size, min((steps.stop - start) * size, examples)
         if inputs.order is not None:
             order = to_device(inputs.order[first:last])
@@ -337,7 +358,7 @@ class TrainingLoop:
             snapshot, bad = snapshots[-2], self.plan.steps
         again, first = snapshot.state, snapshot.step
         while first < bad - 1:
-            steps = range(first, min(self._chunk_end(first), bad - 1))
+            steps = range(first, min(self._chunk_end(first, snapshot.epochs_trained), bad - 1))
             again, _ = self._run_steps(self.reference, again, snapshot, steps)
             first = steps.stop
         if first > snapshot.step and self._finite(again):

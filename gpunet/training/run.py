@@ -28,6 +28,7 @@ from gpunet.training.saved import resumed_history, saved_run
 from gpunet.training.signals import StopSignals
 from gpunet.training.trained import Trained
 from gpunet.training.transforms import Transform
+from gpunet.training.windows import Windows
 
 
 class TrainingRun:
@@ -97,8 +98,12 @@ class TrainingRun:
         self.batch_size, self.examples = plan.batch_size, plan.examples
         state = trained.begin(plan.optimizer, placement)
         self.bar = ProgressBar(progress, epochs, plan.examples)
-        self.base = base = FrozenBase(plan, state, placement, kept=transform is None)
+        kept = transform is None and data.stream is None
+        self.base = base = FrozenBase(plan, state, placement, kept=kept)
         changed, examples = None, data.training
+        self.windows = None
+        if data.stream is not None:
+            self.windows = Windows(data.stream, plan, seed if shuffle else None, base)
         if transform is None:
             examples = base.examples_above(examples)
         else:
@@ -112,7 +117,7 @@ class TrainingRun:
         if checkpoints is not None or progress:
             self.pauses = Chunks(plan, None if checkpoints is None else checkpoints.checkpoint.steps)
         self.loop = TrainingLoop(
-            plan, placement, examples, seed, shuffle, epochs, self.bar, self.pauses, changed
+            plan, placement, examples, seed, shuffle, epochs, self.bar, self.pauses, changed, self.windows
         )
         self.history: History = self.loop.history
         self.position, self.ended = Position(), False
@@ -208,6 +213,8 @@ class TrainingRun:
     def _finish(self) -> None:
         """The end of the run, also of one with an error."""
         self.bar.close()
+        if self.windows is not None:
+            self.windows.close()
         for callback in self.callbacks:
             if hasattr(callback, "finish"):
                 callback.finish(self.network, self.history)

@@ -89,7 +89,9 @@ class Transform:
         """Columns with the standardizer applied."""
         return self.pipeline.standardized_columns(X)
 
-    def examples(self, given: Examples, order: Any, batch_size: int, epoch: int, steps: range) -> Examples:
+    def examples(
+        self, given: Examples, order: Any, begin: int, batch_size: int, epoch: int, steps: range
+    ) -> Examples:
         """The batches of some steps, transformed; columns in the order of their use, as a program reads them.
 
         The last ones are kept, for a program that does some of the steps at a time.
@@ -97,9 +99,11 @@ class Transform:
         Parameters
         ----------
         given : Examples
-            The training set, before the standardizer.
+            The training set, or those of some steps, before the standardizer.
         order : int32 array or None
-            Of the epoch, on the host.
+            In which they are used, on the host.
+        begin : int
+            The step that uses the first of them.
         batch_size : int
         epoch : int
             How often the network has been trained on all examples before.
@@ -108,15 +112,18 @@ class Transform:
         """
         if self.kept is None or self.kept[:2] != (epoch, steps):
             self.kept = None  # before others take its place in memory
-            self.kept = epoch, steps, self._changed(given, order, batch_size, epoch, steps)
+            self.kept = epoch, steps, self._changed(given, order, begin, batch_size, epoch, steps)
         return self.kept[2]
 
-    def _changed(self, given: Examples, order: Any, batch_size: int, epoch: int, steps: range) -> Examples:
+    def _changed(
+        self, given: Examples, order: Any, begin: int, batch_size: int, epoch: int, steps: range
+    ) -> Examples:
         placement = self.pipeline.placement
         xp, m = placement.xp, int(given.X.shape[1])
         if order is None:
             order = np.arange(m, dtype=np.int32)
-        chosen = placement.to_device(order[steps.start * batch_size : steps.stop * batch_size])
+        first, last = ((step - begin) * batch_size for step in (steps.start, steps.stop))
+        chosen = placement.to_device(order[first:last])
         count = chosen.shape[0]
         batches = []
         for i, step in enumerate(steps):

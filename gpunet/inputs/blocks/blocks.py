@@ -1,0 +1,128 @@
+"""Examples in blocks: consecutive rows with their targets and weights, which are read together."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpunet.inputs.blocks.sliced import Sliced
+
+NUMBERS = 2**18  # of a block, about: 1 MiB of float32
+HELD = 32  # blocks that are held at a time; their rows are mixed
+
+
+class Block(NamedTuple):
+    """Consecutive examples, as they are stored."""
+
+    first: int  # the number of their first row
+    X: NDArray[Any]
+    y: Any
+    weights: Any
+
+
+class Blocks(ABC):
+    """A source of blocks.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        ``(m, …)`` of X; known at once, or after the first pass.
+    edges : int64 array
+        Where the blocks begin, and where the last one ends; known likewise.
+    sequential : bool
+        Whether they can be read in the order alone in which they come.
+    has_targets : bool
+        Whether they bring their targets with them.
+    weighted : bool
+        Whether examples have weights; known after the first block.
+    """
+
+    shape: tuple[int, ...]
+    edges: NDArray[np.int64]
+    sequential: bool = False
+    has_targets: bool = False
+    weighted: bool = False
+
+    @abstractmethod
+    def all(self) -> Iterator[Block]:
+        """All blocks, in the order in which they are stored."""
+
+    @abstractmethod
+    def read(self, chosen: Iterable[int]) -> Iterator[Block]:
+        """Some of the blocks, by their numbers; of a sequential source from any one on, without a gap."""
+
+    def beside(self, y: Sliced | None, weights: Sliced | None) -> Blocks:
+        """The same inputs with these targets and weights.
+
+        Raises
+        ------
+        ValueError
+            If the blocks bring theirs.
+        """
+        if y is not None or weights is not None:
+            raise ValueError(
+                f"X gives blocks with their targets, and {'sample_weight' if y is None else 'y'} is given too: "
+                "give blocks (X, y) or (X, y, sample_weight), and X alone to the call"
+            )
+        return self
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+
+def rows_of_block(shape: tuple[int, ...]) -> int:
+    """About how many examples a block has, for X of this shape."""
+    return max(NUMBERS // max(math.prod(shape[1:]), 1), 1)
+
+
+class SlicedBlocks(Blocks):
+    """Blocks of X, y and weights that lie side by side, each a source of rows of its own.
+
+    Parameters
+    ----------
+    X : Sliced
+    y, weights : Sliced or None
+
+    Raises
+    ------
+    ValueError
+        If they differ in length.
+    """
+
+    def __init__(self, X: Sliced, y: Sliced | None = None, weights: Sliced | None = None) -> None:
+        self.X, self.y, self.weights = X, y, weights
+        self.shape = X.shape
+        self.has_targets = y is not None
+        self.weighted = weights is not None
+        if y is not None and len(y) != len(X):
+            raise ValueError(f"{y.name} has {len(y):,} targets for {len(X):,} examples")
+        if weights is not None and weights.shape != X.shape[:1]:
+            raise ValueError(
+                f"{weights.name} must have shape ({len(X)},), one for each example; got {weights.shape}"
+            )
+        self.edges = X.edges(rows_of_block(X.shape))
+
+    def all(self) -> Iterator[Block]:
+        """See :class:`Blocks`."""
+        return self.read(range(len(self.edges) - 1))
+
+    def read(self, chosen: Iterable[int]) -> Iterator[Block]:
+        """See :class:`Blocks`."""
+        for number in chosen:
+            first, last = (int(edge) for edge in self.edges[number : number + 2])
+            X, *others = (
+                None if rows is None else rows.read(first, last) for rows in (self.X, self.y, self.weights)
+            )
+            assert X is not None
+            yield Block(first, X, *others)
+
+    def beside(self, y: Sliced | None, weights: Sliced | None) -> Blocks:
+        """See :class:`Blocks`."""
+        if self.y is not None:
+            return super().beside(y, None) if weights is None else SlicedBlocks(self.X, self.y, weights)
+        return SlicedBlocks(self.X, y, weights)

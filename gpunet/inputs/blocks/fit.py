@@ -1,0 +1,93 @@
+"""What ``fit`` needs of its data, whether they are in memory or come block by block."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from gpunet.core.checks import unit_interval
+from gpunet.inputs.blocks.blocks import Blocks
+from gpunet.inputs.blocks.opened import sliced
+from gpunet.inputs.blocks.stream import Stream
+from gpunet.inputs.blocks.survey import survey
+from gpunet.inputs.fit_data import Examples, FitArrays, FitData, InputPipeline, batch_of, fit_data
+
+BATCH_BYTES = 2**27  # that the inputs of a batch may take, where the examples come from blocks
+
+
+def fit_examples(
+    pipeline: InputPipeline,
+    arrays: FitArrays,
+    batch_size: int | str | None,
+    seed: int,
+    auto_batch: int,
+    *,
+    raw: bool = False,
+) -> FitData:
+    """As :func:`gpunet.inputs.fit_data.fit_data`, for X and validation X that may be blocks.
+
+    Blocks are read once here. Their standardizer is fitted in that pass.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For bad input; for ``validation_fraction``, and a batch that is too large, of blocks.
+    """
+    held = arrays.validation_data
+    streamed = held is not None and isinstance(held[0], Blocks)
+    rest = arrays._replace(validation_data=None) if streamed else arrays
+    if isinstance(arrays.X, Blocks):
+        data = _of_blocks(pipeline, rest, batch_size, auto_batch, raw)
+    else:
+        data = fit_data(pipeline, rest, batch_size, seed, auto_batch, raw=raw)
+    if not streamed:
+        return data
+    after = pipeline._replace(inputs=data.size[0], standardizer=data.standardizer)
+    return data._replace(validation=checked_stream(after, *held, prefix="validation ")[0])
+
+
+def checked_stream(
+    pipeline: InputPipeline, X: Blocks, y: Any, sample_weight: Any = None, *, prefix: str = ""
+) -> tuple[Stream, str]:
+    """Blocks to be evaluated on, all read once, and what their targets mean."""
+    blocks = with_targets(X, y, sample_weight, prefix)
+    kind = survey(blocks, pipeline, None, 0.0, fit=False, prefix=prefix).kind
+    return Stream(blocks, pipeline, prefix=prefix), kind
+
+
+def with_targets(X: Blocks, y: Any, sample_weight: Any, prefix: str = "") -> Blocks:
+    """The blocks with targets and weights that are given beside them."""
+    return X.beside(sliced(f"{prefix}y", y), sliced(f"{prefix}sample_weight", sample_weight))
+
+
+def _of_blocks(
+    pipeline: InputPipeline, arrays: FitArrays, batch_size: int | str | None, auto_batch: int, raw: bool
+) -> FitData:
+    if arrays.validation_fraction:
+        raise ValueError(
+            "validation_fraction needs all rows in memory, and X is read block by block: give validation_data, which "
+            "may be read so too"
+        )
+    epsilon = unit_interval("label_smoothing", arrays.label_smoothing)
+    standardizer, blocks = pipeline.standardizer, with_targets(arrays.X, arrays.y, arrays.sample_weight)
+    fit = standardizer is not None and not standardizer.fitted
+    found = survey(blocks, pipeline, arrays.class_weight, epsilon, fit=fit)
+    if standardizer is not None and fit:
+        assert found.moments is not None
+        standardizer = copy.deepcopy(standardizer)
+        standardizer.mean, standardizer.deviation = standardizer.measured(found.moments, found.dtype)
+    n = int(found.sample.X[0].size)
+    pipeline = pipeline._replace(standardizer=standardizer, inputs=n)
+    size = batch_of(batch_size, len(blocks), auto_batch)
+    if size * n * (8 if pipeline.dtype == "float64" else 4) > BATCH_BYTES:
+        raise ValueError(
+            f"a batch of {size:,} examples with {n:,} features is more than {BATCH_BYTES >> 20} MiB, and X is read "
+            "block by block because it is larger than memory may be: give a smaller batch_size"
+        )
+    stream = Stream(blocks, pipeline, raw=raw, class_weight=found.class_weight, epsilon=epsilon)
+    sample: Examples = stream.on_device(stream.examples(found.sample))
+    validation = None
+    if arrays.validation_data is not None:
+        validation, _ = pipeline.examples(*arrays.validation_data, prefix="validation ")
+    shape: Any = blocks.shape[1:]
+    return FitData(sample, validation, found.kind, size, standardizer, tuple(shape), raw, stream)

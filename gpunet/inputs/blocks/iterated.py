@@ -1,0 +1,149 @@
+"""Blocks of an iterable that can be iterated over again: a data loader, or a function that makes a generator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpunet.devices.registry import backend_of
+from gpunet.inputs.arrays import from_lists
+from gpunet.inputs.blocks.blocks import Block, Blocks, rows_of_block
+
+
+class IteratedBlocks(Blocks):
+    """Pieces ``(X, y)`` or ``(X, y, sample_weight)`` of any lengths, cut anew into blocks of one length.
+
+    What the length of a piece is does not count, but each pass must bring as many examples as the first one.
+
+    Parameters
+    ----------
+    name : str
+        In messages.
+    source : iterable, or callable that returns one
+
+    Raises
+    ------
+    TypeError
+        For an iterator, which can be read only once.
+    """
+
+    sequential = True
+    has_targets = True
+
+    def __init__(self, name: str, source: Any) -> None:
+        if not callable(source) and iter(source) is source:
+            raise TypeError(
+                f"{name} is a {type(source).__name__}, which can be read only once: its examples are read once to be "
+                f"counted and checked, and once more in each epoch. Give a function that returns a new one, such as "
+                f"{name}=lambda: make_blocks()"
+            )
+        self.name = name
+        self.source: Callable[[], Iterable[Any]] = source if callable(source) else lambda: source
+        self.length: int | None = None  # examples of the first pass
+        self.shapes: list[tuple[int, ...]] = []  # of an example's X, y and weight, in its first block
+
+    def all(self) -> Iterator[Block]:
+        """See :class:`Blocks`; the first pass finds out how many examples there are."""
+        size, first = None, 0
+        waiting: list[tuple[Any, ...]] = []
+        count = 0  # of examples that wait
+        for number, piece in enumerate(self.source()):
+            rows = self._rows(piece, number)
+            if number == 0:
+                if self.length is None:
+                    self.shapes = [A.shape[1:] for A in rows]
+                    self.weighted = len(rows) == 3
+                size = rows_of_block(rows[0].shape)
+            self._require_alike(rows, number)
+            waiting.append(rows)
+            count += len(rows[0])
+            assert size is not None
+            if count >= size:
+                together = _joined(waiting)
+                whole = count // size * size
+                for start in range(0, whole, size):
+                    yield self._block(first + start, tuple(A[start : start + size] for A in together))
+                first, count = first + whole, count - whole
+                waiting = [tuple(A[whole:] for A in together)] if count else []
+        self._end(first + count, size)
+        if count:
+            yield self._block(first, _joined(waiting))
+
+    def read(self, chosen: Iterable[int]) -> Iterator[Block]:
+        """See :class:`Blocks`."""
+        wanted = iter(chosen)
+        number = next(wanted, None)
+        for found, block in enumerate(self.all()):
+            if found == number:
+                yield block
+                number = next(wanted, None)
+        # Reading to the end, even after the last one, finds out whether the source has changed.
+
+    def _block(self, first: int, rows: tuple[Any, ...]) -> Block:
+        last = first + len(rows[0])
+        if self.length is not None and last > self.length:
+            raise ValueError(
+                f"{self.name} gave {self.length:,} examples at first, and now more: each pass must give the same number"
+            )
+        return Block(first, rows[0], rows[1], rows[2] if len(rows) == 3 else None)
+
+    def _end(self, m: int, size: int | None) -> None:
+        """All examples have been read."""
+        if self.length is None:
+            if size is None:
+                raise ValueError(f"{self.name} is empty: there is no block in it")
+            self.length = m
+            self.shape = (m, *self.shapes[0])
+            self.edges = np.append(np.arange(0, m, size, dtype=np.int64), np.int64(m))
+        elif m != self.length:
+            raise ValueError(
+                f"{self.name} gave {self.length:,} examples at first, and now {m:,}: each pass must give the same "
+                "number"
+            )
+
+    def _rows(self, piece: Any, number: int) -> tuple[NDArray[Any], ...]:
+        """One piece, on the host."""
+        if not isinstance(piece, tuple | list) or len(piece) not in (2, 3):
+            got = f"{len(piece)} items" if isinstance(piece, tuple | list) else type(piece).__name__
+            raise TypeError(
+                f"{self.name} must give blocks (X, y) or (X, y, sample_weight); block {number} is {got}"
+            )
+        names = [f"{part} of block {number}" for part in ("X", "y", "sample_weight")]
+        rows = tuple(_on_host(name, A) for name, A in zip(names, piece, strict=False))
+        lengths = [len(A) if A.ndim else 0 for A in rows]
+        if lengths[0] == 0 or rows[0].ndim < 2:
+            raise ValueError(
+                f"{self.name}: block {number} must hold rows of examples, (B, n); its X has shape {rows[0].shape}"
+                + ("" if rows[0].size else ", which is empty")
+            )
+        for name, length in zip(names, lengths, strict=False):
+            if length != lengths[0]:
+                raise ValueError(f"{self.name}: {name} has {length} rows, its X has {lengths[0]}")
+        return rows
+
+    def _require_alike(self, rows: tuple[Any, ...], number: int) -> None:
+        if len(rows) != len(self.shapes):
+            raise ValueError(
+                f"{self.name}: block {number} has {len(rows)} parts, the first one has {len(self.shapes)}: give "
+                "weights with all blocks or with none"
+            )
+        for name, one, shape in zip(("X", "y"), rows, self.shapes, strict=False):
+            if one.shape[1:] != shape:
+                raise ValueError(
+                    f"{self.name}: {name} of block {number} has rows of shape {one.shape[1:]}, those of the first "
+                    f"block have {shape}"
+                )
+
+
+def _on_host(name: str, array: Any) -> NDArray[Any]:
+    source = backend_of(array)
+    return np.asarray(from_lists(name, array) if source is None else source.to_host(array))
+
+
+def _joined(pieces: list[tuple[Any, ...]]) -> tuple[Any, ...]:
+    if len(pieces) == 1:
+        return pieces[0]
+    return tuple(np.concatenate(parts) for parts in zip(*pieces, strict=True))

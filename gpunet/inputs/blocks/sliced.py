@@ -1,0 +1,80 @@
+"""Rows of which some at a time can be read: what is larger than memory is one of these."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Sliced(ABC):
+    """Rows of inputs, targets or weights.
+
+    Attributes
+    ----------
+    name : str
+        In messages.
+    shape : tuple of int
+        ``(m, …)``.
+    dtype : numpy.dtype
+    together : int
+        Rows that are stored together, so that reading some of them costs as much as reading them all.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Any
+    together: int = 1
+
+    @abstractmethod
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        """Rows ``[first, last)``, an array of its own or one that is not written to.
+
+        Raises
+        ------
+        ValueError
+            If they are not there any more.
+        """
+
+    def edges(self, rows: int) -> NDArray[np.int64]:
+        """Where blocks of about so many rows begin, and where the last one ends."""
+        size = max(rows // self.together, 1) * self.together
+        return np.append(np.arange(0, self.shape[0], size, dtype=np.int64), np.int64(self.shape[0]))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def require_rows(self, found: int, first: int, last: int) -> None:
+        """Raise a ValueError if fewer rows were found than there should be in ``[first, last)``."""
+        if found != last - first:
+            raise ValueError(
+                f"{self.name} has become shorter while it is read: it had {self.shape[0]:,} rows, and ends now before "
+                f"row {first + found:,}. Let nobody write to it, and call again"
+            )
+
+
+class ArraySlices(Sliced):
+    """Anything that answers ``array[i:j]``: NumPy's arrays, datasets of h5py, arrays of zarr and the like.
+
+    Parameters
+    ----------
+    name : str
+    array : object with ``shape``, ``dtype`` and slices
+    """
+
+    def __init__(self, name: str, array: Any) -> None:
+        self.name = name
+        self.array = array
+        self.shape = tuple(map(int, array.shape))
+        self.dtype = np.dtype(array.dtype)
+        chunks = getattr(array, "chunks", None)  # of h5py and zarr: each is compressed as a whole
+        if isinstance(chunks, tuple) and chunks and isinstance(chunks[0], int):
+            self.together = chunks[0]
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        """See :class:`Sliced`."""
+        rows = np.asarray(self.array[first:last])
+        self.require_rows(len(rows), first, last)
+        return rows

@@ -1,0 +1,174 @@
+"""Windows of steps: the examples of a run that are in memory at a time, where not all of them are.
+
+A window is read by a thread while the program works on the one before. A program sees a window as ordinary examples,
+with an order of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpunet.core.plan import Plan
+from gpunet.inputs.blocks.blocks import HELD
+from gpunet.inputs.blocks.order import TwoLevelOrder
+from gpunet.inputs.blocks.stream import Stream
+from gpunet.inputs.fit_data import Examples
+from gpunet.training.frozen import FrozenBase
+
+Array = Any
+
+
+class Window(NamedTuple):
+    """What is in memory for some steps of an epoch."""
+
+    examples: Examples
+    order: NDArray[np.int32]  # in which the steps use them
+
+
+class Windows:
+    """The examples of a run, window by window.
+
+    Parameters
+    ----------
+    stream : Stream
+    plan : Plan
+        Of the whole network.
+    seed : int or None
+        Of the order; None for that in which the examples are stored.
+    base : FrozenBase
+        Whose outputs the program reads, unless the stream is raw.
+    """
+
+    def __init__(self, stream: Stream, plan: Plan, seed: int | None, base: FrozenBase) -> None:
+        self.stream = stream
+        self.plan = plan
+        self.base = base
+        blocks = stream.blocks
+        self.order = TwoLevelOrder(blocks.edges, HELD, seed, blocks.sequential)
+        self.block_steps = 1  # of the program
+        self.every: int | None = (
+            None  # steps from one place to the next where the program counts its blocks afresh
+        )
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="gpunet reader")
+        self.epoch = -1  # of what is known:
+        self.numbers: NDArray[np.int64] = np.empty(0, np.int64)  # of the blocks in the order of their use
+        self.used: NDArray[np.int64] = np.empty(0, np.int64)  # examples, at the end of each group
+        self.stops: NDArray[np.int64] = np.empty(0, np.int64)  # the step before which each window ends
+        self.next: tuple[int, Iterator[Window], Future[Window]] | None = None  # which window is being read
+        self.kept: tuple[int, int, Window] | None = None  # epoch, number and content of the present one
+
+    def steps(self, epoch: int, step: int) -> range:
+        """The steps of the window that a step of an epoch is in."""
+        self._begin(epoch)
+        number = int(np.searchsorted(self.stops, step, side="right"))
+        return range(int(self.stops[number - 1]) if number else 0, int(self.stops[number]))
+
+    def window(self, epoch: int, step: int) -> Window:
+        """The window that a step of an epoch is in, on the device."""
+        self._begin(epoch)
+        number = int(np.searchsorted(self.stops, step, side="right"))
+        if self.kept is None or self.kept[:2] != (epoch, number):
+            self.kept = None  # before another takes its place in memory
+            self.kept = epoch, number, self._on_device(self._read(number))
+        return self.kept[2]
+
+    def close(self) -> None:
+        """End reading, and forget what was read."""
+        self.next = self.kept = None
+        self.thread.shutdown(cancel_futures=True)
+
+    def _begin(self, epoch: int) -> None:
+        """Know the windows of an epoch."""
+        if epoch == self.epoch:
+            return
+        self.epoch, self.next = epoch, None
+        self.numbers = self.order.blocks(epoch)
+        self.used = self.order.ends(self.numbers)
+        # A batch whose examples have not all been read waits for the next window; so do the batches of a block of the
+        # program, which is computed in one piece.
+        whole = self.used // self.plan.batch_size
+        counted = 0 if self.every is None else whole // self.every * self.every
+        stops = counted + (whole - counted) // self.block_steps * self.block_steps
+        stops[-1] = self.plan.steps
+        self.stops = np.unique(stops[stops > 0])
+
+    def _read(self, number: int) -> Window:
+        """One window, on the host; the next one is begun."""
+        if self.next is None or self.next[0] != number:
+            windows = self._windows(number)
+            self.next = number, windows, self.thread.submit(next, windows)
+        _, windows, future = self.next
+        self.next = None  # after an error nothing goes on
+        window = future.result()
+        if number + 1 < len(self.stops):
+            self.next = number + 1, windows, self.thread.submit(next, windows)
+        return window
+
+    def _on_device(self, window: Window) -> Window:
+        examples = self.stream.on_device(window.examples)
+        if not self.stream.raw:
+            examples = self.base.examples_above(examples)
+        return window._replace(examples=examples)
+
+    def _windows(self, number: int) -> Iterator[Window]:
+        """The windows of an epoch from one of them on. Runs in the thread."""
+        epoch, size, m = self.epoch, self.plan.batch_size, self.stream.m
+        used, stops = self.used, self.stops
+        first = (
+            int(stops[number - 1]) * size if number else 0
+        )  # the position of the first example that is wanted
+        group = int(np.searchsorted(used, first, side="right"))
+        position = int(used[group - 1]) if group else 0  # of the first example that is not read yet
+        blocks = self.stream.blocks.read(self.numbers[group * self.order.held :])
+        rest: Examples | None = None  # what was read for the window before and is used in this one
+        for stop in stops[number:].tolist():
+            last = min(stop * size, m)
+            end = int(np.searchsorted(used, last)) + 1
+            waiting = 0 if rest is None else int(rest.X.shape[1])
+            begun, count = position - waiting, int(used[end - 1]) - position
+            examples: Any = _together(
+                rest, (self.stream.examples(block) for block in blocks), waiting + count
+            )
+            orders = [np.arange(waiting, dtype=np.int32)]
+            for one in range(group, end):
+                rows = int(used[one]) - position
+                orders.append(position - begun + self.order.rows(epoch, one, rows))
+                position += rows
+            order = np.concatenate(orders, dtype=np.int32)
+            group, rest = end, None
+            if last < position:
+                rest = _taken(examples, order[last - begun :])
+            window, examples = Window(examples, order[first - begun : last - begun]), None
+            yield window
+            del window  # before the next one takes its place in memory
+            first = last
+        next(blocks, None)  # a source that has become longer says so
+
+
+def _together(rest: Examples | None, parts: Iterator[Examples], m: int) -> Examples:
+    """The examples of `rest` and of as many parts as make m, side by side."""
+    filled = 0
+    arrays: Any = None
+    while filled < m:
+        part: Any = next(parts) if rest is None else rest
+        rest = None
+        rows = [None if A is None else A.T for A in part]
+        if arrays is None:
+            arrays = [None if A is None else np.empty((m, A.shape[1]), A.dtype) for A in rows]
+        count = len(part.X.T)
+        for A, some in zip(arrays, rows, strict=True):
+            if A is not None and some is not None:
+                A[filled : filled + count] = some
+        filled += count
+    assert arrays is not None
+    return Examples(*(None if A is None else A.T for A in arrays))
+
+
+def _taken(examples: Any, chosen: NDArray[np.int32]) -> Examples:
+    """A copy of some examples."""
+    return Examples(*(None if A is None else A.T[chosen].T for A in examples))
