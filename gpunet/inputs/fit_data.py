@@ -82,7 +82,10 @@ class InputPipeline(NamedTuple):
         result = rows if in_place else np.empty(rows.shape, self.dtype)
         for start in range(0, len(rows), CHUNK):
             chunk = slice(start, start + CHUNK)
-            result[chunk] = self.standardizer.apply(np, rows[chunk], np.asarray)
+            if rows.dtype == result.dtype:
+                self.standardizer.apply(np, rows[chunk], np.asarray, result[chunk])
+            else:
+                result[chunk] = self.standardizer.apply(np, rows[chunk], np.asarray)
         return result
 
     def columns(self, rows: Array) -> Array | SparseExamples:

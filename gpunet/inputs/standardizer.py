@@ -134,10 +134,15 @@ class Standardizer:
                 "pass X.toarray()"
             )
 
-    def apply(self, xp: Any, rows: Array, from_host: Any) -> Array:
-        """``(x − μ) / σ`` for rows ``(m, n)``, in their dtype and on their device."""
+    def apply(self, xp: Any, rows: Array, from_host: Any, out: Any = None) -> Array:
+        """``(x − μ) / σ`` for rows ``(m, n)``, in their dtype and on their device.
+
+        NumPy's rows may go to `out`, of their shape and dtype, which may be the rows themselves.
+        """
         kind = _dtype_name(rows)
         mean, deviation = (from_host(v.astype(kind)) for v in (self.mean, self.deviation))
+        if out is not None:
+            return np.divide(np.subtract(rows, mean, out=out), deviation, out=out)
         return (rows - mean) / deviation
 
     def __repr__(self) -> str:
