@@ -148,8 +148,8 @@ class Network(NetworkBase):
             Table, if there is an encoder. Columns of a DataFrame are matched by name with those of the first one.
             A sparse matrix or array of SciPy ``(m, n[0])`` never becomes dense as a whole: NumPy computes with its
             entries, other backends make a batch at a time dense, and "auto" takes NumPy. CSR in the network's dtype is
-            used as it is; other formats are converted to CSR first, other dtypes cast, which costs a copy. A
-            :class:`Standardizer` must have ``center=False``.
+            used as it is; other formats are converted to CSR first, other dtypes cast, which costs a copy. One of CuPy
+            is copied to the host. A :class:`Standardizer` must have ``center=False``.
         y : array or list
             Class numbers ``(m,)`` or ``(m, 1)``, one-hot or multi-label rows ``(m, n[L])``, real targets, or words
             ``(m,)``: those become :attr:`class_names`. Left out, the labels of the Table X. Beside an encoder, values

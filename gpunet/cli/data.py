@@ -12,13 +12,14 @@ import numpy as np
 
 import gpunet as gn
 from gpunet.datasets import Dataset
+from gpunet.datasets.sparse_files import SVMLIGHT_SUFFIXES, is_svmlight_file
 from gpunet.datasets.split import hold_out
 from gpunet.datasets.table_files import TABLE_SUFFIXES, is_table_file
 from gpunet.inputs.fit_data import split_rows
 from gpunet.tables import Table, Target
 
 NAMED = ("digits", "mnist", "fashion", "needles")
-ARRAY_SUFFIXES = (".npz", ".npy")
+ARRAY_SUFFIXES = (".npz", ".npy", *SVMLIGHT_SUFFIXES)
 WORKBOOKS = (".xlsx", ".xls", ".ods")
 TABLE_OPTIONS = ("drop", "columns", "missing", "separator")
 
@@ -42,6 +43,8 @@ class DataOptions(NamedTuple):
         Of a table; see `gpunet.datasets.read_table`.
     dtype : str
         Of arrays.
+    inputs, first_feature : int or None
+        Of a svmlight file: see `gpunet.datasets.load`.
     """
 
     what: str
@@ -54,6 +57,8 @@ class DataOptions(NamedTuple):
     missing: str | None = None
     separator: str | None = None
     dtype: str = "float32"
+    inputs: int | None = None
+    first_feature: int | None = None
 
     @classmethod
     def of(cls, options: Namespace, **changes: Any) -> DataOptions:
@@ -71,7 +76,7 @@ class Examples(NamedTuple):
     @property
     def m(self) -> int:
         """How many there are."""
-        return len(self.X)
+        return len(self.X) if isinstance(self.X, Table) else int(self.X.shape[0])
 
     def take(self, rows: Any) -> Examples:
         """The examples of some rows."""
@@ -102,6 +107,8 @@ class Source(NamedTuple):
         What was left out.
     target : Target or None
         Of a table.
+    first_feature : int or None
+        Of a svmlight file.
     """
 
     name: str
@@ -116,6 +123,7 @@ class Source(NamedTuple):
     unit: str = "y"
     notes: tuple[str, ...] = ()
     target: Target | None = None
+    first_feature: int | None = None
 
     @property
     def is_table(self) -> bool:
@@ -158,6 +166,8 @@ def open_data(options: DataOptions) -> Source:
             kind=options.kind or "auto",
             test_fraction=options.test_fraction,
             dtype=options.dtype,
+            inputs=options.inputs,
+            first_feature=options.first_feature,
         )
     )
 
@@ -165,7 +175,8 @@ def open_data(options: DataOptions) -> Source:
 def check_options(options: DataOptions) -> None:
     """Raise a ValueError if the data are unknown, or an option does not apply to them."""
     what = options.what
-    is_table, is_array = is_table_file(what), Path(what).suffix.lower() in ARRAY_SUFFIXES
+    is_table = is_table_file(what)
+    is_array = Path(what).suffix.lower() in ARRAY_SUFFIXES or is_svmlight_file(what)
     if what not in NAMED and not is_table and not is_array:
         near = difflib.get_close_matches(what.lower(), NAMED, 1)
         known = ", ".join((*TABLE_SUFFIXES, *ARRAY_SUFFIXES))
@@ -235,6 +246,7 @@ def of_arrays(dataset: Dataset) -> Source:
         dataset.class_names,
         dataset.image_shape,
         notes=dataset.notes,
+        first_feature=dataset.first_feature,
     )
 
 
@@ -272,14 +284,14 @@ def describe(source: Source, network: gn.Network) -> str:
 
 
 def class_numbers(source: Source, y: Any, names: list[str], where: str) -> Any:
-    """Class numbers `y` of a data set of arrays, renumbered to the network's class names.
+    """Class numbers, or columns of labels, `y` of a data set of arrays, renumbered to the network's class names.
 
     Raises
     ------
     ValueError
         If the network was not trained on one of the classes.
     """
-    if source.class_names is None or y is None or y.ndim != 1 or list(source.class_names) == names:
+    if source.class_names is None or y is None or list(source.class_names) == names:
         return y
     unknown = [name for name in source.class_names if name not in names]
     if unknown:
@@ -287,4 +299,9 @@ def class_numbers(source: Source, y: Any, names: list[str], where: str) -> Any:
             f"{where} has the class {unknown[0]!r}, which the network was not trained on; its classes are "
             f"{', '.join(names)}"
         )
-    return np.array([names.index(name) for name in source.class_names])[y]
+    numbers = np.array([names.index(name) for name in source.class_names])
+    if y.ndim == 1:
+        return numbers[y]
+    columns = np.zeros((len(y), len(names)), y.dtype)
+    columns[:, numbers] = y
+    return columns

@@ -28,6 +28,7 @@ from gpunet.cli.notes import (
 )
 from gpunet.cli.report import class_report, figures
 from gpunet.datasets.table_files import is_table_file
+from gpunet.devices.scipy_sparse import is_sparse
 from gpunet.plots import check
 from gpunet.tables import Target
 
@@ -89,12 +90,21 @@ def _plain_targets(network: gn.Network, table: Any, where: str) -> Any:
     return np.array([names.index(name) for name in target.class_names])[target.encode(table)]
 
 
+def stacked(parts: list[Any]) -> Any:
+    """Arrays or sparse matrices of rows, one below the other."""
+    if not is_sparse(parts[0]):
+        return np.concatenate(parts)
+    from scipy.sparse import vstack
+
+    return vstack(parts, format="csr")
+
+
 def _array_examples(network: gn.Network, data: DataOptions, use_all: bool) -> tuple[Examples, str]:
     """Examples of arrays."""
     source = open_data(data)
     X, y = source.test
     if use_all:
         parts = [source.training, *([] if source.validation is None else [source.validation]), source.test]
-        X, y = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
+        X, y = stacked([part.X for part in parts]), np.concatenate([part.y for part in parts])
     names = class_names(network, network.layers[-1].units)
     return Examples(X, class_numbers(source, y, names, data.what)), source.name

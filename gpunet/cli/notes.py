@@ -29,6 +29,8 @@ def training_notes(options: Namespace, source: Source) -> dict[str, Any]:
     if source.is_table:
         table = source.training.X
         notes |= {"columns": table.columns, "target": table.target}
+    elif source.first_feature is not None:
+        notes["first_feature"] = source.first_feature
     elif options.target is not None:
         notes["target"] = options.target
     return notes
@@ -53,7 +55,11 @@ def evaluation_data(options: Namespace, network: gn.Network) -> tuple[DataOption
     if data.target is None:
         name = network.target.name if network.target is not None and network.encoder is not None else None
         data = data._replace(target=notes.get("target", name))
-    return data._replace(test_fraction=notes["test_fraction"] if same_file else 0.2), same_file
+    return data._replace(
+        test_fraction=notes["test_fraction"] if same_file else 0.2,
+        inputs=network.inputs,
+        first_feature=notes.get("first_feature"),
+    ), same_file
 
 
 def class_names(network: gn.Network, units: int) -> list[str]:

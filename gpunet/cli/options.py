@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gpunet as gn
-from gpunet.cli.data import NAMED
+from gpunet.cli.data import ARRAY_SUFFIXES, NAMED
 from gpunet.cli.evaluate import evaluate
 from gpunet.cli.export import ENDINGS, export
 from gpunet.cli.info import info
@@ -96,7 +96,8 @@ def _add_metrics(add: AddArgument, where: str) -> None:
 
 
 def _add_train_data(add: AddArgument) -> None:
-    known = f"{', '.join(NAMED)}, or a file: {', '.join(TABLE_SUFFIXES)}, .npz or .npy; - is a table on standard input"
+    files = ", ".join((*TABLE_SUFFIXES, *ARRAY_SUFFIXES))
+    known = f"{', '.join(NAMED)}, or a file: {files}; - is a table on standard input"
     add("what", nargs="?", default="digits", metavar="DATA", help=known)
     _add_data(add)
     add("--drop", metavar="NAMES", help="columns of a table that are no features, such as id,note")
@@ -113,8 +114,8 @@ def _add_train_data(add: AddArgument) -> None:
         type=_one_of("standardisation", ("auto", "feature", "robust", "set", "no")),
         default="auto",
         metavar="HOW",
-        help="to mean 0 and deviation 1: each feature, or the whole set at once; auto: set for images, else feature; "
-        "or no. Tables: feature, or robust (median and quartiles)",
+        help="to mean 0 and deviation 1: each feature, or the whole set at once; auto: set for images, no for "
+        "sparse rows, else feature; or no. Tables: feature, or robust (median and quartiles)",
     )
 
 
@@ -286,7 +287,8 @@ def _add_data(add: AddArgument) -> None:
     add(
         "--target",
         metavar="COLUMN",
-        help="table: name or number of the target column, default: the last; .npz: array of y; .npy: file of y",
+        help="table: name or number of the target column, default: the last; .npz: array of y; .npy, and .npz of "
+        "sparse rows: file of y",
     )
     add("--kind", metavar="KIND", help="of needles: one, several, one_of_three; of a file: classes, values")
     _add_table(add)

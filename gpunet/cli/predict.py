@@ -43,7 +43,12 @@ def _inputs(network: gn.Network, options: Namespace) -> tuple[Any, list[str]]:
         for name in TABLE_OPTIONS:
             if getattr(options, name, None) is not None:
                 raise ValueError(f"--{name} applies to tables only, not to {options.file}")
-        X = gn.datasets.read_rows(options.file, dtype=network.dtype)
+        X = gn.datasets.read_rows(
+            options.file,
+            dtype=network.dtype,
+            inputs=network.inputs,
+            first_feature=network.notes.get("first_feature"),
+        )
         inputs = network.inputs or 0
         if network.encoder is None and X.shape[1] != inputs:
             raise ValueError(f"{options.file} has {X.shape[1]} features, the network takes {inputs}")

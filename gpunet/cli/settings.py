@@ -13,6 +13,7 @@ from gpunet.core.optimizers import OPTIMIZERS, Optimizer
 from gpunet.core.schedules import Schedule
 from gpunet.core.table_training import UPDATES as TABLE_UPDATES
 from gpunet.core.table_training import epochs_for, table_weight_decay
+from gpunet.devices.scipy_sparse import is_sparse
 from gpunet.training.logs import FileLog, file_log
 
 BATCH_SIZE = 64
@@ -43,13 +44,17 @@ def build_network(options: Namespace, source: Source) -> gn.Network:
 
 
 def standardizer(options: Namespace, source: Source) -> gn.Standardizer | None:
-    """The standardizer of arrays: of the whole set for images, else of each feature."""
+    """The standardizer of arrays: of the whole set for images, else of each feature; by default none of sparse rows.
+
+    Division by their deviations would make rare features of sparse rows large.
+    """
     per = options.standardize
     if per == "robust":
         raise ValueError(f"--standardize robust is for tables; {source.name} takes feature, set or no")
+    sparse = is_sparse(source.training.X)
     if per == "auto":
-        per = "set" if source.image_shape else "feature"
-    return None if per == "no" else gn.Standardizer(per)
+        per = "no" if sparse else "set" if source.image_shape else "feature"
+    return None if per == "no" else gn.Standardizer(per, center=not sparse)
 
 
 def table_encoder(options: Namespace, source: Source) -> gn.TableEncoder:

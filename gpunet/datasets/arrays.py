@@ -1,4 +1,4 @@
-"""The user's own arrays: .npz and .npy files."""
+"""The user's own arrays: .npz and .npy files, and sparse rows."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ from gpunet.core.checks import known_name
 from gpunet.datasets.array_files import first_present, open_npy, open_npz, rows, rows_view
 from gpunet.datasets.array_targets import as_targets
 from gpunet.datasets.dataset import Dataset
+from gpunet.datasets.sparse_files import (
+    SVMLIGHT_SUFFIXES,
+    is_sparse_npz,
+    is_svmlight_file,
+    read_sparse_npz,
+    read_svmlight,
+)
 from gpunet.datasets.split import check_fraction, hold_out
 from gpunet.datasets.table_files import is_table_file
 
@@ -24,7 +31,7 @@ _X_VAL = ("X_val", "x_val", "X_valid", "x_valid", "X_validation", "x_validation"
 _Y_VAL = ("y_val", "Y_val", "y_valid", "Y_valid", "y_validation", "Y_validation", "val_labels")
 _X_TEST = ("X_test", "x_test", "test_images")
 _Y_TEST = ("y_test", "Y_test", "test_labels")
-_SUFFIXES = (".npz", ".npy")
+_SUFFIXES = (".npz", ".npy", *SVMLIGHT_SUFFIXES)
 
 
 def load(
@@ -35,6 +42,8 @@ def load(
     seed: int = 0,
     kind: str = "auto",
     dtype: str = "float32",
+    inputs: int | None = None,
+    first_feature: int | None = None,
 ) -> Dataset:
     """Read training and test examples from a file of arrays (images: C1); `read_table` reads tables.
 
@@ -49,8 +58,12 @@ def load(
         ``.npy``: X alone, memory-mapped, not copied or cast, so it may be larger than memory. Its last
         rows are the test set: shuffle the file first if its rows are sorted. uint8 pixels stay
         integers from 0 to 255.
+
+        Sparse rows, which stay sparse: an ``.npz`` that ``scipy.sparse.save_npz`` wrote, X alone; or a file in
+        svmlight's (libsvm's) format, X and y (``.svm``, ``.svmlight``, ``.libsvm``, also with ``.gz`` or ``.bz2``).
     target : str or path, optional
-        ``.npy``: the path of the file of y. ``.npz``: the name of the array of y, if it is not y.
+        ``.npy`` and sparse rows in ``.npz``: the path of the ``.npy`` file of y. Other ``.npz``: the name of the array
+        of y, if it is not y.
     test_fraction : float, default 0.2
         Fraction of the examples for the test set, greater than 0 and less than 1, if the file has no test set.
     seed : int, default 0
@@ -58,7 +71,11 @@ def load(
     kind : {"auto", "classes", "values"}, default "auto"
         Kind of the target; the rule is that of `gpunet.tables.Target`.
     dtype : {"float32", "float64"}
-        Of X, for ``.npz``.
+        Of X, for all but ``.npy``.
+    inputs : int, optional
+        Features that X gets, for svmlight; by default, as many as occur in the file.
+    first_feature : {0, 1}, optional
+        The number of the first feature, for svmlight; by default 0 where a feature 0 occurs, else 1.
 
     Returns
     -------
@@ -72,29 +89,51 @@ def load(
         If a file is missing.
     ValueError
         If a file is damaged or does not hold the expected arrays.
+    ImportError
+        If SciPy (sparse ``.npz``) or scikit-learn (svmlight) is not installed.
     """
     path = _existing(path)
     check_fraction(test_fraction)
     known_name("dtype", dtype, ("float32", "float64"))
     if path.suffix.lower() == ".npy":
         return _load_npy(path, target, test_fraction, kind)
-    return _load_npz(path, target, test_fraction, seed, kind, dtype)
+    if is_svmlight_file(str(path)):
+        if target is not None:
+            raise ValueError(f"{path}: its targets are in the file itself, got target={target!r}")
+        found = read_svmlight(path, dtype, inputs, first_feature)
+        y, class_names = as_targets(found.y, kind, f"{path}")
+        names = class_names or found.labels
+        return _sparse_dataset(path, found.X, y, names, test_fraction, seed, found.first)
+    arrays = open_npz(path)
+    if is_sparse_npz(arrays):
+        X = read_sparse_npz(path, dtype)
+        y, class_names = _target_file(path, target, kind, X.shape[0])
+        return _sparse_dataset(path, X, y, class_names, test_fraction, seed)
+    return _load_npz(path, arrays, target, test_fraction, seed, kind, dtype)
 
 
-def read_rows(path: str | os.PathLike[str], *, dtype: str = "float32") -> NDArray[Any]:
+def read_rows(
+    path: str | os.PathLike[str],
+    *,
+    dtype: str = "float32",
+    inputs: int | None = None,
+    first_feature: int | None = None,
+) -> Any:
     """Read rows without targets, to predict from.
 
     Parameters
     ----------
     path : path
         ``.npy`` (memory-mapped, not converted), or ``.npz`` (its array X, or its only one); images become rows as in
-        `load`.
+        `load`. Sparse rows as in `load`; labels in a svmlight file are not used.
     dtype : {"float32", "float64"}
-        Of the rows, for ``.npz``.
+        Of the rows, for all but ``.npy``.
+    inputs, first_feature : int, optional
+        For svmlight, as in `load`.
 
     Returns
     -------
-    array, shape (m, n)
+    array or scipy.sparse.csr_array, shape (m, n)
 
     Raises
     ------
@@ -102,11 +141,17 @@ def read_rows(path: str | os.PathLike[str], *, dtype: str = "float32") -> NDArra
         If the file is missing.
     ValueError
         If it is damaged or does not hold rows of numbers.
+    ImportError
+        As in `load`.
     """
     path = _existing(path)
     if path.suffix.lower() == ".npy":
         return rows_view(open_npy(path), f"{path}")
+    if is_svmlight_file(str(path)):
+        return read_svmlight(path, dtype, inputs, first_feature).X
     arrays = open_npz(path)
+    if is_sparse_npz(arrays):
+        return read_sparse_npz(path, dtype)
     name = first_present(arrays, _X) or (next(iter(arrays)) if len(arrays) == 1 else None)
     if name is None:
         raise ValueError(f"{path}: expected an array called X, got {', '.join(arrays) or 'none'}; rename one")
@@ -117,7 +162,7 @@ def _existing(path: str | os.PathLike[str]) -> Path:
     path = Path(path).expanduser()
     if is_table_file(str(path)):
         raise ValueError(f"{path} is a table: read it with gpunet.datasets.read_table")
-    if path.suffix.lower() not in _SUFFIXES:
+    if path.suffix.lower() not in _SUFFIXES and not is_svmlight_file(str(path)):
         raise ValueError(f"{path}: expected a file that ends in {', '.join(_SUFFIXES)}")
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not a file; check the path (now in {Path.cwd()})")
@@ -131,8 +176,29 @@ class _Part(NamedTuple):
     y: str
 
 
-def _load_npz(path: Path, target: object, test_fraction: float, seed: int, kind: str, dtype: str) -> Dataset:
-    arrays = open_npz(path)
+def _sparse_dataset(
+    path: Path, X: Any, y: Any, class_names: Any, test_fraction: float, seed: int, first: int | None = None
+) -> Dataset:
+    """Sparse rows and their targets, split."""
+    train, held = hold_out(y, test_fraction, seed)
+    note = f"sparse rows, {X.nnz / X.shape[0]:.1f} numbers an example"
+    return Dataset(
+        *(X[train], y[train], X[held], y[held], path.name.partition(".")[0]),
+        class_names=class_names,
+        notes=(note,),
+        first_feature=first,
+    )
+
+
+def _load_npz(
+    path: Path,
+    arrays: Mapping[str, Any],
+    target: object,
+    test_fraction: float,
+    seed: int,
+    kind: str,
+    dtype: str,
+) -> Dataset:
     training = _part(arrays, _X, _Y if target is None else (str(target),))
     if training is None:
         raise ValueError(
@@ -199,20 +265,26 @@ def _column(y: NDArray[Any]) -> NDArray[Any]:
     return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
 
 
-def _load_npy(path: Path, target: object, test_fraction: float, kind: str) -> Dataset:
+def _target_file(path: Path, target: object, kind: str, m: int) -> tuple[Any, tuple[str, ...] | None]:
+    """The targets of the `m` rows of a file without targets, from a .npy file."""
     if not isinstance(target, str | os.PathLike):
         raise ValueError(f"{path}: name the .npy file of y with target=..., got {target!r}")
-    found = open_npy(path)
-    X = rows_view(found, f"{path}")
     if Path(target).suffix.lower() != ".npy":
-        raise ValueError(f"{target}: expected y in a .npy file as X is")
+        raise ValueError(f"{target}: expected y in a .npy file")
     y_path = _existing(target)
     y, class_names = as_targets(np.array(open_npy(y_path)), kind, f"{y_path}")
-    if len(X) != len(y):
+    if m != len(y):
         raise ValueError(
-            f"{path} has {len(X)} rows and {y_path} has {len(y)}: expected the same number; check that "
+            f"{path} has {m} rows and {y_path} has {len(y)}: expected the same number; check that "
             "they belong together"
         )
+    return y, class_names
+
+
+def _load_npy(path: Path, target: object, test_fraction: float, kind: str) -> Dataset:
+    found = open_npy(path)
+    X = rows_view(found, f"{path}")
+    y, class_names = _target_file(path, target, kind, len(X))
     # A slice of a memory map is a view; a random choice of rows would be a copy.
     first = len(X) - round(len(X) * test_fraction)
     unseen = np.setdiff1d(y[first:], y[:first]) if class_names is not None else np.array([])

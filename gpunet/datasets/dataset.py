@@ -19,7 +19,8 @@ class Dataset:
     Parameters
     ----------
     X : array, shape (m, n)
-        Training examples; float32, pixels from 0 to 1 (memory-mapped files keep their own dtype and range).
+        Training examples; float32, pixels from 0 to 1 (memory-mapped files keep their own dtype and range). Of files of
+        sparse rows, a ``scipy.sparse.csr_array``.
     y : array, shape (m,) or (m, k)
         int64 class numbers, or rows of real numbers: multi-label, one-hot or real targets.
     X_test, y_test : array
@@ -34,6 +35,8 @@ class Dataset:
         The same for a validation set, where the source has one.
     notes : tuple of str
         What was understood or left out, for a printout.
+    first_feature : int or None
+        Of a svmlight file, the number that it gives its first feature.
 
     Raises
     ------
@@ -51,6 +54,7 @@ class Dataset:
     X_val: NDArray[Any] | None = None
     y_val: NDArray[Any] | None = None
     notes: tuple[str, ...] = ()
+    first_feature: int | None = None
 
     def __post_init__(self) -> None:
         sets = [("", self.X, self.y), ("_test", self.X_test, self.y_test)]
@@ -62,12 +66,12 @@ class Dataset:
                     f"{self.name}: X{suffix} must have shape (examples, features), got {X.shape}; "
                     "flatten each example to one row"
                 )
-            if len(X) != len(y):
+            if X.shape[0] != len(y):
                 raise ValueError(
                     f"{self.name}: X{suffix} and y{suffix} must have one row per example, "
-                    f"got {len(X)} and {len(y)} rows; check that they belong together"
+                    f"got {X.shape[0]} and {len(y)} rows; check that they belong together"
                 )
-            if len(X) == 0:
+            if X.shape[0] == 0:
                 raise ValueError(
                     f"{self.name}: X{suffix} has no examples; give at least one training example "
                     "and one test example"
@@ -83,7 +87,7 @@ class Dataset:
         return iter((self.X, self.y, self.X_test, self.y_test))
 
     def __repr__(self) -> str:
-        text = f"<Dataset {self.name}: {len(self.X)} training and {len(self.X_test)} test examples"
+        text = f"<Dataset {self.name}: {self.X.shape[0]} training and {self.X_test.shape[0]} test examples"
         text += f" of {self.X.shape[1]} features"
         if self.image_shape is not None:
             text += f" ({' x '.join(map(str, self.image_shape))} images)"

@@ -1,4 +1,4 @@
-"""SciPy's sparse matrices, which are of no array library: they stay on the host."""
+"""Sparse matrices of SciPy and of CuPy, which are of no array library: they are read on the host."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ from typing import Any
 
 
 def is_sparse(X: Any) -> bool:
-    """Whether X is a sparse matrix or array of SciPy, in any format. SciPy is not imported for it."""
+    """Whether X is a sparse matrix or array of SciPy, or of CuPy, in any format. Neither is imported for it."""
     scipy_sparse = sys.modules.get("scipy.sparse")
-    return scipy_sparse is not None and bool(scipy_sparse.issparse(X))
+    return (scipy_sparse is not None and bool(scipy_sparse.issparse(X))) or _is_of_cupy(X)
+
+
+def from_cupy(X: Any) -> Any:
+    """A sparse matrix of CuPy as SciPy's, copied from its device; anything else as it is."""
+    return X.get() if _is_of_cupy(X) else X
+
+
+def _is_of_cupy(X: Any) -> bool:
+    cupy_sparse = sys.modules.get("cupyx.scipy.sparse")
+    return cupy_sparse is not None and bool(cupy_sparse.issparse(X))

@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 from gpunet.devices.backend import Backend
 from gpunet.devices.placement import Placement, choose_placement, host_placement, named_placement
 from gpunet.devices.registry import backend_from_env, backend_of
+from gpunet.devices.scipy_sparse import from_cupy
 from gpunet.inputs.arrays import checked_rows
 from gpunet.inputs.standardizer import Standardizer
 
@@ -27,12 +28,12 @@ def foreign_backend(X: Any) -> Backend | None:
 
 
 def to_host(array: Any) -> Any:
-    """An array of any library as NumPy's; anything else as it is."""
+    """An array of any library as NumPy's, a sparse matrix of CuPy as SciPy's; anything else as it is."""
     backend = foreign_backend(array)
     if backend is not None:
         return backend.to_host(array)
     unknown = hasattr(array, "__array_namespace__") and not isinstance(array, np.ndarray | np.generic)
-    return np.from_dlpack(array) if unknown else array
+    return np.from_dlpack(array) if unknown else from_cupy(array)
 
 
 def dtype_name(array: Any) -> str:

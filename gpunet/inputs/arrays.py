@@ -71,7 +71,11 @@ def from_lists(name: str, values: Any) -> Any:
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise ValueError(f"{name} has masked entries: fill them, or remove their rows")
     if hasattr(values, "toarray"):
-        taken = ", but none of SciPy: pass a scipy.sparse.csr_array, or" if name.endswith("X") else "; pass"
+        taken = (
+            ", but none of SciPy or CuPy: pass a scipy.sparse.csr_array, or"
+            if name.endswith("X")
+            else "; pass"
+        )
         raise TypeError(f"{name} is a sparse matrix{taken} {name}.toarray()")
     if hasattr(values, "to_numpy") and not hasattr(values, "to_pylist"):  # pandas or Polars, not PyArrow
         values = np.asarray(values.to_numpy())

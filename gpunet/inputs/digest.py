@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.devices.registry import backend_of
-from gpunet.devices.scipy_sparse import is_sparse
+from gpunet.devices.scipy_sparse import from_cupy, is_sparse
 from gpunet.inputs.arrays import from_lists
 from gpunet.inputs.blocks.blocks import Blocks, SlicedBlocks
 from gpunet.inputs.blocks.sliced import Sliced
@@ -27,7 +27,7 @@ def digest(name: str, data: Any) -> str | None:
         parts = [f"{data.labels}" if data.labels is None else _frame(data.labels.to_frame())]
         return " ".join([_frame(data.frame), *parts])
     if is_sparse(data):
-        rows = data.tocsr()
+        rows = from_cupy(data).tocsr()
         return " ".join([f"{rows.shape}", *(_array(part) for part in (rows.data, rows.indices, rows.indptr))])
     backend = backend_of(data)
     if backend is not None:

@@ -1,4 +1,4 @@
-"""SciPy's sparse matrices as checked rows: compressed sparse rows (CSR) that stay on the host."""
+"""Sparse matrices of SciPy and CuPy as checked rows: compressed sparse rows (CSR) that stay on the host."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gpunet.devices.scipy_sparse import from_cupy
 from gpunet.inputs.arrays import not_finite, require_real, shape_of
 
 LARGEST = 2**31 - 1  # int32
@@ -21,7 +22,7 @@ def checked_sparse_rows(name: str, X: Any, dtype: str, inputs: int | None) -> An
     ----------
     name : str
         Of X, in messages.
-    X : sparse matrix or array of SciPy
+    X : sparse matrix or array of SciPy, or of CuPy
         Other formats than CSR are converted, which takes a copy.
     dtype : str
         Of the result.
@@ -35,6 +36,7 @@ def checked_sparse_rows(name: str, X: Any, dtype: str, inputs: int | None) -> An
     """
     from scipy.sparse import csr_array
 
+    X = from_cupy(X)
     require_real(name, X.dtype)
     _, n = shape_of(name, X, inputs)
     if n > LARGEST:

@@ -10,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
+import fake_cupyx
 import gpunet as gn
 from estimator_data import PAIRS, ROWS, rows, target
 from gpunet.estimators import MLPClassifier, MLPRegressor
@@ -56,6 +57,16 @@ def test_sparse_rows_are_as_dense_ones(one, kind, settings):
                 assert_allclose(predicted, expected.predict(dense), rtol=1e-5, atol=1e-7)
             else:
                 assert_array_equal(predicted, expected.predict(dense))
+
+
+def test_sparse_matrices_of_cupy(monkeypatch):
+    on_device = fake_cupyx.install(monkeypatch)
+    rows, y = sparse.csr_matrix(thinned()), target("classes", X)
+    there = on_device(rows)
+    model, expected = (MLPClassifier(**FAST).fit(one, y) for one in (there, rows))
+    assert_array_equal(model.coefs_[0], expected.coefs_[0])
+    assert_array_equal(model.predict_proba(there), expected.predict_proba(rows))
+    assert isinstance(model.predict(there), np.ndarray)
 
 
 def test_sparse_rows_do_not_become_dense(monkeypatch):

@@ -190,7 +190,7 @@ def test_lists_and_tables():
     assert from_lists("X", np.ma.masked_array([1, 2], [False, False])).tolist() == [1, 2]
     for bad, error, said in (
         (np.ma.masked_array([1, 2], [False, True]), ValueError, "X has masked entries"),
-        (Sparse(), TypeError, r"X is a sparse matrix, but none of SciPy: pass a scipy"),
+        (Sparse(), TypeError, r"X is a sparse matrix, but none of SciPy or CuPy: pass a scipy"),
         ([[1, 2], [3]], ValueError, "X is ragged: row 0 has 2 entries, row 1 has 1 entries"),
         ([[1, 2], [3, 4], 5], ValueError, "row 0 has 2 entries, row 2 has a single number"),
         ([1, [2]], ValueError, "row 0 has a single number, row 1 has 1 entries"),

@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+import fake_cupyx
 import gpunet as gn
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -47,6 +48,17 @@ def figures(backend, X, y, w, dropout=0.0, **fit):
 
 def same(a, b):
     return a.shape == b.shape and np.allclose(a, b, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc"])
+def test_sparse_matrices_of_cupy_are_as_those_of_scipy(kind, backend, monkeypatch, tmp_path):
+    on_device = fake_cupyx.install(monkeypatch)
+    X, y, w = data()
+    fit = {"epochs": 2, "batch_size": 32, "validation_fraction": 0.2}
+    there = on_device(sparse.csr_matrix(X).asformat(kind))
+    assert same(figures(backend.name, there, y, w, **fit), figures(backend.name, X, y, w, **fit))
+    for rows in (there, X):  # the same data for a checkpoint
+        network("numpy").fit(rows, y, epochs=2, checkpoint=gn.Checkpoint(tmp_path / "run"))
 
 
 @pytest.mark.parametrize("optimizer", [gn.Adam(0.01, weight_decay=0.1), gn.GradientDescent(0.1, 0.8)])
