@@ -52,7 +52,8 @@ function next() {
       over: [...inner.querySelectorAll(".bd-article *")].filter(
         one => !clipped(one) && one.getBoundingClientRect().right > width + 0.5).map(
         one => one.tagName + "." + one.className).slice(0, 5),
-      pictures: images.filter(one => one.naturalWidth === 0 || one.alt.length < 1).map(one => one.src),
+      pictures: images.filter(one =>
+        one.naturalWidth === 0 || (one.alt.length < 40 && !one.closest(".sphx-glr-thumbnails"))).map(one => one.src),
       title: inner.querySelector("h1") !== null});
     frame.remove();
     next();
@@ -115,7 +116,9 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def pages(site):
-    found = [path for path in site.rglob("*.html") if "_static" not in path.parts]  # where a theme's templates lie
+    found = [
+        path for path in site.rglob("*.html") if "_static" not in path.parts
+    ]  # where a theme's templates lie
     return {path: Page(path.read_text(encoding="utf-8")) for path in found}
 
 
