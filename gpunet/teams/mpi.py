@@ -72,7 +72,7 @@ class MPI(Engine):
 
     def abort(self, error: BaseException) -> None:
         """See :class:`Engine`."""
-        traceback.print_exception(error)
+        traceback.print_exception(error, file=sys.__stderr__)  # sys.stderr may be silenced on this rank
         self._end()
 
     def _uncaught(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -80,8 +80,8 @@ class MPI(Engine):
         self._end()
 
     def _end(self) -> None:
-        print(f"gpunet: rank {self.rank} of {self.size} ends the job", file=sys.stderr)
-        for stream in (sys.stdout, sys.stderr):
+        print(f"gpunet: rank {self.rank} of {self.size} ends the job", file=sys.__stderr__)
+        for stream in (sys.stdout, sys.__stderr__):
             if stream is not None:
                 stream.flush()
         self.communicator.Abort(1)

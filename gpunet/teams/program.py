@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -107,7 +108,7 @@ def in_lanes(plan: Plan, lanes: int | None) -> Plan:
     if lanes is not None and plan.batch_size < lanes:
         raise ValueError(
             f"a batch of {plan.batch_size} can't be cut into {lanes} lanes: give a batch_size of {lanes} or more, or "
-            f"Team(lanes={plan.batch_size})"
+            "fewer lanes"
         )
     return replace(plan, lanes=lanes)
 
@@ -136,7 +137,7 @@ class TreeTotal:
         bounds = [rank * length // size for rank in range(size + 1)]
         self.sections = [slice(a, b) for a, b in pairwise(bounds)]
 
-    def __call__(self, lane: Any) -> Vector:
+    def __call__(self, lane: Callable[[range], Vector | None]) -> Vector:
         """The sum over all lanes, on each rank.
 
         Parameters
@@ -157,11 +158,11 @@ class TreeTotal:
             for nodes, vector in zip(self.nodes, received, strict=True)
             for i, node in enumerate(nodes)
         }
-        section = tree_sum(self.root, sums.get, together)
+        section = tree_sum(self.root, sums.get, plus)
         return engine.spread(section, widths)
 
 
-def together(lower: Vector, upper: Vector) -> Vector:
+def plus(lower: Vector, upper: Vector) -> Vector:
     """Their sum, as a vector of its own."""
     return np.asarray(lower + upper)
 

@@ -46,6 +46,9 @@ class Hub:
         return [brought[one][rank if len(brought[one]) > 1 else 0] for one in range(self.size)]
 
 
+_hubs: list[Any] = []  # of this worker
+
+
 class RayTrain(Engine):
     """The workers of one training function.
 
@@ -76,9 +79,11 @@ class RayTrain(Engine):
         self.turn = 0
         name = f"gpunet-{secrets.token_hex(8)}"
         if self.rank == 0:
-            # It goes with the worker that made it: a group that starts again has its own.
+            # It goes with the worker that made it, not before: another rank may still wait for its last answer. A group
+            # that starts again has its own.
             self.hub = ray.remote(Hub).options(name=name, num_cpus=0, max_concurrency=1000).remote(self.size)
             ray.get(self.hub.__ray_ready__.remote())
+            _hubs.append(self.hub)
         name = broadcast_from_rank_zero(name)
         if self.rank != 0:
             self.hub = ray.get_actor(name)

@@ -17,6 +17,7 @@ from gpunet.teams.launchers import by_mpi, in_ray_worker
 P = ParamSpec("P")
 T = TypeVar("T")
 
+LANES = 8
 ENGINES = ("mpi", "ray", "alone")
 
 
@@ -75,7 +76,7 @@ class Team:
     'lanes'
     """
 
-    def __init__(self, engine: str = "auto", lanes: int = 8) -> None:
+    def __init__(self, engine: str = "auto", lanes: int = LANES) -> None:
         known_name("engine", engine, ("auto", *ENGINES))
         self._begin(positive_int("lanes", lanes), engine_of(engine))
 

@@ -169,9 +169,12 @@ class TrainingRun:
         """See that all ranks begin the same run."""
         if self.team.size == 1:
             return
-        plan, seed = described(self.plan), self.seed
-        weights = self.trained.weights(self.placement)
-        require_same(self.team, {**self.starting, "seed": seed, "plan": plan, "starting weights": weights})
+        settings = {
+            name: value for name, value in self.starting.items() if name != "callbacks"
+        }  # rank 0's alone
+        settings |= {"seed": self.seed, "plan": described(self.plan)}
+        settings["starting weights"] = self.trained.weights(self.placement)
+        require_same(self.team, settings)
 
     def _told_to_stop(self, signals: StopSignals) -> bool:
         """Whether Ctrl-C or SIGTERM has come, to any rank."""
