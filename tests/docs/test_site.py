@@ -115,7 +115,9 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def pages(site):
-    found = [path for path in site.rglob("*.html") if "_static" not in path.parts]  # where a theme's templates lie
+    found = [
+        path for path in site.rglob("*.html") if "_static" not in path.parts
+    ]  # where a theme's templates lie
     return {path: Page(path.read_text(encoding="utf-8")) for path in found}
 
 
