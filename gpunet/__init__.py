@@ -30,12 +30,15 @@ from gpunet.errors import (
     FolderInUse,
     FunctionsNotSaved,
     OutOfMemory,
+    RankFailed,
+    RanksDiffer,
     RowsLeftOut,
     UndefinedMetric,
     UnscaledInputs,
 )
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.network import Network, load
+from gpunet.teams.team import Team
 from gpunet.training.callbacks import EarlyStopping, SaveNetwork
 from gpunet.training.checkpoint import Checkpoint
 from gpunet.training.history import History
@@ -84,11 +87,14 @@ __all__ = [
     "Optimizer",
     "OutOfMemory",
     "RMSprop",
+    "RankFailed",
+    "RanksDiffer",
     "ReduceOnPlateau",
     "RowsLeftOut",
     "SaveNetwork",
     "Standardizer",
     "TableEncoder",
+    "Team",
     "TensorBoardLog",
     "UndefinedMetric",
     "UnscaledInputs",

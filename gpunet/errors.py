@@ -51,6 +51,14 @@ class ColumnsIgnored(UserWarning):
     """A table or DataFrame has columns that the network was not trained on."""
 
 
+class RankFailed(RuntimeError):
+    """Another rank of a team raised an error; the message has it. This rank has stopped where that one did."""
+
+
+class RanksDiffer(ValueError):
+    """The ranks of a team were to train different things; the message says what differs, and where."""
+
+
 class FileRefused(ValueError):
     """A file that is not a network saved by gpunet, or one that is damaged."""
 

@@ -38,6 +38,8 @@ from gpunet.inputs.fit_data import (
 from gpunet.inputs.missing_targets import evaluate_rows
 from gpunet.inputs.tabular import encoded
 from gpunet.network_base import NetworkBase, restored
+from gpunet.teams.program import in_lanes
+from gpunet.teams.team import Team, on_a_team, require_team
 from gpunet.training import evaluation
 from gpunet.training.call import described_call
 from gpunet.training.callbacks import Callback, checked_callbacks, require_monitored
@@ -114,6 +116,7 @@ class Network(NetworkBase):
 
     # --- training -------------------------------------------------------------------------------
 
+    @on_a_team
     def fit(
         self,
         X: Any,
@@ -134,6 +137,7 @@ class Network(NetworkBase):
         callbacks: Callback | Sequence[Callback] = (),
         checkpoint: Checkpoint | str | Path | None = None,
         progress: bool = False,
+        team: Team | None = None,
     ) -> History:
         """Train (C19); a further call goes on from where the last one ended.
 
@@ -220,6 +224,8 @@ class Network(NetworkBase):
             Show a bar on a terminal and in Jupyter; elsewhere write a line per epoch to standard error, at most one
             per second. With progress or a checkpoint, Ctrl-C and SIGTERM act between two updates, within about half a
             second: the network keeps the weights of that update. Without, it keeps those of the last epoch.
+        team : Team or None
+            Processes that train this network together; the gradient of each batch is then added up in the team's lanes.
 
         Returns
         -------
@@ -240,7 +246,10 @@ class Network(NetworkBase):
             If the device is too small; the weights are as they were after the last epoch.
         AnotherRun, FolderInUse
             If the folder of checkpoints is another run's; nothing has changed.
+        RanksDiffer, RankFailed
+            If the ranks of the team were to train different things, or another one of them has failed.
         """
+        team = require_team(team)
         chosen = chosen_optimizer(optimizer, self.activations[:-1])
         is_table = self.encoder is not None
         if epochs is not None:
@@ -259,7 +268,8 @@ class Network(NetworkBase):
         )
         arrays = opened_arrays(arrays, self.dtype)
         measures = Metrics(metrics)
-        call = {} if checkpoint is None else self._call(
+        self._share_seed(team)
+        call = {} if checkpoint is None and team.size == 1 else self._call(
             arrays,
             optimizer=optimizer,
             epochs=epochs,
@@ -269,10 +279,12 @@ class Network(NetworkBase):
             transform=transform,
             metrics=metrics,
             callbacks=callbacks,
+            lanes=team.lanes,
         )  # fmt: skip
         constant_rate = not is_table and chosen.constant_rate
         trained = self._trained
-        with open_run(checkpoint, call, trained.run_id, constant_rate, self._own_functions()) as run:
+        own = self._own_functions()
+        with open_run(checkpoint, call, trained.run_id, constant_rate, own, team) as run:
             if run is not None and run.saved is not None:
                 self._take_up(run.saved)
                 if run.finished:
@@ -289,7 +301,7 @@ class Network(NetworkBase):
                 require_monitored(monitors, data.validation is not None, data.kind, measures.directions)
                 evaluator = Evaluator(placement, self.activations, self.loss, tabular)
                 evaluator.require_computable(measures, data.validation, data.kind)
-                for callback in callbacks:
+                for callback in callbacks if team.rank == 0 else ():
                     if hasattr(callback, "start"):
                         callback.start(self)
                 # Everything is checked: from here on the network changes.
@@ -316,6 +328,7 @@ class Network(NetworkBase):
                         warn_of_unscaled(placement.xp, data.training.X)
                     self._ready()
                     plan = data.plan(self.layers, self.dropouts, self.loss, chosen, self.dtype, precision)
+                    plan = in_lanes(plan, team.lanes)
                     training = TrainingRun(
                         self,
                         trained,
@@ -331,6 +344,8 @@ class Network(NetworkBase):
                         callbacks=callbacks,
                         progress=progress,
                         checkpoints=run,
+                        team=team,
+                        starting=call,
                         save=lambda: self._saved(training_state=True),
                     )
                     self.history = training.history
@@ -341,6 +356,12 @@ class Network(NetworkBase):
                         vars(self).update(before)
                         trained.go_back(trained_before)
                     raise
+
+    def _share_seed(self, team: Team) -> None:
+        """Let ranks that have drawn a seed each have one of them."""
+        seeds = team.gather(self.seed if self._seed_drawn and self._trained.state is None else None)
+        if team.rank > 0 and None not in seeds:
+            self.seed = seeds[0]
 
     def _call(self, arrays: FitArrays, **arguments: Any) -> dict[str, Any]:
         """Everything that a run depends on, described."""

@@ -17,6 +17,7 @@ import gpunet as gn
 # JAX compiles each new shape, which takes most of the time of a room's tests.
 BACKENDS = ["numpy", "readonly", "strict", "torch", pytest.param("jax", marks=pytest.mark.slow), "cupy"]
 NO_GPU = "no GPU: "
+MAY_SKIP = (NO_GPU, "no Ray: ")  # Ray is 79 MB, and no part of the extra ``test``
 
 
 def usable(name):
@@ -60,14 +61,14 @@ def mnist():
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session, exitstatus):
-    """With GPUNET_NO_SKIPS set, only tests that need a GPU may skip."""
+    """With GPUNET_NO_SKIPS set, only tests that need a GPU or Ray may skip."""
     if not os.environ.get("GPUNET_NO_SKIPS"):
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     others = []
     for report in reporter.stats.get("skipped", []):
         why = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        if NO_GPU not in why:
+        if not any(reason in why for reason in MAY_SKIP):
             others.append(f"{report.nodeid}: {why}")
     if others:
         reporter.write_line("these may not skip here:\n" + "\n".join(others), red=True)

@@ -18,7 +18,7 @@ ROOMS = [
     ["gpunet.errors", "gpunet.installation", "gpunet.version"],
     ["gpunet.core"],
     ["gpunet.devices", "gpunet.tables"],
-    ["gpunet.inputs"],
+    ["gpunet.inputs", "gpunet.teams"],
     ["gpunet.files", "gpunet.plots", "gpunet.summary"],
     ["gpunet.exchange", "gpunet.training"],
     ["gpunet.prediction"],

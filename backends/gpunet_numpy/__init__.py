@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeVar
 
 from gpunet.core.activations import ActivationLike
 from gpunet.core.plan import Plan
 from gpunet.core.program import Program
 from gpunet.devices.backend import Backend
+
+T = TypeVar("T")
 
 
 class NumPyBackend(Backend):
@@ -51,6 +53,11 @@ class NumPyBackend(Backend):
         from gpunet_numpy.compiling import chosen
 
         return chosen(setting)
+
+    def on_one_core(self, function: Callable[..., T], *arguments: Any) -> T:
+        from gpunet_numpy.blas_threads import with_blas_threads
+
+        return with_blas_threads(1, function, *arguments)
 
     def predictor(
         self, activations: Sequence[ActivationLike], parameters: Any

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from gpunet.core.plan import PRECISIONS
 from gpunet.devices.backend import Backend
 from gpunet.installation import install_command
+
+T = TypeVar("T")
 
 FIRST_TF32 = (8, 0)  # compute capability of the first GPUs with TF32
 
@@ -51,6 +53,16 @@ class TorchBackend(Backend):
 
     def to_host(self, array: Any) -> Any:
         return array.detach().cpu().numpy()
+
+    def on_one_core(self, function: Callable[..., T], *arguments: Any) -> T:
+        import torch
+
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return function(*arguments)
+        finally:
+            torch.set_num_threads(threads)
 
     def device_of(self, array: Any) -> str:
         return "cpu" if array.device.type == "cpu" else f"{array.device.type}:{array.device.index}"

@@ -27,6 +27,7 @@ from gpunet.core.table_training import LEAST_DECAY, MOST_DECAY, ROWS
 from gpunet.datasets.table_files import TABLE_SUFFIXES
 from gpunet.inputs.example_weights import BALANCED
 from gpunet.lecture.command import add_parser as add_lecture
+from gpunet.teams.team import LANES
 
 AddArgument = Callable[..., argparse.Action]
 
@@ -75,6 +76,13 @@ def _add_train(commands: Any) -> None:
         type=Path,
         metavar="DIR",
         help="keep here, once a minute, what the run needs to go on: after a stop the same command goes on",
+    )
+    add(
+        "--lanes",
+        type=int,
+        metavar="N",
+        help=f"add up the gradient of each batch in N lanes; default under mpiexec: {LANES}. mpiexec -n 4 gpunet train "
+        "shares them out to 4 processes",
     )
     add("--restart", action="store_true", help="begin afresh, whatever run --checkpoint holds")
     add("--log", type=Path, metavar="FILE", help="write the figures of each epoch to this file: .csv, .jsonl")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import sys
 import threading
@@ -32,11 +33,34 @@ from gpunet.cli.settings import (
     validation_fraction,
 )
 from gpunet.files.atomic import require_writable
+from gpunet.teams.launchers import by_mpi
+from gpunet.teams.team import LANES, require_team
 from gpunet.training.metrics import rescaled
 
 
 def train(options: Namespace) -> None:
-    """Read the data, build the network, train and test it; save and plot it if asked to."""
+    """Read the data, build the network, train and test it; save and plot it if asked to. One rank of a team prints."""
+    team = launched_team(options)
+    with require_team(team).together():
+        _train(options, team)
+
+
+def launched_team(options: Namespace) -> gn.Team | None:
+    """The processes that an MPI launcher has started, if it has; all but one of them write nothing."""
+    if options.lanes is None and not by_mpi():
+        return None
+    team = gn.Team("auto", LANES if options.lanes is None else options.lanes)
+    if team.rank > 0:
+        options.save = options.plot = options.log = None
+        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  until this process ends
+    return team
+
+
+def _train(options: Namespace, team: gn.Team | None) -> None:
+    if team is not None and team.size > 1 and options.what == "-":
+        raise ValueError(
+            "standard input goes to one of the ranks only: give the name of a file that all can read"
+        )
     _check_output(options)
     source = open_data(DataOptions.of(options))
     source = source.with_validation(validation_fraction(options), options.seed)
@@ -53,12 +77,17 @@ def train(options: Namespace) -> None:
     scaling = target_scaling(network, source)
     if options.learning_rate == FIND:
         training = scaled(source.training, scaling)
-        options.learning_rate = found_rate(options, network, source, training, batch_size)
+        found = require_team(team).from_first(
+            lambda: found_rate(options, network, source, training, batch_size)
+        )
+        options.learning_rate = found
     optimizer = build_optimizer(options, source, epochs, steps)
 
     print(describe(source, network))
     print(f"\n{network.summary()}\n")
     print(settings_report(options, optimizer, epochs, batch_size), flush=True)
+    if team is not None:
+        print(f"{team.size} rank{'s' if team.size > 1 else ''}, {team.lanes} lanes", flush=True)
     with saved_when_stopped(options, network, scaling):
         history = network.fit(
             *scaled(source.training, scaling),
@@ -73,7 +102,10 @@ def train(options: Namespace) -> None:
             callbacks=[*early_stopping(options), *logs(options)],
             checkpoint=checkpoint(options),
             progress=True,
+            team=team,
         )
+    if team is not None and team.rank > 0:
+        return
     if scaling is not None:
         unscale_output(network, scaling, gn.get_backend(history.backend))
 

@@ -24,7 +24,15 @@ def _shift(xp: Namespace, x: Array, bits: int) -> Array:
     return xp.bitwise_and(xp.bitwise_right_shift(x, bits), (1 << (32 - bits)) - 1)
 
 
-def keep_mask(xp: Namespace, key: Array, shape: tuple[int, int], rate: float, *, like: Array) -> Array:
+def keep_mask(
+    xp: Namespace,
+    key: Array,
+    shape: tuple[int, int],
+    rate: float,
+    *,
+    like: Array,
+    columns: tuple[int, int] | None = None,
+) -> Array:
     """A mask with entries 0 (dropped, with probability `rate`) and ``1/(1 − rate)``.
 
     Dividing by ``1 − rate`` here keeps the expectation of A, so that prediction needs no rescaling.
@@ -40,10 +48,16 @@ def keep_mask(xp: Namespace, key: Array, shape: tuple[int, int], rate: float, *,
         Probability of being dropped, ``0 ≤ rate < 1``.
     like : array
         The mask takes its dtype and device.
+    columns : tuple of int, or None
+        Bounds ``(first, last + 1)`` of the columns of that mask to make; None for all m.
     """
     n, m = shape
     device = getattr(like, "device", None)  # an array being traced for compilation has none
-    x = xp.arange(n * m, dtype=xp.int32, device=device) * GOLDEN + key
+    position = xp.arange(n * m, dtype=xp.int32, device=device)
+    if columns is not None:
+        first, last = columns
+        position, m = xp.reshape(position, (n, m))[:, first:last], last - first
+    x = position * GOLDEN + key
     x = xp.bitwise_xor(x, _shift(xp, x, 16)) * FIRST
     x = xp.bitwise_xor(x, _shift(xp, x, 15)) * SECOND
     x = xp.bitwise_xor(x, _shift(xp, x, 16))

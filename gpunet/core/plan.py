@@ -58,6 +58,9 @@ class Plan:
         ``gpunet/core/penalty.py``.
     sparse : bool
         Whether X is a :class:`~gpunet.core.sparse_columns.SparseColumns` in the place of an array.
+    lanes : int or None
+        Parts of each batch whose gradients are added in a fixed order, see :mod:`gpunet.core.lanes`; None for a batch
+        that is not cut.
     """
 
     layers: tuple[Layer, ...]
@@ -70,6 +73,7 @@ class Plan:
     precision: str = "float32"
     penalized: bool = False
     sparse: bool = False
+    lanes: int | None = None
 
     @cached_property
     def activations(self) -> tuple[ActivationLike, ...]:

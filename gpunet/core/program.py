@@ -84,12 +84,15 @@ class Program(ABC):
         calls after a multiple of them.
     takes_sparse : bool
         Whether it runs plans whose X is a :class:`~gpunet.core.sparse_columns.SparseColumns`.
+    takes_lanes : bool
+        Whether it runs plans with lanes.
     """
 
     name: str
     reason: str | None = None
     block_steps: int = 1
     takes_sparse: bool = False
+    takes_lanes: bool = False
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         self.plan = plan
@@ -130,7 +133,9 @@ def first_supported(
 
 
 def unsupported_input(program: type[Program] | Program, plan: Plan) -> str | None:
-    """Why a program can't read the examples of `plan`; None if it can."""
+    """Why a program can't read the examples of `plan` as they are; None if it can."""
+    if plan.lanes is not None and not program.takes_lanes:
+        return "it cuts no batch into lanes"
     return "it takes no sparse examples" if plan.sparse and not program.takes_sparse else None
 
 

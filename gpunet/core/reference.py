@@ -12,8 +12,8 @@ from gpunet.core.dropout import keep_mask
 from gpunet.core.optimizers import update_all
 from gpunet.core.penalty import add_gradients, penalty
 from gpunet.core.plan import Plan
-from gpunet.core.program import EpochInputs, Program, TrainState
-from gpunet.core.propagation import cost_and_gradients
+from gpunet.core.program import EpochInputs, Parameters, Program, TrainState
+from gpunet.core.propagation import Gradients, cost_and_gradients
 from gpunet.core.sparse_columns import SparseColumns
 
 Array = Any
@@ -28,22 +28,38 @@ class Batch(NamedTuple):
     example_weights: Array | None  # (1, B)
     coefficients: Array  # (k,)
     dropout_keys: Array | None  # int32 (L,)
+    place: tuple[int, int, int] | None = None  # of a lane: its first column, its last + 1, and B
 
 
 def step(xp: Namespace, plan: Plan, state: TrainState, batch: Batch) -> tuple[TrainState, Array]:
     """One update from one batch: forward, backward, ``W[l] ← W[l] − α ∂J/∂W[l]`` (C19); J before it."""
-    X, Y, weights, coefficients, keys = batch
+    J, gradients = batch_gradients(xp, plan, state.parameters, batch)
+    return update(xp, plan, state, J, gradients, batch.coefficients)
+
+
+def batch_gradients(
+    xp: Namespace, plan: Plan, parameters: Parameters, batch: Batch
+) -> tuple[Array, Gradients]:
+    """J and its gradients for one batch, or for a lane of one as if it were a batch; without the penalty."""
+    X, Y, weights, _, keys, place = batch
     masks = None
     if keys is not None:
+        columns, size = (None, X.shape[1]) if place is None else (place[:2], place[2])
         masks = [
-            keep_mask(xp, keys[l], (layer.inputs, X.shape[1]), layer.dropout, like=X)
+            keep_mask(xp, keys[l], (layer.inputs, size), layer.dropout, like=X, columns=columns)
             if layer.dropout
             else None
             for l, layer in enumerate(plan.layers)
         ]
-    J, gradients = cost_and_gradients(
-        xp, plan.activations, plan.loss, state.parameters, X, Y, weights, masks, plan.trainable
+    return cost_and_gradients(
+        xp, plan.activations, plan.loss, parameters, X, Y, weights, masks, plan.trainable
     )
+
+
+def update(
+    xp: Namespace, plan: Plan, state: TrainState, J: Array, gradients: Gradients, coefficients: Array
+) -> tuple[TrainState, Array]:
+    """The state after a step with these gradients, and J; both get the penalty's part here."""
     if plan.penalized:
         J = J + penalty(xp, state.parameters, coefficients[-1])
         gradients = add_gradients(gradients, state.parameters, coefficients[-1])

@@ -10,7 +10,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 from gpunet.core.activations import ActivationLike
 from gpunet.core.plan import Plan
@@ -18,6 +18,7 @@ from gpunet.core.program import Program
 
 Array = Any
 Namespace = Any
+T = TypeVar("T")
 
 NO_PROGRAM = "this backend has no program of its own"
 
@@ -142,6 +143,10 @@ class Backend(ABC):
         environment variable ``GPUNET_COMPILE``.
         """
         return nullcontext()
+
+    def on_one_core(self, function: Callable[..., T], *arguments: Any) -> T:
+        """``function(*arguments)`` while the library computes on one core of the CPU, where it would take several."""
+        return function(*arguments)
 
     def predictor(
         self, activations: Sequence[ActivationLike], parameters: Any

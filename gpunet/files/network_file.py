@@ -118,7 +118,18 @@ def read_network(path: str | Path, own: Sequence[Activation | Loss] = ()) -> Sav
     path = Path(path)
     if path.is_dir():
         raise FileRefused(f"{path} is a folder, not a file saved by Network.save")
-    tensors, description = _read(path)
+    return decoded(path.read_bytes(), path, own)
+
+
+def decoded(data: bytes, path: Path, own: Sequence[Activation | Loss] = ()) -> SavedNetwork:
+    """What :func:`encoded` made bytes of; messages name the path.
+
+    Raises
+    ------
+    FileRefused
+        If they are no such bytes, or are damaged.
+    """
+    tensors, description = _read(data, path)
     with refuse_on_error(path):
         return _saved_network(tensors, description, path, own)
 
@@ -137,12 +148,11 @@ def refuse_on_error(path: str | Path) -> Iterator[None]:
         ) from None
 
 
-def _read(path: Path) -> tuple[dict[str, Any], Any]:
+def _read(data: bytes, path: Path) -> tuple[dict[str, Any], Any]:
     """Tensors and description, once format and digest are right."""
     from safetensors import SafetensorError
     from safetensors.numpy import load as decode
 
-    data = path.read_bytes()
     try:
         metadata = _metadata(data)
         if metadata.get("format") in READABLE:

@@ -7,14 +7,15 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from gpunet.core.checks import finite_number, known_name, positive_int
 from gpunet.errors import AnotherRun, CheckpointNotWritten, warn
 from gpunet.files.checkpoint_folder import CheckpointFolder
-from gpunet.files.network_file import SavedNetwork
+from gpunet.files.network_file import SavedNetwork, decoded, encoded
+from gpunet.teams.team import Team
 from gpunet.training.callbacks import Monitored
 from gpunet.training.described import differences
 from gpunet.training.history import History
@@ -108,7 +109,8 @@ class CheckpointedRun:
     Parameters
     ----------
     checkpoint : Checkpoint
-    folder : CheckpointFolder
+    folder : CheckpointFolder or None
+        None on ranks of a team that write nothing.
     call : dict
         Everything that the run depends on, see :mod:`gpunet.training.described`.
     saved : SavedNetwork or None
@@ -118,7 +120,7 @@ class CheckpointedRun:
     def __init__(
         self,
         checkpoint: Checkpoint,
-        folder: CheckpointFolder,
+        folder: CheckpointFolder | None,
         call: dict[str, Any],
         saved: SavedNetwork | None,
     ) -> None:
@@ -190,6 +192,8 @@ class CheckpointedRun:
         wait : bool
         """
         self.wait()
+        assert self.folder is not None
+        folder = self.folder
         about = {"id": self.id, "call": self.call, "best": self.best, "finished": finished}
         saved = saved._replace(training={**saved.training, "run": {**run, **about}})
         progress = {name: run["position"][name] for name in ("epoch", "step")}
@@ -197,7 +201,7 @@ class CheckpointedRun:
 
         def work() -> None:
             try:
-                self.folder.write(saved, manifest, alone=self.alone)
+                folder.write(saved, manifest, alone=self.alone)
                 self.alone = False
             except Exception as error:
                 self.error = error
@@ -215,8 +219,9 @@ class CheckpointedRun:
             self.writer = None
         if self.error is not None:
             error, self.error = self.error, None
+            folder = self.checkpoint.folder
             warn(
-                f"a checkpoint could not be written to {self.folder.path}, the one before it is as it was: {error}",
+                f"a checkpoint could not be written to {folder}, the one before it is as it was: {error}",
                 CheckpointNotWritten,
             )
 
@@ -228,8 +233,11 @@ def open_run(
     run_id: str | None,
     constant_rate: bool,
     own: Sequence[Any] = (),
+    team: Team | None = None,
 ) -> Iterator[CheckpointedRun | None]:
     """Lock the folder, and find out whether a run is to go on; None without a checkpoint.
+
+    Rank 0 of a team does that, and tells the others.
 
     Parameters
     ----------
@@ -242,6 +250,7 @@ def open_run(
         Whether more epochs change nothing in the first ones.
     own : sequence of Activation and Loss
         The network's own ones, to read it again.
+    team : Team, optional
 
     Raises
     ------
@@ -253,6 +262,36 @@ def open_run(
     if checkpoint is None:
         yield None
         return
+    opened = _opened(checkpoint, call, run_id, constant_rate, own)
+    if team is None or team.size == 1:
+        with opened as run:
+            yield run
+        return
+    with ExitStack() as stack:
+        runs = []
+
+        def first() -> tuple[str, bytes | None]:
+            run = stack.enter_context(opened)
+            runs.append(run)
+            return run.id, None if run.saved is None else encoded(run.saved)
+
+        known, data = team.from_first(first)
+        if not runs:
+            saved = None if data is None else decoded(data, checkpoint.folder, own)
+            runs.append(CheckpointedRun(checkpoint, None, call, saved))
+            runs[0].id = known
+        yield runs[0]
+
+
+@contextmanager
+def _opened(
+    checkpoint: Checkpoint,
+    call: dict[str, Any],
+    run_id: str | None,
+    constant_rate: bool,
+    own: Sequence[Any],
+) -> Iterator[CheckpointedRun]:
+    """The same in this process, with a checkpoint."""
     folder = CheckpointFolder(checkpoint.folder, checkpoint.keep)
     with folder.locked():
         saved = None if checkpoint.restart else folder.newest(own)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from gpunet.core.plan import Plan
+from gpunet.teams.team import Team
 
 SHORT_SECONDS, SPARSE_SHORT_SECONDS, LONG_SECONDS = 0.05, 0.2, 0.4
 GROWTH = 4  # few different lengths, because a program may be compiled for each of them
@@ -24,9 +25,12 @@ class Chunks:
     plan : Plan
     every : int, optional
         A chunk ends after each `every` steps of an epoch.
+    team : Team, optional
+        Whose ranks have the same chunks: those of rank 0, since each has its own clock.
     """
 
-    def __init__(self, plan: Plan, every: int | None = None) -> None:
+    def __init__(self, plan: Plan, every: int | None = None, team: Team | None = None) -> None:
+        self.team = team
         flops = 6.0 * plan.batch_size * sum(layer.inputs * layer.units for layer in plan.layers)
         self.every = every
         self.short = SPARSE_SHORT_SECONDS if plan.sparse else SHORT_SECONDS
@@ -42,6 +46,11 @@ class Chunks:
         block : int
             Steps that the program computes together.
         """
+        if self.team is None:
+            return self._end(first, steps, block)
+        return self.team.from_first(lambda: self._end(first, steps, block))
+
+    def _end(self, first: int, steps: int, block: int) -> int:
         now = time.perf_counter()
         if first and self.begun is not None:  # a chunk of this epoch has just ended
             if now - self.begun < self.short:

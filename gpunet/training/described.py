@@ -47,7 +47,10 @@ def _function(function: Any) -> dict[str, str]:
     return about
 
 
-def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+CHANGED = "{name} was {before}, now it is {now}"
+
+
+def differences(before: dict[str, Any], now: dict[str, Any], line: str = CHANGED) -> list[str]:
     """A line for each setting that is not what it was."""
     lines = []
     for name in dict.fromkeys([*before, *now]):
@@ -58,9 +61,9 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
             and "type" in old
             and old["type"] == new.get("type")
         ):
-            lines += [f"{name}: {line}" for line in differences(old, new)]
+            lines += [f"{name}: {one}" for one in differences(old, new, line)]
         elif old != new:
-            lines.append(f"{name} was {_short(old)}, now it is {_short(new)}")
+            lines.append(line.format(name=name, before=_short(old), now=_short(new)))
     return lines
 
 

@@ -17,6 +17,8 @@ from gpunet.devices.placement import Placement
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.errors import Diverged, OutOfMemory
 from gpunet.inputs.fit_data import Examples
+from gpunet.teams.program import Lanes
+from gpunet.teams.team import Team
 from gpunet.training.chunks import Chunks
 from gpunet.training.history import History
 from gpunet.training.position import Position
@@ -77,6 +79,8 @@ class TrainingLoop:
         Of each batch; the examples are raw then.
     windows : Windows or None
         Of the examples, where not all are in memory; `examples` are a sample then.
+    team : Team or None
+        Whose ranks run the same loop.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class TrainingLoop:
         chunks: Chunks | None = None,
         transform: Transform | None = None,
         windows: Windows | None = None,
+        team: Team | None = None,
     ) -> None:
         self.plan = plan
         self.placement = placement
@@ -104,8 +109,14 @@ class TrainingLoop:
         self.chunks = chunks
         self.transform = transform
         backend, device = placement
-        self.reference = Reference(placement.xp, plan)
-        program, reason = backend.program_for(plan, device)
+        self.reference: Program
+        program: Program | None
+        if plan.lanes is None or team is None:
+            self.reference = Reference(placement.xp, plan)
+            program, reason = backend.program_for(plan, device)
+        else:
+            self.reference = program = Lanes(plan, placement, team.engine)
+            reason = program.reason
         unread = None if program is None else unsupported_input(program, plan)
         if program is not None and unread is not None:
             reason = f"{program.name}: {unread}"

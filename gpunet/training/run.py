@@ -13,10 +13,12 @@ from gpunet.core.plan import Plan
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.files.network_file import SavedNetwork
 from gpunet.inputs.fit_data import Examples, FitData, InputPipeline
+from gpunet.teams.team import Team
 from gpunet.training import evaluation
 from gpunet.training.callbacks import Callback
 from gpunet.training.checkpoint import CheckpointedRun
 from gpunet.training.chunks import Chunks
+from gpunet.training.described import described
 from gpunet.training.evaluator import Evaluator
 from gpunet.training.frozen import FrozenBase
 from gpunet.training.history import History
@@ -24,7 +26,8 @@ from gpunet.training.loop import EpochEnd, Pause, TrainingLoop
 from gpunet.training.metrics import Metrics
 from gpunet.training.position import Position
 from gpunet.training.progress import ProgressBar
-from gpunet.training.saved import resumed_history, saved_run
+from gpunet.training.same_start import require_same
+from gpunet.training.saved import on_host, resumed_history, saved_run
 from gpunet.training.signals import StopSignals
 from gpunet.training.trained import Trained
 from gpunet.training.transforms import Transform
@@ -58,6 +61,10 @@ class TrainingRun:
         Started already.
     progress : bool
     checkpoints : CheckpointedRun or None
+    team : Team
+        Callbacks, validation, progress and checkpoints are its rank 0's.
+    starting : dict
+        What its ranks must agree on, beside the plan and the weights.
     save : callable ``() -> SavedNetwork``
         What a checkpoint holds of the network.
 
@@ -83,6 +90,8 @@ class TrainingRun:
         callbacks: Sequence[Callback],
         progress: bool,
         checkpoints: CheckpointedRun | None,
+        team: Team,
+        starting: dict[str, Any],
         save: Callable[[], SavedNetwork],
     ) -> None:
         self.network = network
@@ -92,12 +101,13 @@ class TrainingRun:
         self.placement = placement = pipeline.placement
         self.evaluator = evaluator
         self.measures = measures
-        self.callbacks = callbacks
+        self.team, self.starting = team, starting
+        self.callbacks = callbacks if team.rank == 0 else []
         self.checkpoints = checkpoints
         self.save = save
-        self.batch_size, self.examples = plan.batch_size, plan.examples
+        self.batch_size, self.examples, self.seed = plan.batch_size, plan.examples, seed
         state = trained.begin(plan.optimizer, placement)
-        self.bar = ProgressBar(progress, epochs, plan.examples)
+        self.bar = ProgressBar(progress and team.rank == 0, epochs, plan.examples)
         kept = transform is None and data.stream is None
         self.base = base = FrozenBase(plan, state, placement, kept=kept)
         changed, examples = None, data.training
@@ -114,11 +124,23 @@ class TrainingRun:
                 plan = dataclasses.replace(plan, sparse=False)
         plan = base.plan_above(plan)
         self.pauses = None
-        if checkpoints is not None or progress:
-            self.pauses = Chunks(plan, None if checkpoints is None else checkpoints.checkpoint.steps)
+        if checkpoints is not None or progress or team.size > 1:
+            every = None if checkpoints is None else checkpoints.checkpoint.steps
+            self.pauses = Chunks(plan, every, team if team.size > 1 else None)
         self.loop = TrainingLoop(
-            plan, placement, examples, seed, shuffle, epochs, self.bar, self.pauses, changed, self.windows
+            plan,
+            placement,
+            examples,
+            seed,
+            shuffle,
+            epochs,
+            self.bar,
+            self.pauses,
+            changed,
+            windows=self.windows,
+            team=team,
         )
+        self.plan = plan
         self.history: History = self.loop.history
         self.position, self.ended = Position(), False
 
@@ -130,19 +152,21 @@ class TrainingRun:
             assert trained.state is not None
             settled = trained.state, trained.updates
             try:
-                above, so_far = self.base.state_above(trained.state), (trained.epochs, trained.updates)
-                for end in () if self.ended else self.loop.run(above, *so_far, self.position):
-                    trained.state, trained.updates = self.base.joined(end.state), end.updates
-                    if isinstance(end, Pause):
-                        self.position = end.position
-                    else:
-                        settled = trained.state, trained.updates
-                        self._end_epoch(end)
-                    stopping = signals is not None and signals.received is not None
-                    if self._due() or (stopping and self.checkpoints is not None):
-                        self._write(wait=stopping)
-                    if self.ended or stopping:
-                        break
+                self._compare()
+                with self.team.reporting():
+                    above, so_far = self.base.state_above(trained.state), (trained.epochs, trained.updates)
+                    for end in () if self.ended else self.loop.run(above, *so_far, self.position):
+                        trained.state, trained.updates = self.base.joined(end.state), end.updates
+                        if isinstance(end, Pause):
+                            self.position = end.position
+                        else:
+                            settled = trained.state, trained.updates
+                            self._end_epoch(end)
+                        stopping = signals is not None and self._told_to_stop(signals)
+                        if self._due() or (stopping and self.checkpoints is not None):
+                            self._write(wait=stopping)
+                        if self.ended or stopping:
+                            break
             except Exception:
                 if self.position.step:  # an error within an epoch leaves the network as after the last one
                     trained.state, trained.updates = settled
@@ -151,7 +175,30 @@ class TrainingRun:
                 self._finish()
             if self.checkpoints is not None and not stopping:
                 self._write(finished=True, wait=True)
+            if self.team.size > 1:
+                self.team.gather(None)  # nobody ends the job before the checkpoint is there
+            self.team.stopped = stopping
         return self.history
+
+    def _compare(self) -> None:
+        """See that all ranks begin the same run."""
+        if self.team.size == 1:
+            return
+        settings = {
+            name: value for name, value in self.starting.items() if name != "callbacks"
+        }  # rank 0's alone
+        settings |= {"seed": self.seed, "plan": described(self.plan)}
+        settings["starting weights"] = self.trained.weights(self.placement)
+        require_same(self.team, settings)
+
+    def _told_to_stop(self, signals: StopSignals) -> bool:
+        """Whether Ctrl-C or SIGTERM has come, to any rank."""
+        if self.team.size > 1:
+            told = [signal for signal in self.team.gather(signals.received) if signal is not None]
+            if told and signals.received is None:
+                signals.received = told[0]
+            return bool(told)
+        return signals.received is not None
 
     def _resume(self) -> None:
         """Go on where the newest checkpoint stands."""
@@ -160,7 +207,8 @@ class TrainingRun:
         saved = self.checkpoints.saved.training["run"]
         self.position, self.ended = Position(**saved["position"]), saved["ended"]
         resumed_history(self.history, saved["history"])
-        for callback, state in zip(self.callbacks, saved["callbacks"], strict=True):
+        states = saved["callbacks"] if self.team.rank == 0 else []
+        for callback, state in zip(self.callbacks, states, strict=True):
             if state is not None:
                 callback.set_state(state)  # type: ignore[attr-defined]
         done = self.position.epoch * self.examples + self.position.step * self.batch_size
@@ -174,10 +222,17 @@ class TrainingRun:
         history.step_loss = own_loss(history.step_loss)
         if end.diverged is not None:
             raise end.diverged
-        history.loss[-1] = own_loss(history.loss[-1])
+        figures, self.ended = self.team.from_first(self._figures)
+        if self.team.rank > 0:
+            resumed_history(history, figures)
+
+    def _figures(self) -> tuple[dict[str, Any], bool]:
+        """Figures of the epoch, and whether a callback ends the run."""
+        history = self.history
+        history.loss[-1] = self.evaluator.own_loss(history.loss[-1])
         self.bar.epoch(history, self._validate())
         results = [callback(self.network, history) for callback in self.callbacks]
-        self.ended = any(isinstance(one, bool | np.bool_) and one for one in results)
+        return vars(history), any(isinstance(one, bool | np.bool_) and one for one in results)
 
     def _validate(self) -> float | None:
         """Add the validation figures to the history; the accuracy that the bar shows."""
@@ -202,10 +257,14 @@ class TrainingRun:
         return None
 
     def _due(self) -> bool:
+        if self.team.rank > 0:
+            return False
         return self.checkpoints is not None and self.checkpoints.due(self.position.step, self.history)
 
     def _write(self, *, finished: bool = False, wait: bool) -> None:
         """Write a checkpoint."""
+        if self.team.rank > 0:
+            return
         assert self.checkpoints is not None
         state = saved_run(self.position, self.history, self.callbacks, self.ended, self.placement)
         self.checkpoints.write(self.save(), state, finished=finished, wait=wait)
@@ -215,7 +274,21 @@ class TrainingRun:
         self.bar.close()
         if self.windows is not None:
             self.windows.close()
+        if self.team.broken:
+            self._finish_callbacks()
+        else:
+            given = self.team.from_first(self._finish_callbacks)
+            if self.team.rank > 0 and given is not None:
+                self.network.set_parameters(given)
+        self.trained.run_id = None if self.checkpoints is None else self.checkpoints.id
+
+    def _finish_callbacks(self) -> Any:
+        """The weights, on the host, if the callbacks change them."""
+        before = self.trained.state
         for callback in self.callbacks:
             if hasattr(callback, "finish"):
                 callback.finish(self.network, self.history)
-        self.trained.run_id = None if self.checkpoints is None else self.checkpoints.id
+        after = self.trained.state
+        if self.team.size == 1 or after is None or after is before:
+            return None
+        return on_host(after.parameters, self.placement)

@@ -136,3 +136,11 @@ def test_positions_are_int32_on_the_arrays_device(traced):
     like = SimpleNamespace(dtype=np.float32, **({} if traced else {"device": "cpu"}))
     keep_mask(Namespace(), np.array(1, "int32"), (2, 3), 0.5, like=like)
     assert asked == {"dtype": np.int32, "device": None if traced else "cpu"}
+
+
+@pytest.mark.parametrize("columns", [(0, 9), (0, 4), (3, 8), (8, 9), (5, 5)])
+def test_some_columns_of_a_mask_are_those_of_all_of_it(backend, columns):
+    like = backend.from_host(np.zeros(1), backend.devices()[0])
+    key = backend.from_host(np.array([77], "int32"), backend.devices()[0])[0]
+    some = keep_mask(backend.namespace(), key, (7, 9), 0.4, like=like, columns=columns)
+    assert_array_equal(backend.to_host(some), mask_of(backend, 77, (7, 9), 0.4)[:, columns[0] : columns[1]])

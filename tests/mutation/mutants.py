@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 ROOMS = [
-    *("core", "devices", "inputs", "training", "files", "exchange"),
+    *("core", "devices", "inputs", "teams", "training", "files", "exchange"),
     *("prediction.py", "network_base.py", "network.py"),
 ]
 

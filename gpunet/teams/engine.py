@@ -1,0 +1,55 @@
+"""What an engine is: the processes of a team, and how they exchange arrays.
+
+All methods but `abort` are collective: each rank calls them, in the same order.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+Vector = NDArray[Any]  # one dimension, contiguous, on the host
+
+
+class Engine(ABC):
+    """Processes with numbers.
+
+    Attributes
+    ----------
+    name : str
+        As given to :class:`gpunet.Team`.
+    rank : int
+        The number of this process, from 0.
+    size : int
+        How many there are.
+    """
+
+    name: str
+    rank: int
+    size: int
+
+    @abstractmethod
+    def gather(self, value: Any) -> list[Any]:
+        """The values of all ranks, in their order, on each of them; small, and picklable."""
+
+    @abstractmethod
+    def exchange(self, parts: Sequence[Vector], sizes: Sequence[int]) -> list[Vector]:
+        """What each rank sends to this one, in the order of the ranks.
+
+        Parameters
+        ----------
+        parts : sequence of array
+            What this rank sends to each; all of one dtype, which is that of every rank.
+        sizes : sequence of int
+            Numbers that each rank sends to this one.
+        """
+
+    @abstractmethod
+    def spread(self, part: Vector, sizes: Sequence[int]) -> Vector:
+        """The parts of all ranks, one after the other, on each of them; `sizes` are their lengths."""
+
+    def abort(self, error: BaseException) -> None:  # noqa: B027  one whose launcher does that needs nothing
+        """End the processes of all ranks, because of an error that this rank alone has."""

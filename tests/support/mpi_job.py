@@ -1,0 +1,125 @@
+"""What the ranks of test_mpi.py run: ``mpiexec -n 4 python mpi_job.py JOB FOLDER``."""
+
+import hashlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import gpunet as gn
+
+EPOCHS, BATCH = 6, 20
+STEP = 17  # in which a rank fails
+
+OPTIMIZERS = {
+    "adam": gn.Adam(0.02, clip_norm=0.5),
+    "descent": gn.GradientDescent(gn.Cosine(0.1), momentum=0.8, nesterov=True),
+    "adamw": gn.AdamW(0.01, weight_decay=0.2),
+    "rmsprop": gn.RMSprop(0.01),
+}
+
+
+def data(seed=0, m=203):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(m, 7)).astype("float32"), rng.integers(0, 4, m)
+
+
+def network(dropout=0.3, **more):
+    layers = [gn.Dense(9, "tanh"), gn.Dropout(dropout), gn.Dense(4, "softmax")]
+    return gn.Network(layers, seed=3, backend="numpy", **more)
+
+
+def digest(net, *more):
+    parts = b"".join(p.tobytes() for pair in net.parameters for p in pair)
+    return hashlib.sha256(parts + repr(more).encode()).hexdigest()[:16]
+
+
+def plans(team, folder):
+    """Many plans, in one launch: a digest of weights and history for each of them."""
+    X, y = data()
+    found = {}
+    for name, optimizer in OPTIMIZERS.items():
+        for batch, weighted in ((64, False), (20, True), (8, False)):  # 203 = 25 · 8 + 3: lanes are empty
+            net = network()
+            weight = np.linspace(0.5, 2, len(X)) if weighted else None
+            history = net.fit(
+                *(X, y),
+                **{"optimizer": optimizer, "batch_size": batch, "epochs": 2, "sample_weight": weight},
+                validation_fraction=0.2,
+                callbacks=gn.EarlyStopping(1),
+                team=team,
+            )
+            found[f"{name} {batch}"] = digest(net, history.loss, history.val_loss, history.stopped)
+    net = network(0.0, dtype="float64", standardizer=gn.Standardizer())
+    net.fit(X.astype("float64") * 100, y, batch_size=None, epochs=3, team=team)
+    found["float64"] = digest(net)
+    return found
+
+
+def train(team, folder, fail=None):
+    """A run with checkpoints; `fail` is called in one step."""
+    X, y = data()
+    steps = 0
+
+    def transform(rows, rng):
+        nonlocal steps
+        steps += 1
+        if steps == STEP and fail is not None:
+            fail(team)
+        return rows + rng.normal(size=rows.shape).astype("float32") / 10
+
+    net = network()
+    history = net.fit(
+        *(X, y),
+        **{"batch_size": BATCH, "epochs": EPOCHS, "validation_fraction": 0.2, "transform": transform},
+        callbacks=gn.ReduceOnPlateau(patience=1),
+        checkpoint=gn.Checkpoint(folder / "run", every=0.0),
+        team=team,
+    )
+    return digest(net, history.loss, history.val_loss, history.learning_rate)
+
+
+def die(number):
+    def fail(team):
+        if team.rank == team.size - 1:
+            os.kill(os.getpid(), number)
+
+    return fail
+
+
+def stumble(team):
+    if team.rank == team.size - 1:
+        raise OSError("the disk is gone")
+
+
+def before(team, folder):
+    """An error before ``fit``, where the others wait."""
+    if team.rank == team.size - 1:
+        raise LookupError("no data here")
+    return train(team, folder)
+
+
+def other_data(team, folder):
+    network().fit(*data(seed=team.rank), epochs=1, team=team)
+
+
+JOBS = {
+    "plans": plans,
+    "train": train,
+    "killed": lambda team, folder: train(team, folder, die(signal.SIGKILL)),
+    "terminated": lambda team, folder: train(team, folder, die(signal.SIGTERM)),
+    "ctrl-c": lambda team, folder: train(team, folder, die(signal.SIGINT)),
+    "error": lambda team, folder: train(team, folder, stumble),
+    "before": before,
+    "other data": other_data,
+}
+
+if __name__ == "__main__":
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background jobs
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    job, folder = sys.argv[1], Path(sys.argv[2])
+    team = gn.Team()
+    result = JOBS[job](team, folder)
+    (folder / f"{job} {team.rank} of {team.size}").write_text(repr(result))
