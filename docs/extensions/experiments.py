@@ -22,9 +22,11 @@ def script(experiment):
     title = f"{experiment.title} ({', '.join(experiment.claims)})"
     claims = "\n".join(f"- **{claim}** {escaped(sentence)}" for claim, sentence in text.claims)
     equations = "\n".join(f"    {line}" for line in text.equations)
+    source = experiment.source.partition('\nif __name__ == "__main__":')[0].rstrip()
     return (
         f'r"""\n{title}\n{"=" * len(title)}\n\n{escaped(text.summary)}\n\n{claims}\n\n::\n\n{equations}\n"""\n\n'
-        f'{experiment.source}\n\n# %%\n\nresult = run(backend="numpy", seed=0)\n'
+        f"{source}\n\n# %%\n\n"
+        'result = run(backend="numpy", seed=0)\nfigure = result.figure\nfigure\n'
     )
 
 
@@ -35,12 +37,12 @@ def escaped(text):
 
 def scrape(block, block_vars, gallery_conf):
     """The figure that a script has drawn, what it shows, and the measured values, as reStructuredText."""
-    result = block_vars["example_globals"].pop("result", None)
+    result = block_vars["example_globals"].get("result")
     if result is None:
         return ""
     path = Path(next(block_vars["image_path_iterator"]))
     with figures.style():
-        path.write_bytes(figures.png(result.figure))
+        path.write_bytes(figures.png(block_vars["example_globals"]["figure"]))
     rows = [
         f"   * - {escaped(name)}\n     - {escaped(format_value(value))}"
         for name, value in result.values.items()
