@@ -371,7 +371,7 @@ class Network(NetworkBase):
         """
         if self._trained.state is None and self.inputs is None:
             raise ValueError("the network has no weights yet: fit it, or give Network inputs=…")
-        X = self._tabular.rows("X", X, self.dtype)
+        X, _, _ = opened(self._tabular.rows("X", X, self.dtype), None, None, self.dtype)
         source = backend_of(X)
         placement = self.placement if self._trained.state is not None else self._placement_for({"X": X})
         where = host_placement()
@@ -388,30 +388,28 @@ class Network(NetworkBase):
 
     def _outputs(self, X: Any, placement: Placement) -> Array:
         """``A[L]`` as rows on `placement`, by the backend's own forward pass if it has one."""
-        if not isinstance(X, np.ndarray) or X.ndim < 2 or len(X) <= PART:
+        if isinstance(X, Blocks):
+            parts = ((block.first, block.X) for block in X.all())
+        elif not isinstance(X, np.ndarray) or X.ndim < 2 or len(X) <= PART:
             return self._part_outputs(X, placement)
-        # A copy of all rows in another dtype, or standardised, would take several times the memory of X.
-        try:
-            parts = [
-                self._part_outputs(X[first : first + PART], placement) for first in range(0, len(X), PART)
-            ]
-        except ValueError:
-            self._part_outputs(X, placement)  # its message has the row's number among all
-            raise
+        else:
+            # A copy of all rows in another dtype, or standardised, would take several times the memory of X.
+            parts = ((first, X[first : first + PART]) for first in range(0, len(X), PART))
+        outputs = [self._part_outputs(rows, placement, first) for first, rows in parts]
         with placement.context():
-            return placement.xp.concat(parts, axis=0)
+            return placement.xp.concat(outputs, axis=0)
 
-    def _part_outputs(self, X: Any, placement: Placement) -> Array:
+    def _part_outputs(self, X: Any, placement: Placement, first_row: int = 0) -> Array:
         with placement.context():
             pipeline = self._pipeline(placement)
             rows = pipeline.rows("X", X, finite=False)
             self._move_to(placement)
-            return self._forward.outputs(pipeline, rows, self.activations, self._ready())
+            return self._forward.outputs(pipeline, rows, self.activations, self._ready(), first_row)
 
     def _outputs_on_host(self, X: Any, source: Backend | None, host: Placement) -> Array | None:
         """``A[L]`` as NumPy rows, for few rows that are on the host; None for others."""
         state = self._trained.state
-        if state is None or source is self.placement.backend:
+        if state is None or source is self.placement.backend or isinstance(X, Blocks):
             return None
         backend, pipeline = self.placement.backend, self._pipeline(host)
         return self._forward.outputs_on_host(pipeline, X, backend, self.activations, state)

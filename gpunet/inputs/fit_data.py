@@ -83,7 +83,7 @@ class InputPipeline(NamedTuple):
         for start in range(0, len(rows), CHUNK):
             chunk = slice(start, start + CHUNK)
             if rows.dtype == result.dtype:
-                self.standardizer.apply(np, rows[chunk], np.asarray, result[chunk])
+                self.standardizer.apply(np, np.asarray(rows[chunk]), np.asarray, result[chunk])
             else:
                 result[chunk] = self.standardizer.apply(np, rows[chunk], np.asarray)
         return result
