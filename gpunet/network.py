@@ -257,7 +257,7 @@ class Network(NetworkBase):
         arrays = FitArrays(
             X, y, sample_weight, class_weight, validation_data, validation_fraction, label_smoothing
         )
-        arrays = opened_arrays(arrays, self.dtype)
+        arrays = opened_arrays(arrays, self.dtype, whole=is_table)
         measures = Metrics(metrics)
         call = {} if checkpoint is None else self._call(
             arrays,
@@ -371,7 +371,8 @@ class Network(NetworkBase):
         """
         if self._trained.state is None and self.inputs is None:
             raise ValueError("the network has no weights yet: fit it, or give Network inputs=…")
-        X, _, _ = opened(self._tabular.rows("X", X, self.dtype), None, None, self.dtype)
+        X, _, _ = opened(X, None, None, self.dtype, whole=self.encoder is not None)
+        X = self._tabular.rows("X", X, self.dtype)
         source = backend_of(X)
         placement = self.placement if self._trained.state is not None else self._placement_for({"X": X})
         where = host_placement()
@@ -506,7 +507,9 @@ class Network(NetworkBase):
 
     def _examples(self, X: Any, y: Any, sample_weight: Any) -> tuple[Examples | Stream, str]:
         """Checked columns, or blocks of them, for a call that needs weights but changes none."""
-        X, y, sample_weight = evaluate_rows(self.target, *opened(X, y, sample_weight, self.dtype))
+        X, y, sample_weight = evaluate_rows(
+            self.target, *opened(X, y, sample_weight, self.dtype, whole=self.encoder is not None)
+        )
         X, y = self._tabular.rows("X", X, self.dtype), self._tabular.targets("y", X, y)
         placement = self._placement_for({"X": X, "y": y, "sample_weight": sample_weight})
         with placement.context():
