@@ -266,7 +266,7 @@ class Network(NetworkBase):
         arrays = FitArrays(
             X, y, sample_weight, class_weight, validation_data, validation_fraction, label_smoothing
         )
-        arrays = opened_arrays(arrays, self.dtype)
+        arrays = opened_arrays(arrays, self.dtype, whole=is_table)
         measures = Metrics(metrics)
         self._share_seed(team)
         call = {} if checkpoint is None and team.size == 1 else self._call(
@@ -392,6 +392,7 @@ class Network(NetworkBase):
         """
         if self._trained.state is None and self.inputs is None:
             raise ValueError("the network has no weights yet: fit it, or give Network inputs=…")
+        X, _, _ = opened(X, None, None, self.dtype, whole=self.encoder is not None)
         X = self._tabular.rows("X", X, self.dtype)
         source = backend_of(X)
         placement = self.placement if self._trained.state is not None else self._placement_for({"X": X})
@@ -409,30 +410,28 @@ class Network(NetworkBase):
 
     def _outputs(self, X: Any, placement: Placement) -> Array:
         """``A[L]`` as rows on `placement`, by the backend's own forward pass if it has one."""
-        if not isinstance(X, np.ndarray) or X.ndim < 2 or len(X) <= PART:
+        if isinstance(X, Blocks):
+            parts = ((block.first, block.X) for block in X.all())
+        elif not isinstance(X, np.ndarray) or X.ndim < 2 or len(X) <= PART:
             return self._part_outputs(X, placement)
-        # A copy of all rows in another dtype, or standardised, would take several times the memory of X.
-        try:
-            parts = [
-                self._part_outputs(X[first : first + PART], placement) for first in range(0, len(X), PART)
-            ]
-        except ValueError:
-            self._part_outputs(X, placement)  # its message has the row's number among all
-            raise
+        else:
+            # A copy of all rows in another dtype, or standardised, would take several times the memory of X.
+            parts = ((first, X[first : first + PART]) for first in range(0, len(X), PART))
+        outputs = [self._part_outputs(rows, placement, first) for first, rows in parts]
         with placement.context():
-            return placement.xp.concat(parts, axis=0)
+            return placement.xp.concat(outputs, axis=0)
 
-    def _part_outputs(self, X: Any, placement: Placement) -> Array:
+    def _part_outputs(self, X: Any, placement: Placement, first_row: int = 0) -> Array:
         with placement.context():
             pipeline = self._pipeline(placement)
             rows = pipeline.rows("X", X, finite=False)
             self._move_to(placement)
-            return self._forward.outputs(pipeline, rows, self.activations, self._ready())
+            return self._forward.outputs(pipeline, rows, self.activations, self._ready(), first_row)
 
     def _outputs_on_host(self, X: Any, source: Backend | None, host: Placement) -> Array | None:
         """``A[L]`` as NumPy rows, for few rows that are on the host; None for others."""
         state = self._trained.state
-        if state is None or source is self.placement.backend:
+        if state is None or source is self.placement.backend or isinstance(X, Blocks):
             return None
         backend, pipeline = self.placement.backend, self._pipeline(host)
         return self._forward.outputs_on_host(pipeline, X, backend, self.activations, state)
@@ -529,7 +528,9 @@ class Network(NetworkBase):
 
     def _examples(self, X: Any, y: Any, sample_weight: Any) -> tuple[Examples | Stream, str]:
         """Checked columns, or blocks of them, for a call that needs weights but changes none."""
-        X, y, sample_weight = evaluate_rows(self.target, *opened(X, y, sample_weight, self.dtype))
+        X, y, sample_weight = evaluate_rows(
+            self.target, *opened(X, y, sample_weight, self.dtype, whole=self.encoder is not None)
+        )
         X, y = self._tabular.rows("X", X, self.dtype), self._tabular.targets("y", X, y)
         placement = self._placement_for({"X": X, "y": y, "sample_weight": sample_weight})
         with placement.context():

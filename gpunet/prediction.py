@@ -28,7 +28,12 @@ class ForwardPass:
         self.made: tuple[TrainState, Callable[[Array], Array | None] | None] | None = None
 
     def outputs(
-        self, pipeline: InputPipeline, rows: Array, activations: Sequence[ActivationLike], state: TrainState
+        self,
+        pipeline: InputPipeline,
+        rows: Array,
+        activations: Sequence[ActivationLike],
+        state: TrainState,
+        first_row: int = 0,
     ) -> Array:
         """``A[L]`` as rows, on the pipeline's placement, where the state is too.
 
@@ -39,6 +44,8 @@ class ForwardPass:
             As the pipeline gives them; of an array, numbers need not be finite.
         activations : sequence of str and Activation
         state : TrainState
+        first_row : int
+            The number of the first row, in messages.
 
         Raises
         ------
@@ -51,7 +58,7 @@ class ForwardPass:
         if A is not None:
             return A
         if not sparse:
-            require_finite(placement.xp, "X", rows)
+            require_finite(placement.xp, "X", rows, first_row)
         X = pipeline.columns(pipeline.standardized(rows))
         return evaluation.outputs(placement.xp, activations, state.parameters, X)
 

@@ -25,7 +25,10 @@ def data(rng):
 
 def all_rows(blocks):
     found = list(blocks.all())
-    assert [block.first for block in found] == [0, *np.cumsum([len(block.X) for block in found])[:-1].tolist()]
+    assert [block.first for block in found] == [
+        0,
+        *np.cumsum([len(block.X) for block in found])[:-1].tolist(),
+    ]
     return np.concatenate([block.X for block in found]), np.concatenate([block.y for block in found])
 
 
@@ -129,7 +132,9 @@ def test_several_files_are_one(cuts, data, tmp_path, monkeypatch):
 def test_files_of_different_widths(tmp_path):
     for name, n in (("a", 3), ("b", 4)):
         np.save(tmp_path / f"{name}.npy", np.zeros((5, n)))
-    with pytest.raises(ValueError, match=r"X: all files must have rows of one shape; those of .*a.npy have \(3,\)"):
+    with pytest.raises(
+        ValueError, match=r"X: all files must have rows of one shape; those of .*a.npy have \(3,\)"
+    ):
         network("numpy").fit([tmp_path / "a.npy", tmp_path / "b.npy"], np.zeros(10), epochs=1)
 
 
@@ -191,14 +196,26 @@ def test_an_iterator_is_refused(data):
     for epochs in (1, 2):
         with pytest.raises(TypeError, match="X is a generator, which can be read only once"):
             net.fit(((X[i : i + 9], y[i : i + 9]) for i in range(0, M, 9)), epochs=epochs)
-    assert all(np.array_equal(a, b) for p, q in zip(net.parameters, before, strict=True) for a, b in zip(p, q, strict=True))
-    with pytest.raises(TypeError, match="validation X is a generator|validation_data is a generator"):
+    assert all(
+        np.array_equal(a, b)
+        for p, q in zip(net.parameters, before, strict=True)
+        for a, b in zip(p, q, strict=True)
+    )
+    with pytest.raises(TypeError, match=r"validation X is a generator|validation_data is a generator"):
         net.fit(X, y, validation_data=((X, y) for _ in range(2)))
 
 
 PIECES = {
-    "another width": ([("X", "y"), ("wide", "y")], ValueError, r"X of block 1 has rows of shape \(4,\), those of the"),
-    "an empty block": ([("X", "y"), ("none", "no y")], ValueError, "block 1 must hold rows .* which is empty"),
+    "another width": (
+        [("X", "y"), ("wide", "y")],
+        ValueError,
+        r"X of block 1 has rows of shape \(4,\), those of the",
+    ),
+    "an empty block": (
+        [("X", "y"), ("none", "no y")],
+        ValueError,
+        "block 1 must hold rows .* which is empty",
+    ),
     "fewer targets": ([("X", "y"), ("X", "short")], ValueError, "y of block 1 has 4 rows, its X has 5"),
     "weights later": ([("X", "y"), ("X", "y", "w")], ValueError, "block 1 has 3 parts, the first one has 2"),
     "fewer weights": ([("X", "y", "short")], ValueError, "sample_weight of block 0 has 4 rows, its X has 5"),
@@ -209,7 +226,11 @@ PIECES = {
     "a class too many": ([("X", "y"), ("X", "high")], ValueError, "y must hold class numbers .*; row 8 is 9"),
     "half a class": ([("X", "y"), ("X", "half")], ValueError, "y must hold class numbers .*; row 6 is 0.5"),
     "NaN in y": ([("X", "y"), ("X", "nan y")], ValueError, "y holds NaN, .* first in row 9"),
-    "a negative weight": ([("X", "y", "w"), ("X", "y", "minus")], ValueError, "sample_weight is negative in row 5"),
+    "a negative weight": (
+        [("X", "y", "w"), ("X", "y", "minus")],
+        ValueError,
+        "sample_weight is negative in row 5",
+    ),
     "no weight at all": ([("X", "y", "zero")] * 2, ValueError, "every example weight 0"),
     "text": ([("text", "y")], TypeError, "X must hold real numbers, it holds text"),
     "one row": ([("row", "y")], ValueError, "must hold rows of examples"),
@@ -291,13 +312,13 @@ def test_rows_at_fault_are_named(data, tmp_path, monkeypatch):
     bad = X.copy()
     bad[33, 1] = np.inf
     source = mapped(tmp_path, "bad", bad)
-    with pytest.raises(ValueError, match="^X holds NaN, infinity .* first in row 33"):
+    with pytest.raises(ValueError, match=r"^X holds NaN, infinity .* first in row 33"):
         net.fit(source, y)
-    with pytest.raises(ValueError, match="^validation X holds NaN, infinity .* first in row 33"):
+    with pytest.raises(ValueError, match=r"^validation X holds NaN, infinity .* first in row 33"):
         net.fit(X, y, validation_data=(source, y))
     assert not net.standardizer.fitted
     for use in (net.predict, lambda X: net.evaluate(X, y)):
-        with pytest.raises(ValueError, match="X holds NaN, infinity .* first in row 33"):
+        with pytest.raises(ValueError, match=r"X holds NaN, infinity .* first in row 33"):
             use(source)
 
 
@@ -362,7 +383,7 @@ def test_a_table_needs_no_blocks(data, tmp_path, monkeypatch):
 def test_width_of_a_network_that_is_trained(data, tmp_path, monkeypatch):
     small_blocks(monkeypatch, 7, 2, N)
     net = network("numpy", inputs=5)
-    with pytest.raises(ValueError, match="X has 3 features per example .* the network takes 5"):
+    with pytest.raises(ValueError, match=r"X has 3 features per example .* the network takes 5"):
         net.fit(mapped(tmp_path, "X", data[0]), data[1])
 
 

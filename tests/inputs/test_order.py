@@ -46,7 +46,9 @@ def test_groups_of_one_epoch_have_orders_of_their_own():
 
 
 def test_without_a_seed_rows_stay_where_they_are():
-    assert np.array_equal(rows_of(TwoLevelOrder(np.array([0, 7, 9, 30, 100]), 2, None, False), 5), np.arange(100))
+    assert np.array_equal(
+        rows_of(TwoLevelOrder(np.array([0, 7, 9, 30, 100]), 2, None, False), 5), np.arange(100)
+    )
 
 
 def test_rows_mix_over_a_group_and_groups_over_the_epoch():

@@ -1,6 +1,7 @@
 """Training on data that are read block by block: the same run as in memory, in the same order."""
 
 import gc
+import itertools
 import threading
 
 import numpy as np
@@ -83,7 +84,9 @@ def test_without_shuffling_it_is_the_run_in_memory(backend, data, tmp_path, monk
     X, y = data
     one, two = (network(backend) for _ in range(2))
     options = {"epochs": 2, "batch_size": 8, "shuffle": False, "optimizer": gn.Adam(0.01)}
-    first = one.fit(mapped(tmp_path, "X", X), y, validation_data=(mapped(tmp_path, "V", X[:50]), y[:50]), **options)
+    first = one.fit(
+        mapped(tmp_path, "X", X), y, validation_data=(mapped(tmp_path, "V", X[:50]), y[:50]), **options
+    )
     second = two.fit(X, y, validation_data=(X[:50], y[:50]), **options)
     close(one, two, rtol=1e-5)
     assert first.val_loss == pytest.approx(second.val_loss, rel=1e-5)
@@ -98,7 +101,7 @@ def test_sequential_blocks(data, monkeypatch):
     cuts = [0, 1, 13, 14, 40, 59, 60]
 
     def pieces():
-        for first, last in zip(cuts, cuts[1:], strict=False):
+        for first, last in itertools.pairwise(cuts):
             yield X[first:last], y[first:last], weights[first:last]
 
     one, two = (network("numpy", seed=4) for _ in range(2))
@@ -115,7 +118,9 @@ def test_a_data_loader(data, monkeypatch):
     X, y = data
     examples = torch.utils.data.TensorDataset(torch.from_numpy(X), torch.from_numpy(y))
     one, two = (network("numpy") for _ in range(2))
-    one.fit(torch.utils.data.DataLoader(examples, batch_size=11), epochs=2, batch_size=8, validation_data=(X, y))
+    one.fit(
+        torch.utils.data.DataLoader(examples, batch_size=11), epochs=2, batch_size=8, validation_data=(X, y)
+    )
     two.fit(lambda: [(X, y)], epochs=2, batch_size=8, validation_data=lambda: [(X, y)])
     assert same(one, two)
     assert one.history.val_loss == pytest.approx(two.history.val_loss, rel=1e-6)
@@ -217,7 +222,9 @@ def test_a_run_goes_on_to_the_bit(kind, batch_size, every, transform, tmp_path, 
     rng = np.random.default_rng(3)
     X, y = rng.normal(size=(150, N)).astype("float32"), rng.integers(0, K, 150)
     small_blocks(monkeypatch, 11, 3, N)
-    source = (mapped(tmp_path, "X", X), y) if kind == "file" else (lambda: [(X[:99], y[:99]), (X[99:], y[99:])],)
+    source = (
+        (mapped(tmp_path, "X", X), y) if kind == "file" else (lambda: [(X[:99], y[:99]), (X[99:], y[99:])],)
+    )
     run_steps = TrainingLoop._run_steps
 
     def fit(folder, left):
@@ -257,7 +264,11 @@ def test_other_data_are_another_run(data, tmp_path, monkeypatch):
         folder = tmp_path / kind
 
         def fit(X, y, kind=kind, folder=folder):
-            given = (mapped(tmp_path, "X", X), y) if kind == "file" else (lambda: [(X[:9], y[:9]), (X[9:], y[9:])],)
+            given = (
+                (mapped(tmp_path, "X", X), y)
+                if kind == "file"
+                else (lambda: [(X[:9], y[:9]), (X[9:], y[9:])],)
+            )
             network("numpy").fit(*given, epochs=2, checkpoint=folder)
 
         fit(X, y)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,11 @@ class JoinedRows(Sliced):
                 )
         self.starts = np.cumsum([0, *map(len, parts)], dtype=np.int64)
         self.shape = (int(self.starts[-1]), *shape)
-        self.dtype = np.result_type(*(part.dtype for part in parts))
+
+    @cached_property
+    def dtype(self) -> Any:
+        """That of all parts together."""
+        return np.result_type(*(part.dtype for part in self.parts))
 
     def read(self, first: int, last: int) -> NDArray[Any]:
         """See :class:`gpunet.inputs.blocks.sliced.Sliced`."""

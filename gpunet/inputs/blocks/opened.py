@@ -12,21 +12,27 @@ import numpy as np
 from gpunet.devices.registry import backend_of
 from gpunet.devices.scipy_sparse import is_sparse
 from gpunet.inputs.arrays import from_lists
+from gpunet.inputs.blocks.batches import is_lazy_table, named_columns, pieces
 from gpunet.inputs.blocks.blocks import Blocks, SlicedBlocks
 from gpunet.inputs.blocks.iterated import IteratedBlocks
 from gpunet.inputs.blocks.joined import JoinedRows
 from gpunet.inputs.blocks.mapped import MappedRows, mapped_file
+from gpunet.inputs.blocks.parquet import ParquetBlocks, open_parquet, parquet_rows
 from gpunet.inputs.blocks.sliced import ArraySlices, Sliced
 from gpunet.inputs.fit_data import FitArrays
 
 IN_MEMORY = 2**27  # bytes of X in the network's dtype up to which a file is read into memory at once: 128 MiB
 
 
-def opened(X: Any, y: Any, sample_weight: Any, dtype: str, prefix: str = "") -> tuple[Any, Any, Any]:
+def opened(
+    X: Any, y: Any, sample_weight: Any, dtype: str, prefix: str = "", *, whole: bool = False
+) -> tuple[Any, Any, Any]:
     """X, y and weights with files opened, and X as blocks if it is read block by block; all else as it is.
 
-    X is read so if it is an ``np.memmap``, the path of a ``.npy`` file or a list of such, or of another library whose
-    arrays are read in slices (h5py, zarr), and takes more than :data:`IN_MEMORY`; and if it is an iterable of blocks.
+    X is read so if it is an ``np.memmap``, the path of a ``.npy`` or ``.parquet`` file or a list of such, or of another
+    library whose arrays are read in slices (h5py, zarr), and takes more than :data:`IN_MEMORY`; and if it is an
+    iterable of blocks, a ``pyarrow.dataset.Dataset`` or a ``polars.LazyFrame``. Of a table, y is the name of the
+    target column.
 
     Parameters
     ----------
@@ -36,6 +42,8 @@ def opened(X: Any, y: Any, sample_weight: Any, dtype: str, prefix: str = "") -> 
         Of the network.
     prefix : str
         Stands before the names in messages.
+    whole : bool
+        Read tables into memory, for an encoder.
 
     Raises
     ------
@@ -44,21 +52,25 @@ def opened(X: Any, y: Any, sample_weight: Any, dtype: str, prefix: str = "") -> 
     ValueError, TypeError
         For a file that is damaged, and an iterator, which can be read only once.
     """
+    if is_lazy_table(X) and not whole:
+        return IteratedBlocks(f"{prefix}X", pieces(f"{prefix}X", X, y, sample_weight)), None, None
+    if _all_files(X, ".parquet"):
+        return _of_parquet(f"{prefix}X", X, y, sample_weight, dtype, whole)
     X = _inputs(f"{prefix}X", X, dtype)
     read = _in_slices if isinstance(X, Blocks) else _at_once
     return X, read(f"{prefix}y", y), read(f"{prefix}sample_weight", sample_weight)
 
 
-def opened_arrays(arrays: FitArrays, dtype: str) -> FitArrays:
+def opened_arrays(arrays: FitArrays, dtype: str, *, whole: bool = False) -> FitArrays:
     """The same for the arrays of ``fit``."""
-    X, y, sample_weight = opened(arrays.X, arrays.y, arrays.sample_weight, dtype)
+    X, y, sample_weight = opened(arrays.X, arrays.y, arrays.sample_weight, dtype, whole=whole)
     arrays = arrays._replace(X=X, y=y, sample_weight=sample_weight)
     if arrays.validation_data is None or hasattr(arrays.validation_data, "labels"):
         return arrays
     given = arrays.validation_data
     if isinstance(given, tuple | list) and len(given) in (2, 3):
         X, y, sample_weight = [*given, None][:3]
-        held = opened(X, y, sample_weight, dtype, "validation ")
+        held = opened(X, y, sample_weight, dtype, "validation ", whole=whole)
         return arrays._replace(validation_data=held[: len(given)])
     held = _inputs("validation_data", given, dtype)
     return arrays._replace(validation_data=(held, None)) if isinstance(held, Blocks) else arrays
@@ -109,16 +121,60 @@ def _at_once(name: str, array: Any) -> Any:
 
 def _from_file(name: str, array: Any) -> Any:
     """A ``.npy`` file as a memory map, several of them as joined rows; all else as it is."""
-    if _is_array_file(array):
+    if not _all_files(array, ".npy"):
+        return array
+    if isinstance(array, str | Path):
         return mapped_file(Path(array).expanduser())
-    if isinstance(array, list | tuple) and array and all(map(_is_array_file, array)):
-        parts = [MappedRows(str(path), mapped_file(Path(path).expanduser())) for path in array]
-        return JoinedRows(name, parts)
-    return array
+    parts = [MappedRows(str(path), mapped_file(Path(path).expanduser())) for path in array]
+    return JoinedRows(name, parts)
 
 
-def _is_array_file(path: Any) -> bool:
-    return isinstance(path, str | Path) and str(path).lower().endswith(".npy")
+def _of_parquet(
+    name: str, given: Any, y: Any, sample_weight: Any, dtype: str, whole: bool
+) -> tuple[Any, Any, Any]:
+    """Columns of Parquet files: as blocks, or as a table of PyArrow if they are few, or all are to be read."""
+    paths = [Path(path).expanduser() for path in ([given] if isinstance(given, str | Path) else given)]
+    files = [open_parquet(path) for path in paths]
+    names = list(files[0].schema_arrow.names)
+    for path, file in zip(paths, files, strict=True):
+        if sorted(file.schema_arrow.names) != sorted(names):
+            raise ValueError(f"{name}: {path} must have the columns of {paths[0]}: {', '.join(names)}")
+    others = [] if y is None else named_columns(name, names, y, sample_weight)
+    features = [column for column in names if column not in others]
+    rows = sum(file.metadata.num_rows for file in files)
+    if whole or rows * len(features) * np.dtype(dtype).itemsize <= IN_MEMORY:
+        import pyarrow
+
+        table = pyarrow.concat_tables([file.read(columns=names) for file in files])
+        return table.select(features), *_whole_columns(table, others)
+    targets: list[Any] = []
+    for what, column in zip(("y", "sample_weight"), others, strict=False):
+        if what == "y" and _is_text(files[0], column):
+            # Words are few different ones, but have to be known together.
+            targets.append(
+                np.concatenate([np.asarray(file.read(columns=[column]).column(0)) for file in files])
+            )
+        else:
+            targets.append(parquet_rows(what, paths, column))
+    y, sample_weight = [*targets, None, None][:2]
+    return ParquetBlocks(name, paths, features), y, sample_weight
+
+
+def _whole_columns(table: Any, names: list[str]) -> list[Any]:
+    """Targets and weights of a table in memory; None for those that there are not."""
+    return [*(np.asarray(table.column(name)) for name in names), None, None][:2]
+
+
+def _is_text(file: Any, column: str) -> bool:
+    return str(file.schema_arrow.field(column).type).startswith(("string", "large_string", "dictionary"))
+
+
+def _all_files(given: Any, ending: str) -> bool:
+    """Whether all that is given is the path of a file, or a list of such, with this ending."""
+    paths = given if isinstance(given, list | tuple) else [given]
+    return bool(paths) and all(
+        isinstance(path, str | Path) and str(path).lower().endswith(ending) for path in paths
+    )
 
 
 def _is_mapped(array: Any) -> bool:

@@ -1,0 +1,165 @@
+"""Parquet files, Arrow datasets and Polars' lazy frames, read block by block."""
+
+import numpy as np
+import pytest
+
+import gpunet as gn
+from gpunet.inputs.blocks.opened import opened
+from small_networks import K, close, network, same
+from streams import small_blocks
+
+pa = pytest.importorskip("pyarrow")
+parquet = pytest.importorskip("pyarrow.parquet")
+
+M, N = 50, 3
+NAMES = ["a", "b", "c"]
+
+
+@pytest.fixture
+def table(rng):
+    y = rng.integers(0, K, M)
+    return pa.table(
+        {
+            "a": rng.normal(size=M).astype("float32"),
+            "species": np.array(["ant", "bee", "cat", "dog"])[y],
+            "b": rng.integers(0, 9, M),
+            "number": y,
+            "c": rng.random(M) < 0.5,
+            "weight": np.linspace(1, 2, M),
+        }
+    )
+
+
+@pytest.fixture
+def written(table, tmp_path):
+    """``written(name, columns, first, last)``: the path of a file of some columns and rows."""
+
+    def write(name, columns, first=0, last=M, group=6):
+        path = tmp_path / f"{name}.parquet"
+        parquet.write_table(table.select(columns).slice(first, last - first), path, row_group_size=group)
+        return path
+
+    return write
+
+
+def rows_of(table, names=NAMES):
+    return np.stack([np.asarray(table[name]).astype("float32") for name in names], axis=1)
+
+
+@pytest.mark.parametrize("group", [1, 6, 20, 100])
+def test_blocks_are_row_groups(group, table, written, monkeypatch):
+    small_blocks(monkeypatch, 14, 2, N)
+    path = written("all", [*NAMES, "number"], group=group)
+    blocks, y, weights = opened(path, "number", None, "float32")
+    edges = {1: [*range(0, M, 14), M], 6: [0, 12, 24, 36, M], 20: [0, 20, 40, M], 100: [0, M]}
+    assert blocks.edges.tolist() == edges[group]
+    assert weights is None
+    found = list(blocks.beside(y, None).all())
+    assert np.array_equal(np.concatenate([block.X for block in found]), rows_of(table))
+    assert np.array_equal(np.concatenate([block.y for block in found]), table["number"].to_numpy())
+    for first, last in ((0, 1), (5, 31), (M - 1, M)):
+        assert np.array_equal(blocks.X.read(first, last), rows_of(table)[first:last])
+
+
+@pytest.mark.parametrize("target", ["number", "species"])
+@pytest.mark.parametrize("cut", [None, 20])
+def test_the_run_is_that_of_the_arrays(target, cut, table, written, monkeypatch):
+    columns = [*NAMES, target, "weight"]
+    path = written("all", columns)
+    if cut is not None:
+        path = [written("one", columns, 0, cut), str(written("two", columns, cut))]
+    nets = [network("numpy") for _ in range(3)]
+    options = {"epochs": 2, "batch_size": 8, "shuffle": False}
+    X, y, weights = rows_of(table), np.asarray(table[target]), np.asarray(table["weight"])
+    nets[0].fit(X, y, sample_weight=weights, **options)
+    nets[1].fit(path, target, sample_weight="weight", **options)  # it fits into memory
+    small_blocks(monkeypatch, 7, 2, N)
+    nets[2].fit(path, target, sample_weight="weight", **options)
+    assert same(nets[0], nets[1])
+    close(nets[0], nets[2], rtol=1e-6)
+    assert nets[2].class_names == nets[1].class_names == nets[0].class_names
+    assert nets[2].columns == nets[1].columns == tuple(NAMES)
+    figures = nets[0].evaluate(X, y, weights)
+    assert nets[2].evaluate(path, target, "weight")["loss"] == pytest.approx(figures["loss"], rel=1e-5)
+
+
+def test_columns_are_matched_by_name(table, written, monkeypatch):
+    small_blocks(monkeypatch, 7, 2, N)
+    net = network("numpy")
+    net.fit(written("all", [*NAMES, "number"]), "number", epochs=1)
+    expected = net.predict(rows_of(table))
+    assert np.array_equal(net.predict(written("other", ["c", "a", "b"])), expected)
+    with pytest.warns(gn.ColumnsIgnored, match="species"):
+        assert np.array_equal(net.predict(written("more", ["c", "species", "a", "b"])), expected)
+    with pytest.raises(ValueError, match="lacks the columns 'b'"):
+        net.predict(written("fewer", ["a", "c"]))
+
+
+def test_an_encoder_reads_the_whole_table(table, written, monkeypatch):
+    small_blocks(monkeypatch, 7, 2, N)
+    one, two = (
+        gn.Network([gn.Dense(K, "softmax")], seed=0, backend="numpy", encoder=gn.TableEncoder())
+        for _ in range(2)
+    )
+    one.fit(written("all", [*NAMES, "species"]), "species", epochs=1)
+    two.fit(table.select(NAMES), np.asarray(table["species"]), epochs=1)
+    assert same(one, two)
+
+
+def lazily(kind, path):
+    if kind == "polars":
+        return pytest.importorskip("polars").scan_parquet(path)
+    return pytest.importorskip("pyarrow.dataset").dataset(path)
+
+
+@pytest.mark.parametrize("kind", ["polars", "pyarrow"])
+def test_lazy_tables(kind, table, written, monkeypatch):
+    small_blocks(monkeypatch, 7, 2, N)
+    source = lazily(kind, written("all", [*NAMES, "number", "weight"]))
+    one, two = network("numpy"), network("numpy")
+    one.fit(
+        source,
+        "number",
+        sample_weight="weight",
+        epochs=2,
+        batch_size=8,
+        validation_data=(source, "number", "weight"),
+    )
+    X, y, weights = rows_of(table), table["number"].to_numpy(), table["weight"].to_numpy()
+    two.fit(lambda: [(X, y, weights)], epochs=2, batch_size=8, validation_data=lambda: [(X, y, weights)])
+    assert same(one, two)
+    assert one.history.val_loss == two.history.val_loss
+    with pytest.raises(ValueError, match="X has no column 'animal' for y: it has a, b, c, number, weight"):
+        one.fit(source, "animal")
+    with pytest.raises(TypeError, match="y must be the name of a column of X, got ndarray"):
+        one.fit(source, y)
+
+
+def test_what_is_said_about_bad_files(table, written, tmp_path, monkeypatch):
+    net = network("numpy")
+    path = written("all", [*NAMES, "number"])
+    for case in ("whole", "in blocks"):
+        if case == "in blocks":
+            small_blocks(monkeypatch, 7, 2, N)
+        with pytest.raises(ValueError, match="X has no column 'animal' for y: it has a, b, c, number"):
+            net.fit(path, "animal")
+        with pytest.raises(TypeError, match="y must be the name of a column of X, got list"):
+            net.fit(path, [1, 2])
+        with pytest.raises(
+            ValueError, match=r"other.parquet must have the columns of .*all.parquet: a, b, c, number"
+        ):
+            net.fit([path, written("other", ["a", "b", "number"])], "number")
+        with pytest.raises(FileNotFoundError, match=r"none.parquet is not a file"):
+            net.fit(tmp_path / "none.parquet", "number")
+        (tmp_path / "bad.parquet").write_bytes(b"PAR1 and no more")
+        with pytest.raises(ValueError, match=r"bad.parquet can't be read as Parquet"):
+            net.fit(tmp_path / "bad.parquet", "number")
+    with pytest.raises(
+        TypeError, match="column 'species' of .* holds string, and what is read block by block"
+    ):
+        net.fit(written("words", ["a", "species", "b", "number"]), "number")
+    holes = table.select([*NAMES, "number"]).set_column(1, "b", [[*range(40), None, *range(41, M)]])
+    parquet.write_table(holes, tmp_path / "holes.parquet", row_group_size=6)
+    with pytest.raises(ValueError, match=r"^X holds NaN, .* first in row 40"):
+        net.fit(tmp_path / "holes.parquet", "number")
+    assert net.history is None
