@@ -11,7 +11,7 @@ follow from them. ``drawings/`` has the figures. ``gpunet lecture`` lists and ru
 
 from gpunet.lecture.experiments import EXPERIMENTS, Experiment, find
 from gpunet.lecture.result import Result
-from gpunet.lecture.sentence import Sentence, at_least, at_most, bound, fixed, percent, power
+from gpunet.lecture.sentence import Sentence, at_least, at_most, bound, fixed, number, percent, power
 
 __all__ = [
     "EXPERIMENTS",
@@ -23,6 +23,7 @@ __all__ = [
     "bound",
     "find",
     "fixed",
+    "number",
     "percent",
     "power",
 ]

@@ -49,6 +49,13 @@ def at_most(fraction: float) -> str:
     return f"at most {math.ceil(fraction * 1000) / 10:g}%"
 
 
+def number(value: float, digits: int = 2) -> str:
+    """A number with so many significant digits; as a power of ten if it is very small or large."""
+    if value == 0 or 1e-3 <= abs(value) < 10.0**digits:
+        return f"{value:.{digits}g}".replace("-", "−")
+    return f"{value:,.0f}".replace("-", "−") if 1.0 <= abs(value) < 1e6 else power(value, digits - 1)
+
+
 def power(value: float, digits: int = 0) -> str:
     """A very small or large number as a power of ten: 2·10⁻³⁰; "0" for 0."""
     if value == 0:

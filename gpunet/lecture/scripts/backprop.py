@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.lecture import Result, Sentence, bound, percent
+from gpunet.lecture import Result, Sentence, bound, number, percent
 
 TITLE = "Backpropagation in NumPy"
 CLAIMS = ("C9", "C10", "C22")
@@ -135,8 +135,8 @@ def observations(v: dict[str, Any]) -> list[Sentence]:
             library < 1e-9 and numerical < 1e-6,
             f"The gradients in NumPy agree with those of gpunet to {bound(library)} of their size, and with "
             f"central differences to {bound(numerical)}.",
-            f"The gradients in NumPy differ from those of gpunet by {library:.2g} of their size, and from "
-            f"central differences by {numerical:.2g}.",
+            f"The gradients in NumPy differ from those of gpunet by {number(library)} of their size, and "
+            f"from central differences by {number(numerical)}.",
         ),
         Sentence(
             backward == 2 * forward - 1,

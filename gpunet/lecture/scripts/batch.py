@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.lecture import Result, Sentence, bound
+from gpunet.lecture import Result, Sentence, bound, number
 
 TITLE = "A batch against a loop"
 CLAIMS = ("C7", "C8")
@@ -80,15 +80,15 @@ def observations(v: dict[str, Any]) -> list[Sentence]:
             difference < 1e-4,
             f"The outputs, the cost and the gradients are equal, but for rounding: {bound(difference)} at "
             "most.",
-            f"Outputs, cost and gradients of the loop and of the batch differ by up to {difference:.2g}.",
+            f"Outputs, cost and gradients of the loop and of the batch differ by up to {number(difference)}.",
         ),
         Sentence(
             speedup > 2.0,
             f"On this machine one product over 4,096 columns handles {speedup:,.0f} times as many examples "
             "per second as the loop: the overhead of a call occurs once, and a large matrix product uses "
             "the cache better.",
-            f"On this machine one product over 4,096 columns handles {speedup:.2g} times as many examples "
-            "per second as the loop: here a batch is not faster.",
+            f"On this machine one product over 4,096 columns handles {number(speedup)} times as many "
+            "examples per second as the loop: here a batch is not faster.",
         ),
     ]
 

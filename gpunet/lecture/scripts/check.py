@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.lecture import Result, Sentence, bound
+from gpunet.lecture import Result, Sentence, bound, number
 
 TITLE = "Checking gradients"
 CLAIMS = ("C22",)
@@ -90,7 +90,7 @@ def observations(v: dict[str, Any]) -> list[Sentence]:
             largest < 1e-6,
             f"In all {n} combinations the relative difference of the two gradients is at most "
             f"{bound(largest)}.",
-            f"The relative difference of the two gradients is as large as {largest:.2g}, with "
+            f"The relative difference of the two gradients is as large as {number(largest)}, with "
             f"{v['largest with']}.",
         )
     ]
@@ -107,7 +107,7 @@ def mistakes(v: dict[str, Any]) -> list[Sentence]:
             smallest > 1000 * largest,
             f"{first}{smallest:.2f} or more, over a thousand times as large as the largest above: the check "
             "finds it.",
-            f"{first}only {smallest:.2g} in one case.",
+            f"{first}only {number(smallest)} in one case.",
         )
     ]
 

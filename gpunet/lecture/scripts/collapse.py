@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.lecture import Result, Sentence, bound
+from gpunet.lecture import Result, Sentence, bound, number
 
 TITLE = "Three linear layers are one"
 CLAIMS = ("C12",)
@@ -86,14 +86,14 @@ def observations(v: dict[str, Any]) -> list[Sentence]:
             f"same as the single layer whose matrix is their product, but for rounding ({bound(difference)} "
             "at most).",
             "Without activations, three layers and the single layer whose matrix is their product differ "
-            f"by up to {difference:.2g}.",
+            f"by up to {number(difference)}.",
         ),
         Sentence(
             tanh < 0.2 * line,
-            f"With tanh the same three layers fit the curve: their cost is {tanh:.2g}, that of the best "
-            f"straight line {line:.2g}.",
-            f"With tanh the cost of the same three layers is {tanh:.2g}, that of the best straight line "
-            f"{line:.2g}: training has not fitted the curve.",
+            f"With tanh the same three layers fit the curve: their cost is {number(tanh)}, that of the best "
+            f"straight line {number(line)}.",
+            f"With tanh the cost of the same three layers is {number(tanh)}, that of the best straight line "
+            f"{number(line)}: training has not fitted the curve.",
         ),
     ]
 

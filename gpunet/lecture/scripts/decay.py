@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.lecture import Result, Sentence, bound
+from gpunet.lecture import Result, Sentence, bound, number
 
 TITLE = "Weight decay"
 CLAIMS = ("C21",)
@@ -92,7 +92,8 @@ def observations(v: dict[str, Any]) -> list[Sentence]:
         Sentence(
             difference < 1e-5 and on_b == 0.0,
             f"One update agrees with the equation to {bound(difference)}, and λ does not change b.",
-            f"One update differs from the equation by {difference:.2g}, and λ changes b by {on_b:.2g}.",
+            f"One update differs from the equation by {number(difference)}, and λ changes b by "
+            f"{number(on_b)}.",
         ),
     ]
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.lecture import Result, Sentence, power
+from gpunet.lecture import Result, Sentence, number, power
 
 TITLE = "Vanishing and exploding gradients"
 CLAIMS = ("C14", "C16")
@@ -86,13 +86,13 @@ def observations(v: dict[str, Any]) -> list[Sentence]:
         Sentence(
             sigmoid < 1e-4,
             f"With sigmoids a factor of {power(sigmoid)} of the error is left after 12 layers.",
-            f"With sigmoids a factor of {sigmoid:.2g} of the error is left after 12 layers: more than "
+            f"With sigmoids a factor of {number(sigmoid)} of the error is left after 12 layers: more than "
             "expected.",
         ),
         Sentence(
             1e-3 < he < 1e3 and lecun < 1e-10,
-            f"With ReLU, a hundred layers multiply the error by {he:.1g} with He initialisation and by "
-            f"{power(lecun)} with LeCun's.",
+            f"With ReLU, a hundred layers multiply the error by {number(he, 1)} with He initialisation and "
+            f"by {power(lecun)} with LeCun's.",
             f"With ReLU, a hundred layers multiply the error by {power(he)} with He initialisation, which "
             f"is far from 1 in this draw of the weights, and by {power(lecun)} with LeCun's.",
         ),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.lecture import Result, Sentence, bound
+from gpunet.lecture import Result, Sentence, bound, number
 
 TITLE = "SGD, mini-batch, full batch"
 CLAIMS = ("C18", "C19")
@@ -134,14 +134,14 @@ def observations(v: dict[str, Any]) -> list[Sentence]:
             f"After {AFTER_EPOCHS} epochs the cost is lower the smaller the batch is: small batches update "
             "more often.",
             f"After {AFTER_EPOCHS} epochs the costs for B = 1, 32, 1000 and {M} are "
-            f"{', '.join(f'{cost:.2g}' for cost in per_epoch)}.",
+            f"{', '.join(f'{number(cost)}' for cost in per_epoch)}.",
         ),
         Sentence(
             max(per_update) < 1.3 * min(per_update),
             f"After {AFTER_UPDATES} updates the costs for B = 32 to {M} are about equal, but an update of "
             "the full batch takes all the data.",
             f"After {AFTER_UPDATES} updates the costs for B = 32, 1000 and {M} are "
-            f"{', '.join(f'{cost:.2g}' for cost in per_update)}.",
+            f"{', '.join(f'{number(cost)}' for cost in per_update)}.",
         ),
         Sentence(
             plain["B = 32"] > 2 * plain["B = 1"],
@@ -158,14 +158,14 @@ def observations(v: dict[str, Any]) -> list[Sentence]:
             f"ends an epoch with the weights of the plain loop, but for rounding ({bound(difference)} at "
             "most).",
             f"gpunet's program for B = 1 here, “{program}”, ends an epoch with weights that differ from the "
-            f"plain loop's by {difference:.1g} at most.",
+            f"plain loop's by {number(difference, 1)} at most.",
         ),
         Sentence(
             "blocked" in program and gpunet["B = 1"] > 3 * plain["B = 1"],
             "Blocked SGD breaks the rule that only larger batches are fast: it multiplies the first layer's "
             "weights by a block of consecutive examples at once, and corrects each product for the updates "
             f"made earlier in the block. It handles {speeds}; with B = 1 that is "
-            f"{gpunet['B = 1'] / plain['B = 1']:.2g} times the plain loop's speed.",
+            f"{number(gpunet['B = 1'] / plain['B = 1'])} times the plain loop's speed.",
             f"On this machine it handles {speeds}, so the rule that larger batches are faster is not broken "
             "here. It can be by blocked SGD, which multiplies the first layer's weights by a block of "
             "consecutive examples at once and corrects each product for the updates made earlier in the "

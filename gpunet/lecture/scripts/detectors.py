@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.lecture import Result, Sentence, bound, percent
+from gpunet.lecture import Result, Sentence, bound, number, percent
 
 TITLE = "Three detectors against one softmax"
 CLAIMS = ("C3", "C4")
@@ -116,13 +116,13 @@ def observations(v: dict[str, Any]) -> list[Sentence]:
             "If the weights of one detector change, the gradients of the others do not change by a single "
             "bit; those of a softmax do.",
             f"If the weights of one detector change, the gradients of the others change by {bound(change)} "
-            f"of their size at most, those of a softmax by up to {coupling:.2g}.",
+            f"of their size at most, those of a softmax by up to {number(coupling)}.",
         ),
         Sentence(
             difference < 1e-4 * v["largest weight of the three detectors"],
             f"Trained together or each alone, they end with the same weights, but for rounding: "
             f"{bound(difference)} at most.",
-            f"Trained together or each alone, their weights differ by up to {difference:.2g}.",
+            f"Trained together or each alone, their weights differ by up to {number(difference)}.",
         ),
     ]
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.lecture import Result, Sentence, power
+from gpunet.lecture import Result, Sentence, number, power
 
 TITLE = "Momentum"
 CLAIMS = ("C20",)
@@ -73,17 +73,17 @@ def observations(v: dict[str, Any]) -> list[Sentence | str]:
     return [
         Sentence(
             momentum < 0.1 * plain,
-            f"After {UPDATES} updates the distance from the minimum is {plain:.1g} without and "
-            f"{momentum:.1g} with momentum.",
-            f"After {UPDATES} updates the distance from the minimum is {plain:.1g} without and "
-            f"{momentum:.1g} with momentum, which has not helped much.",
+            f"After {UPDATES} updates the distance from the minimum is {number(plain, 1)} without and "
+            f"{number(momentum, 1)} with momentum.",
+            f"After {UPDATES} updates the distance from the minimum is {number(plain, 1)} without and "
+            f"{number(momentum, 1)} with momentum, which has not helped much.",
         ),
         "Along the ellipses the averaged gradients agree and add up; across, they cancel, so the learning "
         "rate may be larger.",
         Sentence(
             forms < 1e-9,
             "The two forms are the same method, with learning rates that differ by the factor 1 − β.",
-            f"The two forms differ by up to {forms:.2g}.",
+            f"The two forms differ by up to {number(forms)}.",
         ),
     ]
 
@@ -99,7 +99,7 @@ def mistakes(v: dict[str, Any]) -> list[Sentence]:
         Sentence(
             distance > 1e3,
             f"{first}Here it diverges: after 30 updates the distance from the minimum is {power(distance)}.",
-            f"{first}Here the distance from the minimum is then {distance:.2g} after 30 updates.",
+            f"{first}Here the distance from the minimum is then {number(distance)} after 30 updates.",
         )
     ]
 

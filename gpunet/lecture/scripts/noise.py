@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.lecture import Result, Sentence
+from gpunet.lecture import Result, Sentence, number
 
 TITLE = "Gradient noise"
 CLAIMS = ("C18", "C19")
@@ -73,9 +73,10 @@ def observations(v: dict[str, Any]) -> list[Sentence]:
     return [
         Sentence(
             full < 0.01 * twenty,
-            f"With the full batch the weights converge to the minimum: their mean distance is {full:.1g}.",
-            f"With the full batch the mean distance from the minimum is {full:.2g}: {UPDATES} updates are "
-            "too few.",
+            "With the full batch the weights converge to the minimum: their mean distance is "
+            f"{number(full, 1)}.",
+            f"With the full batch the mean distance from the minimum is {number(full)}: {UPDATES} updates "
+            "are too few.",
         ),
         Sentence(
             one > 2 * twenty,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.lecture import Result, Sentence
+from gpunet.lecture import Result, Sentence, number
 
 TITLE = "Normalised inputs"
 CLAIMS = ("C15",)
@@ -91,10 +91,10 @@ def observations(v: dict[str, Any]) -> list[Sentence | str]:
         ),
         Sentence(
             training < 1e-3 * own,
-            f"On test data with another mean, the training set's μ and σ give a cost of {training:.1g}, the "
-            f"test set's own {own:.2g}.",
-            f"On test data with another mean, the training set's μ and σ give a cost of {training:.2g}, the "
-            f"test set's own {own:.2g}: no clear difference.",
+            "On test data with another mean, the training set's μ and σ give a cost of "
+            f"{number(training, 1)}, the test set's own {number(own)}.",
+            f"On test data with another mean, the training set's μ and σ give a cost of {number(training)}, "
+            f"the test set's own {number(own)}: no clear difference.",
         ),
     ]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.lecture import Result, Sentence, bound
+from gpunet.lecture import Result, Sentence, bound, number
 
 TITLE = "Layers and their shapes"
 CLAIMS = ("C6",)
@@ -61,7 +61,7 @@ def observations(v: dict[str, Any]) -> list[Sentence | str]:
             difference < 1e-4,
             "The equation in NumPy and the network give the same outputs, but for rounding: "
             f"{bound(difference)} at most.",
-            f"The outputs of the equation in NumPy and of the network differ by up to {difference:.2g}.",
+            f"The outputs of the equation in NumPy and of the network differ by up to {number(difference)}.",
         ),
     ]
 

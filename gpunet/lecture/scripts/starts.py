@@ -11,7 +11,7 @@ half of the values to 0 and needs twice the variance.
 from typing import Any
 
 import gpunet as gn
-from gpunet.lecture import Result, Sentence, power
+from gpunet.lecture import Result, Sentence, number, power
 
 TITLE = "The variance of the initial weights"
 CLAIMS = ("C16",)
@@ -91,17 +91,17 @@ def observations(v: dict[str, Any]) -> list[Sentence]:
         Sentence(
             min(tanh[0], relu[0]) > 0.01 and max(tanh[1], relu[1]) < 0.3,
             "With the initializer that suits the activation the signal is still there after 30 layers "
-            f"({tanh[0]:.2g} for tanh with LeCun's, {relu[0]:.2g} for ReLU with He's), and a network of 20 "
-            f"layers learns: costs of {tanh[1]:.2g} and {relu[1]:.2g}.",
-            f"After 30 layers the signal is {tanh[0]:.2g} for tanh with LeCun initialisation and "
-            f"{relu[0]:.2g} for ReLU with He's; networks of 20 layers reach costs of {tanh[1]:.2g} and "
-            f"{relu[1]:.2g}.",
+            f"({number(tanh[0])} for tanh with LeCun's, {number(relu[0])} for ReLU with He's), and a "
+            f"network of 20 layers learns: costs of {number(tanh[1])} and {number(relu[1])}.",
+            f"After 30 layers the signal is {number(tanh[0])} for tanh with LeCun initialisation and "
+            f"{number(relu[0])} for ReLU with He's; networks of 20 layers reach costs of {number(tanh[1])} "
+            f"and {number(relu[1])}.",
         ),
         Sentence(
             slow[0] < 0.01 * relu[0] and slow[1] > 1.5 * relu[1],
             "LeCun initialisation halves the variance in each layer of ReLU: "
-            f"a signal of {power(slow[0])}, and a cost of {slow[1]:.2g}.",
-            f"ReLU with LeCun initialisation: a signal of {power(slow[0])}, and a cost of {slow[1]:.2g}.",
+            f"a signal of {power(slow[0])}, and a cost of {number(slow[1])}.",
+            f"ReLU with LeCun initialisation: a signal of {power(slow[0])}, and a cost of {number(slow[1])}.",
         ),
     ]
 
@@ -115,8 +115,8 @@ def mistakes(v: dict[str, Any]) -> list[Sentence]:
     first = "The notes say that the weights themselves are about 1/n: "
     second = (
         "They use He initialisation for tanh, and √(4/n) for sigmoid, where the 4 is a misread 1: variances "
-        f"2 and 4 times too large. The cost is then {he:.2g} instead of {lecun:.2g}, and {four:.2g} instead "
-        f"of {sigmoid:.2g}"
+        f"2 and 4 times too large. The cost is then {number(he)} instead of {number(lecun)}, and "
+        f"{number(four)} instead of {number(sigmoid)}"
     )
     return [
         Sentence(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.lecture import Result, Sentence, bound, percent
+from gpunet.lecture import Result, Sentence, bound, number, percent
 
 TITLE = "Symmetric initial weights"
 CLAIMS = ("C17",)
@@ -65,18 +65,18 @@ def observations(v: dict[str, Any]) -> list[Sentence]:
             f"{UNITS} neurons with equal initial weights stay equal: after {UPDATES} updates they differ by "
             f"{bound(equal)} at most, which is rounding, so the {UNITS} compute no more than one does "
             f"(accuracy {one}).",
-            f"{UNITS} neurons with equal initial weights differ by {equal:.2g} after {UPDATES} updates.",
+            f"{UNITS} neurons with equal initial weights differ by {number(equal)} after {UPDATES} updates.",
         ),
         Sentence(
             change == 0.0,
             "With zeros W[1] does not change at all, because the error is multiplied by W[2] = 0.",
-            f"With zeros W[1] has changed by {change:.2g}.",
+            f"With zeros W[1] has changed by {number(change)}.",
         ),
         Sentence(
             random > 0.5 and v["accuracy, random"] > v["accuracy, all 0.5"],
-            f"With random weights the neurons differ by up to {random:.2g}, and the accuracy is {all_}.",
-            f"With random weights the neurons differ by up to {random:.2g}, and the accuracy is {all_}: not "
-            "more than with equal ones.",
+            f"With random weights the neurons differ by up to {number(random)}, and the accuracy is {all_}.",
+            f"With random weights the neurons differ by up to {number(random)}, and the accuracy is {all_}: "
+            "not more than with equal ones.",
         ),
     ]
 
