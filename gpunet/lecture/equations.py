@@ -63,7 +63,7 @@ def _word(found: re.Match[str]) -> str:
     word = found[0]
     if word in FUNCTIONS:
         after = "" if found.string[found.end() :].startswith("(") else r"\, "
-        before = r"\," if re.search(r"[\w)\]] *$", found.string[: found.start()]) else ""
+        before = r"\," if re.search(r"[\w)\]}] *$", found.string[: found.start()]) else ""
         return rf"{before}\{word}{after}"
     return rf"\mathrm{{{word}}}" if word in NAMES else rf"\text{{ {word} }}"
 

@@ -114,6 +114,8 @@ def _section(number: int, run: Run, backend: str, seed: int) -> str:
 <img alt="{html.escape(experiment.alt, quote=True)}" src="data:image/png;base64,{png}">
 <figcaption>{inline(result.observation)}</figcaption>
 </figure>
+</div>
+<div class="measured">
 <table><caption>Measured values</caption>
 {rows}
 </table>

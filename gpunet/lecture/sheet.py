@@ -48,7 +48,9 @@ code { font: .92em ui-monospace, "DejaVu Sans Mono", monospace; }
 details pre { background: var(--panel); padding: .75rem; font-size: .85rem; line-height: 1.45; white-space: pre-wrap; }
 summary { cursor: pointer; color: var(--accent); }
 @media (min-width: 60rem) {
-  .sides { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 2.5rem; }
+  .sides { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); grid-template-rows: auto 1fr;
+    column-gap: 2.5rem; }
+  .result { grid-column: 2; grid-row: 1 / span 2; }
 }
 @media print {
   :root { color-scheme: light; --ink: #000; --soft: #444; --paper: #fff; --panel: #fff; --line: #bbb;
@@ -57,7 +59,9 @@ summary { cursor: pointer; color: var(--accent); }
   body { font-size: 1rem; }
   header, main { max-width: none; padding: 0; }
   section { break-before: page; border-top: 0; padding: 0; }
-  .sides { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 1.5rem; }
+  .sides { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); grid-template-rows: auto 1fr;
+    column-gap: 1.5rem; }
+  .result { grid-column: 2; grid-row: 1 / span 2; }
   img, table, aside, .equations, .exercise { break-inside: avoid; }
   details { display: none; }
   a { color: inherit; text-decoration: none; }

@@ -10,7 +10,7 @@ each W is the height of the A beside it."""
 
 def draw(sizes: list[int], m: int) -> Any:
     """Draw Z[l] = W[l] A[l−1] + b[l] to scale, one row per layer."""
-    figure, [axes] = figures.panels(height=4.9)
+    figure, [axes] = figures.panels(height=3.9)
     top = 0.0
     for l in range(1, len(sizes)):
         n, before = sizes[l], sizes[l - 1]
