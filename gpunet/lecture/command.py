@@ -12,11 +12,12 @@ from typing import Any
 import gpunet as gn
 from gpunet.lecture import figures
 from gpunet.lecture.docstring import sections
-from gpunet.lecture.experiments import EXPERIMENTS, find
+from gpunet.lecture.equations import mathml
+from gpunet.lecture.experiments import EXPERIMENTS, Experiment, find
 from gpunet.lecture.page import Run, page
+from gpunet.lecture.result import WIDTH
 
 PAGE = "lecture.html"
-WIDTH = 80
 INTRODUCTION = """\
 The lecture: neural networks in CS229 (Stanford, autumn 2018, lectures 11 and
 12). What it teaches is numbered C1 to C22; these are the claims. Each
@@ -26,6 +27,7 @@ USAGE = f"""
 gpunet lecture C14      run the experiments of one claim
 gpunet lecture depth    run one experiment
 gpunet lecture all      run all, and write them as one page, {PAGE}
+gpunet lecture depth --answer 10    check an answer to its exercise
 
 All claims with their equations: {Path(__file__).with_name("CLAIMS.md")}"""
 
@@ -53,6 +55,12 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of data, initial weights and order (default: 0)"
     )
+    parser.add_argument(
+        "--answer",
+        type=float,
+        metavar="NUMBER",
+        help="check an answer to the experiment's exercise, and run nothing",
+    )
     parser.set_defaults(run=main)
 
 
@@ -64,8 +72,11 @@ def main(options: argparse.Namespace) -> None:
     ValueError
         For an unknown claim or experiment.
     ImportError
-        If matplotlib is not installed.
+        If matplotlib is not installed, or, for the page, latex2mathml.
     """
+    if options.answer is not None:
+        check_answer(find(options.what or "all"), options.answer)
+        return
     if options.what is None:
         print_list()
         return
@@ -73,15 +84,17 @@ def main(options: argparse.Namespace) -> None:
     if options.seed < 0:
         raise ValueError(f"--seed must be at least 0, got {options.seed}")
     figures.matplotlib()  # raises before the first experiment rather than after it
+    run_all = options.what.lower() == "all"
+    if run_all:
+        mathml("x")  # so does this
     backend = choose_backend(options.backend)
     options.out.mkdir(parents=True, exist_ok=True)
-    run_all = options.what.lower() == "all"
     runs = []
     for experiment in experiments:
         started = time.perf_counter()
         result = experiment.run(backend=backend, seed=options.seed)
         with figures.style():
-            run = Run(experiment, result, figures.png(result.figure))
+            run = Run(experiment, result, figures.png(experiment.draw(result)))
         runs.append(run)
         file = options.out / f"{EXPERIMENTS.index(experiment) + 1:02}-{experiment.name}.png"
         file.write_bytes(run.png)
@@ -123,8 +136,24 @@ def print_run(run: Run, file: Path) -> None:
     for claim, sentence in text.claims:
         print(textwrap.fill(f"{claim}: {sentence}", WIDTH, subsequent_indent=" " * (len(claim) + 2)))
     print("\n" + "\n".join(f"    {line}" for line in text.equations), end="\n\n")
-    print("\n".join(result.lines(WIDTH)), end="\n\n")
-    print(textwrap.fill(result.observation, WIDTH))
-    if result.mistake:
-        print("\n" + textwrap.fill(f"Mistake: {result.mistake}", WIDTH))
+    print(result)
+    print("\n" + textwrap.fill(f"Exercise: {run.experiment.exercise.question}", WIDTH))
+    print(f"Check your answer: gpunet lecture {run.experiment.name} --answer NUMBER")
     print(f"\nfigure: {file}\n")
+
+
+def check_answer(experiments: list[Experiment], answer: float) -> None:
+    """Print whether an answer to an exercise is right.
+
+    Raises
+    ------
+    ValueError
+        If it is not, or if `experiments` are several.
+    """
+    if len(experiments) > 1:
+        names = ", ".join(experiment.name for experiment in experiments)
+        raise ValueError(f"--answer needs one experiment, got {len(experiments)}: {names}")
+    exercise = experiments[0].exercise
+    if not exercise.check(answer):
+        raise ValueError(f"{answer:g} is not right. {exercise.question}")
+    print(textwrap.fill(f"Right: {exercise.reason}.", WIDTH))

@@ -1,4 +1,4 @@
-"""The docstring of an experiment's script: its sections, and its formulas as HTML."""
+"""The docstring of an experiment's script: its sections, and formulas in its sentences as HTML."""
 
 from __future__ import annotations
 
@@ -29,18 +29,8 @@ def sections(text: str) -> Sections:
 
 
 def inline(text: str) -> str:
-    """HTML with superscripts and subscripts: ``W[l]``, ``y_k``, ``1.5^L``, ``e^{−z}``."""
+    """HTML with superscripts and subscripts: ``W[l]``, ``y_k``, ``1.5^L``; names such as lecun_normal stay."""
     text = html.escape(text)
     text = re.sub(r"(?<=[A-Za-zδ])\[([\w−+]{1,3})\]", r"<sup>[\1]</sup>", text)
-    text = re.sub(r"\^\{([^}]+)\}|\^(\w)", lambda found: f"<sup>{found[1] or found[2]}</sup>", text)
-    return re.sub(r"(?<=[\wŷΣλ])_(\w+)", r"<sub>\1</sub>", text)
-
-
-def equation(text: str) -> str:
-    """One line of mathematics as HTML, with single letters in italics."""
-    markup = r"(<[^>]+>|&\w+;|&#\w+;)"
-    tokens = re.split(markup, inline(text))  # text and markup in turn
-    tokens[::2] = [
-        re.sub(r"(?<![A-Za-z′])([A-HJ-Za-z]|ŷ)(?![A-Za-z])", r"<i>\1</i>", token) for token in tokens[::2]
-    ]
-    return "".join(tokens)
+    text = re.sub(r"\^(\w+)", r"<sup>\1</sup>", text)
+    return re.sub(r"(?<![\w.])([A-Za-zŷλ])_(max|min|\w)\b", r"\1<sub>\2</sub>", text)

@@ -6,24 +6,27 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import re
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from gpunet.lecture import figures
+from gpunet.lecture.exercises import EXERCISES, Exercise
 from gpunet.lecture.result import Result
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One script of this package.
+    """One script of ``gpunet/lecture/scripts``, its drawing and its exercise.
 
     Attributes
     ----------
     name : str
-        Name of the module, also on the command line.
+        Name of the script, also on the command line.
     """
 
     name: str
@@ -31,7 +34,12 @@ class Experiment:
     @cached_property
     def module(self) -> ModuleType:
         """The imported script."""
-        return importlib.import_module(f"gpunet.lecture.{self.name}")
+        return importlib.import_module(f"gpunet.lecture.scripts.{self.name}")
+
+    @cached_property
+    def drawing(self) -> ModuleType:
+        """The imported drawing: ``draw`` and ``ALT``."""
+        return importlib.import_module(f"gpunet.lecture.drawings.{self.name}")
 
     @property
     def title(self) -> str:
@@ -49,21 +57,41 @@ class Experiment:
         return inspect.cleandoc(self.module.__doc__ or "")
 
     @property
+    def path(self) -> Path:
+        """The file of the script, which runs alone: ``python needle.py``."""
+        return Path(__file__).parent / "scripts" / f"{self.name}.py"
+
+    @property
     def source(self) -> str:
         """The code, without the docstring."""
         return inspect.getsource(self.module).split('"""', 2)[2].strip() + "\n"
 
+    @property
+    def alt(self) -> str:
+        """What the figure shows, for people who cannot see it."""
+        return re.sub(r"\s+", " ", self.drawing.ALT)
+
+    @property
+    def exercise(self) -> Exercise:
+        """A question whose answer is a number."""
+        return EXERCISES[self.name]
+
     def run(self, backend: str = "numpy", seed: int = 0) -> Result:
-        """Run the script, with one BLAS thread: for matrices this small, more threads are slower.
+        """Run the script, with one BLAS thread: for matrices this small, more threads are slower."""
+        with _one_blas_thread():
+            result: Result = self.module.run(backend=backend, seed=seed)
+        return result
+
+    def draw(self, result: Result) -> Any:
+        """The figure of a result, a ``matplotlib.figure.Figure`` that belongs to no window.
 
         Raises
         ------
         ImportError
             If matplotlib is not installed.
         """
-        with figures.style(), _one_blas_thread():
-            result: Result = self.module.run(backend=backend, seed=seed)
-        return result
+        with figures.style():
+            return self.drawing.draw(**result.shown)
 
 
 EXPERIMENTS = tuple(

@@ -21,7 +21,7 @@ COLOURS = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY)
 TEXT_COLOUR = {ORANGE: "#8F6200", SKY: "#1B6CA0", PURPLE: "#9C4A78"}  # darker, for text
 SIGNED = "PuOr_r"  # weights: one colour below 0, another above, white at 0
 
-WIDTH = 7.0  # inches; 12-point text is readable at half the size
+WIDTH = 4.8  # inches: on a screen of 400 pixels, 12-point text is about 12 pixels high
 STYLE = {
     "font.size": 12.0,
     "font.family": "DejaVu Sans",
@@ -31,15 +31,15 @@ STYLE = {
     "axes.spines.right": False,
     "axes.edgecolor": GREY,
     "axes.titlelocation": "left",
-    "xtick.labelsize": 10.5,
-    "ytick.labelsize": 10.5,
+    "xtick.labelsize": 11.0,
+    "ytick.labelsize": 11.0,
     "xtick.color": BLACK,
     "ytick.color": BLACK,
     "lines.linewidth": 2.0,
     "text.color": BLACK,
     "axes.labelcolor": BLACK,
     "figure.facecolor": "white",
-    "savefig.dpi": 160,
+    "savefig.dpi": 200,
     "mathtext.default": "regular",
 }
 
@@ -50,7 +50,8 @@ def matplotlib() -> Any:
         import matplotlib
     except ImportError as error:
         raise ImportError(
-            f"the lecture needs matplotlib, which is not installed; install it with: {install_command('plot')}"
+            "the lecture needs matplotlib, which is not installed; install it with: "
+            f"{install_command('plot')}"
         ) from error
     return matplotlib
 
@@ -62,7 +63,7 @@ def style() -> AbstractContextManager[Any]:
 
 
 def panels(
-    columns: int = 1, rows: int = 1, height: float = 3.3, widths: Sequence[float] | None = None
+    columns: int = 1, rows: int = 1, height: float = 3.3, heights: Sequence[float] | None = None
 ) -> tuple[Any, list[Any]]:
     """A figure and its axes, row by row."""
     matplotlib()
@@ -71,7 +72,7 @@ def panels(
 
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, columns, squeeze=False, width_ratios=widths)
+    axes = figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
     return figure, list(axes.flat)
 
 
@@ -99,6 +100,22 @@ def image(axes: Any, values: Any, signed: bool = False, limit: float | None = No
 def note(axes: Any, x: float, y: float, text: str, colour: str = BLACK, **more: Any) -> None:
     """Write text at data coordinates, in the colour of what it names."""
     axes.text(x, y, text, color=TEXT_COLOUR.get(colour, colour), **more)
+
+
+def label(
+    axes: Any, x: float, y: float, text: str, colour: str = BLACK, lift: float = 0.0, ha: str = "center"
+) -> None:
+    """Write text at a point of a line, `lift` points above it."""
+    axes.annotate(
+        text,
+        (x, y),
+        (0, lift),
+        textcoords="offset points",
+        color=TEXT_COLOUR.get(colour, colour),
+        ha=ha,
+        va="center",
+        annotation_clip=False,
+    )
 
 
 def at_end(axes: Any, x: Any, y: Any, text: str, colour: str, lift: float = 0.0) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import html
 import platform
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from gpunet.lecture.docstring import equation, inline, sections
+from gpunet.lecture.claims import claim_titles
+from gpunet.lecture.docstring import inline, sections
+from gpunet.lecture.equations import mathml
 from gpunet.lecture.experiments import Experiment
 from gpunet.lecture.result import Result, format_value
 from gpunet.lecture.sheet import SHEET
@@ -52,17 +55,26 @@ def page(runs: Sequence[Run], backend: str, seed: int, version: str) -> str:
 <body>
 <header>
 <h1>The lecture in runnable experiments</h1>
-<p>gpunet implements the neural networks of the course CS229 (Stanford, autumn 2018, lectures 11 and 12). What the
-lecture teaches is numbered C1 to C22: the <em>claims</em>. Each experiment below demonstrates one or more of them: the
-claim, its equation, a figure and the measured values.</p>
-<p>The starting point was a student's notes of the lecture. Where they contain a mistake, the claim here is the
-corrected one, and the experiment measures the effect of the mistake.</p>
+<p><b>The lecture</b> is the part on neural networks of Stanford's course CS229, <em>Machine Learning</em>, as
+Andrew Ng taught it in autumn 2018 (lectures 11 and 12). gpunet implements the networks that it teaches.</p>
+<p><b>The notes</b> are a student's notes of these lectures, from which gpunet started. They contain mistakes,
+so they were checked against the course's own published notes. Where a claim differs from the notes, the
+experiment measures what the mistake does.</p>
+<p><b>The claims</b> are what the lecture teaches, numbered C1 to C22. The code, the tests and the experiments
+below cite these numbers; <code>gpunet/lecture/CLAIMS.md</code> lists all of them with their equations, code
+and tests.</p>
+<p>Each experiment has the claim, its equations, measured values, a figure and an exercise. The sentences
+below a figure follow from the values of this run: where a claim does not hold in a run, they say what came
+out instead.</p>
 <p class="small">Made by <code>gpunet lecture all</code> with gpunet {html.escape(version)}, backend
 {html.escape(backend)}, seed {seed}, Python {platform.python_version()}, NumPy {np.__version__}. Speeds were
-measured on this machine. All claims with their code and tests are listed in <code>gpunet/lecture/CLAIMS.md</code>.</p>
-<nav aria-label="Experiments"><ol>
+measured on this machine.</p>
+<nav aria-label="Experiments"><h2>Experiments</h2><ol>
 {contents}
 </ol></nav>
+<nav aria-label="Claims"><h2>Claims</h2><ul class="list">
+{_claims(runs)}
+</ul></nav>
 </header>
 <main>
 {body}
@@ -79,14 +91,13 @@ def _section(number: int, run: Run, backend: str, seed: int) -> str:
     claims = "\n".join(
         f"<p><b>{name}</b> {inline(claim[:1].upper() + claim[1:])}</p>" for name, claim in text.claims
     )
-    equations = "\n".join(f"<div>{equation(line)}</div>" for line in text.equations)
+    equations = "\n".join(f"<div>{mathml(line)}</div>" for line in text.equations)
     rows = "\n".join(
         f'<tr{_row_class(name)}><th scope="row">{inline(name)}</th><td>{html.escape(format_value(value))}</td></tr>'
         for name, value in result.values.items()
     )
     mistake = f"<aside><h3>Mistake</h3><p>{inline(result.mistake)}</p></aside>" if result.mistake else ""
     png = base64.b64encode(run.png).decode("ascii")
-    command = f"gpunet lecture {experiment.name} --backend {backend} --seed {seed}"
     return f"""<section id="{experiment.name}">
 <h2><span>{number}</span> {html.escape(experiment.title)}</h2>
 <p class="summary">{inline(text.summary)}</p>
@@ -100,18 +111,37 @@ def _section(number: int, run: Run, backend: str, seed: int) -> str:
 </div>
 <div class="result">
 <figure>
-<img alt="{html.escape(result.alt, quote=True)}" src="data:image/png;base64,{png}">
+<img alt="{html.escape(experiment.alt, quote=True)}" src="data:image/png;base64,{png}">
 <figcaption>{inline(result.observation)}</figcaption>
 </figure>
+</div>
+<div class="measured">
 <table><caption>Measured values</caption>
 {rows}
 </table>
-<p class="command"><code>{html.escape(command)}</code></p>
+<p class="command"><code>{_command(f"{experiment.name} --backend {backend} --seed {seed}")}</code></p>
+<div class="exercise"><h3>Exercise</h3><p>{inline(experiment.exercise.question)}</p>
+<p class="command"><code>{_command(f"{experiment.name} --answer NUMBER")}</code></p></div>
 </div>
 </div>
 <details><summary>Code</summary><pre><code>{html.escape(experiment.source)}</code></pre></details>
 </section>"""
 
 
+def _command(arguments: str) -> str:
+    """A command; lines do not break in the name of an option."""
+    return "gpunet lecture " + re.sub(r"(--\w+)", r"<span>\1</span>", html.escape(arguments))
+
+
 def _row_class(name: str) -> str:
     return ' class="mistake"' if name.startswith("mistake") else ""
+
+
+def _claims(runs: Sequence[Run]) -> str:
+    """The claims as items of a list, each with links to its experiments."""
+    items = []
+    for number, title in claim_titles().items():
+        names = [run.experiment.name for run in runs if number in run.experiment.claims]
+        links = ", ".join(f'<a href="#{name}">{name}</a>' for name in names)
+        items.append(f"<li><b>{number}</b> {inline(title)} <span>{links}</span></li>")
+    return "\n".join(items)

@@ -3,35 +3,52 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+from gpunet.lecture.sentence import Sentence, power
+
+WIDTH = 80
 
 
 @dataclass(frozen=True)
 class Result:
-    """Measured values, a figure, and what they show.
+    """Measured values, and what they show.
 
     Attributes
     ----------
     values : mapping of str to float, str or list of float
         The measured values by name.
-    observation : str
-        What they show, in one to three sentences.
-    figure : matplotlib.figure.Figure
-    alt : str
-        A description of the figure for people who cannot see it.
-    mistake : str
-        A mistake in the notes and its effect, measured; else empty.
+    observations : sequence of Sentence or str
+        What the values show, in one to three sentences.
+    mistakes : sequence of Sentence or str
+        A mistake in the notes and its effect, measured; may be empty.
+    shown : mapping
+        What the figure shows: the arguments of the experiment's ``draw``.
     """
 
     values: Mapping[str, Any]
-    observation: str
-    figure: Any
-    alt: str
-    mistake: str = ""
+    observations: Sequence[Sentence | str]
+    mistakes: Sequence[Sentence | str] = ()
+    shown: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def observation(self) -> str:
+        """The observations as one text."""
+        return " ".join(map(str, self.observations))
+
+    @property
+    def mistake(self) -> str:
+        """The mistake as one text; else empty."""
+        return " ".join(map(str, self.mistakes))
+
+    def __str__(self) -> str:
+        """Values, observation and mistake, in lines of at most 80 characters."""
+        parts = ["\n".join(self.lines(WIDTH)), textwrap.fill(self.observation, WIDTH)]
+        if self.mistake:
+            parts.append(textwrap.fill(f"Mistake: {self.mistake}", WIDTH))
+        return "\n\n".join(parts)
 
     def lines(self, width: int) -> list[str]:
         """The values as lines of at most `width` characters."""
@@ -54,9 +71,3 @@ def format_value(value: Any) -> str:
     if value and not 1e-3 <= abs(value) < 1e7:
         return power(value, 1)
     return (f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}").replace("-", "−")
-
-
-def power(value: float, digits: int = 0) -> str:
-    """A very small or large number as a power of ten: 2·10⁻³⁰."""
-    mantissa, _, exponent = f"{value:.{digits}e}".partition("e")
-    return mantissa.replace("-", "−") + "·10" + str(int(exponent)).translate(SUPERSCRIPT)

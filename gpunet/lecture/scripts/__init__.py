@@ -1,0 +1,1 @@
+"""The scripts of the experiments. Each runs alone, with NumPy and gpunet."""
