@@ -112,7 +112,7 @@ def test_a_row_that_changes_on_the_way_is_found(ending, tmp_path, monkeypatch):
     monkeypatch.setattr(
         piles.Piles, "order", lambda self, pile, size: np.zeros(size, int)
     )  # the first row, again
-    with pytest.raises(ValueError, match="differ .* nothing was kept"):
+    with pytest.raises(ValueError, match=r"differ .* nothing was kept"):
         gn.datasets.shuffle(tmp_path / f"in.{ending}", tmp_path / f"out.{ending}")
     assert (tmp_path / f"out.{ending}").read_bytes() == b"old"
     assert sorted(os.listdir(tmp_path)) == [f"in.{ending}", f"out.{ending}"]
