@@ -154,10 +154,19 @@ class Network(NetworkBase):
             entries, other backends make a batch at a time dense, and "auto" takes NumPy. CSR in the network's dtype is
             used as it is; other formats are converted to CSR first, other dtypes cast, which costs a copy. One of CuPy
             is copied to the host. A :class:`Standardizer` must have ``center=False``.
+
+            Data larger than memory are read block by block: an ``np.memmap``, the path of a ``.npy`` or ``.parquet``
+            file or a list of such, a dataset of h5py or zarr, where it takes more than 128 MiB in the network's dtype;
+            a ``pyarrow.dataset.Dataset``, a ``polars.LazyFrame``, and anything that gives blocks ``(X, y)`` or ``(X, y,
+            sample_weight)`` of any lengths in each pass, as a PyTorch DataLoader or a function that returns a
+            generator. One pass counts and checks them, and fits the standardizer; each epoch is another. They are
+            checked, standardised and shuffled some blocks at a time, while the program works on the ones before.
+            Columns must be numbers; with an encoder, tables are read into memory.
         y : array or list
             Class numbers ``(m,)`` or ``(m, 1)``, one-hot or multi-label rows ``(m, n[L])``, real targets, or words
             ``(m,)``: those become :attr:`class_names`. Left out, the labels of the Table X. Beside an encoder, values
-            are standardised for training; losses and predictions are in their own unit. Rows whose target is missing
+            are standardised for training; losses and predictions are in their own unit. For a Parquet file, dataset or
+            lazy frame the name of the target column; left out where blocks bring theirs. Rows whose target is missing
             (None, NaN, NA or an empty text in words or in a column, and NaN beside a DataFrame) are left out.
         optimizer : Optimizer, str or None
             None takes Adam; beside an encoder AdamW with a cosine schedule, and with a weight decay of 1000 / rows,
@@ -172,7 +181,9 @@ class Network(NetworkBase):
             1 is stochastic, None full batch (C18); "auto" takes 32, beside an encoder 64, or all examples where there
             are fewer.
         shuffle : bool
-            Draw a new order each epoch, from the seed.
+            Draw a new order each epoch, from the seed. Of data that are read block by block: of the blocks, where they
+            need not come in their order, and of the rows of 32 blocks (of about 1 MiB in float32) at a time. If rows
+            are sorted, by class for instance, shuffle the file once with :func:`gpunet.datasets.shuffle`.
         precision : {"float32", "tf32", "bfloat16"}
             Of the matrix products of training. "float32" has float32's error, whichever way the products are computed.
             "tf32" (10 bits after the leading one) and "bfloat16" (7 bits) let their factors be rounded so, as a GPU's
@@ -180,8 +191,9 @@ class Network(NetworkBase):
             activations, slots and all sums stay float32, and so do validation and predictions. For float32 networks on
             CuPy, PyTorch with CUDA, and JAX on a GPU or TPU. PyTorch computes "bfloat16" in TF32.
         validation_data : (X, y), (X, y, sample_weight), Table or None
+            May be read block by block, too.
         validation_fraction : float
-            Fraction of the rows to hold out for validation instead, drawn with the seed.
+            Fraction of the rows to hold out for validation instead, drawn with the seed; of an X in memory.
         sample_weight : array ``(m,)`` or None
             Weight of each example's loss: ``J = (1/B) Σ w(i) L(i)``.
         class_weight : "balanced", dict or sequence, or None

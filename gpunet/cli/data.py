@@ -15,6 +15,7 @@ from gpunet.datasets import Dataset
 from gpunet.datasets.sparse_files import SVMLIGHT_SUFFIXES, is_svmlight_file
 from gpunet.datasets.split import hold_out
 from gpunet.datasets.table_files import TABLE_SUFFIXES, is_table_file
+from gpunet.inputs.blocks.opened import is_read_by_blocks
 from gpunet.inputs.fit_data import split_rows
 from gpunet.tables import Table, Target
 
@@ -130,11 +131,18 @@ class Source(NamedTuple):
         """Whether the examples are Tables."""
         return isinstance(self.training.X, Table)
 
-    def with_validation(self, fraction: float, seed: int) -> Source:
-        """Hold out a part of the training examples, as ``fit`` does, if there is no validation set yet."""
+    def with_validation(self, fraction: float, seed: int, dtype: str = "float32") -> Source:
+        """Hold out a part of the training examples, as ``fit`` does, if there is no validation set yet.
+
+        Of a file that is read block by block it is the last rows: a random choice would be a copy in memory.
+        """
         if self.validation is not None or not fraction:
             return self
+        training: Any
+        held: Any
         training, held = split_rows(self.training.m, fraction, seed)
+        if is_read_by_blocks(self.training.X, dtype):
+            training, held = slice(len(training)), slice(len(training), None)
         return self._replace(training=self.training.take(training), validation=self.training.take(held))
 
 

@@ -15,6 +15,7 @@ from gpunet.cli.info import info
 from gpunet.cli.parser import Formatter, Parser
 from gpunet.cli.predict import predict
 from gpunet.cli.settings import FIND, SCHEDULES
+from gpunet.cli.shuffle import shuffle
 from gpunet.cli.train import train
 from gpunet.core.activations import ACTIVATIONS
 from gpunet.core.checks import finite_number, known_name
@@ -43,6 +44,7 @@ def build_parser() -> Parser:
     _add_evaluate(commands)
     _add_predict(commands)
     _add_export(commands)
+    _add_shuffle(commands)
     add_lecture(commands)
     command = commands.add_parser("info", help="list backends, devices and what is missing for the others")
     command.set_defaults(run=info)
@@ -288,6 +290,21 @@ def _add_export(commands: Any) -> None:
     command.set_defaults(run=export)
     command.add_argument("net", type=Path, metavar="NET", help="network saved by train --save")
     command.add_argument("out", type=Path, metavar="OUT", help=f"file to write: {', '.join(ENDINGS)}")
+
+
+def _add_shuffle(commands: Any) -> None:
+    command = commands.add_parser(
+        "shuffle",
+        help="shuffle the rows of a file, once, however large it is",
+        description="Write the rows of a file in random order. The file may be larger than memory. That no row is lost "
+        "or changed is checked, by count and by a hash that does not depend on the order. Files with as many rows are "
+        "shuffled in the same way with the same seed, such as X.npy and y.npy.",
+        formatter_class=Formatter,
+    )
+    command.set_defaults(run=shuffle)
+    command.add_argument("file", type=Path, metavar="IN", help="file to read: .npy, .parquet")
+    command.add_argument("out", type=Path, metavar="OUT", help="file to write, of the same kind")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="of the order")
 
 
 def _add_data(add: AddArgument) -> None:

@@ -63,7 +63,7 @@ def _train(options: Namespace, team: gn.Team | None) -> None:
         )
     _check_output(options)
     source = open_data(DataOptions.of(options))
-    source = source.with_validation(validation_fraction(options), options.seed)
+    source = source.with_validation(validation_fraction(options), options.seed, options.dtype)
     for name in ("patience", "metrics"):
         if getattr(options, name) and source.validation is None:
             raise ValueError(f"--{name} needs validation data: give a --validation-fraction above 0")

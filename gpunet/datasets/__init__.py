@@ -8,6 +8,7 @@ from gpunet.datasets.dataset import Dataset
 from gpunet.datasets.digits import digits
 from gpunet.datasets.mnist import fashion, mnist
 from gpunet.datasets.needles import needles
+from gpunet.datasets.shuffling import shuffle
 from gpunet.datasets.table_files import read_table
 
-__all__ = ["Dataset", "digits", "fashion", "load", "mnist", "needles", "read_rows", "read_table"]
+__all__ = ["Dataset", "digits", "fashion", "load", "mnist", "needles", "read_rows", "read_table", "shuffle"]

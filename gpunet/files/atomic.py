@@ -6,8 +6,10 @@ import os
 import re
 import secrets
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 SUFFIX = ".gpunet"  # of files that are not complete yet
 
@@ -70,13 +72,23 @@ def write_atomically(path: Path, data: bytes) -> None:
     if is_special(path):
         path.write_bytes(data)
         return
+    with replaced(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[BinaryIO]:
+    """A new file that takes the place of `path` when the block ends, whole; after an error the old one is there.
+
+    It can be written and read, but has no name that anybody may rely on.
+    """
     path = Path(os.path.realpath(path))
     remove_left_over(path)
     old = path.stat() if path.exists() else None
     handle, temporary = _open_beside(path, 0o666 if old is None else 0o600)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
+        with os.fdopen(handle, "w+b") as file:
+            yield file
             file.flush()
             if old is not None:
                 _give_permissions(file.fileno(), old)

@@ -155,7 +155,7 @@ def test_what_is_said_about_bad_files(table, written, tmp_path, monkeypatch):
         with pytest.raises(ValueError, match=r"bad.parquet can't be read as Parquet"):
             net.fit(tmp_path / "bad.parquet", "number")
     with pytest.raises(
-        TypeError, match="column 'species' of .* holds string, and what is read block by block"
+        TypeError, match=r"column 'species' of .* holds string, and what is read block by block"
     ):
         net.fit(written("words", ["a", "species", "b", "number"]), "number")
     holes = table.select([*NAMES, "number"]).set_column(1, "b", [[*range(40), None, *range(41, M)]])

@@ -11,6 +11,7 @@ import gpunet as gn
 from gpunet.training.loop import TrainingLoop
 from small_networks import K, N, close, network, same
 from streams import mapped, small_blocks, used_order
+from thread_team import on_ranks
 
 ROWS = 60
 
@@ -279,6 +280,22 @@ def test_other_data_are_another_run(data, tmp_path, monkeypatch):
             fit(other, y)
         with pytest.raises(gn.AnotherRun, match="y was" if kind == "file" else "X was"):
             fit(X, y[::-1].copy())
+
+
+def test_a_team(data, tmp_path, monkeypatch):
+    """Each rank reads what is in the window; the weights are those of one process."""
+    small_blocks(monkeypatch, 7, 2, N)
+    X, y = mapped(tmp_path, "X", data[0]), data[1]
+    standardizer = gn.Standardizer("set")
+
+    def fit(team):
+        net = network("numpy", seed=2, standardizer=standardizer)
+        return net, net.fit(X, y, epochs=2, batch_size=25, optimizer=gn.Adam(0.01), team=team)
+
+    alone, history = fit(gn.Team("alone"))
+    for net, found in on_ranks(3, fit):
+        assert same(net, alone)
+        assert found.loss == history.loss
 
 
 def test_no_thread_is_left(data, tmp_path, monkeypatch):

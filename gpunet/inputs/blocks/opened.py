@@ -61,6 +61,11 @@ def opened(
     return X, read(f"{prefix}y", y), read(f"{prefix}sample_weight", sample_weight)
 
 
+def is_read_by_blocks(X: Any, dtype: str) -> bool:
+    """Whether X is a memory map that :func:`opened` makes blocks of."""
+    return _is_mapped(X) and isinstance(_inputs("X", X, dtype), Blocks)
+
+
 def opened_arrays(arrays: FitArrays, dtype: str, *, whole: bool = False) -> FitArrays:
     """The same for the arrays of ``fit``."""
     X, y, sample_weight = opened(arrays.X, arrays.y, arrays.sample_weight, dtype, whole=whole)

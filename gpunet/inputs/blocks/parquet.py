@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gpunet.inputs.blocks.blocks import Blocks, SlicedBlocks
 from gpunet.inputs.blocks.joined import JoinedRows
 from gpunet.inputs.blocks.sliced import Sliced
+from gpunet.installation import install_command
 
 
 def pyarrow() -> Any:
@@ -22,7 +23,7 @@ def pyarrow() -> Any:
     except ImportError as error:
         raise ImportError(
             "Parquet files are read block by block with pyarrow, which is not installed; install it with: "
-            "pip install pyarrow"
+            f"{install_command('parquet')}"
         ) from error
     return pyarrow.parquet
 

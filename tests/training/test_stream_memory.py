@@ -1,0 +1,59 @@
+"""How much memory training on a file takes: that of a few blocks, and never that of the file."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+ROWS, FEATURES = 60_000, 784
+MIB = 2**20
+COPY = ROWS * FEATURES * 4 / MIB  # of X in float32
+
+PROGRAM = """
+import gc, sys, threading, time
+import numpy as np
+import gpunet as gn
+
+def anonymous():
+    with open("/proc/self/status") as status:
+        return int(next(line for line in status if line.startswith("RssAnon")).split()[1]) / 1024
+
+def network():
+    layers = gn.Dense(64, "relu"), gn.Dense(10, "softmax")
+    return gn.Network(layers, seed=0, backend="numpy", inputs=784, standardizer=gn.Standardizer("set"))
+
+X, y = np.load(sys.argv[1], mmap_mode="r"), np.arange(int(sys.argv[2])) % 10
+network().fit(np.asarray(X[:2000]), y[:2000], epochs=1, batch_size=64)  # what is imported and allocated once
+gc.collect()
+before, most, done = anonymous(), [0.0], threading.Event()
+
+def watch():
+    while not done.wait(0.002):
+        most[0] = max(most[0], anonymous())
+
+watching = threading.Thread(target=watch)
+watching.start()
+net = network()
+net.fit(X, y, epochs=1, batch_size=64, validation_data=(X, y), optimizer=gn.GradientDescent(0.1))
+net.evaluate(X, y)
+net.predict(X)
+done.set()
+watching.join()
+print(most[0] - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_memory_is_that_of_some_blocks(tmp_path):
+    """Above the weights, with a standardizer, validation, evaluation and predictions."""
+    rng = np.random.default_rng(0)
+    X = np.lib.format.open_memmap(tmp_path / "X.npy", mode="w+", dtype="uint8", shape=(ROWS, FEATURES))
+    X[:] = rng.integers(0, 256, X.shape, dtype="uint8")
+    X.flush()
+    arguments = [sys.executable, "-c", PROGRAM, str(tmp_path / "X.npy"), str(ROWS)]
+    found = subprocess.run(arguments, capture_output=True, text=True, timeout=600, check=False)
+    assert found.returncode == 0, found.stderr
+    assert float(found.stdout) < COPY
+    assert float(found.stdout) < 170
