@@ -77,7 +77,8 @@ class Network(NetworkBase):
     seed : int or None
         Of start, shuffling and dropout. The same seed gives the same on every backend; None draws one.
     backend : str
-        ``"numpy"``, ``"cupy"``, ``"torch"``, ``"jax"``, with a device if needed (``"cupy:1"``, ``"torch:cuda:0"``).
+        ``"numpy"``, ``"cupy"``, ``"torch"``, ``"jax"``, with a device if needed (``"cupy:1"``, ``"torch:cuda:0"``,
+        ``"jax:all"`` for all of JAX's devices).
         ``"auto"`` takes the library and device of the training data; for NumPy arrays and lists CuPy if a CUDA
         device answers, else NumPy. The environment variable ``GPUNET_BACKEND`` overrides "auto".
     dtype : {"float32", "float64"}

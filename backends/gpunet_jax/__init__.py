@@ -1,4 +1,7 @@
-"""JAX, through its Array API namespace; the reference program runs under ``jit`` and ``scan``."""
+"""JAX, through its Array API namespace; the reference program runs under ``jit`` and ``scan``.
+
+The device "all" is all local devices: each has the data and the weights, and computes a part of each batch.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from gpunet.installation import install_command
 
 # JAX's names. Its "bfloat16" is its default, which GPUs compute in TF32.
 PRODUCTS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "BF16_BF16_F32"}
+ALL = "all"
 FIRST_TF32 = 8  # compute capability of the first NVIDIA GPUs with TF32 and bfloat16
 
 
@@ -34,7 +38,8 @@ class JAXBackend(Backend):
     def devices(self) -> list[str]:
         import jax
 
-        return [_name(device) for device in jax.devices()]
+        names = [_name(device) for device in jax.devices()]
+        return [*names, ALL] if len(names) > 1 else names
 
     def namespace(self) -> Any:
         import jax.numpy as xp
@@ -53,7 +58,7 @@ class JAXBackend(Backend):
                 "float64 was requested, but JAX is in its 32-bit mode, which would round it silently. "
                 "Set the environment variable JAX_ENABLE_X64=1, or use dtype='float32'."
             )
-        return jax.device_put(array, _device(device))
+        return jax.device_put(array, _place(device))
 
     def has_float64(self, device: str) -> bool:
         import jax
@@ -66,17 +71,18 @@ class JAXBackend(Backend):
         return numpy.asarray(array)
 
     def device_of(self, array: Any) -> str:
-        return _name(next(iter(array.devices())))
+        devices = array.devices()
+        return ALL if len(devices) > 1 else _name(next(iter(devices)))
 
     def move(self, array: Any, device: str) -> Any:
         import jax
 
-        return jax.device_put(array, _device(device))
+        return jax.device_put(array, _place(device))
 
     def synchronize(self, device: str) -> None:
         import jax
 
-        jax.device_put(0.0, _device(device)).block_until_ready()
+        jax.device_put(0.0, _place(device)).block_until_ready()
 
     def memory(self, device: str) -> dict[str, int]:
         figures = _device(device).memory_stats() or {}
@@ -87,7 +93,7 @@ class JAXBackend(Backend):
 
         if (reason := unsupported_input(Scan, plan)) is not None:
             return None, f"{Scan.name}: {reason}"
-        return scan_program(plan), SUPPORTED
+        return scan_program(plan, batches() if device == ALL else None), SUPPORTED
 
     def precisions(self, device: str) -> tuple[str, ...]:
         found = _device(device)
@@ -112,9 +118,33 @@ def _name(device: Any) -> str:
 
 
 def _device(name: str) -> Any:
+    """A device; of all, the first, which is like the others."""
     import jax
 
-    return next(device for device in jax.devices() if _name(device) == name)
+    return next(device for device in jax.devices() if name in (_name(device), ALL))
+
+
+def _place(name: str) -> Any:
+    """A device, or a sharding that gives all of them a copy."""
+    import jax
+
+    if name != ALL:
+        return _device(name)
+    return jax.sharding.NamedSharding(_mesh(), jax.sharding.PartitionSpec())
+
+
+def batches() -> Any:
+    """The sharding of columns over all devices."""
+    import jax
+
+    return jax.sharding.NamedSharding(_mesh(), jax.sharding.PartitionSpec(None, "examples"))
+
+
+def _mesh() -> Any:
+    import jax
+    import numpy
+
+    return jax.sharding.Mesh(numpy.array(jax.devices()), ("examples",))
 
 
 backend = JAXBackend()

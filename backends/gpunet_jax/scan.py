@@ -19,12 +19,15 @@ class Scan(Program):
     Parameters
     ----------
     plan : Plan
+    sharding : jax.sharding.Sharding or None
+        Of the columns of a batch, over several devices.
     """
 
     name = "jax scan"
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, sharding: Any = None) -> None:
         super().__init__(plan)
+        self.sharding = sharding
         self.epoch = jax.jit(self._epoch)
 
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
@@ -38,7 +41,10 @@ class Scan(Program):
         def one(state: TrainState, now: Any) -> tuple[TrainState, Any]:
             chosen, c, k = now
             w = None if weights is None else columns(jnp, weights, chosen)
-            batch = Batch(columns(jnp, X, chosen), columns(jnp, Y, chosen), w, c, k)
+            parts = columns(jnp, X, chosen), columns(jnp, Y, chosen), w
+            if self.sharding is not None:
+                parts = jax.lax.with_sharding_constraint(parts, self.sharding)
+            batch = Batch(*parts, c, k)
             state, J = step(jnp, self.plan, state, batch)
             return _as_lists(state), J
 
@@ -62,6 +68,6 @@ def _as_lists(state: TrainState) -> TrainState:
 
 
 @functools.lru_cache(maxsize=32)
-def scan_program(plan: Plan) -> Scan:
+def scan_program(plan: Plan, sharding: Any = None) -> Scan:
     """The program of a plan; cached, because tracing and compiling it takes longer than running it."""
-    return Scan(plan)
+    return Scan(plan, sharding)

@@ -1,6 +1,6 @@
 """The program of a team against the reference, and its bits on any number of ranks."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -10,8 +10,11 @@ import random_plans
 from gpunet.core.program import unsupported_input
 from gpunet.core.reference import Reference
 from gpunet.devices.placement import Placement, host_placement
+from gpunet.teams import updates
 from gpunet.teams.alone import Alone
-from gpunet.teams.program import Lanes, TreeTotal, in_lanes
+from gpunet.teams.program import Lanes, in_lanes
+from gpunet.teams.total import TreeTotal
+from gpunet.teams.updates import SectionUpdate, WholeUpdate
 from thread_team import on_ranks
 
 # Batches with equal lanes, with unequal ones, and a last one that leaves lanes empty: 75 = 2 · 32 + 11 = 3 · 24 + 3.
@@ -114,10 +117,65 @@ def test_vectors_shorter_than_the_ranks_are_many(ranks, lanes, length):
     def lane(node):
         return vectors[node.start].copy() if len(node) == 1 else None
 
+    def run(team):
+        total = TreeTotal(team.engine, lanes, length)
+        section = total(lane)
+        return total.section, section, total.whole(section)
+
     alone = TreeTotal(Alone(), lanes, length)(lane)
     np.testing.assert_allclose(alone, vectors.sum(axis=0), rtol=1e-5)
-    for total in on_ranks(ranks, lambda team: TreeTotal(team.engine, lanes, length)(lane), lanes):
-        assert total.tobytes() == alone.tobytes()
+    for part, section, whole in on_ranks(ranks, run, lanes):
+        assert whole.tobytes() == alone.tobytes()
+        assert section.tobytes() == alone[part].tobytes()
+
+
+@dataclass(frozen=True)
+class Own(gn.GradientDescent):
+    """An optimizer of the user's own, whose update looks at a whole parameter."""
+
+    def update(self, xp, theta, gradient, slots, c):
+        return theta - c[0] * gradient / (1 + xp.sum(gradient * gradient)), ()
+
+
+def test_which_updates_are_shared_out():
+    def supports(optimizer, **more):
+        plan = random_plans.plan_of("softmax", optimizer, 25)
+        return SectionUpdate.supports(replace(plan, **more))
+
+    assert all(supports(optimizer) for optimizer in random_plans.OPTIMIZERS.values())
+    assert not supports(gn.Adam(clip_norm=1.0))
+    assert not supports(Own())
+    assert not supports(gn.Adam(), penalized=True)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 2**16])
+@pytest.mark.parametrize("name", random_plans.OPTIMIZERS)
+def test_shared_updates_have_the_bits_of_whole_ones(monkeypatch, name, chunk):
+    monkeypatch.setattr(updates, "CHUNK", chunk)
+    plan = random_plans.plan_of(
+        "three-hidden", random_plans.OPTIMIZERS[name], 25, "float32", frozen=(1,), examples=50
+    )
+    plan = replace(plan, lanes=5)
+    state, inputs = random_plans.draw(plan)
+
+    def run(team, update):
+        program = Lanes(plan, host_placement(), team.engine)
+        program.update = update
+        return random_plans.numbers(program(state, inputs)).tobytes()
+
+    whole = run(gn.Team("alone"), WholeUpdate)
+    assert {run(gn.Team("alone"), SectionUpdate)} == {whole}
+    if chunk > 1:
+        assert set(on_ranks(3, lambda team: run(team, SectionUpdate), 5)) == {whole}
+        assert set(on_ranks(2, lambda team: run(team, WholeUpdate), 5)) == {whole}
+
+
+def test_an_optimizer_of_the_users_own():
+    plan = random_plans.plan_of("relu-tanh-sigmoid", Own(0.1), 25)
+    state, inputs = random_plans.draw(plan)
+    expected = Reference(np, plan)(state, inputs)
+    for found in on_ranks(2, lambda team: lanes_of(plan, 4, engine=team.engine)(state, inputs)):
+        assert random_plans.differences(plan, found, expected) == {}
 
 
 def test_what_it_is_given_stays_as_it_is():
