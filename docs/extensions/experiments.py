@@ -1,9 +1,11 @@
 """The lecture's experiments as scripts for sphinx-gallery, which runs them and makes a page and a notebook of each."""
 
+import re
 from pathlib import Path
 
-from gpunet.lecture import EXPERIMENTS, figures
+from gpunet.lecture import EXPERIMENTS, figures, find
 from gpunet.lecture.docstring import sections
+from gpunet.lecture.equations import latex
 from gpunet.lecture.result import format_value
 
 SCRIPTS = Path(__file__).parents[1] / "generated" / "experiments"
@@ -11,8 +13,9 @@ HEADER = """\
 The lecture's experiments
 =========================
 
-Each is a short script that uses public names alone, and each page ends with the script as a file and as a notebook.
-``gpunet lecture`` runs them on the command line. C1 to C22 are the claims of the lecture.
+C1 to C22 are the claims of the lecture. Each experiment is a short script that uses public names alone; its page shows
+what it measured when this site was built, has an exercise, and ends with the script as a file and as a notebook.
+``gpunet lecture`` runs the experiments on the command line.
 """
 
 
@@ -21,12 +24,14 @@ def script(experiment):
     text = sections(experiment.text)
     title = f"{experiment.title} ({', '.join(experiment.claims)})"
     claims = "\n".join(f"- **{claim}** {escaped(sentence)}" for claim, sentence in text.claims)
-    equations = "\n".join(f"    {line}" for line in text.equations)
+    lines = [part for line in text.equations for part in re.split(r"(?<=[,;:])\s{2,}", line)]
+    equations = "\n\n".join(f".. math:: {latex(line)}" for line in lines)
     source = experiment.source.partition('\nif __name__ == "__main__":')[0].rstrip()
     return (
-        f'r"""\n{title}\n{"=" * len(title)}\n\n{escaped(text.summary)}\n\n{claims}\n\n::\n\n{equations}\n"""\n\n'
+        f'r"""\n{title}\n{"=" * len(title)}\n\n{escaped(text.summary)}\n\n{claims}\n\n{equations}\n"""\n\n'
         f"{source}\n\n# %%\n\n"
-        'result = run(backend="numpy", seed=0)\nfigure = result.figure\nfigure\n'
+        "from gpunet.lecture import find\n\n"
+        f'result = run(backend="numpy", seed=0)\nfigure = find("{experiment.name}")[0].draw(result)\nfigure\n'
     )
 
 
@@ -40,6 +45,7 @@ def scrape(block, block_vars, gallery_conf):
     result = block_vars["example_globals"].get("result")
     if result is None:
         return ""
+    experiment = find(Path(block_vars["src_file"]).stem.partition("_")[2])[0]
     path = Path(next(block_vars["image_path_iterator"]))
     with figures.style():
         path.write_bytes(figures.png(block_vars["example_globals"]["figure"]))
@@ -49,12 +55,15 @@ def scrape(block, block_vars, gallery_conf):
     ]
     lines = [
         f".. image:: /{path.relative_to(gallery_conf['src_dir']).as_posix()}",
-        f"   :alt: {result.alt}",
+        f"   :alt: {experiment.alt}",
         "   :class: sphx-glr-single-img",
         "",
         escaped(result.observation),
         "",
         *([f"**Mistake.** {escaped(result.mistake)}", ""] if result.mistake else []),
+        f"**Exercise.** {escaped(experiment.exercise.question)} Check your answer: "
+        f"``gpunet lecture {experiment.name} --answer NUMBER``.",
+        "",
         ".. list-table:: Measured values",
         "   :widths: 60 40",
         "",

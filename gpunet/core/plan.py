@@ -59,7 +59,7 @@ class Plan:
     sparse : bool
         Whether X is a :class:`~gpunet.core.sparse_columns.SparseColumns` in the place of an array.
     lanes : int or None
-        Parts of each batch whose gradients are added in a fixed order, see :mod:`gpunet.core.lanes`; None for a batch
+        Parts of each batch whose gradients are added in a fixed order, see ``gpunet/core/lanes.py``; None for a batch
         that is not cut.
     """
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path for path in (ROOT / "docs").rglob("*.md") if "generated" not in path.parts)
 SCRIPTS = {str(path.relative_to(ROOT)): as_script(path.read_text(encoding="utf-8")) for path in PAGES}
-OPTIONAL = ("fastapi", "onnx", "onnxruntime", "optuna", "pandas", "sklearn", "torch")
+OPTIONAL = ("fastapi", "onnx", "onnxruntime", "optuna", "pandas", "polars", "sklearn", "torch")
 
 
 @pytest.mark.parametrize("page", [page for page, script in SCRIPTS.items() if script])
