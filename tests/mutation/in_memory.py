@@ -104,14 +104,25 @@ class Session:
 
     def measure(self):
         started = time.time()
-        file = self.folder / "coverage"
-        child = self.fork(lambda: file.write_bytes(pickle.dumps(self.trace())))
-        os.waitpid(child, 0)
-        self.forget(child)
-        if not file.exists():
-            self.error = "the child that measures coverage died"
+        files = [self.folder / f"coverage {job}" for job in range(self.jobs)]
+        names = list(self.items)
+        children = [
+            self.fork(lambda f=file, j=job: f.write_bytes(pickle.dumps(self.trace(names[j :: self.jobs]))))
+            for job, file in enumerate(files)
+        ]
+        for child in children:
+            os.waitpid(child, 0)
+            self.forget(child)
+        if not all(file.exists() for file in files):
+            self.error = "a child that measures coverage died"
             return
-        self.reached, self.seconds, failed = pickle.loads(file.read_bytes())
+        self.reached, failed = {}, []
+        for file in files:
+            reached, seconds, failing = pickle.loads(file.read_bytes())
+            for place, tests in reached.items():
+                self.reached.setdefault(place, set()).update(tests)
+            self.seconds |= seconds
+            failed += failing
         if failed:
             self.error = "these tests fail without any mutant: " + ", ".join(failed)
         # A module of constants has no lines that are traced; its room's tests count all the same.
@@ -129,8 +140,8 @@ class Session:
         }
         self.report(f"{len(self.items)} tests, coverage measured in {time.time() - started:.0f} s")
 
-    def trace(self):
-        """``({(path, line): ids of tests}, {id: seconds}, ids of tests that fail)``."""
+    def trace(self, names):
+        """``({(path, line): ids of tests}, {id: seconds}, ids of tests that fail)``, of these tests."""
         watched = {str(ROOT / m.path): m.path for m in self.mutants}
         lines, reached, seconds, failed = set(), {}, {}, []
 
@@ -141,7 +152,7 @@ class Session:
         def call(frame, event, argument):
             return line(frame, event, argument) if frame.f_code.co_filename in watched else None
 
-        for name in self.items:
+        for name in names:
             lines.clear()
             started = time.process_time()
             threading.settrace(call)
