@@ -111,10 +111,11 @@ class Session:
             for job, file in enumerate(files)
         ]
         for child in children:
-            os.waitpid(child, 0)
+            _, status = os.waitpid(child, 0)
             self.forget(child)
-        if not all(file.exists() for file in files):
-            self.error = "a child that measures coverage died"
+            if status != 0:
+                self.error = f"a child that measures coverage died, {described(status)}"
+        if self.error is not None:
             return
         self.reached, failed = {}, []
         for file in files:
@@ -215,7 +216,7 @@ class Session:
         for item, after in zip(items, [*items[1:], None], strict=True):
             # Endless loops use up the processor's time, deadlocks do not.
             signal.setitimer(signal.ITIMER_PROF, 5 + 5 * self.seconds.get(item.nodeid, 20))
-            signal.setitimer(signal.ITIMER_REAL, 120)
+            signal.setitimer(signal.ITIMER_REAL, 300)
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
             if self.failed:
                 return False
@@ -240,6 +241,13 @@ class Session:
 
     def forget(self, child):
         shutil.rmtree(self.folder / str(child), ignore_errors=True)
+
+
+def described(status):
+    """How a process has ended, from the status that `os.wait` gives."""
+    if os.WIFEXITED(status):
+        return f"with exit status {os.WEXITSTATUS(status)}"
+    return f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
 
 
 def put_into_memory(mutant):
