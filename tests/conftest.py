@@ -11,6 +11,7 @@ os.environ.setdefault("JAX_ENABLE_X64", "1")  # before JAX is imported: float64 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.pop("GPUNET_BACKEND", None)
 os.environ["GPUNET_COMPILE"] = "wait"  # in the background, how much has been compiled would change results
+os.environ.pop("PYTEST_ADDOPTS", None)  # meant for this run, not for a pytest that a test starts
 
 import gpunet as gn
 
@@ -62,9 +63,9 @@ def mnist():
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session, exitstatus):
     """With GPUNET_NO_SKIPS set, only tests that need a GPU or Ray may skip."""
-    if not os.environ.get("GPUNET_NO_SKIPS"):
-        return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not os.environ.get("GPUNET_NO_SKIPS"):  # pytest-xdist's workers have no reporter
+        return
     others = []
     for report in reporter.stats.get("skipped", []):
         why = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)

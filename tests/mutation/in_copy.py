@@ -15,8 +15,9 @@ from tests.mutation.in_memory import KILLED, SURVIVED, UNREACHED
 from tests.mutation.mutants import ROOT
 
 COPIED = ["gpunet", "backends", "benchmarks", "tests", "pyproject.toml", "README.md"]
-# Compiled kernels are not copied: what stands in a cache was compiled without the fault.
-LEFT_OUT = shutil.ignore_patterns("*.nbi", "*.nbc", "results")
+# Compiled kernels are copied for faults of the rooms alone: their names hold a digest of all that they are compiled
+# from. A fault of a backend may be in what is compiled, or in that digest.
+COMPILED = ("*.nbi", "*.nbc")
 
 
 def run(mutants, tests_of, options=(), jobs=2, timeout=900, report=print):
@@ -42,11 +43,12 @@ def run_one(mutant, tests, options, timeout):
     """
     if not tests:
         return UNREACHED
+    left_out = shutil.ignore_patterns("results", *(() if mutant.path.startswith("gpunet/") else COMPILED))
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         for name in COPIED:
             if (ROOT / name).is_dir():
-                shutil.copytree(ROOT / name, copy / name, ignore=LEFT_OUT)
+                shutil.copytree(ROOT / name, copy / name, ignore=left_out)
             elif (ROOT / name).exists():
                 shutil.copy2(ROOT / name, copy / name)
         (copy / mutant.path).write_text(mutant.source, encoding="utf-8")

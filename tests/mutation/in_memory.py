@@ -104,14 +104,26 @@ class Session:
 
     def measure(self):
         started = time.time()
-        file = self.folder / "coverage"
-        child = self.fork(lambda: file.write_bytes(pickle.dumps(self.trace())))
-        os.waitpid(child, 0)
-        self.forget(child)
-        if not file.exists():
-            self.error = "the child that measures coverage died"
+        files = [self.folder / f"coverage {job}" for job in range(self.jobs)]
+        names = list(self.items)
+        children = [
+            self.fork(lambda f=file, j=job: f.write_bytes(pickle.dumps(self.trace(names[j :: self.jobs]))))
+            for job, file in enumerate(files)
+        ]
+        for child in children:
+            _, status = os.waitpid(child, 0)
+            self.forget(child)
+            if status != 0:
+                self.error = f"a child that measures coverage died, {described(status)}"
+        if self.error is not None:
             return
-        self.reached, self.seconds, failed = pickle.loads(file.read_bytes())
+        self.reached, failed = {}, []
+        for file in files:
+            reached, seconds, failing = pickle.loads(file.read_bytes())
+            for place, tests in reached.items():
+                self.reached.setdefault(place, set()).update(tests)
+            self.seconds |= seconds
+            failed += failing
         if failed:
             self.error = "these tests fail without any mutant: " + ", ".join(failed)
         # A module of constants has no lines that are traced; its room's tests count all the same.
@@ -129,8 +141,8 @@ class Session:
         }
         self.report(f"{len(self.items)} tests, coverage measured in {time.time() - started:.0f} s")
 
-    def trace(self):
-        """``({(path, line): ids of tests}, {id: seconds}, ids of tests that fail)``."""
+    def trace(self, names):
+        """``({(path, line): ids of tests}, {id: seconds}, ids of tests that fail)``, of these tests."""
         watched = {str(ROOT / m.path): m.path for m in self.mutants}
         lines, reached, seconds, failed = set(), {}, {}, []
 
@@ -141,7 +153,7 @@ class Session:
         def call(frame, event, argument):
             return line(frame, event, argument) if frame.f_code.co_filename in watched else None
 
-        for name in self.items:
+        for name in names:
             lines.clear()
             started = time.process_time()
             threading.settrace(call)
@@ -204,7 +216,7 @@ class Session:
         for item, after in zip(items, [*items[1:], None], strict=True):
             # Endless loops use up the processor's time, deadlocks do not.
             signal.setitimer(signal.ITIMER_PROF, 5 + 5 * self.seconds.get(item.nodeid, 20))
-            signal.setitimer(signal.ITIMER_REAL, 120)
+            signal.setitimer(signal.ITIMER_REAL, 300)
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
             if self.failed:
                 return False
@@ -229,6 +241,13 @@ class Session:
 
     def forget(self, child):
         shutil.rmtree(self.folder / str(child), ignore_errors=True)
+
+
+def described(status):
+    """How a process has ended, from the status that `os.wait` gives."""
+    if os.WIFEXITED(status):
+        return f"with exit status {os.WEXITSTATUS(status)}"
+    return f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
 
 
 def put_into_memory(mutant):
