@@ -4,8 +4,10 @@ from pathlib import Path
 
 from gpunet.lecture import EXPERIMENTS, figures
 from gpunet.lecture.docstring import sections
+from gpunet.lecture.equations import latex
 from gpunet.lecture.result import format_value
 
+MAIN = "\n\nif __name__ =="
 SCRIPTS = Path(__file__).parents[1] / "generated" / "experiments"
 HEADER = """\
 The lecture's experiments
@@ -20,13 +22,17 @@ def script(experiment):
     """The source of an experiment with a docstring in the form that sphinx-gallery reads, and a call of it."""
     text = sections(experiment.text)
     title = f"{experiment.title} ({', '.join(experiment.claims)})"
-    claims = "\n".join(f"- **{claim}** {escaped(sentence)}" for claim, sentence in text.claims)
-    equations = "\n".join(f"    {line}" for line in text.equations)
-    source = experiment.source.partition('\nif __name__ == "__main__":')[0].rstrip()
+    claims = "\n".join(
+        f"- **{claim}** {escaped(sentence[:1].upper() + sentence[1:])}" for claim, sentence in text.claims
+    )
+    equations = "\n".join(f".. math::\n\n   {latex(line)}\n" for line in text.equations)
     return (
-        f'r"""\n{title}\n{"=" * len(title)}\n\n{escaped(text.summary)}\n\n{claims}\n\n::\n\n{equations}\n"""\n\n'
-        f"{source}\n\n# %%\n\n"
-        'result = run(backend="numpy", seed=0)\nfigure = result.figure\nfigure\n'
+        f'r"""\n{title}\n{"=" * len(title)}\n\n{escaped(text.summary)}\n\n{claims}\n\n{equations}\n"""\n\n'
+        f"{experiment.source.partition(MAIN)[0]}\n\n# %%\n\n"
+        f'from gpunet.lecture import find\n\n[experiment] = find("{experiment.name}")\n'
+        "result = run()\nfigure = experiment.draw(result)\nfigure\n\n# %%\n"
+        f"# **Exercise.** {escaped(experiment.exercise.question)}\n#\n"
+        f"# ``gpunet lecture {experiment.name} --answer NUMBER`` checks an answer.\n"
     )
 
 
@@ -37,20 +43,22 @@ def escaped(text):
 
 def scrape(block, block_vars, gallery_conf):
     """The figure that a script has drawn, what it shows, and the measured values, as reStructuredText."""
-    result = block_vars["example_globals"].get("result")
-    if result is None:
+    names = block_vars["example_globals"]
+    if "figure" not in names:
         return ""
+    experiment, result, figure = (names.pop(name) for name in ("experiment", "result", "figure"))
     path = Path(next(block_vars["image_path_iterator"]))
     with figures.style():
-        path.write_bytes(figures.png(block_vars["example_globals"]["figure"]))
+        path.write_bytes(figures.png(figure))
     rows = [
         f"   * - {escaped(name)}\n     - {escaped(format_value(value))}"
         for name, value in result.values.items()
     ]
     lines = [
         f".. image:: /{path.relative_to(gallery_conf['src_dir']).as_posix()}",
-        f"   :alt: {result.alt}",
+        f"   :alt: {experiment.alt}",
         "   :class: sphx-glr-single-img",
+        "   :width: 540px",
         "",
         escaped(result.observation),
         "",
