@@ -8,7 +8,7 @@ import pytest
 from gpunet.cli import main
 from gpunet.lecture import EXPERIMENTS
 
-PAGE = ("softmax", "saturation", "starts", "depth")
+PAGE = ("regression", "shapes", "normalise", "momentum")
 BY_NAME = {one.name: one for one in EXPERIMENTS}
 
 

@@ -58,7 +58,7 @@ def test_the_output_fits_80_columns(run, monkeypatch, capsys, tmp_path):
 
 def test_all_writes_figures_and_the_page(lecture_all):
     assert len(list(lecture_all.glob("*.png"))) == 4
-    assert "Saturation" in (lecture_all / "lecture.html").read_text(encoding="utf-8")
+    assert "Normalised inputs" in (lecture_all / "lecture.html").read_text(encoding="utf-8")
 
 
 def test_all_prints_one_line_per_experiment(run, monkeypatch, capsys, tmp_path):

@@ -1,7 +1,7 @@
 """Every gradient is checked against central differences.
 
 C22: in float64, for every layer, activation and loss, the gradient of backpropagation agrees with the central
-difference of J in each parameter to nearly all digits.
+difference of J in each parameter to six digits or more.
 
     ∂J/∂θ ≈ (J(θ + h) − J(θ − h)) / 2h,  h = 10⁻⁶
 """
