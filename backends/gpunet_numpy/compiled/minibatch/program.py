@@ -20,15 +20,20 @@ from gpunet_numpy.compiled.data import (
 from gpunet_numpy.compiled.intrinsics import CACHE_LINE
 from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
 from gpunet_numpy.compiled.minibatch.kernel import Buffers, run_epoch
+from gpunet_numpy.compiled.sparse import CSC_EXAMPLES
 from gpunet_numpy.compiled.threads import run, threads
 from gpunet_numpy.compiled.updates import MOMENTUM, rule_of
 
-CHUNK = 1024  # examples of a batch that are worked on at a time, at most
+CHUNK = 1024  # examples that are worked on at a time, at most: of the batch, or of each thread
 SPARSE_CHUNK = 256  # the same where inputs are sparse
 CACHE, FEWEST = 2**18, 512  # bytes that a chunk should not exceed, if it can have that many examples
 WORK = 100_000  # multiplications of a batch that are worth a thread
-NEURONS = 32  # of the first layer that a thread should own at least; if there are fewer, they are not divided
-EXAMPLES = 64  # of a batch that a thread should have at least then: it reads all weights for them
+NEURONS = 32  # of the first layer that a thread should own at least
+EXAMPLES = (
+    64  # of a batch that a thread should have at least if they are divided: it reads all weights for them
+)
+EXAMPLES_PER_NEURON = 1.5  # if there are so many, they are divided and not the neurons
+PARTS = 2**27  # numbers that all threads' partial gradients may have
 
 
 class MiniBatch(Program):
@@ -45,12 +50,16 @@ class MiniBatch(Program):
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         super().__init__(plan, device)
         self.rule = rule_of(plan.optimizer, plan.dtype, plan.penalized)
-        work = plan.batch_size * sum(layer.units * layer.inputs for layer in plan.layers)
-        count, owners = max(min(threads(), work // WORK), 1), plan.layers[0].units // NEURONS
-        if owners < count and plan.batch_size < EXAMPLES * count:
-            count = max(owners, 1)
-        self.threads = count
-        self.layout = Layout.of(plan, count if owners >= count else 1)
+        units, batch = plan.layers[0].units, plan.batch_size
+        work = batch * sum(layer.units * layer.inputs for layer in plan.layers)
+        count = max(min(threads(), work // WORK), 1)
+        by_neurons, by_examples = max(units // NEURONS, 1), -(-batch // EXAMPLES)
+        divided = min(count, by_examples)
+        self.by_examples = (
+            divided > min(count, by_neurons) or (divided > 1 and batch >= EXAMPLES_PER_NEURON * units)
+        )
+        self.threads = divided if self.by_examples else min(count, by_neurons)
+        self.layout = Layout.of(plan, 1 if self.by_examples else self.threads)
         self.buffers: dict[bool, tuple[Any, ...]] = {}
 
     @classmethod
@@ -61,29 +70,44 @@ class MiniBatch(Program):
     def _buffers(self, sparse: bool) -> tuple[Any, ...]:
         """Those that do not depend on the data, made when first needed."""
         if sparse not in self.buffers:
-            plan, layout = self.plan, self.layout
+            plan, layout, count = self.plan, self.layout, self.threads
             n = [int(size) for size in layout.sizes]
-            most = (
-                SPARSE_CHUNK if sparse else max(min(CHUNK, CACHE // (n[0] * layout.dtype.itemsize)), FEWEST)
-            )
-            chunk = -(-plan.batch_size // -(-plan.batch_size // most))  # chunks of one size
+            if sparse:
+                most = min(SPARSE_CHUNK, max(PARTS // (4 * count * n[0]), CSC_EXAMPLES))
+            else:
+                most = max(min(CHUNK, CACHE // (n[0] * layout.dtype.itemsize)), FEWEST)
+            numbers = n[0] * layout.width + layout.count
+            apart = self.by_examples and plan.batch_size > count * most and count * numbers <= PARTS
+            examples = -(-plan.batch_size // count) if apart else plan.batch_size
+            if self.by_examples and not apart:
+                most *= count
+            chunk = -(-examples // -(-examples // most))  # chunks of one size
             assert self.rule is not None
             in_place = self.rule.code <= MOMENTUM and plan.batch_size <= chunk
+            across = layout.tiles_across(count)
+            if sparse and not apart:
+                across[1] = 1  # the examples that have a feature are listed by one thread
             at_A, room = layout.at_A(chunk)
+            groups = count if apart else 1
             made = {
+                "apart": int(apart),
                 "in_place": int(in_place),
                 "chunk": chunk,
                 "width": layout.width,
-                "panel_gradients": (layout.threads, 0 if in_place else n[0] * layout.width),
-                "later_gradient": (0 if in_place else layout.count,),
-                "A": (room,),
-                "D": (room,),
-                "bias_sums": (self.threads, sum(n[1:])),
-                "sums": (self.threads, 3, max(layout.width, *n[1:]) + CACHE_LINE),
+                "across": across,
+                "panel_gradients": (
+                    count if apart else layout.threads,
+                    0 if in_place else n[0] * layout.width,
+                ),
+                "later_gradients": (groups, 0 if in_place else layout.count),
+                "A": (groups, room),
+                "D": (groups, room),
+                "bias_sums": (count, sum(n[1:])),
+                "sums": (count, 3, max(layout.width, *n[1:]) + CACHE_LINE),
             }
             self.buffers[sparse] = (
                 layout.network(at_A=at_A),
-                input_buffers(n[0], chunk, plan.dtype, sparse),
+                input_buffers(n[0], chunk, plan.dtype, sparse, (groups,)),
                 {
                     name: aligned(*one, dtype=plan.dtype) if isinstance(one, tuple) else one
                     for name, one in made.items()

@@ -70,6 +70,12 @@ def on_threads(monkeypatch):
     return settle
 
 
+# How threads share a batch out: by neurons, by examples, or by examples to the end.
+SHARES = {
+    "neurons": {"NEURONS": 1, "EXAMPLES_PER_NEURON": 10**9},
+    "examples": {"NEURONS": 1000},
+    "to the end": {"NEURONS": 1000, "CHUNK": 10, "FEWEST": 7, "SPARSE_CHUNK": 8},
+}
 SMALL_CHUNKS = {"CHUNK": 32, "FEWEST": 16, "SPARSE_CHUNK": 70}
 
 
@@ -93,15 +99,14 @@ def test_blocked(network, descent, dtype, on_threads):
 @pytest.mark.parametrize("network", COMPILED_NETWORKS)
 def test_minibatch(network, optimizer, dtype, on_threads):
     rng = np.random.default_rng([len(network), len(optimizer)])
-    for data in (DENSE, ZEROS, STANDARDISED):
-        for neurons in (1, 1000):  # owned by threads or not
-            for chunks in ({}, SMALL_CHUNKS):
-                on_threads(int(rng.integers(1, 4)), NEURONS=neurons, **chunks)
-                batch_size = 75 if chunks and rng.random() < 0.5 else int(rng.choice([1, 32, 50]))
-                weighted, shuffled = (bool(rng.integers(2)) for _ in range(2))
-                used = batch_size if shuffled and rng.random() < 0.3 else None
-                plan = plan_of(network, OPTIMIZERS[optimizer], batch_size, dtype, weighted)
-                check(minibatch.MiniBatch, plan, shuffled, used, data)
+    for data, share in itertools.product((DENSE, ZEROS, STANDARDISED), SHARES):
+        for chunks in ({}, SMALL_CHUNKS) if share == "neurons" else ({},):
+            on_threads(int(rng.integers(1, 6)), **SHARES[share], **chunks)
+            batch_size = 75 if rng.random() < 0.5 else int(rng.choice([1, 32, 50, 73]))
+            weighted, shuffled = (bool(rng.integers(2)) for _ in range(2))
+            used = batch_size if shuffled and rng.random() < 0.3 else None
+            plan = plan_of(network, OPTIMIZERS[optimizer], batch_size, dtype, weighted)
+            check(minibatch.MiniBatch, plan, shuffled, used, data)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -109,9 +114,9 @@ def test_minibatch(network, optimizer, dtype, on_threads):
 def test_minibatch_with_a_penalty(optimizer, dtype, on_threads):
     rng = np.random.default_rng(len(optimizer))
     for network, data in itertools.product(("linear", "wide", "three-hidden"), (DENSE, STANDARDISED)):
-        for neurons, chunks in ((1, {}), (1000, SMALL_CHUNKS)):
-            on_threads(int(rng.integers(1, 4)), NEURONS=neurons, **chunks)
-            batch_size = 75 if chunks else int(rng.choice([1, 32, 50]))
+        for share, settings in SHARES.items():
+            on_threads(int(rng.integers(1, 6)), **settings)
+            batch_size = 75 if share == "to the end" else int(rng.choice([1, 32, 50]))
             plan = plan_of(network, OPTIMIZERS[optimizer], batch_size, dtype, True)
             state, inputs = draw(plan, **data)
             plan, inputs = with_penalty(plan, inputs)
