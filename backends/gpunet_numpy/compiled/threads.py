@@ -23,6 +23,7 @@ from gpunet_numpy.processors import processors
 
 STOPPED = 0  # no phase: the caller has been interrupted, or another thread has failed
 SPINS = 2000  # reads of a flag before the thread yields the processor
+UNDIVIDED = 2**18  # multiply-adds: OpenBLAS does no smaller product on several threads
 
 
 class Team(NamedTuple):
@@ -147,3 +148,14 @@ _ALONE = Team(0, 1, 0, np.zeros((2, CACHE_LINE // 8), dtype=np.int64), 0)
 def run_alone(kernel: Callable[..., None], *arguments: Any) -> None:
     """Run a kernel that needs neither BLAS nor other threads on this thread."""
     kernel(_ALONE, *arguments)
+
+
+def run_here(kernel: Callable[..., None], dtype: str, *arguments: Any) -> None:
+    """Run a kernel on this thread, where that takes less time than to hand it over to the pool's.
+
+    Python runs no signal handler meanwhile, so nothing is raised before it has returned. Its products are to be smaller
+    than `UNDIVIDED`: no limit is set for BLAS.
+    """
+    _find_scipys_blas()
+    flags = np.zeros_like(_ALONE.flags)  # others may be at their barriers at the same time
+    kernel(Team(0, 1, _gemm_address(dtype), flags, 0), *arguments)

@@ -21,7 +21,7 @@ from gpunet_numpy.compiled.intrinsics import CACHE_LINE
 from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
 from gpunet_numpy.compiled.minibatch.kernel import Buffers, run_epoch
 from gpunet_numpy.compiled.sparse import CSC_EXAMPLES
-from gpunet_numpy.compiled.threads import run, threads
+from gpunet_numpy.compiled.threads import UNDIVIDED, run, run_here, threads
 from gpunet_numpy.compiled.updates import MOMENTUM, rule_of
 
 CHUNK = 1024  # examples that are worked on at a time, at most: of the batch, or of each thread
@@ -33,6 +33,7 @@ EXAMPLES = (
     64  # of a batch that a thread should have at least if they are divided: it reads all weights for them
 )
 EXAMPLES_PER_NEURON = 1.5  # if there are so many, they are divided and not the neurons
+SHORT = 2_000_000  # multiplications of an epoch that are done before other threads have woken up
 PARTS = 2**27  # numbers that all threads' partial gradients may have
 
 
@@ -51,16 +52,19 @@ class MiniBatch(Program):
         super().__init__(plan, device)
         self.rule = rule_of(plan.optimizer, plan.dtype, plan.penalized)
         units, batch = plan.layers[0].units, plan.batch_size
-        work = batch * sum(layer.units * layer.inputs for layer in plan.layers)
-        count = max(min(threads(), work // WORK), 1)
+        weights = [layer.units * layer.inputs for layer in plan.layers]
+        self.short = plan.examples * sum(weights) <= SHORT and batch * max(weights) < UNDIVIDED
+        count = 1 if self.short else max(min(threads(), batch * sum(weights) // WORK), 1)
         by_neurons, by_examples = max(units // NEURONS, 1), -(-batch // EXAMPLES)
         divided = min(count, by_examples)
-        self.by_examples = (
-            divided > min(count, by_neurons) or (divided > 1 and batch >= EXAMPLES_PER_NEURON * units)
+        self.by_examples = divided > min(count, by_neurons) or (
+            divided > 1 and batch >= EXAMPLES_PER_NEURON * units
         )
         self.threads = divided if self.by_examples else min(count, by_neurons)
         self.layout = Layout.of(plan, 1 if self.by_examples else self.threads)
         self.buffers: dict[bool, tuple[Any, ...]] = {}
+        self.offsets: tuple[Any, Any] = None, None  # the last examples, and what was found for them
+        self.packed: tuple[Any, ...] = ()  # the last result, and its parameters as the kernel left them
 
     @classmethod
     def unsupported_reason(cls, plan: Plan, device: str = "cpu") -> str | None:
@@ -118,26 +122,45 @@ class MiniBatch(Program):
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
         plan, layout, data = self.plan, self.layout, data_of(inputs)
-        offsets = common_values(data.X)
+        if self.offsets[0] is not inputs.X:
+            self.offsets = inputs.X, common_values(data.X)
+        offsets = self.offsets[1]
         network, input_rows, made = self._buffers(offsets is not None)
-        panels, later = layout.pack(*by_kind(state))
-        buffers = Buffers(
-            panels=panels.reshape(len(later), layout.threads, -1),
-            later=later,
-            losses=np.zeros((steps_of(plan, inputs.examples), self.threads)),
-            penalties=np.zeros((steps_of(plan, inputs.examples), self.threads)),
-            **made,
-        )
-        run(
-            run_epoch,
-            self.threads,
-            plan.dtype,
+        panels, later = self._pack(state)
+        losses, penalties = np.zeros((2, steps_of(plan, inputs.examples), self.threads))
+        arguments = (
             network,
             self.rule,
             with_offsets(input_rows, offsets),
             data,
-            buffers,
+            Buffers(
+                panels=panels.reshape(len(later), layout.threads, -1),
+                later=later,
+                losses=losses,
+                penalties=penalties,
+                **made,
+            ),
             plan.batch_size,
         )
-        new = by_layer(layout.unpack(panels, later))
-        return TrainState(*new), losses_of(buffers.losses, plan, inputs.examples, buffers.penalties)
+        if self.short:
+            run_here(run_epoch, plan.dtype, *arguments)
+        else:
+            run(run_epoch, self.threads, plan.dtype, *arguments)
+        new = self._unpack(panels, later)
+        return new, losses_of(losses, plan, inputs.examples, penalties)
+
+    def _pack(self, state: TrainState) -> tuple[Any, Any]:
+        """Panels and all else. Where an epoch is short, what it ended with is not made of arrays again for the next."""
+        if self.packed and self.packed[0] is state:
+            panels, later = (aligned(*one.shape, dtype=one.dtype, make=np.empty) for one in self.packed[1:])
+            panels[...], later[...] = self.packed[1:]
+            return panels, later
+        return self.layout.pack(*by_kind(state))
+
+    def _unpack(self, panels: Any, later: Any) -> TrainState:
+        """The reverse."""
+        if not self.short:
+            return TrainState(*by_layer(self.layout.unpack(panels, later)))
+        new = TrainState(*by_layer(self.layout.unpack_views(panels, later)))
+        self.packed = new, panels, later
+        return new
