@@ -17,6 +17,7 @@ from gpunet_numpy.compiled.updates import rule_of
 # Fraction of numbers that are not 0 below which data are treated as sparse: a number of CSR costs about twice one in a
 # dense product, and has to be found.
 DENSE = 0.5
+TOGETHER, MOST_TOGETHER = 8_000_000, 64  # multiplications of the epochs that a call takes; epochs
 SAMPLE = 256  # examples that tell how many zeros there are
 
 
@@ -136,6 +137,12 @@ def is_sparse(rows: Any) -> bool:
 def _sample(rows: Any) -> Any:
     """A few rows, from all over."""
     return rows[:: max(len(rows) // SAMPLE, 1)][:SAMPLE]
+
+
+def epochs_together(plan: Plan) -> int:
+    """Epochs of a plan that take a kernel about a millisecond, if they do not take longer each."""
+    work = plan.examples * sum(layer.units * layer.inputs for layer in plan.layers)
+    return max(min(TOGETHER // work, MOST_TOGETHER), 1)
 
 
 def steps_of(plan: Plan, examples: int) -> int:

@@ -88,10 +88,10 @@ class Layout:
         return places, at + lanes
 
     def tiles_across(self, threads: int) -> Any:
-        """Into how many tiles side by side each W is divided among threads, as it lies in memory: int64, from l = 1.
+        """Into how many tiles side by side each W is divided among threads; int64, with an entry for each layer.
 
-        As few numbers are read as can be: for r × c weights, r errors and c activations of each example, or in the first
-        layer, which lies feature by feature, the reverse.
+        Such that each thread reads as few numbers as can be: for r × c weights, r + c of each example. W[1] lies feature
+        by feature in memory, all others neuron by neuron.
         """
         lanes = CACHE_LINE // self.dtype.itemsize
         across = np.ones(len(self.sizes), np.int64)

@@ -15,8 +15,9 @@ The threads share a batch out in one of three ways. The first two go through it 
 *Examples*, where there are more of these than neurons: each takes its range of them through all layers, and updates its
 tile of every ``W``, for all examples.
 
-*Examples, to the end*, where a batch is large: each takes its range of them through all layers and sums their gradients,
-and nobody waits. Then each adds up all threads' sums, in the order of threads, for its tile of every ``W``, and updates it.
+*Examples, to the end*, where a batch is large: each takes its range of them through all layers and sums their
+gradients, and nobody waits. Then each adds up all threads' sums, in the order of threads, for its tile of every ``W``,
+and updates it.
 
 More examples than `chunk` are summed chunk by chunk (C8).
 """
@@ -232,8 +233,8 @@ def of_group(inputs: Any, group: Any) -> Any:
     )
 
 
-# A tile of a matrix is ``(first row, end, first column, end)``. Where the matrix lies in a vector is a *place*: where it
-# begins, from row to row, and how many columns it has.
+# A tile of a matrix is ``(first row, end, first column, end)``. The *place* of a matrix in a vector: where it begins,
+# the distance from row to row, and how many columns it has.
 
 
 @inner

@@ -11,6 +11,7 @@ from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_numpy.compiled.data import (
     common_values,
     data_of,
+    epochs_together,
     input_buffers,
     losses_of,
     steps_of,
@@ -54,6 +55,8 @@ class MiniBatch(Program):
         units, batch = plan.layers[0].units, plan.batch_size
         weights = [layer.units * layer.inputs for layer in plan.layers]
         self.short = plan.examples * sum(weights) <= SHORT and batch * max(weights) < UNDIVIDED
+        if self.short:
+            self.epochs_together = epochs_together(plan)
         count = 1 if self.short else max(min(threads(), batch * sum(weights) // WORK), 1)
         by_neurons, by_examples = max(units // NEURONS, 1), -(-batch // EXAMPLES)
         divided = min(count, by_examples)
