@@ -132,12 +132,13 @@ def draw(rows, machine, folder, stem):
 
 def draw_cores(rows, machine, folder, stem):
     """The same against the number of cores, a panel for each network and batch size."""
-    cases = dict.fromkeys((row["net"], row["batch"]) for row in rows)
+    cases = dict.fromkeys((row["net"], batch_size(row)) for row in rows)
     panels = [
         (
             f"{net}, batch {batch_text(size)}",
             curves(
-                [row for row in rows if (row["net"], row["batch"]) == (net, size)], lambda row: row["cores"]
+                [row for row in rows if (row["net"], batch_size(row)) == (net, size)],
+                lambda row: row["cores"],
             ),
         )
         for net, size in cases

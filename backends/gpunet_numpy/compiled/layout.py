@@ -90,8 +90,8 @@ class Layout:
     def tiles_across(self, threads: int) -> Any:
         """Into how many tiles side by side each W is divided among threads; int64, with an entry for each layer.
 
-        Such that each thread reads as few numbers as can be: for r × c weights, r + c of each example. W[1] lies feature
-        by feature in memory, all others neuron by neuron.
+        Such that each thread reads as few numbers as can be: for r × c weights, r + c of each example. W[1] lies
+        feature by feature in memory, all others neuron by neuron.
         """
         lanes = CACHE_LINE // self.dtype.itemsize
         across = np.ones(len(self.sizes), np.int64)

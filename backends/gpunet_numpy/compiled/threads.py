@@ -16,8 +16,16 @@ import numpy as np
 from numba import typeof
 from numba.extending import get_cython_function_address
 
-from gpunet_numpy.blas_threads import look_for_libraries, most_blas_threads
-from gpunet_numpy.compiled.intrinsics import CACHE_LINE, PYTHON, inner, load_flag, sched_yield, store_flag
+from gpunet_numpy.blas_threads import look_for_libraries, most_blas_threads, with_blas_threads
+from gpunet_numpy.compiled.intrinsics import (
+    CACHE_LINE,
+    PYTHON,
+    inner,
+    load_flag,
+    noinline,
+    sched_yield,
+    store_flag,
+)
 from gpunet_numpy.compiled.pool import Job, pool
 from gpunet_numpy.processors import processors
 
@@ -42,6 +50,7 @@ def barrier(team: Any, phase: Any) -> Any:
 
     Flags only ever rise, so that a slow thread can't miss a phase.
     """
+    noinline()
     store_flag(team.flags, team.thread, phase)
     for other in range(team.threads):
         spins = 0
@@ -150,12 +159,16 @@ def run_alone(kernel: Callable[..., None], *arguments: Any) -> None:
     kernel(_ALONE, *arguments)
 
 
-def run_here(kernel: Callable[..., None], dtype: str, *arguments: Any) -> None:
+def run_here(kernel: Callable[..., None], dtype: str, largest: int, *arguments: Any) -> None:
     """Run a kernel on this thread, where that takes less time than to hand it over to the pool's.
 
-    Python runs no signal handler meanwhile, so nothing is raised before it has returned. Its products are to be smaller
-    than `UNDIVIDED`: no limit is set for BLAS.
+    Python runs no signal handler meanwhile, so nothing is raised before it has returned. `largest` is the number of
+    multiply-adds of its largest product.
     """
     _find_scipys_blas()
     flags = np.zeros_like(_ALONE.flags)  # others may be at their barriers at the same time
-    kernel(Team(0, 1, _gemm_address(dtype), flags, 0), *arguments)
+    team = Team(0, 1, _gemm_address(dtype), flags, 0)
+    if largest < UNDIVIDED:
+        kernel(team, *arguments)
+    else:
+        with_blas_threads(1, kernel, team, *arguments)

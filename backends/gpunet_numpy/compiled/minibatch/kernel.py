@@ -187,10 +187,8 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
             out = target(rule, buffers.in_place, later, later_gradient)
             later_products(team, network, buffers.across, products, (A, D, B), (keep, factor), out)
             if ends and not apart:
-                gradients = gradient1, later_gradient
-                finish_step(
-                    team, network, rule, c, buffers, (state1, later), gradients, (place1, updated), (o0, own)
-                )
+                finish(rule, c, buffers.in_place, state1, gradient1, place1, updated)
+                finish_later(team, network, rule, c, buffers, later, later_gradient, (o0, own))
             # The next batch takes the place of this one, or its W is not all there
             if not apart and not (inputs.sparse and split):
                 phase = barrier(team, phase)
@@ -204,10 +202,8 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
             for l in range(2, L + 1):
                 tile = later_tile(network, buffers.across, l, (thread, threads), item)
                 add_parts(buffers.later_gradients, (network.at_W[l], sizes[l - 1], sizes[l - 1]), tile)
-            gradients = buffers.panel_gradients[0], buffers.later_gradients[0]
-            finish_step(
-                team, network, rule, c, buffers, (state1, later), gradients, (place1, updated), (o0, own)
-            )
+            finish(rule, c, 0, state1, buffers.panel_gradients[0], place1, updated)
+            finish_later(team, network, rule, c, buffers, later, buffers.later_gradients[0], (o0, own))
             phase = barrier(team, phase)
             if phase == STOPPED:
                 return
@@ -240,6 +236,7 @@ def of_group(inputs: Any, group: Any) -> Any:
 @inner
 def tile_of(rows: Any, columns: Any, across: Any, worker: Any, item: Any) -> Any:
     """The tile of a matrix that a worker, ``(thread, threads)``, takes; columns in whole cache lines."""
+    noinline()
     thread, threads = worker
     across = min(across, threads)
     c0, c1 = owned_neurons(columns, thread % across, across, item)
@@ -309,6 +306,7 @@ def sum_of_squares(theta: Any) -> Any:
 @inner
 def tile_squares(theta: Any, place: Any, tile: Any) -> Any:
     """``Σ θ²`` of a tile."""
+    noinline()
     begin, stride, _ = place
     r0, r1, c0, c1 = tile
     total = cast(0, theta)
@@ -320,6 +318,7 @@ def tile_squares(theta: Any, place: Any, tile: Any) -> Any:
 @inner
 def later_squares(team: Any, network: Any, across: Any, theta: Any) -> Any:
     """``Σ W²`` of a thread's tiles of ``W[2]`` … ``W[L]``."""
+    noinline()
     total, worker = cast(0, theta), (team.thread, team.threads)
     for l in range(2, network.L + 1):
         k = network.sizes[l - 1]
@@ -359,30 +358,11 @@ def later_products(
 
 
 @inner
-def finish_step(
-    team: Any,
-    network: Any,
-    rule: Any,
-    c: Any,
-    buffers: Any,
-    states: Any,
-    gradients: Any,
-    first_layer: Any,
-    owned: Any,
-) -> None:
-    """A thread's part of a step, when all products are complete."""
-    noinline()
-    state1, later = states
-    place, tile = first_layer
-    finish(rule, c, buffers.in_place, state1, gradients[0], place, tile)
-    finish_later(team, network, rule, c, buffers, later, gradients[1], owned)
-
-
-@inner
 def finish_later(
     team: Any, network: Any, rule: Any, c: Any, buffers: Any, later: Any, gradient: Any, owned: Any
 ) -> None:
-    """The same for all but the first layer's weights."""
+    """The same for all parameters but the first layer's weights."""
+    noinline()
     for l in range(2, network.L + 1):
         k = network.sizes[l - 1]
         tile = later_tile(network, buffers.across, l, (team.thread, team.threads), itemsize(rule.decay))

@@ -22,7 +22,7 @@ from gpunet_numpy.compiled.intrinsics import CACHE_LINE
 from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
 from gpunet_numpy.compiled.minibatch.kernel import Buffers, run_epoch
 from gpunet_numpy.compiled.sparse import CSC_EXAMPLES
-from gpunet_numpy.compiled.threads import UNDIVIDED, run, run_here, threads
+from gpunet_numpy.compiled.threads import run, run_here, threads
 from gpunet_numpy.compiled.updates import MOMENTUM, rule_of
 
 CHUNK = 1024  # examples that are worked on at a time, at most: of the batch, or of each thread
@@ -54,7 +54,7 @@ class MiniBatch(Program):
         self.rule = rule_of(plan.optimizer, plan.dtype, plan.penalized)
         units, batch = plan.layers[0].units, plan.batch_size
         weights = [layer.units * layer.inputs for layer in plan.layers]
-        self.short = plan.examples * sum(weights) <= SHORT and batch * max(weights) < UNDIVIDED
+        self.short, self.largest = plan.examples * sum(weights) <= SHORT, batch * max(weights)
         if self.short:
             self.epochs_together = epochs_together(plan)
         count = 1 if self.short else max(min(threads(), batch * sum(weights) // WORK), 1)
@@ -146,7 +146,7 @@ class MiniBatch(Program):
             plan.batch_size,
         )
         if self.short:
-            run_here(run_epoch, plan.dtype, *arguments)
+            run_here(run_epoch, plan.dtype, self.largest, *arguments)
         else:
             run(run_epoch, self.threads, plan.dtype, *arguments)
         new = self._unpack(panels, later)

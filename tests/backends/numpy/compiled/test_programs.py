@@ -16,6 +16,7 @@ import gpunet as gn
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.program import EpochInputs, TrainState
 from gpunet.core.reference import Reference
+from gpunet_numpy.compiled import threads as compiled_threads
 from gpunet_numpy.compiled.blocked import program as blocked
 from gpunet_numpy.compiled.minibatch import program as minibatch
 from gpunet_numpy.compiled.tiny import program as tiny
@@ -64,7 +65,7 @@ def on_threads(monkeypatch):
         for module in (blocked, minibatch):
             monkeypatch.setattr(module, "threads", lambda: count)
         monkeypatch.setattr(blocked, "NEURONS", 1)
-        for name, value in {"NEURONS": 1, "WORK": 1, "EXAMPLES": 1, **settings}.items():
+        for name, value in {"NEURONS": 1, "WORK": 1, "EXAMPLES": 1, "SHORT": 0, **settings}.items():
             monkeypatch.setattr(minibatch, name, value)
 
     return settle
@@ -198,9 +199,16 @@ def test_float32_is_as_exact_as_matrix_products_are():
     assert ours < 2 * theirs
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 5])
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 16])
 def test_any_number_of_threads(count, on_threads):
     """More threads than neurons, examples or processors: still the same updates."""
+    for data, network, share in itertools.product(
+        (DENSE, ZEROS, STANDARDISED), ("sigmoid-softmax", "deep-absolute", "wide"), SHARES
+    ):
+        on_threads(count, **SHARES[share])
+        # The last batch has 2 examples: fewer than threads
+        plan = plan_of(network, OPTIMIZERS["adamw"] if share == "to the end" else DESCENTS["momentum"], 73)
+        check(minibatch.MiniBatch, plan, data=data)
     on_threads(count)
     for data in (DENSE, ZEROS, STANDARDISED):
         for network in ("sigmoid-softmax", "deep-absolute", "wide"):
@@ -268,9 +276,63 @@ def test_which_batches_are_worth_which_threads(monkeypatch):
 
     assert made(minibatch.MiniBatch, 256, 128).threads == 8
     assert made(minibatch.MiniBatch, 256, 128).layout.threads == 8
-    few = made(minibatch.MiniBatch, 32, 1000)
-    assert (few.threads, few.layout.threads) == (8, 1)  # nobody owns neurons
+    for units, batch_size in ((32, 1000), (256, 1000), (256, 384), (512, 60_000)):
+        shared = made(minibatch.MiniBatch, units, batch_size)
+        assert (shared.threads, shared.layout.threads) == (
+            min(8, -(-batch_size // 64)),
+            1,
+        )  # nobody owns neurons
+    assert made(minibatch.MiniBatch, 256, 383).layout.threads == 8
+    assert made(minibatch.MiniBatch, 64, 90).layout.threads == 2
+    assert made(minibatch.MiniBatch, 32, 129).threads == 3
     assert made(minibatch.MiniBatch, 32, 64).threads == 1
     assert made(minibatch.MiniBatch, 2, 20, 10).threads == 1
     assert made(blocked.Blocked, 256, 1).layout.threads == 4
     assert made(blocked.Blocked, 60, 1).layout.threads == 1
+    large = made(minibatch.MiniBatch, 256, 60_000)._buffers(False)[2]
+    assert (large["apart"], large["chunk"], large["in_place"]) == (1, 500, 0)
+    assert large["panel_gradients"].shape == (8, 784 * 256) and large["later_gradients"].shape == (8, 513)
+    middle = made(minibatch.MiniBatch, 256, 4096)._buffers(False)[2]
+    assert (middle["apart"], middle["chunk"], middle["in_place"]) == (0, 4096, 1)
+    monkeypatch.setattr(minibatch, "PARTS", 8 * 784 * 256)  # less than the threads' gradients would have
+    bounded = made(minibatch.MiniBatch, 256, 60_000)._buffers(False)[2]
+    assert (bounded["apart"], bounded["chunk"]) == (0, 4000) and bounded["A"].shape[0] == 1
+
+
+def test_short_epochs_are_run_on_the_callers_thread(monkeypatch):
+    """Whatever the rule, and again from the parameters that the last call has left, or from others."""
+    monkeypatch.setattr(minibatch, "threads", lambda: 3)
+    monkeypatch.setattr(minibatch, "run", lambda *given: pytest.fail("it was handed over"))
+    for optimizer, data in itertools.product(OPTIMIZERS.values(), (DENSE, STANDARDISED)):
+        plan = plan_of("wide", optimizer, 30, weighted=True)
+        program, (state, inputs) = minibatch.MiniBatch(plan), draw(plan, **data)
+        assert program.short and program.threads == 1
+        other = draw(plan, seed=1, **data)[0]
+        first = program(state, inputs)
+        before = numbers(first[0])
+        for given in (first[0], other, first[0]):
+            assert not differences(plan, program(given, inputs), Reference(xp, plan)(given, inputs))
+        assert np.array_equal(numbers(first[0]), before)
+        assert not differences(plan, first, Reference(xp, plan)(state, inputs))
+
+
+def test_products_of_a_short_epoch_that_blas_would_divide(monkeypatch):
+    """It has one thread for them."""
+    seen = []
+    monkeypatch.setattr(
+        compiled_threads, "with_blas_threads", lambda count, kernel, *given: seen.append(count)
+    )
+    ran = []
+    for largest in (2**18 - 1, 2**18):
+        compiled_threads.run_here(lambda *given: ran.append(given), "float32", largest, "an argument")
+    assert len(ran) == 1 and ran[0][1:] == ("an argument",) and seen == [1]
+
+
+def test_epochs_that_are_run_together():
+    """As many as take about a millisecond; the larger ones one by one."""
+    layers = (Layer(24, 8, "tanh"), Layer(8, 2, "identity"))
+    for examples, count in ((200, 64), (5000, 7), (10**4, 1)):
+        plan = Plan(layers, "squared_error", OTHERS["adam"], examples, examples)
+        assert minibatch.MiniBatch(plan).epochs_together == count
+    plan = Plan(layers, "squared_error", DESCENTS["plain"], 200, 1)
+    assert tiny.Tiny(plan).epochs_together == 64
