@@ -98,7 +98,9 @@ def test_a_process_on_some_cores(monkeypatch, tmp_path):
     )
     monkeypatch.setattr(machine, "cores_of_process", lambda: [3, 5, 6])
     for threads in (2, 3):
-        WorkerPool(Settings("numpy", str(tmp_path), threads))._start("textbook")
+        pool = WorkerPool(Settings("numpy", str(tmp_path), threads))
+        pool._start("textbook")
+        pool.log.close()
     assert [(one[1].get("OMP_NUM_THREADS"), one[4]) for one in started] == [
         ("2", [3, 5]),
         (os.environ.get("OMP_NUM_THREADS"), None),
