@@ -66,7 +66,7 @@ class EpochGroup(NamedTuple):
 
     snapshot: EpochSnapshot
     epoch: int  # the first
-    count: int
+    epochs: int
 
 
 class TrainingLoop:
@@ -178,11 +178,11 @@ class TrainingLoop:
             group = self._group(state, epoch, epochs_trained, updates) if start.step == 0 else None
             if group is not None and (ended := self._run_group(group)) is not None:
                 state, losses = ended
-                updates, epochs_trained = updates + group.count * plan.steps, epochs_trained + group.count
+                updates, epochs_trained = updates + group.epochs * plan.steps, epochs_trained + group.epochs
                 finite = [*finite[:1], float(losses[0]), float(losses[-1])]
-                epoch, before, snapshots = epoch + group.count, group, []
+                epoch, before, snapshots = epoch + group.epochs, group, []
                 start = Position(epoch)
-                yield EpochEnd(state, updates, epochs_trained, None, group.count)
+                yield EpochEnd(state, updates, epochs_trained, None, group.epochs)
                 continue
             inputs = following or self.epoch_inputs(epoch, epochs_trained, updates)
             if history.learning_rate_factor != factor:
@@ -249,30 +249,31 @@ class TrainingLoop:
         history, steps = self.history, self.plan.steps
         begun = time.perf_counter()
         state, on_device = self._run_steps(
-            self.program, group.snapshot.state, group.snapshot, range(group.count * steps)
+            self.program, group.snapshot.state, group.snapshot, range(group.epochs * steps)
         )
         losses = self.placement.backend.to_host(on_device)
-        seconds = (time.perf_counter() - begun) / group.count
+        seconds = (time.perf_counter() - begun) / group.epochs
         if not np.isfinite(losses).all() or not self._finite(state):
             return None
-        self.bar.advance(self.plan.examples * group.count, float(np.mean(losses, dtype=np.float64)))
+        self.bar.advance(self.plan.examples * group.epochs, float(np.mean(losses, dtype=np.float64)))
         history.program = self.program.name
         history.reason = self.program.reason or history.reason
         rates = group.snapshot.inputs.coefficients[:, 0]
         history.step_loss, history.step_learning_rate = losses[-steps:], rates[-steps:]
-        history.seconds += [seconds] * group.count
+        history.seconds += [seconds] * group.epochs
         sizes = np.full(steps, self.plan.batch_size)
-        history.loss += np.average(losses.reshape(group.count, steps), axis=1, weights=sizes).tolist()
+        history.loss += np.average(losses.reshape(group.epochs, steps), axis=1, weights=sizes).tolist()
         history.learning_rate += [float(rate) for rate in rates[steps - 1 :: steps]]
-        history.epochs += group.count
+        history.epochs += group.epochs
         return state, losses
 
     def _last_epoch(self, group: EpochGroup) -> EpochSnapshot:
         """The start of the last one of epochs that were run together."""
-        snapshot, plan, earlier = group.snapshot, self.plan, group.count - 1
+        snapshot, plan, earlier = group.snapshot, self.plan, group.epochs - 1
         state, first = snapshot.state, earlier * plan.steps
         state, _ = self._run_steps(self.program, state, snapshot, range(first))
         inputs, keys = snapshot.inputs, snapshot.inputs.dropout_keys
+        assert inputs.order is not None
         last = inputs._replace(
             order=inputs.order[earlier * plan.examples :],
             coefficients=inputs.coefficients[first:],
