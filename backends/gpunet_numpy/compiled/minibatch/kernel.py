@@ -285,13 +285,24 @@ def finish(rule: Any, c: Any, in_place: Any, state: Any, gradient: Any, place: A
         rows, count = 1, rows * stride
     for r in range(rows):
         at = begin + (r0 + r) * stride + c0
-        theta, v = span(state[0], at, count), span(state[1], at, count)
-        if factor != 0:
-            add(v if in_place else span(gradient, at, count), factor, theta)
-        if not in_place:
-            update(rule, c, shrink, theta, v, span(state[2], at, count), span(gradient, at, count))
-        elif rule.code == MOMENTUM:
-            follow(linear_step(rule, c, shrink), theta, v)
+        finish_stretch(rule, c, (shrink, factor), in_place, state, gradient, (at, count))
+
+
+@inner
+def finish_stretch(
+    rule: Any, c: Any, factors: Any, in_place: Any, state: Any, gradient: Any, stretch: Any
+) -> None:
+    """The same for weights ``(first, count)`` that follow each other."""
+    noinline()
+    shrink, factor = factors
+    at, count = stretch
+    theta, v = span(state[0], at, count), span(state[1], at, count)
+    if factor != 0:
+        add(v if in_place else span(gradient, at, count), factor, theta)
+    if not in_place:
+        update(rule, c, shrink, theta, v, span(state[2], at, count), span(gradient, at, count))
+    elif rule.code == MOMENTUM:
+        follow(linear_step(rule, c, shrink), theta, v)
 
 
 @inner
@@ -335,9 +346,7 @@ def add_parts(parts: Any, place: Any, tile: Any) -> None:
     r0, r1, c0, c1 = tile
     for r in range(r0, r1):
         at = begin + r * stride + c0
-        total = span(parts[0], at, c1 - c0)
-        for t in range(1, parts.shape[0]):
-            add(total, cast(1, total), span(parts[t], at, c1 - c0))
+        add_partial_sums(parts, at, span(parts[0], at, c1 - c0))
 
 
 @inner
@@ -389,11 +398,12 @@ def update_biases(team: Any, network: Any, rule: Any, c: Any, buffers: Any, owne
 
 
 @inner
-def add_partial_sums(bias_sums: Any, first: Any, out: Any) -> None:
-    """All threads' partial sums of some biases' gradients, summed in the order of threads."""
-    copy(out, span(bias_sums[0], first, out.size))
-    for t in range(1, bias_sums.shape[0]):
-        add(out, cast(1, out), span(bias_sums[t], first, out.size))
+def add_partial_sums(sums: Any, first: Any, out: Any) -> None:
+    """All threads' partial sums of some numbers from `first` on, added up in the order of threads."""
+    noinline()
+    copy(out, span(sums[0], first, out.size))
+    for t in range(1, sums.shape[0]):
+        add(out, cast(1, out), span(sums[t], first, out.size))
 
 
 @inner
