@@ -66,7 +66,7 @@ class MiniBatch(Program):
         self.threads = divided if self.by_examples else min(count, by_neurons)
         self.layout = Layout.of(plan, 1 if self.by_examples else self.threads)
         self.buffers: dict[bool, tuple[Any, ...]] = {}
-        self.offsets: tuple[Any, Any] = None, None  # the last examples, and what was found for them
+        self.offsets: tuple[Any, Any] = None, None  # a short epoch's examples, and what was found for them
         self.packed: tuple[Any, ...] = ()  # the last result, and its parameters as the kernel left them
 
     @classmethod
@@ -74,21 +74,27 @@ class MiniBatch(Program):
         """Why this program can't run `plan`."""
         return unsupported_reason(plan)
 
+    def _chunk(self, sparse: bool) -> tuple[bool, int]:
+        """Whether each thread takes its examples to the end, and how many are worked on at a time, by it or by all."""
+        plan, layout, count = self.plan, self.layout, self.threads
+        features = plan.layers[0].inputs
+        if sparse:
+            most = min(SPARSE_CHUNK, max(PARTS // (4 * count * features), CSC_EXAMPLES))
+        else:
+            most = max(min(CHUNK, CACHE // (features * layout.dtype.itemsize)), FEWEST)
+        parts = count * (features * layout.width + layout.count)
+        apart = self.by_examples and plan.batch_size > count * most and parts <= PARTS
+        examples = -(-plan.batch_size // count) if apart else plan.batch_size
+        if self.by_examples and not apart:
+            most *= count
+        return apart, -(-examples // -(-examples // most))  # chunks of one size
+
     def _buffers(self, sparse: bool) -> tuple[Any, ...]:
         """Those that do not depend on the data, made when first needed."""
         if sparse not in self.buffers:
             plan, layout, count = self.plan, self.layout, self.threads
             n = [int(size) for size in layout.sizes]
-            if sparse:
-                most = min(SPARSE_CHUNK, max(PARTS // (4 * count * n[0]), CSC_EXAMPLES))
-            else:
-                most = max(min(CHUNK, CACHE // (n[0] * layout.dtype.itemsize)), FEWEST)
-            numbers = n[0] * layout.width + layout.count
-            apart = self.by_examples and plan.batch_size > count * most and count * numbers <= PARTS
-            examples = -(-plan.batch_size // count) if apart else plan.batch_size
-            if self.by_examples and not apart:
-                most *= count
-            chunk = -(-examples // -(-examples // most))  # chunks of one size
+            apart, chunk = self._chunk(sparse)
             assert self.rule is not None
             in_place = self.rule.code <= MOMENTUM and plan.batch_size <= chunk
             across = layout.tiles_across(count)
@@ -125,9 +131,7 @@ class MiniBatch(Program):
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
         plan, layout, data = self.plan, self.layout, data_of(inputs)
-        if self.offsets[0] is not inputs.X:
-            self.offsets = inputs.X, common_values(data.X)
-        offsets = self.offsets[1]
+        offsets = self._offsets(inputs.X, data.X)
         network, input_rows, made = self._buffers(offsets is not None)
         panels, later = self._pack(state)
         losses, penalties = np.zeros((2, steps_of(plan, inputs.examples), self.threads))
@@ -151,6 +155,14 @@ class MiniBatch(Program):
             run(run_epoch, self.threads, plan.dtype, *arguments)
         new = self._unpack(panels, later)
         return new, losses_of(losses, plan, inputs.examples, penalties)
+
+    def _offsets(self, X: Any, rows: Any) -> Any:
+        """See `common_values`. Where an epoch is short and X are all examples, these are not looked at again."""
+        if not self.short or X.shape[1] != self.plan.examples:
+            return common_values(rows)
+        if self.offsets[0] is not X:
+            self.offsets = X, common_values(rows)
+        return self.offsets[1]
 
     def _pack(self, state: TrainState) -> tuple[Any, Any]:
         """Panels and all else. Where an epoch is short, what it ended with is not made of arrays again for the next."""

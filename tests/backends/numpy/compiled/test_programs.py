@@ -167,9 +167,10 @@ def test_an_epoch_in_two_chunks(chunk, program, optimizer):
     assert not differences(plan, (current, np.concatenate(losses)), expected)
 
 
-def test_other_data_in_the_same_buffers(on_threads):
+@pytest.mark.parametrize("short", [0, 10**9])
+def test_other_data_in_the_same_buffers(short, on_threads):
     """Dense, then sparse, then other offsets: nothing of the data before is left."""
-    on_threads(2)
+    on_threads(2, SHORT=short)
     for program, batch_size in ((blocked.Blocked, 3), (minibatch.MiniBatch, 20)):
         plan = plan_of("wide", DESCENTS["momentum"], batch_size)
         made = program(plan)
@@ -207,8 +208,9 @@ def test_any_number_of_threads(count, on_threads):
     ):
         on_threads(count, **SHARES[share])
         # The last batch has 2 examples: fewer than threads
-        plan = plan_of(network, OPTIMIZERS["adamw"] if share == "to the end" else DESCENTS["momentum"], 73)
-        check(minibatch.MiniBatch, plan, data=data)
+        optimizer = OPTIMIZERS["adamw"] if share == "to the end" else DESCENTS["momentum"]
+        for features in (11, 3):  # with 3, W[1] is divided into tiles side by side
+            check(minibatch.MiniBatch, plan_of(network, optimizer, 73, inputs=features), data=data)
     on_threads(count)
     for data in (DENSE, ZEROS, STANDARDISED):
         for network in ("sigmoid-softmax", "deep-absolute", "wide"):
@@ -294,6 +296,10 @@ def test_which_batches_are_worth_which_threads(monkeypatch):
     assert large["panel_gradients"].shape == (8, 784 * 256) and large["later_gradients"].shape == (8, 513)
     middle = made(minibatch.MiniBatch, 256, 4096)._buffers(False)[2]
     assert (middle["apart"], middle["chunk"], middle["in_place"]) == (0, 4096, 1)
+    # Of several threads that have the same features, only one may list the examples that have them.
+    sparse = made(minibatch.MiniBatch, 256, 2048)._buffers(True)[2]
+    assert (sparse["apart"], sparse["across"][1], middle["across"][1]) == (0, 1, 2)
+    assert made(minibatch.MiniBatch, 256, 60_000)._buffers(True)[2]["across"][1] == 2
     monkeypatch.setattr(minibatch, "PARTS", 8 * 784 * 256)  # less than the threads' gradients would have
     bounded = made(minibatch.MiniBatch, 256, 60_000)._buffers(False)[2]
     assert (bounded["apart"], bounded["chunk"]) == (0, 4000) and bounded["A"].shape[0] == 1
