@@ -1,4 +1,4 @@
-"""The chart: throughput against batch size, one curve per implementation, labelled at its right end."""
+"""The charts: throughput against batch size or cores, one curve per implementation, labelled at its right end."""
 
 from __future__ import annotations
 
@@ -43,11 +43,19 @@ def spread_out(heights, distance):
     return result
 
 
-def curves(rows):
-    """``{name: (batch sizes, throughputs)}`` of one network."""
+def batch_size(row):
+    return FULL_BATCH if row["batch"] == "full" else row["batch"]
+
+
+def batch_text(size):
+    return "full" if size == FULL_BATCH else f"{size:,}"
+
+
+def curves(rows, place=batch_size):
+    """``{name: (places, throughputs)}``, place being a row's on the horizontal axis."""
     found = {}
     for row in rows:
-        size = FULL_BATCH if row["batch"] == "full" else row["batch"]
+        size = place(row)
         for name, one in row["implementations"].items():
             if name in COLOUR:
                 sizes, throughputs = found.setdefault(name, ([], []))
@@ -56,8 +64,8 @@ def curves(rows):
     return found
 
 
-def draw_panel(axes, title, found):
-    """The curves of one network."""
+def draw_panel(axes, title, found, label="batch size", text=batch_text):
+    """The curves of one network; `text` of a place is what stands below it."""
     from matplotlib.ticker import FixedLocator, NullLocator
 
     sizes = sorted({size for some, _ in found.values() for size in some})
@@ -73,11 +81,11 @@ def draw_panel(axes, title, found):
             markersize=8 if ours else 5,
             zorder=3 if ours else 2,
         )
-    axes.set(xscale="log", yscale="log", xlabel="batch size")
+    axes.set(xscale="log", yscale="log", xlabel=label)
     axes.set_title(title, loc="left", fontsize=15)
     axes.xaxis.set_major_locator(FixedLocator(sizes))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticklabels(["full" if size == FULL_BATCH else f"{size:,}" for size in sizes])
+    axes.set_xticklabels([text(size) for size in sizes])
     axes.grid(axis="y", color="#DDDDDD")
     axes.spines[["top", "right"]].set_visible(False)
     draw_labels(axes, found)
@@ -114,20 +122,47 @@ def networks_to_draw(rows):
 
 
 def draw(rows, machine, folder, stem):
-    """Write ``<stem>.png`` and ``<stem>.svg``; their paths."""
+    """Write ``<stem>.png`` and ``<stem>.svg``, a panel for each network; their paths."""
+    nets = networks_to_draw(rows)
+    panels = [(net, curves([row for row in rows if row["net"] == net])) for net in nets]
+    processor = f"{machine['processor']}, {machine['threads']} threads"
+    on = machine["gpu"]["name"] if "gpu" in machine else processor
+    return save(panels, on, folder, stem)
+
+
+def draw_cores(rows, machine, folder, stem):
+    """The same against the number of cores, a panel for each network and batch size."""
+    cases = dict.fromkeys((row["net"], batch_size(row)) for row in rows)
+    panels = [
+        (
+            f"{net}, batch {batch_text(size)}",
+            curves(
+                [row for row in rows if (row["net"], batch_size(row)) == (net, size)],
+                lambda row: row["cores"],
+            ),
+        )
+        for net, size in cases
+    ]
+    return save(panels, machine["processor"], folder, stem, "cores", str)
+
+
+def save(panels, on, folder, stem, *axis):
+    """Write panels ``(title, curves)``, up to three in a row, with what they were measured `on`."""
     import matplotlib
 
     with matplotlib.rc_context({"svg.hashsalt": "gpunet", "svg.fonttype": "none", "font.size": 13}):
         from matplotlib.figure import Figure
 
-        nets = networks_to_draw(rows)
-        figure = Figure(figsize=(7.2 * len(nets), 5.6), layout="constrained")
-        panels = figure.subplots(1, len(nets), squeeze=False)[0]
-        for axes, net in zip(panels, nets, strict=True):
-            draw_panel(axes, net, curves([row for row in rows if row["net"] == net]))
-        panels[0].set_ylabel("training examples per second")
-        processor = f"{machine['processor']}, {machine['threads']} threads"
-        on = machine["gpu"]["name"] if "gpu" in machine else processor
+        columns = min(len(panels), 3)
+        rows = -(-len(panels) // columns)
+        figure = Figure(figsize=(7.2 * columns, 5.6 * rows), layout="constrained")
+        places = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes, (title, found) in zip(places, panels, strict=False):
+            draw_panel(axes, title, found, *axis)
+        for axes in places[len(panels) :]:
+            axes.set_visible(False)
+        for axes in places[::columns]:
+            axes.set_ylabel("training examples per second")
         figure.suptitle(f"Gradient descent without momentum, float32, {on}", fontsize=12, color="#555555")
         paths = [Path(folder) / f"{stem}.{kind}" for kind in ("png", "svg")]
         figure.savefig(paths[0], dpi=110)

@@ -1,6 +1,7 @@
 """A page of tables and a chart from stored results: ``python -m benchmarks.report [results.json]``.
 
-Writes a Markdown page beside the JSON, and ``throughput.png`` and ``throughput.svg``; for a GPU, ``throughput-gpu.…``.
+Writes a Markdown page beside the JSON, and ``throughput.png`` and ``throughput.svg``; for a GPU, ``throughput-gpu.…``;
+and ``cores.…`` if numbers of cores were compared.
 """
 
 from __future__ import annotations
@@ -118,6 +119,26 @@ def training(results):
             [("batch", batch), ("optimizer", lambda row: row["optimizer"]), ("precision", precision)],
             [("% of sgemm peak", fraction_of_peak), ("program", program)],
         )
+
+
+def cores(results):
+    rows = rows_of(results, "cores")
+    for net, size in dict.fromkeys((row["net"], row["batch"]) for row in rows):
+        some = [row for row in rows if (row["net"], row["batch"]) == (net, size)]
+        first = min(some, key=lambda row: row["cores"])
+        yield f"## Cores: {net}, batch {batch(first)}\n\nExamples per second in training; medians, more is better.\n"
+        yield comparison(
+            some, [("cores", lambda row: row["cores"])], [(f"gpunet / {first['cores']} core", times(first))]
+        )
+
+
+def times(first):
+    """How many times as fast as in the row `first` gpunet is in another."""
+    return lambda row: f"{gpunet_median(row) / gpunet_median(first):.2f}"
+
+
+def gpunet_median(row):
+    return row["implementations"]["gpunet"]["median"]
 
 
 def inference(results):
@@ -335,7 +356,7 @@ def introduction(results):
 def page(results):
     """The whole report in Markdown."""
     sections = (
-        *(training, inference, first_epoch, estimators, memory, sparse),
+        *(training, cores, inference, first_epoch, estimators, memory, sparse),
         *(safeguards, time_to_98, equal_weights),
     )
     return "\n".join([introduction(results), *(text for section in sections for text in section(results))])
@@ -356,6 +377,8 @@ def write(path):
         machine = results["suite"]["machine"]
         stem = "throughput-gpu" if "gpu" in machine else "throughput"
         written += chart.draw(rows, machine, path.parent, stem)
+    if rows := rows_of(results, "cores"):
+        written += chart.draw_cores(rows, results["suite"]["machine"], path.parent, "cores")
     return written
 
 

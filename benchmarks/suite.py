@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 
 from benchmarks import datasets, machine, peers
@@ -20,9 +21,11 @@ class Suite:
         Few cases and short samples.
     peers_wanted : list of str
         Names of peers; empty for all that are installed.
+    cores_wanted : list of int
+        On how many cores training is measured beside all of them.
     """
 
-    def __init__(self, backend, quick, peers_wanted):
+    def __init__(self, backend, quick, peers_wanted, cores_wanted=()):
         self.quick = quick
         device = device_of(backend)
         self.names, excluded = peers.selected(peers_wanted, quick, device)
@@ -30,16 +33,32 @@ class Suite:
         sample_seconds, rounds = (0.1, 3) if quick or device == "cuda" else (0.25, 5)
         self.settings = Settings(backend, self.folder.name, machine.available_cores(), sample_seconds, rounds)
         self.pool = WorkerPool(self.settings)
+        self.some_cores = None  # the pool of workers that have fewer
         self.record = {
             "machine": machine.describe(backend, quick),
             "data": datasets.write_all(self.folder.name),
             "excluded": {peers.IMPLEMENTATIONS[name].label: reason for name, reason in excluded.items()},
         }
+        if missing := [str(count) for count in cores_wanted if count > machine.available_cores()]:
+            note = f"not measured on {', '.join(missing)} cores: there are {machine.available_cores()}."
+            self.record["notes"] = [note]
 
     @property
     def peak(self):
         """The machine's best ``sgemm``, in GFLOP/s."""
         return self.record["machine"]["sgemm_gflops"]["best"]
+
+    def pool_on(self, cores):
+        """The processes of implementations that have so many cores; those on another number are ended."""
+        if self.some_cores is None or self.some_cores.settings.threads != cores:
+            self._close_some_cores()
+            self.some_cores = WorkerPool(dataclasses.replace(self.settings, threads=cores))
+        return self.some_cores
+
+    def _close_some_cores(self):
+        if self.some_cores is not None:
+            self.some_cores.close()
+            self.some_cores = None
 
     def among(self, names):
         """Those of `names` that are measured in this run, gpunet first."""
@@ -58,5 +77,6 @@ class Suite:
         return [name for name in self.names if peers.IMPLEMENTATIONS[name].predicts]
 
     def close(self):
+        self._close_some_cores()
         self.pool.close()
         self.folder.cleanup()

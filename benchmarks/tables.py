@@ -72,6 +72,16 @@ def first_epoch_cases(quick):
     return [Case("shallow", 32)] if quick else [Case("shallow", 1, examples=5000), Case("shallow", 32)]
 
 
+def cores_cases(quick):
+    """No zeros in the data: nothing to compute can be skipped, here or there."""
+    if quick:
+        return [Case("shallow-noisy", 1000)]
+    return [
+        *(Case("shallow-noisy", batch) for batch in (1, 32, 128, 1000, None)),
+        *(Case("deep-noisy", batch) for batch in (128, 1000, None)),
+    ]
+
+
 def memory_cases(quick):
     return [Case("shallow", None, examples=m) for m in ((60_000,) if quick else (60_000, 240_000))]
 
@@ -104,6 +114,7 @@ TABLES = {
     "test_memory": memory_cases,
     "test_safeguards": safeguard_cases,
     "test_time_to_98": time_to_98_cases,
+    "test_cores": cores_cases,
 }
 
 
@@ -118,7 +129,7 @@ def measured_on_gpu(table, case):
         return case.net == "shallow"
     if table == "test_time_to_98":
         return case.batch != 8
-    # The first epoch is mostly the time that libraries take to find the GPU; memory is the host's.
+    # Cores and memory are the host's. The first epoch is mostly the time that libraries take to find the GPU.
     return table == "test_safeguards"
 
 

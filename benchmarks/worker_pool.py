@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks import machine
 from benchmarks.environment import ROOT, worker_environment
 from benchmarks.worker_process import WorkerProcess
 
@@ -40,11 +41,19 @@ class WorkerPool:
         return self.workers[name].ask((method, arguments))
 
     def _start(self, name):
+        environment, cores, count = (
+            worker_environment(self.settings, name),
+            machine.cores_of_process(),
+            self.settings.threads,
+        )
+        if count < len(cores):
+            environment["OMP_NUM_THREADS"] = str(count)
         self.workers[name] = WorkerProcess(
             [sys.executable, "-m", self.module, name],
-            worker_environment(self.settings, name),
+            environment,
             ROOT,
             self.log,
+            cores[:count] if count < len(cores) else None,
         )
         self.workers[name].ask(self.settings)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from contextlib import suppress
 from multiprocessing import Pipe
@@ -24,9 +25,11 @@ class WorkerProcess:
     cwd : path
     log : file or None
         Where the child's output goes; None for where this process's goes.
+    cores : list of int or None
+        Those that the child may use, from its start: libraries look at their number when they load. None for all.
     """
 
-    def __init__(self, command, env, cwd, log):
+    def __init__(self, command, env, cwd, log, cores=None):
         self.connection, childs_end = Pipe()
         self.process = subprocess.Popen(
             [*command, str(childs_end.fileno())],
@@ -36,6 +39,7 @@ class WorkerProcess:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            preexec_fn=None if cores is None else lambda: os.sched_setaffinity(0, cores),
         )
         childs_end.close()
 

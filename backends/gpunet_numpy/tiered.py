@@ -117,3 +117,4 @@ class Tiered(Program):
         else:
             self.program = compiled(self.plan)
             self.name = f"{self.name}, then {self.program.name}"
+            self.epochs_together = self.program.epochs_together

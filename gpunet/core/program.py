@@ -82,6 +82,8 @@ class Program(ABC):
     block_steps : int
         Updates that it computes together. Its result is the same, to the bit, wherever an epoch is cut into several
         calls after a multiple of them.
+    epochs_together : int
+        Epochs of the plan that are worth a call: more than 1 where an epoch takes less time than what surrounds it.
     takes_sparse : bool
         Whether it runs plans whose X is a :class:`~gpunet.core.sparse_columns.SparseColumns`.
     takes_lanes : bool
@@ -91,6 +93,7 @@ class Program(ABC):
     name: str
     reason: str | None = None
     block_steps: int = 1
+    epochs_together: int = 1
     takes_sparse: bool = False
     takes_lanes: bool = False
 

@@ -34,12 +34,13 @@ USELESS = 1e3  # times the first loss: weights with such a loss are not worth ke
 
 
 class EpochEnd(NamedTuple):
-    """The result of an epoch."""
+    """The result of an epoch, or of several that were run together."""
 
     state: TrainState
     updates: int  # since the optimizer's slots were zero
     epochs_trained: int  # of the network
     diverged: Diverged | None  # then `state` is the last finite one
+    epochs: int = 1
 
 
 class Pause(NamedTuple):
@@ -58,6 +59,14 @@ class EpochSnapshot(NamedTuple):
     updates: int
     step: int  # of the epoch
     epochs_trained: int
+
+
+class EpochGroup(NamedTuple):
+    """Epochs to run together, as if they were one."""
+
+    snapshot: EpochSnapshot
+    epoch: int  # the first
+    epochs: int
 
 
 class TrainingLoop:
@@ -108,6 +117,7 @@ class TrainingLoop:
         self.bar = bar
         self.chunks = chunks
         self.transform = transform
+        self.together = False  # whether nobody looks at the state between epochs
         backend, device = placement
         self.reference: Program
         program: Program | None
@@ -163,7 +173,17 @@ class TrainingLoop:
         finite = start.finite_losses(history)
         following: EpochInputs | None = None
         factor = history.learning_rate_factor  # with which `following` was drawn
-        for epoch in range(start.epoch, self.epochs):
+        epoch, before = start.epoch, None  # the epochs that were run together last
+        while epoch < self.epochs:
+            group = self._group(state, epoch, epochs_trained, updates) if start.step == 0 else None
+            if group is not None and (ended := self._run_group(group)) is not None:
+                state, losses = ended
+                updates, epochs_trained = updates + group.epochs * plan.steps, epochs_trained + group.epochs
+                finite = [*finite[:1], float(losses[0]), float(losses[-1])]
+                epoch, before, snapshots = epoch + group.epochs, group, []
+                start = Position(epoch)
+                yield EpochEnd(state, updates, epochs_trained, None, group.epochs)
+                continue
             inputs = following or self.epoch_inputs(epoch, epochs_trained, updates)
             if history.learning_rate_factor != factor:
                 inputs = inputs._replace(coefficients=self.coefficients(epoch, updates))
@@ -184,6 +204,8 @@ class TrainingLoop:
             history.step_loss, history.step_learning_rate = losses, inputs.coefficients[:, 0]
             bad = self._first_non_finite_step(state, losses)
             if bad is not None:
+                if before is not None and len(snapshots) == 1:
+                    snapshots = [self._last_epoch(before), snapshot]
                 last_finite, updates = self._last_finite_state(snapshots, bad)
                 finite += [float(loss) for loss in losses[:bad]]
                 diverged = self._diverged(epoch, bad, finite)
@@ -195,8 +217,69 @@ class TrainingLoop:
             history.loss.append(float(np.average(losses, weights=sizes)))
             history.learning_rate.append(float(inputs.coefficients[-1, 0]))
             history.epochs += 1
-            start = Position(epoch + 1)
+            epoch += 1
+            start = Position(epoch)
             yield EpochEnd(state, updates, epochs_trained, None)
+
+    def _group(self, state: TrainState, epoch: int, epochs_trained: int, updates: int) -> EpochGroup | None:
+        """The epochs from `epoch` on that are to be run together; None for one alone."""
+        plan, count = self.plan, min(self.program.epochs_together, self.epochs - epoch)
+        if count < 2 or not self.together or self.transform is not None or plan.examples % plan.batch_size:
+            return None
+        if self.shuffle or plan.uses_dropout:
+            each = [
+                self.epoch_inputs(epoch + i, epochs_trained + i, updates + i * plan.steps)
+                for i in range(count)
+            ]
+            order, keys = (
+                None if each[0][k] is None else np.concatenate([one[k] for one in each]) for k in (3, 5)
+            )
+        else:
+            order, keys = None, None
+        if order is None:
+            order = np.tile(np.arange(plan.examples, dtype=np.int32), count)
+        inputs = EpochInputs(*self.examples, order, self.coefficients(epoch, updates, count), keys)
+        return EpochGroup(EpochSnapshot(state, inputs, updates, 0, epochs_trained), epoch, count)
+
+    def _run_group(self, group: EpochGroup) -> tuple[TrainState, Any] | None:
+        """Run epochs together, and add them to the history; their state and losses.
+
+        None, and nothing is added, if any number is not finite: one by one they tell where.
+        """
+        history, steps = self.history, self.plan.steps
+        begun = time.perf_counter()
+        state, on_device = self._run_steps(
+            self.program, group.snapshot.state, group.snapshot, range(group.epochs * steps)
+        )
+        losses = self.placement.backend.to_host(on_device)
+        seconds = (time.perf_counter() - begun) / group.epochs
+        if not np.isfinite(losses).all() or not self._finite(state):
+            return None
+        self.bar.advance(self.plan.examples * group.epochs, float(np.mean(losses, dtype=np.float64)))
+        history.program = self.program.name
+        history.reason = self.program.reason or history.reason
+        rates = group.snapshot.inputs.coefficients[:, 0]
+        history.step_loss, history.step_learning_rate = losses[-steps:], rates[-steps:]
+        history.seconds += [seconds] * group.epochs
+        sizes = np.full(steps, self.plan.batch_size)
+        history.loss += np.average(losses.reshape(group.epochs, steps), axis=1, weights=sizes).tolist()
+        history.learning_rate += [float(rate) for rate in rates[steps - 1 :: steps]]
+        history.epochs += group.epochs
+        return state, losses
+
+    def _last_epoch(self, group: EpochGroup) -> EpochSnapshot:
+        """The start of the last one of epochs that were run together."""
+        snapshot, plan, earlier = group.snapshot, self.plan, group.epochs - 1
+        state, first = snapshot.state, earlier * plan.steps
+        state, _ = self._run_steps(self.program, state, snapshot, range(first))
+        inputs, keys = snapshot.inputs, snapshot.inputs.dropout_keys
+        assert inputs.order is not None
+        last = inputs._replace(
+            order=inputs.order[earlier * plan.examples :],
+            coefficients=inputs.coefficients[first:],
+            dropout_keys=None if keys is None else keys[first:],
+        )
+        return EpochSnapshot(state, last, snapshot.updates + first, 0, snapshot.epochs_trained + earlier)
 
     def epoch_inputs(self, epoch: int, epochs_trained: int, updates: int) -> EpochInputs:
         """The inputs of epoch `epoch` (from 0): examples on the device, all that is drawn or counted on the host."""
@@ -211,21 +294,24 @@ class TrainingLoop:
             keys = rng.integers(-(2**31), 2**31, size=shape, dtype=np.int32)
         return EpochInputs(*self.examples, order, self.coefficients(epoch, updates), keys)
 
-    def coefficients(self, epoch: int, updates: int) -> Any:
-        """The optimizer's coefficients of an epoch's steps, ``(steps, k)``, at the rate that callbacks have set."""
-        plan, optimizer = self.plan, self.plan.optimizer
+    def coefficients(self, epoch: int, updates: int, epochs: int = 1) -> Any:
+        """The optimizer's coefficients of an epoch's steps, ``(steps, k)``, at the rate that callbacks have set.
+
+        Of several epochs, one after the other, with `epochs`.
+        """
+        plan, optimizer, steps = self.plan, self.plan.optimizer, epochs * self.plan.steps
         factor = self.history.learning_rate_factor
         if factor != 1.0:
             finite_number("history.learning_rate_factor", factor, 0.0, strict=True)
             optimizer = optimizer.with_learning_rate(scaled_rate(optimizer.learning_rate, factor))
         first, planned = epoch * plan.steps, self.epochs * plan.steps
         # Constant coefficients are computed once, not for each update of the epoch.
-        distinct = 1 if optimizer.constant_coefficients else plan.steps
+        distinct = 1 if optimizer.constant_coefficients else steps
         coefficients = np.array(
             [optimizer.coefficients(first + i, planned, updates + i) for i in range(distinct)],
             dtype=plan.dtype,
         )
-        return np.repeat(coefficients, plan.steps // distinct, axis=0)
+        return np.repeat(coefficients, steps // distinct, axis=0)
 
     def _run_epoch(
         self, snapshot: EpochSnapshot, start: Position, begun: float

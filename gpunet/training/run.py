@@ -141,6 +141,8 @@ class TrainingRun:
             team=team,
         )
         self.plan = plan
+        looks = callbacks or checkpoints is not None or data.validation is not None
+        self.loop.together = not looks and self.windows is None and team.size == 1
         self.history: History = self.loop.history
         self.position, self.ended = Position(), False
 
@@ -222,14 +224,14 @@ class TrainingRun:
         history.step_loss = own_loss(history.step_loss)
         if end.diverged is not None:
             raise end.diverged
-        figures, self.ended = self.team.from_first(self._figures)
+        figures, self.ended = self.team.from_first(lambda: self._figures(end.epochs))
         if self.team.rank > 0:
             resumed_history(history, figures)
 
-    def _figures(self) -> tuple[dict[str, Any], bool]:
-        """Figures of the epoch, and whether a callback ends the run."""
+    def _figures(self, epochs: int) -> tuple[dict[str, Any], bool]:
+        """Figures of so many epochs that have ended, and whether a callback ends the run."""
         history = self.history
-        history.loss[-1] = self.evaluator.own_loss(history.loss[-1])
+        history.loss[-epochs:] = [self.evaluator.own_loss(loss) for loss in history.loss[-epochs:]]
         self.bar.epoch(history, self._validate())
         results = [callback(self.network, history) for callback in self.callbacks]
         return vars(history), any(isinstance(one, bool | np.bool_) and one for one in results)

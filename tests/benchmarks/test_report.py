@@ -76,6 +76,28 @@ def test_the_page_of_a_gpu_names_it(tmp_path):
     assert json.loads(stored.read_text())["suite"]["machine"]["gpu"]["name"] in written[0].read_text()
 
 
+def test_cores(tmp_path):
+    """A table and a panel for each case, with the ratio to the smallest number of cores."""
+    results = json.loads(MADE_UP.read_text())
+    results["suite"]["notes"] = ["not measured on 8 cores: there are 4."]
+    for count, speed in ((1, 10.0), (4, 35.0)):
+        for size in (1000, "full"):
+            ours = {"label": "gpunet", "median": speed, "min": speed, "max": speed}
+            row = {**TODAY, "kind": "cores", "cores": count, "batch": size}
+            row["implementations"] = {**TODAY["implementations"], "gpunet": ours}
+            results["benchmarks"].append({"name": "cores", "extra_info": row})
+    path = tmp_path / "some.json"
+    path.write_text(json.dumps(results))
+    written = report.write(path)
+    assert [one.name for one in written[-2:]] == ["cores.png", "cores.svg"]
+    page = written[0].read_text()
+    for text in (
+        "## Cores: 784-512-256-10, ReLU, batch 1,000", "batch full", "gpunet / 1 core", "| 4 | 35 | 2 |",
+        "| 3.50 |", "not measured on 8 cores",
+    ):  # fmt: skip
+        assert text in page, text
+
+
 def test_labels_are_moved_apart():
     moved = spread_out([0.5, 0.51, 0.1], 0.06)
     assert moved[1] - moved[0] == pytest.approx(0.06, abs=1e-6)

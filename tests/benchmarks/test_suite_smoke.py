@@ -1,14 +1,16 @@
 """The benchmark suite runs: two implementations, few examples, no figures asserted."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from benchmarks import datasets, fresh_process, process_memory
+from benchmarks import datasets, fresh_process, machine, process_memory, worker_pool
 from benchmarks.cases import Case
 from benchmarks.environment import ROOT
 from benchmarks.errors import MeasurementFailed, Unsupported
@@ -16,6 +18,7 @@ from benchmarks.estimator_cases import EstimatorCase, estimator_cases
 from benchmarks.interleaved import InterleavedRounds, throughput
 from benchmarks.settings import Settings
 from benchmarks.worker_pool import WorkerPool
+from benchmarks.worker_process import WorkerProcess
 
 pytestmark = pytest.mark.slow
 
@@ -70,6 +73,38 @@ def test_safeguards(settings):
             assert sample["checkpoints"] >= checkpoints and bool(sample["checkpoints"]) == bool(checkpoints)
     finally:
         pool.close()
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="this system does not bind processes to cores"
+)
+def test_a_process_on_some_cores(monkeypatch, tmp_path):
+    """From its start, as libraries see when they load; the others have all of the suite's."""
+    code = (
+        "import os, sys; from multiprocessing.connection import Connection; c = Connection(int(sys.argv[-1])); "
+        "c.recv(); c.send(('answer', sorted(os.sched_getaffinity(0))))"
+    )
+    cores = machine.cores_of_process()
+    for some in (None, cores[:1]):
+        process = WorkerProcess([sys.executable, "-c", code], None, ROOT, None, some)
+        assert process.ask("which") == (some or cores)
+        process.close()
+    assert machine.cores_of_process() == cores
+    started = []
+    monkeypatch.setattr(
+        worker_pool,
+        "WorkerProcess",
+        lambda *given: started.append(given) or SimpleNamespace(ask=lambda s: None),
+    )
+    monkeypatch.setattr(machine, "cores_of_process", lambda: [3, 5, 6])
+    for threads in (2, 3):
+        pool = WorkerPool(Settings("numpy", str(tmp_path), threads))
+        pool._start("textbook")
+        pool.log.close()
+    assert [(one[1].get("OMP_NUM_THREADS"), one[4]) for one in started] == [
+        ("2", [3, 5]),
+        (os.environ.get("OMP_NUM_THREADS"), None),
+    ]
 
 
 @pytest.mark.parametrize("search", [False, True])

@@ -39,14 +39,19 @@ class Guarded:
         return copy if array.flags.c_contiguous else copy.T
 
 
-def on_threads(count):
-    """Let the programs use so many threads, however few neurons there are for them."""
+def on_threads(count, shares):
+    """Let the programs use so many threads, however few neurons there are for them; they share a batch out as `shares`
+    says: by neurons, by examples, or by examples to the end."""
     from gpunet_numpy.compiled.blocked import program as blocked
     from gpunet_numpy.compiled.minibatch import program as minibatch
 
     for module in (blocked, minibatch):
         module.threads = lambda: count
-    blocked.NEURONS = minibatch.NEURONS = minibatch.WORK = minibatch.EXAMPLES = 1
+    blocked.NEURONS = minibatch.WORK = minibatch.EXAMPLES = 1
+    minibatch.SHORT = 0
+    minibatch.NEURONS, minibatch.EXAMPLES_PER_NEURON = (1, 10**9) if shares == "neurons" else (1000, 1.5)
+    small = shares == "to the end"
+    minibatch.CHUNK, minibatch.FEWEST, minibatch.SPARSE_CHUNK = (9, 7, 8) if small else (1024, 512, 256)
 
 
 def attempts(count, seed):
@@ -70,7 +75,7 @@ def attempts(count, seed):
         program = (Tiny, Blocked, MiniBatch)[rng.integers(3)]
         if program.unsupported_reason(plan) is not None:
             continue
-        on_threads(int(rng.integers(1, 6)))
+        on_threads(int(rng.integers(1, 6)), ("neurons", "examples", "to the end")[rng.integers(3)])
         constant = [0.0, 0.0, 0.8][rng.integers(3)]
         state, inputs = draw(plan, bool(rng.integers(2)), None, done, constant, [0.0, -0.6][rng.integers(2)])
         guarded = Guarded()

@@ -17,6 +17,7 @@ from gpunet_numpy.compiled.updates import rule_of
 # Fraction of numbers that are not 0 below which data are treated as sparse: a number of CSR costs about twice one in a
 # dense product, and has to be found.
 DENSE = 0.5
+TOGETHER, MOST_TOGETHER = 8_000_000, 64  # multiplications of the epochs that a call takes; epochs
 SAMPLE = 256  # examples that tell how many zeros there are
 
 
@@ -77,24 +78,33 @@ def unsupported_reason(plan: Plan) -> str | None:
     return None
 
 
-def input_buffers(features: int, examples: int, dtype: Any, sparse: bool) -> Inputs:
-    """Buffers for the inputs of so many examples, all offsets 0."""
+def input_buffers(
+    features: int, examples: int, dtype: Any, sparse: bool, groups: tuple[int, ...] = ()
+) -> Inputs:
+    """Buffers for the inputs of so many examples, all offsets 0.
+
+    With `groups` ``(k,)`` there are k times all that is written for a batch, along a first axis.
+    """
     dense_room, room = (0, examples) if sparse else (examples, 0)
     chunks = -(-room // CSC_EXAMPLES)
     n = features if sparse else 0
+
+    def made(*shape: int, dtype: Any = dtype) -> Any:
+        return aligned(*groups, *shape, dtype=dtype)
+
     return Inputs(
         sparse=int(sparse),
         shifted=0,
         offsets=aligned(n, dtype=dtype),
-        scaled_offsets=aligned(n, dtype=dtype),
+        scaled_offsets=made(n),
         range=np.arange(n, dtype=np.int32),
-        rows=aligned(dense_room, features, dtype=dtype),
-        csr_indices=aligned(room, n, dtype=np.int32),
-        csr_values=aligned(room, n, dtype=dtype),
-        csr_counts=aligned(room, dtype=np.int32),
-        csc_indices=aligned(chunks, n * CSC_EXAMPLES, dtype=np.int32),
-        csc_values=aligned(chunks, n * CSC_EXAMPLES, dtype=dtype),
-        csc_counts=aligned(chunks, n, dtype=np.int32),
+        rows=made(dense_room, features),
+        csr_indices=made(room, n, dtype=np.int32),
+        csr_values=made(room, n),
+        csr_counts=made(room, dtype=np.int32),
+        csc_indices=made(chunks, n * CSC_EXAMPLES, dtype=np.int32),
+        csc_values=made(chunks, n * CSC_EXAMPLES),
+        csc_counts=made(chunks, n, dtype=np.int32),
     )
 
 
@@ -127,6 +137,12 @@ def is_sparse(rows: Any) -> bool:
 def _sample(rows: Any) -> Any:
     """A few rows, from all over."""
     return rows[:: max(len(rows) // SAMPLE, 1)][:SAMPLE]
+
+
+def epochs_together(plan: Plan) -> int:
+    """Epochs of a plan that take a kernel about a millisecond, if they do not take longer each."""
+    work = plan.examples * sum(layer.units * layer.inputs for layer in plan.layers)
+    return max(min(TOGETHER // work, MOST_TOGETHER), 1)
 
 
 def steps_of(plan: Plan, examples: int) -> int:

@@ -87,6 +87,22 @@ class Layout:
             at += -(-examples * int(self.strides[l]) // lanes) * lanes
         return places, at + lanes
 
+    def tiles_across(self, threads: int) -> Any:
+        """Into how many tiles side by side each W is divided among threads; int64, with an entry for each layer.
+
+        Such that each thread reads as few numbers as can be: for r × c weights, r + c of each example. W[1] lies
+        feature by feature in memory, all others neuron by neuron.
+        """
+        lanes = CACHE_LINE // self.dtype.itemsize
+        across = np.ones(len(self.sizes), np.int64)
+        ways = [k for k in range(1, threads + 1) if threads % k == 0]
+        for l in range(1, len(self.sizes)):
+            inputs, units = int(self.sizes[l - 1]), int(self.sizes[l])
+            rows, columns = (inputs, units) if l == 1 else (units, inputs)
+            lines = -(-columns // lanes)
+            across[l] = min(ways, key=lambda k: -(-rows * k // threads) + -(-lines // k) * lanes)
+        return across
+
     def network(self, **others: Any) -> Network:
         """What a kernel sees, with `others` in place of the layout's own."""
         given = {name: getattr(self, name) for name in Network._fields if name not in ("L", "at_A")}

@@ -16,13 +16,22 @@ import numpy as np
 from numba import typeof
 from numba.extending import get_cython_function_address
 
-from gpunet_numpy.blas_threads import look_for_libraries, most_blas_threads
-from gpunet_numpy.compiled.intrinsics import CACHE_LINE, PYTHON, inner, load_flag, sched_yield, store_flag
+from gpunet_numpy.blas_threads import look_for_libraries, most_blas_threads, with_blas_threads
+from gpunet_numpy.compiled.intrinsics import (
+    CACHE_LINE,
+    PYTHON,
+    inner,
+    load_flag,
+    noinline,
+    sched_yield,
+    store_flag,
+)
 from gpunet_numpy.compiled.pool import Job, pool
 from gpunet_numpy.processors import processors
 
 STOPPED = 0  # no phase: the caller has been interrupted, or another thread has failed
 SPINS = 2000  # reads of a flag before the thread yields the processor
+UNDIVIDED = 2**18  # multiply-adds: OpenBLAS does no smaller product on several threads
 
 
 class Team(NamedTuple):
@@ -41,6 +50,7 @@ def barrier(team: Any, phase: Any) -> Any:
 
     Flags only ever rise, so that a slow thread can't miss a phase.
     """
+    noinline()
     store_flag(team.flags, team.thread, phase)
     for other in range(team.threads):
         spins = 0
@@ -147,3 +157,18 @@ _ALONE = Team(0, 1, 0, np.zeros((2, CACHE_LINE // 8), dtype=np.int64), 0)
 def run_alone(kernel: Callable[..., None], *arguments: Any) -> None:
     """Run a kernel that needs neither BLAS nor other threads on this thread."""
     kernel(_ALONE, *arguments)
+
+
+def run_here(kernel: Callable[..., None], dtype: str, largest: int, *arguments: Any) -> None:
+    """Run a kernel on this thread, where that takes less time than to hand it over to the pool's.
+
+    Python runs no signal handler meanwhile, so nothing is raised before it has returned. `largest` is the number of
+    multiply-adds of its largest product.
+    """
+    _find_scipys_blas()
+    flags = np.zeros_like(_ALONE.flags)  # others may be at their barriers at the same time
+    team = Team(0, 1, _gemm_address(dtype), flags, 0)
+    if largest < UNDIVIDED:
+        kernel(team, *arguments)
+    else:
+        with_blas_threads(1, kernel, team, *arguments)

@@ -1,17 +1,25 @@
 """Mini-batch and full-batch descent as one kernel: an epoch of any plan that it supports, on all threads.
 
-A batch has four stages, with a barrier between them:
+The threads share a batch out in one of three ways. The first two go through it in stages, with a barrier between them.
+
+*Neurons*, where a batch has few examples:
 
 1. each gathers its range of the examples (:mod:`gpunet_numpy.compiled.sparse`);
 2. each computes its own neurons of the first layer, for all examples;
 3. each takes its range of the examples through the other layers, forward and backward, with elementwise work done
    while the numbers are in its cache;
-4. each updates its own neurons of the first layer and its range of the rows of every other ``W``:
+4. each updates its own neurons of the first layer and its tile of every other ``W``:
    ``W ← (1 − αλ) W − α δ Aᵀ``, where plain descent and momentum accumulate inside the product and need no array of
    gradients.
 
-Where the first layer has few neurons, they are not divided: each thread computes all of them for its examples, and
-updates their weights for its range of the features. A batch larger than `chunk` is summed chunk by chunk (C8).
+*Examples*, where there are more of these than neurons: each takes its range of them through all layers, and updates its
+tile of every ``W``, for all examples.
+
+*Examples, to the end*, where a batch is large: each takes its range of them through all layers and sums their
+gradients, and nobody waits. Then each adds up all threads' sums, in the order of threads, for its tile of every ``W``,
+and updates it.
+
+More examples than `chunk` are summed chunk by chunk (C8).
 """
 
 from __future__ import annotations
@@ -34,8 +42,8 @@ from gpunet_numpy.compiled.intrinsics import (
 )
 from gpunet_numpy.compiled.layers import biases_of, rows_of, weighted_error, weights_of
 from gpunet_numpy.compiled.math import activate, multiply_slope
-from gpunet_numpy.compiled.sparse import build_csc, dense_rows, example_at, gather, used_examples
-from gpunet_numpy.compiled.threads import STOPPED, barrier, range_of
+from gpunet_numpy.compiled.sparse import Inputs, build_csc, dense_rows, example_at, gather, used_examples
+from gpunet_numpy.compiled.threads import STOPPED, barrier, range_of, stopped
 from gpunet_numpy.compiled.updates import (
     MOMENTUM,
     PLAIN,
@@ -51,14 +59,16 @@ from gpunet_numpy.compiled.views import unowned
 class Buffers(NamedTuple):
     """Arrays that the kernel writes to, and its settings."""
 
+    apart: int  # whether each thread takes its examples to the end
     in_place: int  # whether products accumulate in W or its momentum: there are no arrays of gradients then
-    chunk: int  # examples of a batch that are worked on at a time
+    chunk: int  # examples that are worked on at a time: of the batch, or of a thread where they work apart
     width: int  # of a panel's rows
+    across: Any  # int64, for each layer: into how many tiles side by side its W is divided
     panels: Any  # (1 + slots, owners, n[0] · width): W[1]; owners are all threads, or one that stands for all
     later: Any  # (1 + slots, numbers): b[1], W[2], b[2], …
-    panel_gradients: Any  # (owners, n[0] · width), or (owners, 0)
-    later_gradient: Any  # (numbers,), or empty
-    A: Any  # A[1] … A[L] of a chunk, see Network.at_A
+    panel_gradients: Any  # (owners, or threads that work apart, n[0] · width); or empty rows
+    later_gradients: Any  # (1, or threads that work apart, numbers); or empty rows
+    A: Any  # (1, or threads that work apart, numbers): A[1] … A[L] of a chunk, see Network.at_A
     D: Any  # δ[1] … δ[L], likewise
     bias_sums: Any  # (threads, biases of all layers): each thread's partial sums of their gradients
     sums: Any  # (threads, 3, room): b[1] + W[1] o, o being the inputs' offsets; Σ δ[1] of a batch; Σ δ[l]
@@ -72,20 +82,25 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
     team, network, inputs = unowned(team), unowned(network), unowned(inputs)
     data, buffers = unowned(data), unowned(buffers)
     L, sizes, one = network.L, network.sizes, cast(1, rule.decay)
-    n0, n1 = sizes[0], sizes[1]
-    thread, threads = team.thread, team.threads
-    split = buffers.panels.shape[1] == threads
-    o0, o1 = owned_neurons(n1, thread, threads, itemsize(rule.decay)) if split else (0, n1)
-    f0, f1 = (0, n0) if split else range_of(n0, thread, threads)
-    owner = thread if split else 0
+    n0, n1, item = sizes[0], sizes[1], itemsize(rule.decay)
+    thread, threads, apart = team.thread, team.threads, buffers.apart
+    split = buffers.panels.shape[1] == threads and not apart
+    o0, o1 = owned_neurons(n1, thread, threads, item) if split else (0, n1)
+    own = o1 - o0
+    owner, group = thread if split else 0, thread if apart else 0
     last_slot = buffers.panels.shape[0] - 1
     panels, width = buffers.panels, buffers.width
     # A rule without a second slot, or without any, gets another array in its place, and does not write to it.
-    theta, v, s = panels[0, owner], panels[min(1, last_slot), owner], panels[last_slot, owner]
-    state1, gradient1 = (theta, v, s), buffers.panel_gradients[owner]
+    state1 = (panels[0, owner], panels[min(1, last_slot), owner], panels[last_slot, owner])
     later = (buffers.later[0], buffers.later[min(1, last_slot)], buffers.later[last_slot])
-    own = o1 - o0
-    W1, b1 = block(matrix(theta, 0, n0, width), 0, n0, 0, own), span(later[0], o0, own)
+    gradient1 = buffers.panel_gradients[thread if apart else owner]
+    later_gradient = buffers.later_gradients[group]
+    mine, A, D = of_group(inputs, group), buffers.A[group], buffers.D[group]
+    # Of W[1], in the columns of the panel: what the thread updates, and whose gradient it computes
+    updated = (0, n0, 0, own) if split else tile_of(n0, n1, buffers.across[1], (thread, threads), item)
+    f0, f1, c0, c1 = (0, n0, 0, n1) if apart else updated
+    place1, products = (0, width, own), (0, 1) if apart else (thread, threads)
+    W1, b1 = block(matrix(state1[0], 0, n0, width), 0, n0, 0, own), span(later[0], o0, own)
     offset_sums = span(buffers.sums[thread, 0], 0, own)
     delta_sums = matrix(buffers.sums[thread, 1], 0, 1, own)
     used = used_examples(data.X, data.order)
@@ -97,28 +112,35 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
         shrink = shrinkage(rule, c)
         total = 0.0
         if rule.penalized:
-            squares = sum_of_squares(span(theta, f0 * width, (f1 - f0) * width))
-            squares += later_squares(team, network, later[0])
+            squares = tile_squares(state1[0], place1, updated)
+            squares += later_squares(team, network, buffers.across, later[0])
             buffers.penalties[step, thread] = 0.5 * c[c.size - 1] * squares
+        if apart:
+            r0, r1 = range_of(last - first, thread, threads)
+            first, last = first + r0, first + r1
+            if r0 == r1:
+                fill(gradient1, one - one)
+                fill(later_gradient, one - one)
+                fill(buffers.bias_sums[thread], one - one)
         for start in range(first, last, buffers.chunk):
             B = min(buffers.chunk, last - start)
             begins, ends = start == first, start + B == last
-            r0, r1 = range_of(B, thread, threads)
+            r0, r1 = (0, B) if apart else range_of(B, thread, threads)
             # 1. Examples
-            gather(inputs, data.X, data.order, start, r0, r1)
+            gather(mine, data.X, data.order, start, r0, r1)
             if split:
                 phase = barrier(team, phase)
                 if phase == STOPPED:
                     return
             # 2. The first layer
-            x = dense_rows(inputs, data.X, data.order, start, B)
+            x = dense_rows(mine, data.X, data.order, start, B)
             z0, z1 = (0, B) if split else (r0, r1)
             if own > 0 and z1 > z0:
-                Z = block(rows_of(network, buffers.A, 1, 0, B), 0, B, o0, own)
-                forward(team.gemm, inputs, x, W1, Z, z0, z1)
+                Z = block(rows_of(network, A, 1, 0, B), 0, B, o0, own)
+                forward(team.gemm, mine, x, W1, Z, z0, z1)
                 bias = b1
                 if inputs.shifted:
-                    offset_outputs(inputs, W1, offset_sums)
+                    offset_outputs(mine, W1, offset_sums)
                     if L > 1:
                         add(offset_sums, one, b1)
                         bias = offset_sums
@@ -130,43 +152,102 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
             keep, factor = product(rule, c, shrink, buffers.in_place, begins)
             if inputs.sparse and split:
                 g0, g1 = range_of(n0, thread, threads)
-                build_csc(inputs, B, g0, g1, factor)
+                build_csc(mine, B, g0, g1, factor)
             if split:
                 phase = barrier(team, phase)
                 if phase == STOPPED:
                     return
             # 3. The other layers
+            bias_sums = buffers.bias_sums[thread]
             if begins:
-                fill(buffers.bias_sums[thread], one - one)
+                fill(bias_sums, one - one)
             if r1 > r0:
-                total += later_layers(team, network, data, buffers, start, (r0, r1), scale)
-            phase = barrier(team, phase)
-            if phase == STOPPED:
-                return
-            # 4. Updates
-            if inputs.sparse and not split:
-                build_csc(inputs, B, f0, f1, factor)
-            if ends:
-                add_partial_sums(buffers.bias_sums, o0, delta_sums[0])
-            if own > 0 and f1 > f0:
-                out = target(rule, buffers.in_place, state1, gradient1)
-                panel = block(matrix(out, 0, n0, width), 0, n0, 0, own)
-                delta = block(rows_of(network, buffers.D, 1, 0, B), 0, B, o0, own)
-                offset_rows = block(delta_sums, 0, 1 if ends and inputs.shifted else 0, 0, own)
-                gradient(team.gemm, inputs, x, (f0, f1), panel, (keep, factor), delta, offset_rows)
-                if ends:
-                    finish(
-                        rule, c, shrink, buffers.in_place, state1, gradient1, (f0 * width, (f1 - f0) * width)
-                    )
-            update_later_weights(team, network, rule, c, buffers, B, (begins, ends), later)
-            if ends:
-                update_biases(team, network, rule, c, buffers, (o0, own), later)
-            # The next batch takes the place of this one, or its W is not all there
-            if not (inputs.sparse and split):
+                total += later_layers(
+                    team, network, data, (later[0], A, D, bias_sums), start, (r0, r1), scale
+                )
+            if not apart:
                 phase = barrier(team, phase)
                 if phase == STOPPED:
                     return
+            elif stopped(team):
+                return
+            # 4. Gradients, or with products in place updates
+            if inputs.sparse and not split:
+                build_csc(mine, B, f0, f1, factor)
+            if ends and apart:
+                copy(delta_sums[0], span(bias_sums, 0, own))
+            elif ends:
+                add_partial_sums(buffers.bias_sums, o0, delta_sums[0])
+            if c1 > c0 and f1 > f0:
+                out = target(rule, buffers.in_place, state1, gradient1)
+                panel = block(matrix(out, 0, n0, width), 0, n0, c0, c1 - c0)
+                delta = block(rows_of(network, D, 1, 0, B), 0, B, o0 + c0, c1 - c0)
+                offset_rows = block(delta_sums, 0, 1 if ends and inputs.shifted else 0, c0, c1 - c0)
+                gradient(team.gemm, mine, x, (f0, f1), panel, (keep, factor), delta, offset_rows)
+            out = target(rule, buffers.in_place, later, later_gradient)
+            later_products(team, network, buffers.across, products, (A, D, B), (keep, factor), out)
+            if ends and not apart:
+                finish(rule, c, buffers.in_place, state1, gradient1, place1, updated)
+                finish_later(team, network, rule, c, buffers, later, later_gradient, (o0, own))
+            # The next batch takes the place of this one, or its W is not all there
+            if not apart and not (inputs.sparse and split):
+                phase = barrier(team, phase)
+                if phase == STOPPED:
+                    return
+        if apart:
+            phase = barrier(team, phase)
+            if phase == STOPPED:
+                return
+            add_parts(buffers.panel_gradients, place1, updated)
+            for l in range(2, L + 1):
+                tile = later_tile(network, buffers.across, l, (thread, threads), item)
+                add_parts(buffers.later_gradients, (network.at_W[l], sizes[l - 1], sizes[l - 1]), tile)
+            finish(rule, c, 0, state1, buffers.panel_gradients[0], place1, updated)
+            finish_later(team, network, rule, c, buffers, later, buffers.later_gradients[0], (o0, own))
+            phase = barrier(team, phase)
+            if phase == STOPPED:
+                return
         buffers.losses[step, thread] = total
+
+
+@inlined
+def of_group(inputs: Any, group: Any) -> Any:
+    """The inputs' buffers of all threads, or of one that works apart."""
+    return Inputs(
+        inputs.sparse,
+        inputs.shifted,
+        inputs.offsets,
+        inputs.scaled_offsets[group],
+        inputs.range,
+        inputs.rows[group],
+        inputs.csr_indices[group],
+        inputs.csr_values[group],
+        inputs.csr_counts[group],
+        inputs.csc_indices[group],
+        inputs.csc_values[group],
+        inputs.csc_counts[group],
+    )
+
+
+# A tile of a matrix is ``(first row, end, first column, end)``. The *place* of a matrix in a vector: where it begins,
+# the distance from row to row, and how many columns it has.
+
+
+@inner
+def tile_of(rows: Any, columns: Any, across: Any, worker: Any, item: Any) -> Any:
+    """The tile of a matrix that a worker, ``(thread, threads)``, takes; columns in whole cache lines."""
+    noinline()
+    thread, threads = worker
+    across = min(across, threads)
+    c0, c1 = owned_neurons(columns, thread % across, across, item)
+    r0, r1 = range_of(rows, thread // across, threads // across)
+    return r0, r1, c0, c1
+
+
+@inner
+def later_tile(network: Any, across: Any, l: Any, worker: Any, item: Any) -> Any:
+    """The same for ``W[l]`` from the second on."""
+    return tile_of(network.sizes[l], network.sizes[l - 1], across[l], worker, item)
 
 
 @inner
@@ -191,16 +272,35 @@ def target(rule: Any, in_place: Any, state: Any, gradient: Any) -> Any:
 
 
 @inner
-def finish(rule: Any, c: Any, shrink: Any, in_place: Any, state: Any, gradient: Any, stretch: Any) -> None:
-    """What is left to do for a stretch ``(first, count)`` of the parameters when their products are complete."""
+def finish(rule: Any, c: Any, in_place: Any, state: Any, gradient: Any, place: Any, tile: Any) -> None:
+    """What is left to do for a tile of weights when their products are complete."""
     noinline()
-    first, count = stretch
-    theta, v = span(state[0], first, count), span(state[1], first, count)
-    factor = penalty_factor(rule, c, in_place)
+    shrink, factor = shrinkage(rule, c), penalty_factor(rule, c, in_place)
+    if in_place and factor == 0 and rule.code != MOMENTUM:
+        return
+    begin, stride, columns = place
+    r0, r1, c0, c1 = tile
+    rows, count = r1 - r0, c1 - c0
+    if count == columns:  # whole rows, which follow each other
+        rows, count = 1, rows * stride
+    for r in range(rows):
+        at = begin + (r0 + r) * stride + c0
+        finish_stretch(rule, c, (shrink, factor), in_place, state, gradient, (at, count))
+
+
+@inner
+def finish_stretch(
+    rule: Any, c: Any, factors: Any, in_place: Any, state: Any, gradient: Any, stretch: Any
+) -> None:
+    """The same for weights ``(first, count)`` that follow each other."""
+    noinline()
+    shrink, factor = factors
+    at, count = stretch
+    theta, v = span(state[0], at, count), span(state[1], at, count)
     if factor != 0:
-        add(v if in_place else span(gradient, first, count), factor, theta)
+        add(v if in_place else span(gradient, at, count), factor, theta)
     if not in_place:
-        update(rule, c, shrink, theta, v, span(state[2], first, count), span(gradient, first, count))
+        update(rule, c, shrink, theta, v, span(state[2], at, count), span(gradient, at, count))
     elif rule.code == MOMENTUM:
         follow(linear_step(rule, c, shrink), theta, v)
 
@@ -215,36 +315,68 @@ def sum_of_squares(theta: Any) -> Any:
 
 
 @inner
-def later_squares(team: Any, network: Any, theta: Any) -> Any:
-    """``Σ W²`` of a thread's rows of ``W[2]`` … ``W[L]``."""
+def tile_squares(theta: Any, place: Any, tile: Any) -> Any:
+    """``Σ θ²`` of a tile."""
+    noinline()
+    begin, stride, _ = place
+    r0, r1, c0, c1 = tile
     total = cast(0, theta)
-    for l in range(2, network.L + 1):
-        k = network.sizes[l - 1]
-        q0, q1 = range_of(network.sizes[l], team.thread, team.threads)
-        total += sum_of_squares(span(theta, network.at_W[l] + q0 * k, (q1 - q0) * k))
+    for r in range(r0, r1):
+        total += sum_of_squares(span(theta, begin + r * stride + c0, c1 - c0))
     return total
 
 
 @inner
-def update_later_weights(
-    team: Any, network: Any, rule: Any, c: Any, buffers: Any, B: Any, chunk: Any, later: Any
-) -> None:
-    """Products, and after the last chunk updates, of a thread's rows of ``W[2]`` … ``W[L]``."""
+def later_squares(team: Any, network: Any, across: Any, theta: Any) -> Any:
+    """``Σ W²`` of a thread's tiles of ``W[2]`` … ``W[L]``."""
     noinline()
-    begins, ends = chunk
-    in_place, shrink = buffers.in_place, shrinkage(rule, c)
-    keep, factor = product(rule, c, shrink, in_place, begins)
-    out = target(rule, in_place, later, buffers.later_gradient)
+    total, worker = cast(0, theta), (team.thread, team.threads)
     for l in range(2, network.L + 1):
-        n, k = network.sizes[l], network.sizes[l - 1]
-        q0, q1 = range_of(n, team.thread, team.threads)
-        if q1 > q0:
-            delta = block(rows_of(network, buffers.D, l, 0, B), 0, B, q0, q1 - q0)
-            some = block(weights_of(network, out, l), q0, q1 - q0, 0, k)
-            gemm(team.gemm, factor, delta, 1, rows_of(network, buffers.A, l - 1, 0, B), 0, keep, some)
-            if ends:
-                stretch = (network.at_W[l] + q0 * k, (q1 - q0) * k)
-                finish(rule, c, shrink, in_place, later, buffers.later_gradient, stretch)
+        k = network.sizes[l - 1]
+        tile = later_tile(network, across, l, worker, itemsize(total))
+        total += tile_squares(theta, (network.at_W[l], k, k), tile)
+    return total
+
+
+@inner
+def add_parts(parts: Any, place: Any, tile: Any) -> None:
+    """Add up all threads' partial gradients of a tile, in the order of threads, in the first one's."""
+    noinline()
+    begin, stride, _ = place
+    r0, r1, c0, c1 = tile
+    for r in range(r0, r1):
+        at = begin + r * stride + c0
+        add_partial_sums(parts, at, span(parts[0], at, c1 - c0))
+
+
+@inner
+def later_products(
+    team: Any, network: Any, across: Any, worker: Any, chunk: Any, accumulation: Any, out: Any
+) -> None:
+    """``out ← keep · out + factor · δ[l] A[l−1]ᵀ`` for a worker's tiles of all layers from the second on."""
+    noinline()
+    A, D, B = chunk
+    keep, factor = accumulation
+    for l in range(2, network.L + 1):
+        r0, r1, c0, c1 = later_tile(network, across, l, worker, itemsize(keep))
+        if r1 > r0 and c1 > c0:
+            delta = block(rows_of(network, D, l, 0, B), 0, B, r0, r1 - r0)
+            below = block(rows_of(network, A, l - 1, 0, B), 0, B, c0, c1 - c0)
+            some = block(weights_of(network, out, l), r0, r1 - r0, c0, c1 - c0)
+            gemm(team.gemm, factor, delta, 1, below, 0, keep, some)
+
+
+@inner
+def finish_later(
+    team: Any, network: Any, rule: Any, c: Any, buffers: Any, later: Any, gradient: Any, owned: Any
+) -> None:
+    """The same for all parameters but the first layer's weights."""
+    noinline()
+    for l in range(2, network.L + 1):
+        k = network.sizes[l - 1]
+        tile = later_tile(network, buffers.across, l, (team.thread, team.threads), itemsize(rule.decay))
+        finish(rule, c, buffers.in_place, later, gradient, (network.at_W[l], k, k), tile)
+    update_biases(team, network, rule, c, buffers, owned, later)
 
 
 @inner
@@ -266,20 +398,24 @@ def update_biases(team: Any, network: Any, rule: Any, c: Any, buffers: Any, owne
 
 
 @inner
-def add_partial_sums(bias_sums: Any, first: Any, out: Any) -> None:
-    """All threads' partial sums of some biases' gradients, summed in the order of threads."""
-    copy(out, span(bias_sums[0], first, out.size))
-    for t in range(1, bias_sums.shape[0]):
-        add(out, cast(1, out), span(bias_sums[t], first, out.size))
+def add_partial_sums(sums: Any, first: Any, out: Any) -> None:
+    """All threads' partial sums of some numbers from `first` on, added up in the order of threads."""
+    noinline()
+    copy(out, span(sums[0], first, out.size))
+    for t in range(1, sums.shape[0]):
+        add(out, cast(1, out), span(sums[t], first, out.size))
 
 
 @inner
-def later_layers(team: Any, network: Any, data: Any, buffers: Any, start: Any, rows: Any, scale: Any) -> Any:
-    """A range of a chunk's rows from ``A[1]`` to the output and back to ``δ[1]``; the sum of w(i) L(i)."""
+def later_layers(team: Any, network: Any, data: Any, arrays: Any, start: Any, rows: Any, scale: Any) -> Any:
+    """A range of a chunk's rows from ``A[1]`` to the output and back to ``δ[1]``; the sum of w(i) L(i).
+
+    `arrays` are all parameters but W[1], A, δ, and the thread's partial sums of the biases' gradients.
+    """
     noinline()
     r0, r1 = rows
-    L, theta, A, D = network.L, buffers.later[0], buffers.A, buffers.D
-    bias_sums = buffers.bias_sums[team.thread]
+    theta, A, D, bias_sums = arrays
+    L = network.L
     total = 0.0
     for l in range(1, L + 1):
         Z, b = rows_of(network, A, l, r0, r1), biases_of(network, theta, l)

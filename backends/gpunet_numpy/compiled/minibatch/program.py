@@ -11,6 +11,7 @@ from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_numpy.compiled.data import (
     common_values,
     data_of,
+    epochs_together,
     input_buffers,
     losses_of,
     steps_of,
@@ -20,15 +21,21 @@ from gpunet_numpy.compiled.data import (
 from gpunet_numpy.compiled.intrinsics import CACHE_LINE
 from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
 from gpunet_numpy.compiled.minibatch.kernel import Buffers, run_epoch
-from gpunet_numpy.compiled.threads import run, threads
+from gpunet_numpy.compiled.sparse import CSC_EXAMPLES
+from gpunet_numpy.compiled.threads import run, run_here, threads
 from gpunet_numpy.compiled.updates import MOMENTUM, rule_of
 
-CHUNK = 1024  # examples of a batch that are worked on at a time, at most
+CHUNK = 1024  # examples that are worked on at a time, at most: of the batch, or of each thread
 SPARSE_CHUNK = 256  # the same where inputs are sparse
 CACHE, FEWEST = 2**18, 512  # bytes that a chunk should not exceed, if it can have that many examples
 WORK = 100_000  # multiplications of a batch that are worth a thread
-NEURONS = 32  # of the first layer that a thread should own at least; if there are fewer, they are not divided
-EXAMPLES = 64  # of a batch that a thread should have at least then: it reads all weights for them
+NEURONS = 32  # of the first layer that a thread should own at least
+EXAMPLES = (
+    64  # of a batch that a thread should have at least if they are divided: it reads all weights for them
+)
+EXAMPLES_PER_NEURON = 1.5  # if there are so many, they are divided and not the neurons
+SHORT = 2_000_000  # multiplications of an epoch that are done before other threads have woken up
+PARTS = 2**27  # numbers that all threads' partial gradients may have
 
 
 class MiniBatch(Program):
@@ -45,45 +52,75 @@ class MiniBatch(Program):
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         super().__init__(plan, device)
         self.rule = rule_of(plan.optimizer, plan.dtype, plan.penalized)
-        work = plan.batch_size * sum(layer.units * layer.inputs for layer in plan.layers)
-        count, owners = max(min(threads(), work // WORK), 1), plan.layers[0].units // NEURONS
-        if owners < count and plan.batch_size < EXAMPLES * count:
-            count = max(owners, 1)
-        self.threads = count
-        self.layout = Layout.of(plan, count if owners >= count else 1)
+        units, batch = plan.layers[0].units, plan.batch_size
+        weights = [layer.units * layer.inputs for layer in plan.layers]
+        self.short, self.largest = plan.examples * sum(weights) <= SHORT, batch * max(weights)
+        if self.short:
+            self.epochs_together = epochs_together(plan)
+        count = 1 if self.short else max(min(threads(), batch * sum(weights) // WORK), 1)
+        by_neurons, by_examples = max(units // NEURONS, 1), -(-batch // EXAMPLES)
+        divided = min(count, by_examples)
+        self.by_examples = divided > min(count, by_neurons) or (
+            divided > 1 and batch >= EXAMPLES_PER_NEURON * units
+        )
+        self.threads = divided if self.by_examples else min(count, by_neurons)
+        self.layout = Layout.of(plan, 1 if self.by_examples else self.threads)
         self.buffers: dict[bool, tuple[Any, ...]] = {}
+        self.offsets: tuple[Any, Any] = None, None  # a short epoch's examples, and what was found for them
+        self.packed: tuple[Any, ...] = ()  # the last result, and its parameters as the kernel left them
 
     @classmethod
     def unsupported_reason(cls, plan: Plan, device: str = "cpu") -> str | None:
         """Why this program can't run `plan`."""
         return unsupported_reason(plan)
 
+    def _chunk(self, sparse: bool) -> tuple[bool, int]:
+        """Whether each thread takes its examples to the end, and how many are worked on at a time, by it or by all."""
+        plan, layout, count = self.plan, self.layout, self.threads
+        features = plan.layers[0].inputs
+        if sparse:
+            most = min(SPARSE_CHUNK, max(PARTS // (4 * count * features), CSC_EXAMPLES))
+        else:
+            most = max(min(CHUNK, CACHE // (features * layout.dtype.itemsize)), FEWEST)
+        parts = count * (features * layout.width + layout.count)
+        apart = self.by_examples and plan.batch_size > count * most and parts <= PARTS
+        examples = -(-plan.batch_size // count) if apart else plan.batch_size
+        if self.by_examples and not apart:
+            most *= count
+        return apart, -(-examples // -(-examples // most))  # chunks of one size
+
     def _buffers(self, sparse: bool) -> tuple[Any, ...]:
         """Those that do not depend on the data, made when first needed."""
         if sparse not in self.buffers:
-            plan, layout = self.plan, self.layout
+            plan, layout, count = self.plan, self.layout, self.threads
             n = [int(size) for size in layout.sizes]
-            most = (
-                SPARSE_CHUNK if sparse else max(min(CHUNK, CACHE // (n[0] * layout.dtype.itemsize)), FEWEST)
-            )
-            chunk = -(-plan.batch_size // -(-plan.batch_size // most))  # chunks of one size
+            apart, chunk = self._chunk(sparse)
             assert self.rule is not None
             in_place = self.rule.code <= MOMENTUM and plan.batch_size <= chunk
+            across = layout.tiles_across(count)
+            if sparse and not apart:
+                across[1] = 1  # the examples that have a feature are listed by one thread
             at_A, room = layout.at_A(chunk)
+            groups = count if apart else 1
             made = {
+                "apart": int(apart),
                 "in_place": int(in_place),
                 "chunk": chunk,
                 "width": layout.width,
-                "panel_gradients": (layout.threads, 0 if in_place else n[0] * layout.width),
-                "later_gradient": (0 if in_place else layout.count,),
-                "A": (room,),
-                "D": (room,),
-                "bias_sums": (self.threads, sum(n[1:])),
-                "sums": (self.threads, 3, max(layout.width, *n[1:]) + CACHE_LINE),
+                "across": across,
+                "panel_gradients": (
+                    count if apart else layout.threads,
+                    0 if in_place else n[0] * layout.width,
+                ),
+                "later_gradients": (groups, 0 if in_place else layout.count),
+                "A": (groups, room),
+                "D": (groups, room),
+                "bias_sums": (count, sum(n[1:])),
+                "sums": (count, 3, max(layout.width, *n[1:]) + CACHE_LINE),
             }
             self.buffers[sparse] = (
                 layout.network(at_A=at_A),
-                input_buffers(n[0], chunk, plan.dtype, sparse),
+                input_buffers(n[0], chunk, plan.dtype, sparse, (groups,)),
                 {
                     name: aligned(*one, dtype=plan.dtype) if isinstance(one, tuple) else one
                     for name, one in made.items()
@@ -94,26 +131,51 @@ class MiniBatch(Program):
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
         plan, layout, data = self.plan, self.layout, data_of(inputs)
-        offsets = common_values(data.X)
+        offsets = self._offsets(inputs.X, data.X)
         network, input_rows, made = self._buffers(offsets is not None)
-        panels, later = layout.pack(*by_kind(state))
-        buffers = Buffers(
-            panels=panels.reshape(len(later), layout.threads, -1),
-            later=later,
-            losses=np.zeros((steps_of(plan, inputs.examples), self.threads)),
-            penalties=np.zeros((steps_of(plan, inputs.examples), self.threads)),
-            **made,
-        )
-        run(
-            run_epoch,
-            self.threads,
-            plan.dtype,
+        panels, later = self._pack(state)
+        losses, penalties = np.zeros((2, steps_of(plan, inputs.examples), self.threads))
+        arguments = (
             network,
             self.rule,
             with_offsets(input_rows, offsets),
             data,
-            buffers,
+            Buffers(
+                panels=panels.reshape(len(later), layout.threads, -1),
+                later=later,
+                losses=losses,
+                penalties=penalties,
+                **made,
+            ),
             plan.batch_size,
         )
-        new = by_layer(layout.unpack(panels, later))
-        return TrainState(*new), losses_of(buffers.losses, plan, inputs.examples, buffers.penalties)
+        if self.short:
+            run_here(run_epoch, plan.dtype, self.largest, *arguments)
+        else:
+            run(run_epoch, self.threads, plan.dtype, *arguments)
+        new = self._unpack(panels, later)
+        return new, losses_of(losses, plan, inputs.examples, penalties)
+
+    def _offsets(self, X: Any, rows: Any) -> Any:
+        """See `common_values`. Where an epoch is short and X are all examples, these are not looked at again."""
+        if not self.short or X.shape[1] != self.plan.examples:
+            return common_values(rows)
+        if self.offsets[0] is not X:
+            self.offsets = X, common_values(rows)
+        return self.offsets[1]
+
+    def _pack(self, state: TrainState) -> tuple[Any, Any]:
+        """Panels and all else. Where an epoch is short, what it ended with is not made of arrays again for the next."""
+        if self.packed and self.packed[0] is state:
+            panels, later = (aligned(*one.shape, dtype=one.dtype, make=np.empty) for one in self.packed[1:])
+            panels[...], later[...] = self.packed[1:]
+            return panels, later
+        return self.layout.pack(*by_kind(state))
+
+    def _unpack(self, panels: Any, later: Any) -> TrainState:
+        """The reverse."""
+        if not self.short:
+            return TrainState(*by_layer(self.layout.unpack(panels, later)))
+        new = TrainState(*by_layer(self.layout.unpack_views(panels, later)))
+        self.packed = new, panels, later
+        return new

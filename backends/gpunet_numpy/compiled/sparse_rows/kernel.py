@@ -10,7 +10,7 @@ A chunk of a batch has three stages, with a barrier between them:
 1. each thread lists its own features of the examples, with the examples that have them (CSC), and brings their weights
    up to date;
 2. each takes its range of the examples through all layers, forward and backward;
-3. each updates its own features of the first layer, and its range of the rows of every other ``W``.
+3. each updates its own features of the first layer, and its tile of every other ``W``.
 
 ``W[1]`` is stored feature by feature in one panel, ``(n[0], width)``. A batch larger than `chunk` is summed chunk by
 chunk (C8).
@@ -27,11 +27,13 @@ from gpunet_numpy.compiled.intrinsics import block, cast, inner, kernel, matrix,
 from gpunet_numpy.compiled.layers import rows_of
 from gpunet_numpy.compiled.math import activate
 from gpunet_numpy.compiled.minibatch.kernel import (
+    finish_later,
     later_layers,
+    later_products,
     later_squares,
+    product,
     sum_of_squares,
-    update_biases,
-    update_later_weights,
+    target,
 )
 from gpunet_numpy.compiled.simd import weighted_row_sum
 from gpunet_numpy.compiled.sparse import example_at
@@ -62,9 +64,10 @@ class Buffers(NamedTuple):
     in_place: int
     chunk: int
     width: int
+    across: Any
     panels: Any  # (1 + slots, 1, n[0] · width)
     later: Any
-    later_gradient: Any
+    later_gradient: Any  # (numbers,), or empty
     A: Any
     D: Any
     bias_sums: Any
@@ -123,7 +126,7 @@ def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, batch
             if begins:
                 fill(buffers.bias_sums[thread], zero)
                 if rule.penalized:
-                    squares = later_squares(team, network, later[0])
+                    squares = later_squares(team, network, buffers.across, later[0])
                     buffers.penalties[step, thread] += 0.5 * c[c.size - 1] * squares
             if r1 > r0:
                 Z = rows_of(network, buffers.A, 1, r0, r1)
@@ -134,7 +137,8 @@ def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, batch
                     weighted_row_sum(Z[r], zero, W1, features, values, count)
                     if L > 1:
                         activate(network.activations[1], Z[r], b1)
-                total += later_layers(team, network, data, buffers, start, (r0, r1), scale)
+                arrays = later[0], buffers.A, buffers.D, buffers.bias_sums[thread]
+                total += later_layers(team, network, data, arrays, start, (r0, r1), scale)
             phase = barrier(team, phase)
             if phase == STOPPED:
                 return
@@ -147,9 +151,14 @@ def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, batch
                     if buffers.summed[feature] == step + 1 and owner(feature, threads) == thread:
                         g = span(buffers.gradients[feature], 0, n1)
                         update_feature(rule, c, buffers, state, feature, g, step, thread)
-            update_later_weights(team, network, rule, c, buffers, B, (begins, ends), later)
+            accumulation = product(rule, c, shrinkage(rule, c), buffers.in_place, begins)
+            out, chunk = (
+                target(rule, buffers.in_place, later, buffers.later_gradient),
+                (buffers.A, buffers.D, B),
+            )
+            later_products(team, network, buffers.across, (thread, threads), chunk, accumulation, out)
             if ends:
-                update_biases(team, network, rule, c, buffers, (0, n1), later)
+                finish_later(team, network, rule, c, buffers, later, buffers.later_gradient, (0, n1))
         buffers.losses[step, thread] = total
     for feature in range(n0):
         if owner(feature, threads) == thread:

@@ -98,6 +98,7 @@ class SparseRows(Program):
             "in_place": int(in_place),
             "chunk": self.chunk,
             "width": layout.width,
+            "across": layout.tiles_across(count),
             "later_gradient": aligned(0 if in_place else layout.count, dtype=dtype),
             "A": aligned(room, dtype=dtype),
             "D": aligned(room, dtype=dtype),

@@ -8,7 +8,7 @@ import numpy as np
 
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
-from gpunet_numpy.compiled.data import data_of, losses_of, steps_of, unsupported_reason
+from gpunet_numpy.compiled.data import data_of, epochs_together, losses_of, steps_of, unsupported_reason
 from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
 from gpunet_numpy.compiled.threads import run_alone
 from gpunet_numpy.compiled.tiny.kernel import Buffers, run_epoch
@@ -31,6 +31,7 @@ class Tiny(Program):
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         super().__init__(plan, device)
         self.rule = rule_of(plan.optimizer, plan.dtype)
+        self.epochs_together = epochs_together(plan)
         layout = Layout.of(plan, 1)
         n = self.sizes = [int(size) for size in layout.sizes]
         counts = [0, *(n[l] * (n[l - 1] + 1) for l in range(1, len(n)))]

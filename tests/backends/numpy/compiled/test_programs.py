@@ -16,6 +16,7 @@ import gpunet as gn
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.program import EpochInputs, TrainState
 from gpunet.core.reference import Reference
+from gpunet_numpy.compiled import threads as compiled_threads
 from gpunet_numpy.compiled.blocked import program as blocked
 from gpunet_numpy.compiled.minibatch import program as minibatch
 from gpunet_numpy.compiled.tiny import program as tiny
@@ -64,12 +65,18 @@ def on_threads(monkeypatch):
         for module in (blocked, minibatch):
             monkeypatch.setattr(module, "threads", lambda: count)
         monkeypatch.setattr(blocked, "NEURONS", 1)
-        for name, value in {"NEURONS": 1, "WORK": 1, "EXAMPLES": 1, **settings}.items():
+        for name, value in {"NEURONS": 1, "WORK": 1, "EXAMPLES": 1, "SHORT": 0, **settings}.items():
             monkeypatch.setattr(minibatch, name, value)
 
     return settle
 
 
+# How threads share a batch out: by neurons, by examples, or by examples to the end.
+SHARES = {
+    "neurons": {"NEURONS": 1, "EXAMPLES_PER_NEURON": 10**9},
+    "examples": {"NEURONS": 1000},
+    "to the end": {"NEURONS": 1000, "CHUNK": 10, "FEWEST": 7, "SPARSE_CHUNK": 8},
+}
 SMALL_CHUNKS = {"CHUNK": 32, "FEWEST": 16, "SPARSE_CHUNK": 70}
 
 
@@ -93,15 +100,14 @@ def test_blocked(network, descent, dtype, on_threads):
 @pytest.mark.parametrize("network", COMPILED_NETWORKS)
 def test_minibatch(network, optimizer, dtype, on_threads):
     rng = np.random.default_rng([len(network), len(optimizer)])
-    for data in (DENSE, ZEROS, STANDARDISED):
-        for neurons in (1, 1000):  # owned by threads or not
-            for chunks in ({}, SMALL_CHUNKS):
-                on_threads(int(rng.integers(1, 4)), NEURONS=neurons, **chunks)
-                batch_size = 75 if chunks and rng.random() < 0.5 else int(rng.choice([1, 32, 50]))
-                weighted, shuffled = (bool(rng.integers(2)) for _ in range(2))
-                used = batch_size if shuffled and rng.random() < 0.3 else None
-                plan = plan_of(network, OPTIMIZERS[optimizer], batch_size, dtype, weighted)
-                check(minibatch.MiniBatch, plan, shuffled, used, data)
+    for data, share in itertools.product((DENSE, ZEROS, STANDARDISED), SHARES):
+        for chunks in ({}, SMALL_CHUNKS) if share == "neurons" else ({},):
+            on_threads(int(rng.integers(1, 6)), **SHARES[share], **chunks)
+            batch_size = 75 if rng.random() < 0.5 else int(rng.choice([1, 32, 50, 73]))
+            weighted, shuffled = (bool(rng.integers(2)) for _ in range(2))
+            used = batch_size if shuffled and rng.random() < 0.3 else None
+            plan = plan_of(network, OPTIMIZERS[optimizer], batch_size, dtype, weighted)
+            check(minibatch.MiniBatch, plan, shuffled, used, data)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -109,9 +115,9 @@ def test_minibatch(network, optimizer, dtype, on_threads):
 def test_minibatch_with_a_penalty(optimizer, dtype, on_threads):
     rng = np.random.default_rng(len(optimizer))
     for network, data in itertools.product(("linear", "wide", "three-hidden"), (DENSE, STANDARDISED)):
-        for neurons, chunks in ((1, {}), (1000, SMALL_CHUNKS)):
-            on_threads(int(rng.integers(1, 4)), NEURONS=neurons, **chunks)
-            batch_size = 75 if chunks else int(rng.choice([1, 32, 50]))
+        for share, settings in SHARES.items():
+            on_threads(int(rng.integers(1, 6)), **settings)
+            batch_size = 75 if share == "to the end" else int(rng.choice([1, 32, 50]))
             plan = plan_of(network, OPTIMIZERS[optimizer], batch_size, dtype, True)
             state, inputs = draw(plan, **data)
             plan, inputs = with_penalty(plan, inputs)
@@ -161,9 +167,10 @@ def test_an_epoch_in_two_chunks(chunk, program, optimizer):
     assert not differences(plan, (current, np.concatenate(losses)), expected)
 
 
-def test_other_data_in_the_same_buffers(on_threads):
+@pytest.mark.parametrize("short", [0, 10**9])
+def test_other_data_in_the_same_buffers(short, on_threads):
     """Dense, then sparse, then other offsets: nothing of the data before is left."""
-    on_threads(2)
+    on_threads(2, SHORT=short)
     for program, batch_size in ((blocked.Blocked, 3), (minibatch.MiniBatch, 20)):
         plan = plan_of("wide", DESCENTS["momentum"], batch_size)
         made = program(plan)
@@ -193,9 +200,17 @@ def test_float32_is_as_exact_as_matrix_products_are():
     assert ours < 2 * theirs
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 5])
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 16])
 def test_any_number_of_threads(count, on_threads):
     """More threads than neurons, examples or processors: still the same updates."""
+    for data, network, share in itertools.product(
+        (DENSE, ZEROS, STANDARDISED), ("sigmoid-softmax", "deep-absolute", "wide"), SHARES
+    ):
+        on_threads(count, **SHARES[share])
+        # The last batch has 2 examples: fewer than threads
+        optimizer = OPTIMIZERS["adamw"] if share == "to the end" else DESCENTS["momentum"]
+        for features in (11, 3):  # with 3, W[1] is divided into tiles side by side
+            check(minibatch.MiniBatch, plan_of(network, optimizer, 73, inputs=features), data=data)
     on_threads(count)
     for data in (DENSE, ZEROS, STANDARDISED):
         for network in ("sigmoid-softmax", "deep-absolute", "wide"):
@@ -263,9 +278,67 @@ def test_which_batches_are_worth_which_threads(monkeypatch):
 
     assert made(minibatch.MiniBatch, 256, 128).threads == 8
     assert made(minibatch.MiniBatch, 256, 128).layout.threads == 8
-    few = made(minibatch.MiniBatch, 32, 1000)
-    assert (few.threads, few.layout.threads) == (8, 1)  # nobody owns neurons
+    for units, batch_size in ((32, 1000), (256, 1000), (256, 384), (512, 60_000)):
+        shared = made(minibatch.MiniBatch, units, batch_size)
+        assert (shared.threads, shared.layout.threads) == (
+            min(8, -(-batch_size // 64)),
+            1,
+        )  # nobody owns neurons
+    assert made(minibatch.MiniBatch, 256, 383).layout.threads == 8
+    assert made(minibatch.MiniBatch, 64, 90).layout.threads == 2
+    assert made(minibatch.MiniBatch, 32, 129).threads == 3
     assert made(minibatch.MiniBatch, 32, 64).threads == 1
     assert made(minibatch.MiniBatch, 2, 20, 10).threads == 1
     assert made(blocked.Blocked, 256, 1).layout.threads == 4
     assert made(blocked.Blocked, 60, 1).layout.threads == 1
+    large = made(minibatch.MiniBatch, 256, 60_000)._buffers(False)[2]
+    assert (large["apart"], large["chunk"], large["in_place"]) == (1, 500, 0)
+    assert large["panel_gradients"].shape == (8, 784 * 256) and large["later_gradients"].shape == (8, 513)
+    middle = made(minibatch.MiniBatch, 256, 4096)._buffers(False)[2]
+    assert (middle["apart"], middle["chunk"], middle["in_place"]) == (0, 4096, 1)
+    # Of several threads that have the same features, only one may list the examples that have them.
+    sparse = made(minibatch.MiniBatch, 256, 2048)._buffers(True)[2]
+    assert (sparse["apart"], sparse["across"][1], middle["across"][1]) == (0, 1, 2)
+    assert made(minibatch.MiniBatch, 256, 60_000)._buffers(True)[2]["across"][1] == 2
+    monkeypatch.setattr(minibatch, "PARTS", 8 * 784 * 256)  # less than the threads' gradients would have
+    bounded = made(minibatch.MiniBatch, 256, 60_000)._buffers(False)[2]
+    assert (bounded["apart"], bounded["chunk"]) == (0, 4000) and bounded["A"].shape[0] == 1
+
+
+def test_short_epochs_are_run_on_the_callers_thread(monkeypatch):
+    """Whatever the rule, and again from the parameters that the last call has left, or from others."""
+    monkeypatch.setattr(minibatch, "threads", lambda: 3)
+    monkeypatch.setattr(minibatch, "run", lambda *given: pytest.fail("it was handed over"))
+    for optimizer, data in itertools.product(OPTIMIZERS.values(), (DENSE, STANDARDISED)):
+        plan = plan_of("wide", optimizer, 30, weighted=True)
+        program, (state, inputs) = minibatch.MiniBatch(plan), draw(plan, **data)
+        assert program.short and program.threads == 1
+        other = draw(plan, seed=1, **data)[0]
+        first = program(state, inputs)
+        before = numbers(first[0])
+        for given in (first[0], other, first[0]):
+            assert not differences(plan, program(given, inputs), Reference(xp, plan)(given, inputs))
+        assert np.array_equal(numbers(first[0]), before)
+        assert not differences(plan, first, Reference(xp, plan)(state, inputs))
+
+
+def test_products_of_a_short_epoch_that_blas_would_divide(monkeypatch):
+    """It has one thread for them."""
+    seen = []
+    monkeypatch.setattr(
+        compiled_threads, "with_blas_threads", lambda count, kernel, *given: seen.append(count)
+    )
+    ran = []
+    for largest in (2**18 - 1, 2**18):
+        compiled_threads.run_here(lambda *given: ran.append(given), "float32", largest, "an argument")
+    assert len(ran) == 1 and ran[0][1:] == ("an argument",) and seen == [1]
+
+
+def test_epochs_that_are_run_together():
+    """As many as take about a millisecond; the larger ones one by one."""
+    layers = (Layer(24, 8, "tanh"), Layer(8, 2, "identity"))
+    for examples, count in ((200, 64), (5000, 7), (10**4, 1)):
+        plan = Plan(layers, "squared_error", OTHERS["adam"], examples, examples)
+        assert minibatch.MiniBatch(plan).epochs_together == count
+    plan = Plan(layers, "squared_error", DESCENTS["plain"], 200, 1)
+    assert tiny.Tiny(plan).epochs_together == 64

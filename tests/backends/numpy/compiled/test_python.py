@@ -29,7 +29,7 @@ assert type(tiny.run_epoch).__name__ == "function"
 for module in (blocked, minibatch, predict, sparse_rows):
     module.threads = lambda: count
 blocked.NEURONS = minibatch.NEURONS = minibatch.WORK = minibatch.EXAMPLES = sparse_rows.WORK = 1
-sparse_rows.CHUNK = 8
+sparse_rows.CHUNK, minibatch.SHORT = 8, 0
 minibatch.FEWEST, minibatch.CHUNK, minibatch.SPARSE_CHUNK = 8, 8, 8
 data = ({}, {"constant": 0.8}, {"constant": 0.8, "offset": -0.6})
 with np.errstate(all="ignore"):
@@ -39,10 +39,13 @@ with np.errstate(all="ignore"):
             (blocked.Blocked, "plain", 1),
             (blocked.Blocked, "momentum-decay", 4),
             (minibatch.MiniBatch, "adamw", 6),
+            (minibatch.MiniBatch, "momentum", 15),
             (minibatch.MiniBatch, "plain", 20),
             (sparse_rows.SparseRows, "adamw", 6),
             (sparse_rows.SparseRows, "momentum", 20),
         ):
+            # From 15 examples on these are shared out and not the neurons; from 9 a thread on to the end.
+            minibatch.EXAMPLES_PER_NEURON = 10 / 40
             plan = plan_of("relu-tanh-sigmoid", OPTIMIZERS[optimizer], size, dtype, True, examples=22, inputs=9)
             state, inputs = draw(plan, **given)
             expected = Reference(xp, plan)(state, inputs)

@@ -106,7 +106,9 @@ def test_products_of_chunks(name, chunks, from_python):
         keep, factor = from_python(minibatch.product)(rule, c, shrink, in_place, chunk == 0)
         old = keep * target if keep else 0
         target[:] = old + factor * g / chunks
-    from_python(minibatch.finish)(rule, c, shrink, in_place, state, gradient, (0, 33))
+    place, tiles = (0, 11, 11), [(0, 2, 0, 8), (0, 2, 8, 11), (2, 3, 0, 11)]
+    for tile in tiles if chunks == 1 else [(0, 3, 0, 11)]:
+        from_python(minibatch.finish)(rule, c, in_place, state, gradient, place, tile)
     assert np.allclose(theta, wanted, rtol=1e-12)
     for found, slot in zip((v, s), slots, strict=False):
         assert np.allclose(found, slot, rtol=1e-12)

@@ -1,0 +1,114 @@
+"""Short epochs that a program runs several of in one call: all is as if it had run them one by one."""
+
+import numpy as np
+import pytest
+
+import gpunet as gn
+from gpunet.core.program import Program
+from gpunet.core.reference import Reference
+
+rng = np.random.default_rng(0)
+X, Y = rng.standard_normal((12, 3)).astype("float32"), rng.standard_normal(12).astype("float32")
+
+
+class Together(Program):
+    """The reference, with examples always gathered, as the compiled programs do it."""
+
+    name = "together"
+
+    def __init__(self, plan, count):
+        super().__init__(plan)
+        self.epochs_together, self.calls = count, []
+        import array_api_compat.numpy as xp
+
+        self.reference = Reference(xp, plan)
+
+    def __call__(self, state, inputs):
+        self.calls.append(inputs.examples)
+        if inputs.order is None:
+            inputs = inputs._replace(order=np.arange(inputs.examples, dtype=np.int32))
+        return self.reference(state, inputs)
+
+
+@pytest.fixture
+def fit(monkeypatch):
+    """``fit(count, epochs, …)``: network, history and program of a run whose program takes so many epochs at once."""
+
+    def run(count, epochs, loss="squared_error", **given):
+        made = []
+
+        def program_for(self, plan, device):
+            made.append(Together(plan, count))
+            return made[-1], "a test"
+
+        monkeypatch.setattr(type(gn.get_backend("numpy")), "program_for", program_for)
+        net = gn.Network([gn.Dense(4, "tanh"), gn.Dense(1)], loss, seed=3, backend="numpy", inputs=3)
+        try:
+            net.fit(X, Y, epochs=epochs, **given)
+        except gn.Diverged as error:
+            return net, error, made[0]
+        return net, net.history, made[0]
+
+    return run
+
+
+def weights(net):
+    return np.concatenate([p.ravel() for pair in net.parameters for p in pair])
+
+
+PLANS = {
+    "full batch": {"batch_size": None, "optimizer": gn.Adam(gn.Cosine(0.01))},
+    "shuffled": {"batch_size": 4, "optimizer": gn.GradientDescent(gn.Cosine(0.05, 0.01), 0.8)},
+    "in order": {"batch_size": 6, "optimizer": gn.RMSprop(0.01), "shuffle": False},
+    "weighted": {
+        "batch_size": 3,
+        "optimizer": gn.GradientDescent(0.02),
+        "sample_weight": np.arange(1.0, 13.0),
+    },
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_the_same_run(fit, name):
+    """In groups of 4, of which the last has what is left: 10 epochs as one by one."""
+    (one, history, single), (net, other, program) = fit(1, 10, **PLANS[name]), fit(4, 10, **PLANS[name])
+    assert single.calls == [12] * 10 and program.calls == [48, 48, 24]
+    assert np.array_equal(weights(net), weights(one))
+    assert other.loss == history.loss and other.learning_rate == history.learning_rate
+    assert other.epochs == 10 and len(other.seconds) == 10 and all(seconds > 0 for seconds in other.seconds)
+    assert np.array_equal(other.step_loss, history.step_loss)
+    assert np.array_equal(other.step_learning_rate, history.step_learning_rate)
+    assert (other.program, other.reason) == ("together", "a test")
+    again = [fit(count, 10, **PLANS[name])[0] for count in (1, 4)]
+    for net in again:  # on from there, with the slots and the count of updates that the first run has left
+        net.fit(X, Y, epochs=3, batch_size=None, optimizer=gn.Adam(0.02))
+    assert np.array_equal(weights(again[0]), weights(again[1]))
+
+
+@pytest.mark.parametrize("epochs", range(8, 30, 3))
+def test_the_same_divergence(fit, epochs):
+    """Wherever it comes: in a group, or in the first step after one."""
+    given = {"batch_size": 6, "optimizer": gn.GradientDescent(1.9), "loss": "squared_error"}
+    (one, error, _), (net, other, program) = fit(1, epochs, **given), fit(5, epochs, **given)
+    assert type(other) is type(error)
+    if isinstance(error, gn.Diverged):
+        assert str(other) == str(error)
+    assert np.array_equal(weights(net), weights(one), equal_nan=True)
+    assert net.history.loss == one.history.loss
+    assert 60 in program.calls
+
+
+def test_who_looks_at_every_epoch(fit, tmp_path):
+    """Callbacks, validation data, checkpoints; epochs whose last batch is a smaller one; transforms."""
+    plan = {"batch_size": 6, "optimizer": gn.GradientDescent(0.02)}
+    for given in (
+        {"callbacks": [lambda net, history: None]},
+        {"validation_data": (X, Y)},
+        {"checkpoint": str(tmp_path / "run")},
+        {"batch_size": 5},
+        {"transform": lambda rows, rng: rows},
+    ):
+        _, history, program = fit(4, 8, **plan | given)
+        assert max(program.calls) <= 12 and history.epochs == 8, given
+    _, history, program = fit(4, 8, **plan, progress=True)
+    assert program.calls == [48, 48]
