@@ -1,0 +1,150 @@
+"""Windows by themselves: which examples, in which order, and when they are read."""
+
+import numpy as np
+import pytest
+
+import gpunet as gn
+from gpunet.core.plan import Layer, Plan
+from gpunet.core.program import TrainState
+from gpunet.devices.placement import host_placement
+from gpunet.inputs.blocks.fit import with_targets
+from gpunet.inputs.blocks.opened import opened
+from gpunet.inputs.blocks.stream import Stream
+from gpunet.inputs.fit_data import InputPipeline
+from gpunet.training.frozen import FrozenBase
+from gpunet.training.windows import Windows
+from streams import mapped, small_blocks, used_order
+
+M, ROWS, HELD, SEED = 100, 7, 3, 5  # groups of 21 examples
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """``made(batch_size)``: windows of examples that are numbered, with targets ten times as large."""
+    small_blocks(monkeypatch, ROWS, HELD, 2)
+    numbers = np.arange(M, dtype="float32")
+    X = mapped(tmp_path, "X", np.stack([numbers, -numbers], axis=1))
+    placement, open_ones = host_placement(), []
+
+    def make(batch_size, seed=SEED, block_steps=1, every=None, weights=None):
+        plan = Plan((Layer(2, 1, "identity"),), "squared_error", gn.GradientDescent(0.1), M, batch_size)
+        pipeline = InputPipeline(placement, "float32", 2, gn.Dense(1), "squared_error", None)
+        blocks = with_targets(*opened(X, 10 * numbers, weights, "float32"))
+        state = TrainState([(np.ones((1, 2)), np.ones((1, 1)))], [((), ())])
+        windows = Windows(
+            Stream(blocks, pipeline), plan, seed, FrozenBase(plan, state, placement, kept=False)
+        )
+        windows.block_steps, windows.every = block_steps, every
+        open_ones.append(windows)
+        return windows
+
+    yield make
+    for windows in open_ones:
+        windows.close()
+
+
+def numbers_in(window):
+    """The examples that a window's steps use, in their order."""
+    (X, Y, weights), order = window
+    found = X[0][order].astype(int)
+    assert np.array_equal(X[1][order], -found)
+    assert np.array_equal(Y[0][order], 10 * found)
+    assert weights is None or np.array_equal(weights[0][order], 1 + found)
+    return found
+
+
+@pytest.mark.parametrize("weights", [None, np.arange(1.0, M + 1)])
+@pytest.mark.parametrize("seed", [SEED, None])
+@pytest.mark.parametrize("batch_size", [1, 4, 7, 21, 30, 100])
+def test_examples_of_each_window_from_any_step_on(batch_size, seed, weights, made):
+    """Read one after the other, or beginning with any of them, as a run does that goes on."""
+    running = made(batch_size, seed, weights=weights)
+    steps = -(-M // batch_size)
+    for epoch in (0, 3):
+        order = np.arange(M) if seed is None else used_order(M, ROWS, HELD, seed, epoch)
+        for step in range(steps):
+            window = running.steps(epoch, step)
+            assert step in window
+            expected = order[window.start * batch_size : window.stop * batch_size]
+            assert np.array_equal(numbers_in(running.window(epoch, step)), expected)
+            if step == window.stop - 1:
+                beginning = made(batch_size, seed, weights=weights)
+                assert np.array_equal(numbers_in(beginning.window(epoch, step)), expected)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "block_steps", "every", "stops"),
+    [
+        (1, 1, None, [21, 42, 63, 84, 100]),
+        (4, 1, None, [5, 10, 15, 21, 25]),
+        (4, 2, None, [4, 10, 14, 20, 25]),
+        (4, 6, None, [6, 12, 18, 25]),
+        (1, 8, None, [16, 40, 56, 80, 100]),
+        (1, 8, 20, [20, 40, 60, 80, 100]),
+        (1, 8, 30, [16, 38, 60, 84, 100]),
+        (30, 1, None, [1, 2, 4]),
+        (100, 1, None, [1]),
+    ],
+)
+def test_windows_end_where_batches_and_blocks_of_steps_do(batch_size, block_steps, every, stops, made):
+    windows = made(batch_size, block_steps=block_steps, every=every)
+    found, step = [], 0
+    while step < -(-M // batch_size):
+        step = windows.steps(0, step).stop
+        found.append(step)
+    assert found == stops
+
+
+def test_the_next_window_is_read_ahead_and_no_further(made, monkeypatch):
+    windows = made(4)
+    read = []
+    examples = Stream.examples
+
+    def recorded(self, block):
+        read.append(block.first)
+        return examples(self, block)
+
+    monkeypatch.setattr(Stream, "examples", recorded)
+    for number, step in enumerate((0, 5, 10, 15, 21)):
+        window = windows.window(0, step)
+        assert windows.window(0, step + 1) is window  # it is kept
+        if windows.next is not None:
+            windows.next[2].result()
+        assert len(read) == min(HELD * (number + 2), -(-M // ROWS))
+    assert windows.next is None
+    windows.window(0, 15)  # back to a window before reads its groups alone, and the next one
+    if windows.next is not None:
+        windows.next[2].result()
+    assert len(read) <= -(-M // ROWS) + 3 * HELD
+
+
+def test_a_window_that_begins_with_a_group_reads_no_other(made, monkeypatch):
+    read = []
+    examples = Stream.examples
+    monkeypatch.setattr(
+        Stream, "examples", lambda self, block: (read.append(block.first), examples(self, block))[1]
+    )
+    windows = made(7)
+    windows.window(0, 3)  # groups have three batches
+    assert windows.next is not None
+    windows.next[2].result()
+    blocks = (windows.order.blocks(0)[HELD : 3 * HELD] * ROWS).tolist()
+    assert read == blocks
+
+
+def test_an_error_while_reading_ahead_comes_with_its_window(made, monkeypatch):
+    examples = Stream.examples
+    bad = made(4).order.blocks(0)[HELD] * ROWS
+
+    def failing(self, block):
+        if block.first == bad:
+            raise ValueError("a damaged block")
+        return examples(self, block)
+
+    monkeypatch.setattr(Stream, "examples", failing)
+    windows = made(4)
+    windows.window(0, 0)
+    with pytest.raises(ValueError, match="a damaged block"):
+        windows.window(0, 5)
+    with pytest.raises(ValueError, match="a damaged block"):
+        windows.window(0, 5)
