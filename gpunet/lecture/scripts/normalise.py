@@ -4,7 +4,7 @@ C15: subtract the training set's mean from each feature and divide by its standa
 numbers to the test set. A constant feature becomes 0, without a division by zero.
 
     x ← (x − μ)/σ
-    α < 2/λ_max: the direction of largest curvature limits the learning rate
+    α < 2/λ_max,  with the largest curvature λ_max
     best α = 2/(λ_min + λ_max)
 """
 
