@@ -139,6 +139,7 @@ def test_percentages_are_not_rounded_to_a_false_sentence():
     assert percent(1.0) == "100%"
     assert percent(0.0) == "0%"
     assert percent(0.9997) == "more than 99.9%"
+    assert percent(2.8697) == "287%"
     assert percent(0.0002) == "less than 0.1%"
     assert percent(0.998) == "99.8%"
     assert at_least(0.9986) == "at least 99.8%"

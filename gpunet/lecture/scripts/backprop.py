@@ -28,7 +28,7 @@ def forward(layers: Layers, X: Any) -> list[Any]:
     """Return the cache: A[0], A[1], …, A[L]."""
     cache = [X]
     for W, b in layers:
-        cache.append(1.0 / (1.0 + np.exp(-(W @ cache[-1] + b))))
+        cache.append(0.5 + 0.5 * np.tanh(0.5 * (W @ cache[-1] + b)))  # σ, without an overflow
     return cache
 
 
@@ -120,7 +120,11 @@ def train(layers: Layers, X: Any, y: Any, mistake: str) -> list[float]:
     costs = []
     for _ in range(UPDATES):
         cache = forward(layers, X.T)
-        costs.append(-float(np.log(np.where(y == 1, cache[-1], 1.0 - cache[-1])).mean()))
+        W, b = layers[-1]
+        z = W @ cache[-2] + b
+        costs.append(
+            float(np.mean(np.logaddexp(0.0, z) - y * z))
+        )  # the logistic loss from z, finite for any z
         gradients = backward(layers, cache, y[None], mistake)[0]
         layers = [(W - 0.5 * dW, b - 0.5 * db) for (W, b), (dW, db) in zip(layers, gradients, strict=True)]
     return costs

@@ -4,7 +4,7 @@ C15: subtract the training set's mean from each feature and divide by its standa
 numbers to the test set. A constant feature becomes 0, without a division by zero.
 
     x ← (x − μ)/σ
-    α < 2/λ_max: the direction of largest curvature limits the learning rate
+    α < 2/λ_max,  with the largest curvature λ_max
     best α = 2/(λ_min + λ_max)
 """
 
@@ -30,7 +30,8 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
     paths, steps = {}, {}
     for name, standardizer in (("not normalised", None), ("normalised", gn.Standardizer())):
         inputs = X if standardizer is None else (X - X.mean(axis=0)) / X.std(axis=0)
-        curvature = np.linalg.eigvalsh(inputs.T @ inputs / len(X))
+        with_bias = np.column_stack([inputs, np.ones(len(X))])  # the bias is a weight of a feature that is 1
+        curvature = np.linalg.eigvalsh(with_bias.T @ with_bias / len(X))
         rate = 2.0 / (curvature.min() + curvature.max())  # the best constant learning rate
         paths[name], costs = descend(X, y, float(rate), standardizer, backend=backend, seed=seed)
         below = np.array(costs) < 1e-4 * costs[0]
