@@ -18,7 +18,8 @@ import gpunet as gn
 # JAX compiles each new shape, which takes most of the time of a room's tests.
 BACKENDS = ["numpy", "readonly", "strict", "torch", pytest.param("jax", marks=pytest.mark.slow), "cupy"]
 NO_GPU = "no GPU: "
-MAY_SKIP = (NO_GPU, "no Ray: ")  # Ray is 79 MB, and no part of the extra ``test``
+# Ray is 79 MB, and MPICH is there in the place of Open MPI: neither is in the extra ``test``.
+MAY_SKIP = (NO_GPU, "no Ray: ", "no Open MPI: ")
 
 
 def usable(name):
@@ -62,7 +63,7 @@ def mnist():
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session, exitstatus):
-    """With GPUNET_NO_SKIPS set, only tests that need a GPU or Ray may skip."""
+    """With GPUNET_NO_SKIPS set, only tests that need a GPU, Ray or Open MPI may skip."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or not os.environ.get("GPUNET_NO_SKIPS"):  # pytest-xdist's workers have no reporter
         return

@@ -118,7 +118,9 @@ def read_network(path: str | Path, own: Sequence[Activation | Loss] = ()) -> Sav
     path = Path(path)
     if path.is_dir():
         raise FileRefused(f"{path} is a folder, not a file saved by Network.save")
-    return decoded(path.read_bytes(), path, own)
+    tensors, description = _read(path)
+    with refuse_on_error(path):
+        return _saved_network(tensors, description, path, own)
 
 
 def decoded(data: bytes, path: Path, own: Sequence[Activation | Loss] = ()) -> SavedNetwork:
@@ -129,7 +131,7 @@ def decoded(data: bytes, path: Path, own: Sequence[Activation | Loss] = ()) -> S
     FileRefused
         If they are no such bytes, or are damaged.
     """
-    tensors, description = _read(data, path)
+    tensors, description = _parsed(data, path)
     with refuse_on_error(path):
         return _saved_network(tensors, description, path, own)
 
@@ -148,7 +150,11 @@ def refuse_on_error(path: str | Path) -> Iterator[None]:
         ) from None
 
 
-def _read(data: bytes, path: Path) -> tuple[dict[str, Any], Any]:
+def _read(path: Path) -> tuple[dict[str, Any], Any]:
+    return _parsed(path.read_bytes(), path)
+
+
+def _parsed(data: bytes, path: Path) -> tuple[dict[str, Any], Any]:
     """Tensors and description, once format and digest are right."""
     from safetensors import SafetensorError
     from safetensors.numpy import load as decode

@@ -6,12 +6,17 @@ All methods but `abort` are collective: each rank calls them, in the same order.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
 Vector = NDArray[Any]  # one dimension, contiguous, on the host
+T = TypeVar("T")
+
+
+class RanksLost(Exception):
+    """Ranks have died in a collective call, and those that are left can go on."""
 
 
 class Engine(ABC):
@@ -53,3 +58,21 @@ class Engine(ABC):
 
     def abort(self, error: BaseException) -> None:  # noqa: B027  one whose launcher does that needs nothing
         """End the processes of all ranks, because of an error that this rank alone has."""
+
+    def agree(self, done: bool) -> bool:
+        """Whether all ranks have done their part; if not, those that are left have become a smaller team.
+
+        Collective. Most engines end the job when a rank dies, and have nothing to ask.
+        """
+        return done
+
+    def completed(self, call: Callable[[], T]) -> T:
+        """What a call of collective methods returns; made again by the ranks that are left if some die in it."""
+        while True:
+            try:
+                result = call()
+            except RanksLost:
+                self.agree(False)
+                continue
+            if self.agree(True):
+                return result

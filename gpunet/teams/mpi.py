@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from gpunet.installation import install_command
-from gpunet.teams.engine import Engine, Vector
+from gpunet.teams.engine import Engine, RanksLost, Vector
 from gpunet.teams.launchers import ranks_started
+
+T = TypeVar("T")
+
+EXIT_SECONDS = 5  # in which MPI ends: after a death it may wait for ever
+FAULT_TOLERANT = "OMPI_MCA_mpi_ft_enable"  # set by mpirun --with-ft ulfm
 
 
 class MPI(Engine):
     """The processes that ``mpiexec`` or ``srun`` has started.
 
-    An uncaught exception of one rank ends the job, as with ``python -m mpi4py``.
+    An uncaught exception of one rank ends the job, as with ``python -m mpi4py``. So does the death of one, but with
+    Open MPI's ``mpirun --with-ft ulfm`` the others go on.
 
     Raises
     ------
@@ -38,7 +47,8 @@ class MPI(Engine):
                 f"MPI is not here ({error}): install it with {install_command('mpi')}, or mpi4py for the MPI of your "
                 "cluster"
             ) from error
-        self.communicator = library.COMM_WORLD.Dup()
+        self.library, self.communicator = library, library.COMM_WORLD.Dup()
+        self.survives = os.environ.get(FAULT_TOLERANT) == "1"
         self.rank, self.size = self.communicator.Get_rank(), self.communicator.Get_size()
         started = ranks_started()
         if self.size == 1 < started:
@@ -54,21 +64,59 @@ class MPI(Engine):
 
     def gather(self, value: Any) -> list[Any]:
         """See :class:`Engine`."""
-        values: list[Any] = self.communicator.allgather(value)
+        values: list[Any] = self._call(self.communicator.allgather, value)
         return values
 
     def exchange(self, parts: Sequence[Vector], sizes: Sequence[int]) -> list[Vector]:
         """See :class:`Engine`."""
         sent = np.concatenate(parts)
         received = np.empty(sum(sizes), sent.dtype)
-        self.communicator.Alltoallv([sent, [part.size for part in parts]], [received, list(sizes)])
+        counts = [part.size for part in parts]
+        self._call(self.communicator.Alltoallv, [sent, counts], [received, list(sizes)])
         return np.split(received, np.cumsum(sizes)[:-1])
 
     def spread(self, part: Vector, sizes: Sequence[int]) -> Vector:
         """See :class:`Engine`."""
         whole = np.empty(sum(sizes), part.dtype)
-        self.communicator.Allgatherv(part, [whole, list(sizes)])
+        self._call(self.communicator.Allgatherv, part, [whole, list(sizes)])
         return whole
+
+    def _call(self, function: Callable[..., T], *arguments: Any) -> T:
+        """The function's result; RanksLost if ranks have died and the others can go on."""
+        if not self.survives:
+            return function(*arguments)
+        try:
+            return function(*arguments)
+        except self.library.Exception as error:  # of several kinds, as a death is noticed
+            raise RanksLost from error
+
+    def agree(self, done: bool) -> bool:
+        """See :class:`Engine`."""
+        if not self.survives:
+            return done
+        try:
+            agreed = self._call(self.communicator.Agree, int(done))
+        except RanksLost:  # on each of the ranks that are left
+            agreed = 0
+        if not agreed:
+            self._regroup()
+        return bool(agreed)
+
+    def _regroup(self) -> None:
+        """Become a smaller team of the ranks that are left. Rank 0 must be among them: it has the checkpoints."""
+        before, size = self.communicator, self.size
+        before.Revoke()
+        self.communicator = self.library.Intracomm(before.Shrink())
+        self.communicator.Set_errhandler(self.library.ERRORS_RETURN)
+        first = before.Get_group().Translate_ranks([0], self.communicator.Get_group())
+        if first == [self.library.UNDEFINED]:
+            self.abort(RuntimeError("rank 0 has died: the same command goes on from the last checkpoint"))
+        self.rank, self.size = self.communicator.Get_rank(), self.communicator.Get_size()
+        if self.size == size:
+            self.abort(RuntimeError("MPI failed, though no rank has died"))
+        atexit.register(signal.alarm, EXIT_SECONDS)
+        if self.rank == 0:
+            print(f"gpunet: {size - self.size} of {size} ranks died, the others go on", file=sys.__stderr__)
 
     def abort(self, error: BaseException) -> None:
         """See :class:`Engine`."""

@@ -39,18 +39,20 @@ class Lanes(Program):
     def __init__(self, plan: Plan, placement: Placement, engine: Engine) -> None:
         super().__init__(plan, placement.device)
         assert plan.lanes is not None
-        self.xp, self.placement, self.lanes = placement.xp, placement, plan.lanes
+        self.xp, self.placement, self.engine, self.lanes = placement.xp, placement, engine, plan.lanes
         self.layout = Layout(plan, placement)
-        self.total = TreeTotal(engine, plan.lanes, self.layout.length)
         self.update = SectionUpdate if SectionUpdate.supports(plan) else WholeUpdate
 
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Array]:
         """See :class:`gpunet.core.program.Program`."""
-        return self.placement.backend.on_one_core(self._steps, state, inputs)
+        on_one_core = self.placement.backend.on_one_core
+        # Each rank has the whole state here, so that any of them can do all of the steps again.
+        return self.engine.completed(lambda: on_one_core(self._steps, state, inputs))
 
     def _steps(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Array]:
         losses = []
-        update = self.update(self.plan, self.layout, self.total, state)
+        total = TreeTotal(self.engine, self.lanes, self.layout.length)
+        update = self.update(self.plan, self.layout, total, state)
         coefficients = self.placement.backend.to_host(inputs.coefficients)
         for t, (first, last) in enumerate(self.plan.batches(inputs.examples)):
             keys = None if inputs.dropout_keys is None else inputs.dropout_keys[t, :]
@@ -66,7 +68,7 @@ class Lanes(Program):
                     return None
                 return self._lane(parameters, inputs, *bounds, node.start, keys)
 
-            losses.append(update(self.total(lane), coefficients[t, :]))
+            losses.append(update(total(lane), coefficients[t, :]))
         return update.state(), self.placement.to_device(np.asarray(losses, self.plan.dtype))
 
     def _lane(

@@ -121,7 +121,7 @@ class Team:
         RankFailed
             If a rank has reported an error in place of a value.
         """
-        answers = self.engine.gather((None, value))
+        answers = self._answers(None, value)
         failed = [f"rank {rank} {error}" for rank, (error, _) in enumerate(answers) if error is not None]
         if failed:
             self.broken = True
@@ -178,7 +178,10 @@ class Team:
     def _tell(self, error: BaseException) -> None:
         self.reported, self.broken = error, True
         text = "".join(traceback.format_exception_only(error)).strip()
-        self.engine.gather((f"raised {text}", None))
+        self._answers(f"raised {text}", None)
+
+    def _answers(self, error: str | None, value: Any) -> list[tuple[str | None, Any]]:
+        return self.engine.completed(lambda: self.engine.gather((error, value)))
 
 
 def engine_of(name: str) -> Engine:

@@ -81,9 +81,9 @@ def train(team, folder, fail=None):
     return digest(net, history.loss, history.val_loss, history.learning_rate)
 
 
-def die(number):
+def die(number, first=False):
     def fail(team):
-        if team.rank == team.size - 1:
+        if team.rank == (0 if first else team.size - 1):
             os.kill(os.getpid(), number)
 
     return fail
@@ -109,6 +109,7 @@ JOBS = {
     "plans": plans,
     "train": train,
     "killed": lambda team, folder: train(team, folder, die(signal.SIGKILL)),
+    "first killed": lambda team, folder: train(team, folder, die(signal.SIGKILL, first=True)),
     "terminated": lambda team, folder: train(team, folder, die(signal.SIGTERM)),
     "ctrl-c": lambda team, folder: train(team, folder, die(signal.SIGINT)),
     "error": lambda team, folder: train(team, folder, stumble),
