@@ -367,7 +367,8 @@ class TrainingLoop:
         It is worth it only where epochs are long and weights many, as those of sparse features are.
         """
         plan, xp = self.plan, self.placement.xp
-        if not plan.sparse or plan.steps < LONG_EPOCH or self.placement.backend.asynchronous:
+        waits = self.placement.backend.asynchronous or self.windows is not None  # for a device, or for data
+        if not plan.sparse or plan.steps < LONG_EPOCH or waits:
             return False
         inputs = self._on_device(snapshot, range(snapshot.step, snapshot.step + 1))
         with np.errstate(all="ignore"):

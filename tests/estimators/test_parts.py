@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from estimator_data import rows, target
 from gpunet.estimators import MLPRegressor
 from gpunet.estimators.initial import glorot_uniform
-from gpunet.estimators.optimizers import SMALLEST_RATE, AdamSolver, SGDSolver
+from gpunet.estimators.optimizers import AdamSolver, SGDSolver
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X = rows()
@@ -36,6 +36,16 @@ def test_the_range_of_initial_weights(activations, numerators):
         assert 0.99 * bound < abs(coefs[l]).max() <= bound
         assert 0.7 * bound < abs(intercepts[l]).max() <= bound
         assert coefs[l].dtype == intercepts[l].dtype == "float32"
+
+
+def test_initial_weights_of_layers_with_different_activations():
+    settings = {"max_iter": 1, "learning_rate_init": 1e-300, "alpha": 0.0, "random_state": 3}
+    model = MLPRegressor(hidden_layer_sizes=(6, 5), activation=["relu", "logistic"], **settings)
+    model.fit(X, target("value", X))
+    expected = glorot_uniform(np.random.RandomState(3), [7, 6, 5, 1], ("relu", "sigmoid", None), "float64")
+    for found, wanted in zip((model.coefs_, model.intercepts_), expected, strict=True):
+        for one, other in zip(found, wanted, strict=True):
+            assert_array_equal(one, other)
 
 
 def test_adam_as_scikit_learn_writes_it():
@@ -66,9 +76,15 @@ def test_descent_as_scikit_learn_writes_it():
     assert_allclose(solver.coefficients(3), [(0.1,)] * 3)
     assert (solver.rule.momentum, solver.rule.nesterov) == (0.4, True)
     assert SGDSolver(0.06, "adaptive", 0.4, True, 0.5).stops() == "Setting learning rate to 0.012000"
-    assert (
-        SGDSolver(SMALLEST_RATE, "adaptive", 0.4, True, 0.5).stops() == "Learning rate too small. Stopping."
-    )
+    last = SGDSolver(1e-6, "adaptive", 0.4, True, 0.5)
+    assert last.stops() == "Learning rate too small. Stopping."
+    assert SGDSolver(1.5e-6, "adaptive", 0.4, True, 0.5).stops().startswith("Setting learning rate")
+
+
+def test_undamped_momentum_is_a_value():
+    """As the other optimizers: programs are kept for plans that are equal."""
+    rules = [SGDSolver(0.06, "constant", 1.0, nesterov, 0.5).rule for nesterov in (False, True, True)]
+    assert len(set(rules)) == 2 and rules[1] == rules[2] and rules[0].slots == 1
 
 
 def test_numbers_that_float32_does_not_hold():
