@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -320,7 +319,7 @@ class Network(NetworkBase):
                 # Everything is checked: from here on the network changes.
                 self._move_to(placement)
                 before = {name: getattr(self, name) for name in CHANGED_BY_FIT}
-                trained_before = copy.copy(trained)
+                trained.keep()
                 try:
                     self.standardizer = data.standardizer
                     self.encoder, self.target, self.columns = tabular
@@ -365,9 +364,8 @@ class Network(NetworkBase):
                     return training.run()
                 except BaseException as error:
                     # After a divergence the network has its weights with this standardizer.
-                    if not trained.updated_since(trained_before) and not isinstance(error, Diverged):
+                    if not isinstance(error, Diverged) and trained.go_back():
                         vars(self).update(before)
-                        trained.go_back(trained_before)
                     raise
 
     def _share_seed(self, team: Team) -> None:

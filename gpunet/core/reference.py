@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from gpunet.core.dropout import keep_mask
+from gpunet.core.losses import LOSSES, cost
 from gpunet.core.optimizers import update_all
 from gpunet.core.penalty import add_gradients, penalty
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Parameters, Program, TrainState
-from gpunet.core.propagation import Gradients, cost_and_gradients
+from gpunet.core.propagation import Gradients, cost_and_gradients, forward
 from gpunet.core.sparse_columns import SparseColumns
 
 Array = Any
@@ -41,19 +42,33 @@ def batch_gradients(
     xp: Namespace, plan: Plan, parameters: Parameters, batch: Batch
 ) -> tuple[Array, Gradients]:
     """J and its gradients for one batch, or for a lane of one as if it were a batch; without the penalty."""
-    X, Y, weights, _, keys, place = batch
-    masks = None
-    if keys is not None:
-        columns, size = (None, X.shape[1]) if place is None else (place[:2], place[2])
-        masks = [
-            keep_mask(xp, keys[l], (layer.inputs, size), layer.dropout, like=X, columns=columns)
-            if layer.dropout
-            else None
-            for l, layer in enumerate(plan.layers)
-        ]
+    X, Y, weights, *_ = batch
+    masks = _masks(xp, plan, batch)
     return cost_and_gradients(
         xp, plan.activations, plan.loss, parameters, X, Y, weights, masks, plan.trainable
     )
+
+
+def batch_cost(xp: Namespace, plan: Plan, parameters: Parameters, batch: Batch) -> Array:
+    """J of a batch as :func:`step` has it, with the penalty, from the forward pass alone."""
+    A, caches = forward(xp, plan.activations, parameters, batch.X, _masks(xp, plan, batch))
+    known = (caches[-1].Z, A, batch.Y, batch.example_weights)
+    J = cost(xp, LOSSES[plan.loss], plan.activations[-1], *known)
+    return J + penalty(xp, parameters, batch.coefficients[-1]) if plan.penalized else J
+
+
+def _masks(xp: Namespace, plan: Plan, batch: Batch) -> list[Array | None] | None:
+    """The dropout masks of a batch's layers."""
+    X, _, _, _, keys, place = batch
+    if keys is None:
+        return None
+    columns, size = (None, X.shape[1]) if place is None else (place[:2], place[2])
+    return [
+        keep_mask(xp, keys[l], (layer.inputs, size), layer.dropout, like=X, columns=columns)
+        if layer.dropout
+        else None
+        for l, layer in enumerate(plan.layers)
+    ]
 
 
 def update(
@@ -87,11 +102,15 @@ class Reference(Program):
         """See :class:`gpunet.core.program.Program`."""
         xp, losses = self.xp, []
         for t, (first, last) in enumerate(self.plan.batches(inputs.examples)):
-            keys = None if inputs.dropout_keys is None else inputs.dropout_keys[t, :]
-            batch = Batch(*examples(xp, inputs, first, last), inputs.coefficients[t, :], keys)
-            state, J = step(xp, self.plan, state, batch)
+            state, J = step(xp, self.plan, state, batch_of(xp, inputs, t, first, last))
             losses.append(J)
         return state, xp.stack(losses)
+
+
+def batch_of(xp: Namespace, inputs: EpochInputs, t: int, first: int, last: int) -> Batch:
+    """Step `t` of some inputs, whose examples are at positions ``[first, last)``."""
+    keys = None if inputs.dropout_keys is None else inputs.dropout_keys[t, :]
+    return Batch(*examples(xp, inputs, first, last), inputs.coefficients[t, :], keys)
 
 
 def examples(xp: Namespace, inputs: EpochInputs, first: int, last: int) -> tuple[Array, Array, Array | None]:

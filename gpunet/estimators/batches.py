@@ -71,11 +71,8 @@ def epoch_inputs(plan: Plan, placement: Placement, rows: Rows, drawn: Epoch) -> 
     """The epoch as programs take it."""
     order, coefficients, weights, keys = drawn
     to_device = placement.to_device
-    X = columns_of(rows.X, placement)
-    if isinstance(X, SparseExamples) and plan.layers[0].dropout:
-        X = X.as_dense()  # masks are dense
     return EpochInputs(
-        X,
+        columns_of(rows.X, placement),  # no estimator drops features: what is sparse stays so
         rows.Y.T,
         None if weights is None else to_device(weights.astype(plan.dtype)[None, :]),
         None if order is None else to_device(order),

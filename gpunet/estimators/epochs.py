@@ -52,7 +52,7 @@ class EpochTraining(Prediction):
                 state = self._run_epoch(plan, placement, run, parts[0], state, used)
                 solver.slots = state.slots
                 if self._watch(placement, state, parts, plan):
-                    best = state.parameters  # programs return new arrays: these stay as they are
+                    best = _copies(placement, state.parameters)  # alone: views would keep all of a state
                 ended = callbacks is not None and self._ended(callbacks, plan, placement, state, parts, run)
                 solver.epoch_ends(self.t_)
                 if self._no_improvement_count > self.n_iter_no_change:
@@ -195,3 +195,9 @@ def _finite(placement: Placement, state: TrainState) -> bool:
     """Whether all weights are finite."""
     xp = placement.xp
     return all(bool(xp.all(xp.isfinite(one))) for pair in state.parameters for one in pair)
+
+
+def _copies(placement: Placement, parameters: Any) -> Any:
+    """Copies of ``[(W, b)]``."""
+    xp = placement.xp
+    return [(xp.asarray(W, copy=True), xp.asarray(b, copy=True)) for W, b in parameters]

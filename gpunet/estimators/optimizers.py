@@ -27,8 +27,8 @@ class UndampedMomentum(Optimizer):
         Steps along ``v + ∇J``, with the new v.
     """
 
-    learning_rate: float = 0.1
-    nesterov: bool = False
+    learning_rate: float
+    nesterov: bool
     slots: ClassVar[int] = 1
 
     def update(self, xp: Any, theta: Array, gradient: Array, slots: Any, c: Array) -> tuple[Array, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from gpunet.core.checks import finite_number
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState, unsupported_input
-from gpunet.core.reference import Reference
+from gpunet.core.reference import Reference, batch_cost, batch_of
 from gpunet.core.schedules import scaled_rate
 from gpunet.devices.placement import Placement
 from gpunet.devices.sparse_examples import SparseExamples
@@ -30,6 +30,7 @@ from gpunet.training.windows import Windows
 Array = Any
 
 CHUNK_EXAMPLES = 500_000  # of a run without pauses: its orders and coefficients take little memory
+LONG_EPOCH = 16  # steps
 USELESS = 1e3  # times the first loss: weights with such a loss are not worth keeping
 
 
@@ -189,7 +190,8 @@ class TrainingLoop:
                 inputs = inputs._replace(coefficients=self.coefficients(epoch, updates))
                 factor = history.learning_rate_factor
             snapshot = EpochSnapshot(state, inputs, updates, start.step, epochs_trained)
-            snapshots = [*snapshots[-1:], snapshot]
+            # A divergence at the first step goes back to the epoch before, whose state takes memory.
+            snapshots = [snapshot] if self._begins_finite(snapshot) else [*snapshots[-1:], snapshot]
             begun = time.perf_counter() - start.seconds
             state, on_device = yield from self._run_epoch(snapshot, start, begun)
             # The host draws the next epoch's order while a GPU works.
@@ -444,6 +446,20 @@ class TrainingLoop:
         """Whether all parameters are finite."""
         xp = self.placement.xp
         return all(bool(xp.all(xp.isfinite(p))) for layer in state.parameters for p in layer)
+
+    def _begins_finite(self, snapshot: EpochSnapshot) -> bool:
+        """Whether the first loss after a snapshot is known to be finite: a forward pass of one batch tells.
+
+        It is worth it only where epochs are long and weights many, as those of sparse features are.
+        """
+        plan, xp = self.plan, self.placement.xp
+        waits = self.placement.backend.asynchronous or self.windows is not None  # for a device, or for data
+        if not plan.sparse or plan.steps < LONG_EPOCH or waits:
+            return False
+        inputs = self._on_device(snapshot, range(snapshot.step, snapshot.step + 1))
+        with np.errstate(all="ignore"):
+            J = batch_cost(xp, plan, snapshot.state.parameters, batch_of(xp, inputs, 0, 0, inputs.examples))
+        return bool(xp.isfinite(J))
 
     def _last_finite_state(self, snapshots: list[EpochSnapshot], bad: int) -> tuple[TrainState, int]:
         """The state before the update that led to step `bad` of the last epoch, and its count of updates.

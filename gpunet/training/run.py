@@ -156,8 +156,10 @@ class TrainingRun:
             try:
                 self._compare()
                 with self.team.reporting():
-                    above, so_far = self.base.state_above(trained.state), (trained.epochs, trained.updates)
-                    for end in () if self.ended else self.loop.run(above, *so_far, self.position):
+                    # Only the loop holds the state at the start: its memory is free once there is another one.
+                    above, so_far = self.base.state_above, (trained.epochs, trained.updates)
+                    ends = self.loop.run(above(trained.state), *so_far, self.position)
+                    for end in () if self.ended else ends:
                         trained.state, trained.updates = self.base.joined(end.state), end.updates
                         if isinstance(end, Pause):
                             self.position = end.position
@@ -219,7 +221,7 @@ class TrainingRun:
     def _end_epoch(self, end: EpochEnd) -> None:
         """Figures of an epoch, and the callbacks."""
         history, own_loss = self.history, self.evaluator.own_loss
-        self.trained.epochs = end.epochs_trained
+        self.trained.epochs, self.trained.before = end.epochs_trained, None
         self.position = Position(history.epochs)
         history.step_loss = own_loss(history.step_loss)
         if end.diverged is not None:

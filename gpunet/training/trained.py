@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,6 +40,8 @@ class Trained:
         Known once a run had the default optimizer and no standardizer.
     run_id : str or None
         Of the run with checkpoints that the last training was a part of.
+    before : Trained or None
+        What a run that fails goes back to; None from the end of its first epoch on, so that its memory is free.
     """
 
     def __init__(self) -> None:
@@ -49,6 +52,7 @@ class Trained:
         self.given = False
         self.input_size: float | None = None
         self.run_id: str | None = None
+        self.before: Trained | None = None
 
     def ready(
         self, layers: Sequence[Dense], inputs: int | None, seed: int, placement: Placement, dtype: str
@@ -115,13 +119,18 @@ class Trained:
         """Whether the parameters are what the initializers draw."""
         return self.state is None or not (self.given or self.epochs)
 
-    def updated_since(self, before: Trained) -> bool:
-        """Whether there has been an update since a copy was made."""
-        return self.epochs != before.epochs or (self.updates > 0 and self.state is not before.state)
+    def keep(self) -> None:
+        """Keep all this for :meth:`go_back`."""
+        self.before = None
+        self.before = copy.copy(self)
 
-    def go_back(self, before: Trained) -> None:
-        """Become what a copy is; only the run remains the last one."""
+    def go_back(self) -> bool:
+        """Become what was kept, and return whether: not if there has been an update since. The run remains the last."""
+        before, self.before = self.before, None
+        if before is None or (self.updates > 0 and self.state is not before.state):
+            return False
         vars(self).update({**vars(before), "run_id": self.run_id})
+        return True
 
     def weights(self, placement: Placement) -> str:
         """A digest of the parameters, and after how many epochs they are so."""

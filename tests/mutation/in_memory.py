@@ -32,12 +32,16 @@ ELSEWHERE = (
     "test_killed_in_the_middle",
     "test_from_every_backend_to_every_other",
 )
+# scikit-learn's own tests of estimators: minutes of them, for what tests/estimators tests too.
+WHOLE_SUITES = ("test_scikit_learns_tests", "test_check_estimator")
 
 
 def left_out(test):
     """Whether a test takes time and kills nothing more. The strict library counts for inputs alone."""
     strict = "strict" in test and not test.startswith("tests/inputs/")
-    return strict or any(word in test for word in (*OTHER_LIBRARIES, *ELSEWHERE))
+    # What the estimators are compared with is scikit-learn alone.
+    words = ("torch", "jax") if test.startswith("tests/estimators/") else OTHER_LIBRARIES
+    return strict or any(word in test for word in (*words, *ELSEWHERE, *WHOLE_SUITES))
 
 
 def room_of(path):

@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 ROOMS = [
     *("core", "devices", "inputs", "teams", "training", "files", "exchange"),
+    *(f"estimators/{name}.py" for name in ("batches", "initial", "optimizers")),
     *("prediction.py", "network_base.py", "network.py"),
 ]
 

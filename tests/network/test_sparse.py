@@ -252,6 +252,30 @@ def test_memory_is_less_than_two_copies_of_the_matrix(name, m):
             assert peak(call) < 2 * bytes_of(X) + 2 * weights
 
 
+@pytest.mark.filterwarnings("ignore::gpunet.UnscaledInputs")
+@pytest.mark.parametrize("when", ["first step", "later step"])
+@pytest.mark.parametrize("m", [12, 24])
+def test_a_divergence_in_a_later_epoch(m, when):
+    """What is kept is as for dense rows, whether a run goes back one epoch or two, also where epochs are long."""
+    X = np.eye(m, dtype="float32")
+    y = np.ones((m, 1), dtype="float32")
+    row = {"first step": 0, "later step": 3}[when]
+    # Weights of 0 hide the large number; once other rows have changed the bias, it has one, and its loss overflows.
+    X[row, row], y[row] = 3e19, 0.0
+    kept = []
+    for rows in (X, sparse.csr_array(X)):
+        net = gn.Network([gn.Dense(1)], inputs=m, seed=0, backend="numpy")
+        net.set_parameters([(np.zeros((1, m)), np.zeros((1, 1)))])
+        with pytest.raises(gn.Diverged) as caught:
+            net.fit(rows, y, optimizer=gn.GradientDescent(0.1), epochs=4, batch_size=1, shuffle=False)
+        kept.append((caught.value.epoch, caught.value.step, [np.array(p) for p in net.parameters[0]]))
+    (epoch, step, found), (epoch_of_sparse, step_of_sparse, found_of_sparse) = kept
+    assert (epoch, step) == (epoch_of_sparse, step_of_sparse) and epoch > 1
+    assert (step == 1) == (when == "first step")
+    for a, b in zip(found, found_of_sparse, strict=True):
+        assert np.isfinite(b).all() and np.allclose(a, b, rtol=1e-5)
+
+
 def test_a_chunk_of_rows_is_dense_at_a_time(monkeypatch):
     """On a backend without sparse products; the figures are those of all rows."""
     from gpunet.devices import sparse_examples

@@ -45,6 +45,34 @@ def test_states_of_older_epochs_are_released(monkeypatch):
     assert max(alive) <= 3
 
 
+@pytest.mark.parametrize(("rows", "steps", "most"), [("sparse", 20, 1), ("sparse", 10, 2), ("dense", 20, 2)])
+def test_states_beside_the_one_that_a_program_makes(rows, steps, most, monkeypatch):
+    """Long epochs of sparse rows begin with a look at the first loss: the epoch before is not needed then.
+
+    The state at the start goes too, in a first fit and in a second one.
+    """
+    sparse = pytest.importorskip("scipy.sparse")
+    known, seen = [], []
+
+    class Copies(Program):
+        name = "copies"
+        takes_sparse = True
+
+        def __call__(self, state, inputs):
+            arrays = [pair[0] for pair in state.parameters]
+            known.extend(weakref.ref(W) for W in arrays if not any(one() is W for one in known))
+            del arrays
+            seen.append(sum(one() is not None for one in known))
+            parameters = [tuple(p.copy() for p in pair) for pair in state.parameters]
+            return TrainState(parameters, state.slots), np.zeros(steps, "float32")
+
+    net = network_with(monkeypatch, Copies(None))
+    X = np.eye(steps, dtype="float32")
+    for _ in range(2):
+        net.fit(sparse.csr_array(X) if rows == "sparse" else X, np.zeros(steps), epochs=5, batch_size=1)
+    assert seen == [1, *[most] * 4] * 2
+
+
 def test_the_history_names_the_program_that_failed(monkeypatch):
     seen = []
 

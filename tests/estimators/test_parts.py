@@ -1,0 +1,94 @@
+"""Single parts of the estimators: initial weights, and the solvers' coefficients."""
+
+import math
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+
+from estimator_data import rows, target
+from gpunet.estimators import MLPRegressor
+from gpunet.estimators.initial import glorot_uniform
+from gpunet.estimators.optimizers import AdamSolver, SGDSolver
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+X = rows()
+
+
+@pytest.mark.parametrize(
+    ("activations", "numerators"),
+    [
+        ((None,), (6.0,)),
+        (("relu", None), (6.0, 6.0)),
+        (("sigmoid", None), (2.0, 2.0)),  # the output's range follows the layer before it
+        (("relu", "sigmoid", None), (6.0, 2.0, 2.0)),
+        (("sigmoid", "tanh", None), (2.0, 6.0, 6.0)),
+        (("sigmoid", "tanh", "sigmoid", None), (2.0, 6.0, 2.0, 2.0)),
+    ],
+)
+def test_the_range_of_initial_weights(activations, numerators):
+    sizes = [40, 35, 50, 30, 45][: len(activations) + 1]
+    coefs, intercepts = glorot_uniform(np.random.RandomState(0), sizes, activations, "float32")
+    for l, numerator in enumerate(numerators):
+        bound = math.sqrt(numerator / (sizes[l] + sizes[l + 1]))
+        assert coefs[l].shape == (sizes[l], sizes[l + 1]) and intercepts[l].shape == (sizes[l + 1],)
+        assert 0.99 * bound < abs(coefs[l]).max() <= bound
+        assert 0.7 * bound < abs(intercepts[l]).max() <= bound
+        assert coefs[l].dtype == intercepts[l].dtype == "float32"
+
+
+def test_initial_weights_of_layers_with_different_activations():
+    settings = {"max_iter": 1, "learning_rate_init": 1e-300, "alpha": 0.0, "random_state": 3}
+    model = MLPRegressor(hidden_layer_sizes=(6, 5), activation=["relu", "logistic"], **settings)
+    model.fit(X, target("value", X))
+    expected = glorot_uniform(np.random.RandomState(3), [7, 6, 5, 1], ("relu", "sigmoid", None), "float64")
+    for found, wanted in zip((model.coefs_, model.intercepts_), expected, strict=True):
+        for one, other in zip(found, wanted, strict=True):
+            assert_array_equal(one, other)
+
+
+def test_adam_as_scikit_learn_writes_it():
+    """The rate of its last step is what callbacks see; it goes on from one epoch to the next."""
+    solver = AdamSolver(0.1, 0.8, 0.95, 1e-3)
+    assert solver.learning_rate == 0.1
+    expected = [0.1 * math.sqrt(1 - 0.95**t) / (1 - 0.8**t) for t in range(1, 6)]
+    for steps, first in ((3, 0), (2, 3)):
+        found = solver.coefficients(steps)
+        rates = expected[first : first + steps]
+        assert_allclose(found, [(0.1, rate, 1.0) for rate in rates], rtol=1e-12)
+        assert solver.learning_rate == pytest.approx(rates[-1])
+    seen = []
+    settings = {"random_state": 0, "batch_size": 40, "max_iter": 2, "beta_1": 0.8, "beta_2": 0.95}
+    model = MLPRegressor(
+        hidden_layer_sizes=4,
+        learning_rate_init=0.1,
+        **settings,
+        callbacks=lambda _, h: seen.append(h.learning_rate[-1]),
+    )
+    model.fit(X[:120], target("value", X)[:120])
+    t = np.array([3, 6])
+    assert_allclose(seen, 0.1 * np.sqrt(1 - 0.95**t) / (1 - 0.8**t), rtol=1e-12)
+
+
+def test_descent_as_scikit_learn_writes_it():
+    solver = SGDSolver(0.06, "constant", 0.4, True, 0.5)
+    assert_allclose(solver.coefficients(3), [(0.1,)] * 3)
+    assert (solver.rule.momentum, solver.rule.nesterov) == (0.4, True)
+    assert SGDSolver(0.06, "adaptive", 0.4, True, 0.5).stops() == "Setting learning rate to 0.012000"
+    last = SGDSolver(1e-6, "adaptive", 0.4, True, 0.5)
+    assert last.stops() == "Learning rate too small. Stopping."
+    assert SGDSolver(1.5e-6, "adaptive", 0.4, True, 0.5).stops().startswith("Setting learning rate")
+
+
+def test_undamped_momentum_is_a_value():
+    """As the other optimizers: programs are kept for plans that are equal."""
+    rules = [SGDSolver(0.06, "constant", 1.0, nesterov, 0.5).rule for nesterov in (False, True, True)]
+    assert len(set(rules)) == 2 and rules[1] == rules[2] and rules[0].slots == 1
+
+
+def test_numbers_that_float32_does_not_hold():
+    large = np.array(X)
+    large[5, 2] = 1e300
+    with pytest.raises(ValueError, match=r"^X .*row 5"):
+        MLPRegressor(hidden_layer_sizes=4, dtype="float32").fit(sparse.csr_array(large), target("value", X))
