@@ -8,30 +8,26 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet.core.checks import finite_number
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState, unsupported_input
 from gpunet.core.reference import Reference, batch_cost, batch_of
-from gpunet.core.schedules import scaled_rate
 from gpunet.devices.placement import Placement
-from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.errors import Diverged, OutOfMemory
 from gpunet.inputs.fit_data import Examples
 from gpunet.teams.program import Lanes
 from gpunet.teams.team import Team
 from gpunet.training.chunks import Chunks
+from gpunet.training.divergence import advice, diverged, first_non_finite_step, is_finite
+from gpunet.training.feed import Feed
 from gpunet.training.history import History
 from gpunet.training.position import Position
 from gpunet.training.progress import ProgressBar
-from gpunet.training.scale import LARGE_INPUT, LARGE_TARGET, mean_size, standardizer_for
-from gpunet.training.transforms import NUMBERS, Transform
+from gpunet.training.transforms import Transform
 from gpunet.training.windows import Windows
 
 Array = Any
 
-CHUNK_EXAMPLES = 500_000  # of a run without pauses: its orders and coefficients take little memory
 LONG_EPOCH = 16  # steps
-USELESS = 1e3  # times the first loss: weights with such a loss are not worth keeping
 
 
 class EpochEnd(NamedTuple):
@@ -109,15 +105,9 @@ class TrainingLoop:
     ) -> None:
         self.plan = plan
         self.placement = placement
-        if isinstance(examples.X, SparseExamples) and plan.layers[0].dropout:
-            examples = examples._replace(X=examples.X.as_dense())  # masks are dense
-        self.examples = examples
-        self.seed = seed
-        self.shuffle = shuffle and plan.steps > 1  # a sum over all examples has no order
         self.epochs = epochs
         self.bar = bar
         self.chunks = chunks
-        self.transform = transform
         self.together = False  # whether nobody looks at the state between epochs
         backend, device = placement
         self.reference: Program
@@ -133,10 +123,6 @@ class TrainingLoop:
             reason = f"{program.name}: {unread}"
             program = None
         self.program: Program = program or self.reference
-        self.windows = windows
-        if windows is not None:
-            windows.block_steps = self.program.block_steps
-            windows.every = None if chunks is None else chunks.every
         self.history = History(
             examples=plan.examples,
             program=self.program.name,
@@ -144,6 +130,19 @@ class TrainingLoop:
             backend=backend.name,
             device=device,
             precision=plan.precision,
+        )
+        self.feed = Feed(
+            plan,
+            placement,
+            examples,
+            seed,
+            shuffle,
+            epochs,
+            self.program,
+            self.history,
+            chunks,
+            transform,
+            windows,
         )
 
     def run(
@@ -185,9 +184,9 @@ class TrainingLoop:
                 start = Position(epoch)
                 yield EpochEnd(state, updates, epochs_trained, None, group.epochs)
                 continue
-            inputs = following or self.epoch_inputs(epoch, epochs_trained, updates)
+            inputs = following or self.feed.epoch(epoch, epochs_trained, updates)
             if history.learning_rate_factor != factor:
-                inputs = inputs._replace(coefficients=self.coefficients(epoch, updates))
+                inputs = inputs._replace(coefficients=self.feed.coefficients(epoch, updates))
                 factor = history.learning_rate_factor
             snapshot = EpochSnapshot(state, inputs, updates, start.step, epochs_trained)
             # A divergence at the first step goes back to the epoch before, whose state takes memory.
@@ -197,21 +196,21 @@ class TrainingLoop:
             # The host draws the next epoch's order while a GPU works.
             following = None
             if self.placement.backend.asynchronous and epoch + 1 < self.epochs:
-                following = self.epoch_inputs(epoch + 1, epochs_trained + 1, updates + plan.steps)
+                following = self.feed.epoch(epoch + 1, epochs_trained + 1, updates + plan.steps)
             losses = self._finish_epoch(on_device)
             history.seconds.append(time.perf_counter() - begun)
             # A tiered program changes them.
             history.program = self.program.name
             history.reason = self.program.reason or history.reason
             history.step_loss, history.step_learning_rate = losses, inputs.coefficients[:, 0]
-            bad = self._first_non_finite_step(state, losses)
+            bad = first_non_finite_step(self.placement.xp, state, losses)
             if bad is not None:
                 if before is not None and len(snapshots) == 1:
                     snapshots = [self._last_epoch(before), snapshot]
                 last_finite, updates = self._last_finite_state(snapshots, bad)
                 finite += [float(loss) for loss in losses[:bad]]
-                diverged = self._diverged(epoch, bad, finite)
-                yield EpochEnd(last_finite, updates, epochs_trained, diverged)
+                error = self._diverged(epoch, bad, finite)
+                yield EpochEnd(last_finite, updates, epochs_trained, error)
                 return
             finite = [*finite[:1], *(float(loss) for loss in losses[:1]), float(losses[-1])]
             updates += plan.steps
@@ -226,21 +225,14 @@ class TrainingLoop:
     def _group(self, state: TrainState, epoch: int, epochs_trained: int, updates: int) -> EpochGroup | None:
         """The epochs from `epoch` on that are to be run together; None for one alone."""
         plan, count = self.plan, min(self.program.epochs_together, self.epochs - epoch)
-        if count < 2 or not self.together or self.transform is not None or plan.examples % plan.batch_size:
+        if (
+            count < 2
+            or not self.together
+            or self.feed.transform is not None
+            or plan.examples % plan.batch_size
+        ):
             return None
-        if self.shuffle or plan.uses_dropout:
-            each = [
-                self.epoch_inputs(epoch + i, epochs_trained + i, updates + i * plan.steps)
-                for i in range(count)
-            ]
-            order, keys = (
-                None if each[0][k] is None else np.concatenate([one[k] for one in each]) for k in (3, 5)
-            )
-        else:
-            order, keys = None, None
-        if order is None:
-            order = np.tile(np.arange(plan.examples, dtype=np.int32), count)
-        inputs = EpochInputs(*self.examples, order, self.coefficients(epoch, updates, count), keys)
+        inputs = self.feed.together(epoch, epochs_trained, updates, count)
         return EpochGroup(EpochSnapshot(state, inputs, updates, 0, epochs_trained), epoch, count)
 
     def _run_group(self, group: EpochGroup) -> tuple[TrainState, Any] | None:
@@ -255,7 +247,7 @@ class TrainingLoop:
         )
         losses = self.placement.backend.to_host(on_device)
         seconds = (time.perf_counter() - begun) / group.epochs
-        if not np.isfinite(losses).all() or not self._finite(state):
+        if first_non_finite_step(self.placement.xp, state, losses) is not None:
             return None
         self.bar.advance(self.plan.examples * group.epochs, float(np.mean(losses, dtype=np.float64)))
         history.program = self.program.name
@@ -283,38 +275,6 @@ class TrainingLoop:
         )
         return EpochSnapshot(state, last, snapshot.updates + first, 0, snapshot.epochs_trained + earlier)
 
-    def epoch_inputs(self, epoch: int, epochs_trained: int, updates: int) -> EpochInputs:
-        """The inputs of epoch `epoch` (from 0): examples on the device, all that is drawn or counted on the host."""
-        plan = self.plan
-        rng = np.random.default_rng([self.seed, epochs_trained])
-        order: Any = None
-        if self.shuffle and self.windows is None:
-            order = rng.permutation(plan.examples).astype(np.int32)
-        keys = None
-        if plan.uses_dropout:
-            shape = (plan.steps, len(plan.layers))
-            keys = rng.integers(-(2**31), 2**31, size=shape, dtype=np.int32)
-        return EpochInputs(*self.examples, order, self.coefficients(epoch, updates), keys)
-
-    def coefficients(self, epoch: int, updates: int, epochs: int = 1) -> Any:
-        """The optimizer's coefficients of an epoch's steps, ``(steps, k)``, at the rate that callbacks have set.
-
-        Of several epochs, one after the other, with `epochs`.
-        """
-        plan, optimizer, steps = self.plan, self.plan.optimizer, epochs * self.plan.steps
-        factor = self.history.learning_rate_factor
-        if factor != 1.0:
-            finite_number("history.learning_rate_factor", factor, 0.0, strict=True)
-            optimizer = optimizer.with_learning_rate(scaled_rate(optimizer.learning_rate, factor))
-        first, planned = epoch * plan.steps, self.epochs * plan.steps
-        # Constant coefficients are computed once, not for each update of the epoch.
-        distinct = 1 if optimizer.constant_coefficients else steps
-        coefficients = np.array(
-            [optimizer.coefficients(first + i, planned, updates + i) for i in range(distinct)],
-            dtype=plan.dtype,
-        )
-        return np.repeat(coefficients, steps // distinct, axis=0)
-
     def _run_epoch(
         self, snapshot: EpochSnapshot, start: Position, begun: float
     ) -> Generator[Pause, None, tuple[TrainState, list[Any]]]:
@@ -337,7 +297,7 @@ class TrainingLoop:
                     yield Pause(
                         state, snapshot.updates + first, Position(start.epoch, first, so_far, seconds)
                     )
-            last = self._chunk_end(first, snapshot.epochs_trained)
+            last = self.feed.chunk_end(first, snapshot.epochs_trained)
             state, some = self._run_steps(self.program, state, snapshot, range(first, last))
             losses.append(some)
             first = last
@@ -355,42 +315,13 @@ class TrainingLoop:
         self.bar.advance(examples, float(np.mean(losses, dtype=np.float64)))
         return losses
 
-    def _chunk_end(self, first: int, epochs_trained: int) -> int:
-        """The step before which a chunk that begins with step `first` of an epoch ends."""
-        plan, block = self.plan, self.program.block_steps
-        if self.chunks is not None:
-            last = self.chunks.end(first, plan.steps, block)
-        else:
-            size = max(CHUNK_EXAMPLES // plan.batch_size, 1)
-            last = min(first + -(-size // block) * block, plan.steps)
-        if self.windows is not None:
-            last = min(last, self.windows.steps(epochs_trained, first).stop)
-        return (
-            last
-            if self.transform is None
-            else min(last, self._transformed_together(first, epochs_trained).stop)
-        )
-
-    def _transformed_together(self, step: int, epochs_trained: int) -> range:
-        """The steps whose batches are transformed together with those of a step: the same wherever the run pauses."""
-        plan, block = self.plan, self.program.block_steps
-        window = range(plan.steps)
-        if self.windows is not None:
-            window = self.windows.steps(epochs_trained, step)
-        most = max(NUMBERS // (plan.batch_size * self.examples.X.shape[0]), 1)
-        size = -(-most // block) * block
-        every = plan.steps if self.chunks is None else self.chunks.every or plan.steps
-        base = max(step // every * every, window.start)  # from which a program counts its blocks
-        first = base + (step - base) // size * size
-        return range(first, min(first + size, step // every * every + every, window.stop))
-
     def _run_steps(
         self, program: Program, state: TrainState, snapshot: EpochSnapshot, steps: range
     ) -> tuple[TrainState, Any]:
         """Some steps of the epoch of a snapshot: the new state, and the loss of each batch."""
-        chunk = self._on_device(snapshot, steps)
+        chunk = self.feed.on_device(snapshot.inputs, snapshot.epochs_trained, steps)
         backend, device = self.placement
-        # Overflow on the way to a loss that isn't finite is found by `_first_non_finite_step`.
+        # Overflow on the way to a loss that isn't finite is found by `first_non_finite_step`.
         try:
             with np.errstate(all="ignore"), backend.product_precision(self.plan.precision, device):
                 state, losses = program(state, chunk)
@@ -404,59 +335,19 @@ class TrainingLoop:
             ) from error
         return state, losses
 
-    def _on_device(self, snapshot: EpochSnapshot, steps: range) -> EpochInputs:
-        """The inputs of some steps of an epoch, transformed, and all on the device."""
-
-        def to_device(host: Any) -> Array:
-            return self.placement.to_device(np.ascontiguousarray(host))
-
-        inputs, size, start = snapshot.inputs, self.plan.batch_size, 0  # the step that the inputs begin with
-        keys, epoch = inputs.dropout_keys, snapshot.epochs_trained
-        if self.windows is not None:
-            (X, Y, weights), used = self.windows.window(epoch, steps.start)
-            inputs = inputs._replace(X=X, Y=Y, example_weights=weights, order=used)
-            start = self.windows.steps(epoch, steps.start).start
-        if self.transform is not None:
-            together = self._transformed_together(steps.start, epoch)
-            given = Examples(inputs.X, inputs.Y, inputs.example_weights)
-            X, Y, weights = self.transform.examples(given, inputs.order, start, size, epoch, together)
-            inputs, start = inputs._replace(X=X, Y=Y, example_weights=weights, order=None), together.start
-        examples = inputs.examples
-        first, last = (steps.start - start) * size, min((steps.stop - start) * size, examples)
-        if inputs.order is not None:
-            order = to_device(inputs.order[first:last])
-        elif last - first < examples:
-            order = to_device(np.arange(first, last, dtype=np.int32))
-        else:
-            order = None
-        return inputs._replace(
-            order=order,
-            coefficients=to_device(inputs.coefficients[steps.start : steps.stop]),
-            dropout_keys=None if keys is None else to_device(keys[steps.start : steps.stop]),
-        )
-
-    def _first_non_finite_step(self, state: TrainState, losses: Any) -> int | None:
-        """The first step with a loss that isn't finite; one past the last if only the parameters aren't."""
-        bad = ~np.isfinite(losses)
-        if bad.any():
-            return int(np.argmax(bad))
-        return None if self._finite(state) else len(losses)
-
-    def _finite(self, state: TrainState) -> bool:
-        """Whether all parameters are finite."""
-        xp = self.placement.xp
-        return all(bool(xp.all(xp.isfinite(p))) for layer in state.parameters for p in layer)
-
     def _begins_finite(self, snapshot: EpochSnapshot) -> bool:
         """Whether the first loss after a snapshot is known to be finite: a forward pass of one batch tells.
 
         It is worth it only where epochs are long and weights many, as those of sparse features are.
         """
         plan, xp = self.plan, self.placement.xp
-        waits = self.placement.backend.asynchronous or self.windows is not None  # for a device, or for data
+        waits = (
+            self.placement.backend.asynchronous or self.feed.windows is not None
+        )  # for a device, or for data
         if not plan.sparse or plan.steps < LONG_EPOCH or waits:
             return False
-        inputs = self._on_device(snapshot, range(snapshot.step, snapshot.step + 1))
+        first = range(snapshot.step, snapshot.step + 1)
+        inputs = self.feed.on_device(snapshot.inputs, snapshot.epochs_trained, first)
         with np.errstate(all="ignore"):
             J = batch_cost(xp, plan, snapshot.state.parameters, batch_of(xp, inputs, 0, 0, inputs.examples))
         return bool(xp.isfinite(J))
@@ -471,46 +362,17 @@ class TrainingLoop:
             snapshot, bad = snapshots[-2], self.plan.steps
         again, first = snapshot.state, snapshot.step
         while first < bad - 1:
-            steps = range(first, min(self._chunk_end(first, snapshot.epochs_trained), bad - 1))
+            steps = range(first, min(self.feed.chunk_end(first, snapshot.epochs_trained), bad - 1))
             again, _ = self._run_steps(self.reference, again, snapshot, steps)
             first = steps.stop
-        if first > snapshot.step and self._finite(again):
+        if first > snapshot.step and is_finite(self.placement.xp, again):
             return again, snapshot.updates + first
         return snapshot.state, snapshot.updates + snapshot.step
 
     def _diverged(self, epoch: int, bad: int, finite: list[float]) -> Diverged:
-        """The error for a loss that was not finite in step `bad` (from 0) of an epoch (from 0).
-
-        `finite` holds finite losses, the first one of the run first and the last one last; none if there was none.
-        """
-        step = min(bad + 1, self.plan.steps)
-        useless = ""
-        if finite and finite[-1] > USELESS * finite[0]:
-            useless = (
-                f" Its loss had already grown from {finite[0]:.3g} to {finite[-1]:.3g}: these weights are of no "
-                "use, train a fresh network."
-            )
-        return Diverged(
-            f"training diverged in epoch {epoch + 1}, step {step} of {self.plan.steps}: the loss is no longer "
-            f"finite. The network keeps the weights of the last step with a finite loss.{useless} {self._advice()}",
-            epoch + 1,
-            step,
-        )
-
-    def _advice(self) -> str:
-        """The most likely cause of a divergence, and what to do about it."""
-        rate = "Try a smaller learning_rate, or clip_norm=1.0"
-        xp = self.placement.xp
-        X = self.examples.X if self.transform is None else self.transform.standardized(self.examples.X)
-        inputs, targets = mean_size(xp, X), mean_size(xp, self.examples.Y)
-        if not inputs <= LARGE_INPUT:
-            return (
-                f"The inputs are large (mean |x| is {inputs:.3g}, about 1 is usual): give the Network "
-                f"standardizer={standardizer_for(self.examples.X)}. {rate} if it still diverges."
-            )
-        if not targets <= LARGE_TARGET:
-            return (
-                f"The targets are large (mean |y| is {targets:.3g}): scale them to about 1. {rate} if it still "
-                "diverges."
-            )
-        return f"{rate}."
+        """The error for step `bad` of an epoch, both from 0; see :func:`gpunet.training.divergence.diverged`."""
+        (X, Y, _), transform = self.feed.examples, self.feed.transform
+        if transform is not None:
+            X = transform.standardized(X)
+        steps = self.plan.steps
+        return diverged(epoch + 1, min(bad + 1, steps), steps, finite, advice(self.placement.xp, X, Y))

@@ -6,7 +6,7 @@ import pytest
 import gpunet as gn
 from gpunet.core.program import Program
 from gpunet.core.reference import Reference
-from gpunet.training import loop
+from gpunet.training import feed
 from random_plans import OPTIMIZERS
 
 M = 23  # leaves a short last batch
@@ -26,7 +26,7 @@ def data():
 
 def trained(monkeypatch, chunk_size, data, backend="readonly", **more):
     """Losses, learning rates and parameters of a run with chunks of this many examples."""
-    monkeypatch.setattr(loop, "CHUNK_EXAMPLES", chunk_size)
+    monkeypatch.setattr(feed, "CHUNK_EXAMPLES", chunk_size)
     X, y, weights = data
     layers = [gn.Dense(6, "tanh"), gn.Dropout(0.3), gn.Dense(3, "softmax")]
     net = gn.Network(layers, seed=2, backend=backend, dtype="float64")

@@ -93,7 +93,7 @@ def test_advice_at_its_bounds(monkeypatch, x, y, said):
 
 
 def test_chunks_of_examples_in_their_own_order(monkeypatch):
-    monkeypatch.setattr("gpunet.training.loop.CHUNK_EXAMPLES", 4)
+    monkeypatch.setattr("gpunet.training.feed.CHUNK_EXAMPLES", 4)
     loop = loop_of(monkeypatch, [[1, 1], [1, 1], [1]], epochs=1)
     list(loop.run(state(), 0, 0))
     assert [order.tolist() for order in loop.program.orders] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
@@ -112,12 +112,12 @@ def test_when_the_inputs_of_an_epoch_are_drawn(monkeypatch, asynchronous):
     """Where the device works by itself, those of the next epoch meanwhile; none for an epoch that does not come."""
     loop = loop_of(monkeypatch, [[1] * STEPS] * 3, epochs=3)
     monkeypatch.setattr(loop.placement.backend, "asynchronous", asynchronous, raising=False)
-    events, draw, run, finish = [], loop.epoch_inputs, loop._run_epoch, loop._finish_epoch
+    events, draw, run, finish = [], loop.feed.epoch, loop._run_epoch, loop._finish_epoch
 
     def spy(event, function):
         return lambda *given: (events.append(event or given), function(*given))[1]
 
-    monkeypatch.setattr(loop, "epoch_inputs", spy(None, draw))
+    monkeypatch.setattr(loop.feed, "epoch", spy(None, draw))
     monkeypatch.setattr(loop, "_run_epoch", spy("run", run))
     monkeypatch.setattr(loop, "_finish_epoch", spy("finish", finish))
     list(loop.run(state(), 4, 20))

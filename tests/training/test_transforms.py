@@ -23,7 +23,7 @@ def drawn(seed, epoch, step):
 @pytest.fixture
 def chunks_of(monkeypatch):
     """``chunks_of(examples)``: transform so many at a time."""
-    return lambda examples: monkeypatch.setattr("gpunet.training.loop.NUMBERS", examples * N)
+    return lambda examples: monkeypatch.setattr("gpunet.training.feed.NUMBERS", examples * N)
 
 
 @pytest.mark.parametrize("most", [2**24, 2 * 5, 1])

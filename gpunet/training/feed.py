@@ -1,0 +1,185 @@
+"""What the steps of a run are given: drawn epoch by epoch on the host, and brought to the device in chunks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gpunet.core.checks import finite_number
+from gpunet.core.plan import Plan
+from gpunet.core.program import EpochInputs, Program
+from gpunet.core.schedules import scaled_rate
+from gpunet.devices.placement import Placement
+from gpunet.devices.sparse_examples import SparseExamples
+from gpunet.inputs.fit_data import Examples
+from gpunet.training.chunks import Chunks
+from gpunet.training.history import History
+from gpunet.training.transforms import NUMBERS, Transform
+from gpunet.training.windows import Windows
+
+Array = Any
+
+CHUNK_EXAMPLES = 500_000  # of a run without pauses: its orders and coefficients take little memory
+
+
+class Feed:
+    """The inputs of a run's epochs.
+
+    Parameters
+    ----------
+    plan : Plan
+    placement : Placement
+    examples : Examples
+    seed : int
+        Order and dropout of an epoch depend on it and on the epoch's number alone.
+    shuffle : bool
+    epochs : int
+        Of the run, which a schedule may depend on.
+    program : Program
+        Whose blocks chunks are not to cut.
+    history : History
+        Its `learning_rate_factor` counts.
+    chunks : Chunks or None
+    transform : Transform or None
+    windows : Windows or None
+        For these three see :class:`gpunet.training.loop.TrainingLoop`.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        placement: Placement,
+        examples: Examples,
+        seed: int,
+        shuffle: bool,
+        epochs: int,
+        program: Program,
+        history: History,
+        chunks: Chunks | None,
+        transform: Transform | None,
+        windows: Windows | None,
+    ) -> None:
+        self.plan = plan
+        self.placement = placement
+        if isinstance(examples.X, SparseExamples) and plan.layers[0].dropout:
+            examples = examples._replace(X=examples.X.as_dense())  # masks are dense
+        self.examples = examples
+        self.seed = seed
+        self.shuffle = shuffle and plan.steps > 1  # a sum over all examples has no order
+        self.epochs = epochs
+        self.program = program
+        self.history = history
+        self.chunks = chunks
+        self.transform = transform
+        self.windows = windows
+        if windows is not None:
+            windows.block_steps = program.block_steps
+            windows.every = None if chunks is None else chunks.every
+
+    def epoch(self, epoch: int, epochs_trained: int, updates: int) -> EpochInputs:
+        """The inputs of epoch `epoch` (from 0): examples on the device, all that is drawn or counted on the host."""
+        plan = self.plan
+        rng = np.random.default_rng([self.seed, epochs_trained])
+        order: Any = None
+        if self.shuffle and self.windows is None:
+            order = rng.permutation(plan.examples).astype(np.int32)
+        keys = None
+        if plan.uses_dropout:
+            shape = (plan.steps, len(plan.layers))
+            keys = rng.integers(-(2**31), 2**31, size=shape, dtype=np.int32)
+        return EpochInputs(*self.examples, order, self.coefficients(epoch, updates), keys)
+
+    def together(self, epoch: int, epochs_trained: int, updates: int, count: int) -> EpochInputs:
+        """The inputs of `count` epochs, as if they were one."""
+        plan = self.plan
+        order: Any = None
+        keys: Any = None
+        if self.shuffle or plan.uses_dropout:
+            each = [self.epoch(epoch + i, epochs_trained + i, updates + i * plan.steps) for i in range(count)]
+            if self.shuffle:
+                order = np.concatenate([one.order for one in each])
+            if plan.uses_dropout:
+                keys = np.concatenate([one.dropout_keys for one in each])
+        if order is None:
+            order = np.tile(np.arange(plan.examples, dtype=np.int32), count)
+        return EpochInputs(*self.examples, order, self.coefficients(epoch, updates, count), keys)
+
+    def coefficients(self, epoch: int, updates: int, epochs: int = 1) -> Any:
+        """The optimizer's coefficients of an epoch's steps, ``(steps, k)``, at the rate that callbacks have set.
+
+        Of several epochs, one after the other, with `epochs`.
+        """
+        plan, optimizer, steps = self.plan, self.plan.optimizer, epochs * self.plan.steps
+        factor = self.history.learning_rate_factor
+        if factor != 1.0:
+            finite_number("history.learning_rate_factor", factor, 0.0, strict=True)
+            optimizer = optimizer.with_learning_rate(scaled_rate(optimizer.learning_rate, factor))
+        first, planned = epoch * plan.steps, self.epochs * plan.steps
+        # Constant coefficients are computed once, not for each update of the epoch.
+        distinct = 1 if optimizer.constant_coefficients else steps
+        coefficients = np.array(
+            [optimizer.coefficients(first + i, planned, updates + i) for i in range(distinct)],
+            dtype=plan.dtype,
+        )
+        return np.repeat(coefficients, steps // distinct, axis=0)
+
+    def chunk_end(self, first: int, epochs_trained: int) -> int:
+        """The step before which a chunk that begins with step `first` of an epoch ends."""
+        plan, block = self.plan, self.program.block_steps
+        if self.chunks is not None:
+            last = self.chunks.end(first, plan.steps, block)
+        else:
+            size = max(CHUNK_EXAMPLES // plan.batch_size, 1)
+            last = min(first + -(-size // block) * block, plan.steps)
+        if self.windows is not None:
+            last = min(last, self.windows.steps(epochs_trained, first).stop)
+        if self.transform is not None:
+            last = min(last, self._transformed_together(first, epochs_trained).stop)
+        return last
+
+    def on_device(self, inputs: EpochInputs, epochs_trained: int, steps: range) -> EpochInputs:
+        """Some steps of an epoch's inputs, transformed, and all on the device."""
+
+        def to_device(host: Any) -> Array:
+            return self.placement.to_device(np.ascontiguousarray(host))
+
+        size, start = self.plan.batch_size, 0  # the step that the inputs begin with
+        keys = inputs.dropout_keys
+        if self.windows is not None:
+            (X, Y, weights), used = self.windows.window(epochs_trained, steps.start)
+            inputs = inputs._replace(X=X, Y=Y, example_weights=weights, order=used)
+            start = self.windows.steps(epochs_trained, steps.start).start
+        if self.transform is not None:
+            together = self._transformed_together(steps.start, epochs_trained)
+            given = Examples(inputs.X, inputs.Y, inputs.example_weights)
+            X, Y, weights = self.transform.examples(
+                given, inputs.order, start, size, epochs_trained, together
+            )
+            inputs, start = inputs._replace(X=X, Y=Y, example_weights=weights, order=None), together.start
+        examples = inputs.examples
+        first, last = (steps.start - start) * size, min((steps.stop - start) * size, examples)
+        if inputs.order is not None:
+            order = to_device(inputs.order[first:last])
+        elif last - first < examples:
+            order = to_device(np.arange(first, last, dtype=np.int32))
+        else:
+            order = None
+        return inputs._replace(
+            order=order,
+            coefficients=to_device(inputs.coefficients[steps.start : steps.stop]),
+            dropout_keys=None if keys is None else to_device(keys[steps.start : steps.stop]),
+        )
+
+    def _transformed_together(self, step: int, epochs_trained: int) -> range:
+        """The steps whose batches are transformed together with those of a step: the same wherever the run pauses."""
+        plan, block = self.plan, self.program.block_steps
+        window = range(plan.steps)
+        if self.windows is not None:
+            window = self.windows.steps(epochs_trained, step)
+        most = max(NUMBERS // (plan.batch_size * self.examples.X.shape[0]), 1)
+        size = -(-most // block) * block
+        every = plan.steps if self.chunks is None else self.chunks.every or plan.steps
+        base = max(step // every * every, window.start)  # from which a program counts its blocks
+        first = base + (step - base) // size * size
+        return range(first, min(first + size, step // every * every + every, window.stop))
