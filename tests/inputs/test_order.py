@@ -58,3 +58,16 @@ def test_rows_mix_over_a_group_and_groups_over_the_epoch():
     assert first.min() < 1000
     assert first.max() > 9000
     assert np.abs(np.diff(first)).mean() > 1000
+
+
+def test_where_the_numbers_come_from():
+    """A run goes on with the order that it began with, in a later version too."""
+    order = TwoLevelOrder(np.arange(0, 101, 10), 4, 3, False)
+    assert np.array_equal(order.blocks(5), np.random.default_rng([3, 5, 1]).permutation(10))
+    assert np.array_equal(order.rows(5, 2, 20), np.random.default_rng([3, 5, 4]).permutation(20))
+    assert order.blocks(0).dtype == TwoLevelOrder(order.edges, 4, None, False).blocks(0).dtype == np.int64
+    assert (
+        order.rows(0, 0, 40).dtype
+        == TwoLevelOrder(order.edges, 4, None, False).rows(0, 0, 40).dtype
+        == np.int32
+    )

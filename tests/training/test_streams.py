@@ -217,7 +217,7 @@ def test_a_divergence_is_found_again(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("transform", [None, change])
 @pytest.mark.parametrize(("batch_size", "every"), [(1, 5), (2, None), (8, 3), (1, 64)])
-@pytest.mark.parametrize("kind", ["file", "pieces"])
+@pytest.mark.parametrize("kind", ["file", pytest.param("pieces", marks=pytest.mark.slow)])
 def test_a_run_goes_on_to_the_bit(kind, batch_size, every, transform, tmp_path, monkeypatch):
     """From within an epoch, and within a window; blocked SGD shows where blocks of steps begin."""
     rng = np.random.default_rng(3)
