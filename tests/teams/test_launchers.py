@@ -102,3 +102,15 @@ def test_a_rank_alone_leaves_exceptions_as_they_are(monkeypatch):
     before = sys.excepthook
     gn.Team("mpi")
     assert sys.excepthook is before
+
+
+@pytest.mark.parametrize("name", ["auto", "alone"])
+def test_a_worker_of_ray_is_in_a_team(monkeypatch, name):
+    from gpunet.teams import ray_train, team
+
+    class Worker(Alone):
+        name = "a worker"
+
+    monkeypatch.setattr(ray_train, "RayTrain", Worker)
+    monkeypatch.setattr(team, "in_ray_worker", lambda: True)
+    assert gn.Team(name).engine.name == ("a worker" if name == "auto" else "alone")

@@ -129,6 +129,25 @@ def test_vectors_shorter_than_the_ranks_are_many(ranks, lanes, length):
         assert section.tobytes() == alone[part].tobytes()
 
 
+@pytest.mark.parametrize(("ranks", "lanes"), [(1, 4), (2, 8), (3, 8), (5, 5)])
+def test_each_lane_is_computed_once(ranks, lanes):
+    def run(team):
+        computed = []
+
+        def lane(node):
+            if len(node) > 1:
+                return None
+            computed.append(node.start)
+            return np.zeros(10)
+
+        TreeTotal(team.engine, lanes, 10)(lane)
+        return computed
+
+    computed = on_ranks(ranks, run, lanes)
+    assert [one for some in computed for one in some] == list(range(lanes))
+    assert max(map(len, computed)) == -(-lanes // ranks)
+
+
 @dataclass(frozen=True)
 class Own(gn.GradientDescent):
     """An optimizer of the user's own, whose update looks at a whole parameter."""
