@@ -105,8 +105,8 @@ def mistakes(v: dict[str, Any]) -> list[Sentence]:
     return [
         Sentence(
             smallest > 1000 * largest,
-            f"{first}{smallest:.2f} or more, over a thousand times as large as the largest above: the check "
-            "finds it.",
+            f"{first}{np.floor(smallest * 100) / 100:.2f} or more, over a thousand times as large as "
+            "the largest above: the check finds it.",
             f"{first}only {number(smallest)} in one case.",
         )
     ]
