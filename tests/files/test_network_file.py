@@ -274,7 +274,7 @@ def test_a_wrong_description_with_a_right_digest(saved, tmp_path, change):
     """A right digest does not make a network of it."""
     from gpunet.files.network_file import _digest, _read
 
-    tensors, about = _read(saved.read_bytes(), saved)
+    tensors, about = _read(saved)
     change(about, tensors)
     text = json.dumps(about)
     path = tmp_path / "wrong"
@@ -287,7 +287,7 @@ def test_a_wrong_description_with_a_right_digest(saved, tmp_path, change):
 def test_a_description_that_is_no_object(text, saved, tmp_path):
     from gpunet.files.network_file import _digest, _read
 
-    tensors, _ = _read(saved.read_bytes(), saved)
+    tensors, _ = _read(saved)
     path = tmp_path / "wrong"
     save_file(tensors, path, {"format": "gpunet-2", "network": text, "sha256": _digest(text, tensors)})
     with pytest.raises(gn.FileRefused, match="does not describe a network"):
@@ -433,7 +433,7 @@ def test_the_description_does_not_depend_on_the_order_of_notes(net, tmp_path):
         twin = gn.Network([gn.Dense(1)], inputs=1, seed=0, backend="numpy")
         twin.notes.update(notes)
         twin.save(tmp_path / "twin")
-        return json.dumps(_read((tmp_path / "twin").read_bytes(), tmp_path)[1])
+        return json.dumps(_read(tmp_path / "twin")[1])
 
     assert written({"a": 1, "b": 2}) == written({"b": 2, "a": 1})
 

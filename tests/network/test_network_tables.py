@@ -308,7 +308,7 @@ def test_files_of_the_first_format_are_read(tmp_path):
 
     net = gn.Network([gn.Dense(2, "softmax")], inputs=3, seed=0, backend="numpy")
     net.save(tmp_path / "new")
-    tensors, about = _read((tmp_path / "new").read_bytes(), tmp_path)
+    tensors, about = _read(tmp_path / "new")
     for name in ("target", "columns"):
         del about[name]
     text = json.dumps(about)

@@ -97,7 +97,7 @@ def load_mutated(count, seed=0, networks=saved_networks):
     choose, refused = random.Random(seed), 0
     with tempfile.TemporaryDirectory() as name, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        originals = [_read(path.read_bytes(), path) for path in networks(Path(name))]
+        originals = [_read(path) for path in networks(Path(name))]
         path = Path(name) / "mutated"
         for i in range(count):
             tensors, about = originals[i % len(originals)]
