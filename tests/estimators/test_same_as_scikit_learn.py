@@ -6,7 +6,9 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import __version__ as SKLEARN
 from sklearn.base import is_classifier
+from sklearn.utils.fixes import parse_version
 
 from estimator_data import EVERY, PAIRS, ROWS, rows, target
 
@@ -85,6 +87,8 @@ def assert_same(ours, theirs, rtol=1e-8, losses=1e-8):
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize(("name", "kind"), EVERY)
 def test_every_setting(name, kind, setting):
+    if kind == "words" and setting == "early-stopping" and parse_version(SKLEARN) < parse_version("1.9"):
+        pytest.skip("scikit-learn before 1.9 does not stop early where classes are words")
     y = target(kind, X)
     # scikit-learn reports several values' mean loss; the penalty in it is averaged over an epoch here.
     losses = 1e-8 if kind != "values" else 3e-2 if setting == "single" else 2e-3

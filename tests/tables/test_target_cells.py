@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpunet.tables import Target
@@ -50,6 +50,7 @@ def both(values):
 
 
 @pytest.mark.parametrize("kind", CELLS)
+@settings(derandomize=True, deadline=None)
 @given(data=st.data())
 def test_read_as_polars_reads(kind, data):
     values = data.draw(st.lists(CELLS[kind], min_size=1, max_size=8))
