@@ -48,6 +48,20 @@ def test_initial_weights_of_layers_with_different_activations():
             assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_weights_are_rows_of_inputs_in_memory(solver):
+    model = MLPRegressor(hidden_layer_sizes=4, solver=solver, max_iter=2, random_state=0, backend="numpy")
+    model.fit(X, target("value", X))
+    assert all(W.flags.c_contiguous for W in model.coefs_)
+
+
+def test_lbfgs_has_no_epochs():
+    model = MLPRegressor(solver="lbfgs")
+    with pytest.raises(AttributeError, match="partial_fit"):
+        model.partial_fit(X, target("value", X))
+    assert hasattr(model.set_params(solver="sgd"), "partial_fit")
+
+
 def test_adam_as_scikit_learn_writes_it():
     """The rate of its last step is what callbacks see; it goes on from one epoch to the next."""
     solver = AdamSolver(0.1, 0.8, 0.95, 1e-3)

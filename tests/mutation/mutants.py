@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 ROOMS = [
     *("core", "devices", "inputs", "teams", "training", "files", "exchange"),
-    *(f"estimators/{name}.py" for name in ("batches", "initial", "optimizers")),
+    *(f"estimators/{name}.py" for name in ("batches", "initial", "optimizers", "weights")),
     *("prediction.py", "network_base.py", "network.py"),
 ]
 
