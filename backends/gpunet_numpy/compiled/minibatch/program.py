@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ EXAMPLES = (
 )
 EXAMPLES_PER_NEURON = 1.5  # if there are so many, they are divided and not the neurons
 SHORT = 2_000_000  # multiplications of an epoch that are done before other threads have woken up
+HERE = 20_000_000  # of one that a single thread does without a hand-over: Ctrl-C waits for its end
 PARTS = 2**27  # numbers that all threads' partial gradients may have
 
 
@@ -54,19 +56,20 @@ class MiniBatch(Program):
         self.rule = rule_of(plan.optimizer, plan.dtype, plan.penalized)
         units, batch = plan.layers[0].units, plan.batch_size
         weights = [layer.units * layer.inputs for layer in plan.layers]
-        self.short, self.largest = plan.examples * sum(weights) <= SHORT, batch * max(weights)
-        if self.short:
-            self.epochs_together = epochs_together(plan)
-        count = 1 if self.short else max(min(threads(), batch * sum(weights) // WORK), 1)
+        epoch = plan.examples * sum(weights)
+        count = 1 if epoch <= SHORT else max(min(threads(), batch * sum(weights) // WORK), 1)
         by_neurons, by_examples = max(units // NEURONS, 1), -(-batch // EXAMPLES)
         divided = min(count, by_examples)
         self.by_examples = divided > min(count, by_neurons) or (
             divided > 1 and batch >= EXAMPLES_PER_NEURON * units
         )
         self.threads = divided if self.by_examples else min(count, by_neurons)
+        self.short, self.largest = self.threads == 1 and epoch <= HERE, batch * max(weights)
+        if self.short:
+            self.epochs_together = epochs_together(plan)
         self.layout = Layout.of(plan, 1 if self.by_examples else self.threads)
         self.buffers: dict[bool, tuple[Any, ...]] = {}
-        self.offsets: tuple[Any, Any] = None, None  # a short epoch's examples, and what was found for them
+        self.offsets: tuple[Any, Any] = (lambda: None), None  # the last X, and what was found for it
         self.packed: tuple[Any, ...] = ()  # the last result, and its parameters as the kernel left them
 
     @classmethod
@@ -157,12 +160,12 @@ class MiniBatch(Program):
         return new, losses_of(losses, plan, inputs.examples, penalties)
 
     def _offsets(self, X: Any, rows: Any) -> Any:
-        """See `common_values`. Where an epoch is short and X are all examples, these are not looked at again."""
-        if not self.short or X.shape[1] != self.plan.examples:
-            return common_values(rows)
-        if self.offsets[0] is not X:
-            self.offsets = X, common_values(rows)
-        return self.offsets[1]
+        """See `common_values`: from call to call X is the same array, as a rule, and is not looked at again."""
+        known, offsets = self.offsets
+        if known() is not X:
+            offsets = common_values(rows)
+            self.offsets = weakref.ref(X), offsets  # X may be large, and is not this program's to keep
+        return offsets
 
     def _pack(self, state: TrainState) -> tuple[Any, Any]:
         """Panels and all else. Where an epoch is short, what it ended with is not made of arrays again for the next."""

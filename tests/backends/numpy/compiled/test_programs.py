@@ -289,6 +289,15 @@ def test_which_batches_are_worth_which_threads(monkeypatch):
     assert made(minibatch.MiniBatch, 32, 129).threads == 3
     assert made(minibatch.MiniBatch, 32, 64).threads == 1
     assert made(minibatch.MiniBatch, 2, 20, 10).threads == 1
+    for examples, inputs, batch_size, count, here in (
+        (2000, 49, 2000, 1, True),  # done before others have woken up
+        (2000, 50, 2000, 8, False),
+        (9000, 100, 40, 1, True),  # nothing for a second thread
+        (10_000, 100, 40, 1, False),
+    ):
+        layers = (Layer(inputs, 20, "tanh"), Layer(20, 1, "identity"))
+        program = minibatch.MiniBatch(Plan(layers, "squared_error", DESCENTS["plain"], examples, batch_size))
+        assert (program.threads, program.short) == (count, here)
     assert made(blocked.Blocked, 256, 1).layout.threads == 4
     assert made(blocked.Blocked, 60, 1).layout.threads == 1
     large = made(minibatch.MiniBatch, 256, 60_000)._buffers(False)[2]
