@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 
 import gpunet as gn
-from gpunet.core.program import Program
+from gpunet.core.plan import Layer, Plan
+from gpunet.core.program import Program, TrainState
 from gpunet.core.reference import Reference
+from gpunet.devices.placement import Placement
+from gpunet.inputs.fit_data import Examples
+from gpunet.training.loop import TrainingLoop
+from gpunet.training.progress import ProgressBar
 
 rng = np.random.default_rng(0)
 X, Y = rng.standard_normal((12, 3)).astype("float32"), rng.standard_normal(12).astype("float32")
@@ -112,3 +117,41 @@ def test_who_looks_at_every_epoch(fit, tmp_path):
         assert max(program.calls) <= 12 and history.epochs == 8, given
     _, history, program = fit(4, 8, **plan, progress=True)
     assert program.calls == [48, 48]
+
+
+class Counting(Program):
+    """Adds 1 to a weight in each step, and has a loss or a weight that is not finite from one step on."""
+
+    name = "counting"
+    epochs_together = 3
+
+    def __init__(self, loss, weight):
+        self.bad_loss, self.bad_weight = loss, weight
+
+    def __call__(self, state, inputs):
+        (W, b), *_ = state.parameters
+        steps = len(inputs.coefficients)
+        after = float(W[0, 0]) + np.arange(steps + 1)
+        losses = np.where(after[:-1] >= self.bad_loss, np.nan, 1.0)
+        W = np.full_like(W, np.inf if after[-1] >= self.bad_weight else after[-1])
+        return TrainState([(W, b)], state.slots), losses.astype("float32")
+
+
+@pytest.mark.parametrize("bad_loss", [5, 6, 7, 12, 13, 99])
+@pytest.mark.parametrize("bad_weight", [6, 11, 12, 99])
+def test_where_a_run_stops_being_finite(monkeypatch, bad_loss, bad_weight):
+    """The same epoch, step and number of updates, and the same state to go on from: also right after a group."""
+    ends = []
+    for together in (False, True):
+        program = Counting(bad_loss, bad_weight)
+        monkeypatch.setattr(gn.get_backend("numpy"), "program_for", lambda plan, device, p=program: (p, ""))
+        plan = Plan((Layer(1, 1, "identity"),), "squared_error", gn.GradientDescent(0.1), 4, 2)
+        ones = np.ones((1, 4), "float32")
+        placement, bar = Placement(gn.get_backend("numpy"), "cpu"), ProgressBar(False, 1, 4)
+        loop = TrainingLoop(plan, placement, Examples(ones, ones, None), 0, False, 7, bar)
+        loop.together, loop.reference = together, program
+        zero = TrainState([(np.zeros((1, 1), "float32"), np.zeros((1, 1), "float32"))], [((), ())])
+        *_, end = loop.run(zero, epochs_trained=3, updates=8)
+        W = float(end.state.parameters[0][0][0, 0])
+        ends.append((W, end.updates, end.epochs_trained, str(end.diverged), loop.history.loss))
+    assert ends[0] == ends[1]
