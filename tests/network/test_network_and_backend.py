@@ -23,7 +23,7 @@ def test_the_plan_tells_whether_examples_have_weights(monkeypatch, arguments, we
 
 def test_a_predictor_is_made_once_for_each_state(monkeypatch):
     backend, made = gn.get_backend("numpy"), []
-    monkeypatch.setattr(backend, "predictor", lambda *arguments: made.append(arguments))
+    monkeypatch.setattr(type(backend), "predictor", lambda self, *arguments: made.append(arguments))
     net = gn.Network([gn.Dense(2, "softmax")], inputs=3, seed=0, backend="numpy")
     for _ in range(3):
         net.predict(X)
