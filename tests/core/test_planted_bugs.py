@@ -17,7 +17,14 @@ import gpunet
 pytestmark = pytest.mark.slow
 
 SOURCE = Path(gpunet.__file__).parent
-COPIED = [*checks.MODULES.values(), "core.checks", "core.other_names", "core.penalty", "core.sparse_columns"]
+COPIED = [
+    *checks.MODULES.values(),
+    "core.checks",
+    "core.other_names",
+    "core.penalty",
+    "core.sparse_columns",
+    "inputs.moments",
+]
 
 # What went wrong: (module, old text, new text, old text, new text, …)
 BUGS = {
@@ -246,10 +253,10 @@ BUGS = {
     ),
     "the last batch counts as a full one": (
         "reference",
-        "state.parameters, gradients, state.slots,",
-        "state.parameters, "
-        "[(W * (X.shape[1] / plan.batch_size), b * (X.shape[1] / plan.batch_size)) for W, b in gradients], "
-        "state.slots,",
+        "    return update(xp, plan, state, J, gradients, batch.coefficients)\n",
+        "    part = batch.X.shape[1] / plan.batch_size\n"
+        "    gradients = [(W * part, b * part) for W, b in gradients]\n"
+        "    return update(xp, plan, state, J, gradients, batch.coefficients)\n",
     ),
     "the order is not used": (
         "reference",
@@ -269,17 +276,22 @@ BUGS = {
     "the learning rate stands still": ("reference", "inputs.coefficients[t, :]", "inputs.coefficients[0, :]"),
     "the loss is taken after the update": (
         "reference",
-        "    return TrainState(*new), J\n",
-        "    return TrainState(*new), cost_and_gradients(\n"
-        "        xp, plan.activations, plan.loss, new[0], X, Y, weights, masks)[0]\n",
+        "    return update(xp, plan, state, J, gradients, batch.coefficients)\n",
+        "    state, _ = update(xp, plan, state, J, gradients, batch.coefficients)\n"
+        "    return state, batch_gradients(xp, plan, state.parameters, batch)[0]\n",
     ),
     "the optimizer's state is lost": (
         "reference",
-        "state, J = step(xp, self.plan, state, batch)",
-        "(now, _), J = step(xp, self.plan, state, batch)\n            state = TrainState(now, state.slots)",
+        "state, J = step(xp, self.plan, state, batch_of(xp, inputs, t, first, last))",
+        "(now, _), J = step(xp, self.plan, state, batch_of(xp, inputs, t, first, last))\n"
+        "            state = TrainState(now, state.slots)",
     ),
     # Normalising and measuring.
-    "variance for deviation": ("standardizer", "deviation = np.sqrt(variance)", "deviation = variance"),
+    "variance for deviation": (
+        "standardizer",
+        "full(n, variance.mean())\n        deviation = np.sqrt(variance)",
+        "full(n, variance.mean())\n        deviation = variance",
+    ),
     "constant features divide by 0": (
         "standardizer",
         "        deviation[deviation <= float(xp.finfo(rows.dtype).eps) * np.abs(mean) * 8] = 1.0\n",

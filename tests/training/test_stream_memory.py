@@ -1,5 +1,6 @@
 """How much memory training on a file takes: that of a few blocks, and never that of the file."""
 
+import os
 import subprocess
 import sys
 
@@ -24,7 +25,8 @@ def network():
     return gn.Network(layers, seed=0, backend="numpy", inputs=784, standardizer=gn.Standardizer("set"))
 
 X, y = np.load(sys.argv[1], mmap_mode="r"), np.arange(int(sys.argv[2])) % 10
-network().fit(np.asarray(X[:2000]), y[:2000], epochs=1, batch_size=64)  # what is imported and allocated once
+# What is imported, loaded and allocated once; after so many epochs that the compiled program has taken over.
+network().fit(np.asarray(X[:2000]), y[:2000], epochs=80, batch_size=64, optimizer=gn.GradientDescent(0.1))
 gc.collect()
 before, most, done = anonymous(), [0.0], threading.Event()
 
@@ -53,7 +55,9 @@ def test_memory_is_that_of_some_blocks(tmp_path):
     X[:] = rng.integers(0, 256, X.shape, dtype="uint8")
     X.flush()
     arguments = [sys.executable, "-c", PROGRAM, str(tmp_path / "X.npy"), str(ROWS)]
-    found = subprocess.run(arguments, capture_output=True, text=True, timeout=600, check=False)
-    assert found.returncode == 0, found.stderr
+    environment = {**os.environ, "GPUNET_COMPILE": "wait"}
+    for _ in range(2):  # the first time something may be compiled, which takes memory too
+        found = subprocess.run(arguments, capture_output=True, text=True, timeout=600, env=environment)
+        assert found.returncode == 0, found.stderr
     assert float(found.stdout) < COPY
     assert float(found.stdout) < 170
