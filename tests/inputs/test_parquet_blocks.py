@@ -104,6 +104,16 @@ def test_an_encoder_reads_the_whole_table(table, written, monkeypatch):
     one.fit(written("all", [*NAMES, "species"]), "species", epochs=1)
     two.fit(table.select(NAMES), np.asarray(table["species"]), epochs=1)
     assert same(one, two)
+    assert np.array_equal(one.predict(written("inputs", NAMES)), two.predict(table.select(NAMES)))
+
+
+def test_predictions_of_a_large_file_read_no_whole_table(table, written, monkeypatch):
+    small_blocks(monkeypatch, 7, 2, N)
+    net = network("numpy")
+    net.fit(rows_of(table), table["number"].to_numpy(), epochs=1)
+    expected, path = net.predict(rows_of(table)), written("inputs", NAMES)
+    monkeypatch.setattr("pyarrow.concat_tables", None)
+    np.testing.assert_allclose(net.predict(path), expected, rtol=1e-5)
 
 
 def lazily(kind, path):

@@ -130,3 +130,12 @@ def test_scipy_is_not_imported_to_know(monkeypatch):
     monkeypatch.delitem(sys.modules, "scipy.sparse")
     assert not is_sparse(scipy_sparse.csr_array((3, 4)))
     assert "scipy.sparse" not in sys.modules
+
+
+def test_the_largest_number_of_features(monkeypatch):
+    """That of what kernels count with."""
+    monkeypatch.setattr("gpunet.inputs.sparse_rows.LARGEST", 4)
+    X = scipy_sparse.csr_array(np.eye(3, 5))
+    assert rows_of(X[:, :4]).shape == (3, 4)
+    with pytest.raises(ValueError, match="X has 5 features per example, more than 4"):
+        rows_of(X)
