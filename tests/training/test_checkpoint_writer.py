@@ -1,6 +1,7 @@
 """The thread that writes checkpoints, and who waits for it."""
 
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -23,6 +24,7 @@ def test_who_waits(tmp_path, wait):
 
     def write(saved, manifest, alone):
         may_write.wait(20)
+        time.sleep(0.05)
         events.append(manifest["epoch"])
 
     run = CheckpointedRun(gn.Checkpoint(tmp_path), SimpleNamespace(write=write), {"epochs": 3}, None)
