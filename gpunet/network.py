@@ -403,7 +403,8 @@ class Network(NetworkBase):
         """
         if self._trained.state is None and self.inputs is None:
             raise ValueError("the network has no weights yet: fit it, or give Network inputs=…")
-        X, _, _ = opened(X, None, None, self.dtype, whole=self.encoder is not None)
+        if type(X) is not np.ndarray:  # an array is no file: for one row the question would take long
+            X, _, _ = opened(X, None, None, self.dtype, whole=self.encoder is not None)
         X = self._tabular.rows("X", X, self.dtype)
         source = backend_of(X)
         placement = self.placement if self._trained.state is not None else self._placement_for({"X": X})
