@@ -41,3 +41,13 @@ def test_who_waits(tmp_path, wait):
     assert events[:1] == [1]
     run.wait()
     assert events == [1, 2]
+
+
+def test_when_the_last_one_was_begun(tmp_path):
+    """From then on the time to the next one counts."""
+    folder = SimpleNamespace(write=lambda *arguments, **more: None)
+    run = CheckpointedRun(gn.Checkpoint(tmp_path, every=60.0), folder, {"epochs": 3}, None)
+    run.written -= 100
+    assert run.due(1, None)
+    run.write(SavedHere(training={}), {"position": {"epoch": 1, "step": 1}}, wait=True)
+    assert not run.due(1, None)

@@ -154,6 +154,14 @@ def test_one_bar_step_by_step(terminal):
     assert bar.bar.desc == "epoch  1/12"  # the last that ran
 
 
+@pytest.mark.parametrize(("done", "said"), [(0, "epoch 1/3"), (1, "epoch 2/3"), (3, "epoch 3/3")])
+def test_a_bar_that_goes_on(terminal, done, said):
+    bar = ProgressBar(True, 3, M)
+    bar.begin_at(done * M, SimpleNamespace(epochs=done))
+    assert (bar.bar.desc, bar.bar.n, bar.done) == (said, done * M, done)
+    bar.close()
+
+
 def test_the_last_epoch_has_no_next(terminal):
     bar, history = ProgressBar(True, 2, 10), History()
     for _ in range(2):
