@@ -191,5 +191,14 @@ def test_counts(rng, close, exported):
     start = net.evaluate(X, y)["loss"]
     net.fit(X, y, optimizer=gn.Adam(0.01), epochs=20)
     assert net.evaluate(X, y)["loss"] < start
+
+
+def test_counts_have_no_module(rng):
+    pytest.importorskip("torch")
+    X, _ = data(rng, [0, 1])
+    try:
+        mlp = MLPRegressor(loss="poisson", **SETTINGS).fit(X, rng.poisson(np.exp(X[:, 0])))
+    except TypeError:  # before scikit-learn 1.7
+        pytest.skip("scikit-learn has no Poisson loss yet")
     with pytest.raises(ValueError, match="PyTorch has no module for it, and 'exp'"):
-        net.to_torch()
+        gn.from_sklearn(mlp, backend="numpy").to_torch()
