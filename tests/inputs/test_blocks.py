@@ -1,6 +1,7 @@
 """Sources of blocks: what they read, and what they say about what can't be read."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from gpunet.inputs.blocks.joined import JoinedRows
 from gpunet.inputs.blocks.mapped import MappedRows
 from gpunet.inputs.blocks.opened import opened
 from gpunet.inputs.blocks.sliced import ArraySlices
-from small_networks import K, N, network, same
+from small_networks import K, N, host, network, same
 from streams import mapped, small_blocks
 
 M = 50
@@ -416,3 +417,25 @@ def test_the_default_optimizer_suits_large_inputs(tmp_path, monkeypatch, rng):
         with pytest.warns(gn.UnscaledInputs):
             net.fit(source, y, epochs=1, shuffle=False)
     assert same(one, two)
+
+
+@pytest.mark.parametrize("call", ["fit", "evaluate"])
+@pytest.mark.parametrize(
+    ("X", "y", "said"),
+    [
+        ("flowers.csv", "species", r"X is the str 'flowers\.csv', neither an array"),
+        (Path("flowers.csv"), [0, 1], r"X is the \w*Path 'flowers\.csv', neither an array"),
+        (np.eye(2, 3), "species", r"y is the str 'species', neither .* gpunet\.datasets\.read_table"),
+    ],
+)
+def test_texts_that_are_no_files_of_arrays(call, X, y, said):
+    net = network("numpy")
+    before = host(net)
+    with pytest.raises(TypeError, match=said):
+        getattr(net, call)(X, y)
+    assert all(np.array_equal(a, b) for a, b in zip(host(net), before, strict=True))
+
+
+def test_predictions_of_a_text():
+    with pytest.raises(TypeError, match=r"X is the str 'flowers\.csv', neither an array"):
+        network("numpy").predict("flowers.csv")

@@ -125,8 +125,15 @@ def _at_once(name: str, array: Any) -> Any:
 
 
 def _from_file(name: str, array: Any) -> Any:
-    """A ``.npy`` file as a memory map, several of them as joined rows; all else as it is."""
+    """A ``.npy`` file as a memory map, several of them as joined rows; all else as it is, but a text is refused."""
     if not _all_files(array, ".npy"):
+        if isinstance(array, str | Path):
+            raise TypeError(
+                f"{name} is the {type(array).__name__} {str(array)!r}, neither an array nor the path of a file that is read here (.npy; for X "
+                ".parquet too, with the name of a column as y): read tables, DataFrames too, with "
+                "gpunet.datasets.read_table(…, target=…), other files with gpunet.datasets.load, and give what they "
+                "return"
+            )
         return array
     if isinstance(array, str | Path):
         return mapped_file(Path(array).expanduser())
