@@ -5,6 +5,7 @@ import pytest
 
 scipy_sparse = pytest.importorskip("scipy.sparse")
 
+import fake_cupyx  # noqa: E402
 from gpunet.devices.scipy_sparse import is_sparse  # noqa: E402
 from gpunet.inputs.sparse_rows import checked_sparse_rows  # noqa: E402
 
@@ -130,6 +131,12 @@ def test_scipy_is_not_imported_to_know(monkeypatch):
     monkeypatch.delitem(sys.modules, "scipy.sparse")
     assert not is_sparse(scipy_sparse.csr_array((3, 4)))
     assert "scipy.sparse" not in sys.modules
+
+
+def test_a_matrix_of_cupy_is_copied_to_the_host(monkeypatch):
+    X = fake_cupyx.install(monkeypatch)(scipy_sparse.csr_matrix(DENSE))
+    assert np.array_equal(rows_of(X).toarray(), DENSE)
+    assert X.copies == 1
 
 
 def test_the_largest_number_of_features(monkeypatch):

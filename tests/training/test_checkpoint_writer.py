@@ -48,6 +48,6 @@ def test_when_the_last_one_was_begun(tmp_path):
     folder = SimpleNamespace(write=lambda *arguments, **more: None)
     run = CheckpointedRun(gn.Checkpoint(tmp_path, every=60.0), folder, {"epochs": 3}, None)
     run.written -= 100
-    assert run.due(1, None)
+    assert run.due(1, None) and not run.finished
     run.write(SavedHere(training={}), {"position": {"epoch": 1, "step": 1}}, wait=True)
     assert not run.due(1, None)
