@@ -131,8 +131,8 @@ def _from_file(name: str, array: Any) -> Any:
             raise TypeError(
                 f"{name} is the {type(array).__name__} {str(array)!r}, neither an array nor the path of a file that is "
                 "read here (.npy; for X .parquet too, with the name of a column as y): read tables, DataFrames too, "
-                "with gpunet.datasets.read_table(…, target=…), other files with gpunet.datasets.load, and give what they "
-                "return"
+                "with gpunet.datasets.read_table(…, target=…), other files with gpunet.datasets.load, and give what "
+                "they return"
             )
         return array
     if isinstance(array, str | Path):
