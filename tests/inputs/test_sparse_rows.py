@@ -133,7 +133,7 @@ def test_scipy_is_not_imported_to_know(monkeypatch):
     assert "scipy.sparse" not in sys.modules
 
 
-def test_a_matrix_of_cupy_is_copied_to_the_host(monkeypatch):
+def test_a_matrix_on_a_device_is_copied_to_the_host(monkeypatch):
     X = fake_cupyx.install(monkeypatch)(scipy_sparse.csr_matrix(DENSE))
     assert np.array_equal(rows_of(X).toarray(), DENSE)
     assert X.copies == 1
@@ -144,5 +144,6 @@ def test_the_largest_number_of_features(monkeypatch):
     monkeypatch.setattr("gpunet.inputs.sparse_rows.LARGEST", 4)
     X = scipy_sparse.csr_array(np.eye(3, 5))
     assert rows_of(X[:, :4]).shape == (3, 4)
+    assert rows_of(scipy_sparse.csr_array(np.ones((1, 4)))).nnz == 4  # with indices of int32, still
     with pytest.raises(ValueError, match="X has 5 features per example, more than 4"):
         rows_of(X)
