@@ -10,6 +10,7 @@ from gpunet_cupy.sources import Macro
 from gpunet_cupy.support import braces, network_macros, update_macros
 
 TILE_UNITS = 32
+ALIGNED = 8  # inputs of a tile are a multiple of it: matrix units add up eight products at a time
 MIN_INPUTS, MAX_INPUTS = 32, 512  # of a tile
 
 
@@ -20,7 +21,7 @@ def round_up(n: int, multiple: int) -> int:
 
 def pitch(inputs: int) -> int:
     """Values from one row of a tile to the next."""
-    return inputs if inputs % 8 else inputs + 4
+    return inputs if inputs % 16 else inputs + 8
 
 
 class Tiling:
@@ -56,7 +57,7 @@ class Tiling:
     def shared(self, chunk: int, threads: int) -> int:
         """Values of shared memory: tiles, their inputs and δ for a chunk of examples, and scratch memory."""
         rows = TILE_UNITS * (1 + self.plan.optimizer.slots) + chunk
-        return sum(pitch(n) * rows for n in self.inputs) + chunk * (TILE_UNITS + 4) + 32 * threads
+        return sum(pitch(n) * rows for n in self.inputs) + chunk * pitch(TILE_UNITS) + 32 * threads
 
     def macros(self) -> dict[str, Macro]:
         """What ``tiling.cuh`` and the headers that it includes need."""
@@ -77,6 +78,6 @@ def tiling_of(plan: Plan, thread_blocks: int, layers: int | None = None) -> Tili
         columns = thread_blocks // -(-layer.units // TILE_UNITS)
         if columns == 0:
             return None
-        even = max(round_up(-(-layer.inputs // columns), 4), MIN_INPUTS)
-        inputs.append(min(even, round_up(layer.inputs, 4)))
+        even = max(round_up(-(-layer.inputs // columns), ALIGNED), MIN_INPUTS)
+        inputs.append(min(even, round_up(layer.inputs, ALIGNED)))
     return Tiling(plan, inputs) if inputs and max(inputs) <= MAX_INPUTS else None

@@ -228,6 +228,27 @@ inline float __uint_as_float(unsigned bits) {
     return x;
 }
 
+// TF32 matrix units: every lane shows its fragments; each computes its elements of the sum.
+static thread_local unsigned shown[MOST / 32][32][6];
+
+inline void multiply_tf32(float (&sum)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+    const int lane = emulator::current % 32, warp = emulator::current / 32;
+    for (int i = 0; i < 4; ++i) shown[warp][lane][i] = a[i] & 0xffffe000u;
+    for (int i = 0; i < 2; ++i) shown[warp][lane][4 + i] = b[i] & 0xffffe000u;
+    __syncwarp();
+    float added[4];
+    for (int i = 0; i < 4; ++i) {
+        const int row = lane / 4, column = lane % 4 * 2 + i % 2;
+        double terms = sum[i];
+        for (int k = 0; k < 8; ++k)
+            terms += double(__uint_as_float(shown[warp][row * 4 + k % 4][i / 2 + k / 4 * 2])) *
+                     __uint_as_float(shown[warp][column * 4 + k % 4][4 + k / 4]);
+        added[i] = float(terms);
+    }
+    __syncwarp();
+    for (int i = 0; i < 4; ++i) sum[i] = added[i];
+}
+
 inline int min(int a, int b) { return a < b ? a : b; }
 
 inline void add_release(unsigned* count) { __atomic_fetch_add(count, 1u, __ATOMIC_RELEASE); }

@@ -111,14 +111,15 @@ def test_a_penalty(dtype, program, cupy):
             assert differences(plan, result, Reference(xp, plan)(state, inputs), near) == {}
 
 
-def gradient_errors(m, precision, cupy):
+def gradient_errors(m, precision, cupy, program=MiniBatch):
     """Of each layer's weights, relative to float64: with a large rate, a step changes the weights by the gradient."""
     layers = (Layer(784, 256, "sigmoid"), Layer(256, 128, "tanh"), Layer(128, 10, "softmax"))
     plan = Plan(layers, "cross_entropy", gn.GradientDescent(1e4), m, m, precision=precision)
     given = draw(plan)
-    given = given[0], given[1]._replace(order=None)
+    if program is MiniBatch:
+        given = given[0], given[1]._replace(order=None)
     as_wide = map_arrays(lambda a: cupy.asarray(a, dtype="float64"), given)
-    state, _ = MiniBatch(plan)(*map_arrays(cupy.asarray, given))
+    state, _ = program(plan)(*map_arrays(cupy.asarray, given))
     expected, _ = MiniBatch(replace(plan, dtype="float64", precision="float32"))(*as_wide)
     errors = []
     for (W, _), (exact, _), (start, _) in zip(
@@ -133,6 +134,11 @@ def gradient_errors(m, precision, cupy):
 @pytest.mark.parametrize("m", [300, 1000, 3000, 20_000])
 def test_gradients_by_parts_have_the_error_of_float32(m, cupy):
     assert max(gradient_errors(m, "float32", cupy)) < 3e-6
+
+
+@pytest.mark.parametrize("m", [32, 100, 400])
+def test_gradients_of_the_persistent_kernel_have_the_error_of_float32(m, cupy):
+    assert max(gradient_errors(m, "float32", cupy, PersistentKernel)) < 3e-6
 
 
 @pytest.mark.parametrize(("precision", "low", "high"), [("tf32", 2e-5, 2e-3), ("bfloat16", 2e-4, 2e-2)])

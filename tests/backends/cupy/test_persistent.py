@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 
+import array_api_compat.numpy as xp
+import numpy as np
 import pytest
 
 import gpunet as gn
+from gpunet.core.reference import Reference
 from gpunet_cupy.programs.persistent import PersistentKernel
 from gpunet_cupy.programs.persistent_blocked import PersistentBlockedSGD
 from gpunet_cupy.programs.persistent_deep_blocked import PersistentDeepBlockedSGD
-from random_plans import DESCENTS, NETWORKS, OPTIMIZERS, OTHERS, plan_of
+from random_plans import DESCENTS, NETWORKS, OPTIMIZERS, OTHERS, draw, map_arrays, plan_of
 
 pytestmark = pytest.mark.slow
 
@@ -46,11 +49,14 @@ def test_a_penalty(optimizer, fake, make, check, monkeypatch, thread_order):
         check(program, plan, shuffled=False, used=40)
 
 
-@pytest.mark.parametrize(("dtype", "inputs", "little"), [("float32", 130, 100), ("float64", 131, 190)])
-def test_many_tiles_and_chunks(dtype, inputs, little, fake, make, check, monkeypatch):
+@pytest.mark.parametrize(
+    ("dtype", "inputs", "optimizer", "little"),
+    [("float32", 130, "adamw", 100), ("float64", 131, "rmsprop", 190)],
+)
+def test_many_tiles_and_chunks(dtype, inputs, optimizer, little, fake, make, check, monkeypatch):
     """Layers of several rows and columns of tiles, whether all examples of a step fit or not."""
     monkeypatch.setitem(fake.ATTRIBUTES, "MultiProcessorCount", 14)
-    plan = plan_of("three-hidden", OTHERS["adamw"], 60, dtype, examples=150, inputs=inputs)
+    plan = plan_of("three-hidden", OTHERS[optimizer], 60, dtype, examples=150, inputs=inputs)
     chunks = set()
     for kilobytes in (227, little):
         monkeypatch.setitem(fake.ATTRIBUTES, "MaxSharedMemoryPerBlockOptin", kilobytes * 1024)
@@ -60,6 +66,18 @@ def test_many_tiles_and_chunks(dtype, inputs, little, fake, make, check, monkeyp
         check(program, plan)
         check(program, plan, used=130)
     assert len(chunks) == 2
+
+
+def test_gradients_have_the_error_of_float32(fake, make):
+    """Products of TF32 parts; with a large rate, a step changes the weights by the gradient."""
+    plan = plan_of("three-hidden", gn.GradientDescent(1e4), 75, "float32", inputs=130)
+    given = draw(plan)
+    state, _ = make(PersistentKernel, plan)(*map_arrays(fake.to_device, given))
+    wide = map_arrays(lambda a: a.astype("float64") if a.dtype.kind == "f" else a, given)
+    expected, _ = Reference(xp, replace(plan, dtype="float64"))(*wide)
+    parameters = (s.parameters for s in (state, expected, wide[0]))
+    for (W, _), (exact, _), (start, _) in zip(*parameters, strict=True):
+        assert np.linalg.norm(W - exact) < 1e-6 * np.linalg.norm(exact - start)
 
 
 def test_large_batches(make, check):

@@ -17,14 +17,23 @@ __device__ inline unsigned load_acquire(const unsigned* counter) {
 }
 #endif
 
-// `counter` is 0 when the kernel starts; `passed` counts the barriers that this thread block has passed.
-__device__ inline void grid_barrier(unsigned* counter, unsigned& passed) {
+// The first half of a barrier: what was written before it is visible after the others' second half. `counter` is 0 when
+// the kernel starts; `passed` counts the barriers that this thread block has arrived at.
+__device__ inline void grid_arrive(unsigned* counter, unsigned& passed) {
     ++passed;
     __syncthreads();
-    if (threadIdx.x == 0) {
-        add_release(counter);
+    if (threadIdx.x == 0) add_release(counter);
+}
+
+// The second half: wait until all thread blocks have arrived.
+__device__ inline void grid_wait(const unsigned* counter, unsigned passed) {
+    if (threadIdx.x == 0)
         while (load_acquire(counter) < passed * gridDim.x) {
         }
-    }
     __syncthreads();
+}
+
+__device__ inline void grid_barrier(unsigned* counter, unsigned& passed) {
+    grid_arrive(counter, passed);
+    grid_wait(counter, passed);
 }

@@ -7,6 +7,7 @@
 #include "common/activations.cuh"
 #include "common/vec4.cuh"
 #include "persistent/block_state.cuh"
+#include "persistent/tile_products.cuh"
 
 // Shared memory after the tiles: δ of a chunk, and scratch memory of one phase.
 __device__ constexpr int deltas_at() { return tile_at(LAYERS); }
@@ -69,11 +70,11 @@ __device__ inline void load_activations(const Epoch& epoch, int first, int m) {
     constexpr int QUADS = tile_inputs(l) / 4;
     const T* b = epoch.theta + bias_at(l - 1);
 #pragma unroll 2
-    for (int job = threadIdx.x; job < m * QUADS; job += THREADS) {
+    for (int job = threadIdx.x; job < rows_read(m) * QUADS; job += THREADS) {
         int e = job / QUADS, k = job % QUADS * 4, unit = tile_column(l) * tile_inputs(l) + k;
         int at = (first + e) * row_stride(l - 1) + unit;
         Vec4 a = {};
-        if (unit < row_stride(l - 1)) {
+        if (e < m && unit < row_stride(l - 1)) {
             T* A = epoch.workspace + activations_at(l - 1) + at;
             if (STORED) {
                 a = load4(A);
@@ -94,11 +95,11 @@ __device__ inline void load_activations(const Epoch& epoch, int first, int m) {
 template <int l>
 __device__ inline void load_deltas(const Epoch& epoch, int first, int m) {
 #pragma unroll 2
-    for (int job = threadIdx.x; job < m * (TILE_UNITS / 4); job += THREADS) {
+    for (int job = threadIdx.x; job < rows_read(m) * (TILE_UNITS / 4); job += THREADS) {
         int e = job / (TILE_UNITS / 4), n = job % (TILE_UNITS / 4) * 4, unit = tile_row(l) * TILE_UNITS + n;
         int at = (first + e) * row_stride(l) + unit;
         Vec4 d = {};
-        if (unit < row_stride(l)) {
+        if (e < m && unit < row_stride(l)) {
             if constexpr (l == HIDDEN) {
                 d = load4(epoch.workspace + delta_below_at() + at);
             } else if (SUM_ONCE) {

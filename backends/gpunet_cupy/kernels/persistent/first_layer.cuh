@@ -52,10 +52,10 @@ __device__ inline void sum_partials(T* workspace, int count) {
 // W ← W + Eᵀ X for the tile, whose inputs are still in shared memory.
 __device__ inline void apply_block(const T* workspace, int count) {
     T *delta = shared() + deltas_at(), *W = shared() + tile_at(1);
-    for (int job = threadIdx.x; job < count * (TILE_UNITS / 4); job += THREADS) {
+    for (int job = threadIdx.x; job < rows_read(count) * (TILE_UNITS / 4); job += THREADS) {
         int e = job / (TILE_UNITS / 4), n = job % (TILE_UNITS / 4) * 4, unit = tile_row(1) * TILE_UNITS + n;
         Vec4 d = {};
-        if (unit < row_stride(1)) d = load4(workspace + E_at() + e * row_stride(1) + unit);
+        if (e < count && unit < row_stride(1)) d = load4(workspace + E_at() + e * row_stride(1) + unit);
         store4(delta + e * DELTA_PITCH + n, d);
     }
     __syncthreads();
@@ -65,12 +65,7 @@ __device__ inline void apply_block(const T* workspace, int count) {
     __syncthreads();
     dW.store_partials(shared() + scratch_at());
     __syncthreads();
-    for (int quad = threadIdx.x; quad < TILE_UNITS * Gradient<1>::QUADS; quad += THREADS) {
-        Vec4 g = dW.total(shared() + scratch_at(), quad);
-        T* p = W + quad / Gradient<1>::QUADS * pitch(1) + quad % Gradient<1>::QUADS * 4;
-        add4(g, load4(p));
-        store4(p, g);
-    }
+    dW.for_each(shared() + scratch_at(), [&](int unit, int input, T g) { W[unit * pitch(1) + input] += g; });
 }
 
 // A thread block with a tile, from the first block to the last.

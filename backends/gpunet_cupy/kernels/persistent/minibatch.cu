@@ -79,6 +79,7 @@ __device__ inline void backward(const Epoch& epoch, PrefetchedChunk& next, unsig
                 T* dA = epoch.workspace + dA_partials_at(l - 1) +
                         (tile_row(l) * BATCH_SIZE + first) * row_stride(l - 1);
                 product_back<l>(delta, W, dA + tile_column(l) * tile_inputs(l), m);
+                if (first + CHUNK >= epoch.batch) grid_arrive(counter, passed);  // the rest needs no other thread block
             }
             dW.accumulate(in, delta, m);
             if (tile_column(l) == 0)
@@ -90,23 +91,22 @@ __device__ inline void backward(const Epoch& epoch, PrefetchedChunk& next, unsig
         dW.store_partials(partials);
         delta[threadIdx.x] = db;
         __syncthreads();
-        for (int quad = threadIdx.x; quad < TILE_UNITS * Gradient<l>::QUADS; quad += THREADS) {
-            Vec4 g = dW.total(partials, quad);
-            T* p = W + quad / Gradient<l>::QUADS * pitch(l) + quad % Gradient<l>::QUADS * 4;
-#pragma unroll
-            for (int j = 0; j < 4; ++j)
-                apply_update(p + j, p + j + SLOT_STRIDE, SLOT_STRIDE, penalized(g.v[j], p[j], epoch.c), epoch.c, true);
-        }
+        dW.for_each(partials, [&](int unit, int input, T g) {
+            T* p = W + unit * pitch(l) + input;
+            apply_update(p, p + SLOT_STRIDE, SLOT_STRIDE, penalized(g, *p, epoch.c), epoch.c, true);
+        });
         const int unit = tile_row(l) * TILE_UNITS + threadIdx.x, b = bias_at(l) + unit;
         if (tile_column(l) == 0 && threadIdx.x < TILE_UNITS && unit < size(l)) {
             db = T(0);
             for (int i = threadIdx.x; i < THREADS; i += TILE_UNITS) db += delta[i];
             apply_update(epoch.theta + b, epoch.slots + b, parameters(), db, epoch.c, false);
         }
+    } else if constexpr (l > 1) {
+        grid_arrive(counter, passed);
     }
     if constexpr (l == HIDDEN) update_output_layer(epoch);
     if constexpr (l > 1) {
-        grid_barrier(counter, passed);
+        grid_wait(counter, passed);
         if (SUM_ONCE) {
             sum_partials<l - 1, true>(epoch);
             grid_barrier(counter, passed);

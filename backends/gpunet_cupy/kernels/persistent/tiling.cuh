@@ -2,7 +2,7 @@
 //
 // A tile is the weights from `tile_inputs(l)` inputs to TILE_UNITS units of layer l. In shared memory are,
 // with rows of `pitch(l)` values: the weights, their slots, and the tile's inputs for a chunk of examples;
-// with rows of DELTA_PITCH values: δ of the tile's units for a chunk. A pitch is an odd multiple of 4, so
+// with rows of DELTA_PITCH values: δ of the tile's units for a chunk. A pitch is an odd multiple of 8, so
 // that neighbouring rows start in different banks. Elements past a layer's end are 0. gpunet_cupy/tiling.py
 // computes the same sizes.
 //
@@ -12,7 +12,7 @@
 #include "common/network.cuh"
 
 #define TILE_UNITS 32
-#define DELTA_PITCH (TILE_UNITS + 4)
+#define DELTA_PITCH (TILE_UNITS + 8)
 
 __device__ constexpr int tile_inputs(int l) {
     constexpr int n[] = TILE_INPUTS;
@@ -22,7 +22,7 @@ __device__ constexpr int tiled_layers() {
     constexpr int n[] = TILE_INPUTS;
     return sizeof n / sizeof n[0] - 1;
 }
-__device__ constexpr int pitch(int l) { return tile_inputs(l) % 8 ? tile_inputs(l) : tile_inputs(l) + 4; }
+__device__ constexpr int pitch(int l) { return tile_inputs(l) % 16 ? tile_inputs(l) : tile_inputs(l) + 8; }
 
 // Values from one example to the next, in arrays (m, n[l]) in global memory.
 __device__ constexpr int row_stride(int l) { return (size(l) + 3) / 4 * 4; }
