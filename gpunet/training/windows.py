@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpunet.core.plan import Plan
-from gpunet.inputs.blocks.blocks import HELD
+from gpunet.inputs.blocks.blocks import HELD, held_together
 from gpunet.inputs.blocks.order import TwoLevelOrder
 from gpunet.inputs.blocks.stream import Stream
 from gpunet.inputs.fit_data import Examples
@@ -66,7 +66,8 @@ class Windows:
         self.plan = plan
         self.base = base
         blocks = stream.blocks
-        self.order = TwoLevelOrder(blocks.edges, HELD, seed, blocks.sequential)
+        held = held_together(blocks.edges, blocks.shape, HELD)
+        self.order = TwoLevelOrder(blocks.edges, held, seed, blocks.sequential)
         self.block_steps = 1  # of the program
         self.every: int | None = (
             None  # steps from one place to the next where the program counts its blocks afresh

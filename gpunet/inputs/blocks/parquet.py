@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpunet.inputs.blocks.blocks import Blocks, SlicedBlocks
 from gpunet.inputs.blocks.joined import JoinedRows
 from gpunet.inputs.blocks.sliced import Sliced
 from gpunet.installation import install_command
@@ -54,8 +53,11 @@ class ParquetRows(Sliced):
         metadata = self.file.metadata
         sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self.starts = np.cumsum([0, *sizes], dtype=np.int64)
-        alone = isinstance(columns, str)
-        self.shape = (int(self.starts[-1]),) if alone else (int(self.starts[-1]), len(columns))
+        m = int(self.starts[-1])
+        if isinstance(columns, str):
+            self.shape = (m,)
+        else:
+            self.shape, self.column_names = (m, len(columns)), tuple(columns)
 
     @cached_property
     def dtype(self) -> Any:
@@ -102,6 +104,10 @@ class ParquetRows(Sliced):
             rows[:, k] = some.column(name).to_numpy()
         return rows[:, 0] if isinstance(self.columns, str) else rows
 
+    def select(self, columns: Sequence[str]) -> ParquetRows:
+        """See :class:`gpunet.inputs.blocks.sliced.Sliced`."""
+        return ParquetRows(self.name, self.path, columns)
+
     def edges(self, rows: int) -> NDArray[np.int64]:
         """Each block is a row group, or several small ones of `rows` rows at most."""
         kept = [0]
@@ -109,37 +115,6 @@ class ParquetRows(Sliced):
             if end - kept[-1] > rows and start > kept[-1]:
                 kept.append(start)
         return np.array([*kept, self.starts[-1]], dtype=np.int64)
-
-
-class ParquetBlocks(SlicedBlocks):
-    """Columns of Parquet files, in blocks.
-
-    Parameters
-    ----------
-    name : str
-    paths : sequence of Path
-    columns : sequence of str
-    """
-
-    def __init__(
-        self,
-        name: str,
-        paths: Sequence[Path],
-        columns: Sequence[str],
-        y: Sliced | None = None,
-        weights: Sliced | None = None,
-    ) -> None:
-        self.name, self.paths = name, paths
-        self.column_names = list(columns)
-        super().__init__(parquet_rows(name, paths, columns), y, weights)
-
-    def select(self, columns: Sequence[str]) -> ParquetBlocks:
-        """The same with these columns, in this order."""
-        return ParquetBlocks(self.name, self.paths, columns, self.y, self.weights)
-
-    def beside(self, y: Sliced | None, weights: Sliced | None) -> Blocks:
-        """See :class:`gpunet.inputs.blocks.blocks.Blocks`."""
-        return ParquetBlocks(self.name, self.paths, self.column_names, y, weights)
 
 
 def parquet_rows(name: str, paths: Sequence[Path], columns: Sequence[str] | str) -> Sliced:
