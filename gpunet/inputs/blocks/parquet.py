@@ -50,6 +50,7 @@ class ParquetRows(Sliced):
         self.path = path
         self.file = open_parquet(path)
         self.columns = columns
+        self.names = [columns] if isinstance(columns, str) else list(columns)
         metadata = self.file.metadata
         sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self.starts = np.cumsum([0, *sizes], dtype=np.int64)
@@ -60,6 +61,17 @@ class ParquetRows(Sliced):
             self.shape, self.column_names = (m, len(columns)), tuple(columns)
 
     @cached_property
+    def kinds(self) -> list[np.dtype[Any]]:
+        """NumPy's dtype of each column; object for what is no number."""
+        schema, kinds = self.file.schema_arrow, []
+        for name in self.names:
+            try:
+                kinds.append(np.dtype(schema.field(name).type.to_pandas_dtype()))
+            except (NotImplementedError, TypeError):
+                kinds.append(np.dtype(object))
+        return kinds
+
+    @cached_property
     def dtype(self) -> Any:
         """That of all columns together.
 
@@ -68,22 +80,14 @@ class ParquetRows(Sliced):
         TypeError
             If a column holds no numbers.
         """
-        schema = self.file.schema_arrow
-        names = [self.columns] if isinstance(self.columns, str) else self.columns
-        kinds = []
-        for name in names:
-            kind = schema.field(name).type
-            try:
-                kinds.append(np.dtype(kind.to_pandas_dtype()))
-            except (NotImplementedError, TypeError):
-                kinds.append(np.dtype(object))
-            if kinds[-1].kind not in "biuf":
+        for name, kind in zip(self.names, self.kinds, strict=True):
+            if kind.kind not in "biuf":
                 raise TypeError(
-                    f"{self.name}: column {name!r} of {self.path} holds {kind}, and what is read block by block must "
-                    "be numbers: leave the column out or write numbers in its place, or read the whole table into "
-                    "memory with gpunet.datasets.read_table"
+                    f"{self.name}: column {name!r} of {self.path} holds {self.file.schema_arrow.field(name).type}, and "
+                    "what is read block by block must be numbers: leave the column out or write numbers in its place, "
+                    "or read the whole table into memory with gpunet.datasets.read_table"
                 )
-        return np.result_type(*kinds, np.float32)  # a missing number becomes NaN, which is reported
+        return np.result_type(*self.kinds, np.float32)  # a missing number becomes NaN, which is reported
 
     def read(self, first: int, last: int) -> NDArray[Any]:
         """See :class:`gpunet.inputs.blocks.sliced.Sliced`."""
@@ -91,7 +95,7 @@ class ParquetRows(Sliced):
             int(np.searchsorted(self.starts, first, side="right")) - 1,
             int(np.searchsorted(self.starts, last)),
         )
-        names = [self.columns] if isinstance(self.columns, str) else list(self.columns)
+        names = self.names
         try:
             table = self.file.read_row_groups(list(groups), columns=names, use_threads=False)
         except OSError as error:  # pyarrow's errors of damaged files are among them
