@@ -22,7 +22,7 @@ from gpunet.tables.target import Target, missing_targets
 
 SHARE = (
     1 / 8
-)  # of this machine's memory that a table may take; reading and encoding it takes several times as much
+)  # of this machine's memory that a table may take: reading and encoding it takes some three times as much
 PACKED = 16  # times that a table may take more memory than its file, about
 
 
