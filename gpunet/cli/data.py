@@ -53,7 +53,7 @@ class DataOptions(NamedTuple):
     inputs, first_feature : int or None
         Of a svmlight file: see `gpunet.datasets.load`.
     by_blocks : bool or None
-        Whether a table is read block by block; None if it is large.
+        Whether a table is read block by block; False for an encoder, None if it is large.
     """
 
     what: str
@@ -207,13 +207,17 @@ def reads_by_blocks(options: DataOptions, *, targets: bool = True) -> bool:
         If it has to be read so, and can't be.
     """
     what = options.what
-    if options.by_blocks is False or what == STANDARD_INPUT or not Path(what).is_file():
+    if what == STANDARD_INPUT or not Path(what).is_file():
         return False
     large = is_large(what)
     if not (options.by_blocks or large):
         return False
-    why: str | None = "--missing is given"
-    if options.missing is None:
+    why: str | None
+    if options.by_blocks is False:
+        why = "the network's encoder reads tables"
+    elif options.missing is not None:
+        why = "--missing is given"
+    else:
         target = target_of(options) if targets else None
         why = why_whole(what, target, options.drop or (), options.columns)
     if why is not None and options.by_blocks:

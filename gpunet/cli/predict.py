@@ -58,8 +58,9 @@ def _inputs(network: gn.Network, options: Namespace) -> tuple[Any, list[str]]:
     if missing is None and network.encoder is not None:
         missing = ",".join(network.encoder.missing)
     columns = network.columns or network.notes.get("columns")
-    data = DataOptions(options.file, columns=columns, missing=missing)
-    if network.encoder is None and reads_by_blocks(data, targets=False):
+    by_blocks = None if network.encoder is None else False
+    data = DataOptions(options.file, columns=columns, missing=missing, by_blocks=by_blocks)
+    if reads_by_blocks(data, targets=False):
         return rows_of_parquet(options.file, columns), []
     rows = read_table(DataOptions.of(options, what=options.file, missing=missing), target=None)
     rows, renamed = by_training_names(rows, network.notes)

@@ -35,7 +35,7 @@ def is_large(path: str) -> bool:
     """Whether a table takes more memory than it should."""
     room = SHARE * physical_memory()
     size = os.path.getsize(path)
-    if size > room or not is_parquet(path) or size * PACKED < room or not _has_pyarrow():
+    if not is_parquet(path) or size * PACKED < room or not _has_pyarrow():
         return size > room
     metadata = open_parquet(Path(path)).metadata
     return bool(metadata.num_rows * metadata.num_columns * 8 > room)

@@ -111,7 +111,7 @@ def test_the_run_is_that_of_the_python_interface(good, written, large, columns, 
     assert y.max() == 2
 
 
-def test_values_and_validation(good, written, large, never_whole, tmp_path):
+def test_values_and_validation(good, written, large, never_whole, columns, tmp_path):
     path, net = written("data", "height", "width", "price"), tmp_path / "net"
     more = ("--validation-fraction", 0.25, "--metrics", "r2", "--patience", 30)
     out = good("train", path, *SETTINGS, *more, "--save", net)
@@ -120,8 +120,9 @@ def test_values_and_validation(good, written, large, never_whole, tmp_path):
     assert "test loss: " in out and "(price²)" in out
     evaluated = good("evaluate", net, path, "--metrics", "r2")
     assert metrics(evaluated)["loss"].split()[0] == metrics(out)["test loss"].split()[0]
-    found = good("predict", net, path).splitlines()
-    assert len(found) == 401
+    found = np.array(good("predict", net, path).splitlines()[1:], dtype=float)  # in the target's unit
+    assert np.corrcoef(found, columns["price"])[0, 1] > 0.95
+    assert np.mean(found) == pytest.approx(np.mean(columns["price"]), rel=0.05)
 
 
 def test_options_for_columns(good, written, large, never_whole, tmp_path):
@@ -175,21 +176,43 @@ def test_other_files_are_read_as_a_whole_and_named(gpunet, written, large, colum
     assert "as a whole: --missing is given" in err
 
 
-def test_small_tables_are_encoded(gpunet, written, tmp_path):
-    net = tmp_path / "net"
-    code, _, err = gpunet("train", written("data", *NUMBERS, "kind"), *SETTINGS, "--save", net)
+def test_small_tables_are_encoded(gpunet, good, written, monkeypatch, tmp_path):
+    """And whoever has an encoder reads tables, however large they are."""
+    path, net = written("data", *NUMBERS, "kind"), tmp_path / "net"
+    code, out, err = gpunet("train", path, *SETTINGS, "--save", net)
     assert code == 0
     assert "large" not in err
     assert gn.load(net).encoder is not None
+    predicted = good("predict", net, path)
+    monkeypatch.setattr("gpunet.datasets.parquet_rows.physical_memory", lambda: 8.0)
+    code, evaluated, err = gpunet("evaluate", net, path)
+    assert metrics(evaluated)["loss"] == metrics(out)["test loss"]
+    assert "as a whole: the network's encoder reads tables" in err
+    code, out, err = gpunet("predict", net, path)
+    assert out == predicted
+    assert "as a whole: the network's encoder reads tables" in err
 
 
-def test_a_file_that_was_read_by_blocks_is_so_where_it_is_not_large(good, written, monkeypatch, tmp_path):
+@pytest.mark.parametrize("in_memory", [0, 2**27])
+def test_a_file_that_was_read_by_blocks_is_so_where_it_is_not_large(
+    in_memory, good, written, columns, monkeypatch, tmp_path
+):
     """Else the test set would be other rows, many of which the network has been trained on."""
+    monkeypatch.setattr("gpunet.inputs.blocks.opened.IN_MEMORY", in_memory)
     path, net = written("data", *NUMBERS, "kind"), tmp_path / "net"
+    other = written("other", "wild", "depth", "price", "width", "height", "kind")
     with monkeypatch.context() as patched:
         patched.setattr("gpunet.datasets.parquet_rows.physical_memory", lambda: 8.0)
         out = good("train", path, *SETTINGS, "--save", net)
+        # Columns are found by name, whether the network or its notes know them.
+        evaluated, predicted = good("evaluate", net, other), good("predict", net, other)
     assert metrics(good("evaluate", net, path))["loss"] == metrics(out)["test loss"]
+    assert "all 400 examples" in evaluated
+    assert metrics(good("evaluate", net, other)) == metrics(evaluated)  # as a table
+    assert good("predict", net, other) == predicted
+    named = dict(zip("pqrs", (columns[name] for name in NUMBERS), strict=True))
+    renamed = written("renamed", *"pqrs", "kind", **named)  # as many, in the same order
+    assert metrics(good("evaluate", net, renamed)) == metrics(evaluated)
 
 
 def test_where_pyarrow_is_missing(gpunet, bad, written, large, monkeypatch, tmp_path):
