@@ -111,6 +111,7 @@ def test_the_run_is_that_of_the_python_interface(good, written, large, columns, 
     assert y.max() == 2
 
 
+@pytest.mark.slow
 def test_values_and_validation(good, written, large, never_whole, columns, tmp_path):
     path, net = written("data", "height", "width", "price"), tmp_path / "net"
     more = ("--validation-fraction", 0.25, "--metrics", "r2", "--patience", 30)
@@ -125,6 +126,7 @@ def test_values_and_validation(good, written, large, never_whole, columns, tmp_p
     assert np.mean(found) == pytest.approx(np.mean(columns["price"]), rel=0.05)
 
 
+@pytest.mark.slow
 def test_options_for_columns(good, written, large, never_whole, tmp_path):
     path, net = written("data", "kind", *NUMBERS, "price"), tmp_path / "net"
     out = good("train", path, "--target", "kind", "--columns", "width,depth", *SETTINGS, "--save", net)
@@ -215,6 +217,7 @@ def test_a_file_that_was_read_by_blocks_is_so_where_it_is_not_large(
     assert metrics(good("evaluate", net, renamed)) == metrics(evaluated)
 
 
+@pytest.mark.slow
 def test_where_pyarrow_is_missing(gpunet, bad, written, large, monkeypatch, tmp_path):
     path, net = written("data", *NUMBERS, "kind"), tmp_path / "net"
     code, _, err = gpunet("train", path, *SETTINGS, "--save", net)
