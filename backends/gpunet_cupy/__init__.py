@@ -12,6 +12,7 @@ from gpunet.core.activations import ActivationLike
 from gpunet.core.plan import PRECISIONS, Plan
 from gpunet.core.program import Program, first_supported
 from gpunet.devices.backend import Backend
+from gpunet.devices.transfer import Transfer
 from gpunet.installation import install_command
 
 # What CUDA's and cuBLAS's own errors say when device memory is used up; CuPy's pool raises a MemoryError.
@@ -75,6 +76,11 @@ class CuPyBackend(Backend):
 
         with _on(device):
             return cupy.asarray(array)
+
+    def transfer(self, device: str) -> Transfer:
+        from gpunet_cupy.transfer import PinnedTransfer
+
+        return PinnedTransfer(device)
 
     def on(self, device: str) -> Any:
         return _on(device)

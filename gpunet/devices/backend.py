@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from gpunet.core.activations import ActivationLike
 from gpunet.core.plan import Plan
 from gpunet.core.program import Program
+from gpunet.devices.transfer import Transfer
 
 Array = Any
 Namespace = Any
@@ -102,6 +103,10 @@ class Backend(ABC):
     def on(self, device: str) -> AbstractContextManager[Any]:
         """A context in which `device` is the library's current device, for libraries that have one."""
         return nullcontext()
+
+    def transfer(self, device: str) -> Transfer:
+        """Copies from the host to `device` for a run whose examples are read block by block."""
+        return Transfer(lambda array: self.from_host(array, device))
 
     def has_float64(self, device: str) -> bool:
         """Whether `device` computes in float64."""

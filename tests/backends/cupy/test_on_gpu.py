@@ -28,6 +28,9 @@ from random_plans import (
     plan_of,
     with_penalty,
 )
+from small_networks import close
+from small_networks import network as small_network
+from streams import mapped, small_blocks, used_order
 
 PROGRAMS = (PersistentBlockedSGD, PersistentDeepBlockedSGD, PersistentKernel, BlockedSGD, MiniBatch)
 # Of the size that is measured: the second layer takes several thread blocks.
@@ -204,3 +207,23 @@ def test_predictions_in_threads(cupy, rng):
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(check, range(400)))
+
+
+@pytest.mark.parametrize("batch_size", [1, 50])
+def test_a_stream_is_the_run_in_memory(batch_size, cupy, tmp_path, monkeypatch):
+    """Blocks are copied while kernels run, into memory of blocks that were used before."""
+    m, n = 20_000, 300
+    small_blocks(monkeypatch, 500, 4, n)
+    monkeypatch.setattr("gpunet_cupy.transfer.PIECE", 100_000)
+    rng = np.random.default_rng(0)
+    X, y, weights = rng.random((m, n), dtype=np.float32), rng.integers(0, 10, m), rng.random(m)
+    one, two = (
+        small_network("cupy", gn.Dense(64, "tanh"), gn.Dense(10, "softmax"), inputs=n) for _ in range(2)
+    )
+    options = {"optimizer": gn.GradientDescent(0.01, 0.9), "batch_size": batch_size}
+    one.fit(mapped(tmp_path, "X", X), y, epochs=3, sample_weight=weights, **options)
+    for epoch in range(3):
+        order = used_order(m, 500, 4, 0, epoch)
+        two.fit(X[order], y[order], epochs=1, sample_weight=weights[order], shuffle=False, **options)
+    close(one, two, rtol=1e-4)
+    assert one.history.program == two.history.program
