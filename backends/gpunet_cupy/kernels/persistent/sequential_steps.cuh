@@ -15,15 +15,20 @@
 #define UNITS_PER_THREAD ((size(1) + STEPPERS - 1) / STEPPERS)
 #define PARTIALS (LANES > 4 ? LANES : 4)  // a warp's partial sums of the outputs, read four at a time
 
+// The last layer and the biases, or their momentum.
+struct OwnParameters {
+    T W[OUTPUTS][MAX_UNITS], b[MAX_UNITS], b_out[OUTPUTS];  // W[2], b[1], b[2]
+};
+
 struct StepState {
     T partial[2][STEPPERS / WARP][PARTIALS];
-    T D[CHUNK][MAX_UNITS];      // P on entry; row i becomes δ[1] of example i
-    T minus_alpha_G[CHUNK][CHUNK];  // row j: −α_i G_ij
+    T D[CHUNK][MAX_UNITS];      // w P + q Q on entry; row i becomes δ[1] of example i
+    T u_G[CHUNK][CHUNK];        // row j: u_i G_ij
     T z_ahead[2][MAX_UNITS];    // computed in advance, for even and odd steps
     T z[CHUNK][OUTPUTS];        // z[2], for the losses, which are computed after all steps
     T Y[CHUNK][OUTPUTS];
     T weight[CHUNK], rate[CHUNK];
-    T W[OUTPUTS][MAX_UNITS], b[MAX_UNITS], b_out[OUTPUTS];  // W[2], b[1], b[2], kept from block to block
+    OwnParameters own[1 + SLOTS];  // kept from block to block
 };
 
 // z ← scale ∂L/∂z of all outputs, in the registers of one thread. Softmax with cross-entropy is written out
@@ -46,23 +51,23 @@ __device__ inline void output_deltas(T (&z)[OUTPUTS], const T* y, T scale) {
     }
 }
 
-// z[1] of unit n for step j, without bias, after the first `steps` steps: P_j − Σ_{i<steps} α_i G_ij δ_i. It is
+// z[1] of unit n for step j, without bias, as far as the first `steps` steps determine it. It is
 // on the critical path: written like this, the compiler unrolls it as far as is fastest.
 __device__ inline T corrected_z(const StepState& s, int j, int steps, int n) {
     T sum[4] = {s.D[j][n]};
     int i = 0;
     for (; i + 4 <= steps; i += 4) {
-        Vec4 c = load4(&s.minus_alpha_G[j][i]);
+        Vec4 c = load4(&s.u_G[j][i]);
 #pragma unroll
         for (int h = 0; h < 4; ++h) sum[h] += c.v[h] * s.D[i + h][n];
     }
-    for (; i < steps; ++i) sum[0] += s.minus_alpha_G[j][i] * s.D[i][n];
+    for (; i < steps; ++i) sum[0] += s.u_G[j][i] * s.D[i][n];
     return sum[0] + sum[1] + (sum[2] + sum[3]);
 }
 
 // Load what the steps of a block read to shared memory.
-__device__ inline void load_block(const Epoch& epoch, StepState& s, int begin, int count, const T* P, const T* G) {
-    load_examples(epoch, s, begin, count, G);
+__device__ inline void load_block(const Epoch& epoch, StepState& s, int begin, int count, const T* P, const T* u_G) {
+    load_examples(epoch, s, begin, count, u_G);
 #pragma unroll 8
     for (int i = threadIdx.x; i < count * MAX_UNITS; i += THREADS)
         s.D[i / MAX_UNITS][i % MAX_UNITS] =
@@ -73,51 +78,66 @@ __device__ inline void load_block(const Epoch& epoch, StepState& s, int begin, i
     __syncthreads();
 }
 
-// One of the first STEPPERS threads.
-struct Stepper {
-    T W[UNITS_PER_THREAD][OUTPUTS], b[UNITS_PER_THREAD], b_out[OUTPUTS];
-    T a[UNITS_PER_THREAD], delta_2_ago[UNITS_PER_THREAD], delta_1_ago[UNITS_PER_THREAD];  // δ[1] of the last two steps
+// What one of the first STEPPERS threads owns of OwnParameters, in registers. The first OUTPUTS of them have b[2].
+struct Owned {
+    T W[UNITS_PER_THREAD][OUTPUTS], b[UNITS_PER_THREAD], b_out;
 
-    __device__ inline int unit(int i) const { return threadIdx.x + i * STEPPERS; }
+    __device__ static inline int unit(int i) { return threadIdx.x + i * STEPPERS; }
 
-    __device__ inline void load(const StepState& s) {
-#pragma unroll
-        for (int k = 0; k < OUTPUTS; ++k) b_out[k] = s.b_out[k];
+    __device__ inline void load(const OwnParameters& from) {
+        b_out = threadIdx.x < OUTPUTS ? from.b_out[threadIdx.x] : T(0);
 #pragma unroll
         for (int i = 0; i < UNITS_PER_THREAD; ++i) {
-            b[i] = s.b[unit(i)];
-            delta_2_ago[i] = delta_1_ago[i] = T(0);
+            b[i] = from.b[unit(i)];
 #pragma unroll
-            for (int k = 0; k < OUTPUTS; ++k) W[i][k] = s.W[k][unit(i)];
+            for (int k = 0; k < OUTPUTS; ++k) W[i][k] = from.W[k][unit(i)];
         }
+    }
+
+    __device__ inline void store(OwnParameters& to) const {
+        if (threadIdx.x < OUTPUTS) to.b_out[threadIdx.x] = b_out;
+#pragma unroll
+        for (int i = 0; i < UNITS_PER_THREAD; ++i) {
+            to.b[unit(i)] = b[i];
+#pragma unroll
+            for (int k = 0; k < OUTPUTS; ++k) to.W[k][unit(i)] = W[i][k];
+        }
+    }
+};
+
+// One of the first STEPPERS threads.
+struct Stepper {
+    Owned own, momentum;
+    T a[UNITS_PER_THREAD], delta_2_ago[UNITS_PER_THREAD], delta_1_ago[UNITS_PER_THREAD];  // δ[1] of the last two steps
+
+    __device__ static inline int unit(int i) { return Owned::unit(i); }
+
+    __device__ inline void load(const StepState& s) {
+        own.load(s.own[0]);
+        if (SLOTS) momentum.load(s.own[SLOTS]);
+#pragma unroll
+        for (int i = 0; i < UNITS_PER_THREAD; ++i) delta_2_ago[i] = delta_1_ago[i] = T(0);
     }
 
     __device__ inline void store(StepState& s) const {
-#pragma unroll
-        for (int k = 0; k < OUTPUTS; ++k)
-            if (threadIdx.x == k) s.b_out[k] = b_out[k];
-#pragma unroll
-        for (int i = 0; i < UNITS_PER_THREAD; ++i) {
-            s.b[unit(i)] = b[i];
-#pragma unroll
-            for (int k = 0; k < OUTPUTS; ++k) s.W[k][unit(i)] = W[i][k];
-        }
+        own.store(s.own[0]);
+        if (SLOTS) momentum.store(s.own[SLOTS]);
     }
 
-    // A[1] of example j, and the warp's partial sums of its outputs.
+    // A[1] of example j, and the warp's partial sums of its outputs; the first warp's include b[2].
     __device__ inline void forward(StepState& s, int j) {
-        const T c2 = j > 1 ? s.minus_alpha_G[j][j - 2] : T(0), c1 = j > 0 ? s.minus_alpha_G[j][j - 1] : T(0);
+        const T c2 = j > 1 ? s.u_G[j][j - 2] : T(0), c1 = j > 0 ? s.u_G[j][j - 1] : T(0);
         T out[LANES];
 #pragma unroll
         for (int k = 0; k < LANES; ++k) out[k] = T(0);
 #pragma unroll
         for (int i = 0; i < UNITS_PER_THREAD; ++i) {
-            T z = s.z_ahead[j % 2][unit(i)] + b[i] + c2 * delta_2_ago[i] + c1 * delta_1_ago[i];
+            T z = s.z_ahead[j % 2][unit(i)] + own.b[i] + c2 * delta_2_ago[i] + c1 * delta_1_ago[i];
             a[i] = unit(i) < size(1) ? activate(activation(1), z) : T(0);
 #pragma unroll
-            for (int k = 0; k < OUTPUTS; ++k) out[k] += W[i][k] * a[i];
+            for (int k = 0; k < OUTPUTS; ++k) out[k] += own.W[i][k] * a[i];
         }
-        T sum = warp_reduce_scatter<LANES / 2>(out);
+        T sum = warp_reduce_scatter<LANES / 2>(out) + own.b_out;
         if (threadIdx.x % WARP < LANES) s.partial[j % 2][threadIdx.x / WARP][threadIdx.x % WARP] = sum;
     }
 
@@ -125,7 +145,7 @@ struct Stepper {
     __device__ inline void step(StepState& s, int j) {
         T z[OUTPUTS];
 #pragma unroll
-        for (int k = 0; k < OUTPUTS; ++k) z[k] = b_out[k];
+        for (int k = 0; k < OUTPUTS; ++k) z[k] = T(0);
 #pragma unroll
         for (int warp = 0; warp < STEPPERS / WARP; ++warp)
 #pragma unroll
@@ -140,46 +160,53 @@ struct Stepper {
             for (int k = 0; k < OUTPUTS; ++k)
                 if (threadIdx.x == k) s.z[j][k] = z[k];
         output_deltas(z, s.Y[j], s.weight[j]);
-        const T rate = s.rate[j];
+        const Descent descent(s.rate[j]);
 #pragma unroll
         for (int i = 0; i < UNITS_PER_THREAD; ++i) {
             T d = T(0);
 #pragma unroll
-            for (int k = 0; k < OUTPUTS; ++k) {
-                d += W[i][k] * z[k];
-                W[i][k] -= rate * z[k] * a[i];
-            }
+            for (int k = 0; k < OUTPUTS; ++k) d += own.W[i][k] * z[k];
             delta_2_ago[i] = delta_1_ago[i];
             delta_1_ago[i] = activation_backward(activation(1), d, a[i]);
-            b[i] -= rate * delta_1_ago[i];
+            descent.update<false>(own.b[i], momentum.b[i], descent.scaled(delta_1_ago[i]), T(1));
             s.D[j][unit(i)] = delta_1_ago[i];
         }
 #pragma unroll
-        for (int k = 0; k < OUTPUTS; ++k) b_out[k] -= rate * z[k];
+        for (int k = 0; k < OUTPUTS; ++k) {
+            const T scaled = descent.scaled(z[k]);
+#pragma unroll
+            for (int i = 0; i < UNITS_PER_THREAD; ++i)
+                descent.update<true>(own.W[i][k], momentum.W[i][k], scaled, a[i]);
+            if (threadIdx.x == k) descent.update<false>(own.b_out, momentum.b_out, scaled, T(1));
+        }
     }
 };
 
-// The steps of `count` examples from position `begin` on. P and E (count, row_stride(1)), G (CHUNK, CHUNK),
-// of which the values below the diagonal are read; E ← −α δ[1]. Not inlined, so that all registers are
+// The steps of a block: `count` examples from position `begin` on. P and D (count, row_stride(1)), u_G (CHUNK,
+// CHUNK), of which the values below the diagonal are read; D ← δ[1]. Not inlined, so that all registers are
 // available to it.
-__device__ __noinline__ void run_steps(Epoch epoch, int begin, int count, const T* P, const T* G, T* E) {
+__device__ __noinline__ void run_steps(Epoch epoch, int begin, int count, const T* P, const T* u_G, T* D) {
     StepState& s = *reinterpret_cast<StepState*>(shared_memory);
-    const int unit = threadIdx.x - STEPPERS;  // of the threads that compute z in advance
-    const bool steps = threadIdx.x < STEPPERS, ahead = !steps && unit < size(1);
-    load_block(epoch, s, begin, count, P, G);
-    Stepper stepper;
-    if (steps) stepper.load(s);
-    for (int j = 0; j < count; ++j) {
-        if (steps) stepper.forward(s, j);
-        __syncthreads();
-        if (steps) stepper.step(s, j);
-        if (ahead && j + 2 < count) s.z_ahead[j % 2][unit] = corrected_z(s, j + 2, j, unit);
+    load_block(epoch, s, begin, count, P, u_G);
+    if (threadIdx.x < STEPPERS) {
+        Stepper stepper;
+        stepper.load(s);
+        for (int j = 0; j < count; ++j) {
+            stepper.forward(s, j);
+            __syncthreads();
+            stepper.step(s, j);
+        }
+        stepper.store(s);
+    } else {
+        const int unit = threadIdx.x - STEPPERS;
+        for (int j = 0; j < count; ++j) {
+            __syncthreads();
+            if (unit < size(1) && j + 2 < count) s.z_ahead[j % 2][unit] = corrected_z(s, j + 2, j, unit);
+        }
     }
-    if (steps) stepper.store(s);
     __syncthreads();
     for (int i = threadIdx.x; i < count * MAX_UNITS; i += THREADS)
         if (i % MAX_UNITS < size(1))
-            E[i / MAX_UNITS * row_stride(1) + i % MAX_UNITS] =
-                -s.rate[i / MAX_UNITS] * s.D[i / MAX_UNITS][i % MAX_UNITS];
+            D[i / MAX_UNITS * row_stride(1) + i % MAX_UNITS] = s.D[i / MAX_UNITS][i % MAX_UNITS];
     store_losses(epoch, s, begin, count, threadIdx.x / WARP, WARPS);
 }
