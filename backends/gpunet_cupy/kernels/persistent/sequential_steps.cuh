@@ -41,7 +41,7 @@ __device__ inline void output_deltas(T (&z)[OUTPUTS], const T* y, T scale) {
         for (int k = 1; k < OUTPUTS; ++k) top = fmax(top, z[k]);
 #pragma unroll
         for (int k = 0; k < OUTPUTS; ++k) total += z[k] = exp(z[k] - top);
-        const T scale_over_total = scale / total;
+        const T scale_over_total = quotient(scale, total);
 #pragma unroll
         for (int k = 0; k < OUTPUTS; ++k) z[k] = z[k] * scale_over_total - y[k] * scale;
     } else {
