@@ -31,21 +31,24 @@ __device__ inline void copy_own(const Epoch& epoch) {
     }
 }
 
-// The last thread block: it runs the steps.
+// The last thread block: it runs the steps. While the others update W and compute the next P, it stores the losses of
+// a block, and loads what belongs to the next one.
 __device__ inline void train_sequential(const Epoch& epoch, unsigned* counter) {
     unsigned passed = 0;
+    StepState& s = *reinterpret_cast<StepState*>(shared_memory);
     copy_own<false>(epoch);
     grid_barrier(counter, passed);
     for (int begin = 0, block = 0; begin < epoch.examples; begin += CHUNK, ++block) {
         const int count = min(CHUNK, epoch.examples - begin);
+        load_examples(epoch, s, begin, count, epoch.workspace + u_G_at(block));
         grid_barrier(counter, passed);
         sum_partials(epoch, count, block);
         grid_barrier(counter, passed);
-        run_steps(epoch, begin, count, epoch.workspace + P_at(), epoch.workspace + u_G_at(block),
-                  epoch.workspace + D_at());
+        run_steps(count, epoch.workspace + P_at(), epoch.workspace + D_at());
         grid_barrier(counter, passed);
+        store_losses(epoch, s, begin, count, threadIdx.x / WARP, WARPS);
+        __syncthreads();
     }
-    __syncthreads();
     copy_own<true>(epoch);
 }
 

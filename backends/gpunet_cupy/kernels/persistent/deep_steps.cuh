@@ -262,9 +262,8 @@ __device__ inline void compute_ahead(StepState& s, int j) {
     s.z_ahead[part][n] = corrections(s, j, j - 1, n, part, AHEAD);
 }
 
-// Load what the steps of a block read to shared memory. P is (count, row_stride(1)).
-__device__ inline void load_block(const Epoch& epoch, StepState& s, int begin, int count, const T* P, const T* u_G) {
-    load_examples(epoch, s, begin, count, u_G);
+// Load P (count, row_stride(1)) of a block to shared memory.
+__device__ inline void load_P(StepState& s, int count, const T* P) {
 #pragma unroll 8
     for (int i = threadIdx.x; i < count * COLUMNS; i += THREADS) {
         const int n = i % COLUMNS, unit = member() * COLUMNS + n;
@@ -273,13 +272,12 @@ __device__ inline void load_block(const Epoch& epoch, StepState& s, int begin, i
     __syncthreads();
 }
 
-// The steps of `count` examples from position `begin` on. u_G (CHUNK, CHUNK), of which the values below the
-// diagonal are read; delta (count, row_stride(1)) ← δ[1].
-__device__ inline void run_steps(const Epoch& epoch, UpperThread& upper, LowerThread& lower, int begin, int count,
-                                 const T* P, const T* u_G, T* delta, unsigned long long* words) {
-    StepState& s = *reinterpret_cast<StepState*>(shared_memory);
+// The steps of the block of `count` examples from position `begin` on, whose other data are in shared memory. P and D
+// (count, row_stride(1)); D ← δ[1].
+__device__ inline void run_steps(StepState& s, UpperThread& upper, LowerThread& lower, int begin, int count, const T* P,
+                                 T* D, unsigned long long* words) {
     const bool is_upper = threadIdx.x < UPPER, is_lower = threadIdx.x < COLUMNS;
-    load_block(epoch, s, begin, count, P, u_G);
+    load_P(s, count, P);
     if (is_lower) lower.forward(s, s.D[0][threadIdx.x]);
     __syncthreads();
     for (int j = 0; j < count; ++j) {
@@ -299,7 +297,6 @@ __device__ inline void run_steps(const Epoch& epoch, UpperThread& upper, LowerTh
     }
     for (int i = threadIdx.x; i < count * COLUMNS; i += THREADS) {
         const int e = i / COLUMNS, n = i % COLUMNS, unit = member() * COLUMNS + n;
-        if (unit < size(1)) delta[e * row_stride(1) + unit] = s.D[e][n];
+        if (unit < size(1)) D[e * row_stride(1) + unit] = s.D[e][n];
     }
-    store_losses(epoch, s, begin, count, member() * WARPS + threadIdx.x / WARP, MEMBERS * WARPS);
 }

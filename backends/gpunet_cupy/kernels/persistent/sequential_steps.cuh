@@ -65,10 +65,9 @@ __device__ inline T corrected_z(const StepState& s, int j, int steps, int n) {
     return sum[0] + sum[1] + (sum[2] + sum[3]);
 }
 
-// Load what the steps of a block read to shared memory.
-__device__ inline void load_block(const Epoch& epoch, StepState& s, int begin, int count, const T* P, const T* u_G) {
-    load_examples(epoch, s, begin, count, u_G);
-#pragma unroll 8
+// Load P of a block to shared memory.
+__device__ inline void load_P(StepState& s, int count, const T* P) {
+#pragma unroll 16
     for (int i = threadIdx.x; i < count * MAX_UNITS; i += THREADS)
         s.D[i / MAX_UNITS][i % MAX_UNITS] =
             i % MAX_UNITS < size(1) ? P[i / MAX_UNITS * row_stride(1) + i % MAX_UNITS] : T(0);
@@ -182,12 +181,11 @@ struct Stepper {
     }
 };
 
-// The steps of a block: `count` examples from position `begin` on. P and D (count, row_stride(1)), u_G (CHUNK,
-// CHUNK), of which the values below the diagonal are read; D ← δ[1]. Not inlined, so that all registers are
-// available to it.
-__device__ __noinline__ void run_steps(Epoch epoch, int begin, int count, const T* P, const T* u_G, T* D) {
+// The steps of a block of `count` examples, whose other data are in shared memory. P and D (count, row_stride(1));
+// D ← δ[1]. Not inlined, so that all registers are available to it.
+__device__ __noinline__ void run_steps(int count, const T* P, T* D) {
     StepState& s = *reinterpret_cast<StepState*>(shared_memory);
-    load_block(epoch, s, begin, count, P, u_G);
+    load_P(s, count, P);
     if (threadIdx.x < STEPPERS) {
         Stepper stepper;
         stepper.load(s);
@@ -208,5 +206,4 @@ __device__ __noinline__ void run_steps(Epoch epoch, int begin, int count, const 
     for (int i = threadIdx.x; i < count * MAX_UNITS; i += THREADS)
         if (i % MAX_UNITS < size(1))
             D[i / MAX_UNITS * row_stride(1) + i % MAX_UNITS] = s.D[i / MAX_UNITS][i % MAX_UNITS];
-    store_losses(epoch, s, begin, count, threadIdx.x / WARP, WARPS);
 }
