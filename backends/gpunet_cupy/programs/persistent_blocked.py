@@ -40,8 +40,8 @@ class PersistentBlockedSGD(Persistent):
         if tiling is None:
             return None
         K, outputs = BLOCK, tiling.sizes[2]
-        partials = next(n for n in (4, 8, 16) if n >= outputs)
-        step_state = 2 * STEPPERS // 32 * partials + K * (MAX_UNITS + K + 2 * outputs + 2)
+        lanes = next(n for n in (1, 2, 4, 8, 16) if n >= outputs)
+        step_state = 2 * STEPPERS // 32 * lanes + K * (MAX_UNITS + K + 2 * outputs + 2)
         step_state += 2 * MAX_UNITS + (1 + plan.optimizer.slots) * ((outputs + 1) * MAX_UNITS + outputs)
         shared_bytes = np.dtype(plan.dtype).itemsize * max(step_state, tiling.shared(K, THREADS))
         if shared_bytes > shared_limit:

@@ -2,9 +2,9 @@
 //
 // One thread block computes it. Its first STEPPERS threads own hidden units, one or two each: the units'
 // biases and columns of W[2] are in registers. Each warp sums its units' terms of the outputs, the warps
-// exchange these partial sums, and then every thread computes δ[L] for itself. The next MAX_UNITS threads,
-// one per unit, compute z for the step after next in advance, except for the terms of the two steps that are
-// not finished.
+// exchange these partial sums, and then every warp computes δ[L] for itself, an output per lane. The next
+// MAX_UNITS threads, one per unit, compute z for the step after next in advance, except for the terms of the two
+// steps that are not finished.
 //
 // Macros: those of block_steps.cuh.
 #pragma once
@@ -13,7 +13,7 @@
 #define STEPPERS 128
 #define MAX_UNITS 256
 #define UNITS_PER_THREAD ((size(1) + STEPPERS - 1) / STEPPERS)
-#define PARTIALS (LANES > 4 ? LANES : 4)  // a warp's partial sums of the outputs, read four at a time
+static_assert(STEPPERS / WARP == 4, "partial sums are read four at a time");
 
 // The last layer and the biases, or their momentum.
 struct OwnParameters {
@@ -21,7 +21,7 @@ struct OwnParameters {
 };
 
 struct StepState {
-    T partial[2][STEPPERS / WARP][PARTIALS];
+    T partial[2][LANES][STEPPERS / WARP];  // each warp's partial sums of the outputs, for even and odd steps
     T D[CHUNK][MAX_UNITS];      // w P + q Q on entry; row i becomes δ[1] of example i
     T u_G[CHUNK][CHUNK];        // row j: u_i G_ij
     T z_ahead[2][MAX_UNITS];    // computed in advance, for even and odd steps
@@ -31,24 +31,34 @@ struct StepState {
     OwnParameters own[1 + SLOTS];  // kept from block to block
 };
 
-// z ← scale ∂L/∂z of all outputs, in the registers of one thread. Softmax with cross-entropy is written out
-// here, because this is on the critical path of every step: one division for all outputs, which do not need
-// the loss.
-__device__ inline void output_deltas(T (&z)[OUTPUTS], const T* y, T scale) {
+// ∂L/∂z of all outputs, times `scale`, in every thread. Lane k mod LANES has z of output k, and gets its ∂L/∂z alone, too.
+// Softmax with cross-entropy is written out here, because this is on the critical path of every step: lanes
+// exchange values at once instead of summing them up in rounds, and the loss is not needed.
+__device__ inline T output_deltas(T z, const T* y, T scale, T (&delta)[OUTPUTS]) {
+    const int k_own = threadIdx.x % LANES < OUTPUTS ? threadIdx.x % LANES : 0;
+    T own;
     if (LOSS == CROSS_ENTROPY) {
-        T top = z[0], total = T(0);
+        T all[OUTPUTS];
 #pragma unroll
-        for (int k = 1; k < OUTPUTS; ++k) top = fmax(top, z[k]);
+        for (int k = 0; k < OUTPUTS; ++k) all[k] = __shfl_sync(ALL_LANES, z, k);
 #pragma unroll
-        for (int k = 0; k < OUTPUTS; ++k) total += z[k] = exp(z[k] - top);
+        for (int apart = 1; apart < OUTPUTS; apart *= 2)
+#pragma unroll
+            for (int k = 0; k + apart < OUTPUTS; k += 2 * apart) all[k] = fmax(all[k], all[k + apart]);
+        const T e = exp(z - all[0]);
+        T total = T(0);
+#pragma unroll
+        for (int k = 0; k < OUTPUTS; ++k) total += delta[k] = __shfl_sync(ALL_LANES, e, k);
         const T scale_over_total = quotient(scale, total);
 #pragma unroll
-        for (int k = 0; k < OUTPUTS; ++k) z[k] = z[k] * scale_over_total - y[k] * scale;
+        for (int k = 0; k < OUTPUTS; ++k) delta[k] = delta[k] * scale_over_total - y[k] * scale;
+        own = e * scale_over_total - y[k_own] * scale;
     } else {
+        own = scale * loss_backward(activation(2), LOSS, activate(activation(2), z), y[k_own]);
 #pragma unroll
-        for (int k = 0; k < OUTPUTS; ++k)
-            z[k] = scale * loss_backward(activation(2), LOSS, activate(activation(2), z[k]), y[k]);
+        for (int k = 0; k < OUTPUTS; ++k) delta[k] = __shfl_sync(ALL_LANES, own, k);
     }
+    return own;
 }
 
 // z[1] of unit n for step j, without bias, as far as the first `steps` steps determine it. It is
@@ -137,34 +147,23 @@ struct Stepper {
             for (int k = 0; k < OUTPUTS; ++k) out[k] += own.W[i][k] * a[i];
         }
         T sum = warp_reduce_scatter<LANES / 2>(out) + own.b_out;
-        if (threadIdx.x % WARP < LANES) s.partial[j % 2][threadIdx.x / WARP][threadIdx.x % WARP] = sum;
+        if (threadIdx.x % WARP < LANES) s.partial[j % 2][threadIdx.x % WARP][threadIdx.x / WARP] = sum;
     }
 
     // Outputs, δ[2], δ[1], and the update of all that the thread owns.
     __device__ inline void step(StepState& s, int j) {
-        T z[OUTPUTS];
-#pragma unroll
-        for (int k = 0; k < OUTPUTS; ++k) z[k] = T(0);
-#pragma unroll
-        for (int warp = 0; warp < STEPPERS / WARP; ++warp)
-#pragma unroll
-            for (int k = 0; k < OUTPUTS; k += 4) {
-                Vec4 partial = load4(&s.partial[j % 2][warp][k]);
-#pragma unroll
-                for (int h = 0; h < 4; ++h)
-                    if (k + h < OUTPUTS) z[k + h] += partial.v[h];
-            }
-        if (threadIdx.x < WARP)
-#pragma unroll
-            for (int k = 0; k < OUTPUTS; ++k)
-                if (threadIdx.x == k) s.z[j][k] = z[k];
-        output_deltas(z, s.Y[j], s.weight[j]);
+        const int k_own = threadIdx.x % LANES;
+        const Vec4 partial = load4(s.partial[j % 2][k_own]);
+        const T z = partial.v[0] + partial.v[1] + (partial.v[2] + partial.v[3]);
+        if (threadIdx.x < OUTPUTS) s.z[j][threadIdx.x] = z;
+        T delta[OUTPUTS];
+        const T delta_own = output_deltas(z, s.Y[j], s.weight[j], delta);
         const Descent descent(s.rate[j]);
 #pragma unroll
         for (int i = 0; i < UNITS_PER_THREAD; ++i) {
             T d = T(0);
 #pragma unroll
-            for (int k = 0; k < OUTPUTS; ++k) d += own.W[i][k] * z[k];
+            for (int k = 0; k < OUTPUTS; ++k) d += own.W[i][k] * delta[k];
             delta_2_ago[i] = delta_1_ago[i];
             delta_1_ago[i] = activation_backward(activation(1), d, a[i]);
             descent.update<false>(own.b[i], momentum.b[i], descent.scaled(delta_1_ago[i]), T(1));
@@ -172,12 +171,13 @@ struct Stepper {
         }
 #pragma unroll
         for (int k = 0; k < OUTPUTS; ++k) {
-            const T scaled = descent.scaled(z[k]);
+            const T scaled = descent.scaled(delta[k]);
 #pragma unroll
             for (int i = 0; i < UNITS_PER_THREAD; ++i)
                 descent.update<true>(own.W[i][k], momentum.W[i][k], scaled, a[i]);
-            if (threadIdx.x == k) descent.update<false>(own.b_out, momentum.b_out, scaled, T(1));
         }
+        if (threadIdx.x < OUTPUTS)
+            descent.update<false>(own.b_out, momentum.b_out, descent.scaled(delta_own), T(1));
     }
 };
 
