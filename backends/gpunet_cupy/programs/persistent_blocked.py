@@ -41,7 +41,7 @@ class PersistentBlockedSGD(Persistent):
             return None
         K, outputs = BLOCK, tiling.sizes[2]
         lanes = next(n for n in (1, 2, 4, 8, 16) if n >= outputs)
-        step_state = 2 * STEPPERS // 32 * lanes + K * (MAX_UNITS + K + 2 * outputs + 2)
+        step_state = 2 * STEPPERS // 32 * lanes + K * (MAX_UNITS + K + 4 + 2 * outputs + 2)
         step_state += 2 * MAX_UNITS + (1 + plan.optimizer.slots) * ((outputs + 1) * MAX_UNITS + outputs)
         shared_bytes = np.dtype(plan.dtype).itemsize * max(step_state, tiling.shared(K, THREADS))
         if shared_bytes > shared_limit:

@@ -2,9 +2,8 @@
 //     z_j = w P_j + q Q_j + Σ_{i<j} u_i G_ij δ_i
 // of the first layer (common/recurrence.cuh), and first_layer.cuh computes all of it but δ.
 //
-// `State` is a thread block's state of the steps, in shared memory. It has D (w P + q Q on entry; row i becomes
-// δ[1] of example i), u_G (row j: u_i G_ij before step j), z (of the outputs, for the losses, which are computed
-// after all steps), Y, and the examples' weight and rate.
+// `State` is a thread block's state of the steps, in shared memory. It has z (of the outputs, for the losses, which
+// are computed after all steps), Y, and the examples' weight and rate.
 //
 // Macros besides those of block_state.cuh: LOSS. CHUNK is the number of examples per block.
 #pragma once
@@ -15,9 +14,9 @@
 
 #define LANES (lanes_for(OUTPUTS))
 
-// Load what belongs to the examples, and u G, to shared memory.
+// Load what belongs to the examples to shared memory.
 template <class State>
-__device__ inline void load_examples(const Epoch& epoch, State& s, int begin, int count, const T* u_G) {
+__device__ inline void load_examples(const Epoch& epoch, State& s, int begin, int count) {
     for (int i = threadIdx.x; i < count; i += THREADS) {
         s.weight[i] = epoch.weights ? epoch.weights[example_index(epoch, begin + i)] : T(1);
         s.rate[i] = epoch.c[begin + i];
@@ -25,9 +24,6 @@ __device__ inline void load_examples(const Epoch& epoch, State& s, int begin, in
     for (int i = threadIdx.x; i < count * OUTPUTS; i += THREADS)
         s.Y[i / OUTPUTS][i % OUTPUTS] =
             epoch.Y[(long long)example_index(epoch, begin + i / OUTPUTS) * OUTPUTS + i % OUTPUTS];
-#pragma unroll 4
-    for (int i = threadIdx.x; i < count * CHUNK; i += THREADS)
-        if (i % CHUNK < i / CHUNK) s.u_G[i / CHUNK][i % CHUNK] = u_G[i];
 }
 
 // The losses of every `stride`-th example from `first` on, one warp each.

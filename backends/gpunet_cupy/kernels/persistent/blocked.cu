@@ -40,7 +40,8 @@ __device__ inline void train_sequential(const Epoch& epoch, unsigned* counter) {
     grid_barrier(counter, passed);
     for (int begin = 0, block = 0; begin < epoch.examples; begin += CHUNK, ++block) {
         const int count = min(CHUNK, epoch.examples - begin);
-        load_examples(epoch, s, begin, count, epoch.workspace + u_G_at(block));
+        load_examples(epoch, s, begin, count);
+        load_corrections(s, count, epoch.workspace + u_G_at(block));
         grid_barrier(counter, passed);
         sum_partials(epoch, count, block);
         grid_barrier(counter, passed);

@@ -262,6 +262,13 @@ __device__ inline void compute_ahead(StepState& s, int j) {
     s.z_ahead[part][n] = corrections(s, j, j - 1, n, part, AHEAD);
 }
 
+// Load the corrections of z[1] to shared memory.
+__device__ inline void load_corrections(StepState& s, int count, const T* u_G) {
+#pragma unroll 4
+    for (int i = threadIdx.x; i < count * CHUNK; i += THREADS)
+        if (i % CHUNK < i / CHUNK) s.u_G[i / CHUNK][i % CHUNK] = u_G[i];
+}
+
 // Load P (count, row_stride(1)) of a block to shared memory.
 __device__ inline void load_P(StepState& s, int count, const T* P) {
 #pragma unroll 8

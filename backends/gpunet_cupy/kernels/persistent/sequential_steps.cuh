@@ -22,8 +22,8 @@ struct OwnParameters {
 
 struct StepState {
     T partial[2][LANES][STEPPERS / WARP];  // each warp's partial sums of the outputs, for even and odd steps
-    T D[CHUNK][MAX_UNITS];      // w P + q Q on entry; row i becomes δ[1] of example i
-    T u_G[CHUNK][CHUNK];        // row j: u_i G_ij
+    T D[CHUNK][MAX_UNITS];      // row i becomes δ[1] of example i
+    T u_G[CHUNK][CHUNK + 4];    // row i: u_i G_ij of step j in column j − i + 1
     T z_ahead[2][MAX_UNITS];    // computed in advance, for even and odd steps
     T z[CHUNK][OUTPUTS];        // z[2], for the losses, which are computed after all steps
     T Y[CHUNK][OUTPUTS];
@@ -61,31 +61,60 @@ __device__ inline T output_deltas(T z, const T* y, T scale, T (&delta)[OUTPUTS])
     return own;
 }
 
-// z[1] of unit n for step j, without bias, as far as the first `steps` steps determine it. It is
-// on the critical path: written like this, the compiler unrolls it as far as is fastest.
-__device__ inline T corrected_z(const StepState& s, int j, int steps, int n) {
-    T sum[4] = {s.D[j][n]};
-    int i = 0;
-    for (; i + 4 <= steps; i += 4) {
-        Vec4 c = load4(&s.u_G[j][i]);
-#pragma unroll
-        for (int h = 0; h < 4; ++h) sum[h] += c.v[h] * s.D[i + h][n];
+// Load the corrections of z[1] to shared memory. The column of step i + 3, the first one that AheadThread
+// corrects, is a multiple of four.
+__device__ inline void load_corrections(StepState& s, int count, const T* u_G) {
+#pragma unroll 4
+    for (int n = threadIdx.x; n < count * CHUNK; n += THREADS) {
+        const int j = n / CHUNK, i = n % CHUNK;
+        if (i < j) s.u_G[i][j - i + 1] = u_G[n];
     }
-    for (; i < steps; ++i) sum[0] += s.u_G[j][i] * s.D[i][n];
-    return sum[0] + sum[1] + (sum[2] + sum[3]);
 }
 
-// Load P of a block to shared memory.
-__device__ inline void load_P(StepState& s, int count, const T* P) {
-#pragma unroll 16
-    for (int i = threadIdx.x; i < count * MAX_UNITS; i += THREADS)
-        s.D[i / MAX_UNITS][i % MAX_UNITS] =
-            i % MAX_UNITS < size(1) ? P[i / MAX_UNITS * row_stride(1) + i % MAX_UNITS] : T(0);
-    __syncthreads();
-    for (int i = threadIdx.x; i < 2 * MAX_UNITS && i < count * MAX_UNITS; i += THREADS)
-        s.z_ahead[i / MAX_UNITS][i % MAX_UNITS] = s.D[i / MAX_UNITS][i % MAX_UNITS];
-    __syncthreads();
-}
+// Computes z[1] of one unit in advance, without bias. It has z[1] of all steps to come in registers, and a step's δ[1]
+// changes them all. In each step they move up a place, so z[0] is always the next one. float64 values do not
+// fit: z[1] is in D, on entry, and is corrected when it is needed.
+struct AheadThread {
+    static constexpr bool IN_REGISTERS = sizeof(T) == 4;
+    T z[IN_REGISTERS ? CHUNK - 2 : 1];  // of the steps j + 2, j + 3, … after step j
+
+    __device__ static inline int unit() { return threadIdx.x - STEPPERS; }
+
+    // Before step 0. P (count, row_stride(1)).
+    __device__ inline void load(StepState& s, int count, const T* P) {
+        const bool in_range = unit() < size(1);
+#pragma unroll
+        for (int j = 0; j < CHUNK; ++j) {
+            const T value = in_range && j < count ? P[j * row_stride(1) + unit()] : T(0);
+            if (j < 2) s.z_ahead[j][unit()] = value;
+            else if constexpr (IN_REGISTERS) z[j - 2] = value;
+            else s.D[j][unit()] = value;
+        }
+    }
+
+    // Write z[1] of step j + 2, as far as the steps before step j determine it.
+    __device__ inline void step(StepState& s, int j) {
+        if constexpr (IN_REGISTERS) {
+            if (j > 0) {
+                const T delta = s.D[j - 1][unit()];
+#pragma unroll
+                for (int i = 0; i < CHUNK; i += 4) {
+                    if (i / 16 * 16 + j + 2 >= CHUNK) break;  // no step is so far ahead
+                    const Vec4 u_G = load4(&s.u_G[j - 1][4 + i]);
+#pragma unroll
+                    for (int h = 0; h < 4; ++h)
+                        if (i + h + 3 < CHUNK) z[i + h] = z[i + h + 1] + u_G.v[h] * delta;
+                }
+            }
+            s.z_ahead[j % 2][unit()] = z[0];
+        } else if (j + 2 < CHUNK) {
+            T sum[4] = {s.D[j + 2][unit()]};
+#pragma unroll 8
+            for (int i = 0; i < j; ++i) sum[i % 4] += s.u_G[i][j + 2 - i + 1] * s.D[i][unit()];
+            s.z_ahead[j % 2][unit()] = sum[0] + sum[1] + (sum[2] + sum[3]);
+        }
+    }
+};
 
 // What one of the first STEPPERS threads owns of OwnParameters, in registers. The first OUTPUTS of them have b[2].
 struct Owned {
@@ -135,7 +164,7 @@ struct Stepper {
 
     // A[1] of example j, and the warp's partial sums of its outputs; the first warp's include b[2].
     __device__ inline void forward(StepState& s, int j) {
-        const T c2 = j > 1 ? s.u_G[j][j - 2] : T(0), c1 = j > 0 ? s.u_G[j][j - 1] : T(0);
+        const T c2 = j > 1 ? s.u_G[j - 2][3] : T(0), c1 = j > 0 ? s.u_G[j - 1][2] : T(0);
         T out[LANES];
 #pragma unroll
         for (int k = 0; k < LANES; ++k) out[k] = T(0);
@@ -185,22 +214,26 @@ struct Stepper {
 // D ← δ[1]. Not inlined, so that all registers are available to it.
 __device__ __noinline__ void run_steps(int count, const T* P, T* D) {
     StepState& s = *reinterpret_cast<StepState*>(shared_memory);
-    load_P(s, count, P);
     if (threadIdx.x < STEPPERS) {
         Stepper stepper;
         stepper.load(s);
+        __syncthreads();
         for (int j = 0; j < count; ++j) {
             stepper.forward(s, j);
             __syncthreads();
             stepper.step(s, j);
         }
         stepper.store(s);
-    } else {
-        const int unit = threadIdx.x - STEPPERS;
+    } else if (AheadThread::unit() < MAX_UNITS) {
+        AheadThread ahead;
+        ahead.load(s, count, P);
+        __syncthreads();
         for (int j = 0; j < count; ++j) {
             __syncthreads();
-            if (unit < size(1) && j + 2 < count) s.z_ahead[j % 2][unit] = corrected_z(s, j + 2, j, unit);
+            ahead.step(s, j);
         }
+    } else {
+        for (int j = -1; j < count; ++j) __syncthreads();
     }
     __syncthreads();
     for (int i = threadIdx.x; i < count * MAX_UNITS; i += THREADS)
