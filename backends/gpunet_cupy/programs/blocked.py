@@ -2,7 +2,7 @@
 
 Each step updates the parameters, exactly as in gradient descent with small batches. But within a block, the first
 layer's weights are a combination of those at its start and of the block's examples
-(``kernels/blocked/recurrence.cuh``): a few matrix products per block take the place of a product per step.
+(``kernels/common/recurrence.cuh``): a few matrix products per block take the place of a product per step.
 """
 
 from __future__ import annotations

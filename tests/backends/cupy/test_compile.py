@@ -67,6 +67,11 @@ STORED = [
     {"PAIRS": 0},
     *({"PAIRS": n, "LEFT": braces(*LEFT[-n:]), "RIGHT": braces(*RIGHT[-n:])} for n in (PAIRS, 1)),
 ]
+DESCENTS = [
+    gn.GradientDescent(0.1),
+    gn.GradientDescent(0.1, 0.9),
+    gn.GradientDescent(0.1, 0.9, nesterov=True, weight_decay=0.01),
+]
 WIDE_SGD, DEEP_SGD = (
     dataclasses.replace(plan, optimizer=gn.GradientDescent(0.1), batch_size=1) for plan in (WIDE, DEEP)
 )
@@ -135,9 +140,13 @@ MODULES = {
         persistent_macros("persistent/minibatch.cu", plan)
         for plan in (WIDE, DEEP, SHALLOW, *map(penalized, (WIDE, DEEP, ESTIMATOR)))
     ],
-    "persistent/blocked.cu": [persistent_macros("persistent/blocked.cu", SHALLOW)],
+    "persistent/blocked.cu": [
+        persistent_macros("persistent/blocked.cu", replace(SHALLOW, optimizer=one)) for one in DESCENTS
+    ],
     "persistent/deep_blocked.cu": [
-        persistent_macros("persistent/deep_blocked.cu", plan) for plan in (WIDE_SGD, DEEP_SGD)
+        persistent_macros("persistent/deep_blocked.cu", replace(plan, optimizer=one))
+        for plan, optimizers in ((WIDE_SGD, DESCENTS), (DEEP_SGD, DESCENTS[-1:]))
+        for one in optimizers
     ],
 }
 SHARED_MEMORY = ["blocked/blocked.cu", *PERSISTENT]  # files whose sizes the host computes too

@@ -29,6 +29,8 @@ pytestmark = pytest.mark.slow
 SCHEDULED = [
     (PersistentBlockedSGD, "sigmoid-softmax", DESCENTS["plain"], 1),
     (PersistentDeepBlockedSGD, "relu-tanh-sigmoid", DESCENTS["plain"], 1),
+    (PersistentBlockedSGD, "sigmoid-softmax", DESCENTS["nesterov"], 1),
+    (PersistentDeepBlockedSGD, "relu-tanh-sigmoid", DESCENTS["momentum-decay"], 1),
     (BlockedSGD, "relu-tanh-sigmoid", DESCENTS["nesterov"], 3),
     (BlockedSGD, "softmax", DESCENTS["momentum-decay"], 1),
     (PersistentKernel, "relu-tanh-sigmoid", OTHERS["rmsprop"], 7),

@@ -56,6 +56,12 @@ CASES = [
     ("three-hidden", DESCENTS["momentum"], 75, "float32"),
     ("wide", DESCENTS["plain"], 1, "float64"),
     *(("two-wide", DESCENTS["plain"], 1, dtype) for dtype in ("float32", "float64")),
+    *(
+        (network, rule, 1, dtype)
+        for network in ("wide", "two-wide")
+        for rule in (DESCENTS["momentum"], DESCENTS["nesterov"])
+        for dtype in ("float32", "float64")
+    ),
 ]
 
 
