@@ -14,7 +14,7 @@ from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_cupy.data import EpochData
 from gpunet_cupy.layout import ParameterLayout
-from gpunet_cupy.sources import Macro, device_context, launch_cooperative, module
+from gpunet_cupy.sources import KernelOfX, Macro, device_context, launch_cooperative
 from gpunet_cupy.support import unsupported_in_one_launch
 from gpunet_cupy.tiling import Tiling, round_up, tiling_of
 
@@ -85,7 +85,7 @@ class Persistent(Program):
         assert found is not None
         self.launch = found
         self.layout = ParameterLayout(plan)
-        self.train = module(plan.dtype, self.file, **self.launch.macros()).get_function("train")
+        self.train = KernelOfX(plan.dtype, self.file, "train", **self.launch.macros())
         self.workspace: Any = None
 
     @staticmethod
@@ -124,12 +124,14 @@ class Persistent(Program):
             theta, slots = self.layout.pack(state)
             losses = cupy.empty(len(self.plan.batches(data.examples)), dtype=self.plan.dtype)
             counter = cupy.zeros(1, dtype=np.uint32)
+            standardizer = (data.mean, data.deviation) if self.takes_integers else ()
             launch_cooperative(
-                self.train,
+                self.train.of(data.macros),
                 self.launch.thread_blocks,
                 self.launch.threads,
                 self.launch.shared_bytes,
                 data.X,
+                *standardizer,
                 data.Y,
                 data.weights,
                 data.order,
@@ -148,6 +150,7 @@ class PersistentKernel(Persistent):
     """A program for any optimizer, with hidden layers and batches that are not too large."""
 
     name = "cupy persistent kernel"
+    takes_integers = True
     file = "persistent/minibatch.cu"
 
     @staticmethod

@@ -67,6 +67,12 @@ STORED = [
     {"PAIRS": 0},
     *({"PAIRS": n, "LEFT": braces(*LEFT[-n:]), "RIGHT": braces(*RIGHT[-n:])} for n in (PAIRS, 1)),
 ]
+GIVEN = [  # what X may be
+    *({} for _ in STORED),
+    {"GIVEN": "unsigned char", "STANDARDIZED": 1},
+    {"GIVEN": "unsigned char", "STANDARDIZED": 0},
+    {"GIVEN": "short", "STANDARDIZED": 1},
+]
 WIDE_SGD, DEEP_SGD = (
     dataclasses.replace(plan, optimizer=gn.GradientDescent(0.1), batch_size=1) for plan in (WIDE, DEEP)
 )
@@ -90,7 +96,9 @@ def persistent_macros(file, plan):
 # The macros with which each kernel file is compiled.
 MODULES = {
     "batches/gather.cu": [
-        {**gather_macros(plan), **stored} for plan in (SHALLOW, DROPPED, ODD) for stored in STORED
+        {**gather_macros(plan), **stored, **given}
+        for plan in (SHALLOW, DROPPED, ODD)
+        for stored, given in zip([*STORED, *STORED], GIVEN, strict=True)
     ],
     "batches/hidden_layer.cu": [
         {**hidden_layer_macros(plan, l), **stored}
@@ -134,6 +142,10 @@ MODULES = {
     "persistent/minibatch.cu": [
         persistent_macros("persistent/minibatch.cu", plan)
         for plan in (WIDE, DEEP, SHALLOW, *map(penalized, (WIDE, DEEP, ESTIMATOR)))
+    ]
+    + [
+        {**persistent_macros("persistent/minibatch.cu", plan), **given}
+        for plan, given in ((SHALLOW, GIVEN[3]), (ESTIMATOR, GIVEN[3]), (DEEP, GIVEN[5]), (WIDE, GIVEN[4]))
     ],
     "persistent/blocked.cu": [persistent_macros("persistent/blocked.cu", SHALLOW)],
     "persistent/deep_blocked.cu": [
