@@ -32,3 +32,7 @@ __device__ inline Values<N> values_of(const GivenValues<N>& x, const T* mean, co
     for (int j = 0; j < N; ++j) values.v[j] = STANDARDIZED ? (T(x.v[j]) - m.v[j]) / d.v[j] : T(x.v[j]);
     return values;
 }
+
+__device__ inline T value_of(Given x, const T* mean, const T* deviation, int k) {
+    return values_of(GivenValues<1>{x}, mean, deviation, k).v[0];
+}

@@ -61,7 +61,7 @@ struct PrefetchedChunk {
             if (!STANDARDIZED || k < size(0)) values = values_of(x[i], mean, deviation, k);
         } else {
             for (int j = 0; j < 4; ++j)
-                if (k + j < size(0)) values.v[j] = values_of(GivenValues<1>{x[i].v[j]}, mean, deviation, k + j).v[0];
+                if (k + j < size(0)) values.v[j] = value_of(x[i].v[j], mean, deviation, k + j);
         }
         return values;
     }
