@@ -5,6 +5,7 @@ import pytest
 
 import gpunet as gn
 from gpunet.devices.placement import Placement
+from gpunet.inputs.fit_data import FitArrays, InputPipeline, fit_data
 from gpunet.inputs.integer_examples import IntegerExamples, is_small_integers, keeps_integers
 from integer_inputs import drawn_rows
 
@@ -78,3 +79,25 @@ def test_what_is_kept(dtype, small, monkeypatch):
 
     assert not keeps_integers(X, placement, Other())
     assert not keeps_integers(X.tolist(), placement, None)
+
+
+@pytest.mark.parametrize("fitted", [True, False])
+@pytest.mark.parametrize(
+    "more", [{"validation_fraction": 0.2}, {"validation_data": ([[1] * N] * 4, [0, 1, 0, 1])}]
+)
+def test_the_training_part_alone_is_kept(more, fitted, placement, monkeypatch):
+    """Validation data are read after each epoch."""
+    monkeypatch.setattr(type(placement.backend), "reads_integers", True)
+    standardizer = gn.Standardizer()
+    if fitted:
+        standardizer.mean, standardizer.deviation = np.ones(N), np.full(N, 2.0)
+    output = gn.Dense(2, "softmax")
+    pipeline = InputPipeline(placement, "float32", None, output, "cross_entropy", standardizer)
+    rows = placement.to_device(drawn_rows(M, N, "uint8"))
+    arrays = FitArrays(rows, np.arange(M) % 2, None, None, None, 0.0)._replace(**more)
+    kept, raw = (fit_data(pipeline, arrays, 10, 0, raw=raw) for raw in (False, True))
+    assert isinstance(kept.training.X, IntegerExamples)
+    found = kept.standardizer
+    assert np.array_equal(on_host(placement, kept.training.X.mean), found.mean.astype("float32"))
+    for X in (kept.validation.X, raw.training.X, raw.validation.X):
+        assert str(X.dtype).endswith("float32") and hasattr(X, "T")
