@@ -32,8 +32,8 @@ class EpochData:
     Attributes
     ----------
     X, Y : array, ``(m, n[0])`` and ``(m, n[L])``
-    mean, deviation : array ``(n[0],)`` or None
-        With which X, of integers, is to be standardised.
+    standardizer : pair of array ``(n[0],)``, or of None
+        Mean and deviation with which X, of integers, is to be standardised.
     macros : dict
         What ``common/given.cuh`` needs for X.
     weights : array ``(m,)`` or None
@@ -49,12 +49,11 @@ class EpochData:
         self.given = inputs.X, inputs.Y, inputs.example_weights
 
         weights, order = inputs.example_weights, inputs.order
-        self.mean: Any = None
-        self.deviation: Any = None
+        self.standardizer: tuple[Any, Any] = (None, None)
         self.macros: dict[str, Macro] = {}
         if isinstance(inputs.X, IntegerColumns):
-            rows, self.mean, self.deviation = inputs.X.rows, inputs.X.mean, inputs.X.deviation
-            standardized = int(self.mean is not None)
+            rows, self.standardizer = inputs.X.rows, (inputs.X.mean, inputs.X.deviation)
+            standardized = int(inputs.X.mean is not None)
             self.macros = {"GIVEN": INTEGERS[str(rows.dtype)], "STANDARDIZED": standardized}
         else:
             rows = inputs.X.T

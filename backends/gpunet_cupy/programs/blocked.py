@@ -149,17 +149,8 @@ class BlockedSGD(Program):
             return data.X[first : first + count]
         x = self.buffers.gathered[:count]
         numbers = map(np.int32, (0, self.plan.batch_size, 0, count, count))
-        given = data.X, data.mean, data.deviation
-        launch(
-            self.gather.of(data.macros),
-            x.size // vector(x.shape[1]),
-            *given,
-            data.order,
-            None,
-            step,
-            *numbers,
-            x,
-        )
+        arguments = (data.X, data.order, None, step, *numbers, x, *data.standardizer)
+        launch(self.gather.of(data.macros), x.size // vector(x.shape[1]), *arguments)
         return x
 
     def _block(

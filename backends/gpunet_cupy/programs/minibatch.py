@@ -98,8 +98,8 @@ class MiniBatch(Program):
         Examples of a batch that are computed at a time.
     """
 
-    name = "cupy mini-batch"
     takes_integers = True
+    name = "cupy mini-batch"
 
     def __init__(self, plan: Plan, device: str = "cuda:0") -> None:
         super().__init__(plan, device)
@@ -341,10 +341,10 @@ class MiniBatch(Program):
         assert self.data is not None
         keys = self.epoch.keys if self.plan.layers[0].dropout else None
         numbers = (chunk.offset, self.plan.batch_size, chunk.first, chunk.m, chunk.batch)
-        given = self.data.X, self.data.mean, self.data.deviation
-        arguments = (*given, chunk.order, keys, base, *map(np.int32, numbers), out)
+        arguments = (self.data.X, chunk.order, keys, base, *map(np.int32, numbers), out)
         n = self.layout.sizes[0]
-        launch(self.kernels.gather.of(self.data.macros), chunk.m * (n // vector(n)), *arguments)
+        kernel, threads = self.kernels.gather.of(self.data.macros), chunk.m * (n // vector(n))
+        launch(kernel, threads, *arguments, *self.data.standardizer)
 
     def _output(self, chunk: Chunk) -> None:
         """The last layer, from the last product: losses and δ, which the products of the layer below read."""

@@ -124,14 +124,12 @@ class Persistent(Program):
             theta, slots = self.layout.pack(state)
             losses = cupy.empty(len(self.plan.batches(data.examples)), dtype=self.plan.dtype)
             counter = cupy.zeros(1, dtype=np.uint32)
-            standardizer = (data.mean, data.deviation) if self.takes_integers else ()
             launch_cooperative(
                 self.train.of(data.macros),
                 self.launch.thread_blocks,
                 self.launch.threads,
                 self.launch.shared_bytes,
                 data.X,
-                *standardizer,
                 data.Y,
                 data.weights,
                 data.order,
@@ -142,6 +140,7 @@ class Persistent(Program):
                 self.workspace,
                 losses,
                 counter,
+                *(data.standardizer if self.takes_integers else ()),
             )
         return self.layout.unpack(theta, slots), losses
 

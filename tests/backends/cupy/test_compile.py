@@ -67,12 +67,6 @@ STORED = [
     {"PAIRS": 0},
     *({"PAIRS": n, "LEFT": braces(*LEFT[-n:]), "RIGHT": braces(*RIGHT[-n:])} for n in (PAIRS, 1)),
 ]
-GIVEN = [  # what X may be
-    *({} for _ in STORED),
-    {"GIVEN": "unsigned char", "STANDARDIZED": 1},
-    {"GIVEN": "unsigned char", "STANDARDIZED": 0},
-    {"GIVEN": "short", "STANDARDIZED": 1},
-]
 WIDE_SGD, DEEP_SGD = (
     dataclasses.replace(plan, optimizer=gn.GradientDescent(0.1), batch_size=1) for plan in (WIDE, DEEP)
 )
@@ -96,9 +90,7 @@ def persistent_macros(file, plan):
 # The macros with which each kernel file is compiled.
 MODULES = {
     "batches/gather.cu": [
-        {**gather_macros(plan), **stored, **given}
-        for plan in (SHALLOW, DROPPED, ODD)
-        for stored, given in zip([*STORED, *STORED], GIVEN, strict=True)
+        {**gather_macros(plan), **stored} for plan in (SHALLOW, DROPPED, ODD) for stored in STORED
     ],
     "batches/hidden_layer.cu": [
         {**hidden_layer_macros(plan, l), **stored}
@@ -142,16 +134,27 @@ MODULES = {
     "persistent/minibatch.cu": [
         persistent_macros("persistent/minibatch.cu", plan)
         for plan in (WIDE, DEEP, SHALLOW, *map(penalized, (WIDE, DEEP, ESTIMATOR)))
-    ]
-    + [
-        {**persistent_macros("persistent/minibatch.cu", plan), **given}
-        for plan, given in ((SHALLOW, GIVEN[3]), (ESTIMATOR, GIVEN[3]), (DEEP, GIVEN[5]), (WIDE, GIVEN[4]))
     ],
     "persistent/blocked.cu": [persistent_macros("persistent/blocked.cu", SHALLOW)],
     "persistent/deep_blocked.cu": [
         persistent_macros("persistent/deep_blocked.cu", plan) for plan in (WIDE_SGD, DEEP_SGD)
     ],
 }
+# X of integers.
+INTEGERS = [
+    {"GIVEN": "unsigned char", "STANDARDIZED": 1},
+    {"GIVEN": "unsigned char", "STANDARDIZED": 0},
+    {"GIVEN": "short", "STANDARDIZED": 1},
+]
+MODULES["batches/gather.cu"] += [
+    {**gather_macros(plan), **stored, **given}
+    for plan in (SHALLOW, DROPPED, ODD)
+    for stored, given in zip(STORED, INTEGERS, strict=True)
+]
+MODULES["persistent/minibatch.cu"] += [
+    {**persistent_macros("persistent/minibatch.cu", plan), **given}
+    for plan, given in zip((SHALLOW, WIDE, DEEP, ESTIMATOR), [*INTEGERS, INTEGERS[0]], strict=True)
+]
 SHARED_MEMORY = ["blocked/blocked.cu", *PERSISTENT]  # files whose sizes the host computes too
 
 

@@ -12,8 +12,6 @@ from gpunet.core.integer_columns import IntegerColumns
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.propagation import forward
 from gpunet.core.reference import Reference
-from gpunet.devices.placement import Placement
-from gpunet.training.feed import Feed
 from gpunet_cupy.predict import FEW, Predictor
 from gpunet_cupy.programs.blocked import BlockedSGD
 from gpunet_cupy.programs.minibatch import MiniBatch
@@ -115,6 +113,46 @@ def test_a_penalty(dtype, program, cupy):
             assert differences(plan, result, Reference(xp, plan)(state, inputs), near) == {}
 
 
+@pytest.mark.parametrize("program", [PersistentKernel, MiniBatch, BlockedSGD])
+@pytest.mark.parametrize(("dtype", "per"), [("uint8", "feature"), ("uint8", None), ("int16", "set")])
+def test_small_integers_lead_to_the_bits_of_their_numbers(program, dtype, per, cupy):
+    placement = gn.devices.placement.Placement(gn.get_backend("cupy"), "cuda:0")
+    for inputs, batch_size in ((784, 10), (131, 7)):
+        plan = plan_of("sigmoid-softmax", DESCENTS["momentum"], batch_size, "float32", inputs=inputs)
+        state, epoch = map_arrays(cupy.asarray, draw(plan))
+        run = program(plan)
+        for _ in range(2):  # the second time from a graph
+            found, wanted = (
+                numbers(map_arrays(cupy.asnumpy, run(state, one)))
+                for one in both(plan, epoch, dtype, per, placement)
+            )
+            assert np.isfinite(wanted).all() and np.array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("batch_size", [1, 20, 500, None])
+def test_uint8_images_stay_uint8(batch_size, cupy, rng, monkeypatch):
+    """The same network as from float32 ones; the program for single examples is given float32."""
+    images, y = rng.integers(0, 256, (6000, 28, 28), dtype=np.uint8), np.arange(6000) % 10
+    images[:, 0, 0] = 3
+    kept, found = [], []
+    epoch = gn.training.feed.Feed.epoch
+
+    def recorded(self, *arguments):
+        kept.append(isinstance(self.examples.X, IntegerColumns))
+        return epoch(self, *arguments)
+
+    monkeypatch.setattr("gpunet.training.feed.Feed.epoch", recorded)
+    for X in (images, cupy.asarray(images), images.astype("float32")):
+        layers = [gn.Dense(64, "relu"), gn.Dense(10, "softmax")]
+        net = gn.Network(layers, seed=0, backend="cupy", standardizer=gn.Standardizer())
+        fit = {"optimizer": gn.GradientDescent(0.01), "epochs": 1, "batch_size": batch_size}
+        history = net.fit(X, y, validation_fraction=0.1, **fit)
+        parameters = map_arrays(cupy.asnumpy, net.parameters)
+        found.append(np.concatenate([history.val_loss, numbers(parameters)]))
+    assert np.array_equal(found[0], found[2]) and np.array_equal(found[1], found[2])
+    assert kept == ([False] * 3 if batch_size == 1 else [True, True, False])
+
+
 def gradient_errors(m, precision, cupy, program=MiniBatch):
     """Of each layer's weights, relative to float64: with a large rate, a step changes the weights by the gradient."""
     layers = (Layer(784, 256, "sigmoid"), Layer(256, 128, "tanh"), Layer(128, 10, "softmax"))
@@ -208,42 +246,3 @@ def test_predictions_in_threads(cupy, rng):
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(check, range(400)))
-
-
-@pytest.mark.parametrize("program", [PersistentKernel, MiniBatch, BlockedSGD])
-@pytest.mark.parametrize(("dtype", "per"), [("uint8", "feature"), ("uint8", None), ("int16", "set")])
-def test_small_integers_lead_to_the_bits_of_their_numbers(program, dtype, per, cupy):
-    placement = Placement(gn.get_backend("cupy"), "cuda:0")
-    for inputs, batch_size in ((784, 10), (131, 7)):
-        plan = plan_of("sigmoid-softmax", DESCENTS["momentum"], batch_size, "float32", inputs=inputs)
-        state, epoch = map_arrays(cupy.asarray, draw(plan))
-        run = program(plan)
-        for _ in range(2):  # the second time from a graph
-            found, wanted = (
-                numbers(map_arrays(cupy.asnumpy, run(state, one)))
-                for one in both(plan, epoch, dtype, per, placement)
-            )
-            assert np.isfinite(wanted).all() and np.array_equal(found, wanted)
-
-
-@pytest.mark.parametrize("batch_size", [1, 20, 500, None])
-def test_uint8_images_stay_uint8(batch_size, cupy, rng, monkeypatch):
-    """The same network as from float32 ones; the program for single examples is given float32."""
-    images, y = rng.integers(0, 256, (6000, 28, 28), dtype=np.uint8), np.arange(6000) % 10
-    images[:, 0, 0] = 3
-    kept, found, epoch = [], [], Feed.epoch
-
-    def recorded(self, *arguments):
-        kept.append(isinstance(self.examples.X, IntegerColumns))
-        return epoch(self, *arguments)
-
-    monkeypatch.setattr(Feed, "epoch", recorded)
-    for X in (images, cupy.asarray(images), images.astype("float32")):
-        layers = [gn.Dense(64, "relu"), gn.Dense(10, "softmax")]
-        net = gn.Network(layers, seed=0, backend="cupy", standardizer=gn.Standardizer())
-        fit = {"optimizer": gn.GradientDescent(0.01), "epochs": 1, "batch_size": batch_size}
-        history = net.fit(X, y, validation_fraction=0.1, **fit)
-        parameters = map_arrays(cupy.asnumpy, net.parameters)
-        found.append(np.concatenate([history.val_loss, numbers(parameters)]))
-    assert np.array_equal(found[0], found[2]) and np.array_equal(found[1], found[2])
-    assert kept == ([False] * 3 if batch_size == 1 else [True, True, False])

@@ -10,9 +10,9 @@
 
 // out (m, INPUTS) ← rows of X. A batch has `count` examples; its m examples from `first` on are copied. The step's
 // number is *base + offset.
-extern "C" __global__ void gather(const Given* X, const T* mean, const T* deviation, const int* order, const int* keys,
-                                  const int* base, int offset, int batch_size, int first, int m, int count,
-                                  Stored* out) {
+extern "C" __global__ void gather(const Given* X, const int* order, const int* keys, const int* base, int offset,
+                                  int batch_size, int first, int m, int count, Stored* out, const T* mean,
+                                  const T* deviation) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     const int row = int(i / (INPUTS / VECTOR)), column = int(i % (INPUTS / VECTOR)) * VECTOR;
     if (row >= m) return;
