@@ -103,3 +103,16 @@ def test_rows_at_an_address_that_vectors_may_not_have(fake, make, placement):
     assert moved.data.ptr % 4
     program = make(PersistentKernel, plan)
     assert np.array_equal(numbers(program(state, integers)), numbers(program(state, array)))
+
+
+def test_integers_in_the_place_of_numbers(fake, make, placement):
+    """A graph that was captured for numbers is not for integers that lie where they lay."""
+    plan = plan_of("sigmoid-softmax", DESCENTS["plain"], 10, "float32", inputs=12)
+    state, inputs = map_arrays(fake.to_device, draw(plan))
+    integers, array = both(plan, inputs, "uint8", None, placement)
+    program, rows = make(MiniBatch, plan), integers.X.rows.copy()
+    place = fake.to_device(np.ascontiguousarray(array.X.T))
+    wanted = numbers(program(state, array._replace(X=place.T)))
+    integers.X.rows = place.reshape(-1).view(np.uint8)[: rows.size].reshape(rows.shape)
+    integers.X.rows[...] = rows
+    assert np.array_equal(numbers(program(state, integers)), wanted)
