@@ -24,6 +24,7 @@ class CuPyBackend(Backend):
 
     name = "cupy"
     asynchronous = True
+    reads_integers = True
 
     @property
     def install(self) -> str:

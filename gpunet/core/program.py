@@ -37,7 +37,7 @@ class EpochInputs(NamedTuple):
 
     Attributes
     ----------
-    X : array or SparseColumns, ``(n[0], m)``
+    X : array, SparseColumns or IntegerColumns, ``(n[0], m)``
         The training set, columns as examples; a transposed view of rows in memory.
     Y : array, ``(n[L], m)``
         Targets, likewise.
@@ -86,6 +86,9 @@ class Program(ABC):
         Epochs of the plan that are worth a call: more than 1 where an epoch takes less time than what surrounds it.
     takes_sparse : bool
         Whether it runs plans whose X is a :class:`~gpunet.core.sparse_columns.SparseColumns`.
+    takes_integers : bool
+        Whether it reads an X that is an :class:`~gpunet.core.integer_columns.IntegerColumns`; else it is given an
+        array of the numbers.
     takes_lanes : bool
         Whether it runs plans with lanes.
     """
@@ -95,6 +98,7 @@ class Program(ABC):
     block_steps: int = 1
     epochs_together: int = 1
     takes_sparse: bool = False
+    takes_integers: bool = False
     takes_lanes: bool = False
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:

@@ -55,12 +55,15 @@ class Backend(ABC):
         The command that installs the library.
     asynchronous : bool
         Whether programs return while the device still works: then the host draws the next epoch's order meanwhile.
+    reads_integers : bool
+        Whether programs of its own take small integers as they are: then ``fit`` leaves an X of them so on the device.
     sparse_products : bool
         Whether the library's arrays have products with SciPy's sparse ones; else a batch of those is made dense.
     """
 
     name: str
     asynchronous: bool = False
+    reads_integers: bool = False
     sparse_products: bool = False
 
     @property

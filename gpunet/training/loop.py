@@ -14,6 +14,7 @@ from gpunet.core.reference import Reference, batch_cost, batch_of
 from gpunet.devices.placement import Placement
 from gpunet.errors import Diverged, OutOfMemory
 from gpunet.inputs.fit_data import Examples
+from gpunet.inputs.integer_examples import IntegerExamples
 from gpunet.teams.program import Lanes
 from gpunet.teams.team import Team
 from gpunet.training.chunks import Chunks
@@ -123,6 +124,8 @@ class TrainingLoop:
             reason = f"{program.name}: {unread}"
             program = None
         self.program: Program = program or self.reference
+        if isinstance(examples.X, IntegerExamples) and not self.program.takes_integers:
+            examples = examples._replace(X=examples.X.as_array())
         self.history = History(
             examples=plan.examples,
             program=self.program.name,

@@ -17,7 +17,7 @@ from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_cupy.batch_kernels import gather_macros, vector
 from gpunet_cupy.data import EpochData
 from gpunet_cupy.layout import ParameterLayout
-from gpunet_cupy.sources import Macro, device_context, launch, module
+from gpunet_cupy.sources import KernelOfX, Macro, device_context, launch, module
 from gpunet_cupy.support import network_macros, unsupported_in_one_launch, update_macros
 
 MAX_BLOCK = 64  # examples
@@ -86,6 +86,7 @@ class BlockedSGD(Program):
     """
 
     name = "cupy blocked SGD"
+    takes_integers = True
 
     def __init__(self, plan: Plan, device: str = "cuda:0") -> None:
         super().__init__(plan, device)
@@ -98,8 +99,7 @@ class BlockedSGD(Program):
         compiled = module(plan.dtype, "blocked/blocked.cu", **macros(plan, block))
         self.run_block, self.combine = compiled.get_function("run_block"), compiled.get_function("combine")
         self.combines = bool(plan.optimizer.slots or plan.optimizer.weight_decay)  # else W stays W₀
-        gather = module(plan.dtype, "batches/gather.cu", PAIRS=0, **gather_macros(plan))
-        self.gather = gather.get_function("gather")
+        self.gather = KernelOfX(plan.dtype, "batches/gather.cu", "gather", PAIRS=0, **gather_macros(plan))
         self.buffers: Buffers | None = None
 
     @classmethod
@@ -145,11 +145,12 @@ class BlockedSGD(Program):
     def _examples(self, data: EpochData, first: int, count: int, step: Any) -> Any:
         """The `count` examples from position `first` on, ``(count, n[0])``."""
         assert self.buffers is not None
-        if data.order is None:
+        if data.order is None and not data.macros:
             return data.X[first : first + count]
         x = self.buffers.gathered[:count]
         numbers = map(np.int32, (0, self.plan.batch_size, 0, count, count))
-        launch(self.gather, x.size // vector(x.shape[1]), data.X, data.order, None, step, *numbers, x)
+        arguments = (data.X, data.order, None, step, *numbers, x, *data.standardizer)
+        launch(self.gather.of(data.macros), x.size // vector(x.shape[1]), *arguments)
         return x
 
     def _block(

@@ -98,6 +98,7 @@ class MiniBatch(Program):
         Examples of a batch that are computed at a time.
     """
 
+    takes_integers = True
     name = "cupy mini-batch"
 
     def __init__(self, plan: Plan, device: str = "cuda:0") -> None:
@@ -205,7 +206,7 @@ class MiniBatch(Program):
         X, products = self.data.X, self.products
         if inputs.order is not None or inputs.examples > self.plan.batch_size or self.plan.layers[0].dropout:
             return None
-        if not products.pairs:
+        if not products.pairs and not self.data.macros:
             return X.ravel()
         try:
             out = cupy.zeros(len(X) * products.row(0), dtype=products.dtype)
@@ -342,7 +343,8 @@ class MiniBatch(Program):
         numbers = (chunk.offset, self.plan.batch_size, chunk.first, chunk.m, chunk.batch)
         arguments = (self.data.X, chunk.order, keys, base, *map(np.int32, numbers), out)
         n = self.layout.sizes[0]
-        launch(self.kernels.gather, chunk.m * (n // vector(n)), *arguments)
+        kernel, threads = self.kernels.gather.of(self.data.macros), chunk.m * (n // vector(n))
+        launch(kernel, threads, *arguments, *self.data.standardizer)
 
     def _output(self, chunk: Chunk) -> None:
         """The last layer, from the last product: losses and δ, which the products of the layer below read."""

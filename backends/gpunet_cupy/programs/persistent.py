@@ -14,7 +14,7 @@ from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_cupy.data import EpochData
 from gpunet_cupy.layout import ParameterLayout
-from gpunet_cupy.sources import Macro, device_context, launch_cooperative, module
+from gpunet_cupy.sources import KernelOfX, Macro, device_context, launch_cooperative
 from gpunet_cupy.support import unsupported_in_one_launch
 from gpunet_cupy.tiling import Tiling, round_up, tiling_of
 
@@ -85,7 +85,7 @@ class Persistent(Program):
         assert found is not None
         self.launch = found
         self.layout = ParameterLayout(plan)
-        self.train = module(plan.dtype, self.file, **self.launch.macros()).get_function("train")
+        self.train = KernelOfX(plan.dtype, self.file, "train", **self.launch.macros())
         self.workspace: Any = None
 
     @staticmethod
@@ -125,7 +125,7 @@ class Persistent(Program):
             losses = cupy.empty(len(self.plan.batches(data.examples)), dtype=self.plan.dtype)
             counter = cupy.zeros(1, dtype=np.uint32)
             launch_cooperative(
-                self.train,
+                self.train.of(data.macros),
                 self.launch.thread_blocks,
                 self.launch.threads,
                 self.launch.shared_bytes,
@@ -140,6 +140,7 @@ class Persistent(Program):
                 self.workspace,
                 losses,
                 counter,
+                *(data.standardizer if self.takes_integers else ()),
             )
         return self.layout.unpack(theta, slots), losses
 
@@ -148,6 +149,7 @@ class PersistentKernel(Persistent):
     """A program for any optimizer, with hidden layers and batches that are not too large."""
 
     name = "cupy persistent kernel"
+    takes_integers = True
     file = "persistent/minibatch.cu"
 
     @staticmethod

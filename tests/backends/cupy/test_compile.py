@@ -149,6 +149,21 @@ MODULES = {
         for one in optimizers
     ],
 }
+# X of integers.
+INTEGERS = [
+    {"GIVEN": "unsigned char", "STANDARDIZED": 1},
+    {"GIVEN": "unsigned char", "STANDARDIZED": 0},
+    {"GIVEN": "short", "STANDARDIZED": 1},
+]
+MODULES["batches/gather.cu"] += [
+    {**gather_macros(plan), **stored, **given}
+    for plan in (SHALLOW, DROPPED, ODD)
+    for stored, given in zip(STORED, INTEGERS, strict=True)
+]
+MODULES["persistent/minibatch.cu"] += [
+    {**persistent_macros("persistent/minibatch.cu", plan), **given}
+    for plan, given in zip((SHALLOW, WIDE, DEEP, ESTIMATOR), [*INTEGERS, INTEGERS[0]], strict=True)
+]
 SHARED_MEMORY = ["blocked/blocked.cu", *PERSISTENT]  # files whose sizes the host computes too
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import gpunet as gn
+from gpunet.core.integer_columns import IntegerColumns
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.propagation import forward
 from gpunet.core.reference import Reference
@@ -17,6 +18,7 @@ from gpunet_cupy.programs.minibatch import MiniBatch
 from gpunet_cupy.programs.persistent import PersistentKernel
 from gpunet_cupy.programs.persistent_blocked import PersistentBlockedSGD
 from gpunet_cupy.programs.persistent_deep_blocked import PersistentDeepBlockedSGD
+from integer_inputs import both
 from random_plans import (
     DESCENTS,
     NETWORKS,
@@ -118,6 +120,46 @@ def test_a_penalty(dtype, program, cupy):
         for _ in range(2):  # the second time from a graph
             result = map_arrays(cupy.asnumpy, run(*on_device))
             assert differences(plan, result, Reference(xp, plan)(state, inputs), near) == {}
+
+
+@pytest.mark.parametrize("program", [PersistentKernel, MiniBatch, BlockedSGD])
+@pytest.mark.parametrize(("dtype", "per"), [("uint8", "feature"), ("uint8", None), ("int16", "set")])
+def test_small_integers_lead_to_the_bits_of_their_numbers(program, dtype, per, cupy):
+    placement = gn.devices.placement.Placement(gn.get_backend("cupy"), "cuda:0")
+    for inputs, batch_size in ((784, 10), (131, 7)):
+        plan = plan_of("sigmoid-softmax", DESCENTS["momentum"], batch_size, "float32", inputs=inputs)
+        state, epoch = map_arrays(cupy.asarray, draw(plan))
+        run = program(plan)
+        for _ in range(2):  # the second time from a graph
+            found, wanted = (
+                numbers(map_arrays(cupy.asnumpy, run(state, one)))
+                for one in both(plan, epoch, dtype, per, placement)
+            )
+            assert np.isfinite(wanted).all() and np.array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("batch_size", [1, 20, 500, None])
+def test_uint8_images_stay_uint8(batch_size, cupy, rng, monkeypatch):
+    """The same network as from float32 ones; the program for single examples is given float32."""
+    images, y = rng.integers(0, 256, (6000, 28, 28), dtype=np.uint8), np.arange(6000) % 10
+    images[:, 0, 0] = 3
+    kept, found = [], []
+    epoch = gn.training.feed.Feed.epoch
+
+    def recorded(self, *arguments):
+        kept.append(isinstance(self.examples.X, IntegerColumns))
+        return epoch(self, *arguments)
+
+    monkeypatch.setattr("gpunet.training.feed.Feed.epoch", recorded)
+    for X in (images, cupy.asarray(images), images.astype("float32")):
+        layers = [gn.Dense(64, "relu"), gn.Dense(10, "softmax")]
+        net = gn.Network(layers, seed=0, backend="cupy", standardizer=gn.Standardizer())
+        fit = {"optimizer": gn.GradientDescent(0.01), "epochs": 1, "batch_size": batch_size}
+        history = net.fit(X, y, validation_fraction=0.1, **fit)
+        parameters = map_arrays(cupy.asnumpy, net.parameters)
+        found.append(np.concatenate([history.val_loss, numbers(parameters)]))
+    assert np.array_equal(found[0], found[2]) and np.array_equal(found[1], found[2])
+    assert kept == ([False] * 3 if batch_size == 1 else [True, True, False])
 
 
 def gradient_errors(m, precision, cupy, program=MiniBatch):
