@@ -203,7 +203,7 @@ class TrainingLoop:
             history.program = self.program.name
             history.reason = self.program.reason or history.reason
             history.step_loss, history.step_learning_rate = losses, inputs.coefficients[:, 0]
-            bad = first_non_finite_step(self.placement.xp, state, losses)
+            bad = first_non_finite_step(self.placement.backend, state, losses)
             if bad is not None:
                 if before is not None and len(snapshots) == 1:
                     snapshots = [self._last_epoch(before), snapshot]
@@ -247,7 +247,7 @@ class TrainingLoop:
         )
         losses = self.placement.backend.to_host(on_device)
         seconds = (time.perf_counter() - begun) / group.epochs
-        if first_non_finite_step(self.placement.xp, state, losses) is not None:
+        if first_non_finite_step(self.placement.backend, state, losses) is not None:
             return None
         self.bar.advance(self.plan.examples * group.epochs, float(np.mean(losses, dtype=np.float64)))
         history.program = self.program.name
@@ -365,7 +365,7 @@ class TrainingLoop:
             steps = range(first, min(self.feed.chunk_end(first, snapshot.epochs_trained), bad - 1))
             again, _ = self._run_steps(self.reference, again, snapshot, steps)
             first = steps.stop
-        if first > snapshot.step and is_finite(self.placement.xp, again):
+        if first > snapshot.step and is_finite(self.placement.backend, again):
             return again, snapshot.updates + first
         return snapshot.state, snapshot.updates + snapshot.step
 

@@ -51,6 +51,28 @@ def test_precisions_of_each_device(fake, backend, monkeypatch):
     assert backend.precisions("cuda:0") == ("float32",)
 
 
+def test_finite_parameters(fake, backend, monkeypatch):
+    """Views of one array that hold all of it are looked at as one array; others one by one."""
+    looked_at = []
+
+    def all_finite(self, arrays):
+        looked_at.append(len(arrays))
+        return all(np.isfinite(np.asarray(array)).all() for array in arrays)
+
+    monkeypatch.setattr("gpunet.devices.backend.Backend.all_finite", all_finite)
+    theta = fake.to_device(np.ones(10, "float32"))
+    parts = [theta[:6].reshape(3, 2), theta[6:9].reshape(3, 1), theta[9:]]
+    assert backend.all_finite(parts)
+    assert backend.all_finite(parts[:2])
+    assert backend.all_finite([fake.to_device(one) for one in parts])
+    assert backend.all_finite([parts[0], fake.to_device(parts[1]), parts[2]])
+    assert looked_at == [1, 2, 3, 3]
+    for i in (5, 8, 9):
+        theta[i] = np.nan
+        assert not backend.all_finite(parts)
+        theta[i] = 1.0
+
+
 def plan_with(
     layers=((784, 256, "sigmoid"), (256, 10, "softmax")), optimizer=DESCENTS["plain"], batch_size=1
 ):
