@@ -84,6 +84,8 @@ class Program(ABC):
         calls after a multiple of them.
     epochs_together : int
         Epochs of the plan that are worth a call: more than 1 where an epoch takes less time than what surrounds it.
+    repeats_full_batch : bool
+        Whether several epochs of one step each need no order: the examples are used as they stand in each of them.
     takes_sparse : bool
         Whether it runs plans whose X is a :class:`~gpunet.core.sparse_columns.SparseColumns`.
     takes_lanes : bool
@@ -94,6 +96,7 @@ class Program(ABC):
     reason: str | None = None
     block_steps: int = 1
     epochs_together: int = 1
+    repeats_full_batch: bool = False
     takes_sparse: bool = False
     takes_lanes: bool = False
 

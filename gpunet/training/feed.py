@@ -101,7 +101,8 @@ class Feed:
                 order = np.concatenate([one.order for one in each])
             if plan.uses_dropout:
                 keys = np.concatenate([one.dropout_keys for one in each])
-        if order is None:
+        repeated = self.program.repeats_full_batch and plan.steps == 1
+        if order is None and not repeated:
             order = np.tile(np.arange(plan.examples, dtype=np.int32), count)
         return EpochInputs(*self.examples, order, self.coefficients(epoch, updates, count), keys)
 

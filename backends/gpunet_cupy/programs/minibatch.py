@@ -21,11 +21,15 @@ from gpunet_cupy.layout import ParameterLayout
 from gpunet_cupy.products import Buffers, Products, products_for
 from gpunet_cupy.sources import THREADS, device_context, launch
 from gpunet_cupy.support import unsupported_reason
+from gpunet_cupy.together import epochs_together
 
 MAX_CHUNK = 65536  # examples of a batch that are computed at a time
 MIN_CHUNK = 256  # examples; where memory is short, chunks are halved, but not below this
 MAX_PARTIALS = 132  # partial sums of a gradient: about a thread block for each multiprocessor of a large GPU
-MIN_GRAPH, MAX_GRAPH = 4, 12  # steps of an epoch that pays for a CUDA graph at once; steps of one graph
+MIN_GRAPH, MAX_GRAPH = 4, 12  # steps of a call that pays for a CUDA graph at once; steps of one graph
+LONG_STEP = (
+    2_000_000_000  # multiplications of a step that a GPU works on for longer than the host takes to launch it
+)
 AT_A_TIME = 8  # as in kernels/batches/output_layer.cu
 
 
@@ -44,7 +48,7 @@ class Work(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """The state, and what the steps of an epoch read and write: in one place for all epochs."""
+    """The state, and what the steps of a call read and write: in one place for all calls."""
 
     theta: Any
     slots: Any
@@ -99,10 +103,13 @@ class MiniBatch(Program):
     """
 
     name = "cupy mini-batch"
+    repeats_full_batch = True
 
     def __init__(self, plan: Plan, device: str = "cuda:0") -> None:
         super().__init__(plan, device)
+        self.epochs_together = epochs_together(plan, device)
         self.layout = ParameterLayout(plan)
+        self.long_steps = plan.batch_size * self.layout.weights >= LONG_STEP
         self.top = len(plan.layers) - (output_group(plan) is not None)  # layers with products
         self.data: EpochData | None = None
         self.stands = False  # whether X was read as it stands
@@ -139,11 +146,13 @@ class MiniBatch(Program):
                 self.prepared, self.graphs = {}, {}
             self._reserve(inputs)
             counts = [last - first for first, last in self.plan.batches(inputs.examples)]
+            if inputs.order is None and self.plan.steps == 1:
+                counts *= len(inputs.coefficients)
             order = None if inputs.order is None else self.epoch.order
             full = counts.count(self.plan.batch_size)
-            # Capturing a step takes longer than to launch it once.
+            # Capturing a step takes longer than to launch it once. Of long ones the host launches the next meanwhile.
             replays = full >= MIN_GRAPH or (full > 0 and again)
-            replays = replays and self.plan.batch_size <= self.chunk
+            replays = replays and self.plan.batch_size <= self.chunk and not self.long_steps
             if replays and not again:
                 # The first launch of a kernel loads it, which can't be captured: a step whose result is dropped.
                 self._load(state, inputs)
@@ -163,8 +172,12 @@ class MiniBatch(Program):
         """Replay steps of full batches, of which there are `full`, from a graph; returns how many it does."""
         import cupy
 
-        launches = -(-full // MAX_GRAPH)
-        steps = full // launches
+        steps = full // -(-full // MAX_GRAPH)
+        # One that is there, if it does not have many fewer.
+        stands = order is None
+        captured = [n for n, without in self.graphs if without == stands and steps < 2 * n <= 2 * full]
+        steps = max(captured, default=steps)
+        launches = full // steps
         graph = self._graph(steps, order)
         for _ in range(launches):
             graph.launch(cupy.cuda.get_current_stream())
@@ -203,7 +216,7 @@ class MiniBatch(Program):
 
         assert self.data is not None
         X, products = self.data.X, self.products
-        if inputs.order is not None or inputs.examples > self.plan.batch_size or self.plan.layers[0].dropout:
+        if inputs.order is not None or len(X) > self.plan.batch_size or self.plan.layers[0].dropout:
             return None
         if not products.pairs:
             return X.ravel()
@@ -234,13 +247,15 @@ class MiniBatch(Program):
         import cupy
 
         plan, size = self.plan, self.layout.size
+        steps = plan.steps * self.epochs_together
+        examples = plan.examples if plan.steps == 1 else plan.examples * self.epochs_together
         return Epoch(
             theta=cupy.empty(size, dtype=plan.dtype),
             slots=cupy.empty((plan.optimizer.slots, size), dtype=plan.dtype),
-            order=cupy.empty(plan.examples, dtype=np.int32),
-            coefficients=cupy.empty((plan.steps, inputs.coefficients.shape[1]), dtype=plan.dtype),
-            keys=cupy.empty((plan.steps, len(plan.layers)), dtype=np.int32),
-            losses=cupy.empty(plan.steps, dtype=plan.dtype),
+            order=cupy.empty(examples, dtype=np.int32),
+            coefficients=cupy.empty((steps, inputs.coefficients.shape[1]), dtype=plan.dtype),
+            keys=cupy.empty((steps, len(plan.layers)), dtype=np.int32),
+            losses=cupy.empty(steps, dtype=plan.dtype),
             base=cupy.zeros(1, dtype=np.int32),
         )
 
@@ -339,7 +354,7 @@ class MiniBatch(Program):
     def _gather(self, base: Any, chunk: Chunk, out: Any) -> None:
         assert self.data is not None
         keys = self.epoch.keys if self.plan.layers[0].dropout else None
-        numbers = (chunk.offset, self.plan.batch_size, chunk.first, chunk.m, chunk.batch)
+        numbers = (chunk.offset, self._apart(chunk), chunk.first, chunk.m, chunk.batch)
         arguments = (self.data.X, chunk.order, keys, base, *map(np.int32, numbers), out)
         n = self.layout.sizes[0]
         launch(self.kernels.gather, chunk.m * (n // vector(n)), *arguments)
@@ -349,7 +364,8 @@ class MiniBatch(Program):
         assert self.data is not None
         work, epoch, kernels, at_b, last = self.work, self.epoch, self.kernels, self.layout.at_b, self.top - 1
         examples = (self.data.Y, self.data.weights, chunk.order)
-        numbers = map(np.int32, (chunk.offset, self.plan.batch_size, chunk.first, chunk.m, chunk.batch))
+        places = (chunk.offset, self._apart(chunk), chunk.first, chunk.m, chunk.batch)
+        numbers = map(np.int32, places)
         if kernels.group is None:
             arguments = (
                 *self._Z(last),
@@ -389,6 +405,11 @@ class MiniBatch(Program):
         n = self.layout.sizes[l + 1]
         threads = self.partials * (n // vector(n))
         launch(self.kernels.backward[l], threads, *arguments, *sums, np.int32(chunk.first > 0))
+
+    def _apart(self, chunk: Chunk) -> int:
+        """Examples from the first one of a step to that of the next one: 0 where a full batch is repeated."""
+        repeated = chunk.order is None and self.plan.steps == 1
+        return 0 if repeated else self.plan.batch_size
 
     def _position(self, chunk: Chunk) -> tuple[Any, ...]:
         """Arguments of the kernels of hidden layers: where the examples of a chunk are."""

@@ -1,4 +1,4 @@
-"""Mini-batches in one cooperative launch per epoch: the weights stay in the multiprocessors' shared memory.
+"""Mini-batches in one cooperative launch per call: the weights stay in the multiprocessors' shared memory.
 
 ``kernels/persistent/minibatch.cu`` explains what happens in a step.
 """
@@ -17,6 +17,7 @@ from gpunet_cupy.layout import ParameterLayout
 from gpunet_cupy.sources import Macro, device_context, launch_cooperative, module
 from gpunet_cupy.support import unsupported_in_one_launch
 from gpunet_cupy.tiling import Tiling, round_up, tiling_of
+from gpunet_cupy.together import epochs_together
 
 MAX_BATCH = 400  # examples; larger batches are faster with cuBLAS
 THREADS = 256  # per thread block
@@ -69,7 +70,7 @@ class Launch(NamedTuple):
 
 
 class Persistent(Program):
-    """A program that is one cooperative launch per epoch. Each subclass has its kernel `file`.
+    """A program that is one cooperative launch per call. Each subclass has its kernel `file`.
 
     Parameters
     ----------
@@ -84,6 +85,7 @@ class Persistent(Program):
         found = self._launch_on(plan, device)
         assert found is not None
         self.launch = found
+        self.epochs_together = epochs_together(plan, device, self.block_steps)
         self.layout = ParameterLayout(plan)
         self.train = module(plan.dtype, self.file, **self.launch.macros()).get_function("train")
         self.workspace: Any = None

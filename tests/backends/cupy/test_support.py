@@ -7,6 +7,7 @@ import pytest
 
 import gpunet as gn
 from gpunet.core.plan import PRECISIONS, Layer, Plan
+from gpunet_cupy import together
 from gpunet_cupy.data import EpochData
 from gpunet_cupy.programs import programs
 from gpunet_cupy.programs.blocked import BlockedSGD
@@ -49,6 +50,25 @@ def test_precisions_of_each_device(fake, backend, monkeypatch):
     assert backend.precisions("cuda:0") == PRECISIONS
     monkeypatch.setattr(fake.Device, "compute_capability", "75")
     assert backend.precisions("cuda:0") == ("float32",)
+
+
+def test_how_many_epochs_one_call_takes(fake, monkeypatch):
+    """By steps, by examples, by work for the multiprocessors there are, and never more than the most."""
+
+    def count(examples, batch_size, block_steps=1, units=1, device="cuda:0"):
+        layers = (Layer(10, units, "sigmoid"), Layer(units, 1, "sigmoid"))
+        plan = Plan(layers, "logistic", gn.Adam(), examples, batch_size)
+        return together.epochs_together(plan, device, block_steps)
+
+    monkeypatch.setitem(fake.ATTRIBUTES_OF, 1, {"MultiProcessorCount": 132})
+    assert count(10, 5) == count(64, 16) == 64
+    assert count(100, 1) == 2 and count(256, 1) == 1 and count(257, 1) == 1
+    assert count(100, 5) == 12 and count(99, 5) == 1  # a batch of two epochs
+    assert count(640, 1, 64) == 25 and count(640, 1, 63) == 1  # a block of two epochs
+    assert count(10_000, 10_000) == 50 and count(300_000, 300_000) == 1
+    wide = {"batch_size": 60_000, "units": 18_000}  # 11.88e9 multiplications
+    assert count(60_000, **wide) == 1 and count(60_000, **wide, device="cuda:1") == 8
+    assert count(60_000, **wide | {"units": 36_000}, device="cuda:1") == 4
 
 
 def test_finite_parameters(fake, backend, monkeypatch):
