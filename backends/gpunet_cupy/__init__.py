@@ -10,7 +10,7 @@ from typing import Any
 
 from gpunet.core.activations import ActivationLike
 from gpunet.core.plan import PRECISIONS, Plan
-from gpunet.core.program import Program, first_supported
+from gpunet.core.program import SUPPORTED, Program, first_supported
 from gpunet.devices.backend import Backend
 from gpunet.installation import install_command
 
@@ -104,8 +104,12 @@ class CuPyBackend(Backend):
         return isinstance(error, MemoryError) or any(name in str(error) for name in NO_MEMORY)
 
     def program_for(self, plan: Plan, device: str) -> tuple[Program | None, str]:
+        from gpunet_cupy.kept import KEPT
         from gpunet_cupy.programs import programs
 
+        kept = KEPT.take(plan, device)
+        if kept is not None:
+            return kept, SUPPORTED
         program, reason = first_supported(programs(plan), plan, device)
         return None if program is None else program(plan, device), reason
 

@@ -112,6 +112,9 @@ class Program(ABC):
     def resume(self, examples: int) -> None:  # noqa: B027  most programs are the same at any time
         """Be what a program is whose run has used `examples` examples; called before the first call."""
 
+    def finish(self) -> None:  # noqa: B027  most programs are garbage then
+        """Called after the last call of a run without an error: hold nothing of its data from now on."""
+
     @abstractmethod
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Array]:
         """Run the epoch.

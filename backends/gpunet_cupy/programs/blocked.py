@@ -16,6 +16,7 @@ from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_cupy.batch_kernels import gather_macros, vector
 from gpunet_cupy.data import EpochData
+from gpunet_cupy.kept import KEPT
 from gpunet_cupy.layout import ParameterLayout
 from gpunet_cupy.sources import Macro, device_context, launch, module
 from gpunet_cupy.support import network_macros, unsupported_in_one_launch, update_macros
@@ -135,6 +136,10 @@ class BlockedSGD(Program):
                 count = min(self.block, data.examples - first)
                 self._block(theta, slots, data, first, count, step, losses)
         return self.layout.unpack(theta, slots), losses
+
+    def finish(self) -> None:
+        """See :class:`gpunet.core.program.Program`."""
+        KEPT.put(self)
 
     def _allocate(self) -> Buffers:
         import cupy

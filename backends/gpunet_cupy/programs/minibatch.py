@@ -17,6 +17,7 @@ from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_cupy.batch_kernels import WARP, BatchKernels, output_group, vector
 from gpunet_cupy.cublas import WORKSPACE, bind
 from gpunet_cupy.data import EpochData
+from gpunet_cupy.kept import BYTES, KEPT, bytes_of
 from gpunet_cupy.layout import ParameterLayout
 from gpunet_cupy.products import Buffers, Products, products_for
 from gpunet_cupy.sources import THREADS, device_context, launch
@@ -114,6 +115,7 @@ class MiniBatch(Program):
         self.data: EpochData | None = None
         self.stands = False  # whether X was read as it stands
         self.stored_X: Any = None
+        self.places: tuple[int | None, ...] | None = None  # of the data that graphs read
         self.prepared: dict[tuple[int, int, bool], PreparedProducts] = {}
         self.graphs: dict[tuple[int, bool], Any] = {}
         self._set_chunk(min(plan.batch_size, plan.examples, MAX_CHUNK))
@@ -129,6 +131,7 @@ class MiniBatch(Program):
         self.partials = min(MAX_PARTIALS, chunk)
         self.products: Products = products_for(self.plan, self.device, self.top, chunk)
         self.kernels = BatchKernels(self.plan, self.products)
+        self.loaded: set[bool] = set()  # whether X stands, of full batches whose kernels have been launched
         self.work: Work
         self.epoch: Epoch
         self.has_work = False
@@ -143,7 +146,10 @@ class MiniBatch(Program):
             if not again:
                 self.data, self.stands = EpochData(inputs), stands
                 self.stored_X = self._stored_X(inputs)
-                self.prepared, self.graphs = {}, {}
+                stored = None if self.stored_X is None else self.stored_X.data.ptr
+                places = (*self.data.places, stored)
+                if places != self.places:
+                    self.places, self.prepared, self.graphs = places, {}, {}
             self._reserve(inputs)
             counts = [last - first for first, last in self.plan.batches(inputs.examples)]
             if inputs.order is None and self.plan.steps == 1:
@@ -151,9 +157,10 @@ class MiniBatch(Program):
             order = None if inputs.order is None else self.epoch.order
             full = counts.count(self.plan.batch_size)
             # Capturing a step takes longer than to launch it once. Of long ones the host launches the next meanwhile.
-            replays = full >= MIN_GRAPH or (full > 0 and again)
+            captured = any(without == stands for _, without in self.graphs)
+            replays = full >= MIN_GRAPH or (full > 0 and (again or captured))
             replays = replays and self.plan.batch_size <= self.chunk and not self.long_steps
-            if replays and not again:
+            if replays and stands not in self.loaded:
                 # The first launch of a kernel loads it, which can't be captured: a step whose result is dropped.
                 self._load(state, inputs)
                 self._step(bind(self.work.workspace), order, 0, self.plan.batch_size)
@@ -162,11 +169,21 @@ class MiniBatch(Program):
                 arguments = (self.epoch.theta, self.work.weights)
                 self.kernels.split_weights((self.kernels.weight_blocks,), (THREADS,), arguments)
             done = self._replay(order, full) if replays else 0
+            if full:
+                self.loaded.add(stands)
             handle = bind(self.work.workspace)
             for number in range(done, len(counts)):
                 self._step(handle, order, number - done, counts[number])
             losses = self.epoch.losses[: len(counts)].copy()
             return self.layout.unpack(self.epoch.theta.copy(), self.epoch.slots.copy()), losses
+
+    def finish(self) -> None:
+        """See :class:`gpunet.core.program.Program`. A graph serves other data in the same place in memory."""
+        self.data = None
+        if self.stored_X is not None:
+            self.stored_X, self.places, self.prepared, self.graphs = None, None, {}, {}
+        if self.has_work and bytes_of([self.work, self.epoch]) <= BYTES:
+            KEPT.put(self)
 
     def _replay(self, order: Any, full: int) -> int:
         """Replay steps of full batches, of which there are `full`, from a graph; returns how many it does."""

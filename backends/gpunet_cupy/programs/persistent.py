@@ -13,6 +13,7 @@ import numpy as np
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_cupy.data import EpochData
+from gpunet_cupy.kept import KEPT
 from gpunet_cupy.layout import ParameterLayout
 from gpunet_cupy.sources import Macro, device_context, launch_cooperative, module
 from gpunet_cupy.support import unsupported_in_one_launch
@@ -144,6 +145,10 @@ class Persistent(Program):
                 counter,
             )
         return self.layout.unpack(theta, slots), losses
+
+    def finish(self) -> None:
+        """See :class:`gpunet.core.program.Program`."""
+        KEPT.put(self)
 
 
 class PersistentKernel(Persistent):
