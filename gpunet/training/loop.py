@@ -253,8 +253,14 @@ class TrainingLoop:
         return Drawn(self.feed.together(epoch, epochs_trained, updates, count), count)
 
     def _draw_ahead(self, epoch: int, epochs_trained: int, updates: int) -> Drawn | None:
-        """The inputs of what comes next, which the host draws while a GPU works; None if nothing does."""
-        if not self.placement.backend.asynchronous or epoch >= self.epochs:
+        """The inputs of what comes next, which the host draws while a GPU works; None if nothing does.
+
+        After the last epoch another run is likely to go on: its first order is drawn then.
+        """
+        if not self.placement.backend.asynchronous:
+            return None
+        if epoch >= self.epochs:
+            self.feed.draw(epochs_trained)
             return None
         return self._draw(epoch, epochs_trained, updates, self._count(epoch))
 
