@@ -66,6 +66,12 @@ class EpochData:
         self.coefficients = cupy.ascontiguousarray(inputs.coefficients)
         self.examples = inputs.examples
 
+    @property
+    def places(self) -> tuple[int | None, ...]:
+        """Where X, Y and the weights are in memory: what a CUDA graph knows of them."""
+        arrays = self.X, self.Y, self.weights
+        return tuple(None if array is None else int(array.data.ptr) for array in arrays)
+
     def is_of(self, inputs: EpochInputs) -> bool:
         """Whether X, Y and the example weights are those of `inputs`, the same arrays."""
         return all(a is b for a, b in zip(self.given, inputs, strict=False))

@@ -84,6 +84,8 @@ class Program(ABC):
         calls after a multiple of them.
     epochs_together : int
         Epochs of the plan that are worth a call: more than 1 where an epoch takes less time than what surrounds it.
+    repeats_full_batch : bool
+        Whether several epochs of one step each need no order: the examples are used as they stand in each of them.
     takes_sparse : bool
         Whether it runs plans whose X is a :class:`~gpunet.core.sparse_columns.SparseColumns`.
     takes_integers : bool
@@ -97,6 +99,7 @@ class Program(ABC):
     reason: str | None = None
     block_steps: int = 1
     epochs_together: int = 1
+    repeats_full_batch: bool = False
     takes_sparse: bool = False
     takes_integers: bool = False
     takes_lanes: bool = False
@@ -112,6 +115,9 @@ class Program(ABC):
 
     def resume(self, examples: int) -> None:  # noqa: B027  most programs are the same at any time
         """Be what a program is whose run has used `examples` examples; called before the first call."""
+
+    def finish(self) -> None:  # noqa: B027  most programs are garbage then
+        """Called after the last call of a run without an error: hold nothing of its data from now on."""
 
     @abstractmethod
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Array]:

@@ -6,6 +6,8 @@ offers a faster program for a whole plan.
 
 from __future__ import annotations
 
+import functools
+import operator
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -117,6 +119,11 @@ class Backend(ABC):
 
     def synchronize(self, device: str) -> None:  # noqa: B027  nothing to wait for, by default
         """Wait until all work queued on `device` is done."""
+
+    def all_finite(self, arrays: Sequence[Array]) -> bool:
+        """Whether no array, of at least one, holds NaN or infinity. The host waits for the device once."""
+        xp = self.namespace()
+        return bool(functools.reduce(operator.and_, (xp.all(xp.isfinite(array)) for array in arrays)))
 
     def memory(self, device: str) -> dict[str, int]:
         """Bytes in use, by name (``"used"``, ``"pool"``, …); empty where the library doesn't say."""

@@ -178,6 +178,7 @@ class TrainingRun:
                 raise
             finally:
                 self._finish()
+            self.loop.program.finish()
             if self.checkpoints is not None and not stopping:
                 self._write(finished=True, wait=True)
             if self.team.size > 1:

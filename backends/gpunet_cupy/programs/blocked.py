@@ -16,9 +16,11 @@ from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_cupy.batch_kernels import gather_macros, vector
 from gpunet_cupy.data import EpochData
+from gpunet_cupy.kept import KEPT
 from gpunet_cupy.layout import ParameterLayout
 from gpunet_cupy.sources import KernelOfX, Macro, device_context, launch, module
 from gpunet_cupy.support import network_macros, unsupported_in_one_launch, update_macros
+from gpunet_cupy.together import epochs_together
 
 MAX_BLOCK = 64  # examples
 MIN_BLOCK = 16  # examples; also the largest batch
@@ -95,6 +97,7 @@ class BlockedSGD(Program):
         while block > MIN_BLOCK and shared_bytes(plan, block) > shared_limit(device):
             block = max(block // 2 // plan.batch_size, 1) * plan.batch_size
         self.block_steps = block // plan.batch_size
+        self.epochs_together = epochs_together(plan, device, self.block_steps)
         self.block, self.shared_bytes, self.threads = block, shared_bytes(plan, block), threads(plan)
         compiled = module(plan.dtype, "blocked/blocked.cu", **macros(plan, block))
         self.run_block, self.combine = compiled.get_function("run_block"), compiled.get_function("combine")
@@ -133,6 +136,10 @@ class BlockedSGD(Program):
                 count = min(self.block, data.examples - first)
                 self._block(theta, slots, data, first, count, step, losses)
         return self.layout.unpack(theta, slots), losses
+
+    def finish(self) -> None:
+        """See :class:`gpunet.core.program.Program`."""
+        KEPT.put(self)
 
     def _allocate(self) -> Buffers:
         import cupy

@@ -12,6 +12,7 @@ from gpunet.core.integer_columns import IntegerColumns
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.propagation import forward
 from gpunet.core.reference import Reference
+from gpunet_cupy.kept import KEPT
 from gpunet_cupy.predict import FEW, Predictor
 from gpunet_cupy.programs.blocked import BlockedSGD
 from gpunet_cupy.programs.minibatch import MiniBatch
@@ -190,6 +191,27 @@ def test_gradients_by_parts_have_the_error_of_float32(m, cupy):
 @pytest.mark.parametrize("m", [32, 100, 400])
 def test_gradients_of_the_persistent_kernel_have_the_error_of_float32(m, cupy):
     assert max(gradient_errors(m, "float32", cupy, PersistentKernel)) < 3e-6
+
+
+@pytest.mark.parametrize("batch_size", [None, 480, 40, 1])
+def test_one_run_and_runs_of_one_epoch(batch_size, cupy, rng):
+    """Epochs in one call, in a call each, and in a run each, whose program is that of the run before: the same bits."""
+    X = cupy.asarray(rng.standard_normal((1920, 132)).astype("float32"))
+    y = cupy.asarray(np.arange(1920) % 10)
+    given = {"batch_size": batch_size, "optimizer": gn.GradientDescent(0.01)}
+    layers = [gn.Dense(64, "sigmoid"), gn.Dense(10, "softmax")]
+    nets = [gn.Network(layers, inputs=132, seed=0, backend="cupy") for _ in range(3)]
+    nets[0].fit(X, y, epochs=7, **given)
+    program = KEPT.program
+    assert program.epochs_together > 1
+    nets[1].fit(X, y, epochs=7, callbacks=[lambda net, history: None], **given)
+    for _ in range(7):
+        nets[2].fit(X, y, epochs=1, **given)
+        assert KEPT.program is program
+    ended = [
+        np.concatenate([cupy.asnumpy(p).ravel() for pair in net.parameters for p in pair]) for net in nets
+    ]
+    assert np.array_equal(ended[0], ended[1]) and np.array_equal(ended[0], ended[2])
 
 
 @pytest.mark.parametrize(("precision", "low", "high"), [("tf32", 2e-5, 2e-3), ("bfloat16", 2e-4, 2e-2)])
