@@ -67,10 +67,11 @@ class EpochData:
         self.examples = inputs.examples
 
     @property
-    def places(self) -> tuple[int | None, ...]:
-        """Where X, Y and the weights are in memory: what a CUDA graph knows of them."""
-        arrays = self.X, self.Y, self.weights
-        return tuple(None if array is None else int(array.data.ptr) for array in arrays)
+    def places(self) -> tuple[Macro | None, ...]:
+        """Where X, Y and the weights are in memory, and what X is: what a CUDA graph knows of them."""
+        arrays = self.X, self.Y, self.weights, *self.standardizer
+        places = [None if array is None else int(array.data.ptr) for array in arrays]
+        return (*places, *self.macros.values())
 
     def is_of(self, inputs: EpochInputs) -> bool:
         """Whether X, Y and the example weights are those of `inputs`, the same arrays."""

@@ -20,7 +20,7 @@ from gpunet_cupy.data import EpochData
 from gpunet_cupy.kept import BYTES, KEPT, bytes_of
 from gpunet_cupy.layout import ParameterLayout
 from gpunet_cupy.products import Buffers, Products, products_for
-from gpunet_cupy.sources import THREADS, device_context, launch
+from gpunet_cupy.sources import THREADS, Macro, device_context, launch
 from gpunet_cupy.support import unsupported_reason
 from gpunet_cupy.together import epochs_together
 
@@ -116,7 +116,7 @@ class MiniBatch(Program):
         self.data: EpochData | None = None
         self.stands = False  # whether X was read as it stands
         self.stored_X: Any = None
-        self.places: tuple[int | None, ...] | None = None  # of the data that graphs read
+        self.places: tuple[Macro | None, ...] | None = None  # of the data that graphs read
         self.prepared: dict[tuple[int, int, bool], PreparedProducts] = {}
         self.graphs: dict[tuple[int, bool], Any] = {}
         self._set_chunk(min(plan.batch_size, plan.examples, MAX_CHUNK))
@@ -132,7 +132,8 @@ class MiniBatch(Program):
         self.partials = min(MAX_PARTIALS, chunk)
         self.products: Products = products_for(self.plan, self.device, self.top, chunk)
         self.kernels = BatchKernels(self.plan, self.products)
-        self.loaded: set[bool] = set()  # whether X stands, of full batches whose kernels have been launched
+        # Of full batches whose kernels have been launched: whether X stands, and what it is.
+        self.loaded: set[tuple[Macro, ...]] = set()
         self.work: Work
         self.epoch: Epoch
         self.has_work = False
@@ -151,6 +152,7 @@ class MiniBatch(Program):
                 places = (*self.data.places, stored)
                 if places != self.places:
                     self.places, self.prepared, self.graphs = places, {}, {}
+            assert self.data is not None
             self._reserve(inputs)
             counts = [last - first for first, last in self.plan.batches(inputs.examples)]
             if inputs.order is None and self.plan.steps == 1:
@@ -161,7 +163,8 @@ class MiniBatch(Program):
             captured = any(without == stands for _, without in self.graphs)
             replays = full >= MIN_GRAPH or (full > 0 and (again or captured))
             replays = replays and self.plan.batch_size <= self.chunk and not self.long_steps
-            if replays and stands not in self.loaded:
+            launched = (stands, *self.data.macros.values())
+            if replays and launched not in self.loaded:
                 # The first launch of a kernel loads it, which can't be captured: a step whose result is dropped.
                 self._load(state, inputs)
                 self._step(bind(self.work.workspace), order, 0, self.plan.batch_size)
@@ -171,7 +174,7 @@ class MiniBatch(Program):
                 self.kernels.split_weights((self.kernels.weight_blocks,), (THREADS,), arguments)
             done = self._replay(order, full) if replays else 0
             if full:
-                self.loaded.add(stands)
+                self.loaded.add(launched)
             handle = bind(self.work.workspace)
             for number in range(done, len(counts)):
                 self._step(handle, order, number - done, counts[number])
