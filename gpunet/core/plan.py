@@ -93,7 +93,11 @@ class Plan:
     @property
     def steps(self) -> int:
         """Updates per epoch."""
-        return -(-self.examples // self.batch_size)
+        return self.steps_for(self.examples)
+
+    def steps_for(self, examples: int) -> int:
+        """Updates for so many examples. The batch of the last one may be smaller."""
+        return -(-examples // self.batch_size)
 
     def batches(self, examples: int | None = None) -> list[tuple[int, int]]:
         """Bounds ``(first, last + 1)`` of each batch in the epoch's order (of the first `examples`)."""

@@ -21,6 +21,12 @@ def on_host(placement, array):
     return np.asarray(placement.backend.to_host(array))
 
 
+def same(placement, found, wanted):
+    """XLA's division is not always the nearest number."""
+    near = 1e-6 if placement.backend.name == "jax" else 0.0
+    return np.allclose(on_host(placement, found), wanted, rtol=near, atol=0.0)
+
+
 def test_numbers_are_those_of_the_cast_rows(placement):
     rows = drawn_rows(M, N, "uint8")
     standardizer = gn.Standardizer()
@@ -38,12 +44,11 @@ def test_numbers_are_those_of_the_cast_rows(placement):
         wanted = wanted.T
         assert X.shape == wanted.shape
         for chosen, index in ((slice(3, 40, 5), slice(3, 40, 5)), (order, [5, 0, 49, 7])):
-            assert np.array_equal(on_host(placement, X.columns(chosen)), wanted[:, index])
+            assert same(placement, X.columns(chosen), wanted[:, index])
             some = X.take(chosen)
             assert np.array_equal(on_host(placement, some.rows), rows[index])
-            assert np.array_equal(on_host(placement, some.as_array()), wanted[:, index])
-        found = on_host(placement, X.as_array())
-        assert found.dtype == "float32" and np.array_equal(found, wanted)
+            assert same(placement, some.as_array(), wanted[:, index])
+        assert on_host(placement, X.as_array()).dtype == "float32" and same(placement, X.as_array(), wanted)
 
 
 @pytest.mark.parametrize("per", ["feature", "set"])

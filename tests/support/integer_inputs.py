@@ -30,6 +30,4 @@ def both(plan, inputs, dtype, per, placement, center=True):
     """Two `inputs` on the placement, which differ in how X is given."""
     rows = drawn_rows(plan.examples, plan.layers[0].inputs, dtype)
     X = IntegerExamples(placement.to_device(rows), placement, plan.dtype, fitted(rows, per, center))
-    return inputs._replace(X=X), inputs._replace(
-        X=placement.to_device(np.ascontiguousarray(X.as_array().T)).T
-    )
+    return inputs._replace(X=X), inputs._replace(X=X.as_array())

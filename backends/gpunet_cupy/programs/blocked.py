@@ -130,7 +130,7 @@ class BlockedSGD(Program):
             if self.buffers is None:
                 self.buffers = self._allocate()
             theta, slots = self.layout.pack(state)
-            losses = cupy.empty(len(self.plan.batches(data.examples)), dtype=self.plan.dtype)
+            losses = cupy.empty(self.plan.steps_for(data.examples), dtype=self.plan.dtype)
             step = cupy.zeros(1, dtype=np.int32)
             for first in range(0, data.examples, self.block):
                 count = min(self.block, data.examples - first)

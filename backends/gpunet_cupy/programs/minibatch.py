@@ -150,20 +150,22 @@ class MiniBatch(Program):
                 if places != self.places:
                     self.places, self.prepared, self.graphs = places, {}, {}
             self._reserve(inputs)
-            counts = [last - first for first, last in self.plan.batches(inputs.examples)]
+            size = self.plan.batch_size
+            full, rest = divmod(inputs.examples, size)
+            counts = [size] * full + [rest] * (rest > 0)
             if inputs.order is None and self.plan.steps == 1:
                 counts *= len(inputs.coefficients)
             order = None if inputs.order is None else self.epoch.order
-            full = counts.count(self.plan.batch_size)
+            full = counts.count(size)
             # Capturing a step takes longer than to launch it once. Of long ones the host launches the next meanwhile.
             captured = any(without == stands for _, without in self.graphs)
             replays = full >= MIN_GRAPH or (full > 0 and (again or captured))
-            replays = replays and self.plan.batch_size <= self.chunk and not self.long_steps
+            replays = replays and size <= self.chunk and not self.long_steps
             kind = stands, *self.data.macros.values()
             if replays and kind not in self.loaded:
                 # The first launch of a kernel loads it, which can't be captured: a step whose result is dropped.
                 self._load(state, inputs)
-                self._step(bind(self.work.workspace), order, 0, self.plan.batch_size)
+                self._step(bind(self.work.workspace), order, 0, size)
             self._load(state, inputs)
             if self.products.pairs:
                 arguments = (self.epoch.theta, self.work.weights)

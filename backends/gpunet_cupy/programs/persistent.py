@@ -125,7 +125,7 @@ class Persistent(Program):
             if self.workspace is None:
                 self.workspace = cupy.empty(self.launch.workspace, dtype=self.plan.dtype)
             theta, slots = self.layout.pack(state)
-            losses = cupy.empty(len(self.plan.batches(data.examples)), dtype=self.plan.dtype)
+            losses = cupy.empty(self.plan.steps_for(data.examples), dtype=self.plan.dtype)
             counter = cupy.zeros(1, dtype=np.uint32)
             launch_cooperative(
                 self.train.of(data.macros),
