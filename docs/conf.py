@@ -66,7 +66,8 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = "gpunet"
 html_math_renderer = "mathml"
-html_sidebars = {"fast": [], "promises": [], "tables-accuracy": []}  # pages without others below them
+# Pages without others below them
+html_sidebars = {"fast": [], "promises": [], "tables-accuracy": [], "robustness": []}
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False

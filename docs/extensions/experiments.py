@@ -24,8 +24,7 @@ def script(experiment):
     text = sections(experiment.text)
     title = f"{experiment.title} ({', '.join(experiment.claims)})"
     claims = "\n".join(f"- **{claim}** {escaped(sentence)}" for claim, sentence in text.claims)
-    lines = [part for line in text.equations for part in re.split(r"(?<=[,;:])\s{2,}", line)]
-    equations = "\n\n".join(f".. math:: {latex(line)}" for line in lines)
+    equations = "\n\n".join(f".. math:: {latex(line)}" for line in lines_of(text.equations))
     source = experiment.source.partition('\nif __name__ == "__main__":')[0].rstrip()
     return (
         f'r"""\n{title}\n{"=" * len(title)}\n\n{escaped(text.summary)}\n\n{claims}\n\n{equations}\n"""\n\n'
@@ -33,6 +32,17 @@ def script(experiment):
         "from gpunet.lecture import find\n\n"
         f'result = run(backend="numpy", seed=0)\nfigure = find("{experiment.name}")[0].draw(result)\nfigure\n'
     )
+
+
+def lines_of(equations):
+    """Equations, one a line: the docstrings have some beside each other."""
+    return [part for line in equations for part in re.split(r"(?<=[,;:])\s{2,}", line)]
+
+
+def equations_by_latex():
+    """The experiments' equations as they stand in the docstrings, by their LaTeX."""
+    lines = (line for one in EXPERIMENTS for line in lines_of(sections(one.text).equations))
+    return {latex(line): line for line in lines}
 
 
 def escaped(text):

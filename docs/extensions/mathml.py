@@ -1,7 +1,12 @@
 """Formulas as MathML, which browsers show without a script."""
 
 from docutils.nodes import SkipNode
+from experiments import equations_by_latex
 from latex2mathml.converter import convert
+
+from gpunet.lecture import equations
+
+EXPERIMENTS = equations_by_latex()
 
 
 def inline(translator, node):
@@ -10,7 +15,12 @@ def inline(translator, node):
 
 
 def block(translator, node):
-    translator.body.append(f'<div class="equation">{convert(node.astext(), display="block")}</div>')
+    text = node.astext().strip()
+    if text in EXPERIMENTS:  # in pieces, between which a narrow page breaks the line
+        formula = equations.mathml(EXPERIMENTS[text])
+    else:
+        formula = convert(text, display="block")
+    translator.body.append(f'<div class="equation">{formula}</div>')
     raise SkipNode
 
 

@@ -29,7 +29,7 @@ BROWSER = os.environ.get("GPUNET_BROWSER") or next(
 WIDTHS = (400, 1400)
 # Those that differ in kind; the reference has a hundred pages of one kind.
 LOOKED_AT = (
-    "index", "fast", "benchmarks", "promises", "tables-accuracy", "start/*", "how-to/*", "reference/*",
+    "index", "fast", "benchmarks", "promises", "tables-accuracy", "robustness", "start/*", "how-to/*", "reference/*",
     "generated/benchmarks/*", "generated/gallery/*", "generated/reference/gpunet.Network",
     "generated/reference/gpunet.estimators.MLPClassifier", "generated/reference/gpunet.datasets.read_table",
 )  # fmt: skip
@@ -52,6 +52,8 @@ function next() {
       over: [...inner.querySelectorAll(".bd-article *")].filter(
         one => !clipped(one) && one.getBoundingClientRect().right > width + 0.5).map(
         one => one.tagName + "." + one.className).slice(0, 5),
+      cut: [...inner.querySelectorAll("div.equation")].filter(
+        one => one.scrollWidth > one.clientWidth).map(one => one.textContent),
       pictures: images.filter(one =>
         one.naturalWidth === 0 || (one.alt.length < 40 && !one.closest(".sphx-glr-thumbnails"))).map(one => one.src),
       title: inner.querySelector("h1") !== null});
@@ -183,6 +185,8 @@ def not_legible(every):
         where = f"{one['page']} at {one['width']} px"
         if one["scroll"] > one["width"] or one["over"]:
             yield f"{where}: too wide, {one['over']}"
+        if one["cut"] and "/gallery/" in one["page"]:  # these break between their terms
+            yield f"{where}: equations that scroll, {one['cut']}"
         if one["pictures"]:
             yield f"{where}: no picture or no description, {one['pictures']}"
         if not one["title"]:

@@ -128,7 +128,7 @@ def test_a_float32_network_reads_wide_numbers_before_it_rounds_them(values, back
     mean, deviation = values.mean(), unit * ((values - values.mean()) / unit).std()
     for convert in (lambda a: a, lambda a: a.tolist(), placement.to_device):
         net = gn.Network([gn.Dense(1, "sigmoid")], seed=0, backend=name, standardizer=gn.Standardizer())
-        net.fit(convert(X), convert(y), optimizer=gn.Adam(0.3), epochs=60, batch_size=100)
+        net.fit(convert(X), convert(y), optimizer=gn.Adam(1.0), epochs=40, batch_size=None)
         np.testing.assert_allclose(net.standardizer.deviation, deviation, rtol=1e-9)
         W, b = (backend.to_host(p).item() for p in net.parameters[0])
         exact = 1 / (1 + np.exp(-(W * (X - mean) / deviation + b)))

@@ -62,7 +62,9 @@ def main(arguments=None):
         mutants = planted(HERE / "faults.toml")
         if options.what == "rooms":
             mutants += [m for path in room_files() for m in mutants_of(path)]
-    mutants = chosen(mutants, options.only, options.sample, options.seed)
+    mutants, listed = chosen(mutants, options.only, options.sample, options.seed), equivalent()
+    if options.sample is not None:  # they survive, which takes all the tests that reach them
+        mutants = [m for m in mutants if m.name not in listed]
     if options.list:
         print(*(m.name for m in mutants), sep="\n")
         return 0
@@ -71,7 +73,7 @@ def main(arguments=None):
     else:
         outcomes = outcomes_of_rooms(mutants, options.jobs)
     whole = not options.only and options.sample is None
-    return verdict(outcomes, equivalent(), time.time() - started, WANTED if whole else 0.0)
+    return verdict(outcomes, listed, time.time() - started, WANTED if whole else 0.0)
 
 
 def verdict(outcomes, listed, seconds, wanted=WANTED):

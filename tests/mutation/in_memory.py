@@ -22,9 +22,8 @@ from tests.mutation.mutants import ROOMS, ROOT
 # Left out, by words in the tests' ids. Torch and JAX start threads, which a fork does not survive; what is true on
 # NumPy and on one other library is enough.
 OTHER_LIBRARIES = ("torch", "jax", "cupy", "scikit_learn", "scipy")
-# These start interpreters or import all libraries, or are about planted faults themselves.
+# These start interpreters or import all libraries.
 ELSEWHERE = (
-    "test_planted_bugs",
     "test_list_of_backends",
     "test_a_backend_of_another_package",
     "test_import_loads_no_other_library",
@@ -32,16 +31,17 @@ ELSEWHERE = (
     "test_killed_in_the_middle",
     "test_from_every_backend_to_every_other",
 )
-# scikit-learn's own tests of estimators: minutes of them, for what tests/estimators tests too.
-WHOLE_SUITES = ("test_scikit_learns_tests", "test_check_estimator")
 
 
-def left_out(test):
+def left_out(item):
     """Whether a test takes time and kills nothing more. The strict library counts for inputs alone."""
+    test = item.nodeid
+    if item.get_closest_marker("slow"):
+        return True
     strict = "strict" in test and not test.startswith("tests/inputs/")
     # What the estimators are compared with is scikit-learn alone.
     words = ("torch", "jax") if test.startswith("tests/estimators/") else OTHER_LIBRARIES
-    return strict or any(word in test for word in (*words, *ELSEWHERE, *WHOLE_SUITES))
+    return strict or any(word in test for word in (*words, *ELSEWHERE))
 
 
 def room_of(path):
@@ -85,7 +85,7 @@ class Session:
 
     def pytest_collection_modifyitems(self, items):
         """Leave out what only takes time."""
-        items[:] = [item for item in items if not left_out(item.nodeid)]
+        items[:] = [item for item in items if not left_out(item)]
 
     def pytest_runtest_logreport(self, report):
         self.failed |= report.failed
@@ -147,15 +147,32 @@ class Session:
 
     def trace(self, names):
         """``({(path, line): ids of tests}, {id: seconds}, ids of tests that fail)``, of these tests."""
-        watched = {str(ROOT / m.path): m.path for m in self.mutants}
-        lines, reached, seconds, failed = set(), {}, {}, []
+        paths = {str(ROOT / mutant.path): mutant.path for mutant in self.mutants}
+        wanted = {file: set() for file in paths}
+        for mutant in self.mutants:
+            wanted[str(ROOT / mutant.path)].update(mutant.lines)
+        # For faults that act on import, all tests count that call any function of the module.
+        any_call = {str(ROOT / mutant.path) for mutant in self.mutants if not mutant.in_function}
+        lines, reached, seconds, failed, known = set(), {}, {}, [], {}
+
+        def places(code):
+            """The lines of one function that matter. Python would compare code objects by what is in them."""
+            if id(code) not in known:
+                file = code.co_filename
+                inside = {number for *_, number in code.co_lines()} & wanted[file]
+                inside |= {code.co_firstlineno} if file in any_call else set()
+                known[id(code)] = code, {(file, number) for number in inside}
+            return known[id(code)][1]
 
         def line(frame, event, argument):
-            lines.add((watched[frame.f_code.co_filename], frame.f_lineno))
+            lines.add((frame.f_code.co_filename, frame.f_lineno))
             return line
 
         def call(frame, event, argument):
-            return line(frame, event, argument) if frame.f_code.co_filename in watched else None
+            # Tracing lines takes most of the time: it ends where a test has reached all that matters.
+            if frame.f_code.co_filename not in wanted or places(frame.f_code) <= lines:
+                return None
+            return line(frame, event, argument)
 
         for name in names:
             lines.clear()
@@ -167,8 +184,8 @@ class Session:
             threading.settrace(None)
             seconds[name] = time.process_time() - started
             failed += [] if ok else [name]
-            for place in lines:
-                reached.setdefault(place, set()).add(name)
+            for file, number in lines:
+                reached.setdefault((paths[file], number), set()).add(name)
         return reached, seconds, failed
 
     def tests_of(self, mutant):
