@@ -30,11 +30,14 @@ class Engine(ABC):
         The number of this process, from 0.
     size : int
         How many there are.
+    survives : bool
+        Whether the ranks that are left go on when one dies, and do its work too.
     """
 
     name: str
     rank: int
     size: int
+    survives: bool = False
 
     @abstractmethod
     def gather(self, value: Any) -> list[Any]:

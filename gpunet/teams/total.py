@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from gpunet.core.lanes import nodes_within, tree_sum
+from gpunet.core.lanes import lanes_of_rank, nodes_within, tree_sum
 from gpunet.teams.engine import Engine, Vector
 
 
@@ -34,7 +34,7 @@ class TreeTotal:
         self.engine = engine
         self.root = range(lanes)
         size = engine.size
-        shares = [range(rank * lanes // size, (rank + 1) * lanes // size) for rank in range(size)]
+        shares = [lanes_of_rank(lanes, rank, size) for rank in range(size)]
         self.nodes = [nodes_within(share, self.root) for share in shares]  # that each rank adds
         self.sections = [slice(a, b) for a, b in pairwise(rank * length // size for rank in range(size + 1))]
         self.widths = [section.stop - section.start for section in self.sections]

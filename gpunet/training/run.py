@@ -13,6 +13,7 @@ from gpunet.core.plan import Plan
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.files.network_file import SavedNetwork
 from gpunet.inputs.fit_data import Examples, FitData, InputPipeline
+from gpunet.teams.share import Share
 from gpunet.teams.team import Team
 from gpunet.training import evaluation
 from gpunet.training.callbacks import Callback
@@ -113,7 +114,10 @@ class TrainingRun:
         changed, examples = None, data.training
         self.windows = None
         if data.stream is not None:
-            self.windows = Windows(data.stream, plan, seed if shuffle else None, base)
+            # A transform, and products of the frozen base, would give other bits for other batches.
+            together = transform is not None or base.depth
+            share = Share(dataclasses.replace(plan, lanes=None) if together else plan, team.engine)
+            self.windows = Windows(data.stream, plan, seed if shuffle else None, base, share)
         if transform is None:
             examples = base.examples_above(examples)
         else:

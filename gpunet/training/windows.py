@@ -18,6 +18,7 @@ from gpunet.inputs.blocks.blocks import HELD
 from gpunet.inputs.blocks.order import TwoLevelOrder
 from gpunet.inputs.blocks.stream import Stream
 from gpunet.inputs.fit_data import Examples
+from gpunet.teams.share import Share
 from gpunet.training.frozen import FrozenBase
 
 Array = Any
@@ -27,7 +28,9 @@ class Window(NamedTuple):
     """What is in memory for some steps of an epoch."""
 
     examples: Examples
-    order: NDArray[np.int32]  # in which the steps use them
+    order: NDArray[
+        np.int32
+    ]  # in which the steps use them; those of other ranks, which are not here, have no place
 
 
 class Windows:
@@ -42,12 +45,15 @@ class Windows:
         Of the order; None for that in which the examples are stored.
     base : FrozenBase
         Whose outputs the program reads, unless the stream is raw.
+    share : Share
+        Which examples are read.
     """
 
-    def __init__(self, stream: Stream, plan: Plan, seed: int | None, base: FrozenBase) -> None:
+    def __init__(self, stream: Stream, plan: Plan, seed: int | None, base: FrozenBase, share: Share) -> None:
         self.stream = stream
         self.plan = plan
         self.base = base
+        self.share = share
         blocks = stream.blocks
         self.order = TwoLevelOrder(blocks.edges, HELD, seed, blocks.sequential)
         self.block_steps = 1  # of the program
@@ -124,26 +130,38 @@ class Windows:
         )  # the position of the first example that is wanted
         group = int(np.searchsorted(used, first, side="right"))
         position = int(used[group - 1]) if group else 0  # of the first example that is not read yet
-        blocks = self.stream.blocks.read(self.numbers[group * self.order.held :])
+        held, sizes = self.order.held, np.diff(self.stream.blocks.edges)
+        wanted_rows: dict[int, NDArray[np.int64] | None] = {}  # of each block
+        blocks = self.stream.blocks.read(self.numbers[group * held :].tolist(), wanted_rows.pop)
         rest: Examples | None = None  # what was read for the window before and is used in this one
+        waiting = 0  # examples of the windows before that are used in this one, read or not
         for stop in stops[number:].tolist():
             last = min(stop * size, m)
             end = int(np.searchsorted(used, last)) + 1
-            waiting = 0 if rest is None else int(rest.X.shape[1])
-            begun, count = position - waiting, int(used[end - 1]) - position
-            examples: Any = _together(
-                rest, (self.stream.examples(block) for block in blocks), waiting + count
-            )
+            begun = position - waiting
             orders = [np.arange(waiting, dtype=np.int32)]
             for one in range(group, end):
                 rows = int(used[one]) - position
                 orders.append(position - begun + self.order.rows(epoch, one, rows))
                 position += rows
-            order = np.concatenate(orders, dtype=np.int32)
-            group, rest = end, None
-            if last < position:
-                rest = _taken(examples, order[last - begun :])
-            window, examples = Window(examples, order[first - begun : last - begun]), None
+            order = np.concatenate(orders, dtype=np.int32)[first - begun :]
+            wanted = np.zeros(position - begun, np.bool_)
+            wanted[order[self.share(first, position)]] = True
+            wanted[-1] |= not wanted.any()  # of one example at least, to have arrays of the right shape
+            numbers = self.numbers[group * held : end * held]
+            edges = np.cumsum([waiting, *sizes[numbers]])
+            for block, begin, until in zip(numbers.tolist(), edges, edges[1:], strict=False):
+                some = wanted[begin:until]
+                wanted_rows[block] = None if some.all() else np.flatnonzero(some)
+            examples: Any = _together(
+                rest, (self.stream.examples(block) for block in blocks), int(wanted.sum())
+            )
+            places = np.where(wanted, np.cumsum(wanted, dtype=np.int32) - 1, np.int32(wanted.sum()))
+            mine, order = self.share(last, position), places[order]
+            group, rest, waiting = end, None, position - last
+            if waiting:
+                rest = _taken(examples, order[last - first :][mine])
+            window, examples = Window(examples, order[: last - first]), None
             yield window
             del window  # before the next one takes its place in memory
             first = last

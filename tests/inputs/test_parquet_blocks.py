@@ -5,6 +5,7 @@ import pytest
 
 import gpunet as gn
 from gpunet.inputs.blocks.opened import opened
+from gpunet.inputs.blocks.parquet import parquet_rows
 from small_networks import K, close, network, same
 from streams import small_blocks
 
@@ -59,6 +60,25 @@ def test_blocks_are_row_groups(group, table, written, monkeypatch):
     assert np.array_equal(np.concatenate([block.y for block in found]), table["number"].to_numpy())
     for first, last in ((0, 1), (5, 31), (M - 1, M)):
         assert np.array_equal(blocks.X.read(first, last), rows_of(table)[first:last])
+
+
+@pytest.mark.parametrize("files", [1, 2])
+def test_row_groups_without_wanted_rows_are_not_decoded(files, table, written, monkeypatch):
+    small_blocks(monkeypatch, 14, 2, N)
+    monkeypatch.setattr("gpunet.inputs.blocks.sliced.NEAR", 0)
+    whole = written("all", [*NAMES, "number"])
+    paths = [whole] if files == 1 else [written("one", NAMES, 0, 24), written("two", NAMES, 24)]
+    rows, decoded = parquet_rows("X", paths, NAMES), []
+    read = parquet.ParquetFile.read_row_groups
+
+    def recorded(file, groups, **more):
+        decoded.extend(groups)
+        return read(file, groups, **more)
+
+    monkeypatch.setattr(parquet.ParquetFile, "read_row_groups", recorded)
+    chosen = np.array([1, 5, 7, 37, 38])
+    assert np.array_equal(rows.take(chosen), rows_of(table)[chosen])
+    assert decoded == [0, 1, 6 if files == 1 else 2]
 
 
 @pytest.mark.parametrize("target", ["number", "species"])

@@ -13,6 +13,7 @@ from gpunet.devices.placement import Placement, host_placement
 from gpunet.teams import updates
 from gpunet.teams.alone import Alone
 from gpunet.teams.program import Lanes, in_lanes
+from gpunet.teams.share import Share
 from gpunet.teams.total import TreeTotal
 from gpunet.teams.updates import SectionUpdate, WholeUpdate
 from thread_team import on_ranks
@@ -146,6 +147,27 @@ def test_each_lane_is_computed_once(ranks, lanes):
     computed = on_ranks(ranks, run, lanes)
     assert [one for some in computed for one in some] == list(range(lanes))
     assert max(map(len, computed)) == -(-lanes // ranks)
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+@pytest.mark.parametrize("name", ["unequal", "empty lanes", "weights"])
+def test_a_rank_looks_at_the_examples_of_its_lanes_alone(name, ranks):
+    """Of an order that is drawn, too: all others are NaN on it, and the bits are the same."""
+    plan, state, inputs, lanes = case(name)
+    plan = replace(plan, lanes=lanes)
+    drawn = inputs._replace(order=np.random.default_rng(1).permutation(plan.examples).astype("int32"))
+    for given in (inputs, drawn):
+        alone = lanes_of(plan, lanes)(state, given)
+
+        def run(team, given=given):
+            places = Share(plan, team.engine)(0, plan.examples)
+            other = np.flatnonzero(~places) if given.order is None else given.order[~places]
+            X, Y = given.X.copy(), given.Y.copy()
+            X[:, other] = Y[:, other] = np.nan
+            return lanes_of(plan, lanes, engine=team.engine)(state, given._replace(X=X, Y=Y))
+
+        for found in on_ranks(ranks, run, lanes):
+            np.testing.assert_array_equal(random_plans.numbers(found), random_plans.numbers(alone))
 
 
 @dataclass(frozen=True)
