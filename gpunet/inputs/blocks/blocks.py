@@ -134,7 +134,7 @@ class SlicedBlocks(Blocks):
             rows = rows_of(number)
             if rows is not None and not len(rows):
                 continue
-            X, *others = (
+            X, y, weights = (
                 None
                 if source is None
                 else source.read(first, last)
@@ -143,7 +143,7 @@ class SlicedBlocks(Blocks):
                 for source in (self.X, self.y, self.weights)
             )
             assert X is not None
-            yield Block(first, X, *others, rows=rows)
+            yield Block(first, X, y, weights, rows)
 
     def beside(self, y: Sliced | None, weights: Sliced | None) -> Blocks:
         """See :class:`Blocks`."""
