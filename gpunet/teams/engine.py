@@ -32,12 +32,15 @@ class Engine(ABC):
         How many there are.
     survives : bool
         Whether the ranks that are left go on when one dies, and do its work too.
+    end_together : bool
+        Whether a process that ends waits for those of the other ranks.
     """
 
     name: str
     rank: int
     size: int
     survives: bool = False
+    end_together: bool = False
 
     @abstractmethod
     def gather(self, value: Any) -> list[Any]:

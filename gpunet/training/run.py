@@ -196,6 +196,7 @@ class TrainingRun:
             name: value for name, value in self.starting.items() if name != "callbacks"
         }  # rank 0's alone
         settings |= {"seed": self.seed, "plan": described(self.plan)}
+        settings["backend"] = self.placement.backend.name  # each library rounds in its own way
         settings["starting weights"] = self.trained.weights(self.placement)
         require_same(self.team, settings)
 
