@@ -85,6 +85,15 @@ def test_every_library(backend):
         found = random_plans.map_arrays(backend.to_host, lanes_of(plan, lanes, placement)(*moved))
     assert random_plans.differences(plan, found, expected) == {}
 
+    def run(team):
+        with placement.context():
+            return random_plans.map_arrays(
+                backend.to_host, lanes_of(plan, lanes, placement, team.engine)(*moved)
+            )
+
+    for shared in on_ranks(2, run):
+        np.testing.assert_array_equal(random_plans.numbers(shared), random_plans.numbers(found))
+
 
 @pytest.mark.parametrize("ranks", [2, 3, 5])
 def test_the_same_bits_on_any_number_of_ranks(ranks):
@@ -128,6 +137,22 @@ def test_vectors_shorter_than_the_ranks_are_many(ranks, lanes, length):
     for part, section, whole in on_ranks(ranks, run, lanes):
         assert whole.tobytes() == alone.tobytes()
         assert section.tobytes() == alone[part].tobytes()
+
+
+@pytest.mark.parametrize(("ranks", "transfers"), [(1, [1]), (2, [1, 1]), (4, [1] * 4), (3, [1, 2, 2])])
+def test_a_rank_adds_its_lanes_on_the_device(ranks, transfers):
+    """The sums are brought to the host: one, where the rank's lanes are a node of the tree."""
+    vectors = np.random.default_rng(0).standard_normal((8, 10)).astype("float32")
+
+    def lane(node):
+        return vectors[node.start].copy() if len(node) == 1 else None
+
+    def run(team):
+        brought = []
+        TreeTotal(team.engine, 8, 10, lambda vector: brought.append(vector) or vector)(lane)
+        return len(brought)
+
+    assert on_ranks(ranks, run) == transfers
 
 
 @pytest.mark.parametrize(("ranks", "lanes"), [(1, 4), (2, 8), (3, 8), (5, 5)])
