@@ -180,9 +180,8 @@ class Team:
 
     def leave(self) -> None:
         """Let ranks that wait for this one know that its script has ended; called when the process ends."""
-        if not self.broken:
-            with suppress(Exception):  # the others may have gone another way
-                self._answers("has ended without this call of fit: make it on every rank", None)
+        with suppress(Exception):  # MPI may have ended, too
+            self._answers("has ended without this call of fit: make it on every rank", None)
 
     def _tell(self, error: BaseException) -> None:
         self.reported, self.broken = error, True

@@ -335,6 +335,13 @@ def test_a_team_whose_ranks_read_all_rows(change, data, tmp_path, monkeypatch):
     """A transform sees whole batches, and a product for other columns has other bits."""
     small_blocks(monkeypatch, 7, 2, N)
     X, y = mapped(tmp_path, "X", data[0]), data[1]
+    examples = Stream.examples
+
+    def of_a_whole_block(self, block):
+        assert block.rows is None
+        return examples(self, block)
+
+    monkeypatch.setattr(Stream, "examples", of_a_whole_block)
 
     def fit(team):
         net = network("numpy", seed=2)

@@ -162,8 +162,13 @@ class Rank(Alone):
 
 @pytest.mark.parametrize("weights", [None, np.arange(1.0, M + 1)])
 @pytest.mark.parametrize("seed", [SEED, None])
-@pytest.mark.parametrize(("batch_size", "lanes"), [(8, 8), (21, 4), (30, 7), (45, 3), (100, 8)])
-@pytest.mark.parametrize("ranks", [2, 3])
+@pytest.mark.parametrize(
+    ("ranks", "batch_size", "lanes"),
+    [
+        *((2, 8, 8), (2, 21, 4), (2, 30, 7), (3, 45, 3), (3, 100, 8)),
+        (32, 84, 32),  # of the last 16 examples half of the ranks have none
+    ],
+)
 def test_each_rank_reads_the_examples_of_its_lanes(ranks, batch_size, lanes, seed, weights, made):
     """From any step on; what is another rank's has no place in memory, and each row is one rank's."""
     order = np.arange(M) if seed is None else used_order(M, ROWS, HELD, seed, 2)
@@ -203,7 +208,14 @@ def rank_of(place, batch_size, lanes, ranks):
 @pytest.mark.parametrize(
     ("engine", "lanes"), [(Rank(1, 2, survives=True), 8), (Rank(1, 2), None), (Alone(), 8)]
 )
-def test_who_reads_all_examples(engine, lanes, made):
-    """A rank that may have to do another one's work, one without lanes, and one that is alone."""
+def test_who_reads_all_examples(engine, lanes, made, monkeypatch):
+    """A rank that may have to do another one's work, one without lanes, and one that is alone: blocks as a whole."""
     windows = made(21, engine=engine, lanes=lanes)
+    examples = Stream.examples
+
+    def of_a_whole_block(self, block):
+        assert block.rows is None
+        return examples(self, block)
+
+    monkeypatch.setattr(Stream, "examples", of_a_whole_block)
     assert np.array_equal(numbers_in(windows.window(0, 1)), used_order(M, ROWS, HELD, SEED, 0)[21:42])
