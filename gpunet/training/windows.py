@@ -145,19 +145,15 @@ class Windows:
                 orders.append(position - begun + self.order.rows(epoch, one, rows))
                 position += rows
             order = np.concatenate(orders, dtype=np.int32)[first - begun :]
-            wanted = np.zeros(position - begun, np.bool_)
-            wanted[order[self.share(first, position)]] = True
-            wanted[-1] |= not wanted.any()  # of one example at least, to have arrays of the right shape
             numbers = self.numbers[group * held : end * held]
-            edges = np.cumsum([waiting, *sizes[numbers]])
-            for block, begin, until in zip(numbers.tolist(), edges, edges[1:], strict=False):
-                some = wanted[begin:until]
-                wanted_rows[block] = None if some.all() else np.flatnonzero(some)
-            examples: Any = _together(
-                rest, (self.stream.examples(block) for block in blocks), int(wanted.sum())
-            )
-            places = np.where(wanted, np.cumsum(wanted, dtype=np.int32) - 1, np.int32(wanted.sum()))
-            mine, order = self.share(last, position), places[order]
+            count, mine, some = position - begun, np.ones(position - last, np.bool_), [None] * len(numbers)
+            if not self.share.whole:
+                mine = self.share(first, position)
+                edges = np.cumsum([waiting, *sizes[numbers[:-1]]])
+                order, some, count = _wanted(order, mine, count, edges)
+                mine = mine[last - first :]
+            wanted_rows.update(zip(numbers.tolist(), some, strict=True))
+            examples: Any = _together(rest, (self.stream.examples(block) for block in blocks), count)
             group, rest, waiting = end, None, position - last
             if waiting:
                 rest = _taken(examples, order[last - first :][mine])
@@ -166,6 +162,28 @@ class Windows:
             del window  # before the next one takes its place in memory
             first = last
         next(blocks, None)  # a source that has become longer says so
+
+
+def _wanted(
+    order: NDArray[np.int32], mine: NDArray[np.bool_], count: int, edges: NDArray[np.int64]
+) -> tuple[NDArray[np.int32], list[Any], int]:
+    """What a rank reads of `count` rows that steps use in some order, a part of them for `mine`.
+
+    Returns
+    -------
+    order : int32 array
+        Among the rows that are read; their count for the others.
+    rows : list of int64 array or None
+        Which ones of each block, where `edges` say that the blocks begin; None for all.
+    count : int
+        At least one, to have arrays of the right shape.
+    """
+    wanted = np.zeros(count, np.bool_)
+    wanted[order[mine]] = True
+    wanted[-1] |= not wanted.any()
+    rows = [None if some.all() else np.flatnonzero(some) for some in np.split(wanted, edges)[1:]]
+    count = int(wanted.sum())
+    return np.where(wanted, np.cumsum(wanted, dtype=np.int32) - 1, np.int32(count))[order], rows, count
 
 
 def _together(rest: Examples | None, parts: Iterator[Examples], m: int) -> Examples:
