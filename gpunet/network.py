@@ -148,8 +148,10 @@ class Network(NetworkBase):
         ----------
         X : array or list
             Rows ``(m, n[0])``, or images ``(m, height, width[, channels])``, which are flattened (C1). Numbers are
-            taken as they are; where they are large, as uint8 pixels, give the network a :class:`Standardizer`. A
-            Table, if there is an encoder. Columns of a DataFrame are matched by name with those of the first one.
+            taken as they are; where they are large, as uint8 pixels, give the network a :class:`Standardizer`. With
+            CuPy, uint8, int8, uint16, int16 and bool stay so on the device, without another result: most programs
+            make a batch at a time numbers. A Table, if there is an encoder. Columns of a DataFrame are matched by name
+            with those of the first one.
             A sparse matrix or array of SciPy ``(m, n[0])`` never becomes dense as a whole: NumPy computes with its
             entries, other backends make a batch at a time dense, and "auto" takes NumPy. CSR in the network's dtype is
             used as it is; other formats are converted to CSR first, other dtypes cast, which costs a copy. One of CuPy

@@ -10,8 +10,9 @@ from typing import Any
 
 from gpunet.core.activations import ActivationLike
 from gpunet.core.plan import PRECISIONS, Plan
-from gpunet.core.program import Program, first_supported
+from gpunet.core.program import SUPPORTED, Program, first_supported
 from gpunet.devices.backend import Backend
+from gpunet.devices.transfer import Transfer
 from gpunet.installation import install_command
 
 # What CUDA's and cuBLAS's own errors say when device memory is used up; CuPy's pool raises a MemoryError.
@@ -23,6 +24,7 @@ class CuPyBackend(Backend):
 
     name = "cupy"
     asynchronous = True
+    reads_integers = True
 
     @property
     def install(self) -> str:
@@ -76,6 +78,11 @@ class CuPyBackend(Backend):
         with _on(device):
             return cupy.asarray(array)
 
+    def transfer(self, device: str) -> Transfer:
+        from gpunet_cupy.transfer import PinnedTransfer
+
+        return PinnedTransfer(device)
+
     def on(self, device: str) -> Any:
         return _on(device)
 
@@ -84,6 +91,14 @@ class CuPyBackend(Backend):
 
         with _on(device):
             cupy.cuda.get_current_stream().synchronize()
+
+    def all_finite(self, arrays: Sequence[Any]) -> bool:
+        # Programs return views of one array that hold all of it: two launches will do for them.
+        whole = arrays[0].base
+        in_one = whole is not None and all(one.base is whole for one in arrays)
+        if in_one and sum(one.size for one in arrays) == whole.size:
+            arrays = [whole]
+        return super().all_finite(arrays)
 
     def memory(self, device: str) -> dict[str, int]:
         import cupy
@@ -96,8 +111,12 @@ class CuPyBackend(Backend):
         return isinstance(error, MemoryError) or any(name in str(error) for name in NO_MEMORY)
 
     def program_for(self, plan: Plan, device: str) -> tuple[Program | None, str]:
+        from gpunet_cupy.kept import KEPT
         from gpunet_cupy.programs import programs
 
+        kept = KEPT.take(plan, device)
+        if kept is not None:
+            return kept, SUPPORTED
         program, reason = first_supported(programs(plan), plan, device)
         return None if program is None else program(plan, device), reason
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from gpunet.core.plan import Plan
 from gpunet_cupy.products import Products
-from gpunet_cupy.sources import THREADS, Macro, module
+from gpunet_cupy.sources import THREADS, KernelOfX, Macro, module
 from gpunet_cupy.support import network_macros, update_macros
 
 WARP = 32
@@ -44,7 +44,7 @@ def dropout_macros(plan: Plan, l: int) -> dict[str, Macro]:
 
 
 def gather_macros(plan: Plan) -> dict[str, Macro]:
-    """Macros of ``gather.cu``, besides those of the products."""
+    """Macros of ``gather.cu``, besides those of the products and of X."""
     n0 = plan.layers[0].inputs
     return {"INPUTS": n0, "VECTOR": vector(n0), **dropout_macros(plan, 0)}
 
@@ -131,7 +131,9 @@ class BatchKernels:
             return [compiled.get_function(kernel) for kernel in kernels]
 
         self.group = output_group(plan)
-        [self.gather] = get("gather.cu", gather_macros(plan), "gather")
+        self.gather = KernelOfX(
+            plan.dtype, "batches/gather.cu", "gather", **products.macros(), **gather_macros(plan)
+        )
         hidden = [
             get("hidden_layer.cu", hidden_layer_macros(plan, l), "forward", "backward")
             for l in range(len(plan.layers))

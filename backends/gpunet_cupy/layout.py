@@ -49,8 +49,11 @@ class ParameterLayout:
         if theta is None:
             theta = cupy.empty(self.size, dtype=self.plan.dtype)
             slots = cupy.empty((count, self.size), dtype=self.plan.dtype)
-        if count == 0 and (packed := self.packed(state.parameters)) is not None:
-            theta[...] = packed
+        packed = self.packed(state)
+        if packed is not None:
+            theta[...] = packed[0]
+            if count:
+                slots[...] = packed[1]
             return theta, slots
         for at_W, at_b, (W, b), (slots_W, slots_b) in zip(
             self.at_W, self.at_b, state.parameters, state.slots, strict=True
@@ -60,21 +63,34 @@ class ParameterLayout:
                 slots[i, at_W], slots[i, at_b] = slots_W[i].ravel(), slots_b[i].ravel()
         return theta, slots
 
-    def packed(self, parameters: Parameters) -> Any:
-        """The `theta` that `parameters` are views of, as `unpack` returns them; None if there is none.
+    def packed(self, state: TrainState) -> tuple[Any, Any] | None:
+        """The ``(theta, slots)`` that a state's arrays are views of, as `unpack` returns them; None if there are none.
 
-        Then one copy packs them.
+        Then a copy of each packs them. `slots` is None for an optimizer without any.
         """
-        theta = parameters[0][0].base
-        if theta is None or theta.shape != (self.size,) or theta.dtype != self.plan.dtype:
+        theta = state.parameters[0][0].base
+        if not self._lies_in(theta, (self.size,), 0, state.parameters):
             return None
-        start, itemsize = theta.data.ptr, theta.itemsize
-        for at_W, at_b, (W, b) in zip(self.at_W, self.at_b, parameters, strict=True):
-            if not (W.flags.c_contiguous and W.data.ptr - start == at_W.start * itemsize):
+        count = self.plan.optimizer.slots
+        if count == 0:
+            return theta, None
+        slots = state.slots[0][0][0].base
+        for i in range(count):
+            pairs = [(of_W[i], of_b[i]) for of_W, of_b in state.slots]
+            if not self._lies_in(slots, (count, self.size), i * self.size, pairs):
                 return None
-            if b.data.ptr - start != at_b.start * itemsize:
-                return None
-        return theta
+        return theta, slots
+
+    def _lies_in(self, base: Any, shape: tuple[int, ...], first: int, pairs: Parameters) -> bool:
+        """Whether `base` has this shape, and arrays shaped as ``(W, b)`` are views of it from value `first` on."""
+        if base is None or base.shape != shape or base.dtype != self.plan.dtype:
+            return False
+        start = base.data.ptr + first * base.itemsize
+        return all(
+            one.flags.c_contiguous and one.data.ptr - start == at.start * base.itemsize
+            for ats, pair in zip(zip(self.at_W, self.at_b, strict=True), pairs, strict=True)
+            for at, one in zip(ats, pair, strict=True)
+        )
 
     def matrices(self, theta: Any) -> list[Any]:
         """Each W, a view of `theta`."""

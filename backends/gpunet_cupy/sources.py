@@ -68,6 +68,32 @@ def _module(kind: Any, dtype: str, file: str, macros: tuple[tuple[str, Macro], .
     return kind(code=source(dtype, file, **dict(macros)))
 
 
+class KernelOfX:
+    """A kernel that reads X: compiled for each kind of X that it is given.
+
+    Parameters
+    ----------
+    dtype, file
+        As for :func:`module`.
+    name : str
+        Of the kernel.
+    **macros
+        Without those of ``common/given.cuh``.
+    """
+
+    def __init__(self, dtype: str, file: str, name: str, **macros: Macro) -> None:
+        self.dtype, self.file, self.name, self.macros = dtype, file, name, macros
+        self.kinds: dict[tuple[Macro, ...], Any] = {}
+
+    def of(self, given: dict[str, Macro]) -> Any:
+        """The kernel with these macros of ``common/given.cuh``."""
+        kind = tuple(given.values())
+        if kind not in self.kinds:
+            compiled = module(self.dtype, self.file, **self.macros, **given)
+            self.kinds[kind] = compiled.get_function(self.name)
+        return self.kinds[kind]
+
+
 def launch(kernel: Any, threads: int, *arguments: Any) -> None:
     """Launch a kernel with at least `threads` threads, on CuPy's current stream, without waiting for it."""
     kernel((-(-threads // THREADS),), (THREADS,), arguments)

@@ -44,6 +44,11 @@ class NumPyBackend(Backend):
     def to_host(self, array: Any) -> Any:
         return array
 
+    def all_finite(self, arrays: Sequence[Any]) -> bool:
+        import numpy
+
+        return all(numpy.isfinite(array).all() for array in arrays)
+
     def program_for(self, plan: Plan, device: str) -> tuple[Program | None, str]:
         from gpunet_numpy.select import program_for
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import sys
 import textwrap
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,16 +14,20 @@ import numpy as np
 
 import gpunet as gn
 from gpunet.datasets import Dataset
+from gpunet.datasets.parquet_rows import is_large, load_parquet, why_whole
 from gpunet.datasets.sparse_files import SVMLIGHT_SUFFIXES, is_svmlight_file
 from gpunet.datasets.split import hold_out
-from gpunet.datasets.table_files import TABLE_SUFFIXES, is_table_file
+from gpunet.datasets.table_files import STANDARD_INPUT, TABLE_SUFFIXES, is_table_file
 from gpunet.inputs.blocks.opened import is_read_by_blocks
+from gpunet.inputs.blocks.part import PartOfRows
+from gpunet.inputs.blocks.sliced import Sliced
 from gpunet.inputs.fit_data import split_rows
 from gpunet.tables import Table, Target
 
 NAMED = ("digits", "mnist", "fashion", "needles")
 ARRAY_SUFFIXES = (".npz", ".npy", *SVMLIGHT_SUFFIXES)
 WORKBOOKS = (".xlsx", ".xls", ".ods")
+UNBROKEN: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}  # paths
 TABLE_OPTIONS = ("drop", "columns", "missing", "separator")
 
 
@@ -41,11 +47,13 @@ class DataOptions(NamedTuple):
     test_fraction : float
         ``--test-fraction``: of a file.
     drop, columns, missing, separator : str or None
-        Of a table; see `gpunet.datasets.read_table`.
+        Of a table (columns also as a list); see `gpunet.datasets.read_table`.
     dtype : str
         Of arrays.
     inputs, first_feature : int or None
         Of a svmlight file: see `gpunet.datasets.load`.
+    by_blocks : bool or None
+        Whether a table is read block by block; False for an encoder, None if it is large.
     """
 
     what: str
@@ -54,12 +62,13 @@ class DataOptions(NamedTuple):
     kind: str | None = None
     test_fraction: float = 0.2
     drop: str | None = None
-    columns: str | None = None
+    columns: str | Sequence[str] | None = None
     missing: str | None = None
     separator: str | None = None
     dtype: str = "float32"
     inputs: int | None = None
     first_feature: int | None = None
+    by_blocks: bool | None = None
 
     @classmethod
     def of(cls, options: Namespace, **changes: Any) -> DataOptions:
@@ -83,6 +92,9 @@ class Examples(NamedTuple):
         """The examples of some rows."""
         if isinstance(self.X, Table):
             return Examples(self.X.take(rows))
+        if isinstance(self.X, Sliced):
+            first, last, _ = rows.indices(len(self.X))
+            return Examples(PartOfRows(self.X, first, last), self.y[rows])
         return Examples(self.X[rows], self.y[rows])
 
 
@@ -157,8 +169,9 @@ def open_data(options: DataOptions) -> Source:
     check_options(options)
     what = options.what
     if is_table_file(what):
-        target = -1 if options.target is None else options.target
-        return of_table(read_table(options, target=target), options.test_fraction)
+        if reads_by_blocks(options):
+            return of_parquet(options)
+        return of_table(read_table(options, target=target_of(options)), options.test_fraction)
     if what == "digits":
         return of_arrays(gn.datasets.digits())
     if what == "mnist":
@@ -178,6 +191,59 @@ def open_data(options: DataOptions) -> Source:
             first_feature=options.first_feature,
         )
     )
+
+
+def target_of(options: DataOptions) -> str | int:
+    """The target column of a table, the last one by default."""
+    return -1 if options.target is None else options.target
+
+
+def reads_by_blocks(options: DataOptions, *, targets: bool = True) -> bool:
+    """Whether a table is read block by block; a large one that can't be is named on standard error.
+
+    Raises
+    ------
+    ValueError
+        If it has to be read so, and can't be.
+    """
+    what = options.what
+    if what == STANDARD_INPUT or not Path(what).is_file():
+        return False
+    large = is_large(what)
+    if not (options.by_blocks or large):
+        return False
+    why: str | None
+    if options.by_blocks is False:
+        why = "the network's encoder reads tables"
+    elif options.missing is not None:
+        why = "--missing is given"
+    else:
+        target = target_of(options) if targets else None
+        why = why_whole(what, target, options.drop or (), options.columns)
+    if why is not None and options.by_blocks:
+        raise ValueError(f"{what} was read block by block in training, and can't be now: {why}")
+    if why is not None:
+        print(
+            f"gpunet: {what} is large, and is read into memory as a whole: {why}", file=sys.stderr, flush=True
+        )
+    return why is None
+
+
+def of_parquet(options: DataOptions) -> Source:
+    """A Parquet file of numbers that is read block by block."""
+    dataset, target = load_parquet(
+        options.what,
+        target_of(options),
+        drop=options.drop or (),
+        columns=options.columns,
+        kind=options.kind or "auto",
+        test_fraction=options.test_fraction,
+    )
+    note = (
+        "read block by block, because it is large; its last rows are the test set. If its rows are sorted, shuffle "
+        f"them once: gpunet shuffle {options.what} OUT"
+    )
+    return of_arrays(dataset)._replace(unit=target, notes=(textwrap.fill(note, 80, **UNBROKEN),))
 
 
 def check_options(options: DataOptions) -> None:

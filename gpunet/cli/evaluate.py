@@ -18,6 +18,7 @@ from gpunet.cli.data import (
     of_table,
     open_data,
     read_table,
+    reads_by_blocks,
 )
 from gpunet.cli.notes import (
     by_training_names,
@@ -29,6 +30,8 @@ from gpunet.cli.notes import (
 from gpunet.cli.report import class_report, figures
 from gpunet.datasets.table_files import is_table_file
 from gpunet.devices.scipy_sparse import is_sparse
+from gpunet.inputs.blocks.joined import JoinedRows
+from gpunet.inputs.blocks.sliced import Sliced
 from gpunet.plots import check
 from gpunet.tables import Target
 
@@ -40,8 +43,8 @@ def evaluate(options: Namespace) -> None:
     network = gn.load(options.net, options.backend)
     data, same_file = evaluation_data(options, network)
     use_all = options.all or not (same_file or options.what in NAMED)
-    if is_table_file(data.what):
-        examples, name = _table_examples(network, data, use_all)
+    if is_table_file(data.what) and not reads_by_blocks(data):
+        examples, name = _table_examples(network, data._replace(columns=None), use_all)
     else:
         examples, name = _array_examples(network, data, use_all)
     evaluated = f"all {examples.m:,} examples" if use_all else f"{examples.m:,} test examples"
@@ -91,7 +94,9 @@ def _plain_targets(network: gn.Network, table: Any, where: str) -> Any:
 
 
 def stacked(parts: list[Any]) -> Any:
-    """Arrays or sparse matrices of rows, one below the other."""
+    """Arrays, sparse matrices or sources of rows, one below the other."""
+    if isinstance(parts[0], Sliced):
+        return JoinedRows(parts[0].name, parts)
     if not is_sparse(parts[0]):
         return np.concatenate(parts)
     from scipy.sparse import vstack

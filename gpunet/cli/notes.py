@@ -10,7 +10,9 @@ from typing import Any
 
 import gpunet as gn
 from gpunet.cli.data import NAMED, DataOptions, Source
+from gpunet.datasets.parquet_rows import is_parquet
 from gpunet.datasets.table_files import STANDARD_INPUT
+from gpunet.inputs.blocks.sliced import Sliced
 from gpunet.tables import Table
 
 
@@ -29,6 +31,9 @@ def training_notes(options: Namespace, source: Source) -> dict[str, Any]:
     if source.is_table:
         table = source.training.X
         notes |= {"columns": table.columns, "target": table.target}
+    elif isinstance(source.training.X, Sliced):
+        names = list(source.training.X.column_names or ())
+        notes |= {"columns": names, "target": source.unit, "by_blocks": True}
     elif source.first_feature is not None:
         notes["first_feature"] = source.first_feature
     elif options.target is not None:
@@ -55,6 +60,11 @@ def evaluation_data(options: Namespace, network: gn.Network) -> tuple[DataOption
     if data.target is None:
         name = network.target.name if network.target is not None and network.encoder is not None else None
         data = data._replace(target=notes.get("target", name))
+    if network.encoder is not None:
+        data = data._replace(by_blocks=False)
+    elif is_parquet(data.what):
+        by_blocks = bool(notes.get("by_blocks")) if same_file else None
+        data = data._replace(by_blocks=by_blocks, columns=network.columns or notes.get("columns"))
     return data._replace(
         test_fraction=notes["test_fraction"] if same_file else 0.2,
         inputs=network.inputs,

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.cli.data import TABLE_OPTIONS, DataOptions, read_table
+from gpunet.cli.data import TABLE_OPTIONS, DataOptions, read_table, reads_by_blocks
 from gpunet.cli.notes import by_training_names, class_names, extra_columns, inputs_of, kind_of
+from gpunet.datasets.parquet_rows import rows_of_parquet
 from gpunet.datasets.table_files import is_table_file
 from gpunet.files.atomic import write_atomically
 
@@ -56,6 +57,11 @@ def _inputs(network: gn.Network, options: Namespace) -> tuple[Any, list[str]]:
     missing = options.missing
     if missing is None and network.encoder is not None:
         missing = ",".join(network.encoder.missing)
+    columns = network.columns or network.notes.get("columns")
+    by_blocks = None if network.encoder is None else False
+    data = DataOptions(options.file, columns=columns, missing=missing, by_blocks=by_blocks)
+    if reads_by_blocks(data, targets=False):
+        return rows_of_parquet(options.file, columns), []
     rows = read_table(DataOptions.of(options, what=options.file, missing=missing), target=None)
     rows, renamed = by_training_names(rows, network.notes)
     notes = [f"no header: columns taken as {', '.join(rows.columns)}"] if renamed else []

@@ -37,7 +37,7 @@ class EpochInputs(NamedTuple):
 
     Attributes
     ----------
-    X : array or SparseColumns, ``(n[0], m)``
+    X : array, SparseColumns or IntegerColumns, ``(n[0], m)``
         The training set, columns as examples; a transposed view of rows in memory.
     Y : array, ``(n[L], m)``
         Targets, likewise.
@@ -84,8 +84,13 @@ class Program(ABC):
         calls after a multiple of them.
     epochs_together : int
         Epochs of the plan that are worth a call: more than 1 where an epoch takes less time than what surrounds it.
+    repeats_full_batch : bool
+        Whether several epochs of one step each need no order: the examples are used as they stand in each of them.
     takes_sparse : bool
         Whether it runs plans whose X is a :class:`~gpunet.core.sparse_columns.SparseColumns`.
+    takes_integers : bool
+        Whether it reads an X that is an :class:`~gpunet.core.integer_columns.IntegerColumns`; else it is given an
+        array of the numbers.
     takes_lanes : bool
         Whether it runs plans with lanes.
     """
@@ -94,7 +99,9 @@ class Program(ABC):
     reason: str | None = None
     block_steps: int = 1
     epochs_together: int = 1
+    repeats_full_batch: bool = False
     takes_sparse: bool = False
+    takes_integers: bool = False
     takes_lanes: bool = False
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
@@ -108,6 +115,9 @@ class Program(ABC):
 
     def resume(self, examples: int) -> None:  # noqa: B027  most programs are the same at any time
         """Be what a program is whose run has used `examples` examples; called before the first call."""
+
+    def finish(self) -> None:  # noqa: B027  most programs are garbage then
+        """Called after the last call of a run without an error: hold nothing of its data from now on."""
 
     @abstractmethod
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Array]:

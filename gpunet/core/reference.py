@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from gpunet.core.columns import Columns
 from gpunet.core.dropout import keep_mask
 from gpunet.core.losses import LOSSES, cost
 from gpunet.core.optimizers import update_all
@@ -15,7 +16,6 @@ from gpunet.core.penalty import add_gradients, penalty
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Parameters, Program, TrainState
 from gpunet.core.propagation import Gradients, cost_and_gradients, forward
-from gpunet.core.sparse_columns import SparseColumns
 
 Array = Any
 Namespace = Any
@@ -126,7 +126,7 @@ def examples(xp: Namespace, inputs: EpochInputs, first: int, last: int) -> tuple
 
 def columns(xp: Namespace, A: Array, chosen: Any) -> Array:
     """The chosen columns of A; gathered as rows of Aᵀ, because an example is contiguous in memory."""
-    if isinstance(A, SparseColumns):
+    if isinstance(A, Columns):
         return A.columns(chosen)
     if isinstance(chosen, slice):
         return A[:, chosen]

@@ -21,7 +21,7 @@ from gpunet.datasets.sparse_files import (
     read_sparse_npz,
     read_svmlight,
 )
-from gpunet.datasets.split import check_fraction, hold_out
+from gpunet.datasets.split import check_fraction, first_held_out, hold_out
 from gpunet.datasets.table_files import is_table_file
 
 # Keras has x_train, y_train, x_test, y_test; scikit-learn data, target; MedMNIST train_images, train_labels, ...
@@ -286,12 +286,7 @@ def _load_npy(path: Path, target: object, test_fraction: float, kind: str) -> Da
     X = rows_view(found, f"{path}")
     y, class_names = _target_file(path, target, kind, len(X))
     # A slice of a memory map is a view; a random choice of rows would be a copy.
-    first = len(X) - round(len(X) * test_fraction)
-    unseen = np.setdiff1d(y[first:], y[:first]) if class_names is not None else np.array([])
-    if class_names is not None and len(unseen):
-        raise ValueError(
-            f"{path}: class {class_names[unseen[0]]} is only in the last rows, which are the test "
-            "set; shuffle the rows of both files in the same way"
-        )
+    remedy = "shuffle the rows of both files in the same way"
+    first = first_held_out(y, class_names, test_fraction, f"{path}", remedy)
     image_shape = found.shape[1:] if found.ndim > 2 else None
     return Dataset(X[:first], y[:first], X[first:], y[first:], path.stem, image_shape, class_names)

@@ -55,3 +55,37 @@ def hold_out(y: NDArray[Any], test_fraction: float, seed: int) -> tuple[NDArray[
             f"on and {len(test)} to test on; give more examples or another fraction"
         )
     return train, test
+
+
+def first_held_out(
+    y: NDArray[Any], class_names: tuple[str, ...] | None, test_fraction: float, where: str, remedy: str
+) -> int:
+    """The first one of the last rows of a file, which are the test set where a random choice would be a copy.
+
+    Parameters
+    ----------
+    y : array, shape (m,) or (m, k)
+        All targets.
+    class_names : tuple of str or None
+        If they are classes.
+    test_fraction : float
+    where, remedy : str
+        The file, and how its rows are shuffled, for the message.
+
+    Raises
+    ------
+    ValueError
+        If a class is only in the test set, or if either set is empty.
+    """
+    check_fraction(test_fraction)
+    first = len(y) - round(len(y) * test_fraction)
+    if not 0 < first < len(y):
+        raise ValueError(
+            f"{where}: a test_fraction of {test_fraction} of {len(y)} examples leaves a part empty"
+        )
+    unseen = np.setdiff1d(y[first:], y[:first]) if class_names is not None else np.array([])
+    if class_names is not None and len(unseen):
+        raise ValueError(
+            f"{where}: class {class_names[unseen[0]]} is only in the last rows, which are the test set; {remedy}"
+        )
+    return first

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import os
 import sys
@@ -11,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gpunet.core.checks import known_name
-from gpunet.tables.delimited import read_delimited, require_different
+from gpunet.datasets.chosen_columns import asked_for, chosen_columns
+from gpunet.tables.delimited import read_delimited
 from gpunet.tables.frames import is_frame, tidy_text, to_polars
 from gpunet.tables.libraries import polars
 from gpunet.tables.missing import missing_words
@@ -83,27 +83,10 @@ def read_table(
     """
     known_name("kind of target", kind, TARGET_KINDS)
     words = missing_words(missing)
-    dropped, wanted = _as_list(drop), None if columns is None else _as_list(columns)
-    asked = [*dropped, *(wanted or ()), *([] if target is None else [target])]
+    asked = asked_for(target, drop, columns)
     table = _source(data, separator, header, asked)
     frame, name = table.frame, table.name
-    names = frame.columns
-    goal = None if target is None else names[_position(target, names, name)]
-    without = {goal, *(names[_position(column, names, name)] for column in dropped)}
-    if wanted is None:
-        features = [column for column in names if column not in without]
-    else:
-        features = [names[_position(column, names, name)] for column in wanted]
-        require_different(features, f"{name}: columns")
-        both = [column for column in features if column in without]
-        if both:
-            raise ValueError(f"{name}: {both[0]!r} is asked for as a feature, and as target or to be dropped")
-    if not features:
-        beside = "" if goal is None else f" beside the target {goal!r}"
-        raise ValueError(
-            f"{name}: expected at least one feature column{beside}, got {', '.join(names)}; "
-            "if these are several columns in one, name the separator"
-        )
+    features, goal = chosen_columns(frame.columns, name, target, drop, columns)
     labels = None if goal is None else frame[goal]
     read = Table(
         frame.select(features), labels, name, kind, words, table.decimal, table.lines, 0, table.notes
@@ -189,33 +172,3 @@ def _typed(reader: Any, data: bytes, where: str) -> Frame:
     if frame.height == 0:
         raise ValueError(f"{where} has no rows")
     return frame.with_columns([tidy_text(column) for column in frame.get_columns()])
-
-
-def _as_list(columns: str | int | Sequence[str | int]) -> list[str | int]:
-    if isinstance(columns, str):
-        return [column.strip() for column in columns.split(",") if column.strip()]
-    if isinstance(columns, int):
-        return [columns]
-    return list(columns)
-
-
-def _position(column: str | int, names: list[str], where: str) -> int:
-    """Find a column by its name, or by its number, which may come as text from a command line."""
-    if isinstance(column, bool) or not isinstance(column, str | int):
-        raise TypeError(f"a column is named by its name or number, got {column!r}")
-    if column in names:
-        return names.index(str(column))
-    try:
-        number = int(column)
-    except ValueError:
-        near = difflib.get_close_matches(str(column), names, 1)
-        known = ", ".join(name or "an unnamed one" for name in names[:20]) + (
-            ", …" if len(names) > 20 else ""
-        )
-        hint = f"; did you mean {near[0]!r}?" if near else "; name one by its number from 0"
-        raise ValueError(f"{where} has no column {column!r}: it has {known}{hint}") from None
-    if not -len(names) <= number < len(names):
-        raise ValueError(
-            f"{where} has {len(names)} columns, numbered from 0 to {len(names) - 1}; got number {number}"
-        )
-    return number % len(names)

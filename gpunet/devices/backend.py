@@ -6,6 +6,8 @@ offers a faster program for a whole plan.
 
 from __future__ import annotations
 
+import functools
+import operator
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -15,6 +17,7 @@ from typing import Any, TypeVar
 from gpunet.core.activations import ActivationLike
 from gpunet.core.plan import Plan
 from gpunet.core.program import Program
+from gpunet.devices.transfer import Transfer
 
 Array = Any
 Namespace = Any
@@ -54,12 +57,15 @@ class Backend(ABC):
         The command that installs the library.
     asynchronous : bool
         Whether programs return while the device still works: then the host draws the next epoch's order meanwhile.
+    reads_integers : bool
+        Whether programs of its own take small integers as they are: then ``fit`` leaves an X of them so on the device.
     sparse_products : bool
         Whether the library's arrays have products with SciPy's sparse ones; else a batch of those is made dense.
     """
 
     name: str
     asynchronous: bool = False
+    reads_integers: bool = False
     sparse_products: bool = False
 
     @property
@@ -103,12 +109,21 @@ class Backend(ABC):
         """A context in which `device` is the library's current device, for libraries that have one."""
         return nullcontext()
 
+    def transfer(self, device: str) -> Transfer:
+        """Copies from the host to `device` for a run whose examples are read block by block."""
+        return Transfer(lambda array: self.from_host(array, device))
+
     def has_float64(self, device: str) -> bool:
         """Whether `device` computes in float64."""
         return True
 
     def synchronize(self, device: str) -> None:  # noqa: B027  nothing to wait for, by default
         """Wait until all work queued on `device` is done."""
+
+    def all_finite(self, arrays: Sequence[Array]) -> bool:
+        """Whether no array, of at least one, holds NaN or infinity. The host waits for the device once."""
+        xp = self.namespace()
+        return bool(functools.reduce(operator.and_, (xp.all(xp.isfinite(array)) for array in arrays)))
 
     def memory(self, device: str) -> dict[str, int]:
         """Bytes in use, by name (``"used"``, ``"pool"``, …); empty where the library doesn't say."""

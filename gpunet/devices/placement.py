@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from gpunet.devices.backend import Backend
 from gpunet.devices.registry import backend_from_env, backend_of, find_device, get_backend, load_backend
 from gpunet.devices.scipy_sparse import is_sparse
+from gpunet.devices.transfer import Transfer
 
 Array = Any
 
@@ -34,6 +35,10 @@ class Placement(NamedTuple):
     def to_device(self, host: Any) -> Array:
         """A NumPy array, on the device."""
         return self.backend.from_host(host, self.device)
+
+    def transfer(self) -> Transfer:
+        """Copies of NumPy arrays to the device, which may go on while it computes."""
+        return self.backend.transfer(self.device)
 
 
 def host_placement() -> Placement:

@@ -30,7 +30,7 @@ class SparseExamples(SparseColumns):
         self.dense = dense
 
     def columns(self, chosen: Any) -> Array:
-        """See :class:`gpunet.core.sparse_columns.SparseColumns`."""
+        """See :class:`gpunet.core.columns.Columns`."""
         backend, device = self.placement
         some = self.rows[chosen if isinstance(chosen, slice) else backend.to_host(chosen)]
         return some.T if self.stays_sparse else backend.from_host(some.toarray(), device).T

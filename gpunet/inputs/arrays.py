@@ -155,7 +155,7 @@ def checked_rows(
     name: str,
     X: Any,
     placement: Placement,
-    dtype: str,
+    dtype: str | None,
     inputs: int | None,
     *,
     finite: bool = True,
@@ -169,7 +169,8 @@ def checked_rows(
         Of X, in messages.
     X : array or list
     placement : Placement
-    dtype : str
+    dtype : str or None
+        None leaves X in its own.
     inputs : int or None
         Features per example; None accepts any number.
     finite : bool

@@ -19,6 +19,7 @@ from gpunet.devices.scipy_sparse import is_sparse
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.inputs.arrays import checked_rows, is_wide
 from gpunet.inputs.example_weights import class_weights, sample_weights
+from gpunet.inputs.integer_examples import IntegerExamples, is_small_integers, keeps_integers
 from gpunet.inputs.label_smoothing import smoothed
 from gpunet.inputs.sparse_rows import checked_sparse_rows
 from gpunet.inputs.standardizer import Standardizer
@@ -33,7 +34,7 @@ CHUNK = 8192  # examples that are standardised at a time
 class Examples(NamedTuple):
     """Examples as columns, on their device."""
 
-    X: Array | SparseExamples  # (n[0], m), a transposed view of rows
+    X: Array | SparseExamples | IntegerExamples  # (n[0], m), a transposed view of rows
     Y: Array  # (n[L], m)
     weights: Array | None  # (1, m)
 
@@ -47,12 +48,15 @@ class InputPipeline(NamedTuple):
     output: Dense
     loss: LossLike
     standardizer: Standardizer | None  # one that is not fitted leaves X as it is
+    integers: bool = False  # whether an X of small integers stays so, where the backend has programs for it
 
     def rows(self, name: str, X: Any, *, finite: bool = True, first_row: int = 0) -> Array:
         """X as checked rows; see :func:`gpunet.inputs.arrays.checked_rows`.
 
         What is standardised later is not rounded before: wider numbers stay float64 until then.
         """
+        if self.integers and keeps_integers(X, self.placement, self.standardizer):
+            return checked_rows(name, X, self.placement, None, self.inputs, finite=False)
         dtype = self.dtype
         if self.standardizer is not None and is_wide(X) and self.placement.has_float64():
             dtype = "float64"
@@ -65,7 +69,7 @@ class InputPipeline(NamedTuple):
 
         `own` says that nobody else has the rows, so that they may be written to.
         """
-        if self.standardizer is None or not self.standardizer.fitted:
+        if self.standardizer is None or not self.standardizer.fitted or self._stays(rows):
             return rows
         if is_sparse(rows):
             return self.standardizer.apply_sparse(rows).astype(self.dtype, copy=False)
@@ -88,8 +92,14 @@ class InputPipeline(NamedTuple):
                 result[chunk] = self.standardizer.apply(np, rows[chunk], np.asarray)
         return result
 
-    def columns(self, rows: Array) -> Array | SparseExamples:
+    def _stays(self, rows: Array) -> bool:
+        """Whether rows become numbers only where they are read."""
+        return self.integers and is_small_integers(rows)
+
+    def columns(self, rows: Array) -> Array | SparseExamples | IntegerExamples:
         """Rows as columns."""
+        if self._stays(rows):
+            return IntegerExamples(rows, self.placement, self.dtype, self.standardizer)
         return SparseExamples(rows, self.placement) if is_sparse(rows) else rows.T
 
     def examples(
@@ -131,9 +141,11 @@ class InputPipeline(NamedTuple):
         )
         return Examples(self.columns(rows), Y, weights), kind
 
-    def standardized_columns(self, X: Array | SparseExamples, own: bool = False) -> Array | SparseExamples:
+    def standardized_columns(
+        self, X: Array | SparseExamples | IntegerExamples, own: bool = False
+    ) -> Array | SparseExamples | IntegerExamples:
         """Columns with the standardizer applied; `own` as for :meth:`standardized`."""
-        rows = X.rows if isinstance(X, SparseExamples) else X.T
+        rows = X.rows if isinstance(X, SparseExamples | IntegerExamples) else X.T
         return self.columns(self.standardized(rows, own))
 
     def standardized_examples(self, examples: Examples, own: bool = False) -> Examples:
@@ -257,7 +269,8 @@ def fit_data(
     A standardizer that is not fitted yet is fitted as a copy, to the training part alone (C15). The batch size "auto"
     is `auto_batch`. `raw` leaves the training part as it is before the standardizer.
     """
-    training, kind = pipeline.examples(arrays.X, arrays.y, arrays.sample_weight, raw=raw)
+    kept = pipeline._replace(integers=not raw)
+    training, kind = kept.examples(arrays.X, arrays.y, arrays.sample_weight, raw=raw)
     validation = None
     if arrays.validation_data is not None:
         same_inputs = pipeline._replace(inputs=training.X.shape[0])
@@ -278,11 +291,13 @@ def fit_data(
     standardizer = pipeline.standardizer
     if standardizer is not None and not standardizer.fitted:
         standardizer = _fitted(standardizer, training, pipeline.placement)
-        fitted = pipeline._replace(standardizer=standardizer)
+        fitted = kept._replace(standardizer=standardizer)
         if not raw:
             training = fitted.standardized_examples(training, is_copy(arrays.X, training.X))
         if validation is not None:
             validation = fitted.standardized_examples(validation)
+    if validation is not None and isinstance(validation.X, IntegerExamples):
+        validation = validation._replace(X=validation.X.as_array())  # they are read after each epoch
     shape = arrays.X.shape[1:] if hasattr(arrays.X, "shape") else np.shape(arrays.X[0])
     return FitData(training, validation, kind, size, standardizer, tuple(map(int, shape)), raw)
 
@@ -304,6 +319,8 @@ def _hold_out(
         def some(array: Any) -> Any:
             if isinstance(array, SparseExamples):
                 return array.take(rows)
+            if isinstance(array, IntegerExamples):
+                return array.take(index)
             return None if array is None else placement.xp.take(array.T, index, axis=0).T
 
         return Examples(*map(some, examples))
@@ -333,8 +350,13 @@ def _fitted(standardizer: Standardizer, examples: Examples, placement: Placement
     if isinstance(examples.X, SparseExamples):
         fitted.mean, fitted.deviation = fitted.measure_sparse(examples.X.rows)
         return fitted
+    X, dtype = examples.X, None
+    if isinstance(X, IntegerExamples):
+        rows, dtype = X.rows, X.dtype
+    else:
+        rows = X.T
     fitted.mean, fitted.deviation = fitted.measure(
-        placement.xp, examples.X.T, placement.to_device, placement.backend.to_host
+        placement.xp, rows, placement.to_device, placement.backend.to_host, dtype
     )
     return fitted
 

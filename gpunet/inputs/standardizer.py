@@ -49,9 +49,15 @@ class Standardizer:
         """Whether μ and σ are known."""
         return self.mean is not None
 
-    def measure(self, xp: Any, rows: Array, from_host: Any, to_host: Any) -> tuple[Any, Any]:
-        """μ and σ of rows ``(m, n)``, each ``(n,)`` float64 on the host; nothing is stored."""
-        moments = _Moments(xp, rows, from_host, to_host)
+    def measure(
+        self, xp: Any, rows: Array, from_host: Any, to_host: Any, dtype: str | None = None
+    ) -> tuple[Any, Any]:
+        """μ and σ of rows ``(m, n)``, each ``(n,)`` float64 on the host; nothing is stored.
+
+        `dtype` is the one in which integers are to be read.
+        """
+        dtype = dtype or _dtype_name(rows)
+        moments = _Moments(xp, rows, dtype, from_host, to_host)
         n = rows.shape[1]
         mean = moments.mean()
         if self.per == "set":
@@ -64,7 +70,7 @@ class Standardizer:
         if odd.any():  # squares of large or small numbers leave the dtype's range
             deviation[odd] = moments.scaled_deviation(mean, np.flatnonzero(odd), together=self.per == "set")
         # Rounding can leave a constant feature with a tiny deviation: compare with its size.
-        deviation[deviation <= float(xp.finfo(rows.dtype).eps) * np.abs(mean) * 8] = 1.0
+        deviation[deviation <= float(xp.finfo(getattr(xp, dtype)).eps) * np.abs(mean) * 8] = 1.0
         return (mean if self.center else np.zeros(n)), deviation
 
     def measured(self, moments: Moments, dtype: Any) -> tuple[Any, Any]:
@@ -134,13 +140,16 @@ class Standardizer:
                 "pass X.toarray()"
             )
 
+    def constants(self, dtype: str, from_host: Any) -> tuple[Array, Array]:
+        """μ and σ, rounded to a dtype, on the device."""
+        return from_host(self.mean.astype(dtype)), from_host(self.deviation.astype(dtype))
+
     def apply(self, xp: Any, rows: Array, from_host: Any, out: Any = None) -> Array:
         """``(x − μ) / σ`` for rows ``(m, n)``, in their dtype and on their device.
 
         NumPy's rows may go to `out`, of their shape and dtype, which may be the rows themselves.
         """
-        kind = _dtype_name(rows)
-        mean, deviation = (from_host(v.astype(kind)) for v in (self.mean, self.deviation))
+        mean, deviation = self.constants(_dtype_name(rows), from_host)
         if out is not None:
             return np.divide(np.subtract(rows, mean, out=out), deviation, out=out)
         return (rows - mean) / deviation
@@ -150,16 +159,17 @@ class Standardizer:
 
 
 class _Moments(NamedTuple):
-    """Sums over rows, in chunks: no copy of the data, sums of chunks in float64."""
+    """Sums over rows, in chunks: no copy of the data, sums of chunks in float64. Integers are read in `dtype`."""
 
     xp: Any
     rows: Array
+    dtype: str
     from_host: Any
     to_host: Any
 
     def mean(self) -> Any:
         # Counted from the first row, a constant feature sums to exactly 0 however many rows there are.
-        origin = self.rows[0, :]
+        origin = self._read(self.rows[0, :])
         return self.to_host(origin).astype("float64") + self._total(self.rows, origin, 1) / self.rows.shape[0]
 
     def variance(self, mean: Any) -> Any:
@@ -171,7 +181,7 @@ class _Moments(NamedTuple):
 
         `together` takes one deviation of all of them.
         """
-        rows = self.xp.take(self.rows, self.from_host(features.astype("int32")), axis=1)
+        rows = self._read(self.xp.take(self.rows, self.from_host(features.astype("int32")), axis=1))
         centre = self._on_device(mean[features])
         largest = self.to_host(self.xp.max(self.xp.abs(rows - centre), axis=0)).astype("float64")
         if together:
@@ -186,7 +196,7 @@ class _Moments(NamedTuple):
         """``Σ ((x − centre) / scale)^power``."""
         sums = np.zeros(rows.shape[1])
         for first in range(0, rows.shape[0], 4096):
-            chunk = rows[first : min(first + 4096, rows.shape[0]), :] - centre
+            chunk = self._read(rows[first : min(first + 4096, rows.shape[0]), :]) - centre
             if scale is not None:
                 chunk = chunk / scale
             with np.errstate(over="ignore"):  # seen in the result
@@ -194,7 +204,10 @@ class _Moments(NamedTuple):
         return sums
 
     def _on_device(self, values: Any) -> Array:
-        return self.from_host(values.astype(_dtype_name(self.rows)))
+        return self.from_host(values.astype(self.dtype))
+
+    def _read(self, rows: Array) -> Array:
+        return self.xp.astype(rows, getattr(self.xp, self.dtype), copy=False)
 
 
 def _dtype_name(rows: Array) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.core.program import TrainState
+from gpunet.devices.backend import Backend
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.errors import Diverged
 from gpunet.training.scale import LARGE_INPUT, LARGE_TARGET, mean_size, standardizer_for
@@ -16,17 +17,17 @@ Array = Any
 USELESS = 1e3  # times the first loss: weights with such a loss are not worth keeping
 
 
-def first_non_finite_step(xp: Any, state: TrainState, losses: Any) -> int | None:
+def first_non_finite_step(backend: Backend, state: TrainState, losses: Any) -> int | None:
     """The first step with a loss that isn't finite; one past the last if only the parameters aren't."""
     bad = ~np.isfinite(losses)
     if bad.any():
         return int(np.argmax(bad))
-    return None if is_finite(xp, state) else len(losses)
+    return None if is_finite(backend, state) else len(losses)
 
 
-def is_finite(xp: Any, state: TrainState) -> bool:
+def is_finite(backend: Backend, state: TrainState) -> bool:
     """Whether all parameters are finite."""
-    return all(bool(xp.all(xp.isfinite(p))) for layer in state.parameters for p in layer)
+    return backend.all_finite([p for layer in state.parameters for p in layer])
 
 
 def diverged(epoch: int, step: int, steps: int, finite: list[float], advice: str) -> Diverged:

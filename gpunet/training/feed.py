@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,19 @@ from gpunet.training.windows import Windows
 Array = Any
 
 CHUNK_EXAMPLES = 500_000  # of a run without pauses: its orders and coefficients take little memory
+
+
+@functools.lru_cache(maxsize=1)
+def drawn(seed: int, epochs_trained: int, examples: int, shape: tuple[int, int] | None) -> tuple[Any, Any]:
+    """An order of so many examples, and dropout keys of this shape, drawn in turn; None for what there is none of.
+
+    The last ones are kept: a run draws those of the epoch after its last one while a GPU works on that, for the next
+    run. Nobody writes to them.
+    """
+    rng = np.random.default_rng([seed, epochs_trained])
+    order = rng.permutation(examples).astype(np.int32) if examples else None
+    keys = None if shape is None else rng.integers(-(2**31), 2**31, size=shape, dtype=np.int32)
+    return order, keys
 
 
 class Feed:
@@ -79,16 +93,18 @@ class Feed:
 
     def epoch(self, epoch: int, epochs_trained: int, updates: int) -> EpochInputs:
         """The inputs of epoch `epoch` (from 0): examples on the device, all that is drawn or counted on the host."""
-        plan = self.plan
-        rng = np.random.default_rng([self.seed, epochs_trained])
-        order: Any = None
-        if self.shuffle and self.windows is None:
-            order = rng.permutation(plan.examples).astype(np.int32)
-        keys = None
-        if plan.uses_dropout:
-            shape = (plan.steps, len(plan.layers))
-            keys = rng.integers(-(2**31), 2**31, size=shape, dtype=np.int32)
+        order, keys = self.draw(epochs_trained)
         return EpochInputs(*self.examples, order, self.coefficients(epoch, updates), keys)
+
+    def draw(self, epochs_trained: int) -> tuple[Any, Any]:
+        """Order and dropout keys of an epoch; None for what there is none of."""
+        plan = self.plan
+        examples = plan.examples if self.shuffle and self.windows is None else 0
+        shape = (plan.steps, len(plan.layers)) if plan.uses_dropout else None
+        draw = (
+            drawn if examples <= CHUNK_EXAMPLES else drawn.__wrapped__
+        )  # what takes much memory is not kept
+        return draw(self.seed, epochs_trained, examples, shape)
 
     def together(self, epoch: int, epochs_trained: int, updates: int, count: int) -> EpochInputs:
         """The inputs of `count` epochs, as if they were one."""
@@ -101,7 +117,8 @@ class Feed:
                 order = np.concatenate([one.order for one in each])
             if plan.uses_dropout:
                 keys = np.concatenate([one.dropout_keys for one in each])
-        if order is None:
+        repeated = self.program.repeats_full_batch and plan.steps == 1
+        if order is None and not repeated:
             order = np.tile(np.arange(plan.examples, dtype=np.int32), count)
         return EpochInputs(*self.examples, order, self.coefficients(epoch, updates, count), keys)
 

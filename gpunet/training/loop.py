@@ -14,6 +14,7 @@ from gpunet.core.reference import Reference, batch_cost, batch_of
 from gpunet.devices.placement import Placement
 from gpunet.errors import Diverged, OutOfMemory
 from gpunet.inputs.fit_data import Examples
+from gpunet.inputs.integer_examples import IntegerExamples
 from gpunet.teams.program import Lanes
 from gpunet.teams.team import Team
 from gpunet.training.chunks import Chunks
@@ -56,6 +57,13 @@ class EpochSnapshot(NamedTuple):
     updates: int
     step: int  # of the epoch
     epochs_trained: int
+
+
+class Drawn(NamedTuple):
+    """The inputs of an epoch, or of several to run together."""
+
+    inputs: EpochInputs
+    epochs: int
 
 
 class EpochGroup(NamedTuple):
@@ -123,6 +131,8 @@ class TrainingLoop:
             reason = f"{program.name}: {unread}"
             program = None
         self.program: Program = program or self.reference
+        if isinstance(examples.X, IntegerExamples) and not self.program.takes_integers:
+            examples = examples._replace(X=examples.X.as_array())
         self.history = History(
             examples=plan.examples,
             program=self.program.name,
@@ -171,20 +181,29 @@ class TrainingLoop:
         sizes[-1] = plan.examples - plan.batch_size * (plan.steps - 1)
         snapshots: list[EpochSnapshot] = []
         finite = start.finite_losses(history)
-        following: EpochInputs | None = None
-        factor = history.learning_rate_factor  # with which `following` was drawn
+        ahead: Drawn | None = None  # drawn while the device worked
+        factor = history.learning_rate_factor  # with which `ahead` was drawn
         epoch, before = start.epoch, None  # the epochs that were run together last
         while epoch < self.epochs:
-            group = self._group(state, epoch, epochs_trained, updates) if start.step == 0 else None
-            if group is not None and (ended := self._run_group(group)) is not None:
-                state, losses = ended
-                updates, epochs_trained = updates + group.epochs * plan.steps, epochs_trained + group.epochs
-                finite = [*finite[:1], float(losses[0]), float(losses[-1])]
-                epoch, before, snapshots = epoch + group.epochs, group, []
-                start = Position(epoch)
-                yield EpochEnd(state, updates, epochs_trained, None, group.epochs)
-                continue
-            inputs = following or self.feed.epoch(epoch, epochs_trained, updates)
+            count = 1 if start.step else self._first_count(epoch)
+            drawn = ahead or self._draw(epoch, epochs_trained, updates, count)
+            if drawn.epochs > 1:
+                snapshot = EpochSnapshot(state, drawn.inputs, updates, 0, epochs_trained)
+                group = EpochGroup(snapshot, epoch, drawn.epochs)
+                ended = self._run_group(group)
+                if ended is not None:
+                    state, losses, ahead = ended
+                    updates, epochs_trained = (
+                        updates + group.epochs * plan.steps,
+                        epochs_trained + group.epochs,
+                    )
+                    finite = [*finite[:1], float(losses[0]), float(losses[-1])]
+                    epoch, before, snapshots = epoch + group.epochs, group, []
+                    start = Position(epoch)
+                    yield EpochEnd(state, updates, epochs_trained, None, group.epochs)
+                    continue
+                drawn = self._draw(epoch, epochs_trained, updates, 1)
+            inputs = drawn.inputs
             if history.learning_rate_factor != factor:
                 inputs = inputs._replace(coefficients=self.feed.coefficients(epoch, updates))
                 factor = history.learning_rate_factor
@@ -193,17 +212,14 @@ class TrainingLoop:
             snapshots = [snapshot] if self._begins_finite(snapshot) else [*snapshots[-1:], snapshot]
             begun = time.perf_counter() - start.seconds
             state, on_device = yield from self._run_epoch(snapshot, start, begun)
-            # The host draws the next epoch's order while a GPU works.
-            following = None
-            if self.placement.backend.asynchronous and epoch + 1 < self.epochs:
-                following = self.feed.epoch(epoch + 1, epochs_trained + 1, updates + plan.steps)
+            ahead = self._draw_ahead(epoch + 1, epochs_trained + 1, updates + plan.steps)
             losses = self._finish_epoch(on_device)
             history.seconds.append(time.perf_counter() - begun)
             # A tiered program changes them.
             history.program = self.program.name
             history.reason = self.program.reason or history.reason
             history.step_loss, history.step_learning_rate = losses, inputs.coefficients[:, 0]
-            bad = first_non_finite_step(self.placement.xp, state, losses)
+            bad = first_non_finite_step(self.placement.backend, state, losses)
             if bad is not None:
                 if before is not None and len(snapshots) == 1:
                     snapshots = [self._last_epoch(before), snapshot]
@@ -222,54 +238,70 @@ class TrainingLoop:
             start = Position(epoch)
             yield EpochEnd(state, updates, epochs_trained, None)
 
-    def _group(self, state: TrainState, epoch: int, epochs_trained: int, updates: int) -> EpochGroup | None:
-        """The epochs from `epoch` on that are to be run together; None for one alone."""
-        plan, count = self.plan, min(self.program.epochs_together, self.epochs - epoch)
-        if (
-            count < 2
-            or not self.together
-            or self.feed.transform is not None
-            or plan.examples % plan.batch_size
-        ):
-            return None
-        inputs = self.feed.together(epoch, epochs_trained, updates, count)
-        return EpochGroup(EpochSnapshot(state, inputs, updates, 0, epochs_trained), epoch, count)
+    def _count(self, epoch: int) -> int:
+        """How many epochs from `epoch` on are to be run together."""
+        plan = self.plan
+        if not self.together or self.feed.transform is not None or plan.examples % plan.batch_size:
+            return 1
+        return min(self.program.epochs_together, self.epochs - epoch)
 
-    def _run_group(self, group: EpochGroup) -> tuple[TrainState, Any] | None:
-        """Run epochs together, and add them to the history; their state and losses.
+    def _first_count(self, epoch: int) -> int:
+        """The same while the device has nothing to do: it should not wait for the orders of many epochs."""
+        return 1 if self.placement.backend.asynchronous and self.feed.shuffle else self._count(epoch)
+
+    def _draw(self, epoch: int, epochs_trained: int, updates: int, count: int) -> Drawn:
+        """The inputs of `count` epochs."""
+        if count == 1:
+            return Drawn(self.feed.epoch(epoch, epochs_trained, updates), 1)
+        return Drawn(self.feed.together(epoch, epochs_trained, updates, count), count)
+
+    def _draw_ahead(self, epoch: int, epochs_trained: int, updates: int) -> Drawn | None:
+        """The inputs of what comes next, which the host draws while a GPU works; None if nothing does.
+
+        After the last epoch another run is likely to go on: its first order is drawn then.
+        """
+        if not self.placement.backend.asynchronous:
+            return None
+        if epoch >= self.epochs:
+            self.feed.draw(epochs_trained)
+            return None
+        return self._draw(epoch, epochs_trained, updates, self._count(epoch))
+
+    def _run_group(self, group: EpochGroup) -> tuple[TrainState, Any, Drawn | None] | None:
+        """Run epochs together, and add them to the history; their state and losses, and what was drawn ahead.
 
         None, and nothing is added, if any number is not finite: one by one they tell where.
         """
-        history, steps = self.history, self.plan.steps
-        begun = time.perf_counter()
-        state, on_device = self._run_steps(
-            self.program, group.snapshot.state, group.snapshot, range(group.epochs * steps)
+        history, steps, snapshot = self.history, self.plan.steps, group.snapshot
+        begun, updates = time.perf_counter(), group.epochs * steps
+        state, on_device = self._run_steps(self.program, snapshot.state, snapshot, range(updates))
+        ahead = self._draw_ahead(
+            group.epoch + group.epochs, snapshot.epochs_trained + group.epochs, snapshot.updates + updates
         )
         losses = self.placement.backend.to_host(on_device)
         seconds = (time.perf_counter() - begun) / group.epochs
-        if first_non_finite_step(self.placement.xp, state, losses) is not None:
+        if first_non_finite_step(self.placement.backend, state, losses) is not None:
             return None
         self.bar.advance(self.plan.examples * group.epochs, float(np.mean(losses, dtype=np.float64)))
         history.program = self.program.name
         history.reason = self.program.reason or history.reason
-        rates = group.snapshot.inputs.coefficients[:, 0]
+        rates = snapshot.inputs.coefficients[:, 0]
         history.step_loss, history.step_learning_rate = losses[-steps:], rates[-steps:]
         history.seconds += [seconds] * group.epochs
         sizes = np.full(steps, self.plan.batch_size)
         history.loss += np.average(losses.reshape(group.epochs, steps), axis=1, weights=sizes).tolist()
         history.learning_rate += [float(rate) for rate in rates[steps - 1 :: steps]]
         history.epochs += group.epochs
-        return state, losses
+        return state, losses, ahead
 
     def _last_epoch(self, group: EpochGroup) -> EpochSnapshot:
         """The start of the last one of epochs that were run together."""
         snapshot, plan, earlier = group.snapshot, self.plan, group.epochs - 1
         state, first = snapshot.state, earlier * plan.steps
         state, _ = self._run_steps(self.program, state, snapshot, range(first))
-        inputs, keys = snapshot.inputs, snapshot.inputs.dropout_keys
-        assert inputs.order is not None
+        inputs, order, keys = snapshot.inputs, snapshot.inputs.order, snapshot.inputs.dropout_keys
         last = inputs._replace(
-            order=inputs.order[earlier * plan.examples :],
+            order=None if order is None else order[earlier * plan.examples :],
             coefficients=inputs.coefficients[first:],
             dropout_keys=None if keys is None else keys[first:],
         )
@@ -365,7 +397,7 @@ class TrainingLoop:
             steps = range(first, min(self.feed.chunk_end(first, snapshot.epochs_trained), bad - 1))
             again, _ = self._run_steps(self.reference, again, snapshot, steps)
             first = steps.stop
-        if first > snapshot.step and is_finite(self.placement.xp, again):
+        if first > snapshot.step and is_finite(self.placement.backend, again):
             return again, snapshot.updates + first
         return snapshot.state, snapshot.updates + snapshot.step
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.core.plan import Plan
+from gpunet.core.reference import columns
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.files.network_file import SavedNetwork
 from gpunet.inputs.fit_data import Examples, FitData, InputPipeline
@@ -181,6 +182,7 @@ class TrainingRun:
                 raise
             finally:
                 self._finish()
+            self.loop.program.finish()
             if self.checkpoints is not None and not stopping:
                 self._write(finished=True, wait=True)
             if self.team.size > 1:
@@ -259,7 +261,8 @@ class TrainingRun:
         if self.bar.visible and data.kind != "values":
             X, Y, _ = data.training
             first = slice(evaluation.CHUNK)
-            few = Examples(X.take(first) if isinstance(X, SparseExamples) else X[:, first], Y[:, first], None)
+            X = X.take(first) if isinstance(X, SparseExamples) else columns(self.placement.xp, X, first)
+            few = Examples(X, Y[:, first], None)
             if data.raw:
                 few = self.pipeline.standardized_examples(few)
             return self.evaluator.figures(parameters, few, data.kind)["accuracy"]

@@ -10,6 +10,7 @@ import numpy as np
 from gpunet.core.program import TrainState
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.errors import UnscaledInputs, warn
+from gpunet.inputs.integer_examples import IntegerExamples
 
 Array = Any
 
@@ -18,15 +19,17 @@ LARGE_INPUT, LARGE_TARGET = 10.0, 100.0
 SAMPLE = 1000  # examples that are looked at before training
 
 
-def mean_size(xp: Any, A: Array | SparseExamples) -> float:
-    """The mean of ``|a|``; of sparse columns, over their entries."""
+def mean_size(xp: Any, A: Array | SparseExamples | IntegerExamples) -> float:
+    """The mean of ``|a|``; of sparse columns, over their entries; of integers, from some of the examples."""
+    if isinstance(A, IntegerExamples):
+        A = _sample(A)
     if isinstance(A, SparseExamples):
         return float(np.abs(A.rows.data).mean()) if A.rows.nnz else 0.0
     with np.errstate(all="ignore"):
         return float(xp.mean(xp.abs(A)))
 
 
-def input_size(xp: Any, X: Array | SparseExamples) -> float:
+def input_size(xp: Any, X: Array | SparseExamples | IntegerExamples) -> float:
     """The root mean square of the columns X, as the nearest power of two, and 1 if it is less than that.
 
     A power of two is the same on every backend, and weights are divided by it without rounding.
@@ -54,18 +57,20 @@ def with_smaller_start(state: TrainState, size: float) -> TrainState:
     return state._replace(parameters=[(W / size, b), *others])
 
 
-def _sample(X: Array | SparseExamples) -> Array | SparseExamples:
-    """Some of the examples, from all over."""
+def _sample(X: Array | SparseExamples | IntegerExamples) -> Array | SparseExamples:
+    """Some of the examples, from all over; integers as their numbers."""
     some = slice(None, None, max(X.shape[1] // SAMPLE, 1))
+    if isinstance(X, IntegerExamples):
+        return X.columns(some)
     return X.take(some) if isinstance(X, SparseExamples) else X[:, some]
 
 
-def standardizer_for(X: Array | SparseExamples) -> str:
+def standardizer_for(X: Array | SparseExamples | IntegerExamples) -> str:
     """The standardizer that columns X could have, as it is written."""
     return f"gpunet.Standardizer({'center=False' if isinstance(X, SparseExamples) else ''})"
 
 
-def warn_of_unscaled(xp: Any, X: Array | SparseExamples) -> None:
+def warn_of_unscaled(xp: Any, X: Array | SparseExamples | IntegerExamples) -> None:
     """Warn if the columns X are large."""
     size = mean_size(xp, _sample(X))
     if not size <= LARGE_INPUT:

@@ -171,7 +171,7 @@ class Transform:
         """The result as rows of targets."""
         if result is None:
             raise TypeError(f"transform must return the pair (X, y); {where} y is None")
-        placement, dtype, _, output, loss, _ = self.pipeline
+        placement, dtype, _, output, loss, *_ = self.pipeline
         name = f"y that transform returned {where}"
         return targets(name, result, placement, dtype, m, output.units, output.activation, loss).Y.T
 

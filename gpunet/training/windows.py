@@ -1,12 +1,13 @@
 """Windows of steps: the examples of a run that are in memory at a time, where not all of them are.
 
-A window is read by a thread while the program works on the one before. A program sees a window as ordinary examples,
-with an order of their own.
+A window is read by a thread while the program works on the one before; where the device copies while it computes, two
+windows ahead. A program sees a window as ordinary examples, with an order of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpunet.core.plan import Plan
-from gpunet.inputs.blocks.blocks import HELD
+from gpunet.inputs.blocks.blocks import HELD, held_together
 from gpunet.inputs.blocks.order import TwoLevelOrder
 from gpunet.inputs.blocks.stream import Stream
 from gpunet.inputs.fit_data import Examples
@@ -31,6 +32,22 @@ class Window(NamedTuple):
     order: NDArray[
         np.int32
     ]  # in which the steps use them; those of other ranks, which are not here, have no place
+
+
+class ReadWindow(NamedTuple):
+    """A window on its way to the device."""
+
+    take: Callable[[], list[Array]]  # its arrays, once they are there
+    weighted: bool
+    order: NDArray[np.int32]
+
+
+class Reading(NamedTuple):
+    """What the thread does."""
+
+    number: int  # of the first window that is being read
+    windows: Iterator[Window]
+    futures: deque[Future[ReadWindow]]  # that window, and the ones after it
 
 
 class Windows:
@@ -55,17 +72,19 @@ class Windows:
         self.base = base
         self.share = share
         blocks = stream.blocks
-        self.order = TwoLevelOrder(blocks.edges, HELD, seed, blocks.sequential)
+        held = held_together(blocks.edges, blocks.shape, HELD)
+        self.order = TwoLevelOrder(blocks.edges, held, seed, blocks.sequential)
         self.block_steps = 1  # of the program
         self.every: int | None = (
             None  # steps from one place to the next where the program counts its blocks afresh
         )
+        self.transfer = base.placement.transfer()
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="gpunet reader")
         self.epoch = -1  # of what is known:
         self.numbers: NDArray[np.int64] = np.empty(0, np.int64)  # of the blocks in the order of their use
         self.used: NDArray[np.int64] = np.empty(0, np.int64)  # examples, at the end of each group
         self.stops: NDArray[np.int64] = np.empty(0, np.int64)  # the step before which each window ends
-        self.next: tuple[int, Iterator[Window], Future[Window]] | None = None  # which window is being read
+        self.reading: Reading | None = None
         self.kept: tuple[int, int, Window] | None = None  # epoch, number and content of the present one
 
     def steps(self, epoch: int, step: int) -> range:
@@ -85,14 +104,16 @@ class Windows:
 
     def close(self) -> None:
         """End reading, and forget what was read."""
-        self.next = self.kept = None
+        self.reading = self.kept = None
         self.thread.shutdown(cancel_futures=True)
+        self.transfer.close()
 
     def _begin(self, epoch: int) -> None:
         """Know the windows of an epoch."""
         if epoch == self.epoch:
             return
-        self.epoch, self.next = epoch, None
+        self.epoch = epoch
+        self._stop_reading()
         self.numbers = self.order.blocks(epoch)
         self.used = self.order.ends(self.numbers)
         # A batch whose examples have not all been read waits for the next window; so do the batches of a block of the
@@ -103,23 +124,42 @@ class Windows:
         stops[-1] = self.plan.steps
         self.stops = np.unique(stops[stops > 0])
 
-    def _read(self, number: int) -> Window:
-        """One window, on the host; the next one is begun."""
-        if self.next is None or self.next[0] != number:
+    def _read(self, number: int) -> ReadWindow:
+        """One window; the next ones are begun."""
+        if self.reading is None or self.reading.number != number:
+            self._stop_reading()
             windows = self._windows(number)
-            self.next = number, windows, self.thread.submit(next, windows)
-        _, windows, future = self.next
-        self.next = None  # after an error nothing goes on
-        window = future.result()
-        if number + 1 < len(self.stops):
-            self.next = number + 1, windows, self.thread.submit(next, windows)
+            self.reading = Reading(number, windows, deque([self._begin_reading(windows)]))
+        _, windows, futures = self.reading
+        self.reading = None  # after an error nothing goes on
+        window = futures.popleft().result()
+        while len(futures) < min(self.transfer.ahead, len(self.stops) - 1 - number):
+            futures.append(self._begin_reading(windows))
+        if futures:
+            self.reading = Reading(number + 1, windows, futures)
         return window
 
-    def _on_device(self, window: Window) -> Window:
-        examples = self.stream.on_device(window.examples)
+    def _begin_reading(self, windows: Iterator[Window]) -> Future[ReadWindow]:
+        def read() -> ReadWindow:
+            (X, Y, weights), order = next(windows)
+            columns: list[Any] = [X, Y] if weights is None else [X, Y, weights]
+            rows = [np.ascontiguousarray(part.T) for part in columns]
+            return ReadWindow(self.transfer.begin(rows), weights is not None, order)
+
+        return self.thread.submit(read)
+
+    def _stop_reading(self) -> None:
+        """Read no window of those that nobody waits for any more."""
+        for future in () if self.reading is None else self.reading.futures:
+            future.cancel()
+        self.reading = None
+
+    def _on_device(self, window: ReadWindow) -> Window:
+        columns = [rows.T for rows in window.take()]
+        examples = Examples(columns[0], columns[1], columns[2] if window.weighted else None)
         if not self.stream.raw:
             examples = self.base.examples_above(examples)
-        return window._replace(examples=examples)
+        return Window(examples, window.order)
 
     def _windows(self, number: int) -> Iterator[Window]:
         """The windows of an epoch from one of them on. Runs in the thread."""

@@ -22,7 +22,7 @@ COPIED = [
     "core.checks",
     "core.other_names",
     "core.penalty",
-    "core.sparse_columns",
+    "core.columns",
     "inputs.moments",
 ]
 

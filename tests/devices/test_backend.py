@@ -52,6 +52,42 @@ def test_defaults():
     assert not bare.out_of_memory(ValueError())
 
 
+class Device(np.ndarray):
+    """An array of a device: a number of it on the host is a wait."""
+
+    waits = 0
+
+    def __bool__(self):
+        type(self).waits += 1
+        return bool(np.asarray(self))
+
+
+class Namespace:
+    """NumPy, whose results stay on the device."""
+
+    isfinite = staticmethod(np.isfinite)
+
+    @staticmethod
+    def all(array):
+        return np.asarray(np.all(array)).view(Device)
+
+
+@pytest.mark.parametrize("name", ["bare", "numpy"])
+def test_finite_arrays(name, monkeypatch):
+    """Each number of each array counts, and the host waits once for all of them."""
+    backend = Bare() if name == "bare" else gn.get_backend(name)
+    monkeypatch.setattr(Bare, "namespace", lambda self: Namespace)
+    arrays = [np.ones((3, 2), "float32"), np.zeros((3, 1), "float32"), np.ones((1, 3), "float32")]
+    assert backend.all_finite(arrays) is True
+    for array in arrays:
+        for value in (np.nan, np.inf, -np.inf):
+            array[-1, -1] = value
+            assert backend.all_finite(arrays) is False
+        array[-1, -1] = 1.0
+    monkeypatch.setattr(Device, "waits", 0)
+    assert backend.all_finite(arrays) is True and Device.waits == (name == "bare")
+
+
 def test_a_backend_must_say_what_it_is():
     with pytest.raises(TypeError, match="abstract"):
         Backend()

@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 
 import gpunet as gn
-from gpunet.inputs.blocks.blocks import SlicedBlocks
+from gpunet.inputs.blocks import fit
+from gpunet.inputs.blocks.blocks import SlicedBlocks, held_together
 from gpunet.inputs.blocks.iterated import IteratedBlocks
 from gpunet.inputs.blocks.joined import JoinedRows
 from gpunet.inputs.blocks.mapped import MappedRows
 from gpunet.inputs.blocks.opened import opened
+from gpunet.inputs.blocks.part import PartOfRows
 from gpunet.inputs.blocks.sliced import ArraySlices
-from small_networks import K, N, host, network, same
-from streams import mapped, small_blocks
+from small_networks import K, N, close, host, network, same
+from streams import mapped, small_blocks, used_order
 
 M = 50
 
@@ -215,7 +217,16 @@ def test_some_rows_of_every_source(chosen, near, tmp_path, rng, monkeypatch):
     monkeypatch.setattr("gpunet.inputs.blocks.sliced.NEAR", near)
     X, chosen = rng.integers(0, 200, (M, 3)).astype("uint8"), np.array(chosen)
     parts = [ArraySlices("X", X[:20]), MappedRows("X", mapped(tmp_path, "part", X[20:]))]
-    for rows in (MappedRows("X", mapped(tmp_path, "X", X)), JoinedRows("X", parts), ArraySlices("y", X)):
+    whole = ArraySlices("X", np.concatenate([X[:3], X, X]))
+    whole.together = 4
+    part = PartOfRows(whole, 3, 3 + M)
+    assert part.together == 4
+    for rows in (
+        MappedRows("X", mapped(tmp_path, "X", X)),
+        JoinedRows("X", parts),
+        ArraySlices("y", X),
+        part,
+    ):
         assert np.array_equal(rows.take(chosen), X[chosen])
 
 
@@ -406,7 +417,11 @@ def test_rows_at_fault_are_named(data, tmp_path, monkeypatch):
     ("options", "said"),
     [
         ({"validation_fraction": 0.2}, "validation_fraction needs all rows in memory"),
-        ({"batch_size": None}, "a batch of 50 examples with 3 features is more than"),
+        (
+            {"batch_size": None},
+            "batch_size=None, a full batch, takes 50 examples of 3 features at a time, .* batch_size of 49 at most",
+        ),
+        ({"batch_size": 50}, "batch_size=50 takes 50 examples"),
         ({"batch_size": 51}, "batch_size is 51, but there are only 50"),
         ({"label_smoothing": 1.5}, "label_smoothing"),
         ({"class_weight": [1.0]}, "list of 4 weights"),
@@ -420,6 +435,83 @@ def test_options_that_do_not_suit(options, said, data, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=said):
         net.fit(mapped(tmp_path, "X", data[0]), data[1], **options)
     assert net.history is None
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", ["file", "pieces"])
+def test_a_full_batch_that_is_small_enough(kind, dtype, data, tmp_path, monkeypatch):
+    """And one that is not is refused before a file is read."""
+    small_blocks(monkeypatch, 7, 2, N)
+    X, y = data
+    source = (mapped(tmp_path, "X", X), y) if kind == "file" else (lambda: [(X[:9], y[:9]), (X[9:], y[9:])],)
+    monkeypatch.setattr("gpunet.inputs.blocks.fit.BATCH_BYTES", M * N * np.dtype(dtype).itemsize)
+    one, two = (network("numpy", dtype=dtype) for _ in range(2))
+    for net, given in ((one, source), (two, (X, y))):
+        net.fit(*given, epochs=2, batch_size=None)
+    close(one, two, rtol=1e-5)
+    monkeypatch.setattr("gpunet.inputs.blocks.fit.BATCH_BYTES", M * N * np.dtype(dtype).itemsize - 1)
+    read = []
+    survey = fit.survey
+    monkeypatch.setattr(fit, "survey", lambda *given, **more: (read.append(1), survey(*given, **more))[1])
+    with pytest.raises(ValueError, match="batch_size of 49 at most"):
+        one.fit(*source, batch_size=None)
+    assert len(read) == (kind == "pieces")
+
+
+# --- blocks of other sizes ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sizes", "most", "held"),
+    [
+        ([10, 10, 3], 4, 4),
+        ([1, 1], 4, 4),
+        ([10, 20, 3], 4, 2),
+        ([10, 21], 4, 1),
+        ([10, 41], 4, 1),
+        ([500], 4, 1),
+        ([], 4, 4),
+    ],
+)
+def test_fewer_blocks_are_held_where_they_are_large(sizes, most, held, monkeypatch):
+    monkeypatch.setattr("gpunet.inputs.blocks.blocks.NUMBERS", 60)
+    edges = np.cumsum([0, *sizes])
+    assert held_together(edges, (int(edges[-1]), 2, 3), most) == held
+
+
+def test_a_run_on_large_blocks(tmp_path, monkeypatch):
+    """Chunks of h5py make them larger than what is asked for; groups have two of them in the place of four."""
+    h5py = pytest.importorskip("h5py")
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(M, N)).astype("float32"), rng.integers(0, K, M)
+    small_blocks(monkeypatch, 5, 4, N)
+    one, two = (network("numpy", seed=3) for _ in range(2))
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        one.fit(file.create_dataset("X", data=X, chunks=(10, N)), y, epochs=1, batch_size=8)
+    order = used_order(M, 10, 2, 3, 0)
+    two.fit(X[order], y[order], epochs=1, batch_size=8, shuffle=False)
+    assert same(one, two)
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, M), (0, 20), (20, M), (14, 35), (33, 34)])
+def test_a_part_of_a_source(first, last, data):
+    X, _ = data
+    rows = ArraySlices("X", X)
+    part = PartOfRows(rows, first, last)
+    assert (part.name, part.shape, part.ndim, part.dtype) == ("X", (last - first, N), 2, X.dtype)
+    assert len(part) == last - first
+    edges = part.edges(7)
+    inside = [edge - first for edge in range(0, M, 7) if first < edge < last]
+    assert edges.tolist() == [0, *inside, last - first]
+    found = [block.X for block in SlicedBlocks(part).read(range(len(part.edges(M)) - 1))]
+    assert np.array_equal(np.concatenate(found), X[first:last])
+    assert np.array_equal(part.read(0, 1), X[first : first + 1])
+    assert np.array_equal(part.read(len(part) - 1, len(part)), X[last - 1 : last])
+
+
+def test_columns_without_names(data):
+    with pytest.raises(NotImplementedError, match="X has columns without names"):
+        ArraySlices("X", data[0]).select(["a"])
 
 
 def test_targets_that_are_missing(data, tmp_path, monkeypatch):

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import gpunet as gn
+from gpunet.inputs.blocks.blocks import blocks_of
 from gpunet.inputs.blocks.opened import opened
 from gpunet.inputs.blocks.parquet import parquet_rows
+from gpunet.inputs.blocks.part import PartOfRows
 from small_networks import K, close, network, same
 from streams import small_blocks
 
@@ -113,6 +115,23 @@ def test_columns_are_matched_by_name(table, written, monkeypatch):
         assert np.array_equal(net.predict(written("more", ["c", "species", "a", "b"])), expected)
     with pytest.raises(ValueError, match="lacks the columns 'b'"):
         net.predict(written("fewer", ["a", "c"]))
+
+
+def test_parts_of_files_keep_their_columns(table, written, monkeypatch):
+    small_blocks(monkeypatch, 14, 2, N)
+    paths = [written("one", NAMES, 0, 20), written("two", NAMES, 20)]
+    whole = parquet_rows("X", paths, NAMES)
+    for rows in (whole, parquet_rows("X", paths[:1], NAMES)):
+        part = PartOfRows(rows, 3, 17)
+        assert part.column_names == tuple(NAMES)
+        some = part.select(["c", "a"])
+        assert some.column_names == ("c", "a")
+        assert np.array_equal(some.read(0, 14), rows_of(table, ["c", "a"])[3:17])
+        assert part.edges(6).tolist() == [0, 3, 9, 14]
+    assert whole.select(["b"]).shape == (M, 1)
+    blocks = blocks_of(PartOfRows(whole, 3, 30))
+    assert blocks.column_names == NAMES
+    assert blocks.select(["b", "a"]).column_names == ["b", "a"]
 
 
 def test_an_encoder_reads_the_whole_table(table, written, monkeypatch):

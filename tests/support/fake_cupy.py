@@ -117,21 +117,47 @@ def product(operation, out, a, b, shape, *, batch=1, dtype, compute=None, accumu
 
 
 class Stream:
-    """A stream, also as a context, that can capture a graph."""
+    """A stream, also as a context, that can capture a graph.
 
-    ptr = 0
+    The null stream does everything at once. Any other one copies as late as a device may: when somebody waits for it.
+    """
+
+    current: list["Stream"] = []  # noqa: RUF012
+    by_pointer: dict[int, "Stream"] = {}  # noqa: RUF012
 
     def __init__(self, non_blocking=False):
         self.non_blocking = non_blocking
+        self.ptr = len(self.by_pointer) + 1 if non_blocking else 0
+        self.waiting, self.done = [], 0  # copies; how many are done
+        self.waited = []  # events that it was told to wait for, and how many copies were queued before
+        if non_blocking:
+            self.by_pointer[self.ptr] = self
 
     def __enter__(self):
+        self.current.append(self)
         return self
 
     def __exit__(self, *_):
-        pass
+        self.current.pop()
 
     def synchronize(self):
-        """There is nothing to wait for: copies and launches are done at once."""
+        """Do all copies."""
+        self.copy_until(self.done + len(self.waiting))
+
+    def copy_until(self, count):
+        """Do the first copies of this stream, so many in all."""
+        while self.done < count:
+            self.waiting.pop(0)()
+            self.done += 1
+
+    def record(self, event):
+        event.record(self)
+        return event
+
+    def wait_event(self, event):
+        if self.ptr == 0:
+            event.synchronize()
+        self.waited.append((event, self.done + len(self.waiting)))
 
     def begin_capture(self):
         assert self.non_blocking, "the null stream can't be captured"
@@ -145,6 +171,20 @@ class Stream:
                 one()
 
         return types.SimpleNamespace(launch=launch)
+
+
+class Event:
+    """What a stream has been given before the last record."""
+
+    def __init__(self, block=False, disable_timing=False):
+        self.stream, self.count = None, 0
+
+    def record(self, stream):
+        self.stream, self.count = stream, stream.done + len(stream.waiting)
+
+    def synchronize(self):
+        if self.stream is not None:
+            self.stream.copy_until(self.count)
 
 
 ATTRIBUTES = {"MaxSharedMemoryPerBlockOptin": 227 * 1024, "MultiProcessorCount": 5}
@@ -185,8 +225,11 @@ class PinnedMemory(bytearray):
 
 
 def memcpy_async(to, source, size, kind, stream):
-    assert kind in (1, 2) and stream == 0
-    ctypes.memmove(to, source, size)
+    assert kind in (1, 2)
+    if stream == 0:
+        ctypes.memmove(to, source, size)
+    else:
+        Stream.by_pointer[stream].waiting.append(lambda: ctypes.memmove(to, source, size))
 
 
 class OutOfMemoryError(MemoryError):
@@ -212,7 +255,8 @@ def install(monkeypatch):
         function=types.SimpleNamespace(CPointer=CPointer),
         alloc_pinned_memory=PinnedMemory,
         Stream=Stream,
-        get_current_stream=Stream,
+        Event=Event,
+        get_current_stream=lambda: Stream.current[-1] if Stream.current else Stream(),
     )
     cupy.cublas = types.ModuleType("cupy.cublas")
     cupy.cublas.gemm = gemm

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import gpunet as gn
+from broken_runs import killed_after
 from gpunet.core.program import Program
 from gpunet.core.reference import Reference
 from gpunet.files import checkpoint_folder
@@ -24,10 +25,6 @@ OPTIMIZERS = {
     "adam": gn.Adam(0.01, beta1=0.8, clip_norm=1.0),
     "adamw": gn.AdamW(gn.Cosine(0.01, warmup=0.2, steps=100)),
 }
-
-
-class Killed(Exception):
-    """In the place of a process that ends."""
 
 
 @pytest.fixture
@@ -59,25 +56,6 @@ def figures(history):
         history.epochs,
         history.stopped,
     )
-
-
-def killed_after(calls, monkeypatch, fit):
-    """Run `fit`, and end it in the middle of its chunk number `calls`, counted from 0."""
-    run_steps, left = TrainingLoop._run_steps, [calls]
-
-    def ending(self, *arguments):
-        if not left[0]:
-            raise Killed
-        left[0] -= 1
-        return run_steps(self, *arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainingLoop, "_run_steps", ending)
-        try:
-            fit()
-        except Killed:
-            return True
-    return False
 
 
 def same_run(data, tmp_path, monkeypatch, backend, seed, optimizer, batch_size, steps, stopping, calls):

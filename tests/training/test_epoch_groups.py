@@ -21,17 +21,20 @@ class Together(Program):
 
     name = "together"
 
-    def __init__(self, plan, count):
+    def __init__(self, plan, count, repeats):
         super().__init__(plan)
-        self.epochs_together, self.calls = count, []
+        self.epochs_together, self.repeats_full_batch, self.calls = count, repeats, []
         import array_api_compat.numpy as xp
 
         self.reference = Reference(xp, plan)
 
     def __call__(self, state, inputs):
-        self.calls.append(inputs.examples)
         if inputs.order is None:
-            inputs = inputs._replace(order=np.arange(inputs.examples, dtype=np.int32))
+            order = np.arange(inputs.examples, dtype=np.int32)
+            if self.repeats_full_batch and self.plan.steps == 1:
+                order = np.tile(order, len(inputs.coefficients))
+            inputs = inputs._replace(order=order)
+        self.calls.append(inputs.examples)
         return self.reference(state, inputs)
 
 
@@ -39,12 +42,14 @@ class Together(Program):
 def fit(monkeypatch):
     """``fit(count, epochs, …)``: network, history and program of a run whose program takes so many epochs at once."""
 
-    def run(count, epochs, loss="squared_error", **given):
+    def run(count, epochs, loss="squared_error", asynchronous=False, repeats=False, **given):
         made = []
 
         def program_for(self, plan, device):
-            made.append(Together(plan, count))
+            made.append(Together(plan, count, repeats))
             return made[-1], "a test"
+
+        monkeypatch.setattr(type(gn.get_backend("numpy")), "asynchronous", asynchronous)
 
         monkeypatch.setattr(type(gn.get_backend("numpy")), "program_for", program_for)
         net = gn.Network([gn.Dense(4, "tanh"), gn.Dense(1)], loss, seed=3, backend="numpy", inputs=3)
@@ -90,10 +95,28 @@ def test_the_same_run(fit, name):
     assert np.array_equal(weights(again[0]), weights(again[1]))
 
 
+@pytest.mark.parametrize("repeats", [False, True])
+@pytest.mark.parametrize("name", PLANS)
+def test_on_a_device_that_works_while_the_host_draws(fit, name, repeats):
+    """It does not wait for the orders of many epochs: the first one runs alone, if there is an order to draw."""
+    (one, history, _), (net, other, program) = (
+        fit(count, 10, asynchronous=True, repeats=repeats, **PLANS[name]) for count in (1, 4)
+    )
+    alone = "shuffle" not in PLANS[name] and PLANS[name]["batch_size"]
+    assert program.calls == ([12, 48, 48, 12] if alone else [48, 48, 24])
+    assert np.array_equal(weights(net), weights(one))
+    assert other.loss == history.loss and other.learning_rate == history.learning_rate
+    assert np.array_equal(weights(net), weights(fit(4, 10, **PLANS[name])[0]))
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("batch_size", [6, None])
 @pytest.mark.parametrize("epochs", range(8, 30, 3))
-def test_the_same_divergence(fit, epochs):
+def test_the_same_divergence(fit, epochs, batch_size, asynchronous):
     """Wherever it comes: in a group, or in the first step after one."""
-    given = {"batch_size": 6, "optimizer": gn.GradientDescent(1.9), "loss": "squared_error"}
+    rate = 1.9 if batch_size else 3.1
+    given = {"batch_size": batch_size, "optimizer": gn.GradientDescent(rate), "loss": "squared_error"}
+    given |= {"asynchronous": asynchronous, "repeats": asynchronous}
     (one, error, _), (net, other, program) = fit(1, epochs, **given), fit(5, epochs, **given)
     assert type(other) is type(error)
     if isinstance(error, gn.Diverged):
@@ -101,6 +124,18 @@ def test_the_same_divergence(fit, epochs):
     assert np.array_equal(weights(net), weights(one), equal_nan=True)
     assert net.history.loss == one.history.loss
     assert 60 in program.calls
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 8])
+def test_a_divergence_that_a_group_has_led_to(fit, count, asynchronous):
+    """The loss of the first step after it shows it: the last epoch of the group runs again, up to its last step."""
+    given = {"batch_size": 6, "optimizer": gn.GradientDescent(gn.Cosine(2.1, 1.05))}
+    one, error, _ = fit(1, 50, **given)
+    net, other, program = fit(count, 50, asynchronous=asynchronous, **given)
+    assert (error.epoch, error.step) == (17, 1) and str(other) == str(error)
+    assert np.array_equal(weights(net), weights(one))
+    assert 12 * count in program.calls
 
 
 def test_who_looks_at_every_epoch(fit, tmp_path):

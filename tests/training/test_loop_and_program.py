@@ -117,3 +117,44 @@ def test_the_history_names_the_program_that_ran_last(monkeypatch):
     assert program.name == "given"
     history = net.fit(np.eye(3), np.zeros(3), epochs=1, batch_size=None)
     assert (history.program, history.reason) == ("second", "another reason")
+
+
+class Ends(Program):
+    """Counts how often its run has ended, and has a loss, or raises, as it is told."""
+
+    name = "ends"
+
+    def __init__(self):
+        self.results, self.ended = [], 0
+
+    def __call__(self, state, inputs):
+        loss = self.results.pop(0) if self.results else 1.0
+        if isinstance(loss, BaseException):
+            raise loss
+        return state, np.full(1, loss, "float32")
+
+    def finish(self):
+        self.ended += 1
+
+
+@pytest.mark.parametrize(
+    ("results", "error"),
+    [
+        ([1.0, np.nan], gn.Diverged),
+        ([1.0, ValueError()], ValueError),
+        ([KeyboardInterrupt()], KeyboardInterrupt),
+    ],
+)
+def test_a_program_is_told_that_its_run_has_ended(results, error, monkeypatch):
+    """Once, after the last epoch, also of a run that a callback ends; not after an error."""
+    program = Ends()
+    net = network_with(monkeypatch, program)
+    given = {"X": np.eye(3), "y": np.zeros(3), "epochs": 3, "batch_size": None}
+    net.fit(**given, callbacks=[lambda net, history: program.ended])
+    assert program.ended == 1 and net.history.epochs == 3
+    net.fit(**given, callbacks=[lambda net, history: True])
+    assert program.ended == 2 and net.history.epochs == 1
+    program.results = results
+    with pytest.raises(error):
+        net.fit(**given)
+    assert program.ended == 2

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import gpunet as gn
+from broken_runs import require_that_it_goes_on
 from gpunet.inputs.blocks.sliced import ArraySlices
 from gpunet.inputs.blocks.stream import Stream
-from gpunet.training.loop import TrainingLoop
 from small_networks import K, N, close, network, same
 from streams import mapped, small_blocks, used_order
 from thread_team import on_ranks
@@ -228,18 +228,8 @@ def test_a_run_goes_on_to_the_bit(kind, batch_size, every, transform, tmp_path, 
     source = (
         (mapped(tmp_path, "X", X), y) if kind == "file" else (lambda: [(X[:99], y[:99]), (X[99:], y[99:])],)
     )
-    run_steps = TrainingLoop._run_steps
 
-    def fit(folder, left):
-        def ending(self, *arguments):
-            left[0] -= 1
-            if left[0] < 0:
-                raise RuntimeError("killed")
-            return run_steps(self, *arguments)
-
-        monkeypatch.setattr(TrainingLoop, "_run_steps", ending)
-        monkeypatch.setattr("gpunet.training.chunks.FIRST_STEPS", 2)
-        monkeypatch.setattr("gpunet.training.chunks.SHORT_SECONDS", 0.0)
+    def fit(folder):
         net = network("numpy", gn.Dense(5, "relu"), gn.Dense(K, "softmax"), standardizer=gn.Standardizer())
         checkpoint = gn.Checkpoint(tmp_path / folder, every=0.0, steps=every)
         optimizer = gn.GradientDescent(gn.Cosine(0.1), 0.5)
@@ -253,11 +243,7 @@ def test_a_run_goes_on_to_the_bit(kind, batch_size, every, transform, tmp_path, 
         )
         return net
 
-    whole = fit("whole", [10**6])
-    for calls in (2, 3, 7):
-        with pytest.raises(RuntimeError, match="killed"):
-            fit(str(calls), [calls])
-        assert same(fit(str(calls), [10**6]), whole)
+    require_that_it_goes_on(fit, monkeypatch)
 
 
 def test_other_data_are_another_run(data, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gpunet as gn
-from gpunet.training.loop import TrainingLoop
+from broken_runs import require_that_it_goes_on
 from gpunet.training.transforms import takes_targets
 from small_networks import K, M, N, close, network, same, small_data
 
@@ -370,30 +370,24 @@ def test_a_run_goes_on_to_the_bit(batch_size, most, every, tmp_path, monkeypatch
     chunks_of(most)
     rng = np.random.default_rng(3)
     X, y = rng.normal(size=(150, N)).astype("float32"), rng.integers(0, K, 150)
-    run_steps = TrainingLoop._run_steps
 
-    def fit(folder, left):
-        def ending(self, *arguments):
-            left[0] -= 1
-            if left[0] < 0:
-                raise RuntimeError("killed")
-            return run_steps(self, *arguments)
-
-        monkeypatch.setattr(TrainingLoop, "_run_steps", ending)
-        monkeypatch.setattr("gpunet.training.chunks.FIRST_STEPS", 2)
-        monkeypatch.setattr("gpunet.training.chunks.SHORT_SECONDS", 0.0)
+    def fit(folder):
         layers = gn.Dense(4, "tanh", trainable=False), gn.Dense(5, "relu"), gn.Dense(K, "softmax")
         net = network("numpy", *layers, standardizer=gn.Standardizer())
-        options = {"checkpoint": gn.Checkpoint(tmp_path / folder, every=0.0, steps=every)} if folder else {}
+        checkpoint = gn.Checkpoint(tmp_path / folder, every=0.0, steps=every)
         optimizer = gn.GradientDescent(gn.Cosine(0.1), 0.5)
-        net.fit(X, y, optimizer=optimizer, epochs=3, batch_size=batch_size, transform=mixup, **options)
+        net.fit(
+            X,
+            y,
+            optimizer=optimizer,
+            epochs=3,
+            batch_size=batch_size,
+            transform=mixup,
+            checkpoint=checkpoint,
+        )
         return net
 
-    whole = fit("whole", [10**6])
-    for calls in (2, 3, 7):
-        with pytest.raises(RuntimeError, match="killed"):
-            fit(str(calls), [calls])
-        assert same(fit(str(calls), [10**6]), whole)
+    require_that_it_goes_on(fit, monkeypatch)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Windows by themselves: which examples, in which order, and when they are read."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,8 @@ import gpunet as gn
 from gpunet.core.lanes import lane_bounds
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.program import TrainState
-from gpunet.devices.placement import host_placement
+from gpunet.devices.placement import Placement, host_placement
+from gpunet.devices.transfer import Transfer
 from gpunet.inputs.blocks.fit import with_targets
 from gpunet.inputs.blocks.opened import opened
 from gpunet.inputs.blocks.stream import Stream
@@ -46,13 +49,14 @@ def made(tmp_path, monkeypatch):
         windows.close()
 
 
-def numbers_in(window):
+def numbers_in(window, weighted=False):
     """The examples that a window's steps use, in their order."""
     (X, Y, weights), order = window
     found = X[0][order].astype(int)
     assert np.array_equal(X[1][order], -found)
     assert np.array_equal(Y[0][order], 10 * found)
-    assert weights is None or np.array_equal(weights[0][order], 1 + found)
+    assert (weights is not None) == weighted
+    assert not weighted or np.array_equal(weights[0][order], 1 + found)
     return found
 
 
@@ -69,10 +73,11 @@ def test_examples_of_each_window_from_any_step_on(batch_size, seed, weights, mad
             window = running.steps(epoch, step)
             assert step in window
             expected = order[window.start * batch_size : window.stop * batch_size]
-            assert np.array_equal(numbers_in(running.window(epoch, step)), expected)
+            weighted = weights is not None
+            assert np.array_equal(numbers_in(running.window(epoch, step), weighted), expected)
             if step == window.stop - 1:
                 beginning = made(batch_size, seed, weights=weights)
-                assert np.array_equal(numbers_in(beginning.window(epoch, step)), expected)
+                assert np.array_equal(numbers_in(beginning.window(epoch, step), weighted), expected)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +103,15 @@ def test_windows_end_where_batches_and_blocks_of_steps_do(batch_size, block_step
     assert found == stops
 
 
-def test_the_next_window_is_read_ahead_and_no_further(made, monkeypatch):
+def wait(windows):
+    """Until all that is to be read ahead has been."""
+    for future in () if windows.reading is None else windows.reading.futures:
+        future.result()
+
+
+@pytest.mark.parametrize("ahead", [1, 2])
+def test_the_next_windows_are_read_ahead_and_no_further(ahead, made, monkeypatch):
+    monkeypatch.setattr(Transfer, "ahead", ahead)
     windows = made(4)
     read = []
     examples = Stream.examples
@@ -111,14 +124,73 @@ def test_the_next_window_is_read_ahead_and_no_further(made, monkeypatch):
     for number, step in enumerate((0, 5, 10, 15, 21)):
         window = windows.window(0, step)
         assert windows.window(0, step + 1) is window  # it is kept
-        if windows.next is not None:
-            windows.next[2].result()
-        assert len(read) == min(HELD * (number + 2), -(-M // ROWS))
-    assert windows.next is None
+        wait(windows)
+        assert len(read) == min(HELD * (number + 1 + ahead), -(-M // ROWS))
+    assert windows.reading is None
     windows.window(0, 15)  # back to a window before reads its groups alone, and the next one
-    if windows.next is not None:
-        windows.next[2].result()
+    wait(windows)
     assert len(read) <= -(-M // ROWS) + 3 * HELD
+
+
+class Recorded(Transfer):
+    """What is begun and taken, in its order."""
+
+    def __init__(self, ahead):
+        super().__init__(lambda array: array)
+        self.ahead, self.calls, self.count = ahead, [], 0
+
+    def begin(self, arrays):
+        number, take = self.count, super().begin(arrays)
+        self.count += 1
+        self.calls.append(("begun", number, threading.current_thread() is threading.main_thread()))
+        return lambda: (self.calls.append(("taken", number)), take())[1]
+
+    def close(self):
+        self.calls.append("closed")
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 9])
+def test_windows_are_brought_to_the_device_by_the_thread_and_taken_in_their_order(ahead, made, monkeypatch):
+    transfer = Recorded(ahead)
+    monkeypatch.setattr(Placement, "transfer", lambda self: transfer)
+    weights = np.arange(1.0, M + 1)
+    windows = made(4, weights=weights)
+    order = used_order(M, ROWS, HELD, SEED, 0)
+    for number, step in enumerate((0, 5, 10, 15, 21)):
+        window = windows.steps(0, step)
+        assert np.array_equal(
+            numbers_in(windows.window(0, step), True), order[4 * window.start : 4 * window.stop]
+        )
+        wait(windows)
+        assert transfer.count == min(number + 1 + ahead, 5)
+    begun = [("begun", number, False) for number in range(5)]
+    assert [call for call in transfer.calls if call[0] == "begun"] == begun
+    assert [call for call in transfer.calls if call[0] == "taken"] == [("taken", k) for k in range(5)]
+    windows.close()
+    assert transfer.calls[-1] == "closed"
+
+
+def test_what_nobody_waits_for_any_more_is_not_read(made, monkeypatch):
+    """The next epoch leaves what was to be read ahead of this one."""
+    monkeypatch.setattr(Transfer, "ahead", 4)
+    windows, examples = made(4), Stream.examples
+    begun, allowed, read = threading.Event(), threading.Event(), []
+
+    def waiting(self, block):
+        if len(read) >= HELD:  # of the second window
+            begun.set()
+            allowed.wait(60)
+        read.append(block.first)
+        return examples(self, block)
+
+    monkeypatch.setattr(Stream, "examples", waiting)
+    windows.window(0, 0)
+    assert begun.wait(60)
+    windows.steps(1, 0)
+    allowed.set()
+    last = used_order(M, ROWS, HELD, SEED, 1)[4 * windows.steps(1, 24).start :]
+    assert np.array_equal(numbers_in(windows.window(1, 24)), last)
+    assert len(read) <= 4 * HELD  # two windows, and the last one of the next epoch
 
 
 def test_a_window_that_begins_with_a_group_reads_no_other(made, monkeypatch):
@@ -129,8 +201,8 @@ def test_a_window_that_begins_with_a_group_reads_no_other(made, monkeypatch):
     )
     windows = made(7)
     windows.window(0, 3)  # groups have three batches
-    assert windows.next is not None
-    windows.next[2].result()
+    assert windows.reading is not None
+    wait(windows)
     blocks = (windows.order.blocks(0)[HELD : 3 * HELD] * ROWS).tolist()
     assert read == blocks
 
@@ -187,7 +259,7 @@ def test_each_rank_reads_the_examples_of_its_lanes(ranks, batch_size, lanes, see
                 window = one.window(2, step)
                 here = window.examples.X.shape[1]
                 expected = order[first:last][mine]
-                found = numbers_in(window._replace(order=window.order[mine]))
+                found = numbers_in(window._replace(order=window.order[mine]), weights is not None)
                 assert np.array_equal(found, expected)
                 assert (window.order[~mine] == here).all() or not mine.any()
                 # What is left over for the next window is here, too.

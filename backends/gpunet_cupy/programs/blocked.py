@@ -2,7 +2,7 @@
 
 Each step updates the parameters, exactly as in gradient descent with small batches. But within a block, the first
 layer's weights are a combination of those at its start and of the block's examples
-(``kernels/blocked/recurrence.cuh``): a few matrix products per block take the place of a product per step.
+(``kernels/common/recurrence.cuh``): a few matrix products per block take the place of a product per step.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_cupy.batch_kernels import gather_macros, vector
 from gpunet_cupy.data import EpochData
+from gpunet_cupy.kept import KEPT
 from gpunet_cupy.layout import ParameterLayout
-from gpunet_cupy.sources import Macro, device_context, launch, module
+from gpunet_cupy.sources import KernelOfX, Macro, device_context, launch, module
 from gpunet_cupy.support import network_macros, unsupported_in_one_launch, update_macros
+from gpunet_cupy.together import epochs_together
 
 MAX_BLOCK = 64  # examples
 MIN_BLOCK = 16  # examples; also the largest batch
@@ -86,6 +88,7 @@ class BlockedSGD(Program):
     """
 
     name = "cupy blocked SGD"
+    takes_integers = True
 
     def __init__(self, plan: Plan, device: str = "cuda:0") -> None:
         super().__init__(plan, device)
@@ -94,12 +97,12 @@ class BlockedSGD(Program):
         while block > MIN_BLOCK and shared_bytes(plan, block) > shared_limit(device):
             block = max(block // 2 // plan.batch_size, 1) * plan.batch_size
         self.block_steps = block // plan.batch_size
+        self.epochs_together = epochs_together(plan, device, self.block_steps)
         self.block, self.shared_bytes, self.threads = block, shared_bytes(plan, block), threads(plan)
         compiled = module(plan.dtype, "blocked/blocked.cu", **macros(plan, block))
         self.run_block, self.combine = compiled.get_function("run_block"), compiled.get_function("combine")
         self.combines = bool(plan.optimizer.slots or plan.optimizer.weight_decay)  # else W stays W₀
-        gather = module(plan.dtype, "batches/gather.cu", PAIRS=0, **gather_macros(plan))
-        self.gather = gather.get_function("gather")
+        self.gather = KernelOfX(plan.dtype, "batches/gather.cu", "gather", PAIRS=0, **gather_macros(plan))
         self.buffers: Buffers | None = None
 
     @classmethod
@@ -134,6 +137,10 @@ class BlockedSGD(Program):
                 self._block(theta, slots, data, first, count, step, losses)
         return self.layout.unpack(theta, slots), losses
 
+    def finish(self) -> None:
+        """See :class:`gpunet.core.program.Program`."""
+        KEPT.put(self)
+
     def _allocate(self) -> Buffers:
         import cupy
 
@@ -145,11 +152,12 @@ class BlockedSGD(Program):
     def _examples(self, data: EpochData, first: int, count: int, step: Any) -> Any:
         """The `count` examples from position `first` on, ``(count, n[0])``."""
         assert self.buffers is not None
-        if data.order is None:
+        if data.order is None and not data.macros:
             return data.X[first : first + count]
         x = self.buffers.gathered[:count]
         numbers = map(np.int32, (0, self.plan.batch_size, 0, count, count))
-        launch(self.gather, x.size // vector(x.shape[1]), data.X, data.order, None, step, *numbers, x)
+        arguments = (data.X, data.order, None, step, *numbers, x, *data.standardizer)
+        launch(self.gather.of(data.macros), x.size // vector(x.shape[1]), *arguments)
         return x
 
     def _block(

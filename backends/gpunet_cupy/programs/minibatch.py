@@ -17,15 +17,20 @@ from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_cupy.batch_kernels import WARP, BatchKernels, output_group, vector
 from gpunet_cupy.cublas import WORKSPACE, bind
 from gpunet_cupy.data import EpochData
+from gpunet_cupy.kept import BYTES, KEPT, bytes_of
 from gpunet_cupy.layout import ParameterLayout
 from gpunet_cupy.products import Buffers, Products, products_for
 from gpunet_cupy.sources import THREADS, device_context, launch
 from gpunet_cupy.support import unsupported_reason
+from gpunet_cupy.together import epochs_together
 
 MAX_CHUNK = 65536  # examples of a batch that are computed at a time
 MIN_CHUNK = 256  # examples; where memory is short, chunks are halved, but not below this
 MAX_PARTIALS = 132  # partial sums of a gradient: about a thread block for each multiprocessor of a large GPU
-MIN_GRAPH, MAX_GRAPH = 4, 12  # steps of an epoch that pays for a CUDA graph at once; steps of one graph
+MIN_GRAPH, MAX_GRAPH = 4, 12  # steps of a call that pays for a CUDA graph at once; steps of one graph
+LONG_STEP = (
+    2_000_000_000  # multiplications of a step that a GPU works on for longer than the host takes to launch it
+)
 AT_A_TIME = 8  # as in kernels/batches/output_layer.cu
 
 
@@ -44,7 +49,7 @@ class Work(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """The state, and what the steps of an epoch read and write: in one place for all epochs."""
+    """The state, and what the steps of a call read and write: in one place for all calls."""
 
     theta: Any
     slots: Any
@@ -98,15 +103,20 @@ class MiniBatch(Program):
         Examples of a batch that are computed at a time.
     """
 
+    takes_integers = True
     name = "cupy mini-batch"
+    repeats_full_batch = True
 
     def __init__(self, plan: Plan, device: str = "cuda:0") -> None:
         super().__init__(plan, device)
+        self.epochs_together = epochs_together(plan, device)
         self.layout = ParameterLayout(plan)
+        self.long_steps = plan.batch_size * self.layout.weights >= LONG_STEP
         self.top = len(plan.layers) - (output_group(plan) is not None)  # layers with products
         self.data: EpochData | None = None
         self.stands = False  # whether X was read as it stands
         self.stored_X: Any = None
+        self.places: tuple[int | None, ...] | None = None  # of the data that graphs read
         self.prepared: dict[tuple[int, int, bool], PreparedProducts] = {}
         self.graphs: dict[tuple[int, bool], Any] = {}
         self._set_chunk(min(plan.batch_size, plan.examples, MAX_CHUNK))
@@ -122,6 +132,7 @@ class MiniBatch(Program):
         self.partials = min(MAX_PARTIALS, chunk)
         self.products: Products = products_for(self.plan, self.device, self.top, chunk)
         self.kernels = BatchKernels(self.plan, self.products)
+        self.loaded: set[bool] = set()  # whether X stands, of full batches whose kernels have been launched
         self.work: Work
         self.epoch: Epoch
         self.has_work = False
@@ -136,15 +147,21 @@ class MiniBatch(Program):
             if not again:
                 self.data, self.stands = EpochData(inputs), stands
                 self.stored_X = self._stored_X(inputs)
-                self.prepared, self.graphs = {}, {}
+                stored = None if self.stored_X is None else self.stored_X.data.ptr
+                places = (*self.data.places, stored)
+                if places != self.places:
+                    self.places, self.prepared, self.graphs = places, {}, {}
             self._reserve(inputs)
             counts = [last - first for first, last in self.plan.batches(inputs.examples)]
+            if inputs.order is None and self.plan.steps == 1:
+                counts *= len(inputs.coefficients)
             order = None if inputs.order is None else self.epoch.order
             full = counts.count(self.plan.batch_size)
-            # Capturing a step takes longer than to launch it once.
-            replays = full >= MIN_GRAPH or (full > 0 and again)
-            replays = replays and self.plan.batch_size <= self.chunk
-            if replays and not again:
+            # Capturing a step takes longer than to launch it once. Of long ones the host launches the next meanwhile.
+            captured = any(without == stands for _, without in self.graphs)
+            replays = full >= MIN_GRAPH or (full > 0 and (again or captured))
+            replays = replays and self.plan.batch_size <= self.chunk and not self.long_steps
+            if replays and stands not in self.loaded:
                 # The first launch of a kernel loads it, which can't be captured: a step whose result is dropped.
                 self._load(state, inputs)
                 self._step(bind(self.work.workspace), order, 0, self.plan.batch_size)
@@ -153,18 +170,32 @@ class MiniBatch(Program):
                 arguments = (self.epoch.theta, self.work.weights)
                 self.kernels.split_weights((self.kernels.weight_blocks,), (THREADS,), arguments)
             done = self._replay(order, full) if replays else 0
+            if full:
+                self.loaded.add(stands)
             handle = bind(self.work.workspace)
             for number in range(done, len(counts)):
                 self._step(handle, order, number - done, counts[number])
             losses = self.epoch.losses[: len(counts)].copy()
             return self.layout.unpack(self.epoch.theta.copy(), self.epoch.slots.copy()), losses
 
+    def finish(self) -> None:
+        """See :class:`gpunet.core.program.Program`. A graph serves other data in the same place in memory."""
+        self.data = None
+        if self.stored_X is not None:
+            self.stored_X, self.places, self.prepared, self.graphs = None, None, {}, {}
+        if self.has_work and bytes_of([self.work, self.epoch]) <= BYTES:
+            KEPT.put(self)
+
     def _replay(self, order: Any, full: int) -> int:
         """Replay steps of full batches, of which there are `full`, from a graph; returns how many it does."""
         import cupy
 
-        launches = -(-full // MAX_GRAPH)
-        steps = full // launches
+        steps = full // -(-full // MAX_GRAPH)
+        # One that is there, if it does not have many fewer.
+        stands = order is None
+        captured = [n for n, without in self.graphs if without == stands and steps < 2 * n <= 2 * full]
+        steps = max(captured, default=steps)
+        launches = full // steps
         graph = self._graph(steps, order)
         for _ in range(launches):
             graph.launch(cupy.cuda.get_current_stream())
@@ -203,9 +234,9 @@ class MiniBatch(Program):
 
         assert self.data is not None
         X, products = self.data.X, self.products
-        if inputs.order is not None or inputs.examples > self.plan.batch_size or self.plan.layers[0].dropout:
+        if inputs.order is not None or len(X) > self.plan.batch_size or self.plan.layers[0].dropout:
             return None
-        if not products.pairs:
+        if not products.pairs and not self.data.macros:
             return X.ravel()
         try:
             out = cupy.zeros(len(X) * products.row(0), dtype=products.dtype)
@@ -234,13 +265,15 @@ class MiniBatch(Program):
         import cupy
 
         plan, size = self.plan, self.layout.size
+        steps = plan.steps * self.epochs_together
+        examples = plan.examples if plan.steps == 1 else plan.examples * self.epochs_together
         return Epoch(
             theta=cupy.empty(size, dtype=plan.dtype),
             slots=cupy.empty((plan.optimizer.slots, size), dtype=plan.dtype),
-            order=cupy.empty(plan.examples, dtype=np.int32),
-            coefficients=cupy.empty((plan.steps, inputs.coefficients.shape[1]), dtype=plan.dtype),
-            keys=cupy.empty((plan.steps, len(plan.layers)), dtype=np.int32),
-            losses=cupy.empty(plan.steps, dtype=plan.dtype),
+            order=cupy.empty(examples, dtype=np.int32),
+            coefficients=cupy.empty((steps, inputs.coefficients.shape[1]), dtype=plan.dtype),
+            keys=cupy.empty((steps, len(plan.layers)), dtype=np.int32),
+            losses=cupy.empty(steps, dtype=plan.dtype),
             base=cupy.zeros(1, dtype=np.int32),
         )
 
@@ -339,17 +372,19 @@ class MiniBatch(Program):
     def _gather(self, base: Any, chunk: Chunk, out: Any) -> None:
         assert self.data is not None
         keys = self.epoch.keys if self.plan.layers[0].dropout else None
-        numbers = (chunk.offset, self.plan.batch_size, chunk.first, chunk.m, chunk.batch)
+        numbers = (chunk.offset, self._apart(chunk), chunk.first, chunk.m, chunk.batch)
         arguments = (self.data.X, chunk.order, keys, base, *map(np.int32, numbers), out)
         n = self.layout.sizes[0]
-        launch(self.kernels.gather, chunk.m * (n // vector(n)), *arguments)
+        kernel, threads = self.kernels.gather.of(self.data.macros), chunk.m * (n // vector(n))
+        launch(kernel, threads, *arguments, *self.data.standardizer)
 
     def _output(self, chunk: Chunk) -> None:
         """The last layer, from the last product: losses and δ, which the products of the layer below read."""
         assert self.data is not None
         work, epoch, kernels, at_b, last = self.work, self.epoch, self.kernels, self.layout.at_b, self.top - 1
         examples = (self.data.Y, self.data.weights, chunk.order)
-        numbers = map(np.int32, (chunk.offset, self.plan.batch_size, chunk.first, chunk.m, chunk.batch))
+        places = (chunk.offset, self._apart(chunk), chunk.first, chunk.m, chunk.batch)
+        numbers = map(np.int32, places)
         if kernels.group is None:
             arguments = (
                 *self._Z(last),
@@ -389,6 +424,11 @@ class MiniBatch(Program):
         n = self.layout.sizes[l + 1]
         threads = self.partials * (n // vector(n))
         launch(self.kernels.backward[l], threads, *arguments, *sums, np.int32(chunk.first > 0))
+
+    def _apart(self, chunk: Chunk) -> int:
+        """Examples from the first one of a step to that of the next one: 0 where a full batch is repeated."""
+        repeated = chunk.order is None and self.plan.steps == 1
+        return 0 if repeated else self.plan.batch_size
 
     def _position(self, chunk: Chunk) -> tuple[Any, ...]:
         """Arguments of the kernels of hidden layers: where the examples of a chunk are."""

@@ -1,4 +1,4 @@
-"""Mini-batches in one cooperative launch per epoch: the weights stay in the multiprocessors' shared memory.
+"""Mini-batches in one cooperative launch per call: the weights stay in the multiprocessors' shared memory.
 
 ``kernels/persistent/minibatch.cu`` explains what happens in a step.
 """
@@ -13,10 +13,12 @@ import numpy as np
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_cupy.data import EpochData
+from gpunet_cupy.kept import KEPT
 from gpunet_cupy.layout import ParameterLayout
-from gpunet_cupy.sources import Macro, device_context, launch_cooperative, module
+from gpunet_cupy.sources import KernelOfX, Macro, device_context, launch_cooperative
 from gpunet_cupy.support import unsupported_in_one_launch
 from gpunet_cupy.tiling import Tiling, round_up, tiling_of
+from gpunet_cupy.together import epochs_together
 
 MAX_BATCH = 400  # examples; larger batches are faster with cuBLAS
 THREADS = 256  # per thread block
@@ -69,7 +71,7 @@ class Launch(NamedTuple):
 
 
 class Persistent(Program):
-    """A program that is one cooperative launch per epoch. Each subclass has its kernel `file`.
+    """A program that is one cooperative launch per call. Each subclass has its kernel `file`.
 
     Parameters
     ----------
@@ -84,8 +86,9 @@ class Persistent(Program):
         found = self._launch_on(plan, device)
         assert found is not None
         self.launch = found
+        self.epochs_together = epochs_together(plan, device, self.block_steps)
         self.layout = ParameterLayout(plan)
-        self.train = module(plan.dtype, self.file, **self.launch.macros()).get_function("train")
+        self.train = KernelOfX(plan.dtype, self.file, "train", **self.launch.macros())
         self.workspace: Any = None
 
     @staticmethod
@@ -125,7 +128,7 @@ class Persistent(Program):
             losses = cupy.empty(len(self.plan.batches(data.examples)), dtype=self.plan.dtype)
             counter = cupy.zeros(1, dtype=np.uint32)
             launch_cooperative(
-                self.train,
+                self.train.of(data.macros),
                 self.launch.thread_blocks,
                 self.launch.threads,
                 self.launch.shared_bytes,
@@ -140,14 +143,20 @@ class Persistent(Program):
                 self.workspace,
                 losses,
                 counter,
+                *(data.standardizer if self.takes_integers else ()),
             )
         return self.layout.unpack(theta, slots), losses
+
+    def finish(self) -> None:
+        """See :class:`gpunet.core.program.Program`."""
+        KEPT.put(self)
 
 
 class PersistentKernel(Persistent):
     """A program for any optimizer, with hidden layers and batches that are not too large."""
 
     name = "cupy persistent kernel"
+    takes_integers = True
     file = "persistent/minibatch.cu"
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Blocked SGD in one cooperative launch per epoch: single examples, plain gradient descent, one hidden layer.
+"""Blocked SGD in one cooperative launch per epoch: single examples, gradient descent, one hidden layer.
 
 ``kernels/persistent/blocked.cu`` explains what happens in a block.
 """
@@ -10,7 +10,7 @@ import numpy as np
 from gpunet.core.optimizers import GradientDescent
 from gpunet.core.plan import Plan
 from gpunet_cupy.programs.persistent import Launch, Persistent
-from gpunet_cupy.tiling import tiling_of
+from gpunet_cupy.tiling import Tiling, tiling_of
 
 BLOCK = 64  # examples
 THREADS = 512  # per thread block
@@ -19,8 +19,15 @@ MAX_UNITS = 256  # of the hidden layer
 MAX_OUTPUTS = 16  # of the network
 
 
+def block_workspace(tiling: Tiling, block: int) -> int:
+    """Values of global memory: see ``block_workspace`` in ``kernels/persistent/first_layer.cuh``."""
+    rows = ((1 + tiling.plan.optimizer.slots) * tiling.grid[0][1] + 2) * tiling.strides[1]
+    coefficients = 4 * block + 4
+    return block * rows + 2 * (block * block + coefficients)
+
+
 class PersistentBlockedSGD(Persistent):
-    """A program for plain gradient descent with one example per step."""
+    """A program for gradient descent, with momentum or without, with one example per step."""
 
     name = "cupy persistent blocked SGD"
     block_steps = BLOCK
@@ -33,22 +40,20 @@ class PersistentBlockedSGD(Persistent):
         if tiling is None:
             return None
         K, outputs = BLOCK, tiling.sizes[2]
-        partials = next(n for n in (4, 8, 16) if n >= outputs)
-        step_state = 2 * STEPPERS // 32 * partials + K * (MAX_UNITS + K + 2 * outputs + 2)
-        step_state += (2 + outputs + 1) * MAX_UNITS + outputs
+        lanes = next(n for n in (1, 2, 4, 8, 16) if n >= outputs)
+        step_state = 2 * STEPPERS // 32 * lanes + K * (MAX_UNITS + K + 4 + 2 * outputs + 2)
+        step_state += 2 * MAX_UNITS + (1 + plan.optimizer.slots) * ((outputs + 1) * MAX_UNITS + outputs)
         shared_bytes = np.dtype(plan.dtype).itemsize * max(step_state, tiling.shared(K, THREADS))
         if shared_bytes > shared_limit:
             return None
-        columns = tiling.grid[0][1]
-        workspace = (columns + 2) * K * tiling.strides[1] + 2 * K * K
+        workspace = block_workspace(tiling, K)
         return Launch(tiling, 1, K, tiling.tiles + 1, THREADS, shared_bytes, workspace)
 
     @classmethod
     def unsupported_structure(cls, plan: Plan) -> str | None:
         """Why the kernel is not for plans like this one, on any device."""
-        optimizer = plan.optimizer
-        if type(optimizer) is not GradientDescent or optimizer.momentum or optimizer.weight_decay:
-            return "only plain gradient descent"
+        if type(plan.optimizer) is not GradientDescent:
+            return f"{type(plan.optimizer).__name__} is not linear in the gradient"
         if plan.penalized:
             return "an L2 penalty is not done in blocks"
         if plan.batch_size > 1:

@@ -1,4 +1,4 @@
-"""Blocked SGD in one cooperative launch per epoch: single examples, plain gradient descent, two hidden layers.
+"""Blocked SGD in one cooperative launch per epoch: single examples, gradient descent, two hidden layers.
 
 ``kernels/persistent/deep_blocked.cu`` explains what happens in a block.
 """
@@ -10,6 +10,7 @@ import numpy as np
 from gpunet.core.optimizers import GradientDescent
 from gpunet.core.plan import Plan
 from gpunet_cupy.programs.persistent import Launch, Persistent
+from gpunet_cupy.programs.persistent_blocked import block_workspace
 from gpunet_cupy.tiling import round_up, tiling_of
 
 BLOCK = 64  # examples
@@ -21,7 +22,7 @@ MAX_OUTPUTS = 16  # of the network
 
 
 class PersistentDeepBlockedSGD(Persistent):
-    """A program for plain gradient descent with one example per step and two hidden layers."""
+    """A program for gradient descent, with momentum or without, with one example per step and two hidden layers."""
 
     name = "cupy persistent deep blocked SGD"
     block_steps = BLOCK
@@ -41,7 +42,7 @@ class PersistentDeepBlockedSGD(Persistent):
         shared_bytes = itemsize * max(step_state, tiling.shared(K, THREADS))
         if shared_bytes > shared_limit:
             return None
-        workspace = (tiling.grid[0][1] + 2) * K * tiling.strides[1] + 2 * K * K
+        workspace = block_workspace(tiling, K)
         workspace += 4 * members * upper  # two values and their tags per unit, for each member
         thread_blocks = tiling.tiles + members
         return Launch(tiling, 1, K, thread_blocks, THREADS, shared_bytes, workspace, columns)
@@ -49,9 +50,8 @@ class PersistentDeepBlockedSGD(Persistent):
     @classmethod
     def unsupported_structure(cls, plan: Plan) -> str | None:
         """Why the kernel is not for plans like this one, on any device."""
-        optimizer = plan.optimizer
-        if type(optimizer) is not GradientDescent or optimizer.momentum or optimizer.weight_decay:
-            return "only plain gradient descent"
+        if type(plan.optimizer) is not GradientDescent:
+            return f"{type(plan.optimizer).__name__} is not linear in the gradient"
         if plan.penalized:
             return "an L2 penalty is not done in blocks"
         if plan.batch_size > 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gpunet.inputs.blocks.sliced import Sliced
 
 NUMBERS = 2**18  # of a block, about: 1 MiB of float32
-HELD = 32  # blocks that are held at a time; their rows are mixed
+HELD = 32  # blocks of that size that are held at a time; their rows are mixed
 
 
 RowsOf = Callable[[int], NDArray[np.int64] | None]
@@ -96,6 +96,12 @@ def rows_of_block(shape: tuple[int, ...]) -> int:
     return max(NUMBERS // max(math.prod(shape[1:]), 1), 1)
 
 
+def held_together(edges: NDArray[np.int64], shape: tuple[int, ...], most: int) -> int:
+    """How many blocks are held at a time: `most`, or as many larger ones as take that memory, at least one."""
+    largest = int(np.diff(edges).max(initial=0)) * math.prod(shape[1:])
+    return max(most * NUMBERS // max(largest, NUMBERS), 1)
+
+
 class SlicedBlocks(Blocks):
     """Blocks of X, y and weights that lie side by side, each a source of rows of its own.
 
@@ -150,3 +156,30 @@ class SlicedBlocks(Blocks):
         if self.y is not None:
             return super().beside(y, None) if weights is None else SlicedBlocks(self.X, self.y, weights)
         return SlicedBlocks(self.X, y, weights)
+
+
+class NamedBlocks(SlicedBlocks):
+    """The same of a table's columns, which are known by their names.
+
+    Parameters
+    ----------
+    X : Sliced
+        With names of columns.
+    """
+
+    def __init__(self, X: Sliced, y: Sliced | None = None, weights: Sliced | None = None) -> None:
+        super().__init__(X, y, weights)
+        self.column_names = list(X.column_names or ())
+
+    def select(self, columns: Sequence[str]) -> NamedBlocks:
+        """The same with these columns, in this order."""
+        return NamedBlocks(self.X.select(columns), self.y, self.weights)
+
+    def beside(self, y: Sliced | None, weights: Sliced | None) -> Blocks:
+        """See :class:`Blocks`."""
+        return NamedBlocks(self.X, y, weights)
+
+
+def blocks_of(rows: Sliced) -> SlicedBlocks:
+    """The blocks of rows."""
+    return SlicedBlocks(rows) if rows.column_names is None else NamedBlocks(rows)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
+
+import numpy as np
 
 from gpunet.core.checks import unit_interval
 from gpunet.inputs.blocks.blocks import Blocks
@@ -71,6 +74,8 @@ def _of_blocks(
     epsilon = unit_interval("label_smoothing", arrays.label_smoothing)
     standardizer, blocks = pipeline.standardizer, with_targets(arrays.X, arrays.y, arrays.sample_weight)
     fit = standardizer is not None and not standardizer.fitted
+    if not blocks.sequential:  # what they are is known before they are read
+        _size_of_batch(batch_size, blocks, auto_batch, pipeline.dtype)
     found = survey(blocks, pipeline, arrays.class_weight, epsilon, fit=fit)
     if standardizer is not None and fit:
         assert found.moments is not None
@@ -78,12 +83,7 @@ def _of_blocks(
         standardizer.mean, standardizer.deviation = standardizer.measured(found.moments, found.dtype)
     n = int(found.sample.X[0].size)
     pipeline = pipeline._replace(standardizer=standardizer, inputs=n)
-    size = batch_of(batch_size, len(blocks), auto_batch)
-    if size * n * (8 if pipeline.dtype == "float64" else 4) > BATCH_BYTES:
-        raise ValueError(
-            f"a batch of {size:,} examples with {n:,} features is more than {BATCH_BYTES >> 20} MiB, and X is read "
-            "block by block because it is larger than memory may be: give a smaller batch_size"
-        )
+    size = _size_of_batch(batch_size, blocks, auto_batch, pipeline.dtype)
     stream = Stream(blocks, pipeline, raw=raw, class_weight=found.class_weight, epsilon=epsilon)
     sample: Examples = stream.on_device(stream.examples(found.sample))
     validation = None
@@ -91,3 +91,17 @@ def _of_blocks(
         validation, _ = pipeline.examples(*arrays.validation_data, prefix="validation ")
     shape: Any = blocks.shape[1:]
     return FitData(sample, validation, found.kind, size, standardizer, tuple(shape), raw, stream)
+
+
+def _size_of_batch(batch_size: int | str | None, blocks: Blocks, auto_batch: int, dtype: str) -> int:
+    """The size of a batch, whose examples must be in memory together."""
+    size, n = batch_of(batch_size, len(blocks), auto_batch), math.prod(blocks.shape[1:])
+    most = BATCH_BYTES // (np.dtype(dtype).itemsize * max(n, 1))
+    if size > most:
+        what = "batch_size=None, a full batch," if batch_size is None else f"batch_size={size}"
+        raise ValueError(
+            f"{what} takes {size:,} examples of {n:,} features at a time, and X is read block by block because it is "
+            f"large: the examples of a batch are in memory together, in {BATCH_BYTES >> 20} MiB. Give a batch_size of "
+            f"{most:,} at most, or all rows as an array in memory, as numpy.load gives them, where they fit there"
+        )
+    return size

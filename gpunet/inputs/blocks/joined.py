@@ -40,6 +40,7 @@ class JoinedRows(Sliced):
         self.starts = np.cumsum([0, *map(len, parts)], dtype=np.int64)
         self.shape = (int(self.starts[-1]), *shape)
         self.together = max(part.together for part in parts)
+        self.column_names = parts[0].column_names
 
     @cached_property
     def dtype(self) -> Any:
@@ -54,6 +55,10 @@ class JoinedRows(Sliced):
             if low < high:
                 found.append(part.read(low, high).astype(self.dtype, copy=False))
         return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def select(self, columns: Sequence[str]) -> JoinedRows:
+        """See :class:`gpunet.inputs.blocks.sliced.Sliced`."""
+        return JoinedRows(self.name, [part.select(columns) for part in self.parts])
 
     def edges(self, rows: int) -> NDArray[np.int64]:
         """See :class:`gpunet.inputs.blocks.sliced.Sliced`."""

@@ -13,11 +13,11 @@ from gpunet.devices.registry import backend_of
 from gpunet.devices.scipy_sparse import is_sparse
 from gpunet.inputs.arrays import from_lists
 from gpunet.inputs.blocks.batches import is_lazy_table, named_columns, pieces
-from gpunet.inputs.blocks.blocks import Blocks, SlicedBlocks
+from gpunet.inputs.blocks.blocks import Blocks, blocks_of
 from gpunet.inputs.blocks.iterated import IteratedBlocks
 from gpunet.inputs.blocks.joined import JoinedRows
 from gpunet.inputs.blocks.mapped import MappedRows, mapped_file
-from gpunet.inputs.blocks.parquet import ParquetBlocks, open_parquet, parquet_rows
+from gpunet.inputs.blocks.parquet import open_parquet, parquet_rows
 from gpunet.inputs.blocks.sliced import ArraySlices, Sliced
 from gpunet.inputs.fit_data import FitArrays
 
@@ -62,8 +62,8 @@ def opened(
 
 
 def is_read_by_blocks(X: Any, dtype: str) -> bool:
-    """Whether X is a memory map that :func:`opened` makes blocks of."""
-    return _is_mapped(X) and isinstance(_inputs("X", X, dtype), Blocks)
+    """Whether X is a memory map that :func:`opened` makes blocks of, or rows of a file in some other form."""
+    return isinstance(X, Sliced) or (_is_mapped(X) and isinstance(_inputs("X", X, dtype), Blocks))
 
 
 def opened_arrays(arrays: FitArrays, dtype: str, *, whole: bool = False) -> FitArrays:
@@ -108,7 +108,7 @@ def _inputs(name: str, X: Any, dtype: str) -> Any:
         return X
     if math.prod(rows.shape) * np.dtype(dtype).itemsize <= IN_MEMORY:
         return rows.read(0, len(rows)) if isinstance(X, Sliced) else X
-    return SlicedBlocks(rows)
+    return blocks_of(rows)
 
 
 def _in_slices(name: str, array: Any) -> Any:
@@ -169,7 +169,7 @@ def _of_parquet(
         else:
             targets.append(parquet_rows(what, paths, column))
     y, sample_weight = [*targets, None, None][:2]
-    return ParquetBlocks(name, paths, features), y, sample_weight
+    return blocks_of(parquet_rows(name, paths, features)), y, sample_weight
 
 
 def _whole_columns(table: Any, names: list[str]) -> list[Any]:

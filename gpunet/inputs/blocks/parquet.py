@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpunet.inputs.blocks.blocks import Blocks, SlicedBlocks
 from gpunet.inputs.blocks.joined import JoinedRows
 from gpunet.inputs.blocks.sliced import Sliced
 from gpunet.installation import install_command
@@ -51,12 +50,27 @@ class ParquetRows(Sliced):
         self.path = path
         self.file = open_parquet(path)
         self.columns = columns
+        self.names = [columns] if isinstance(columns, str) else list(columns)
         metadata = self.file.metadata
         sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self.starts = np.cumsum([0, *sizes], dtype=np.int64)
         self.together = max(sizes, default=1)
-        alone = isinstance(columns, str)
-        self.shape = (int(self.starts[-1]),) if alone else (int(self.starts[-1]), len(columns))
+        m = int(self.starts[-1])
+        if isinstance(columns, str):
+            self.shape = (m,)
+        else:
+            self.shape, self.column_names = (m, len(columns)), tuple(columns)
+
+    @cached_property
+    def kinds(self) -> list[np.dtype[Any]]:
+        """NumPy's dtype of each column; object for what is no number."""
+        schema, kinds = self.file.schema_arrow, []
+        for name in self.names:
+            try:
+                kinds.append(np.dtype(schema.field(name).type.to_pandas_dtype()))
+            except (NotImplementedError, TypeError):
+                kinds.append(np.dtype(object))
+        return kinds
 
     @cached_property
     def dtype(self) -> Any:
@@ -67,22 +81,14 @@ class ParquetRows(Sliced):
         TypeError
             If a column holds no numbers.
         """
-        schema = self.file.schema_arrow
-        names = [self.columns] if isinstance(self.columns, str) else self.columns
-        kinds = []
-        for name in names:
-            kind = schema.field(name).type
-            try:
-                kinds.append(np.dtype(kind.to_pandas_dtype()))
-            except (NotImplementedError, TypeError):
-                kinds.append(np.dtype(object))
-            if kinds[-1].kind not in "biuf":
+        for name, kind in zip(self.names, self.kinds, strict=True):
+            if kind.kind not in "biuf":
                 raise TypeError(
-                    f"{self.name}: column {name!r} of {self.path} holds {kind}, and what is read block by block must "
-                    "be numbers: leave the column out or write numbers in its place, or read the whole table into "
-                    "memory with gpunet.datasets.read_table"
+                    f"{self.name}: column {name!r} of {self.path} holds {self.file.schema_arrow.field(name).type}, and "
+                    "what is read block by block must be numbers: leave the column out or write numbers in its place, "
+                    "or read the whole table into memory with gpunet.datasets.read_table"
                 )
-        return np.result_type(*kinds, np.float32)  # a missing number becomes NaN, which is reported
+        return np.result_type(*self.kinds, np.float32)  # a missing number becomes NaN, which is reported
 
     def read(self, first: int, last: int) -> NDArray[Any]:
         """See :class:`gpunet.inputs.blocks.sliced.Sliced`."""
@@ -90,7 +96,7 @@ class ParquetRows(Sliced):
             int(np.searchsorted(self.starts, first, side="right")) - 1,
             int(np.searchsorted(self.starts, last)),
         )
-        names = [self.columns] if isinstance(self.columns, str) else list(self.columns)
+        names = self.names
         try:
             table = self.file.read_row_groups(list(groups), columns=names, use_threads=False)
         except OSError as error:  # pyarrow's errors of damaged files are among them
@@ -103,6 +109,10 @@ class ParquetRows(Sliced):
             rows[:, k] = some.column(name).to_numpy()
         return rows[:, 0] if isinstance(self.columns, str) else rows
 
+    def select(self, columns: Sequence[str]) -> ParquetRows:
+        """See :class:`gpunet.inputs.blocks.sliced.Sliced`."""
+        return ParquetRows(self.name, self.path, columns)
+
     def edges(self, rows: int) -> NDArray[np.int64]:
         """Each block is a row group, or several small ones of `rows` rows at most."""
         kept = [0]
@@ -110,37 +120,6 @@ class ParquetRows(Sliced):
             if end - kept[-1] > rows and start > kept[-1]:
                 kept.append(start)
         return np.array([*kept, self.starts[-1]], dtype=np.int64)
-
-
-class ParquetBlocks(SlicedBlocks):
-    """Columns of Parquet files, in blocks.
-
-    Parameters
-    ----------
-    name : str
-    paths : sequence of Path
-    columns : sequence of str
-    """
-
-    def __init__(
-        self,
-        name: str,
-        paths: Sequence[Path],
-        columns: Sequence[str],
-        y: Sliced | None = None,
-        weights: Sliced | None = None,
-    ) -> None:
-        self.name, self.paths = name, paths
-        self.column_names = list(columns)
-        super().__init__(parquet_rows(name, paths, columns), y, weights)
-
-    def select(self, columns: Sequence[str]) -> ParquetBlocks:
-        """The same with these columns, in this order."""
-        return ParquetBlocks(self.name, self.paths, columns, self.y, self.weights)
-
-    def beside(self, y: Sliced | None, weights: Sliced | None) -> Blocks:
-        """See :class:`gpunet.inputs.blocks.blocks.Blocks`."""
-        return ParquetBlocks(self.name, self.paths, self.column_names, y, weights)
 
 
 def parquet_rows(name: str, paths: Sequence[Path], columns: Sequence[str] | str) -> Sliced:

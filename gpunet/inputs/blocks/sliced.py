@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,15 @@ class Sliced(ABC):
     dtype : numpy.dtype
     together : int
         Rows that are stored together, so that reading some of them costs as much as reading them all.
+    column_names : tuple of str or None
+        Of a table.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: Any
     together: int = 1
+    column_names: tuple[str, ...] | None = None
 
     @abstractmethod
     def read(self, first: int, last: int) -> NDArray[Any]:
@@ -62,8 +66,17 @@ class Sliced(ABC):
         size = max(rows // self.together, 1) * self.together
         return np.append(np.arange(0, self.shape[0], size, dtype=np.int64), np.int64(self.shape[0]))
 
+    def select(self, columns: Sequence[str]) -> Sliced:
+        """The rows of a table with these columns, in this order."""
+        raise NotImplementedError(f"{self.name} has columns without names")
+
     def __len__(self) -> int:
         return self.shape[0]
+
+    @property
+    def ndim(self) -> int:
+        """Dimensions, that of the rows among them."""
+        return len(self.shape)
 
     def require_rows(self, found: int, first: int, last: int) -> None:
         """Raise a ValueError if fewer rows were found than there should be in ``[first, last)``."""

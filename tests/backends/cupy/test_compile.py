@@ -67,6 +67,11 @@ STORED = [
     {"PAIRS": 0},
     *({"PAIRS": n, "LEFT": braces(*LEFT[-n:]), "RIGHT": braces(*RIGHT[-n:])} for n in (PAIRS, 1)),
 ]
+DESCENTS = [
+    gn.GradientDescent(0.1),
+    gn.GradientDescent(0.1, 0.9),
+    gn.GradientDescent(0.1, 0.9, nesterov=True, weight_decay=0.01),
+]
 WIDE_SGD, DEEP_SGD = (
     dataclasses.replace(plan, optimizer=gn.GradientDescent(0.1), batch_size=1) for plan in (WIDE, DEEP)
 )
@@ -135,11 +140,30 @@ MODULES = {
         persistent_macros("persistent/minibatch.cu", plan)
         for plan in (WIDE, DEEP, SHALLOW, *map(penalized, (WIDE, DEEP, ESTIMATOR)))
     ],
-    "persistent/blocked.cu": [persistent_macros("persistent/blocked.cu", SHALLOW)],
+    "persistent/blocked.cu": [
+        persistent_macros("persistent/blocked.cu", replace(SHALLOW, optimizer=one)) for one in DESCENTS
+    ],
     "persistent/deep_blocked.cu": [
-        persistent_macros("persistent/deep_blocked.cu", plan) for plan in (WIDE_SGD, DEEP_SGD)
+        persistent_macros("persistent/deep_blocked.cu", replace(plan, optimizer=one))
+        for plan, optimizers in ((WIDE_SGD, DESCENTS), (DEEP_SGD, DESCENTS[-1:]))
+        for one in optimizers
     ],
 }
+# X of integers.
+INTEGERS = [
+    {"GIVEN": "unsigned char", "STANDARDIZED": 1},
+    {"GIVEN": "unsigned char", "STANDARDIZED": 0},
+    {"GIVEN": "short", "STANDARDIZED": 1},
+]
+MODULES["batches/gather.cu"] += [
+    {**gather_macros(plan), **stored, **given}
+    for plan in (SHALLOW, DROPPED, ODD)
+    for stored, given in zip(STORED, INTEGERS, strict=True)
+]
+MODULES["persistent/minibatch.cu"] += [
+    {**persistent_macros("persistent/minibatch.cu", plan), **given}
+    for plan, given in zip((SHALLOW, WIDE, DEEP, ESTIMATOR), [*INTEGERS, INTEGERS[0]], strict=True)
+]
 SHARED_MEMORY = ["blocked/blocked.cu", *PERSISTENT]  # files whose sizes the host computes too
 
 

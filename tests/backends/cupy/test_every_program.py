@@ -1,5 +1,7 @@
 """What all programs have in common: epochs in chunks, numbers that are not finite, repetition, devices."""
 
+from dataclasses import replace
+
 import array_api_compat.numpy as xp
 import numpy as np
 import pytest
@@ -29,6 +31,8 @@ pytestmark = pytest.mark.slow
 SCHEDULED = [
     (PersistentBlockedSGD, "sigmoid-softmax", DESCENTS["plain"], 1),
     (PersistentDeepBlockedSGD, "relu-tanh-sigmoid", DESCENTS["plain"], 1),
+    (PersistentBlockedSGD, "sigmoid-softmax", DESCENTS["nesterov"], 1),
+    (PersistentDeepBlockedSGD, "relu-tanh-sigmoid", DESCENTS["momentum-decay"], 1),
     (BlockedSGD, "relu-tanh-sigmoid", DESCENTS["nesterov"], 3),
     (BlockedSGD, "softmax", DESCENTS["momentum-decay"], 1),
     (PersistentKernel, "relu-tanh-sigmoid", OTHERS["rmsprop"], 7),
@@ -56,6 +60,71 @@ def test_an_epoch_in_two_chunks_is_the_epoch(chunk, program, network, optimizer,
         state, some = run(state, map_arrays(fake.to_device, chunk(plan, inputs, first, last)))
         losses.append(some)
     assert differences(plan, (state, np.concatenate(losses)), expected) == {}
+
+
+def epochs_of(plan, count):
+    """The state, and the inputs of so many epochs, one by one: each with its own order, rates and dropout keys."""
+    state, inputs = draw(plan)
+    each = []
+    for epoch in range(count):
+        rng = np.random.default_rng(epoch)
+        steps = [
+            plan.optimizer.coefficients(i, count * plan.steps, i)
+            for i in range(epoch * plan.steps, (epoch + 1) * plan.steps)
+        ]
+        keys = rng.integers(-(2**31), 2**31, (plan.steps, len(plan.layers)), dtype=np.int32)
+        each.append(
+            inputs._replace(
+                order=rng.permutation(plan.examples).astype(np.int32) if plan.steps > 1 else None,
+                coefficients=np.array(steps, dtype=plan.dtype),
+                dropout_keys=keys if plan.uses_dropout else None,
+            )
+        )
+    return state, each
+
+
+def joined(each):
+    """The inputs of several epochs as those of one call."""
+    together = {
+        name: None if getattr(each[0], name) is None else np.concatenate([getattr(one, name) for one in each])
+        for name in ("order", "coefficients", "dropout_keys")
+    }
+    return each[0]._replace(**together)
+
+
+def require_same_bits(fake, program, plan, sizes):
+    """Calls of so many epochs each give what calls of one epoch each give, and all is as the reference has it."""
+    state, each = epochs_of(plan, sum(sizes))
+    X, Y = fake.to_device(each[0].X.T).T, fake.to_device(each[0].Y.T).T
+    data = {"X": X, "Y": Y, "example_weights": fake.to_device(each[0].example_weights)}
+    results = []
+    for calls in ([1] * len(each), sizes):
+        now, losses, first = map_arrays(fake.to_device, state), [], 0
+        for count in calls:
+            inputs = map_arrays(fake.to_device, joined(each[first : first + count]))._replace(**data)
+            now, some = program(now, inputs)
+            losses, first = [*losses, np.asarray(some)], first + count
+        results.append((now, np.concatenate(losses)))
+    one_by_one, together = results
+    assert np.array_equal(numbers(one_by_one), numbers(together))
+    expected, losses = state, []
+    for inputs in each:
+        expected, some = Reference(xp, plan)(expected, inputs)
+        losses.append(some)
+    assert differences(plan, together, (expected, np.concatenate(losses))) == {}
+
+
+@CASES
+def test_several_epochs_in_one_call(program, network, optimizer, batch_size, fake, make):
+    """To the bit as in a call each: neither a batch nor a block has examples of two epochs."""
+    plan = plan_of(
+        network, optimizer, batch_size, weighted=True, examples={1: 64, 3: 63, 4: 24, 7: 42}[batch_size]
+    )
+    run = make(program, plan)
+    assert run.epochs_together >= 3
+    require_same_bits(fake, run, plan, (3, 1, 2))
+    for examples in (65,) if run.block_steps > 1 else (2 * batch_size + 1,) if batch_size > 1 else ():
+        assert make(program, replace(plan, examples=examples)).epochs_together == 1
 
 
 @CASES
@@ -120,3 +189,31 @@ def test_all_work_is_done_on_the_device_of_the_run(
         check(run, plan)
         assert fake.Device.current == [2]
     assert used == {1}
+
+
+FULL = {
+    "sums": ("sigmoid-softmax", {}),
+    "dropout": ("relu-tanh-sigmoid", {}),
+    "output with a product": ("softmax", {}),
+    "chunks": ("wide", {"MAX_CHUNK": 16}),
+    "graphs": ("sigmoid-softmax", {"MAX_GRAPH": 4}),
+    "long steps": ("sigmoid-softmax", {"LONG_STEP": 1}),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("case", FULL)
+def test_full_batches_in_one_call_need_no_order(case, dtype, fake, make, monkeypatch):
+    """X, Y and weights are used as they stand in every step, which has its own rate and keys."""
+    network, constants = FULL[case]
+    for name, value in constants.items():
+        monkeypatch.setattr(f"gpunet_cupy.programs.minibatch.{name}", value)
+    plan = plan_of(network, OTHERS["adamw"], 40, dtype, weighted=True, examples=40)
+    if case == "dropout":
+        plan = replace(plan, layers=tuple(replace(layer, dropout=0.3) for layer in plan.layers))
+    program = make(MiniBatch, plan)
+    assert program.repeats_full_batch and program.epochs_together >= 7
+    require_same_bits(fake, program, plan, (5, 7, 1))
+    assert program.epoch.order.size == 40
+    replayed = {"chunks": [], "long steps": [], "graphs": [(1, True), (2, True)]}
+    assert sorted(program.graphs) == replayed.get(case, [(1, True), (5, True)])

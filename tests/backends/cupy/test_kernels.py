@@ -254,13 +254,13 @@ def test_gather(n, drops, stored, kernel, array, rng):
     X = rng.normal(size=(90, n)).astype(dtype)
     numbers = map(np.int32, (2, batch, first, m, count))
     out = stored.empty(array, m, n)
-    launch(run, m * n, X, order, keys, base, *numbers, out)
+    launch(run, m * n, X, order, keys, base, *numbers, out, None, None)
     wanted = X[order[step * batch + first :][:m]] * keep[:, first : first + m].T
     assert stored.hold(out, n, stored.left, wanted, 0.1)
     if dtype == "float32":  # NaN that rounding up would make -0
         X[step * batch + first, 5] = np.uint32(0x7FFFFFFF).view("float32")
     numbers = map(np.int32, (2, batch, first, m, count))
-    launch(run, m * n, X, None, keys, base, *numbers, out)
+    launch(run, m * n, X, None, keys, base, *numbers, out, None, None)
     wanted = X[step * batch + first :][:m] * keep[:, first : first + m].T
     assert stored.hold(out, n, stored.left, wanted, 0.1)
 

@@ -78,19 +78,40 @@ def test_a_last_layer_that_takes_whole_thread_blocks(make, check):
     check(make(MiniBatch, plan), plan)
 
 
-def test_a_state_that_a_program_returned_is_packed_by_one_copy(fake, make):
-    plan = plan_of("sigmoid-softmax", DESCENTS["plain"], 20)
+@pytest.mark.parametrize("rule", ["plain", "adam"])
+def test_a_state_that_a_program_returned_is_packed_whole(rule, fake, make):
+    plan = plan_of("sigmoid-softmax", OPTIMIZERS[rule], 20)
     program = make(MiniBatch, plan)
     state, inputs = map_arrays(fake.to_device, draw(plan))
     returned, _ = program(state, inputs)
-    assert program.layout.packed(state.parameters) is None
-    assert program.layout.packed(returned.parameters) is not None
-    copied = TrainState(map_arrays(fake.to_device, returned.parameters), returned.slots)
-    assert program.layout.packed(copied.parameters) is None
-    first, (W, b) = returned.parameters
-    for one in ((fake.to_device(W), b), (W, fake.to_device(b))):  # a single array lies elsewhere
-        assert program.layout.packed([first, one]) is None
-    assert np.array_equal(numbers(program(returned, inputs)), numbers(program(copied, inputs)))
+    packed = program.layout.packed
+    assert packed(state) is None
+    theta, slots = packed(returned)
+    assert theta.shape == (program.layout.size,)
+    assert (slots is None) if rule == "plain" else (slots.shape == (2, program.layout.size))
+    copied = TrainState(*map_arrays(fake.to_device, list(returned)))
+    assert packed(copied) is None
+    elsewhere = [  # a single array lies elsewhere
+        returned._replace(parameters=changed) for changed in each_copied(fake, returned.parameters)
+    ]
+    if rule == "adam":
+        elsewhere += [returned._replace(slots=changed) for changed in each_copied(fake, returned.slots)]
+        swapped = [tuple(one[::-1] for one in pair) for pair in returned.slots]  # m and v
+        elsewhere.append(returned._replace(slots=swapped))
+    for one in [copied, *elsewhere]:
+        assert packed(one) is None
+    for one in [copied, *elsewhere[:-1]]:
+        assert np.array_equal(numbers(program(returned, inputs)), numbers(program(one, inputs)))
+
+
+def each_copied(fake, nest):
+    """The same nest of arrays, with one array after the other copied."""
+    if not isinstance(nest, list | tuple):
+        yield fake.to_device(nest)
+        return
+    for i, one in enumerate(nest):
+        for changed in each_copied(fake, one):
+            yield type(nest)([*nest[:i], changed, *nest[i + 1 :]])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 
 import gpunet as gn
+from gpunet.core.integer_columns import IntegerColumns
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.propagation import forward
 from gpunet.core.reference import Reference
+from gpunet_cupy.kept import KEPT
 from gpunet_cupy.predict import FEW, Predictor
 from gpunet_cupy.programs.blocked import BlockedSGD
 from gpunet_cupy.programs.minibatch import MiniBatch
 from gpunet_cupy.programs.persistent import PersistentKernel
 from gpunet_cupy.programs.persistent_blocked import PersistentBlockedSGD
 from gpunet_cupy.programs.persistent_deep_blocked import PersistentDeepBlockedSGD
+from integer_inputs import both
 from random_plans import (
     DESCENTS,
     NETWORKS,
@@ -28,6 +31,9 @@ from random_plans import (
     plan_of,
     with_penalty,
 )
+from small_networks import close
+from small_networks import network as small_network
+from streams import mapped, small_blocks, used_order
 
 PROGRAMS = (PersistentBlockedSGD, PersistentDeepBlockedSGD, PersistentKernel, BlockedSGD, MiniBatch)
 # Of the size that is measured: the second layer takes several thread blocks.
@@ -53,6 +59,12 @@ CASES = [
     ("three-hidden", DESCENTS["momentum"], 75, "float32"),
     ("wide", DESCENTS["plain"], 1, "float64"),
     *(("two-wide", DESCENTS["plain"], 1, dtype) for dtype in ("float32", "float64")),
+    *(
+        (network, rule, 1, dtype)
+        for network in ("wide", "two-wide")
+        for rule in (DESCENTS["momentum"], DESCENTS["nesterov"])
+        for dtype in ("float32", "float64")
+    ),
 ]
 
 
@@ -111,6 +123,46 @@ def test_a_penalty(dtype, program, cupy):
             assert differences(plan, result, Reference(xp, plan)(state, inputs), near) == {}
 
 
+@pytest.mark.parametrize("program", [PersistentKernel, MiniBatch, BlockedSGD])
+@pytest.mark.parametrize(("dtype", "per"), [("uint8", "feature"), ("uint8", None), ("int16", "set")])
+def test_small_integers_lead_to_the_bits_of_their_numbers(program, dtype, per, cupy):
+    placement = gn.devices.placement.Placement(gn.get_backend("cupy"), "cuda:0")
+    for inputs, batch_size in ((784, 10), (131, 7)):
+        plan = plan_of("sigmoid-softmax", DESCENTS["momentum"], batch_size, "float32", inputs=inputs)
+        state, epoch = map_arrays(cupy.asarray, draw(plan))
+        run = program(plan)
+        for _ in range(2):  # the second time from a graph
+            found, wanted = (
+                numbers(map_arrays(cupy.asnumpy, run(state, one)))
+                for one in both(plan, epoch, dtype, per, placement)
+            )
+            assert np.isfinite(wanted).all() and np.array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("batch_size", [1, 20, 500, None])
+def test_uint8_images_stay_uint8(batch_size, cupy, rng, monkeypatch):
+    """The same network as from float32 ones; the program for single examples is given float32."""
+    images, y = rng.integers(0, 256, (6000, 28, 28), dtype=np.uint8), np.arange(6000) % 10
+    images[:, 0, 0] = 3
+    kept, found = [], []
+    epoch = gn.training.feed.Feed.epoch
+
+    def recorded(self, *arguments):
+        kept.append(isinstance(self.examples.X, IntegerColumns))
+        return epoch(self, *arguments)
+
+    monkeypatch.setattr("gpunet.training.feed.Feed.epoch", recorded)
+    for X in (images, cupy.asarray(images), images.astype("float32")):
+        layers = [gn.Dense(64, "relu"), gn.Dense(10, "softmax")]
+        net = gn.Network(layers, seed=0, backend="cupy", standardizer=gn.Standardizer())
+        fit = {"optimizer": gn.GradientDescent(0.01), "epochs": 1, "batch_size": batch_size}
+        history = net.fit(X, y, validation_fraction=0.1, **fit)
+        parameters = map_arrays(cupy.asnumpy, net.parameters)
+        found.append(np.concatenate([history.val_loss, numbers(parameters)]))
+    assert np.array_equal(found[0], found[2]) and np.array_equal(found[1], found[2])
+    assert kept == ([False] * 3 if batch_size == 1 else [True, True, False])
+
+
 def gradient_errors(m, precision, cupy, program=MiniBatch):
     """Of each layer's weights, relative to float64: with a large rate, a step changes the weights by the gradient."""
     layers = (Layer(784, 256, "sigmoid"), Layer(256, 128, "tanh"), Layer(128, 10, "softmax"))
@@ -139,6 +191,27 @@ def test_gradients_by_parts_have_the_error_of_float32(m, cupy):
 @pytest.mark.parametrize("m", [32, 100, 400])
 def test_gradients_of_the_persistent_kernel_have_the_error_of_float32(m, cupy):
     assert max(gradient_errors(m, "float32", cupy, PersistentKernel)) < 3e-6
+
+
+@pytest.mark.parametrize("batch_size", [None, 480, 40, 1])
+def test_one_run_and_runs_of_one_epoch(batch_size, cupy, rng):
+    """Epochs in one call, in a call each, and in a run each, whose program is that of the run before: the same bits."""
+    X = cupy.asarray(rng.standard_normal((1920, 132)).astype("float32"))
+    y = cupy.asarray(np.arange(1920) % 10)
+    given = {"batch_size": batch_size, "optimizer": gn.GradientDescent(0.01)}
+    layers = [gn.Dense(64, "sigmoid"), gn.Dense(10, "softmax")]
+    nets = [gn.Network(layers, inputs=132, seed=0, backend="cupy") for _ in range(3)]
+    nets[0].fit(X, y, epochs=7, **given)
+    program = KEPT.program
+    assert program.epochs_together > 1
+    nets[1].fit(X, y, epochs=7, callbacks=[lambda net, history: None], **given)
+    for _ in range(7):
+        nets[2].fit(X, y, epochs=1, **given)
+        assert KEPT.program is program
+    ended = [
+        np.concatenate([cupy.asnumpy(p).ravel() for pair in net.parameters for p in pair]) for net in nets
+    ]
+    assert np.array_equal(ended[0], ended[1]) and np.array_equal(ended[0], ended[2])
 
 
 @pytest.mark.parametrize(("precision", "low", "high"), [("tf32", 2e-5, 2e-3), ("bfloat16", 2e-4, 2e-2)])
@@ -204,3 +277,23 @@ def test_predictions_in_threads(cupy, rng):
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(check, range(400)))
+
+
+@pytest.mark.parametrize("batch_size", [1, 50])
+def test_a_stream_is_the_run_in_memory(batch_size, cupy, tmp_path, monkeypatch):
+    """Blocks are copied while kernels run, into memory of blocks that were used before."""
+    m, n = 20_000, 300
+    small_blocks(monkeypatch, 500, 4, n)
+    monkeypatch.setattr("gpunet_cupy.transfer.PIECE", 100_000)
+    rng = np.random.default_rng(0)
+    X, y, weights = rng.random((m, n), dtype=np.float32), rng.integers(0, 10, m), rng.random(m)
+    one, two = (
+        small_network("cupy", gn.Dense(64, "tanh"), gn.Dense(10, "softmax"), inputs=n) for _ in range(2)
+    )
+    options = {"optimizer": gn.GradientDescent(0.01, 0.9), "batch_size": batch_size}
+    one.fit(mapped(tmp_path, "X", X), y, epochs=3, sample_weight=weights, **options)
+    for epoch in range(3):
+        order = used_order(m, 500, 4, 0, epoch)
+        two.fit(X[order], y[order], epochs=1, sample_weight=weights[order], shuffle=False, **options)
+    close(one, two, rtol=1e-4)
+    assert one.history.program == two.history.program

@@ -103,12 +103,27 @@ def test_blocked(network, make, check, thread_order):
     check(program, plan, shuffled=False, seed=1)
 
 
+@pytest.mark.parametrize("descent", DESCENTS)
+@pytest.mark.parametrize(
+    ("program", "network"),
+    [(PersistentBlockedSGD, "sigmoid-softmax"), (PersistentDeepBlockedSGD, "relu-tanh-sigmoid")],
+)
+def test_every_descent_in_blocks(program, network, descent, make, check):
+    plan = plan_of(network, DESCENTS[descent], 1, weighted=True, examples=140)
+    run = make(program, plan)
+    check(run, plan)
+    check(run, plan, used=129)
+    check(run, plan, shuffled=False, seed=1)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_blocked_in_many_tiles(dtype, fake, make, check, monkeypatch):
     monkeypatch.setitem(fake.ATTRIBUTES, "MultiProcessorCount", 11)
-    plan = plan_of("wide", gn.GradientDescent(gn.Cosine(0.05)), 1, dtype, examples=150, inputs=130)
-    check(make(PersistentBlockedSGD, plan), plan)
-    check(make(PersistentBlockedSGD, plan), plan, used=65)
+    for optimizer in (gn.GradientDescent(gn.Cosine(0.05)), DESCENTS["nesterov"]):
+        plan = plan_of("wide", optimizer, 1, dtype, examples=150, inputs=130)
+        program = make(PersistentBlockedSGD, plan)
+        check(program, plan)
+        check(program, plan, used=65)
 
 
 @pytest.mark.parametrize("network", TWO_HIDDEN)
@@ -125,11 +140,13 @@ def test_deep_blocked_in_many_tiles(dtype, fake, make, check, monkeypatch, threa
     monkeypatch.setitem(fake.ATTRIBUTES, "MultiProcessorCount", 15)
     network = ((150, "relu"), (70, "tanh"), (5, "softmax"), "cross_entropy")
     monkeypatch.setitem(NETWORKS, "two-hidden", network)
-    plan = plan_of("two-hidden", gn.GradientDescent(gn.Cosine(0.05)), 1, dtype, examples=150, inputs=130)
-    program = make(PersistentDeepBlockedSGD, plan)
-    assert program.launch.thread_blocks - program.launch.tiling.tiles == {"float32": 3, "float64": 5}[dtype]
-    check(program, plan)
-    check(program, plan, used=65)
+    for optimizer in (gn.GradientDescent(gn.Cosine(0.05)), DESCENTS["momentum-decay"]):
+        plan = plan_of("two-hidden", optimizer, 1, dtype, examples=150, inputs=130)
+        program = make(PersistentDeepBlockedSGD, plan)
+        members = program.launch.thread_blocks - program.launch.tiling.tiles
+        assert members == {"float32": 3, "float64": 5}[dtype]
+        check(program, plan)
+        check(program, plan, used=65)
 
 
 def test_tags_of_an_earlier_launch_are_not_taken_for_new_ones(make, check, thread_order):

@@ -7,6 +7,7 @@ import pytest
 
 import gpunet as gn
 from gpunet.core.plan import PRECISIONS, Layer, Plan
+from gpunet_cupy import together
 from gpunet_cupy.data import EpochData
 from gpunet_cupy.programs import programs
 from gpunet_cupy.programs.blocked import BlockedSGD
@@ -32,7 +33,10 @@ def test_the_program_of_each_plan(fake, backend, monkeypatch):
 
     assert chosen() == "cupy persistent blocked SGD"
     assert chosen("relu-tanh-sigmoid") == "cupy persistent deep blocked SGD"
-    assert chosen(optimizer=DESCENTS["momentum"]) == chosen(optimizer=DESCENTS["decay"]) == "cupy blocked SGD"
+    for descent in DESCENTS.values():
+        assert chosen(optimizer=descent) == "cupy persistent blocked SGD"
+        assert chosen("relu-tanh-sigmoid", descent) == "cupy persistent deep blocked SGD"
+    assert chosen("softmax", DESCENTS["momentum"]) == "cupy blocked SGD"
     assert chosen(batch_size=2) == chosen(optimizer=gn.Adam()) == "cupy persistent kernel"
     assert chosen(optimizer=gn.Adam(), batch_size=400) == "cupy persistent kernel"
     assert chosen("linear", batch_size=16) == "cupy blocked SGD"
@@ -49,6 +53,47 @@ def test_precisions_of_each_device(fake, backend, monkeypatch):
     assert backend.precisions("cuda:0") == PRECISIONS
     monkeypatch.setattr(fake.Device, "compute_capability", "75")
     assert backend.precisions("cuda:0") == ("float32",)
+
+
+def test_how_many_epochs_one_call_takes(fake, monkeypatch):
+    """By steps, by examples, by work for the multiprocessors there are, and never more than the most."""
+
+    def count(examples, batch_size, block_steps=1, units=1, device="cuda:0"):
+        layers = (Layer(10, units, "sigmoid"), Layer(units, 1, "sigmoid"))
+        plan = Plan(layers, "logistic", gn.Adam(), examples, batch_size)
+        return together.epochs_together(plan, device, block_steps)
+
+    monkeypatch.setitem(fake.ATTRIBUTES_OF, 1, {"MultiProcessorCount": 132})
+    assert count(10, 5) == count(64, 16) == 64
+    assert count(100, 1) == 2 and count(256, 1) == 1 and count(257, 1) == 1
+    assert count(100, 5) == 12 and count(99, 5) == 1  # a batch of two epochs
+    assert count(640, 1, 64) == 25 and count(640, 1, 63) == 1  # a block of two epochs
+    assert count(10_000, 10_000) == 50 and count(300_000, 300_000) == 1
+    wide = {"batch_size": 60_000, "units": 18_000}  # 11.88e9 multiplications
+    assert count(60_000, **wide) == 1 and count(60_000, **wide, device="cuda:1") == 8
+    assert count(60_000, **wide | {"units": 36_000}, device="cuda:1") == 4
+
+
+def test_finite_parameters(fake, backend, monkeypatch):
+    """Views of one array that hold all of it are looked at as one array; others one by one."""
+    looked_at = []
+
+    def all_finite(self, arrays):
+        looked_at.append(len(arrays))
+        return all(np.isfinite(np.asarray(array)).all() for array in arrays)
+
+    monkeypatch.setattr("gpunet.devices.backend.Backend.all_finite", all_finite)
+    theta = fake.to_device(np.ones(10, "float32"))
+    parts = [theta[:6].reshape(3, 2), theta[6:9].reshape(3, 1), theta[9:]]
+    assert backend.all_finite(parts)
+    assert backend.all_finite(parts[:2])
+    assert backend.all_finite([fake.to_device(one) for one in parts])
+    assert backend.all_finite([parts[0], fake.to_device(parts[1]), parts[2]])
+    assert looked_at == [1, 2, 3, 3]
+    for i in (5, 8, 9):
+        theta[i] = np.nan
+        assert not backend.all_finite(parts)
+        theta[i] = 1.0
 
 
 def plan_with(
@@ -136,7 +181,7 @@ def test_the_device_of_the_run_is_asked(current, fake, backend, monkeypatch):
     small = plan_with(((784, 256, "sigmoid"), (256, 2, "softmax")), DESCENTS["decay"])
     with backend.on(current):
         for device, names in (
-            ("cuda:0", ["cupy persistent blocked SGD", "cupy blocked SGD", "cupy persistent kernel"]),
+            ("cuda:0", [*["cupy persistent blocked SGD"] * 2, "cupy persistent kernel"]),
             ("cuda:1", ["cupy blocked SGD", "cupy mini-batch", "cupy mini-batch"]),
         ):
             found = [backend.program_for(plan, device)[0] for plan in plans]

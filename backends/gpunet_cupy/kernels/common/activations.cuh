@@ -1,6 +1,7 @@
 // Activations g(z) and their derivatives, for one value. `g` is a compile-time constant, so the switch
 // disappears.
 #pragma once
+#include "common/quotient.cuh"
 
 #define IDENTITY 0
 #define SIGMOID 1
@@ -17,7 +18,7 @@ __device__ inline T activate(int g, T z) {
     switch (g) {
         case SIGMOID: {
             T e = exp(-fabs(z));  // never overflows
-            return (z >= T(0) ? T(1) : z < T(0) ? e : z) / (T(1) + e);
+            return quotient(z >= T(0) ? T(1) : z < T(0) ? e : z, T(1) + e);
         }
         case TANH: return tanh(z);
         case RELU: return z < T(0) ? T(0) : z;

@@ -2,6 +2,7 @@
 // the loss; both are compile-time constants.
 #pragma once
 #include "common/activations.cuh"
+#include "common/quotient.cuh"
 
 #define CROSS_ENTROPY 0
 #define LOGISTIC 1
@@ -26,5 +27,5 @@ __device__ inline T loss_value(int loss, T z, T a, T y) {
 
 // Softmax with cross-entropy: ∂L/∂z of one output with e = exp(z − top), and its term of L. `top` is the
 // largest z of all outputs, `total` the sum of all e.
-__device__ inline T softmax_backward(T e, T total, T y) { return e / total - y; }
+__device__ inline T softmax_backward(T e, T total, T y) { return quotient(e, total) - y; }
 __device__ inline T cross_entropy_term(T z, T top, T total, T y) { return y * (log(total) - (z - top)); }

@@ -4,6 +4,7 @@
 // Macros besides those of tiling.cuh and update.cuh: BATCH_SIZE.
 #pragma once
 #include "common/examples.cuh"
+#include "common/given.cuh"
 #include "common/parameters.cuh"
 #include "common/shared_memory.cuh"
 #include "common/update.cuh"
@@ -24,12 +25,14 @@ __device__ constexpr int inputs_at(int l) { return tile_at(l) + pitch(l) * TILE_
 
 // The arguments of the launch, and the current step.
 struct Epoch {
-    const T *X, *Y, *weights;
+    const Given* X;
+    const T *Y, *weights;
     const int* order;
     T *theta, *slots, *workspace, *losses;
     int examples;
     const T* c;            // coefficients of this step
     int step, first, batch;  // its number, its first position in the epoch, its examples
+    const T *mean, *deviation;  // of X (given.cuh)
 };
 
 __device__ inline int example_index(const Epoch& epoch, int position) { return example_index(epoch.order, position); }

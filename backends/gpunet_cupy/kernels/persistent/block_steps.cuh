@@ -1,22 +1,22 @@
-// What the sequential parts of blocked SGD have in common. Within a block of single examples the first layer's
-// weights are W = W₀ − Σ_i α_i δ_i x_iᵀ, so step j needs only
-//     z_j = P_j − Σ_{i<j} α_i G_ij δ_i,    P = X W₀ᵀ,  G = X Xᵀ.
+// What the sequential parts of blocked SGD have in common. Within a block of single examples, step j needs only
+//     z_j = w P_j + q Q_j + Σ_{i<j} u_i G_ij δ_i
+// of the first layer (common/recurrence.cuh), and first_layer.cuh computes all of it but δ.
 //
-// `State` is a thread block's state of the steps, in shared memory. It has D (P on entry; row i becomes δ[1]
-// of example i), minus_alpha_G (row j: −α_i G_ij), z (of the outputs, for the losses, which are computed after
-// all steps), Y, and the examples' weight and rate.
+// `State` is a thread block's state of the steps, in shared memory. It has z (of the outputs, for the losses, which
+// are computed after all steps), Y, and the examples' weight and rate.
 //
 // Macros besides those of block_state.cuh: LOSS. CHUNK is the number of examples per block.
 #pragma once
 #include "common/output_delta.cuh"
 #include "common/vec4.cuh"
 #include "persistent/block_state.cuh"
+#include "persistent/descent.cuh"
 
 #define LANES (lanes_for(OUTPUTS))
 
-// Load what belongs to the examples, and −α G, to shared memory.
+// Load what belongs to the examples to shared memory.
 template <class State>
-__device__ inline void load_examples(const Epoch& epoch, State& s, int begin, int count, const T* G) {
+__device__ inline void load_examples(const Epoch& epoch, State& s, int begin, int count) {
     for (int i = threadIdx.x; i < count; i += THREADS) {
         s.weight[i] = epoch.weights ? epoch.weights[example_index(epoch, begin + i)] : T(1);
         s.rate[i] = epoch.c[begin + i];
@@ -24,9 +24,6 @@ __device__ inline void load_examples(const Epoch& epoch, State& s, int begin, in
     for (int i = threadIdx.x; i < count * OUTPUTS; i += THREADS)
         s.Y[i / OUTPUTS][i % OUTPUTS] =
             epoch.Y[(long long)example_index(epoch, begin + i / OUTPUTS) * OUTPUTS + i % OUTPUTS];
-#pragma unroll 4
-    for (int i = threadIdx.x; i < count * CHUNK; i += THREADS)
-        if (i % CHUNK < i / CHUNK) s.minus_alpha_G[i / CHUNK][i % CHUNK] = -epoch.c[begin + i % CHUNK] * G[i];
 }
 
 // The losses of every `stride`-th example from `first` on, one warp each.

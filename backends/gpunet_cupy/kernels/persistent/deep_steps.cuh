@@ -27,8 +27,8 @@
 static_assert(COLUMNS % 32 == 0 && UPPER <= THREADS && COLUMNS <= THREADS && LAYERS == 3, "there is no such kernel");
 
 struct StepState {
-    T D[CHUNK][COLUMNS];            // P on entry; row i becomes δ[1] of example i
-    T minus_alpha_G[CHUNK][CHUNK];  // row j: −α_i G_ij
+    T D[CHUNK][COLUMNS];            // w P + q Q on entry; row i becomes δ[1] of example i
+    T u_G[CHUNK][CHUNK];            // row j: u_i G_ij
     T a[COLUMNS];                   // A[1] of the step
     T z_ahead[AHEAD][COLUMNS];      // partial sums of z[1] of the next step
     T dA_partial[UPPER_WARPS][COLUMNS];
@@ -53,11 +53,23 @@ __device__ inline void clear_words(unsigned long long* words) {
         for (int i = threadIdx.x; i < PARTS * UPPER; i += THREADS) store_relaxed(words_of(words, turn, member()) + i, 0);
 }
 
-// One of the first UPPER threads; its unit has the thread's number.
-struct UpperThread {
+// Copy a value between a thread and global memory. What is out of range is 0 in the thread.
+template <bool STORE>
+__device__ inline void copy_value(T* local, T* global, bool in_range) {
+    if (!STORE) *local = in_range ? *global : T(0);
+    else if (in_range) *global = *local;
+}
+
+// What one of the first UPPER threads owns, or its momentum. Its unit has the thread's number.
+struct UpperParameters {
     T W[ROWS][PIECE];         // of the piece
     T W_out[OUTPUTS], b;      // of the unit
     T b_out;                  // of the lane's output
+};
+
+// One of the first UPPER threads.
+struct UpperThread {
+    UpperParameters own, momentum;
     T a_below[PIECE], delta_rows[ROWS], a, delta, delta_out;  // of the step
 
     __device__ inline int lane() const { return threadIdx.x % WARP; }
@@ -68,30 +80,30 @@ struct UpperThread {
     __device__ inline int row(int i) const { return warp() * WARP + lane() / COLUMN_LANES * ROWS + i; }
     __device__ inline int column(int i) const { return 4 * (lane() % COLUMN_LANES + COLUMN_LANES * (i / 4)) + i % 4; }
 
+    // Copy weights, or their momentum, between global memory and registers. All members have those of the unit and
+    // of the outputs; the first one stores them.
     template <bool STORE>
-    __device__ inline void copy(T* local, T* global, bool in_range) {
-        if (!STORE) *local = in_range ? *global : T(0);
-        else if (in_range) *global = *local;
-    }
-
-    // Copy the weights between theta and registers. All members have those of the unit and of the outputs; the
-    // first one stores them.
-    template <bool STORE>
-    __device__ inline void copy_weights(const Epoch& epoch) {
+    __device__ inline void copy(UpperParameters& p, T* all) {
 #pragma unroll
         for (int r = 0; r < ROWS; ++r)
 #pragma unroll
             for (int c = 0; c < PIECE; ++c) {
                 const int n = member() * COLUMNS + column(c);
-                copy<STORE>(&W[r][c], epoch.theta + weights_at(2) + row(r) * size(1) + n,
-                            row(r) < size(2) && n < size(1));
+                copy_value<STORE>(&p.W[r][c], all + weights_at(2) + row(r) * size(1) + n,
+                                  row(r) < size(2) && n < size(1));
             }
         if (STORE && member() != 0) return;
 #pragma unroll
         for (int k = 0; k < OUTPUTS; ++k)
-            copy<STORE>(&W_out[k], epoch.theta + weights_at(3) + k * size(2) + threadIdx.x, in_range());
-        copy<STORE>(&b, epoch.theta + bias_at(2) + threadIdx.x, in_range());
-        if (!STORE || warp() == 0) copy<STORE>(&b_out, epoch.theta + bias_at(3) + lane() % LANES, lane() % LANES < OUTPUTS);
+            copy_value<STORE>(&p.W_out[k], all + weights_at(3) + k * size(2) + threadIdx.x, in_range());
+        copy_value<STORE>(&p.b, all + bias_at(2) + threadIdx.x, in_range());
+        if (!STORE || warp() == 0)
+            copy_value<STORE>(&p.b_out, all + bias_at(3) + lane() % LANES, lane() % LANES < OUTPUTS);
+    }
+    template <bool STORE>
+    __device__ inline void copy_weights(const Epoch& epoch) {
+        copy<STORE>(own, epoch.theta);
+        if (SLOTS) copy<STORE>(momentum, epoch.slots);
     }
 
     // z[2] of the unit, without bias: the member's partial sum.
@@ -107,7 +119,7 @@ struct UpperThread {
         for (int r = 0; r < ROWS; ++r) {
             z[r] = T(0);
 #pragma unroll
-            for (int c = 0; c < PIECE; ++c) z[r] += W[r][c] * a_below[c];
+            for (int c = 0; c < PIECE; ++c) z[r] += own.W[r][c] * a_below[c];
         }
         exchange_halves<4, 4>(z);
         exchange_halves<2, 2>(z);
@@ -138,12 +150,12 @@ struct UpperThread {
 
     // A[2], and the warp's partial sums of the outputs.
     __device__ inline void outputs(StepState& s, T z) {
-        a = in_range() ? activate(activation(2), z + b) : T(0);
+        a = in_range() ? activate(activation(2), z + own.b) : T(0);
         T out[LANES];
 #pragma unroll
         for (int k = 0; k < LANES; ++k) out[k] = T(0);
 #pragma unroll
-        for (int k = 0; k < OUTPUTS; ++k) out[k] = W_out[k] * a;
+        for (int k = 0; k < OUTPUTS; ++k) out[k] = own.W_out[k] * a;
         T sum = warp_reduce_scatter<LANES / 2>(out);
         if (lane() < LANES) s.z_partial[warp()][lane()] = sum;
     }
@@ -151,14 +163,14 @@ struct UpperThread {
     // δ[3], δ[2], and the warp's partial sums of ∂L/∂A[1] of the member's units.
     __device__ inline void backward(StepState& s, int j) {
         const int k = lane() % LANES;
-        T z = b_out, L;
+        T z = own.b_out, L;
 #pragma unroll
         for (int w = 0; w < UPPER_WARPS; ++w) z += s.z_partial[w][k];
         if (threadIdx.x < OUTPUTS) s.z[j][k] = z;
         delta_out = s.weight[j] * lane_output_delta<OUTPUTS>(activation(3), LOSS, z, s.Y[j][k < OUTPUTS ? k : 0], false, L);
         T d = T(0);
 #pragma unroll
-        for (int k = 0; k < OUTPUTS; ++k) d += W_out[k] * __shfl_sync(ALL_LANES, delta_out, k);
+        for (int k = 0; k < OUTPUTS; ++k) d += own.W_out[k] * __shfl_sync(ALL_LANES, delta_out, k);
         delta = activation_backward(activation(2), d, a);
 #pragma unroll
         for (int r = 0; r < ROWS; ++r)
@@ -168,7 +180,7 @@ struct UpperThread {
         for (int c = 0; c < PIECE; ++c) {
             dA[c] = T(0);
 #pragma unroll
-            for (int r = 0; r < ROWS; ++r) dA[c] += W[r][c] * delta_rows[r];
+            for (int r = 0; r < ROWS; ++r) dA[c] += own.W[r][c] * delta_rows[r];
         }
         exchange_halves<2 * QUARTER, 16>(dA);
         exchange_halves<QUARTER, 8>(dA);
@@ -176,28 +188,32 @@ struct UpperThread {
         for (int c = 0; c < QUARTER; ++c) s.dA_partial[warp()][column(lane() / COLUMN_LANES * QUARTER + c)] = dA[c];
     }
 
-    __device__ inline void update(T rate) {
+    __device__ inline void update(const Descent& descent) {
 #pragma unroll
-        for (int r = 0; r < ROWS; ++r)
+        for (int r = 0; r < ROWS; ++r) {
+            const T scaled = descent.scaled(delta_rows[r]);
 #pragma unroll
-            for (int c = 0; c < PIECE; ++c) W[r][c] -= rate * delta_rows[r] * a_below[c];
+            for (int c = 0; c < PIECE; ++c) descent.update<true>(own.W[r][c], momentum.W[r][c], scaled, a_below[c]);
+        }
+        const T scaled_out = descent.scaled(delta_out);
 #pragma unroll
-        for (int k = 0; k < OUTPUTS; ++k) W_out[k] -= rate * __shfl_sync(ALL_LANES, delta_out, k) * a;
-        b -= rate * delta;
-        b_out -= rate * delta_out;
+        for (int k = 0; k < OUTPUTS; ++k)
+            descent.update<true>(own.W_out[k], momentum.W_out[k], __shfl_sync(ALL_LANES, scaled_out, k), a);
+        descent.update<false>(own.b, momentum.b, descent.scaled(delta), T(1));
+        descent.update<false>(own.b_out, momentum.b_out, scaled_out, T(1));
     }
 };
 
 // One of the first COLUMNS threads; it owns the unit of that number among the member's units of layer 1.
 struct LowerThread {
-    T b, a;
+    T b, momentum, a;
 
     __device__ inline int unit() const { return member() * COLUMNS + threadIdx.x; }
-    __device__ inline void load_weights(const Epoch& epoch) {
-        b = unit() < size(1) ? epoch.theta[bias_at(1) + unit()] : T(0);
-    }
-    __device__ inline void store_weights(const Epoch& epoch) const {
-        if (unit() < size(1)) epoch.theta[bias_at(1) + unit()] = b;
+    template <bool STORE>
+    __device__ inline void copy_bias(const Epoch& epoch) {
+        const bool in_range = unit() < size(1);
+        copy_value<STORE>(&b, epoch.theta + bias_at(1) + unit(), in_range);
+        if (SLOTS) copy_value<STORE>(&momentum, epoch.slots + bias_at(1) + unit(), in_range);
     }
 
     // A[1] from z without bias.
@@ -207,36 +223,36 @@ struct LowerThread {
     }
 
     // δ[1] of example j.
-    __device__ inline T backward(StepState& s, int j) {
+    __device__ inline T backward(StepState& s, int j, const Descent& descent) {
         T d = T(0);
 #pragma unroll
         for (int w = 0; w < UPPER_WARPS; ++w) d += s.dA_partial[w][threadIdx.x];
         d = activation_backward(activation(1), d, a);
         s.D[j][threadIdx.x] = d;
-        b -= s.rate[j] * d;
+        descent.update<false>(b, momentum, descent.scaled(d), T(1));
         return d;
     }
 
     // A[1] of example j, after δ[1] of the step before.
     __device__ inline void forward(StepState& s, int j, T delta_before) {
-        T z = s.D[j][threadIdx.x] + s.minus_alpha_G[j][j - 1] * delta_before;
+        T z = s.D[j][threadIdx.x] + s.u_G[j][j - 1] * delta_before;
 #pragma unroll
         for (int part = 0; part < AHEAD; ++part) z += s.z_ahead[part][threadIdx.x];
         forward(s, z);
     }
 };
 
-// Σ_{i<steps} −α_i G_ij δ_i of unit n: what the first `steps` steps change in z[1] of step j. `parts` threads
+// Σ_{i<steps} u_i G_ij δ_i of unit n: what the first `steps` steps change in z[1] of step j. `parts` threads
 // sum it together, each every parts-th four steps.
 __device__ inline T corrections(const StepState& s, int j, int steps, int n, int part, int parts) {
     T sum[4] = {};
     int i = 4 * part;
     for (; i + 4 <= steps; i += 4 * parts) {
-        Vec4 c = load4(&s.minus_alpha_G[j][i]);
+        Vec4 c = load4(&s.u_G[j][i]);
 #pragma unroll
         for (int h = 0; h < 4; ++h) sum[h] += c.v[h] * s.D[i + h][n];
     }
-    for (int h = i; h < i + 4 && h < steps; ++h) sum[0] += s.minus_alpha_G[j][h] * s.D[h][n];
+    for (int h = i; h < i + 4 && h < steps; ++h) sum[0] += s.u_G[j][h] * s.D[h][n];
     return sum[0] + sum[1] + (sum[2] + sum[3]);
 }
 
@@ -246,9 +262,15 @@ __device__ inline void compute_ahead(StepState& s, int j) {
     s.z_ahead[part][n] = corrections(s, j, j - 1, n, part, AHEAD);
 }
 
-// Load what the steps of a block read to shared memory. P is (count, row_stride(1)).
-__device__ inline void load_block(const Epoch& epoch, StepState& s, int begin, int count, const T* P, const T* G) {
-    load_examples(epoch, s, begin, count, G);
+// Load the corrections of z[1] to shared memory.
+__device__ inline void load_corrections(StepState& s, int count, const T* u_G) {
+#pragma unroll 4
+    for (int i = threadIdx.x; i < count * CHUNK; i += THREADS)
+        if (i % CHUNK < i / CHUNK) s.u_G[i / CHUNK][i % CHUNK] = u_G[i];
+}
+
+// Load P (count, row_stride(1)) of a block to shared memory.
+__device__ inline void load_P(StepState& s, int count, const T* P) {
 #pragma unroll 8
     for (int i = threadIdx.x; i < count * COLUMNS; i += THREADS) {
         const int n = i % COLUMNS, unit = member() * COLUMNS + n;
@@ -257,13 +279,12 @@ __device__ inline void load_block(const Epoch& epoch, StepState& s, int begin, i
     __syncthreads();
 }
 
-// The steps of `count` examples from position `begin` on. G (CHUNK, CHUNK), of which the values below the
-// diagonal are read; E (count, row_stride(1)) ← −α δ[1].
-__device__ inline void run_steps(const Epoch& epoch, UpperThread& upper, LowerThread& lower, int begin, int count,
-                                 const T* P, const T* G, T* E, unsigned long long* words) {
-    StepState& s = *reinterpret_cast<StepState*>(shared_memory);
+// The steps of the block of `count` examples from position `begin` on, whose other data are in shared memory. P and D
+// (count, row_stride(1)); D ← δ[1].
+__device__ inline void run_steps(StepState& s, UpperThread& upper, LowerThread& lower, int begin, int count, const T* P,
+                                 T* D, unsigned long long* words) {
     const bool is_upper = threadIdx.x < UPPER, is_lower = threadIdx.x < COLUMNS;
-    load_block(epoch, s, begin, count, P, G);
+    load_P(s, count, P);
     if (is_lower) lower.forward(s, s.D[0][threadIdx.x]);
     __syncthreads();
     for (int j = 0; j < count; ++j) {
@@ -273,16 +294,16 @@ __device__ inline void run_steps(const Epoch& epoch, UpperThread& upper, LowerTh
         __syncthreads();
         if (is_upper) upper.backward(s, j);
         __syncthreads();
+        const Descent descent(s.rate[j]);
         if (is_lower) {
-            T delta = lower.backward(s, j);
-            if (j + 1 < count) lower.forward(s, j + 1, delta);
+            T delta_before = lower.backward(s, j, descent);
+            if (j + 1 < count) lower.forward(s, j + 1, delta_before);
         }
-        if (is_upper) upper.update(s.rate[j]);
+        if (is_upper) upper.update(descent);
         __syncthreads();
     }
     for (int i = threadIdx.x; i < count * COLUMNS; i += THREADS) {
         const int e = i / COLUMNS, n = i % COLUMNS, unit = member() * COLUMNS + n;
-        if (unit < size(1)) E[e * row_stride(1) + unit] = -s.rate[e] * s.D[e][n];
+        if (unit < size(1)) D[e * row_stride(1) + unit] = s.D[e][n];
     }
-    store_losses(epoch, s, begin, count, member() * WARPS + threadIdx.x / WARP, MEMBERS * WARPS);
 }

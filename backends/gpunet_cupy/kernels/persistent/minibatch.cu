@@ -118,9 +118,11 @@ __device__ inline void backward(const Epoch& epoch, PrefetchedChunk& next, unsig
 // All steps of `examples` examples. theta and slots are read and written, losses[t] ← J of step t; *counter
 // is 0.
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
-    train(const T* X, const T* Y, const T* weights, const int* order, int examples, const T* coefficients, T* theta,
-          T* slots, T* workspace, T* losses, unsigned* counter) {
+    train(const Given* X, const T* Y, const T* weights, const int* order, int examples, const T* coefficients, T* theta,
+          T* slots, T* workspace, T* losses, unsigned* counter, const T* mean, const T* deviation) {
     Epoch epoch = {X, Y, weights, order, theta, slots, workspace, losses, examples, coefficients, 0, 0, 0};
+    epoch.mean = mean;
+    epoch.deviation = deviation;
     unsigned passed = 0;
     PrefetchedChunk next;
     next.load_indices_of_step(epoch, 0, 0);

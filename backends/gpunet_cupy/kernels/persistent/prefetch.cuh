@@ -1,7 +1,10 @@
 // Prefetching X: the next chunk is loaded from global memory into registers while the current one is
 // computed, and stored to shared memory when that is free. The indices of its examples are loaded one step
-// earlier still, because X can't be read before.
+// earlier still, because X can't be read before. Integers stay so in registers.
+//
+// Macros: those of block_state.cuh and given.cuh.
 #pragma once
+#include "common/given.cuh"
 #include "common/vec4.cuh"
 #include "persistent/block_state.cuh"
 
@@ -9,7 +12,8 @@
 struct PrefetchedChunk {
     static constexpr int QUADS = tile_inputs(1) / 4, EACH = (CHUNK * QUADS + THREADS - 1) / THREADS;
     int row[EACH], expected;
-    Vec4 x[EACH];
+    GivenValues<4> x[EACH];
+    const T *mean, *deviation;  // of integers
 
     __device__ inline int example(int i) const { return (threadIdx.x + i * THREADS) / QUADS; }
     __device__ inline int input(int i) const {
@@ -33,25 +37,40 @@ struct PrefetchedChunk {
 
     // Load the examples into registers.
     __device__ inline void prefetch(const Epoch& epoch) {
+        mean = epoch.mean;
+        deviation = epoch.deviation;
         if (expected <= 0) return;
 #pragma unroll
         for (int i = 0; i < EACH; ++i) {
-            const T* X = epoch.X + (long long)row[i] * size(0);
+            const Given* X = epoch.X + (long long)row[i] * size(0);
             const int k = input(i);
             x[i] = {};
             if (size(0) % 4 == 0) {
-                if (k < size(0)) x[i] = load4(X + k);
+                if (k < size(0)) x[i] = load_given<4>(X + k);
             } else {
-                for (int j = 0; j < 4; ++j) x[i].v[j] = k + j < size(0) ? X[k + j] : T(0);
+                for (int j = 0; j < 4; ++j) x[i].v[j] = k + j < size(0) ? X[k + j] : Given(0);
             }
         }
+    }
+
+    // The values of x[i]; those past the last input are 0.
+    __device__ inline Values<4> values(int i) const {
+        const int k = input(i);
+        Values<4> values = {};
+        if constexpr (!STANDARDIZED || size(0) % 4 == 0) {
+            if (!STANDARDIZED || k < size(0)) values = values_of(x[i], mean, deviation, k);
+        } else {
+            for (int j = 0; j < 4; ++j)
+                if (k + j < size(0)) values.v[j] = value_of(x[i].v[j], mean, deviation, k + j);
+        }
+        return values;
     }
 
     __device__ inline void store_shared(T* in) const {
 #pragma unroll
         for (int i = 0; i < EACH; ++i) {
             int job = threadIdx.x + i * THREADS;
-            if (job < CHUNK * QUADS) store4(in + job / QUADS * pitch(1) + job % QUADS * 4, x[i]);
+            if (job < CHUNK * QUADS) store_values(in + job / QUADS * pitch(1) + job % QUADS * 4, values(i).v);
         }
     }
 };

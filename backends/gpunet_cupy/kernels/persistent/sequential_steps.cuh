@@ -2,9 +2,9 @@
 //
 // One thread block computes it. Its first STEPPERS threads own hidden units, one or two each: the units'
 // biases and columns of W[2] are in registers. Each warp sums its units' terms of the outputs, the warps
-// exchange these partial sums, and then every thread computes δ[L] for itself. The next MAX_UNITS threads,
-// one per unit, compute z for the step after next in advance, except for the terms of the two steps that are
-// not finished.
+// exchange these partial sums, and then every warp computes δ[L] for itself, an output per lane. The next
+// MAX_UNITS threads, one per unit, compute z for the step after next in advance, except for the terms of the two
+// steps that are not finished.
 //
 // Macros: those of block_steps.cuh.
 #pragma once
@@ -13,173 +13,230 @@
 #define STEPPERS 128
 #define MAX_UNITS 256
 #define UNITS_PER_THREAD ((size(1) + STEPPERS - 1) / STEPPERS)
-#define PARTIALS (LANES > 4 ? LANES : 4)  // a warp's partial sums of the outputs, read four at a time
+static_assert(STEPPERS / WARP == 4, "partial sums are read four at a time");
+
+// The last layer and the biases, or their momentum.
+struct OwnParameters {
+    T W[OUTPUTS][MAX_UNITS], b[MAX_UNITS], b_out[OUTPUTS];  // W[2], b[1], b[2]
+};
 
 struct StepState {
-    T partial[2][STEPPERS / WARP][PARTIALS];
-    T D[CHUNK][MAX_UNITS];      // P on entry; row i becomes δ[1] of example i
-    T minus_alpha_G[CHUNK][CHUNK];  // row j: −α_i G_ij
+    T partial[2][LANES][STEPPERS / WARP];  // each warp's partial sums of the outputs, for even and odd steps
+    T D[CHUNK][MAX_UNITS];      // row i becomes δ[1] of example i
+    T u_G[CHUNK][CHUNK + 4];    // row i: u_i G_ij of step j in column j − i + 1
     T z_ahead[2][MAX_UNITS];    // computed in advance, for even and odd steps
     T z[CHUNK][OUTPUTS];        // z[2], for the losses, which are computed after all steps
     T Y[CHUNK][OUTPUTS];
     T weight[CHUNK], rate[CHUNK];
-    T W[OUTPUTS][MAX_UNITS], b[MAX_UNITS], b_out[OUTPUTS];  // W[2], b[1], b[2], kept from block to block
+    OwnParameters own[1 + SLOTS];  // kept from block to block
 };
 
-// z ← scale ∂L/∂z of all outputs, in the registers of one thread. Softmax with cross-entropy is written out
-// here, because this is on the critical path of every step: one division for all outputs, which do not need
-// the loss.
-__device__ inline void output_deltas(T (&z)[OUTPUTS], const T* y, T scale) {
+// ∂L/∂z of all outputs, times `scale`, in every thread. Lane k mod LANES has z of output k, and gets its ∂L/∂z alone, too.
+// Softmax with cross-entropy is written out here, because this is on the critical path of every step: lanes
+// exchange values at once instead of summing them up in rounds, and the loss is not needed.
+__device__ inline T output_deltas(T z, const T* y, T scale, T (&delta)[OUTPUTS]) {
+    const int k_own = threadIdx.x % LANES < OUTPUTS ? threadIdx.x % LANES : 0;
+    T own;
     if (LOSS == CROSS_ENTROPY) {
-        T top = z[0], total = T(0);
+        T all[OUTPUTS];
 #pragma unroll
-        for (int k = 1; k < OUTPUTS; ++k) top = fmax(top, z[k]);
+        for (int k = 0; k < OUTPUTS; ++k) all[k] = __shfl_sync(ALL_LANES, z, k);
 #pragma unroll
-        for (int k = 0; k < OUTPUTS; ++k) total += z[k] = exp(z[k] - top);
-        const T scale_over_total = scale / total;
+        for (int apart = 1; apart < OUTPUTS; apart *= 2)
 #pragma unroll
-        for (int k = 0; k < OUTPUTS; ++k) z[k] = z[k] * scale_over_total - y[k] * scale;
+            for (int k = 0; k + apart < OUTPUTS; k += 2 * apart) all[k] = fmax(all[k], all[k + apart]);
+        const T e = exp(z - all[0]);
+        T total = T(0);
+#pragma unroll
+        for (int k = 0; k < OUTPUTS; ++k) total += delta[k] = __shfl_sync(ALL_LANES, e, k);
+        const T scale_over_total = quotient(scale, total);
+#pragma unroll
+        for (int k = 0; k < OUTPUTS; ++k) delta[k] = delta[k] * scale_over_total - y[k] * scale;
+        own = e * scale_over_total - y[k_own] * scale;
     } else {
+        own = scale * loss_backward(activation(2), LOSS, activate(activation(2), z), y[k_own]);
 #pragma unroll
-        for (int k = 0; k < OUTPUTS; ++k)
-            z[k] = scale * loss_backward(activation(2), LOSS, activate(activation(2), z[k]), y[k]);
+        for (int k = 0; k < OUTPUTS; ++k) delta[k] = __shfl_sync(ALL_LANES, own, k);
+    }
+    return own;
+}
+
+// Load the corrections of z[1] to shared memory. The column of step i + 3, the first one that AheadThread
+// corrects, is a multiple of four.
+__device__ inline void load_corrections(StepState& s, int count, const T* u_G) {
+#pragma unroll 4
+    for (int n = threadIdx.x; n < count * CHUNK; n += THREADS) {
+        const int j = n / CHUNK, i = n % CHUNK;
+        if (i < j) s.u_G[i][j - i + 1] = u_G[n];
     }
 }
 
-// z[1] of unit n for step j, without bias, after the first `steps` steps: P_j − Σ_{i<steps} α_i G_ij δ_i. It is
-// on the critical path: written like this, the compiler unrolls it as far as is fastest.
-__device__ inline T corrected_z(const StepState& s, int j, int steps, int n) {
-    T sum[4] = {s.D[j][n]};
-    int i = 0;
-    for (; i + 4 <= steps; i += 4) {
-        Vec4 c = load4(&s.minus_alpha_G[j][i]);
-#pragma unroll
-        for (int h = 0; h < 4; ++h) sum[h] += c.v[h] * s.D[i + h][n];
-    }
-    for (; i < steps; ++i) sum[0] += s.minus_alpha_G[j][i] * s.D[i][n];
-    return sum[0] + sum[1] + (sum[2] + sum[3]);
-}
+// Computes z[1] of one unit in advance, without bias. It has z[1] of all steps to come in registers, and a step's δ[1]
+// changes them all. In each step they move up a place, so z[0] is always the next one. float64 values do not
+// fit: z[1] is in D, on entry, and is corrected when it is needed.
+struct AheadThread {
+    static constexpr bool IN_REGISTERS = sizeof(T) == 4;
+    T z[IN_REGISTERS ? CHUNK - 2 : 1];  // of the steps j + 2, j + 3, … after step j
 
-// Load what the steps of a block read to shared memory.
-__device__ inline void load_block(const Epoch& epoch, StepState& s, int begin, int count, const T* P, const T* G) {
-    load_examples(epoch, s, begin, count, G);
+    __device__ static inline int unit() { return threadIdx.x - STEPPERS; }
+
+    // Before step 0. P (count, row_stride(1)).
+    __device__ inline void load(StepState& s, int count, const T* P) {
+        const bool in_range = unit() < size(1);
+#pragma unroll
+        for (int j = 0; j < CHUNK; ++j) {
+            const T value = in_range && j < count ? P[j * row_stride(1) + unit()] : T(0);
+            if (j < 2) s.z_ahead[j][unit()] = value;
+            else if constexpr (IN_REGISTERS) z[j - 2] = value;
+            else s.D[j][unit()] = value;
+        }
+    }
+
+    // Write z[1] of step j + 2, as far as the steps before step j determine it.
+    __device__ inline void step(StepState& s, int j) {
+        if constexpr (IN_REGISTERS) {
+            if (j > 0) {
+                const T delta = s.D[j - 1][unit()];
+#pragma unroll
+                for (int i = 0; i < CHUNK; i += 4) {
+                    if (i / 16 * 16 + j + 2 >= CHUNK) break;  // no step is so far ahead
+                    const Vec4 u_G = load4(&s.u_G[j - 1][4 + i]);
+#pragma unroll
+                    for (int h = 0; h < 4; ++h)
+                        if (i + h + 3 < CHUNK) z[i + h] = z[i + h + 1] + u_G.v[h] * delta;
+                }
+            }
+            s.z_ahead[j % 2][unit()] = z[0];
+        } else if (j + 2 < CHUNK) {
+            T sum[4] = {s.D[j + 2][unit()]};
 #pragma unroll 8
-    for (int i = threadIdx.x; i < count * MAX_UNITS; i += THREADS)
-        s.D[i / MAX_UNITS][i % MAX_UNITS] =
-            i % MAX_UNITS < size(1) ? P[i / MAX_UNITS * row_stride(1) + i % MAX_UNITS] : T(0);
-    __syncthreads();
-    for (int i = threadIdx.x; i < 2 * MAX_UNITS && i < count * MAX_UNITS; i += THREADS)
-        s.z_ahead[i / MAX_UNITS][i % MAX_UNITS] = s.D[i / MAX_UNITS][i % MAX_UNITS];
-    __syncthreads();
-}
+            for (int i = 0; i < j; ++i) sum[i % 4] += s.u_G[i][j + 2 - i + 1] * s.D[i][unit()];
+            s.z_ahead[j % 2][unit()] = sum[0] + sum[1] + (sum[2] + sum[3]);
+        }
+    }
+};
+
+// What one of the first STEPPERS threads owns of OwnParameters, in registers. The first OUTPUTS of them have b[2].
+struct Owned {
+    T W[UNITS_PER_THREAD][OUTPUTS], b[UNITS_PER_THREAD], b_out;
+
+    __device__ static inline int unit(int i) { return threadIdx.x + i * STEPPERS; }
+
+    __device__ inline void load(const OwnParameters& from) {
+        b_out = threadIdx.x < OUTPUTS ? from.b_out[threadIdx.x] : T(0);
+#pragma unroll
+        for (int i = 0; i < UNITS_PER_THREAD; ++i) {
+            b[i] = from.b[unit(i)];
+#pragma unroll
+            for (int k = 0; k < OUTPUTS; ++k) W[i][k] = from.W[k][unit(i)];
+        }
+    }
+
+    __device__ inline void store(OwnParameters& to) const {
+        if (threadIdx.x < OUTPUTS) to.b_out[threadIdx.x] = b_out;
+#pragma unroll
+        for (int i = 0; i < UNITS_PER_THREAD; ++i) {
+            to.b[unit(i)] = b[i];
+#pragma unroll
+            for (int k = 0; k < OUTPUTS; ++k) to.W[k][unit(i)] = W[i][k];
+        }
+    }
+};
 
 // One of the first STEPPERS threads.
 struct Stepper {
-    T W[UNITS_PER_THREAD][OUTPUTS], b[UNITS_PER_THREAD], b_out[OUTPUTS];
+    Owned own, momentum;
     T a[UNITS_PER_THREAD], delta_2_ago[UNITS_PER_THREAD], delta_1_ago[UNITS_PER_THREAD];  // δ[1] of the last two steps
 
-    __device__ inline int unit(int i) const { return threadIdx.x + i * STEPPERS; }
+    __device__ static inline int unit(int i) { return Owned::unit(i); }
 
     __device__ inline void load(const StepState& s) {
+        own.load(s.own[0]);
+        if (SLOTS) momentum.load(s.own[SLOTS]);
 #pragma unroll
-        for (int k = 0; k < OUTPUTS; ++k) b_out[k] = s.b_out[k];
-#pragma unroll
-        for (int i = 0; i < UNITS_PER_THREAD; ++i) {
-            b[i] = s.b[unit(i)];
-            delta_2_ago[i] = delta_1_ago[i] = T(0);
-#pragma unroll
-            for (int k = 0; k < OUTPUTS; ++k) W[i][k] = s.W[k][unit(i)];
-        }
+        for (int i = 0; i < UNITS_PER_THREAD; ++i) delta_2_ago[i] = delta_1_ago[i] = T(0);
     }
 
     __device__ inline void store(StepState& s) const {
-#pragma unroll
-        for (int k = 0; k < OUTPUTS; ++k)
-            if (threadIdx.x == k) s.b_out[k] = b_out[k];
-#pragma unroll
-        for (int i = 0; i < UNITS_PER_THREAD; ++i) {
-            s.b[unit(i)] = b[i];
-#pragma unroll
-            for (int k = 0; k < OUTPUTS; ++k) s.W[k][unit(i)] = W[i][k];
-        }
+        own.store(s.own[0]);
+        if (SLOTS) momentum.store(s.own[SLOTS]);
     }
 
-    // A[1] of example j, and the warp's partial sums of its outputs.
+    // A[1] of example j, and the warp's partial sums of its outputs; the first warp's include b[2].
     __device__ inline void forward(StepState& s, int j) {
-        const T c2 = j > 1 ? s.minus_alpha_G[j][j - 2] : T(0), c1 = j > 0 ? s.minus_alpha_G[j][j - 1] : T(0);
+        const T c2 = j > 1 ? s.u_G[j - 2][3] : T(0), c1 = j > 0 ? s.u_G[j - 1][2] : T(0);
         T out[LANES];
 #pragma unroll
         for (int k = 0; k < LANES; ++k) out[k] = T(0);
 #pragma unroll
         for (int i = 0; i < UNITS_PER_THREAD; ++i) {
-            T z = s.z_ahead[j % 2][unit(i)] + b[i] + c2 * delta_2_ago[i] + c1 * delta_1_ago[i];
+            T z = s.z_ahead[j % 2][unit(i)] + own.b[i] + c2 * delta_2_ago[i] + c1 * delta_1_ago[i];
             a[i] = unit(i) < size(1) ? activate(activation(1), z) : T(0);
 #pragma unroll
-            for (int k = 0; k < OUTPUTS; ++k) out[k] += W[i][k] * a[i];
+            for (int k = 0; k < OUTPUTS; ++k) out[k] += own.W[i][k] * a[i];
         }
-        T sum = warp_reduce_scatter<LANES / 2>(out);
-        if (threadIdx.x % WARP < LANES) s.partial[j % 2][threadIdx.x / WARP][threadIdx.x % WARP] = sum;
+        T sum = warp_reduce_scatter<LANES / 2>(out) + own.b_out;
+        if (threadIdx.x % WARP < LANES) s.partial[j % 2][threadIdx.x % WARP][threadIdx.x / WARP] = sum;
     }
 
     // Outputs, δ[2], δ[1], and the update of all that the thread owns.
     __device__ inline void step(StepState& s, int j) {
-        T z[OUTPUTS];
-#pragma unroll
-        for (int k = 0; k < OUTPUTS; ++k) z[k] = b_out[k];
-#pragma unroll
-        for (int warp = 0; warp < STEPPERS / WARP; ++warp)
-#pragma unroll
-            for (int k = 0; k < OUTPUTS; k += 4) {
-                Vec4 partial = load4(&s.partial[j % 2][warp][k]);
-#pragma unroll
-                for (int h = 0; h < 4; ++h)
-                    if (k + h < OUTPUTS) z[k + h] += partial.v[h];
-            }
-        if (threadIdx.x < WARP)
-#pragma unroll
-            for (int k = 0; k < OUTPUTS; ++k)
-                if (threadIdx.x == k) s.z[j][k] = z[k];
-        output_deltas(z, s.Y[j], s.weight[j]);
-        const T rate = s.rate[j];
+        const int k_own = threadIdx.x % LANES;
+        const Vec4 partial = load4(s.partial[j % 2][k_own]);
+        const T z = partial.v[0] + partial.v[1] + (partial.v[2] + partial.v[3]);
+        if (threadIdx.x < OUTPUTS) s.z[j][threadIdx.x] = z;
+        T delta[OUTPUTS];
+        const T delta_own = output_deltas(z, s.Y[j], s.weight[j], delta);
+        const Descent descent(s.rate[j]);
 #pragma unroll
         for (int i = 0; i < UNITS_PER_THREAD; ++i) {
             T d = T(0);
 #pragma unroll
-            for (int k = 0; k < OUTPUTS; ++k) {
-                d += W[i][k] * z[k];
-                W[i][k] -= rate * z[k] * a[i];
-            }
+            for (int k = 0; k < OUTPUTS; ++k) d += own.W[i][k] * delta[k];
             delta_2_ago[i] = delta_1_ago[i];
             delta_1_ago[i] = activation_backward(activation(1), d, a[i]);
-            b[i] -= rate * delta_1_ago[i];
+            descent.update<false>(own.b[i], momentum.b[i], descent.scaled(delta_1_ago[i]), T(1));
             s.D[j][unit(i)] = delta_1_ago[i];
         }
 #pragma unroll
-        for (int k = 0; k < OUTPUTS; ++k) b_out[k] -= rate * z[k];
+        for (int k = 0; k < OUTPUTS; ++k) {
+            const T scaled = descent.scaled(delta[k]);
+#pragma unroll
+            for (int i = 0; i < UNITS_PER_THREAD; ++i)
+                descent.update<true>(own.W[i][k], momentum.W[i][k], scaled, a[i]);
+        }
+        if (threadIdx.x < OUTPUTS)
+            descent.update<false>(own.b_out, momentum.b_out, descent.scaled(delta_own), T(1));
     }
 };
 
-// The steps of `count` examples from position `begin` on. P and E (count, row_stride(1)), G (CHUNK, CHUNK),
-// of which the values below the diagonal are read; E ← −α δ[1]. Not inlined, so that all registers are
-// available to it.
-__device__ __noinline__ void run_steps(Epoch epoch, int begin, int count, const T* P, const T* G, T* E) {
+// The steps of a block of `count` examples, whose other data are in shared memory. P and D (count, row_stride(1));
+// D ← δ[1]. Not inlined, so that all registers are available to it.
+__device__ __noinline__ void run_steps(int count, const T* P, T* D) {
     StepState& s = *reinterpret_cast<StepState*>(shared_memory);
-    const int unit = threadIdx.x - STEPPERS;  // of the threads that compute z in advance
-    const bool steps = threadIdx.x < STEPPERS, ahead = !steps && unit < size(1);
-    load_block(epoch, s, begin, count, P, G);
-    Stepper stepper;
-    if (steps) stepper.load(s);
-    for (int j = 0; j < count; ++j) {
-        if (steps) stepper.forward(s, j);
+    if (threadIdx.x < STEPPERS) {
+        Stepper stepper;
+        stepper.load(s);
         __syncthreads();
-        if (steps) stepper.step(s, j);
-        if (ahead && j + 2 < count) s.z_ahead[j % 2][unit] = corrected_z(s, j + 2, j, unit);
+        for (int j = 0; j < count; ++j) {
+            stepper.forward(s, j);
+            __syncthreads();
+            stepper.step(s, j);
+        }
+        stepper.store(s);
+    } else if (AheadThread::unit() < MAX_UNITS) {
+        AheadThread ahead;
+        ahead.load(s, count, P);
+        __syncthreads();
+        for (int j = 0; j < count; ++j) {
+            __syncthreads();
+            ahead.step(s, j);
+        }
+    } else {
+        for (int j = -1; j < count; ++j) __syncthreads();
     }
-    if (steps) stepper.store(s);
     __syncthreads();
     for (int i = threadIdx.x; i < count * MAX_UNITS; i += THREADS)
         if (i % MAX_UNITS < size(1))
-            E[i / MAX_UNITS * row_stride(1) + i % MAX_UNITS] =
-                -s.rate[i / MAX_UNITS] * s.D[i / MAX_UNITS][i % MAX_UNITS];
-    store_losses(epoch, s, begin, count, threadIdx.x / WARP, WARPS);
+            D[i / MAX_UNITS * row_stride(1) + i % MAX_UNITS] = s.D[i / MAX_UNITS][i % MAX_UNITS];
 }

@@ -1,0 +1,14 @@
+// x / y for 1 ≤ y ≤ 2¹²⁶, or NaN: in float32 by a reciprocal, with an error of up to 2 units in the last place. It leaves
+// out the branch for very large and very small y of a division, which keeps instructions from overlapping.
+#pragma once
+
+#ifndef EXACT_QUOTIENTS
+#define EXACT_QUOTIENTS 0
+#endif
+
+#if !defined(__CUDACC__) || EXACT_QUOTIENTS
+__device__ inline float quotient(float x, float y) { return x / y; }
+#else
+__device__ inline float quotient(float x, float y) { return __fdividef(x, y); }
+#endif
+__device__ inline double quotient(double x, double y) { return x / y; }
