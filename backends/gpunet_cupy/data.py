@@ -8,10 +8,8 @@ from gpunet.core.integer_columns import IntegerColumns
 from gpunet.core.program import EpochInputs
 from gpunet_cupy.sources import Macro
 
-VALUES, ALIGNMENT = (
-    4,
-    16,
-)  # of X that kernels load at a time, and bytes, at most, of which their address is a multiple
+VALUES = 4  # of X that kernels load at a time
+ALIGNMENT = 16  # bytes, at most, of which their address is a multiple
 INTEGERS = {
     "bool": "unsigned char",
     "uint8": "unsigned char",
@@ -67,10 +65,10 @@ class EpochData:
         self.examples = inputs.examples
 
     @property
-    def places(self) -> tuple[int | None, ...]:
-        """Where X, Y and the weights are in memory: what a CUDA graph knows of them."""
-        arrays = self.X, self.Y, self.weights
-        return tuple(None if array is None else int(array.data.ptr) for array in arrays)
+    def places(self) -> tuple[Any, ...]:
+        """What a CUDA graph knows of the data: where they are in memory, and what kind X is of."""
+        arrays = self.X, self.Y, self.weights, *self.standardizer
+        return *(None if array is None else int(array.data.ptr) for array in arrays), *self.macros.values()
 
     def is_of(self, inputs: EpochInputs) -> bool:
         """Whether X, Y and the example weights are those of `inputs`, the same arrays."""

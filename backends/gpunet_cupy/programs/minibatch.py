@@ -28,9 +28,7 @@ MAX_CHUNK = 65536  # examples of a batch that are computed at a time
 MIN_CHUNK = 256  # examples; where memory is short, chunks are halved, but not below this
 MAX_PARTIALS = 132  # partial sums of a gradient: about a thread block for each multiprocessor of a large GPU
 MIN_GRAPH, MAX_GRAPH = 4, 12  # steps of a call that pays for a CUDA graph at once; steps of one graph
-LONG_STEP = (
-    2_000_000_000  # multiplications of a step that a GPU works on for longer than the host takes to launch it
-)
+LONG_STEP = 2_000_000_000  # multiplications of a step; a GPU takes longer for it than the host to launch it
 AT_A_TIME = 8  # as in kernels/batches/output_layer.cu
 
 
@@ -116,7 +114,7 @@ class MiniBatch(Program):
         self.data: EpochData | None = None
         self.stands = False  # whether X was read as it stands
         self.stored_X: Any = None
-        self.places: tuple[int | None, ...] | None = None  # of the data that graphs read
+        self.places: tuple[Any, ...] | None = None  # of the data that graphs read
         self.prepared: dict[tuple[int, int, bool], PreparedProducts] = {}
         self.graphs: dict[tuple[int, bool], Any] = {}
         self._set_chunk(min(plan.batch_size, plan.examples, MAX_CHUNK))
@@ -132,7 +130,7 @@ class MiniBatch(Program):
         self.partials = min(MAX_PARTIALS, chunk)
         self.products: Products = products_for(self.plan, self.device, self.top, chunk)
         self.kernels = BatchKernels(self.plan, self.products)
-        self.loaded: set[bool] = set()  # whether X stands, of full batches whose kernels have been launched
+        self.loaded: set[tuple[Any, ...]] = set()  # kinds of X for which a full batch's kernels are loaded
         self.work: Work
         self.epoch: Epoch
         self.has_work = False
@@ -144,7 +142,7 @@ class MiniBatch(Program):
         with device_context(self.device):
             stands = inputs.order is None
             again = self.data is not None and self.data.is_of(inputs) and self.stands == stands
-            if not again:
+            if self.data is None or not again:
                 self.data, self.stands = EpochData(inputs), stands
                 self.stored_X = self._stored_X(inputs)
                 stored = None if self.stored_X is None else self.stored_X.data.ptr
@@ -161,7 +159,8 @@ class MiniBatch(Program):
             captured = any(without == stands for _, without in self.graphs)
             replays = full >= MIN_GRAPH or (full > 0 and (again or captured))
             replays = replays and self.plan.batch_size <= self.chunk and not self.long_steps
-            if replays and stands not in self.loaded:
+            kind = stands, *self.data.macros.values()
+            if replays and kind not in self.loaded:
                 # The first launch of a kernel loads it, which can't be captured: a step whose result is dropped.
                 self._load(state, inputs)
                 self._step(bind(self.work.workspace), order, 0, self.plan.batch_size)
@@ -171,7 +170,7 @@ class MiniBatch(Program):
                 self.kernels.split_weights((self.kernels.weight_blocks,), (THREADS,), arguments)
             done = self._replay(order, full) if replays else 0
             if full:
-                self.loaded.add(stands)
+                self.loaded.add(kind)
             handle = bind(self.work.workspace)
             for number in range(done, len(counts)):
                 self._step(handle, order, number - done, counts[number])

@@ -80,3 +80,23 @@ def test_one_run_and_many(batch_size, shuffle, calls, fake):
     assert np.array_equal(weights(together), weights(loop))
     before = network()
     assert not np.array_equal(weights(together), weights(before))
+
+
+@pytest.mark.parametrize("batch_size", [16, None])
+def test_integers_and_their_numbers(batch_size, calls, fake, monkeypatch):
+    """Runs of both, one after the other, by the program that is kept: each as if it were the only one."""
+    rows = np.random.default_rng(1).integers(0, 4, (M, 12)).astype("uint8")
+    given = {"y": fake.to_device(y), "batch_size": batch_size, "optimizer": gn.GradientDescent(0.05, 0.8)}
+    X = {"uint8": fake.to_device(rows), "float32": fake.to_device(rows.astype("float32"))}
+    seen, gather = [], MiniBatch._gather
+    monkeypatch.setattr(
+        MiniBatch, "_gather", lambda self, *a: seen.append(self.data.X.dtype.name) or gather(self, *a)
+    )
+    ends = []
+    for dtype in ("float32", "uint8", "float32", "uint8"):
+        net = network()
+        net.fit(X[dtype], epochs=3, **given)
+        ends.append(weights(net))
+        assert seen and set(seen) == {dtype}
+        seen.clear()
+    assert all(np.array_equal(end, ends[0]) for end in ends)

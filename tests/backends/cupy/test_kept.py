@@ -3,6 +3,7 @@
 import gc
 import weakref
 from dataclasses import replace
+from types import SimpleNamespace
 
 import array_api_compat.numpy as xp
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import gpunet as gn
 from gpunet.core.reference import Reference
+from gpunet.inputs.integer_examples import IntegerExamples
 from gpunet_cupy import kept
 from random_plans import DESCENTS, OTHERS, differences, draw, map_arrays, plan_of
 
@@ -44,7 +46,7 @@ def test_who_gets_it(fake, backend):
     [
         ("sigmoid-softmax", DESCENTS["plain"], 1, "cupy persistent blocked SGD"),
         ("relu-tanh-sigmoid", DESCENTS["plain"], 1, "cupy persistent deep blocked SGD"),
-        ("sigmoid-softmax", DESCENTS["momentum"], 1, "cupy blocked SGD"),
+        ("wider", DESCENTS["momentum"], 1, "cupy blocked SGD"),
         ("sigmoid-softmax", OTHERS["adamw"], 30, "cupy persistent kernel"),
         ("linear", OTHERS["adamw"], 30, "cupy mini-batch"),
         ("linear", OTHERS["adamw"], 75, "cupy mini-batch"),
@@ -102,6 +104,26 @@ def test_a_graph_is_for_what_is_in_the_same_place(dtype, weighted, fake, backend
         again = run()
         assert again is not first
         first = again
+
+
+@pytest.mark.slow
+def test_a_graph_is_for_one_kind_of_integers(fake, backend):
+    """Bytes with and without a sign in the same place are other numbers."""
+    plan = plan_of("softmax", OTHERS["rmsprop"], 7, "float32")
+    state, inputs = draw(plan)
+    placement = SimpleNamespace(xp=xp, to_device=fake.to_device)
+    rows = fake.to_device(np.random.default_rng(0).integers(0, 256, (plan.examples, 11), dtype=np.uint8))
+    Y = fake.to_device(inputs.Y.T.copy()).T
+    for dtype in ("uint8", "int8", "uint8"):
+        program, _ = backend.program_for(plan, "cuda:0")
+        there = rows.view(dtype)
+        expected = Reference(xp, plan)(state, inputs._replace(X=np.array(there, dtype="float32").T))
+        given = map_arrays(fake.to_device, (state, inputs))
+        found = program(
+            given[0], given[1]._replace(Y=Y, X=IntegerExamples(there, placement, plan.dtype, None))
+        )
+        assert differences(plan, found, expected, 1e-4) == {}
+        program.finish()
 
 
 @pytest.mark.slow
