@@ -1,67 +1,127 @@
 """Strong scaling: examples per second on 1, 2, 4, … ranks of one core each, beside PyTorch DDP with gloo.
 
-``python -m benchmarks.team_scaling --ranks 1,2,4,8,16`` on an idle machine with as many cores; needs mpi4py with an
-MPI library, and PyTorch. Each figure is the median of some repeats.
+``python -m benchmarks.team_scaling --ranks 1,2,4,8,16`` on an idle machine with as many cores takes about a minute. It
+needs mpi4py with an MPI library, and PyTorch. A table is printed, and written with all samples to
+``benchmarks/results/teams``.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import socket
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
+from pathlib import Path
 
-from benchmarks.team_worker import REPEATS
+from benchmarks import machine
+from benchmarks.environment import ROOT, base_environment
 
+RESULTS = ROOT / "benchmarks" / "results" / "teams"
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-EXAMPLES = 32_768  # of a repeat, at least a batch
+PACKAGES = ("python", "gpunet", "numpy", "torch")
+COLUMNS = ("batch", "ranks", "gpunet", "DDP", "gpunet / DDP", "gpunet / 1 rank", "DDP / 1 rank")
 
 
-def output_of(command, environment):
-    """Start a process; a function that waits for it and returns what it printed."""
-    process = subprocess.Popen(
-        command, env=os.environ | ONE_THREAD | environment, stdout=subprocess.PIPE, text=True
-    )
-
-    def wait():
-        printed, _ = process.communicate()
-        if process.returncode:
-            raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-        return printed
-
-    return wait
+def rows_of(cells):
+    """The table's numbers: medians of examples per second, their ratio, and the gain over the fewest ranks."""
+    rows = []
+    for cell in cells:
+        ours, theirs = (statistics.median(cell[who]) for who in ("gpunet", "ddp"))
+        alone = next(one for one in cells if one["batch"] == cell["batch"])
+        gains = [
+            median / statistics.median(alone[who]) for who, median in (("gpunet", ours), ("ddp", theirs))
+        ]
+        rows.append((cell["batch"], cell["ranks"], ours, theirs, ours / theirs, *gains))
+    return rows
 
 
-def speed(who, ranks, layers, batch):
-    """Median examples per second."""
-    steps = max(EXAMPLES // batch, 1)
-    worker = [sys.executable, "-m", "benchmarks.team_worker", who, layers, str(batch), str(steps)]
-    if who == "gpunet":
-        waiting = [output_of(["mpiexec", "-n", str(ranks), *worker], {})]
-    else:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(ranks)}
-        waiting = [output_of(worker, where | {"RANK": str(rank)}) for rank in range(ranks)]
-    speeds = [float(word) for wait in waiting for word in wait().split()]
-    assert len(speeds) == REPEATS
-    return statistics.median(speeds)
+def page(result):
+    """The result as Markdown."""
+    about = result["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    lines = [
+        f"# Teams on one machine, {about['date']}",
+        "",
+        f"- {about['processor']}, {about['system']}, {about['threads']} cores; each rank on one of them.",
+        f"- {result['mpi']}; gloo of PyTorch; {versions}.",
+        f"- Layers {'-'.join(map(str, result['layers']))}, ReLU, softmax; Adam; float32; shuffled examples.",
+        "",
+        "Examples per second: medians, with the smallest and largest sample in brackets.",
+        "",
+        f"| {' | '.join(COLUMNS)} |",
+        f"|{' --- |' * len(COLUMNS)}",
+    ]
+    for cell, row in zip(result["cells"], rows_of(result["cells"]), strict=True):
+        batch, ranks, ours, theirs, *ratios = row
+        speeds = [
+            f"{median:,.0f} ({min(cell[who]):,.0f}–{max(cell[who]):,.0f})"
+            for who, median in (("gpunet", ours), ("ddp", theirs))
+        ]
+        lines.append(
+            f"| {batch:,} | {ranks} | {' | '.join(speeds)} | {' | '.join(f'{one:.2f}' for one in ratios)} |"
+        )
+    return "\n".join([*lines, ""])
 
 
-def main():
-    """Measure, and print a table."""
+def measured(launcher, ranks, **settings):
+    """What `benchmarks.team_worker` finds on so many ranks, all started once."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = Path(folder, "result.json")
+        settings = json.dumps({"ranks": ranks, **settings})
+        worker = [sys.executable, "-m", "benchmarks.team_worker", settings, str(found)]
+        environment = base_environment() | ONE_THREAD
+        environment.setdefault("GLOO_SOCKET_IFNAME", "lo")  # no name of this machine need be known
+        subprocess.run([*launcher, "-n", str(max(ranks)), *worker], env=environment, cwd=ROOT, check=True)
+        return json.loads(found.read_text())
+
+
+def main(arguments=None):
+    """Measure, print a table, write it and the samples."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.team_scaling", description=__doc__)
     parser.add_argument("--layers", default="784,1024,1024,10", help="inputs and units")
     parser.add_argument("--batches", default="1024,8192")
     parser.add_argument("--ranks", default="1,2,4,8,16")
-    options = parser.parse_args()
-    print("  batch  ranks      gpunet         DDP  gpunet / DDP")
-    for batch in map(int, options.batches.split(",")):
-        for ranks in map(int, options.ranks.split(",")):
-            ours, theirs = (speed(who, ranks, options.layers, batch) for who in ("gpunet", "ddp"))
-            print(f"{batch:7,}{ranks:7,}{ours:12,.0f}{theirs:12,.0f}{ours / theirs:14.2f}", flush=True)
+    parser.add_argument(
+        "--seconds", type=float, default=2.5, help="for the samples of one cell (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--limit", type=float, default=90.0, help="seconds after which no further number of ranks is begun"
+    )
+    parser.add_argument("--launcher", default="mpiexec", help="with options of its own, if need be")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    layers, batches, ranks = (
+        [int(one) for one in getattr(options, name).split(",")] for name in ("layers", "batches", "ranks")
+    )
+    cores = machine.available_cores()
+    if max(ranks) > cores:
+        parser.error(f"{max(ranks)} ranks need as many cores, and this process may use {cores}")
+    launcher = options.launcher.split()
+    if shutil.which(launcher[0]) is None:
+        parser.error(f"{launcher[0]} is not on the PATH: install MPI with pip install mpi4py mpich")
+    begun = time.perf_counter()
+    about = {
+        "date": time.strftime("%Y-%m-%d"),
+        "processor": machine.processor_name(),
+        "system": f"{os.uname().sysname} {os.uname().machine}",
+        "threads": cores,
+        "versions": {name: version for name, version in machine.versions().items() if name in PACKAGES},
+    }
+    settings = {"layers": layers, "batches": batches, "seconds": options.seconds}
+    found = measured(launcher, ranks, **settings, deadline=time.time() + options.limit)
+    result = {"machine": about, "layers": layers, **found}
+    text = page(result)
+    options.out.mkdir(parents=True, exist_ok=True)
+    where = options.out / f"{about['date']}-{machine.slug()}"
+    where.with_name(f"{where.name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    where.with_name(f"{where.name}.md").write_text(text)
+    print(text)
+    print(f"{where}.md and .json, after {time.perf_counter() - begun:.0f} s")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,11 @@ def lane_bounds(size: int, lanes: int, lane: int) -> tuple[int, int]:
     return lane * size // lanes, (lane + 1) * size // lanes
 
 
+def lanes_of_rank(lanes: int, rank: int, ranks: int) -> range:
+    """The lanes that one of so many ranks computes; together they compute each once."""
+    return range(rank * lanes // ranks, (rank + 1) * lanes // ranks)
+
+
 def halves(node: range) -> tuple[range, range]:
     """The two children of a node with several lanes."""
     middle = (node.start + node.stop + 1) // 2

@@ -52,7 +52,7 @@ def _array(array: Any) -> str:
 def _blocks(blocks: Blocks) -> str:
     """Of rows that are not in memory together."""
     found, kinds = hashlib.sha256(), []
-    for number, (_, *arrays) in enumerate(blocks.all()):
+    for number, (_, *arrays, _) in enumerate(blocks.all()):
         some = [np.ascontiguousarray(A) for A in arrays if A is not None]
         if number == 0:
             kinds = [f"{A.dtype} {A.shape[1:]}" for A in some]

@@ -30,11 +30,17 @@ class Engine(ABC):
         The number of this process, from 0.
     size : int
         How many there are.
+    survives : bool
+        Whether the ranks that are left go on when one dies, and do its work too.
+    end_together : bool
+        Whether a process that ends waits for those of the other ranks.
     """
 
     name: str
     rank: int
     size: int
+    survives: bool = False
+    end_together: bool = False
 
     @abstractmethod
     def gather(self, value: Any) -> list[Any]:

@@ -38,6 +38,7 @@ class MPI(Engine):
     """
 
     name = "mpi"
+    end_together = True
 
     def __init__(self) -> None:
         try:

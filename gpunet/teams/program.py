@@ -12,7 +12,7 @@ from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Parameters, Program, TrainState
 from gpunet.core.reference import Batch, batch_gradients, examples
 from gpunet.devices.placement import Placement
-from gpunet.teams.engine import Engine, Vector
+from gpunet.teams.engine import Engine
 from gpunet.teams.total import TreeTotal
 from gpunet.teams.updates import SectionUpdate, WholeUpdate
 from gpunet.teams.vectors import Layout
@@ -51,9 +51,10 @@ class Lanes(Program):
 
     def _steps(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Array]:
         losses = []
-        total = TreeTotal(self.engine, self.lanes, self.layout.length)
+        to_host = self.placement.backend.to_host
+        total = TreeTotal(self.engine, self.lanes, self.layout.length, to_host)
         update = self.update(self.plan, self.layout, total, state)
-        coefficients = self.placement.backend.to_host(inputs.coefficients)
+        coefficients = to_host(inputs.coefficients)
         for t, (first, last) in enumerate(self.plan.batches(inputs.examples)):
             keys = None if inputs.dropout_keys is None else inputs.dropout_keys[t, :]
             parameters = update.parameters
@@ -63,7 +64,7 @@ class Lanes(Program):
                 parameters: Parameters = parameters,
                 bounds: tuple[int, int] = (first, last),
                 keys: Array = keys,
-            ) -> Vector | None:
+            ) -> Array | None:
                 if len(node) > 1:
                     return None
                 return self._lane(parameters, inputs, *bounds, node.start, keys)
@@ -73,12 +74,12 @@ class Lanes(Program):
 
     def _lane(
         self, parameters: Parameters, inputs: EpochInputs, first: int, last: int, lane: int, keys: Array
-    ) -> Vector:
+    ) -> Array:
         """J and the gradients of a lane of the batch ``[first, last)``: its part of the batch's, as one vector."""
         size = last - first
         start, stop = lane_bounds(size, self.lanes, lane)
         if start == stop:
-            return np.zeros(self.layout.length, self.plan.dtype)
+            return self.placement.to_device(np.zeros(self.layout.length, self.plan.dtype))
         X, Y, weights = examples(self.xp, inputs, first + start, first + stop)
         # Of a lane they are means over its examples (C8), of which the batch has more.
         part = (stop - start) / size

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, ParamSpec, TypeVar
 
 from gpunet.core.checks import known_name, positive_int
@@ -79,6 +80,8 @@ class Team:
     def __init__(self, engine: str = "auto", lanes: int = LANES) -> None:
         known_name("engine", engine, ("auto", *ENGINES))
         self._begin(positive_int("lanes", lanes), engine_of(engine))
+        if self.engine.end_together and self.size > 1:
+            atexit.register(self.leave)
 
     def _begin(self, lanes: int | None, engine: Engine) -> None:
         if lanes is not None and lanes < engine.size:
@@ -174,6 +177,11 @@ class Team:
             return
         self.reported, self.broken = error, True
         self.engine.abort(error)
+
+    def leave(self) -> None:
+        """Let ranks that wait for this one know that its script has ended; called when the process ends."""
+        with suppress(Exception):  # MPI may have ended, too
+            self._answers("has ended without this call of fit: make it on every rank", None)
 
     def _tell(self, error: BaseException) -> None:
         self.reported, self.broken = error, True

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-from gpunet.core.lanes import nodes_within, tree_sum
+from gpunet.core.lanes import lanes_of_rank, nodes_within, tree_sum
 from gpunet.teams.engine import Engine, Vector
+
+Array = Any
 
 
 class TreeTotal:
     """Vectors of lanes, added in one fixed tree.
 
-    A rank adds what is in its own lanes. Of the sums that are left, each rank gets one section of the vectors from
-    every rank, and adds those.
+    A rank adds what is in its own lanes, on its device. Of the sums that are left, each rank gets one section of the
+    vectors from every rank, and adds those, on the host. An addition rounds in the same way on both.
 
     Parameters
     ----------
@@ -23,6 +26,8 @@ class TreeTotal:
     lanes : int
     length : int
         Of the vectors.
+    to_host : callable
+        From the device that the vectors of lanes are on.
 
     Attributes
     ----------
@@ -30,26 +35,28 @@ class TreeTotal:
         Which this rank adds.
     """
 
-    def __init__(self, engine: Engine, lanes: int, length: int) -> None:
-        self.engine = engine
+    def __init__(
+        self, engine: Engine, lanes: int, length: int, to_host: Callable[[Array], Vector] = np.asarray
+    ) -> None:
+        self.engine, self.to_host = engine, to_host
         self.root = range(lanes)
         size = engine.size
-        shares = [range(rank * lanes // size, (rank + 1) * lanes // size) for rank in range(size)]
+        shares = [lanes_of_rank(lanes, rank, size) for rank in range(size)]
         self.nodes = [nodes_within(share, self.root) for share in shares]  # that each rank adds
         self.sections = [slice(a, b) for a, b in pairwise(rank * length // size for rank in range(size + 1))]
         self.widths = [section.stop - section.start for section in self.sections]
         self.section = self.sections[engine.rank]
 
-    def __call__(self, lane: Callable[[range], Vector | None]) -> Vector:
+    def __call__(self, lane: Callable[[range], Array | None]) -> Vector:
         """The section of the sum over all lanes.
 
         Parameters
         ----------
         lane : callable ``(node) -> vector or None``
-            The vector of a leaf, new at each call; None for a node with several lanes.
+            The vector of a leaf on the device, new at each call; None for a node with several lanes.
         """
         engine = self.engine
-        own = [tree_sum(node, lane, add) for node in self.nodes[engine.rank]]
+        own = [self.to_host(tree_sum(node, lane, add)) for node in self.nodes[engine.rank]]
         if engine.size == 1:
             return own[0]
         width = self.widths[engine.rank]
@@ -72,7 +79,9 @@ def plus(lower: Vector, upper: Vector) -> Vector:
     return np.asarray(lower + upper)
 
 
-def add(lower: Vector, upper: Vector) -> Vector:
-    """Their sum, in the place of the first."""
+def add(lower: Array, upper: Array) -> Array:
+    """Their sum, in the place of the first for NumPy: not every library's arrays can be written to."""
+    if type(lower) is not np.ndarray:
+        return lower + upper
     lower += upper
     return lower

@@ -79,11 +79,13 @@ class SectionUpdate:
 
     def __init__(self, plan: Plan, layout: Layout, total: TreeTotal, state: TrainState) -> None:
         self.optimizer, self.layout, self.total, self.before = plan.optimizer, layout, total, state
-        self.vector = layout.vector(None, state.parameters)
-        self.slots = [
+        to_host = layout.placement.backend.to_host
+        self.vector = to_host(layout.vector(None, state.parameters))
+        slots = [
             layout.vector(None, [(of_W[i], of_b[i]) for of_W, of_b in state.slots])[total.section]
             for i in range(plan.optimizer.slots)
         ]
+        self.slots = [np.array(to_host(slot)) for slot in slots]  # to be written to
         self.chunks = list(self._chunks())
 
     @classmethod

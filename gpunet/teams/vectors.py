@@ -1,4 +1,4 @@
-"""J and what belongs to the parameters of a network, as one vector on the host: ``[J, W[1], b[1], W[2], …]``.
+"""J and what belongs to the parameters of a network, as one vector: ``[J, W[1], b[1], W[2], …]``.
 
 Frozen layers have no part in it.
 """
@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
-
-import numpy as np
 
 from gpunet.core.plan import Plan
 from gpunet.devices.placement import Placement
@@ -41,17 +39,17 @@ class Layout:
         ]
         self.length = 1 + sum(rows * columns for rows, columns in self.shapes)
 
-    def vector(self, J: Array | None, pairs: Sequence[tuple[Array, Array] | None]) -> Vector:
-        """A new vector of J, 0 for None, and a pair for each layer; those of frozen layers are not read."""
-        to_host = self.placement.backend.to_host
+    def vector(self, J: Array | None, pairs: Sequence[tuple[Array, Array] | None]) -> Array:
+        """A new vector on the device of J, 0 for None, and a pair for each layer; frozen layers' are not read."""
+        xp = self.placement.xp
         arrays = [
-            to_host(one).ravel()
+            xp.reshape(one, (-1,))
             for pair, learns in zip(pairs, self.trainable, strict=True)
             if learns and pair is not None
             for one in pair
         ]
-        first = np.zeros(1, arrays[0].dtype) if J is None else to_host(J).reshape(1)
-        return np.concatenate([first, *arrays])
+        first = xp.zeros_like(arrays[0][:1]) if J is None else xp.reshape(J, (1,))
+        return xp.concat([first, *arrays])
 
     def pairs(self, vector: Vector) -> list[tuple[Array, Array] | None]:
         """The pair of each layer, on the device; None for a frozen one."""

@@ -14,6 +14,7 @@ from gpunet.core.reference import columns
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.files.network_file import SavedNetwork
 from gpunet.inputs.fit_data import Examples, FitData, InputPipeline
+from gpunet.teams.share import Share
 from gpunet.teams.team import Team
 from gpunet.training import evaluation
 from gpunet.training.callbacks import Callback
@@ -114,7 +115,10 @@ class TrainingRun:
         changed, examples = None, data.training
         self.windows = None
         if data.stream is not None:
-            self.windows = Windows(data.stream, plan, seed if shuffle else None, base)
+            # A transform, and products of the frozen base, would give other bits for other batches.
+            together = transform is not None or base.depth
+            share = Share(dataclasses.replace(plan, lanes=None) if together else plan, team.engine)
+            self.windows = Windows(data.stream, plan, seed if shuffle else None, base, share)
         if transform is None:
             examples = base.examples_above(examples)
         else:
@@ -194,6 +198,7 @@ class TrainingRun:
             name: value for name, value in self.starting.items() if name != "callbacks"
         }  # rank 0's alone
         settings |= {"seed": self.seed, "plan": described(self.plan)}
+        settings["backend"] = self.placement.backend.name  # each library rounds in its own way
         settings["starting weights"] = self.trained.weights(self.placement)
         require_same(self.team, settings)
 

@@ -19,6 +19,7 @@ from gpunet.inputs.blocks.blocks import HELD, held_together
 from gpunet.inputs.blocks.order import TwoLevelOrder
 from gpunet.inputs.blocks.stream import Stream
 from gpunet.inputs.fit_data import Examples
+from gpunet.teams.share import Share
 from gpunet.training.frozen import FrozenBase
 
 Array = Any
@@ -28,7 +29,9 @@ class Window(NamedTuple):
     """What is in memory for some steps of an epoch."""
 
     examples: Examples
-    order: NDArray[np.int32]  # in which the steps use them
+    order: NDArray[
+        np.int32
+    ]  # in which the steps use them; those of other ranks, which are not here, have no place
 
 
 class ReadWindow(NamedTuple):
@@ -59,12 +62,15 @@ class Windows:
         Of the order; None for that in which the examples are stored.
     base : FrozenBase
         Whose outputs the program reads, unless the stream is raw.
+    share : Share
+        Which examples are read.
     """
 
-    def __init__(self, stream: Stream, plan: Plan, seed: int | None, base: FrozenBase) -> None:
+    def __init__(self, stream: Stream, plan: Plan, seed: int | None, base: FrozenBase, share: Share) -> None:
         self.stream = stream
         self.plan = plan
         self.base = base
+        self.share = share
         blocks = stream.blocks
         held = held_together(blocks.edges, blocks.shape, HELD)
         self.order = TwoLevelOrder(blocks.edges, held, seed, blocks.sequential)
@@ -164,30 +170,60 @@ class Windows:
         )  # the position of the first example that is wanted
         group = int(np.searchsorted(used, first, side="right"))
         position = int(used[group - 1]) if group else 0  # of the first example that is not read yet
-        blocks = self.stream.blocks.read(self.numbers[group * self.order.held :])
+        held, sizes = self.order.held, np.diff(self.stream.blocks.edges)
+        wanted_rows: dict[int, NDArray[np.int64] | None] = {}  # of each block
+        blocks = self.stream.blocks.read(self.numbers[group * held :].tolist(), wanted_rows.pop)
         rest: Examples | None = None  # what was read for the window before and is used in this one
+        waiting = 0  # examples of the windows before that are used in this one, read or not
         for stop in stops[number:].tolist():
             last = min(stop * size, m)
             end = int(np.searchsorted(used, last)) + 1
-            waiting = 0 if rest is None else int(rest.X.shape[1])
-            begun, count = position - waiting, int(used[end - 1]) - position
-            examples: Any = _together(
-                rest, (self.stream.examples(block) for block in blocks), waiting + count
-            )
+            begun = position - waiting
             orders = [np.arange(waiting, dtype=np.int32)]
             for one in range(group, end):
                 rows = int(used[one]) - position
                 orders.append(position - begun + self.order.rows(epoch, one, rows))
                 position += rows
-            order = np.concatenate(orders, dtype=np.int32)
-            group, rest = end, None
-            if last < position:
-                rest = _taken(examples, order[last - begun :])
-            window, examples = Window(examples, order[first - begun : last - begun]), None
+            order = np.concatenate(orders, dtype=np.int32)[first - begun :]
+            numbers = self.numbers[group * held : end * held]
+            count, mine, some = position - begun, np.ones(position - last, np.bool_), [None] * len(numbers)
+            if not self.share.whole:
+                mine = self.share(first, position)
+                edges = np.cumsum([waiting, *sizes[numbers[:-1]]])
+                order, some, count = _wanted(order, mine, count, edges)
+                mine = mine[last - first :]
+            wanted_rows.update(zip(numbers.tolist(), some, strict=True))
+            examples: Any = _together(rest, (self.stream.examples(block) for block in blocks), count)
+            group, rest, waiting = end, None, position - last
+            if waiting:
+                rest = _taken(examples, order[last - first :][mine])
+            window, examples = Window(examples, order[: last - first]), None
             yield window
             del window  # before the next one takes its place in memory
             first = last
         next(blocks, None)  # a source that has become longer says so
+
+
+def _wanted(
+    order: NDArray[np.int32], mine: NDArray[np.bool_], count: int, edges: NDArray[np.int64]
+) -> tuple[NDArray[np.int32], list[Any], int]:
+    """What a rank reads of `count` rows that steps use in some order, a part of them for `mine`.
+
+    Returns
+    -------
+    order : int32 array
+        Among the rows that are read; their count for the others.
+    rows : list of int64 array or None
+        Which ones of each block, where `edges` say that the blocks begin; None for all.
+    count : int
+        At least one, to have arrays of the right shape.
+    """
+    wanted = np.zeros(count, np.bool_)
+    wanted[order[mine]] = True
+    wanted[-1] |= not wanted.any()
+    rows = [None if some.all() else np.flatnonzero(some) for some in np.split(wanted, edges)[1:]]
+    count = int(wanted.sum())
+    return np.where(wanted, np.cumsum(wanted, dtype=np.int32) - 1, np.int32(count))[order], rows, count
 
 
 def _together(rest: Examples | None, parts: Iterator[Examples], m: int) -> Examples:

@@ -1,10 +1,18 @@
-"""The model of a team's step."""
+"""The model of a team's step, and strong scaling."""
 
+import importlib.util
+import json
+import shutil
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
-from benchmarks import team
+from benchmarks import machine, team, team_scaling, team_worker
+
+# Beside the interpreter, as pip installs it, or of the machine's own MPI
+LAUNCHER = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
 
 
 def test_the_step_of_one_rank_has_no_exchange():
@@ -35,3 +43,92 @@ def test_what_cannot_be_worked_out(monkeypatch, capsys, arguments, message):
     with pytest.raises(SystemExit):
         team.main()
     assert message in capsys.readouterr().err
+
+
+CELLS = [
+    {"batch": 64, "ranks": 1, "examples": 4096, "gpunet": [90.0, 100.0, 130.0], "ddp": [50.0, 40.0, 60.0]},
+    {"batch": 64, "ranks": 4, "examples": 8192, "gpunet": [320.0, 300.0], "ddp": [1100.0, 1000.0, 900.0]},
+    {"batch": 8192, "ranks": 4, "examples": 16384, "gpunet": [7.0], "ddp": [2.0]},
+]
+
+
+def test_the_table_of_strong_scaling():
+    """Medians, the ratio to DDP, and the gain over the fewest ranks with that batch."""
+    assert team_scaling.rows_of(CELLS) == [
+        (64, 1, 100.0, 50.0, 2.0, 1.0, 1.0),
+        (64, 4, 310.0, 1000.0, 0.31, 3.1, 20.0),
+        (8192, 4, 7.0, 2.0, 3.5, 1.0, 1.0),
+    ]
+    about = {
+        "date": "2026-12-01",
+        "processor": "P",
+        "system": "S",
+        "threads": 4,
+        "versions": {"numpy": "2.0"},
+    }
+    lines = team_scaling.page({"machine": about, "layers": [5, 4], "mpi": "MPI", "cells": CELLS}).splitlines()
+    assert lines[-3:] == [
+        "| 64 | 1 | 100 (90–130) | 50 (40–60) | 2.00 | 1.00 | 1.00 |",
+        "| 64 | 4 | 310 (300–320) | 1,000 (900–1,100) | 0.31 | 3.10 | 20.00 |",
+        "| 8,192 | 4 | 7 (7–7) | 2 (2–2) | 3.50 | 1.00 | 1.00 |",
+    ]
+
+
+def test_how_many_samples_will_do():
+    long_ago = time.perf_counter() - 60
+    assert [team_worker.enough(count, long_ago, 5.0) for count in (-1, 2, 3, 8)] == [False, False, True, True]
+    assert [team_worker.enough(count, long_ago, 1e9) for count in (3, 8, 9)] == [False, False, True]
+
+
+def test_a_sample_is_whole_batches_and_two_at_least():
+    assert [len(team_worker.data([2, 3], *one)[0]) for one in ((1024, 1), (1024, 16), (8192, 1))] == [
+        *(2048, 32768, 16384),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--ranks", "1,100000"], "100000 ranks need as many cores"),
+        (["--ranks", "1", "--launcher", "no-such-mpiexec -v"], "no-such-mpiexec is not on the PATH"),
+    ],
+)
+def test_strong_scaling_that_cannot_be_measured(capsys, arguments, message):
+    with pytest.raises(SystemExit):
+        team_scaling.main(arguments)
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    LAUNCHER is None or importlib.util.find_spec("mpi4py") is None, reason="MPI is not installed"
+)
+def test_strong_scaling(tmp_path, capfd):
+    """Of small batches, on one rank and on two; of four no more, when the time is up."""
+    pytest.importorskip("torch")
+    ranks = "1,2" if machine.available_cores() > 1 else "1"
+    small = [
+        "--layers",
+        "5,4,3",
+        "--batches",
+        "32,16",
+        "--ranks",
+        ranks,
+        "--seconds",
+        "0.1",
+        "--launcher",
+        LAUNCHER,
+    ]
+    team_scaling.main([*small, "--out", str(tmp_path)])
+    (stored,) = tmp_path.glob("*.json")
+    found = json.loads(stored.read_text())
+    assert [(cell["batch"], cell["ranks"]) for cell in found["cells"]] == [
+        (batch, int(count)) for batch in (16, 32) for count in ranks.split(",")
+    ]
+    for cell in found["cells"]:
+        for who in ("gpunet", "ddp"):
+            assert 3 <= len(cell[who]) <= 9
+            assert min(cell[who]) > 0
+    assert stored.with_suffix(".md").read_text() in capfd.readouterr().out
+    team_scaling.main([*small, "--out", str(tmp_path), "--limit", "-1"])
+    assert "1 ranks: not measured, the time is up" in capfd.readouterr().err

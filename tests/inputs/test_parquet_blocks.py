@@ -64,6 +64,25 @@ def test_blocks_are_row_groups(group, table, written, monkeypatch):
         assert np.array_equal(blocks.X.read(first, last), rows_of(table)[first:last])
 
 
+@pytest.mark.parametrize("files", [1, 2])
+def test_row_groups_without_wanted_rows_are_not_decoded(files, table, written, monkeypatch):
+    small_blocks(monkeypatch, 14, 2, N)
+    monkeypatch.setattr("gpunet.inputs.blocks.sliced.NEAR", 0)
+    whole = written("all", [*NAMES, "number"])
+    paths = [whole] if files == 1 else [written("one", NAMES, 0, 24), written("two", NAMES, 24)]
+    rows, decoded = parquet_rows("X", paths, NAMES), []
+    read = parquet.ParquetFile.read_row_groups
+
+    def recorded(file, groups, **more):
+        decoded.extend(groups)
+        return read(file, groups, **more)
+
+    monkeypatch.setattr(parquet.ParquetFile, "read_row_groups", recorded)
+    chosen = np.array([1, 5, 7, 37, 38])
+    assert np.array_equal(rows.take(chosen), rows_of(table)[chosen])
+    assert decoded == [0, 1, 6 if files == 1 else 2]
+
+
 @pytest.mark.parametrize("target", ["number", "species"])
 @pytest.mark.parametrize("cut", [None, 20])
 def test_the_run_is_that_of_the_arrays(target, cut, table, written, monkeypatch):

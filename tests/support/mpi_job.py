@@ -106,6 +106,12 @@ def before(team, folder):
     return train(team, folder)
 
 
+def on_one_rank(team, folder):
+    """A script that trains on the first rank alone, as one does that writes a file."""
+    if team.rank == 0:
+        network().fit(*data(), epochs=1, team=team)
+
+
 def other_data(team, folder):
     network().fit(*data(seed=team.rank), epochs=1, team=team)
 
@@ -120,6 +126,7 @@ JOBS = {
     "error": lambda team, folder: train(team, folder, stumble),
     "before": before,
     "other data": other_data,
+    "on one rank": on_one_rank,
 }
 
 if __name__ == "__main__":

@@ -86,6 +86,12 @@ def test_ranks_with_other_data_are_told_so(tmp_path):
     assert "RanksDiffer: the ranks of a team must train the same: X is 'float32 (203, 7)" in failed.stderr
 
 
+def test_a_rank_that_never_trains_is_not_waited_for(tmp_path):
+    failed = run_job("on one rank", tmp_path, 2)
+    assert failed.returncode != 0
+    assert "RankFailed: rank 1 has ended without this call of fit: make it on every rank" in failed.stderr
+
+
 @pytest.fixture
 def table(tmp_path):
     rows = "\n".join(f"{i % 7},{i % 5},{'yes' if i % 7 > i % 5 else 'no'}" for i in range(200))

@@ -13,6 +13,7 @@ from gpunet.devices.placement import Placement, host_placement
 from gpunet.teams import updates
 from gpunet.teams.alone import Alone
 from gpunet.teams.program import Lanes, in_lanes
+from gpunet.teams.share import Share
 from gpunet.teams.total import TreeTotal
 from gpunet.teams.updates import SectionUpdate, WholeUpdate
 from thread_team import on_ranks
@@ -84,6 +85,15 @@ def test_every_library(backend):
         found = random_plans.map_arrays(backend.to_host, lanes_of(plan, lanes, placement)(*moved))
     assert random_plans.differences(plan, found, expected) == {}
 
+    def run(team):
+        with placement.context():
+            return random_plans.map_arrays(
+                backend.to_host, lanes_of(plan, lanes, placement, team.engine)(*moved)
+            )
+
+    for shared in on_ranks(2, run):
+        np.testing.assert_array_equal(random_plans.numbers(shared), random_plans.numbers(found))
+
 
 @pytest.mark.parametrize("ranks", [2, 3, 5])
 def test_the_same_bits_on_any_number_of_ranks(ranks):
@@ -129,6 +139,22 @@ def test_vectors_shorter_than_the_ranks_are_many(ranks, lanes, length):
         assert section.tobytes() == alone[part].tobytes()
 
 
+@pytest.mark.parametrize(("ranks", "transfers"), [(1, [1]), (2, [1, 1]), (4, [1] * 4), (3, [1, 2, 2])])
+def test_a_rank_adds_its_lanes_on_the_device(ranks, transfers):
+    """The sums are brought to the host: one, where the rank's lanes are a node of the tree."""
+    vectors = np.random.default_rng(0).standard_normal((8, 10)).astype("float32")
+
+    def lane(node):
+        return vectors[node.start].copy() if len(node) == 1 else None
+
+    def run(team):
+        brought = []
+        TreeTotal(team.engine, 8, 10, lambda vector: brought.append(vector) or vector)(lane)
+        return len(brought)
+
+    assert on_ranks(ranks, run) == transfers
+
+
 @pytest.mark.parametrize(("ranks", "lanes"), [(1, 4), (2, 8), (3, 8), (5, 5)])
 def test_each_lane_is_computed_once(ranks, lanes):
     def run(team):
@@ -146,6 +172,27 @@ def test_each_lane_is_computed_once(ranks, lanes):
     computed = on_ranks(ranks, run, lanes)
     assert [one for some in computed for one in some] == list(range(lanes))
     assert max(map(len, computed)) == -(-lanes // ranks)
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+@pytest.mark.parametrize("name", ["unequal", "empty lanes", "weights"])
+def test_a_rank_looks_at_the_examples_of_its_lanes_alone(name, ranks):
+    """Of an order that is drawn, too: all others are NaN on it, and the bits are the same."""
+    plan, state, inputs, lanes = case(name)
+    plan = replace(plan, lanes=lanes)
+    drawn = inputs._replace(order=np.random.default_rng(1).permutation(plan.examples).astype("int32"))
+    for given in (inputs, drawn):
+        alone = lanes_of(plan, lanes)(state, given)
+
+        def run(team, given=given):
+            places = Share(plan, team.engine)(0, plan.examples)
+            other = np.flatnonzero(~places) if given.order is None else given.order[~places]
+            X, Y = given.X.copy(), given.Y.copy()
+            X[:, other] = Y[:, other] = np.nan
+            return lanes_of(plan, lanes, engine=team.engine)(state, given._replace(X=X, Y=Y))
+
+        for found in on_ranks(ranks, run, lanes):
+            np.testing.assert_array_equal(random_plans.numbers(found), random_plans.numbers(alone))
 
 
 @dataclass(frozen=True)

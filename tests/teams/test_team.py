@@ -15,7 +15,7 @@ Y = DATA.integers(0, 3, 83)
 
 def network(**more):
     layers = [gn.Dense(6, "tanh"), gn.Dropout(0.3), gn.Dense(3, "softmax")]
-    return gn.Network(layers, backend="numpy", **({"seed": 3} | more))
+    return gn.Network(layers, **({"seed": 3, "backend": "numpy"} | more))
 
 
 def fitted(team, net=None, rows=X, **more):
@@ -186,6 +186,57 @@ def test_bad_input_on_all_ranks_is_the_same_error_on_each():
     for error in on_ranks(3, lambda team: fitted(team, batch_size=5)):
         assert isinstance(error, ValueError)
         assert "a batch of 5 can't be cut into 8 lanes" in str(error)
+
+
+def test_another_library_on_one_rank_is_told():
+    pytest.importorskip("torch")
+    for error in on_ranks(2, lambda team: fitted(team, network(backend=("numpy", "torch")[team.rank]))):
+        assert isinstance(error, gn.RanksDiffer)
+        assert str(error).endswith("backend is 'numpy' on rank 0, 'torch' on rank 1")
+
+
+def test_a_rank_whose_script_ends_is_not_waited_for():
+    def run(team):
+        if team.rank == 2:
+            return team.leave()
+        return fitted(team)
+
+    first, second, third = on_ranks(3, run)
+    assert third is None
+    for error in (first, second):
+        assert isinstance(error, gn.RankFailed)
+        assert str(error) == "rank 2 has ended without this call of fit: make it on every rank"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_ranks_whose_scripts_end_together(fails):
+    """Nobody waits, not after an error of one of them either."""
+
+    def run(team):
+        outcome = fitted_or_failed(team, Y[:-1] if fails and team.rank == 1 else Y)
+        team.leave()
+        return outcome
+
+    assert [type(one) for one in on_ranks(2, run)] == (
+        [gn.RankFailed, ValueError] if fails else [tuple, tuple]
+    )
+
+
+def fitted_or_failed(team, y):
+    try:
+        return fitted(team, y=y)
+    except Exception as error:
+        return error
+
+
+@pytest.mark.parametrize(("size", "waits", "calls"), [(2, True, 1), (1, True, 0), (2, False, 0)])
+def test_who_says_that_its_script_has_ended(monkeypatch, size, waits, calls):
+    engine = Threads(0, size, None, {})
+    engine.end_together, registered = waits, []
+    monkeypatch.setattr("gpunet.teams.team.engine_of", lambda name: engine)
+    monkeypatch.setattr("atexit.register", registered.append)
+    team = gn.Team("mpi")
+    assert registered == [team.leave] * calls
 
 
 def test_a_callback_that_fails_stops_all():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import gpunet as gn
+from gpunet.core.lanes import lane_bounds
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.program import TrainState
 from gpunet.devices.placement import Placement, host_placement
@@ -14,6 +15,8 @@ from gpunet.inputs.blocks.fit import with_targets
 from gpunet.inputs.blocks.opened import opened
 from gpunet.inputs.blocks.stream import Stream
 from gpunet.inputs.fit_data import InputPipeline
+from gpunet.teams.alone import Alone
+from gpunet.teams.share import Share
 from gpunet.training.frozen import FrozenBase
 from gpunet.training.windows import Windows
 from streams import mapped, small_blocks, used_order
@@ -29,14 +32,14 @@ def made(tmp_path, monkeypatch):
     X = mapped(tmp_path, "X", np.stack([numbers, -numbers], axis=1))
     placement, open_ones = host_placement(), []
 
-    def make(batch_size, seed=SEED, block_steps=1, every=None, weights=None):
-        plan = Plan((Layer(2, 1, "identity"),), "squared_error", gn.GradientDescent(0.1), M, batch_size)
+    def make(batch_size, seed=SEED, block_steps=1, every=None, weights=None, engine=None, lanes=None):
+        layers, engine = (Layer(2, 1, "identity"),), engine or Alone()
+        plan = Plan(layers, "squared_error", gn.GradientDescent(0.1), M, batch_size, lanes=lanes)
         pipeline = InputPipeline(placement, "float32", 2, gn.Dense(1), "squared_error", None)
         blocks = with_targets(*opened(X, 10 * numbers, weights, "float32"))
         state = TrainState([(np.ones((1, 2)), np.ones((1, 1)))], [((), ())])
-        windows = Windows(
-            Stream(blocks, pipeline), plan, seed, FrozenBase(plan, state, placement, kept=False)
-        )
+        base = FrozenBase(plan, state, placement, kept=False)
+        windows = Windows(Stream(blocks, pipeline), plan, seed, base, Share(plan, engine))
         windows.block_steps, windows.every = block_steps, every
         open_ones.append(windows)
         return windows
@@ -220,3 +223,71 @@ def test_an_error_while_reading_ahead_comes_with_its_window(made, monkeypatch):
         windows.window(0, 5)
     with pytest.raises(ValueError, match="a damaged block"):
         windows.window(0, 5)
+
+
+class Rank(Alone):
+    """One of so many ranks, which exchanges nothing here."""
+
+    def __init__(self, rank, size, survives=False):
+        self.rank, self.size, self.survives = rank, size, survives
+
+
+@pytest.mark.parametrize("weights", [None, np.arange(1.0, M + 1)])
+@pytest.mark.parametrize("seed", [SEED, None])
+@pytest.mark.parametrize(
+    ("ranks", "batch_size", "lanes"),
+    [
+        *((2, 8, 8), (2, 21, 4), (2, 30, 7), (3, 45, 3), (3, 100, 8)),
+        (32, 84, 32),  # of the last 16 examples half of the ranks have none
+    ],
+)
+def test_each_rank_reads_the_examples_of_its_lanes(ranks, batch_size, lanes, seed, weights, made):
+    """From any step on; what is another rank's has no place in memory, and each row is one rank's."""
+    order = np.arange(M) if seed is None else used_order(M, ROWS, HELD, seed, 2)
+    steps, owners = -(-M // batch_size), np.zeros(M, int)
+    for rank in range(ranks):
+        engine = Rank(rank, ranks)
+        windows = made(batch_size, seed, weights=weights, engine=engine, lanes=lanes)
+        step = 0
+        while step < steps:
+            at = windows.steps(2, step)
+            first, last = at.start * batch_size, min(at.stop * batch_size, M)
+            mine = np.array(
+                [rank == rank_of(place, batch_size, lanes, ranks) for place in range(first, last)]
+            )
+            for one in (windows, made(batch_size, seed, weights=weights, engine=engine, lanes=lanes)):
+                window = one.window(2, step)
+                here = window.examples.X.shape[1]
+                expected = order[first:last][mine]
+                found = numbers_in(window._replace(order=window.order[mine]), weights is not None)
+                assert np.array_equal(found, expected)
+                assert (window.order[~mine] == here).all() or not mine.any()
+                # What is left over for the next window is here, too.
+                assert here <= max(mine.sum() + -(-batch_size // ranks), 1)
+            owners[expected] += 1
+            step = at.stop
+    assert (owners == 1).all()
+
+
+def rank_of(place, batch_size, lanes, ranks):
+    """Whose the example at this position of an epoch is."""
+    size = min(batch_size, M - place // batch_size * batch_size)
+    bounds = [lane_bounds(size, lanes, lane) for lane in range(lanes)]
+    lane = next(lane for lane, (first, last) in enumerate(bounds) if first <= place % batch_size < last)
+    return next(rank for rank in range(ranks) if lane < (rank + 1) * lanes // ranks)
+
+
+@pytest.mark.parametrize(
+    ("engine", "lanes"), [(Rank(1, 2, survives=True), 8), (Rank(1, 2), None), (Alone(), 8)]
+)
+def test_who_reads_all_examples(engine, lanes, made, monkeypatch):
+    """A rank that may have to do another one's work, one without lanes, and one that is alone: blocks as a whole."""
+    windows = made(21, engine=engine, lanes=lanes)
+    examples = Stream.examples
+
+    def of_a_whole_block(self, block):
+        assert block.rows is None
+        return examples(self, block)
+
+    monkeypatch.setattr(Stream, "examples", of_a_whole_block)
+    assert np.array_equal(numbers_in(windows.window(0, 1)), used_order(M, ROWS, HELD, SEED, 0)[21:42])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,13 +16,21 @@ NUMBERS = 2**18  # of a block, about: 1 MiB of float32
 HELD = 32  # blocks of that size that are held at a time; their rows are mixed
 
 
+RowsOf = Callable[[int], NDArray[np.int64] | None]
+
+
 class Block(NamedTuple):
-    """Consecutive examples, as they are stored."""
+    """Consecutive examples, or some of them, as they are stored."""
 
     first: int  # the number of their first row
     X: NDArray[Any]
     y: Any
     weights: Any
+    rows: NDArray[np.int64] | None = None  # which ones of the block, counted from its first; None for all
+
+
+def all_rows(number: int) -> None:
+    """All rows of each block."""
 
 
 class Blocks(ABC):
@@ -53,8 +61,16 @@ class Blocks(ABC):
         """All blocks, in the order in which they are stored."""
 
     @abstractmethod
-    def read(self, chosen: Iterable[int]) -> Iterator[Block]:
-        """Some of the blocks, by their numbers; of a sequential source from any one on, without a gap."""
+    def read(self, chosen: Iterable[int], rows_of: RowsOf = all_rows) -> Iterator[Block]:
+        """Some of the blocks, by their numbers; of a sequential source from any one on, without a gap.
+
+        Parameters
+        ----------
+        chosen : iterable of int
+        rows_of : callable ``(number) -> int64 array or None``
+            Which rows of a block are wanted, counted from its first and rising; None for all. Asked when the block's
+            turn comes. A block of which none are wanted is left out.
+        """
 
     def beside(self, y: Sliced | None, weights: Sliced | None) -> Blocks:
         """The same inputs with these targets and weights.
@@ -117,15 +133,23 @@ class SlicedBlocks(Blocks):
         """See :class:`Blocks`."""
         return self.read(range(len(self.edges) - 1))
 
-    def read(self, chosen: Iterable[int]) -> Iterator[Block]:
+    def read(self, chosen: Iterable[int], rows_of: RowsOf = all_rows) -> Iterator[Block]:
         """See :class:`Blocks`."""
         for number in chosen:
             first, last = (int(edge) for edge in self.edges[number : number + 2])
-            X, *others = (
-                None if rows is None else rows.read(first, last) for rows in (self.X, self.y, self.weights)
+            rows = rows_of(number)
+            if rows is not None and not len(rows):
+                continue
+            X, y, weights = (
+                None
+                if source is None
+                else source.read(first, last)
+                if rows is None
+                else source.take(first + rows)
+                for source in (self.X, self.y, self.weights)
             )
             assert X is not None
-            yield Block(first, X, *others)
+            yield Block(first, X, y, weights, rows)
 
     def beside(self, y: Sliced | None, weights: Sliced | None) -> Blocks:
         """See :class:`Blocks`."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gpunet.devices.registry import backend_of
 from gpunet.inputs.arrays import from_lists
-from gpunet.inputs.blocks.blocks import Block, Blocks, rows_of_block
+from gpunet.inputs.blocks.blocks import Block, Blocks, RowsOf, all_rows, rows_of_block
 
 
 class IteratedBlocks(Blocks):
@@ -72,13 +72,18 @@ class IteratedBlocks(Blocks):
         if count:
             yield self._block(first, _joined(waiting))
 
-    def read(self, chosen: Iterable[int]) -> Iterator[Block]:
+    def read(self, chosen: Iterable[int], rows_of: RowsOf = all_rows) -> Iterator[Block]:
         """See :class:`Blocks`."""
         wanted = iter(chosen)
         number = next(wanted, None)
         for found, block in enumerate(self.all()):
             if found == number:
-                yield block
+                rows = rows_of(found)
+                if rows is None:
+                    yield block
+                elif len(rows):
+                    first, X, y, weights, _ = block
+                    yield Block(first, X[rows], y[rows], None if weights is None else weights[rows], rows)
                 number = next(wanted, None)
         # Reading to the end, even after the last one, finds out whether the source has changed.
 

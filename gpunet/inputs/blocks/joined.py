@@ -39,6 +39,7 @@ class JoinedRows(Sliced):
                 )
         self.starts = np.cumsum([0, *map(len, parts)], dtype=np.int64)
         self.shape = (int(self.starts[-1]), *shape)
+        self.together = max(part.together for part in parts)
         self.column_names = parts[0].column_names
 
     @cached_property

@@ -54,6 +54,7 @@ class ParquetRows(Sliced):
         metadata = self.file.metadata
         sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self.starts = np.cumsum([0, *sizes], dtype=np.int64)
+        self.together = max(sizes, default=1)
         m = int(self.starts[-1])
         if isinstance(columns, str):
             self.shape = (m,)

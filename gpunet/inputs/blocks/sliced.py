@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+NEAR = 2**16  # bytes: rows that lie no farther apart are read with what is between them
 
 
 class Sliced(ABC):
@@ -41,6 +44,22 @@ class Sliced(ABC):
         ValueError
             If they are not there any more.
         """
+
+    def take(self, numbers: NDArray[np.int64]) -> NDArray[Any]:
+        """The rows with these numbers, which rise; of what lies between them, only what is near is read.
+
+        Raises
+        ------
+        ValueError
+            If they are not there any more.
+        """
+        row = math.prod(self.shape[1:]) * self.dtype.itemsize
+        far = np.diff(numbers) > max(self.together, NEAR // max(row, 1))
+        parts = [
+            self.read(int(some[0]), int(some[-1]) + 1)[some - some[0]]
+            for some in np.split(numbers, np.flatnonzero(far) + 1)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def edges(self, rows: int) -> NDArray[np.int64]:
         """Where blocks of about so many rows begin, and where the last one ends."""

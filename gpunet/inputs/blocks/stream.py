@@ -74,7 +74,20 @@ class Stream:
 
     def checked(self, block: Block) -> tuple[Examples, str]:
         """The same, and what the targets mean."""
-        first, X, y, weights = block
+        first, *arrays, rows = block
+        if rows is None:
+            return self._checked(first, *arrays)
+        try:
+            return self._checked(first, *arrays)
+        except (
+            ValueError,
+            TypeError,
+        ):  # which counts the rows that were taken: each alone has its own number
+            for k, row in enumerate(rows.tolist()):
+                self._checked(first + row, *(None if A is None else A[k : k + 1] for A in arrays))
+            raise
+
+    def _checked(self, first: int, X: Any, y: Any, weights: Any) -> tuple[Examples, str]:
         pipeline = self.pipeline
         found, kind = pipeline.examples(*(X, y, weights), prefix=self.prefix, raw=self.raw, first_row=first)
         found = pipeline.with_class_weights(found, self.class_weight, kind)

@@ -50,13 +50,13 @@ class Sample:
 
     def add(self, block: Block) -> None:
         """Take some examples of a block."""
-        first, *arrays = block
+        first, *arrays, _ = block
         self._keep(
             tuple(None if A is None else np.array(A[-first % self.stride :: self.stride]) for A in arrays)
         )
         while self.count >= 2 * SAMPLE:
             self.stride *= 2
-            together, self.parts, self.count = self.block()[1:], [], 0
+            together, self.parts, self.count = self.block()[1:4], [], 0
             self._keep(tuple(None if A is None else A[::2].copy() for A in together))
 
     def _keep(self, arrays: tuple[Any, ...]) -> None:
