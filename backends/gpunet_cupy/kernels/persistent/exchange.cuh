@@ -69,7 +69,7 @@ template <int l, bool STORED>
 __device__ inline void load_activations(const Epoch& epoch, int first, int m) {
     constexpr int QUADS = tile_inputs(l) / 4;
     const T* b = epoch.theta + bias_at(l - 1);
-#pragma unroll 2
+#pragma unroll 4
     for (int job = threadIdx.x; job < rows_read(m) * QUADS; job += THREADS) {
         int e = job / QUADS, k = job % QUADS * 4, unit = tile_column(l) * tile_inputs(l) + k;
         int at = (first + e) * row_stride(l - 1) + unit;
@@ -94,7 +94,7 @@ __device__ inline void load_activations(const Epoch& epoch, int first, int m) {
 // Load δ[l] of the tile's units to shared memory for m examples.
 template <int l>
 __device__ inline void load_deltas(const Epoch& epoch, int first, int m) {
-#pragma unroll 2
+#pragma unroll 4
     for (int job = threadIdx.x; job < rows_read(m) * (TILE_UNITS / 4); job += THREADS) {
         int e = job / (TILE_UNITS / 4), n = job % (TILE_UNITS / 4) * 4, unit = tile_row(l) * TILE_UNITS + n;
         int at = (first + e) * row_stride(l) + unit;
