@@ -34,12 +34,18 @@ def core_counts(text):
     return counts
 
 
+def results_path(backend, quick):
+    """Where the results of today go."""
+    mode = "-quick" if quick else ""
+    return (
+        RESULTS / f"{time.strftime('%Y-%m-%d')}-{backend.replace(':', '')}-{machine.slug(backend)}{mode}.json"
+    )
+
+
 def pytest_configure(config):
     option = config.option
     if getattr(option, "benchmark_json", None) is None and not option.collectonly:
-        mode = "-quick" if option.quick else ""
-        where = f"{option.backend.replace(':', '')}-{machine.slug(option.backend)}"
-        option.benchmark_json = str(RESULTS / f"{time.strftime('%Y-%m-%d')}-{where}{mode}.json")
+        option.benchmark_json = str(results_path(option.backend, option.quick))
 
 
 @pytest.fixture(scope="session")
