@@ -271,7 +271,7 @@ __device__ inline void load_corrections(StepState& s, int count, const T* u_G) {
 
 // Load P (count, row_stride(1)) of a block to shared memory.
 __device__ inline void load_P(StepState& s, int count, const T* P) {
-#pragma unroll 8
+#pragma unroll 4
     for (int i = threadIdx.x; i < count * COLUMNS; i += THREADS) {
         const int n = i % COLUMNS, unit = member() * COLUMNS + n;
         s.D[i / COLUMNS][n] = unit < size(1) ? P[i / COLUMNS * row_stride(1) + unit] : T(0);
