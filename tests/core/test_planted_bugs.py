@@ -294,14 +294,14 @@ BUGS = {
     ),
     "constant features divide by 0": (
         "standardizer",
-        "        deviation[deviation <= float(xp.finfo(rows.dtype).eps) * np.abs(mean) * 8] = 1.0\n",
+        "        deviation[deviation <= float(xp.finfo(getattr(xp, dtype)).eps) * np.abs(mean) * 8] = 1.0\n",
         "",
     ),
     "σ but no μ": ("standardizer", "(rows - mean) / deviation", "rows / deviation"),
     "sums that drift with m": (
         "standardizer",
-        "origin = self.rows[0, :]",
-        "origin = self.rows[0, :] * 0",
+        "origin = self._read(self.rows[0, :])",
+        "origin = self._read(self.rows[0, :] * 0)",
     ),
     "classes counted along the examples": (
         "metrics",
