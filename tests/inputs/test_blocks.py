@@ -407,6 +407,8 @@ def test_rows_at_fault_are_named(data, tmp_path, monkeypatch):
         net.fit(source, y)
     with pytest.raises(ValueError, match=r"^validation X holds NaN, infinity .* first in row 33"):
         net.fit(X, y, validation_data=(source, y))
+    with pytest.raises(ValueError, match=r"^validation X holds NaN, infinity .* first in row 33"):
+        net.fit(mapped(tmp_path, "X", X), y, validation_data=(bad, y))
     assert not net.standardizer.fitted
     for use in (net.predict, lambda X: net.evaluate(X, y)):
         with pytest.raises(ValueError, match=r"X holds NaN, infinity .* first in row 33"):

@@ -36,8 +36,6 @@ ELSEWHERE = (
 def left_out(item):
     """Whether a test takes time and kills nothing more. The strict library counts for inputs alone."""
     test = item.nodeid
-    if item.get_closest_marker("slow"):
-        return True
     strict = "strict" in test and not test.startswith("tests/inputs/")
     # What the estimators are compared with is scikit-learn alone.
     words = ("torch", "jax") if test.startswith("tests/estimators/") else OTHER_LIBRARIES
@@ -97,23 +95,36 @@ class Session:
             self.error = "the tests can't be collected"
             return True
         self.items = {item.nodeid: item for item in session.items}
+        fast = [name for name, item in self.items.items() if not item.get_closest_marker("slow")]
         with tempfile.TemporaryDirectory() as folder:
             self.folder = Path(folder)
-            self.measure()
+            self.measure(fast, self.mutants)
             if self.error is None:
-                self.run_mutants()
+                self.run_mutants(self.mutants)
+                self.run_slow_tests(set(fast))
         return True
+
+    def run_slow_tests(self, fast):
+        """On the mutants that the fast tests leave, those of their own rooms."""
+        left = [m for m in self.mutants if self.outcomes.get(m.name, KILLED) != KILLED]
+        rooms = tuple({f"tests/{room_of(m.path)}/" for m in left})
+        slow = [name for name in self.items if name not in fast and name.startswith(rooms)]
+        if left and slow:
+            self.measure(slow, left)
+            if self.error is None:
+                self.run_mutants(left)
 
     # --- which tests reach which lines ---
 
-    def measure(self):
+    def measure(self, names, mutants):
+        """Run the tests of these names, for these mutants."""
         started = time.time()
         files = [self.folder / f"coverage {job}" for job in range(self.jobs)]
-        names = list(self.items)
-        children = [
-            self.fork(lambda f=file, j=job: f.write_bytes(pickle.dumps(self.trace(names[j :: self.jobs]))))
-            for job, file in enumerate(files)
-        ]
+
+        def trace(job):
+            files[job].write_bytes(pickle.dumps(self.trace(names[job :: self.jobs], mutants)))
+
+        children = [self.fork(lambda j=job: trace(j)) for job in range(self.jobs)]
         for child in children:
             _, status = os.waitpid(child, 0)
             self.forget(child)
@@ -131,28 +142,27 @@ class Session:
         if failed:
             self.error = "these tests fail without any mutant: " + ", ".join(failed)
         # A module of constants has no lines that are traced; its room's tests count all the same.
-        paths = [path for path, _ in self.reached] + [mutant.path for mutant in self.mutants]
+        paths = [path for path, _ in self.reached] + [mutant.path for mutant in mutants]
         modules = {path: set() for path in paths}
         for (path, _), tests in self.reached.items():
             modules[path] |= tests
         for path, tests in modules.items():
             # Generated methods of dataclasses are not traced: all tests of the module's own room count.
-            tests |= {name for name in self.items if name.startswith(f"tests/{room_of(path)}/")}
-        self.reaching_modules = {
+            tests |= {name for name in names if name.startswith(f"tests/{room_of(path)}/")}
+        for path, tests in modules.items():
             # Without parameters: a fault may change their names.
-            path: list(dict.fromkeys(test.partition("[")[0] for test in self.sorted(path, tests)))
-            for path, tests in modules.items()
-        }
-        self.report(f"{len(self.items)} tests, coverage measured in {time.time() - started:.0f} s")
+            found = dict.fromkeys(test.partition("[")[0] for test in self.sorted(path, tests))
+            self.reaching_modules.setdefault(path, list(found))
+        self.report(f"{len(names)} tests, coverage measured in {time.time() - started:.0f} s")
 
-    def trace(self, names):
+    def trace(self, names, mutants):
         """``({(path, line): ids of tests}, {id: seconds}, ids of tests that fail)``, of these tests."""
-        paths = {str(ROOT / mutant.path): mutant.path for mutant in self.mutants}
+        paths = {str(ROOT / mutant.path): mutant.path for mutant in mutants}
         wanted = {file: set() for file in paths}
-        for mutant in self.mutants:
+        for mutant in mutants:
             wanted[str(ROOT / mutant.path)].update(mutant.lines)
         # For faults that act on import, all tests count that call any function of the module.
-        any_call = {str(ROOT / mutant.path) for mutant in self.mutants if not mutant.in_function}
+        any_call = {str(ROOT / mutant.path) for mutant in mutants if not mutant.in_function}
         lines, reached, seconds, failed, known = set(), {}, {}, [], {}
 
         def places(code):
@@ -190,7 +200,7 @@ class Session:
 
     def tests_of(self, mutant):
         if mutant.tests:
-            return [name for name in self.items if name.startswith(mutant.tests)]
+            return [name for name in self.items if name.startswith(mutant.tests) and name in self.seconds]
         tests = set().union(*(self.reached.get((mutant.path, line), ()) for line in mutant.lines))
         return self.sorted(mutant.path, tests)
 
@@ -201,12 +211,12 @@ class Session:
 
     # --- mutants ---
 
-    def run_mutants(self):
+    def run_mutants(self, mutants):
         running = {}
-        for mutant in (m for m in self.mutants if m.in_function):
+        for mutant in (m for m in mutants if m.in_function):
             tests = self.tests_of(mutant)
             if not tests:
-                self.outcomes[mutant.name] = UNREACHED
+                self.outcomes.setdefault(mutant.name, UNREACHED)
                 continue
             if len(running) == self.jobs:
                 self.wait(running)

@@ -9,7 +9,7 @@ import pytest
 import sklearn.metrics as sk
 
 import gpunet as gn
-from gpunet.training.metrics import Metrics, names_for_values, results_of
+from gpunet.training.metrics import Metrics, Results, names_for_values, rescaled, results_of
 
 M, N = 40, 3
 
@@ -139,6 +139,20 @@ def test_values_of_a_table_are_in_their_own_unit(X):
     )
     np.testing.assert_allclose(seen[-1][0], price, rtol=1e-6)
     np.testing.assert_allclose(seen[-1][1], predicted, rtol=1e-6)
+
+
+def test_values_that_are_standardised_outside_of_the_network():
+    """Targets, predictions and outputs are all in their own unit."""
+
+    def given_to(results):
+        return [results.y_true.tolist(), results.y_pred.tolist(), results.outputs.tolist()]
+
+    values = np.array([1.0, 2.0]), np.array([3.0, 5.0])
+    results = Results("values", *values, values[1][:, None], None)
+    [largest] = rescaled("max_error", lambda standardized: 10 * standardized + 1)
+    assert largest.compute(results) == pytest.approx(30.0)
+    [seen] = rescaled([largest._replace(compute=given_to)], lambda standardized: 10 * standardized + 1)
+    assert seen.compute(results) == [[11.0, 21.0], [31.0, 51.0], [[31.0], [51.0]]]
 
 
 def test_words_are_numbered_as_the_outputs_are(X):

@@ -430,6 +430,7 @@ class Callable:
     [
         (as_it_is, False),
         (lambda X, y, rng: (X, y), True),
+        (lambda X, labels, rng: (X, labels), True),
         (lambda X, rng, strength=0.1: X, False),
         (lambda X, y, rng, strength=0.1: (X, y), True),
         (lambda X, y=None, rng=None: (X, y), True),
