@@ -101,9 +101,8 @@ class Feed:
         plan = self.plan
         examples = plan.examples if self.shuffle and self.windows is None else 0
         shape = (plan.steps, len(plan.layers)) if plan.uses_dropout else None
-        draw = (
-            drawn if examples <= CHUNK_EXAMPLES else drawn.__wrapped__
-        )  # what takes much memory is not kept
+        # What takes much memory is not kept.
+        draw = drawn if examples <= CHUNK_EXAMPLES else drawn.__wrapped__
         return draw(self.seed, epochs_trained, examples, shape)
 
     def together(self, epoch: int, epochs_trained: int, updates: int, count: int) -> EpochInputs:

@@ -29,9 +29,7 @@ class Window(NamedTuple):
     """What is in memory for some steps of an epoch."""
 
     examples: Examples
-    order: NDArray[
-        np.int32
-    ]  # in which the steps use them; those of other ranks, which are not here, have no place
+    order: NDArray[np.int32]  # in which the steps use them; those of other ranks are past the last
 
 
 class ReadWindow(NamedTuple):

@@ -32,13 +32,7 @@ def same(fake, placement):
             inputs = inputs._replace(dropout_keys=fake.to_device(keys))
         integers, array = both(plan, inputs, dtype, per, placement, center)
         for _ in range(2):  # the second time from a graph, or with what is kept of X
-            found, wanted = (
-                numbers(program(state, one))
-                for one in (
-                    integers,
-                    array,
-                )
-            )
+            found, wanted = (numbers(program(state, one)) for one in (integers, array))
             assert np.isfinite(wanted).all()
             assert np.array_equal(found, wanted)
 
