@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gpunet.core.sparse_columns import SparseColumns
 from gpunet.devices.placement import Placement
 
@@ -34,6 +36,13 @@ class SparseExamples(SparseColumns):
         backend, device = self.placement
         some = self.rows[chosen if isinstance(chosen, slice) else backend.to_host(chosen)]
         return some.T if self.stays_sparse else backend.from_host(some.toarray(), device).T
+
+    def used_features(self, X: Array, W: Array) -> tuple[Array, Array]:
+        """Columns X of these, and W, without the features that are 0 in all of X: for the same product ``W X``."""
+        if not self.stays_sparse:
+            return X, W
+        used = np.unique(X.indices)
+        return X[used], W[:, used]
 
     @property
     def stays_sparse(self) -> bool:

@@ -12,6 +12,7 @@ from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState, unsupported_input
 from gpunet.core.reference import Reference, batch_cost, batch_of
 from gpunet.devices.placement import Placement
+from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.errors import Diverged, OutOfMemory
 from gpunet.inputs.fit_data import Examples
 from gpunet.inputs.integer_examples import IntegerExamples
@@ -380,8 +381,13 @@ class TrainingLoop:
             return False
         first = range(snapshot.step, snapshot.step + 1)
         inputs = self.feed.on_device(snapshot.inputs, snapshot.epochs_trained, first)
+        batch, parameters = batch_of(xp, inputs, 0, 0, inputs.examples), snapshot.state.parameters
+        whole = batch.dropout_keys is not None or plan.penalized  # these need all of W[1]
+        if isinstance(inputs.X, SparseExamples) and not whole:
+            X, W = inputs.X.used_features(batch.X, parameters[0][0])
+            batch, parameters = batch._replace(X=X), [(W, parameters[0][1]), *parameters[1:]]
         with np.errstate(all="ignore"):
-            J = batch_cost(xp, plan, snapshot.state.parameters, batch_of(xp, inputs, 0, 0, inputs.examples))
+            J = batch_cost(xp, plan, parameters, batch)
         return bool(xp.isfinite(J))
 
     def _last_finite_state(self, snapshots: list[EpochSnapshot], bad: int) -> tuple[TrainState, int]:

@@ -113,17 +113,22 @@ class Layout:
         panels = aligned(
             len(kinds), self.threads, int(self.sizes[0]), self.width, dtype=self.dtype, make=np.empty
         )
-        later = aligned(len(kinds), self.count, dtype=self.dtype)
-        for some_panels, row, layers in zip(panels, later, kinds, strict=True):
+        for some_panels, layers in zip(panels, kinds, strict=True):
             for panel, owned in zip(some_panels, self.neurons, strict=True):
                 count = owned.stop - owned.start
                 panel[:, count:] = 0
                 for first in range(0, len(panel), TRANSPOSED):
                     some = slice(first, first + TRANSPOSED)
                     panel[some, :count] = layers[0][0][owned, some].T
+        return panels, self.pack_later(*kinds)
+
+    def pack_later(self, *kinds: Any) -> Any:
+        """A copy of all but W[1]."""
+        later = aligned(len(kinds), self.count, dtype=self.dtype)
+        for row, layers in zip(later, kinds, strict=True):
             rest = [layers[0][1], *(p for pair in layers[1:] for p in pair)]
             np.concatenate([p.ravel() for p in rest], out=row)
-        return panels, later
+        return later
 
     def unpack(self, panels: Any, later: Any) -> list[list[tuple[Any, Any]]]:
         """The reverse; all but W[1] are views."""
@@ -134,6 +139,20 @@ class Layout:
         return [
             self._layers(one[0, :, : self.sizes[1]].T, row) for one, row in zip(panels, later, strict=True)
         ]
+
+    def panels_of(self, kinds: Sequence[Any]) -> Any | None:
+        """The panels, ``(kinds, 1, n[0], width)``, of which every W[1] is a view by :meth:`unpack_views`, or None."""
+        weights = [layers[0][0] for layers in kinds]
+        base, size = weights[0].base, int(self.sizes[0]) * self.width
+        if not isinstance(base, np.ndarray) or base.ndim != 1 or base.strides != (self.dtype.itemsize,):
+            return None
+        at = (weights[0].ctypes.data - base.ctypes.data) // base.itemsize
+        panels = base[at : at + size * len(kinds)]
+        if panels.size < size * len(kinds) or base.dtype != self.dtype:
+            return None
+        panels = panels.reshape(len(kinds), 1, -1, self.width)
+        views = [panel[0, :, : self.sizes[1]].T for panel in panels]
+        return panels if all(map(_are_one, weights, views)) else None
 
     def _first(self, panels: Any) -> Any:
         """A copy of W[1]."""
@@ -170,6 +189,13 @@ class Layout:
     def _second(self, later: Any) -> Any:
         """W[2] in a row of parameters, a view."""
         return later[self.at_W[2] : self.at_b[2]].reshape(self.sizes[2], self.sizes[1])
+
+
+def _are_one(x: Any, y: Any) -> bool:
+    """Whether two arrays are the same numbers in memory."""
+    return all(getattr(x, name) == getattr(y, name) for name in ("dtype", "shape", "strides")) and bool(
+        x.ctypes.data == y.ctypes.data
+    )
 
 
 def by_kind(state: Any) -> list[Any]:

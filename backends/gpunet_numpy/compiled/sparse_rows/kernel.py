@@ -1,15 +1,15 @@
 """Descent on sparse rows as one kernel: an epoch of any plan that it supports, on all threads.
 
-A batch reads and changes only the weights of the features that its examples have, few of many. What the other weights
-have missed is made up for when an example needs them, and at the end: weight decay, and what momentum and Adam's
-moments go on doing where the gradient is 0. These are the same updates in the same order, one feature at a time
-instead of one step at a time. So a step costs no pass over all of ``W[1]`` and its slots in memory; those of a batch's
-features are prefetched.
+A batch reads the weights of the features that its examples have, few of many. The gradient of all others is 0, but
+weight decay, momentum and Adam's moments go on. These updates do not depend on any example, so they are done ahead,
+while a feature's weights and slots are in the cache: after a step, all up to the next step whose batch has the feature
+(:mod:`gpunet_numpy.compiled.sparse_rows.idle`). That step is known, as the order of the examples is. So a step costs
+no pass over all of ``W[1]`` and its slots in memory, and those of its features are read once; they are prefetched.
 
-A chunk of a batch has three stages, with a barrier between them:
+Steps are foreseen `stretch` at a time. Before a stretch each feature is brought to the first step that has it. A chunk
+of a batch then has three stages, with a barrier between them:
 
-1. each thread lists its own features of the examples, with the examples that have them (CSC), and brings their weights
-   up to date;
+1. each thread lists its own features of the examples, with the examples that have them (CSC);
 2. each takes its range of the examples through all layers, forward and backward;
 3. each updates its own features of the first layer, and its tile of every other ``W``.
 
@@ -48,8 +48,9 @@ from gpunet_numpy.compiled.minibatch.kernel import (
 )
 from gpunet_numpy.compiled.simd import weighted_row_sum
 from gpunet_numpy.compiled.sparse import example_at
+from gpunet_numpy.compiled.sparse_rows.idle import idle
 from gpunet_numpy.compiled.threads import STOPPED, barrier, range_of
-from gpunet_numpy.compiled.updates import PLAIN, penalty_factor, shrinkage, update
+from gpunet_numpy.compiled.updates import penalty_factor, shrinkage, update
 from gpunet_numpy.compiled.views import unowned
 
 # Features that follow each other belong to one thread, so that no two threads write to one cache line of int32.
@@ -78,6 +79,7 @@ class Buffers(NamedTuple):
     width: int
     across: Any
     panels: Any  # (1 + slots, 1, n[0] · width)
+    given: Any  # the same before the epoch; empty if the panels hold it
     later: Any
     later_gradient: Any  # (numbers,), or empty
     A: Any
@@ -89,7 +91,9 @@ class Buffers(NamedTuple):
         Any  # (threads, width): of one feature; of all, (n[0], width), where batches have several chunks
     )
     summed: Any  # int32 (n[0],): then the step, from 1, whose gradient the feature's row holds
-    current: Any  # int32 (n[0],): how many updates the feature's weights have had
+    stretch: int  # steps that are foreseen at a time
+    upcoming: Any  # int32 (n[0],): the next step that has the feature, or the end of the stretch
+    following: Any  # int32 (entries,): of each entry of a stretch, its feature's next step
     seen: Any  # int32 (n[0],): the chunk, from 1, in which the feature was listed last
     place: Any  # int32 (n[0],): where in the list
     listed: Any  # int32 (threads, room): the features of a chunk
@@ -97,7 +101,8 @@ class Buffers(NamedTuple):
     counts: Any  # int32 (threads, room)
     examples: Any  # int32 (threads, entries): counted from the chunk's first
     values: Any  # (threads, entries)
-    zeros: Any  # (threads, width): a gradient of 0
+    spare: Any  # (threads, width): for updates without a gradient
+    powers: Any  # float64 (2, steps + 1): see :func:`gpunet_numpy.compiled.sparse_rows.idle.idle`
     penalties: Any  # float64 (steps, threads): see the mini-batch kernel
 
 
@@ -115,24 +120,25 @@ def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, batch
     later = (buffers.later[0], buffers.later[min(1, last_slot)], buffers.later[last_slot])
     W1, b1 = block(matrix(state[0], 0, n0, width), 0, n0, 0, n1), span(later[0], 0, n1)
     used = data.starts.size - 1 if data.order.size == 0 else data.order.size
-    phase, number = 1, 0
+    phase, number, entry = 1, 0, np.int64(0)
     steps = -(-used // batch)
     for step in range(steps):
         first, last = step * batch, min(step * batch + batch, used)
         scale = one / cast(last - first, one)
         c = data.coefficients[step]
         total = 0.0
+        if step % buffers.stretch == 0:
+            end, entry = min(step + buffers.stretch, steps), np.int64(0)
+            foresee(data, buffers, (step, end), batch, used, thread, threads)
+            begin_stretch(rule, data, buffers, state, n1, step, thread, threads)
         for start in range(first, last, buffers.chunk):
             B = min(buffers.chunk, last - start)
             begins, ends = start == first, start + B == last
             r0, r1 = range_of(B, thread, threads)
             number += 1
             # 1. Features
-            found = list_features(data, buffers, start, B, thread, threads, number)
-            for k in range(found):
-                if k + AHEAD < found:
-                    prefetch_feature(state, np.int64(buffers.listed[thread, k + AHEAD]) * width, n1)
-                catch_up(rule, data, buffers, state, np.int64(buffers.listed[thread, k]), n1, step, thread)
+            found = list_features(data, buffers, state[0], start, B, thread, threads, number, entry)
+            entry += entries_of(data, start, B)
             phase = barrier(team, phase)
             if phase == STOPPED:
                 return
@@ -158,13 +164,13 @@ def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, batch
                 return
             # 3. Updates
             update_features(
-                rule, c, buffers, state, rows_of(network, buffers.D, 1, 0, B), thread, found, step
+                rule, data, buffers, state, rows_of(network, buffers.D, 1, 0, B), thread, found, step
             )
             if ends and buffers.summed.size > 0:
                 for feature in range(n0):
                     if buffers.summed[feature] == step + 1 and owner(feature, threads) == thread:
                         g = span(buffers.gradients[feature], 0, n1)
-                        update_feature(rule, c, buffers, state, feature, g, step, thread)
+                        update_feature(rule, data, buffers, state, feature, g, step, thread)
             accumulation = product(rule, c, shrinkage(rule, c), buffers.in_place, begins)
             out, chunk = (
                 target(rule, buffers.in_place, later, buffers.later_gradient),
@@ -174,9 +180,6 @@ def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, batch
             if ends:
                 finish_later(team, network, rule, c, buffers, later, buffers.later_gradient, (0, n1))
         buffers.losses[step, thread] = total
-    for feature in range(n0):
-        if owner(feature, threads) == thread:
-            catch_up(rule, data, buffers, state, feature, n1, steps, thread)
 
 
 @inner
@@ -187,12 +190,80 @@ def owner(feature: Any, threads: Any) -> Any:
 
 
 @inner
-def list_features(data: Any, buffers: Any, start: Any, B: Any, thread: Any, threads: Any, number: Any) -> Any:
-    """List a thread's features of a chunk, which is the `number`-th, and the examples that have them; how many."""
+def entries_of(data: Any, start: Any, B: Any) -> Any:
+    """How many entries the B examples from place `start` of the order on have."""
+    total = np.int64(0)
+    for r in range(B):
+        example = example_at(start + r, data.order)
+        total += data.starts[example + 1] - data.starts[example]
+    return total
+
+
+@inner
+def foresee(data: Any, buffers: Any, steps: Any, batch: Any, used: Any, thread: Any, threads: Any) -> None:
+    """Set `following` for the entries of these steps, and `upcoming` to each feature's first of them.
+
+    Of several entries of a feature in one batch the last one has the later step, the others the batch's own:
+    :func:`list_features` reads them in this order.
+    """
+    noinline()
+    first, end = steps
+    for j in range(buffers.upcoming.size):
+        if owner(j, threads) == thread:
+            buffers.upcoming[j] = end
+    entry = entries_of(data, first * batch, min(end * batch, used) - first * batch)
+    for back in range(end - first):
+        step = end - 1 - back
+        begin, B = step * batch, min(batch, used - step * batch)
+        for r in range(B):
+            example = example_at(begin + B - 1 - r, data.order)
+            start, stop = data.starts[example], data.starts[example + 1]
+            for i in range(stop - start):
+                entry -= 1
+                feature = np.int64(data.features[stop - 1 - i])
+                if owner(feature, threads) == thread:
+                    buffers.following[entry] = buffers.upcoming[feature]
+                    buffers.upcoming[feature] = step
+
+
+@inner
+def begin_stretch(
+    rule: Any, data: Any, buffers: Any, state: Any, n: Any, step: Any, thread: Any, threads: Any
+) -> None:
+    """Bring this thread's features from `step` to the first step that has them; the first time, from `given`."""
+    noinline()
+    copies = step == 0 and buffers.given.size > 0
+    for feature in range(buffers.upcoming.size):
+        if owner(feature, threads) == thread:
+            if copies:
+                at = np.int64(feature) * buffers.width
+                for kind in range(buffers.panels.shape[0]):
+                    old, new = buffers.given[kind, 0], buffers.panels[kind, 0]
+                    for i in range(at, at + buffers.width):
+                        new[i] = old[i]
+            rest(rule, data, buffers, state, feature, n, step, thread)
+
+
+@inner
+def list_features(
+    data: Any,
+    buffers: Any,
+    theta: Any,
+    start: Any,
+    B: Any,
+    thread: Any,
+    threads: Any,
+    number: Any,
+    entry: Any,
+) -> Any:
+    """List a thread's features of a chunk, which is the `number`-th, and the examples that have them; how many.
+
+    The chunk begins with the stretch's `entry`-th entry. Weights are prefetched for the examples.
+    """
     noinline()
     listed, begins, counts = buffers.listed[thread], buffers.begins[thread], buffers.counts[thread]
     examples, values = buffers.examples[thread], buffers.values[thread]
-    found = np.int64(0)
+    found, at = np.int64(0), entry
     for r in range(B):
         example = example_at(start + r, data.order)
         for i in range(data.starts[example], data.starts[example + 1]):
@@ -202,7 +273,10 @@ def list_features(data: Any, buffers: Any, start: Any, B: Any, thread: Any, thre
                     buffers.seen[feature], buffers.place[feature] = number, found
                     listed[found], counts[found] = feature, 0
                     found += 1
+                    prefetch_row(theta, feature * buffers.width, buffers.width)
                 counts[buffers.place[feature]] += 1
+                buffers.upcoming[feature] = buffers.following[at]
+            at += 1
     total = np.int64(0)
     for k in range(found):
         begins[k] = total
@@ -214,55 +288,42 @@ def list_features(data: Any, buffers: Any, start: Any, B: Any, thread: Any, thre
             feature = np.int64(data.features[i])
             if owner(feature, threads) == thread:
                 here = np.int64(buffers.place[feature])
-                at = begins[here] + counts[here]
-                examples[at], values[at] = r, data.values[i]
+                place = begins[here] + counts[here]
+                examples[place], values[place] = r, data.values[i]
                 counts[here] += 1
     return found
 
 
 @inner
-def catch_up(
-    rule: Any, data: Any, buffers: Any, state: Any, feature: Any, n: Any, step: Any, thread: Any
+def rest(
+    rule: Any, data: Any, buffers: Any, state: Any, feature: Any, n: Any, first: Any, thread: Any
 ) -> None:
-    """The updates of a feature's weights that are missing before `step`, each with a gradient of 0."""
+    """The updates of a feature's weights from step `first` on to its next one, whose gradients are 0."""
     noinline()
-    missing = np.int64(buffers.current[feature])
-    buffers.current[feature] = step
-    at = feature * buffers.width
+    last = np.int64(buffers.upcoming[feature])
+    at = np.int64(feature) * buffers.width
     theta, v, s = span(state[0], at, n), span(state[1], at, n), span(state[2], at, n)
-    if missing == step:
+    if first >= last:
         return
-    shrinks = rule.decay != 0 or rule.penalized
-    if not shrinks and (rule.code == PLAIN or (all_zero(v) and all_zero(s))):
+    if not rule.penalized:
+        idle(rule, data.coefficients, buffers.powers, (theta, v, s), buffers.spare[thread], first, last)
         return
-    g = span(buffers.zeros[thread], 0, n)
-    for i in range(missing, step):
+    g = span(buffers.spare[thread], 0, n)
+    for i in range(first, last):
+        fill(g, cast(0, g))
         update_row(rule, data.coefficients[i], buffers, (theta, v, s), g, i, thread)
-        if rule.penalized:
-            fill(g, cast(0, g))
 
 
 @inner
-def prefetch_feature(state: Any, at: Any, n: Any) -> None:
-    """Ask for a feature's weights and slots: features come in no order that a processor foresees."""
-    for i in range(at, at + n, CACHE_LINE // state[0].itemsize):
-        prefetch(state[0], i)
-        prefetch(state[1], i)
-        prefetch(state[2], i)
-
-
-@inner
-def all_zero(v: Any) -> Any:
-    """Whether a vector is 0."""
-    other = 0
-    for i in range(v.size):
-        other += v[i] != 0
-    return other == 0
+def prefetch_row(array: Any, at: Any, n: Any) -> None:
+    """Ask for n numbers of an array: features come in no order that a processor foresees."""
+    for i in range(at, at + n, CACHE_LINE // array.itemsize):
+        prefetch(array, i)
 
 
 @inner
 def update_features(
-    rule: Any, c: Any, buffers: Any, state: Any, delta: Any, thread: Any, found: Any, step: Any
+    rule: Any, data: Any, buffers: Any, state: Any, delta: Any, thread: Any, found: Any, step: Any
 ) -> None:
     """Gradients ``Σ_r x_r δ_r`` of this thread's features of a chunk; and their updates, if the chunk is a batch."""
     noinline()
@@ -270,7 +331,9 @@ def update_features(
     one, zero = cast(1, delta), cast(0, delta)
     for k in range(found):
         if k + AHEAD < found:
-            prefetch_feature(state, np.int64(buffers.listed[thread, k + AHEAD]) * buffers.width, n)
+            for kind in range(buffers.panels.shape[0]):
+                soon = np.int64(buffers.listed[thread, k + AHEAD]) * buffers.width
+                prefetch_row(buffers.panels[kind, 0], soon, n)
         feature, at, count = (
             np.int64(buffers.listed[thread, k]),
             np.int64(buffers.begins[thread, k]),
@@ -286,18 +349,18 @@ def update_features(
         examples, values = span(buffers.examples[thread], at, count), span(buffers.values[thread], at, count)
         weighted_row_sum(g, keep, delta, examples, values, count)
         if not several:
-            update_feature(rule, c, buffers, state, feature, g, step, thread)
+            update_feature(rule, data, buffers, state, feature, g, step, thread)
 
 
 @inner
 def update_feature(
-    rule: Any, c: Any, buffers: Any, state: Any, feature: Any, g: Any, step: Any, thread: Any
+    rule: Any, data: Any, buffers: Any, state: Any, feature: Any, g: Any, step: Any, thread: Any
 ) -> None:
-    """One step of a feature's weights, which are up to date, along their gradient."""
+    """One step of a feature's weights along their gradient, and those that follow without one."""
     at, n = feature * buffers.width, g.size
     theta, v, s = span(state[0], at, n), span(state[1], at, n), span(state[2], at, n)
-    update_row(rule, c, buffers, (theta, v, s), g, step, thread)
-    buffers.current[feature] = step + 1
+    update_row(rule, data.coefficients[step], buffers, (theta, v, s), g, step, thread)
+    rest(rule, data, buffers, state, feature, n, step + 1, thread)
 
 
 @inner

@@ -11,12 +11,14 @@ from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_numpy.compiled.data import for_kernel, losses_of, steps_of, unsupported_reason
 from gpunet_numpy.compiled.intrinsics import CACHE_LINE
 from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
+from gpunet_numpy.compiled.sparse_rows.idle import powers_of
 from gpunet_numpy.compiled.sparse_rows.kernel import Buffers, SparseData, run_epoch
 from gpunet_numpy.compiled.threads import run, threads
 from gpunet_numpy.compiled.updates import MOMENTUM, PLAIN, rule_of
 
 CHUNK = 1024  # examples of a batch that are worked on at a time, at most
 WORK = 100_000  # multiplications of a batch that are worth a thread
+FORESEEN = 2**22  # entries whose order is foreseen at a time
 MISSED = 16  # updates of weights that no example of the batch has, in the time of a multiplication
 
 
@@ -48,16 +50,18 @@ class SparseRows(Program):
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
         plan, layout, data = self.plan, self.layout, sparse_data_of(inputs)
-        count, entries = self._threads(data), self._most_entries(data)
-        panels, later = layout.pack(*by_kind(state))
+        count = self._threads(data)
+        given, panels, later = self._parameters(state)
         losses, penalties = np.zeros((2, steps_of(plan, inputs.examples), count))
         at_A, room = layout.at_A(self.chunk)
         buffers = Buffers(
-            panels=panels.reshape(len(later), 1, -1),
+            given=given.reshape(*given.shape[:2], panels[0].size),
+            panels=panels.reshape(*panels.shape[:2], panels[0].size),
             later=later,
             losses=losses,
             penalties=penalties,
-            **self._buffers(count, room, entries),
+            powers=powers_of(self.rule, len(losses)),
+            **self._buffers(count, room, data),
         )
         network = layout.network(at_A=at_A)
         run(run_epoch, count, plan.dtype, network, self.rule, data, buffers, plan.batch_size)
@@ -74,21 +78,31 @@ class SparseRows(Program):
             work += first.inputs * first.units / MISSED
         return max(min(threads(), int(work / WORK)), 1)
 
-    def _most_entries(self, data: SparseData) -> int:
-        """The largest number of entries in a chunk."""
+    def _parameters(self, state: TrainState) -> tuple[Any, Any, Any]:
+        """``(given, panels, later)``: see :class:`Buffers`. The kernel itself copies panels that it has made."""
+        kinds = by_kind(state)
+        given = self.layout.panels_of(kinds)
+        if given is None:
+            panels, later = self.layout.pack(*kinds)
+            return panels[:0], panels, later
+        return given, aligned(*given.shape, dtype=given.dtype, make=np.empty), self.layout.pack_later(*kinds)
+
+    def _stretch(self, lengths: Any) -> int:
+        """How many steps are foreseen at a time."""
+        mean = max(float(lengths.mean()), 1.0)
+        return max(int(FORESEEN / (mean * self.plan.batch_size)), 1)
+
+    def _buffers(self, count: int, room: int, data: SparseData) -> dict[str, Any]:
+        """All that does not hold parameters or losses."""
         lengths = np.diff(data.starts)
         if len(data.order):
             lengths = lengths[data.order]
-        batch = self.plan.batch_size
-        starts = [
-            at
-            for first in range(0, len(lengths), batch)
-            for at in range(first, min(first + batch, len(lengths)), self.chunk)
+        batch, m, stretch = self.plan.batch_size, len(lengths), self._stretch(lengths)
+        chunks = [
+            at for first in range(0, m, batch) for at in range(first, min(first + batch, m), self.chunk)
         ]
-        return int(np.add.reduceat(lengths, starts).max())
-
-    def _buffers(self, count: int, room: int, entries: int) -> dict[str, Any]:
-        """All that does not hold parameters or losses."""
+        entries = int(np.add.reduceat(lengths, chunks).max())
+        foreseen = int(np.add.reduceat(lengths, range(0, m, stretch * batch)).max())
         plan, layout = self.plan, self.layout
         n, dtype = [int(size) for size in layout.sizes], layout.dtype
         in_place = self.rule.code <= MOMENTUM and plan.batch_size <= self.chunk
@@ -106,7 +120,9 @@ class SparseRows(Program):
             "sums": aligned(count, 3, max(layout.width, *n[1:]) + CACHE_LINE, dtype=dtype),
             "gradients": aligned(n[0] if several else count, layout.width, dtype=dtype),
             "summed": np.zeros(n[0] if several else 0, np.int32),
-            "current": np.zeros(n[0], np.int32),
+            "stretch": stretch,
+            "upcoming": np.empty(n[0], np.int32),
+            "following": np.empty(foreseen, np.int32),
             "seen": np.zeros(n[0], np.int32),
             "place": np.empty(n[0], np.int32),
             "listed": np.empty((count, features), np.int32),
@@ -114,7 +130,7 @@ class SparseRows(Program):
             "counts": np.empty((count, features), np.int32),
             "examples": np.empty((count, entries), np.int32),
             "values": np.empty((count, entries), dtype),
-            "zeros": aligned(count, layout.width, dtype=dtype),
+            "spare": aligned(count, layout.width, dtype=dtype),
         }
 
 

@@ -29,6 +29,39 @@ def test_round_trip(network, optimizer, threads):
     assert not panels[..., width:].any()
 
 
+@pytest.mark.parametrize("optimizer", ["plain", "momentum", "adam"])
+def test_panels_of_views(optimizer):
+    """Only all views together, where each of them is, are known again."""
+    plan = plan_of("wide", OPTIMIZERS[optimizer], 4, "float32")
+    state, _ = draw(plan)
+    layout = Layout.of(plan, 1)
+    panels, later = layout.pack(*by_kind(state))
+    views = layout.unpack_views(panels, later)
+    found = layout.panels_of(views)
+    assert found.shape == panels.shape
+    assert found.ctypes.data == panels.ctypes.data
+
+    def with_weights(k, W):
+        changed = [list(layers) for layers in views]
+        changed[k][0] = (W, changed[k][0][1])
+        return changed
+
+    last = views[-1][0][0]
+    others = {
+        "a copy": with_weights(-1, last.copy()),
+        "another place": with_weights(-1, last.base[1:][: last.size].reshape(last.shape[::-1]).T),
+        "another base": with_weights(-1, layout.unpack_views(panels.copy(), later)[-1][0][0]),
+        "rows in memory": by_kind(state),
+        "another type": [[(W.view("int32"), b) for W, b in layers] for layers in views],
+        "more slots than there are": [*views, views[-1]],
+    }
+    if len(views) > 1:
+        others["another order"] = views[::-1]
+    for name, kinds in others.items():
+        assert layout.panels_of(kinds) is None, name
+    assert Layout.of(plan_of("wider", OPTIMIZERS[optimizer], 4, "float32"), 1).panels_of(views) is None
+
+
 def test_activations_do_not_overlap():
     layout = Layout([5, 17, 3, 40], ["tanh"] * 3, "float32", 2)
     for first in (0, 1, 2):

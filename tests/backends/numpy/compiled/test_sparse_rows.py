@@ -9,10 +9,11 @@ from scipy.sparse import csr_array
 
 import gpunet as gn
 from gpunet.core.plan import Layer, Plan
-from gpunet.core.program import EpochInputs
+from gpunet.core.program import EpochInputs, TrainState
 from gpunet.core.reference import Reference
 from gpunet.devices.placement import host_placement
 from gpunet.devices.sparse_examples import SparseExamples
+from gpunet_numpy.compiled.layout import Layout, by_kind, by_layer
 from gpunet_numpy.compiled.sparse_rows import program as sparse_rows
 from gpunet_numpy.compiled.sparse_rows.kernel import owner
 from gpunet_numpy.compiled.sparse_rows.program import SparseRows
@@ -68,7 +69,7 @@ def check(plan, shuffled=True, used=None, constant=0.8, seed=0, penalized=False)
 def test_any_plan(network, optimizer, dtype, on_threads):
     rng = np.random.default_rng([len(network), len(optimizer), len(dtype)])
     for chunk in (1024, 13):
-        on_threads(int(rng.integers(1, 4)), CHUNK=chunk)
+        on_threads(int(rng.integers(1, 4)), CHUNK=chunk, FORESEEN=int(rng.choice([2**22, 60])))
         for batch_size in (1, 20, 75):
             weighted, shuffled = (bool(rng.integers(2)) for _ in range(2))
             used = batch_size if shuffled and rng.random() < 0.3 else None
@@ -122,6 +123,26 @@ def test_an_epoch_in_parts_by_one_object(on_threads):
         assert not differences(plan, (current, np.concatenate(losses)), Reference(xp, plan)(state, inputs))
 
 
+def test_an_example_may_come_again(on_threads):
+    """In an order that is no permutation, within one batch and in later ones."""
+    rng = np.random.default_rng(3)
+    for foreseen in (2**22, 50):
+        on_threads(2, FORESEEN=foreseen)
+        for optimizer in ("momentum-decay", "adamw"):
+            plan = plan_of("wide", OPTIMIZERS[optimizer], 6)
+            state, inputs = draw(plan, constant=0.9)
+            inputs = inputs._replace(order=rng.integers(0, 20, 75).astype(np.int32))
+            given, there = sparse(plan, inputs)
+            assert not differences(plan, SparseRows(given)(state, there), Reference(xp, plan)(state, inputs))
+
+
+def test_how_many_steps_are_foreseen():
+    program = SparseRows(dataclasses.replace(plan_of("wide", gn.Adam(), 8), sparse=True))
+    assert program._stretch(np.array([1000, 3000])) == 2**22 // (2000 * 8)
+    assert program._stretch(np.array([2**22])) == program._stretch(np.array([2**30])) == 1
+    assert program._stretch(np.array([0, 0])) == 2**22 // 8
+
+
 def test_a_run_repeats_bit_for_bit(on_threads):
     on_threads(2)
     plan = plan_of("relu-tanh-sigmoid", OPTIMIZERS["adam"], 8, "float32")
@@ -131,7 +152,7 @@ def test_a_run_repeats_bit_for_bit(on_threads):
     assert np.array_equal(first, second)
 
 
-def test_a_state_of_its_own_is_taken_without_a_change(on_threads):
+def test_a_state_of_its_own_is_taken_without_a_change(on_threads, monkeypatch):
     """W[1] comes back as a view of its panel, transposed, and the next epoch starts from it."""
     on_threads(1)
     plan = plan_of("wide", OPTIMIZERS["momentum"], 20)
@@ -142,6 +163,14 @@ def test_a_state_of_its_own_is_taken_without_a_change(on_threads):
     kept = numbers([*first])
     second, _ = made(first, there)
     assert np.array_equal(numbers([*first]), kept)
+    copied = TrainState(*by_layer([[(W.copy(), b) for W, b in kind] for kind in by_kind(first)]))
+    with monkeypatch.context() as patch:
+        patch.setattr(Layout, "pack", lambda *_: pytest.fail("packed again"))
+        again, _ = made(first, there)
+        with pytest.raises(pytest.fail.Exception):
+            made(copied, there)
+    for other in (again, made(copied, there)[0]):
+        assert np.array_equal(numbers([*other]), numbers([*second]))
     expected = Reference(xp, plan)(Reference(xp, plan)(state, inputs)[0], inputs)[0]
     assert np.allclose(numbers([*second]), numbers([*expected]), rtol=1e-10, atol=1e-12)
 
