@@ -37,6 +37,8 @@ def _origin() -> tuple[str, Path | None, str]:
     url = origin["url"]
     if "dir_info" in origin:
         folder = Path(url2pathname(urlsplit(url).path))
+        if not folder.is_dir():  # a package was built there, as conda's are
+            return "", None, ""
         return "-e " if origin["dir_info"].get("editable") else "", folder, ""
     vcs = origin.get("vcs_info", {}).get("vcs")
     return "", None, f" @ {vcs}+{url}" if vcs else f" @ {url}"

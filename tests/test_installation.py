@@ -41,6 +41,12 @@ def test_from_a_checkout(origin, tmp_path, monkeypatch, editable, option):
     assert install_command("tables") == f'pip install {option}".[tables]"'
 
 
+def test_from_a_folder_that_is_gone(origin, tmp_path):
+    """Conda packages are built in a folder that is removed."""
+    origin({"url": (tmp_path / "work").as_uri(), "dir_info": {}})
+    assert install_command("plot") == 'pip install "gpunet[plot]"'
+
+
 def test_from_a_repository_and_a_wheel(origin):
     origin({"url": "https://example.org/gpunet", "vcs_info": {"vcs": "git", "commit_id": "0"}})
     assert install_command("plot") == 'pip install "gpunet[plot] @ git+https://example.org/gpunet"'

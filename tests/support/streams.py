@@ -3,6 +3,9 @@
 import numpy as np
 
 from gpunet.inputs.blocks.order import TwoLevelOrder
+from small_networks import K, N
+
+ROWS = 60
 
 
 def small_blocks(monkeypatch, rows, held, n):
@@ -29,3 +32,21 @@ def mapped(folder, name, array):
     path = folder / f"{name}.npy"
     np.save(path, array)
     return np.load(path, mmap_mode="r")
+
+
+def few_rows(rng):
+    X = rng.normal(size=(ROWS, N)).astype("float32")
+    return X, rng.integers(0, K, ROWS)
+
+
+def in_memory(net, X, y, orders, weights=None, **options):
+    """One epoch in each of these orders; the losses."""
+    losses = []
+    for order in orders:
+        more = {} if weights is None else {"sample_weight": weights[order]}
+        losses += net.fit(X[order], y[order], epochs=1, shuffle=False, **more, **options).loss
+    return losses
+
+
+def change(X, y, rng):
+    return X + 0.1 * rng.normal(size=X.shape).astype("float32"), y[:, ::-1]

@@ -1,38 +1,13 @@
 """Columns become inputs by rules, by name, and the same after saving."""
 
-import json
-
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.numpy import load, save
 
 from gpunet.tables import TableEncoder
-
-M = 40
-MIXED = {
-    "size": [round(0.37 * k - 3, 2) if k % 9 else None for k in range(M)],
-    "color": [("red", "green", "blue", None)[k % 4] for k in range(M)],
-    "city": [f"city {k % 13}" for k in range(M)],
-    "wild": [(True, False)[k % 3 == 0] for k in range(M)],
-    "day": [f"2024-{1 + k % 12:02d}-{1 + k % 28:02d} {k % 24}:30" for k in range(M)],
-    "clock": [f"{k % 24}:15" for k in range(M)],
-    "zip": [("02139", "10001")[k % 2] for k in range(M)],
-    "unit": ["cm"] * M,
-    "id": list(range(M)),
-}
-
-
-def fitted(**options):
-    return TableEncoder(one_hot_limit=10, **options).fit(MIXED)
-
-
-def restored(encoder):
-    """The encoder after its state went through JSON and safetensors."""
-    description, arrays = encoder.to_state()
-    return TableEncoder.from_state(json.loads(json.dumps(description)), load(save(arrays)))
+from mixed_tables import MIXED, M, fitted, restored
 
 
 def test_kinds_are_told_apart_and_said():
@@ -105,22 +80,6 @@ def test_order_of_columns_and_rows_and_extra_columns_do_not_matter(names, rows, 
     np.testing.assert_allclose(X[:, order], reference.transform(MIXED), atol=1e-6)
 
 
-@settings(derandomize=True, deadline=None, max_examples=50)
-@given(
-    st.lists(st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False)), min_size=2, max_size=30),
-    st.sampled_from(["standard", "robust"]),
-)
-def test_all_numbers_give_finite_inputs(values, numbers):
-    data = {"x": values, "y": [k % 2 for k in range(len(values))]}
-    encoder = TableEncoder(numbers).fit(data)
-    X = encoder.transform(data)
-    assert np.isfinite(X).all()
-    different = {value for value in values if value is not None}
-    assert ("x" in encoder.feature_names) == (len(different) > 1)
-    assert ("x is missing" in encoder.feature_names) == (None in values and len(different) > 0)
-    np.testing.assert_array_equal(restored(encoder).transform(data), X)
-
-
 def test_missing_columns_are_named():
     encoder = fitted()
     with pytest.raises(
@@ -131,178 +90,6 @@ def test_missing_columns_are_named():
         encoder.transform({name: cells for name, cells in MIXED.items() if name not in ("size", "city")})
     # Columns that training left out are not needed.
     encoder.transform({name: MIXED[name] for name in encoder.columns})
-
-
-def test_unseen_values_are_values_of_their_own():
-    data = {"few": ["a", "b"] * 10, "many": [f"v{k // 2}" for k in range(18)] + ["once", "too"]}
-    encoder = TableEncoder(one_hot_limit=5).fit(data)
-    names = encoder.feature_names
-    X = encoder.transform({"few": ["a", "zz"], "many": ["v3", "zz"]})
-    assert X[:, :2].tolist() == [[1, 0], [0, 0]]
-    code = slice(names.index("many code 0"), names.index("many code 31") + 1)
-    assert X[0, code].sum() == 4 and X[1, code].sum() == 0
-    assert X[:, names.index("many frequency")].tolist() == [1, 0]
-    # What training had once looks like what it never had: the network learns what "rare" means.
-    np.testing.assert_array_equal(encoder.transform({"few": ["zz"], "many": ["once"]}), X[1:])
-    codes = encoder.transform({"few": ["a"] * 9, "many": [f"v{k}" for k in range(9)]})[:, code]
-    assert len({tuple(row) for row in codes.tolist()}) == 9
-
-
-def test_missing_is_told_from_unseen_where_training_had_it():
-    encoder = TableEncoder().fit({"c": ["a", "b", None, "a"]})
-    assert encoder.feature_names == ["c=a", "c=b", "c is missing"]
-    assert encoder.transform({"c": ["a", "zz", None, "", "NA"]}).tolist() == [
-        [1, 0, 0],
-        [0, 0, 0],
-        [0, 0, 1],
-        [0, 0, 1],
-        [0, 0, 1],
-    ]
-
-
-def test_missing_numbers_are_filled_and_marked():
-    encoder = TableEncoder("standard").fit({"x": [1.0, 2, None, 3]})
-    assert encoder.transform({"x": [2, None, float("inf"), "?"]}).tolist() == [[0, 0], [0, 1], [0, 1], [0, 1]]
-    assert TableEncoder("standard").fit({"x": [1.0, 2, 3]}).transform({"x": [None]}).tolist() == [[0]]
-    only_missing = TableEncoder().fit({"x": [5, None, 5, None]})
-    assert only_missing.feature_names == ["x is missing"]
-    assert only_missing.transform({"x": [9, None]}).tolist() == [[0], [1]]
-
-
-def test_infinite_cells_count_as_missing():
-    encoder = TableEncoder("standard").fit(
-        {"x": [1.0, float("inf"), 3.0, float("-inf")], "y": ["1", "inf", "3", "2"]}
-    )
-    assert encoder.describe() == ["numbers: x, y", "missing cells: x (2), y (1)"]
-    assert np.isfinite(encoder.transform({"x": [float("inf")], "y": ["inf"]})).all()
-
-
-@pytest.mark.parametrize(
-    "cells", [[7, 7, 7], ["a", "a", "a"], [True, True, True], ["2024-01-01"] * 3, [0.1] * 3]
-)
-def test_what_was_constant_has_no_influence_later(cells):
-    encoder = TableEncoder().fit({"c": cells, "x": [1, 2, 3]})
-    assert encoder.left_out == {"c": "constant"}
-    for later in ([9], ["zz"], [1e30], [None], [float("inf")]):
-        np.testing.assert_array_equal(
-            encoder.transform({"c": later, "x": [2]}), encoder.transform({"c": cells[:1], "x": [2]})
-        )
-
-
-def test_dates_are_a_trend_and_places_where_they_vary():
-    days = {"d": [f"2024-{month:02d}-15" for month in range(1, 13)]}
-    assert TableEncoder().fit(days).feature_names == [
-        "d trend",
-        *("d sine of year", "d cosine of year", "d sine of week", "d cosine of week"),
-    ]
-    hour = {"d": [f"2024-05-01 12:{minute:02d}" for minute in range(60)]}
-    assert TableEncoder().fit(hour).feature_names == ["d trend", "d sine of day", "d cosine of day"]
-    clock = TableEncoder().fit({"t": ["0:00", "6:00", "12:00", "18:00"]})
-    assert clock.feature_names == ["t trend", "t sine of day", "t cosine of day"]
-    np.testing.assert_allclose(clock.transform({"t": ["6:00", "18:00"]})[:, 1:], [[1, 0], [-1, 0]], atol=1e-6)
-    weekly = {"d": ["2024-01-01", "2024-01-08", "2024-01-15"]}
-    X = TableEncoder("standard").fit_transform({"d": weekly["d"]})
-    np.testing.assert_allclose(X[:, 0], [-np.sqrt(1.5), 0, np.sqrt(1.5)], rtol=1e-6)
-    assert not any("week" in name for name in TableEncoder().fit(weekly).feature_names)
-
-
-@pytest.mark.parametrize(
-    "cells",
-    [
-        ["2024-01-31", "2024-02-01", "2024-12-24"],
-        ["2024/01/31", "2024/02/01", "2024/12/24"],
-        ["31.01.2024", "01.02.2024", "24.12.2024"],
-        ["31.1.2024", "1.2.2024", "24.12.2024"],
-        ["01/31/2024", "02/01/2024", "12/24/2024"],
-        ["31/01/2024", "01/02/2024", "24/12/2024"],
-        ["31 Jan 2024", "1 Feb 2024", "24 Dec 2024"],
-        ["31-Jan-24", "1-Feb-24", "24-Dec-24"],
-        ["1/31/24", "2/1/24", "12/24/24"],
-        ["31/1/24 0:00", "1/2/24 0:00", "24/12/24 0:00"],
-        ["Jan 31, 2024", "Feb 1, 2024", "Dec 24, 2024"],
-        ["2024-01-31T00:00:00Z", "2024-02-01T00:00:00Z", "2024-12-24T00:00:00Z"],
-        ["2024-01-31 00:00:00.5", "2024-02-01 00:00:00.5", "2024-12-24 00:00:00.5"],
-        ["2024-01-31 02:00+02:00", "2024-02-01 00:00+00:00", "2024-12-23 22:00-02:00"],
-        ["01/31/2024 12:00 AM", "02/01/2024 12:00 AM", "12/24/2024 12:00 AM"],
-    ],
-)
-def test_dates_are_read_in_every_way_they_are_written(cells):
-    expected = pl.Series("d", ["2024-01-31", "2024-02-01", "2024-12-24"]).str.to_date()
-    encoder = TableEncoder("standard").fit({"d": cells})
-    assert encoder.describe()[0].startswith("dates: d")
-    np.testing.assert_allclose(
-        encoder.transform({"d": cells}), TableEncoder("standard").fit_transform({"d": expected}), atol=1e-5
-    )
-    typed = expected.dt.offset_by("500ms") if ".5" in cells[0] else expected
-    if ".5" not in cells[0]:
-        np.testing.assert_allclose(
-            encoder.transform({"d": typed}), encoder.transform({"d": cells}), atol=1e-6
-        )
-
-
-@pytest.mark.parametrize(
-    "cells",
-    [["12-34", "56-78"], ["1.2.3", "1.2.4"], ["24-01-31", "24-02-01"], ["a:30", "b:10"], ["1/2", "3/4"]],
-)
-def test_what_only_looks_like_a_date_is_none(cells):
-    assert TableEncoder().fit({"d": cells}).describe() == ["categories: d (2 values)"]
-
-
-def test_a_few_words_among_numbers_are_missing_and_said():
-    cells = [str(k) for k in range(60)]
-    cells[7], cells[9] = "n.d.", "trace"
-    encoder = TableEncoder("standard").fit({"x": cells})
-    assert encoder.describe() == ["numbers: x ('n.d.', 'trace' taken as missing)", "missing cells: x (2)"]
-    assert encoder.transform({"x": ["trace"]}).tolist() == [[0, 1]]
-    with pytest.raises(
-        ValueError, match=r"row 1 \(counted from 0\), column 'x': expected numbers as in training, got 'pt'"
-    ):
-        encoder.transform({"x": ["1", "pt"]})
-    # Many are categories.
-    assert TableEncoder().fit({"x": cells[:19]}).describe() == ["categories: x (19 values)"]
-    often = ["unknown" if k % 2 else str(k) for k in range(60)]
-    assert TableEncoder().fit({"x": often}).describe()[0] == "numbers: x ('unknown' taken as missing)"
-    grades = [("1", "2", "3", "4", "K")[k % 5] for k in range(50)]
-    assert TableEncoder().fit({"g": grades}).describe() == ["categories: g (5 values)"]
-
-
-def test_how_numbers_are_written_is_remembered():
-    encoder = TableEncoder("standard").fit({"x": ["1.234,5", "2,5", "1"]})
-    values = np.array([1234.5, 2.5, 1.0])
-    later = np.array([1.234e3, 1.234])
-    np.testing.assert_allclose(
-        encoder.transform({"x": ["1.234", "1,234"]})[:, 0], (later - values.mean()) / values.std(), rtol=1e-6
-    )
-    np.testing.assert_allclose(
-        encoder.transform({"x": [1234.0, 1.234]})[:, 0], (later - values.mean()) / values.std(), rtol=1e-6
-    )
-    thousands = TableEncoder("standard").fit({"x": ["1,234", "2,345.5", "7"]})
-    np.testing.assert_allclose(thousands.transform({"x": ["1,234"]}), thousands.transform({"x": [1234]}))
-
-
-def test_a_symbol_beside_every_number_is_its_unit():
-    encoder = TableEncoder("standard").fit({"p": ["$1,200", "-$5.5", "$7"], "q": ["12%", "15 %", "9%"]})
-    assert encoder.describe() == ["numbers: p (in $), q (in %)"]
-    for later in ({"p": ["$7"], "q": ["15%"]}, {"p": ["7"], "q": [15]}):
-        np.testing.assert_allclose(
-            restored(encoder).transform(later),
-            [[(7 - 1201.5 / 3) / np.std([1200, -5.5, 7]), 3 / np.std([12, 15, 9])]],
-            rtol=1e-6,
-        )
-    assert TableEncoder().fit({"p": ["$1", "2", "3"]}).describe() == ["categories: p (3 values)"]
-    assert TableEncoder().fit({"p": ["$1", "€2", "3"]}).describe() == ["categories: p (3 values)"]
-
-
-def test_codes_are_told_from_numbers():
-    encoder = TableEncoder().fit(
-        {
-            "e": ["1E2", "2E1", "30"],
-            "x": ["1E2", "0.5", "30"],
-            "s": ["1E+2", "20", "30"],
-            "z": ["007", "8", "9"],
-        }
-    )
-    assert encoder.describe() == ["numbers: x, s", "categories: e (3 values), z (3 values)"]
 
 
 def test_kinds_can_be_said():

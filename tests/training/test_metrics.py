@@ -1,33 +1,17 @@
 """Metrics on validation data: against scikit-learn's functions, called on what the network predicts."""
 
-import functools
-import math
-import warnings
-
 import numpy as np
 import pytest
 import sklearn.metrics as sk
 
 import gpunet as gn
-from gpunet.training.metrics import Metrics, Results, names_for_values, rescaled, results_of
-
-M, N = 40, 3
+from gpunet.training.metrics import Results, rescaled, results_of
+from validation_metrics import M, N, fitted, network
 
 
 @pytest.fixture
 def X(rng):
     return rng.normal(size=(M, N)).astype("float32")
-
-
-def network(units, activation, name="numpy", **more):
-    return gn.Network([gn.Dense(units, activation)], seed=1, backend=name, **more)
-
-
-def fitted(net, X, y, metrics, **more):
-    """Two epochs; the figures of the last one."""
-    history = net.fit(X, y, epochs=2, batch_size=8, validation_data=(X, y), metrics=metrics, **more)
-    assert [len(values) for values in history.val_metrics.values()] == [2] * len(history.val_metrics)
-    return {name: values[-1] for name, values in history.val_metrics.items()}
 
 
 BINARY = {
@@ -163,244 +147,12 @@ def test_words_are_numbered_as_the_outputs_are(X):
     assert found == {"f1": pytest.approx(sk.f1_score(y, net.predict_target(X), pos_label="well"))}
 
 
-def test_what_a_function_gets(X):
-    """Predictions; probabilities or outputs where its second parameter is called so."""
-    y = (X[:, 0] > 0.0).astype(int)
-    got = {}
-
-    def predictions(y_true, y_pred):
-        got["predictions"] = y_true, y_pred
-        return 0.25
-
-    def whatever(truth, guess, weight=None):
-        got["whatever"] = truth, guess
-        return np.float32(0.5)
-
-    def scores(y_true, y_score):
-        got["scores"] = y_true, y_score
-        return 1
-
-    def chances(y_true, y_proba):
-        got["chances"] = y_true, y_proba
-        return 1
-
-    def outputs(y_true, outputs):
-        got["outputs"] = y_true, outputs
-        return 1
-
-    functions = [predictions, whatever, scores, chances, outputs]
-    for units, activation in ((1, "sigmoid"), (2, "softmax"), (3, "softmax")):
-        net = network(units, activation)
-        figures = net_figures(net, X, y, functions)
-        assert (figures["predictions"], figures["whatever"], figures["scores"]) == (0.25, 0.5, 1.0)
-        A = net.predict(X)
-        classes = A.argmax(axis=1) if units > 1 else (A[:, 0] > 0.5).astype(int)
-        for name, (truth, given) in got.items():
-            np.testing.assert_array_equal(truth, y)
-            if name in ("predictions", "whatever"):
-                np.testing.assert_array_equal(given, classes)
-            elif name == "outputs":
-                np.testing.assert_array_equal(given, A)
-            else:
-                np.testing.assert_allclose(given, A if units == 3 else A[:, -1], rtol=1e-6)
-
-
-def net_figures(net, X, y, metrics):
-    net.fit(X, y, epochs=1)
-    return net.evaluate(X, y, metrics=metrics)
-
-
-def test_functions_of_sklearn_as_they_are(X):
-    y = (X[:, 0] > 0.0).astype(int)
-    net = network(1, "sigmoid")
-    net.fit(X, y, epochs=1)
-    by_name = net.evaluate(X, y, metrics=["f1", "roc_auc"])
-    beta = functools.partial(sk.fbeta_score, beta=2.0)
-    scorer = sk.make_scorer(sk.fbeta_score, beta=2.0)
-    own = net.evaluate(X, y, metrics={"a": sk.f1_score, "b": sk.roc_auc_score, "c": beta, "d": scorer})
-    assert (own["a"], own["b"]) == (by_name["f1"], by_name["roc_auc"])
-    assert own["c"] == own["d"] == sk.fbeta_score(y, net.predict(X)[:, 0] > 0.5, beta=2.0)
-    assert net.evaluate(X, y, metrics=beta)["fbeta_score"] == own["c"]
-    assert list(net.evaluate(X, y, metrics={"mine": "f1"})) == ["loss", "accuracy", "mine"]
-
-
 def test_loss_and_accuracy_need_no_sklearn(X, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     y = np.arange(M) % 3
     assert fitted(network(3, "softmax"), X, y, ["accuracy", "loss"]) == {}
     with pytest.raises(ImportError, match=r"metrics by name .* not installed; install it with: pip install"):
         network(3, "softmax").fit(X, y, validation_fraction=0.2, metrics="f1_macro")
-
-
-def test_directions():
-    found = Metrics(["r2", "neg_log_loss", "log_loss", "max_error", lambda_named("own")]).directions
-    assert found == {"r2": True, "neg_log_loss": True, "log_loss": False, "max_error": False, "own": None}
-    assert Metrics({"b": sk.make_scorer(sk.f1_score)}).directions == {"b": True}
-
-
-def lambda_named(name):
-    def function(y_true, y_pred):
-        return 0.0
-
-    function.__name__ = name
-    return function
-
-
-MISTAKES = [
-    ("f1_makro", r"unknown metric 'f1_makro'\. Did you mean 'f1_macro'"),
-    ("mean_absolute_eror", r"Did you mean 'mean_absolute_error'"),
-    ("acuracy", r"Did you mean 'accuracy'"),
-    ("f1", r"metric 'f1' failed: ValueError: Target is multiclass .* there are: f1_macro, f1_micro, f1_weighted$"),
-    ("roc_auc", r"there are: roc_auc_ovo, roc_auc_ovo_weighted, roc_auc_ovr, roc_auc_ovr_weighted$"),
-    ("r2", r"metric 'r2' failed: ValueError: it is for real targets, .* there are: accuracy, "),
-    ("f1_samples", r"metric 'f1_samples' failed"),
-    ("mean_absolute_error", r"metric 'mean_absolute_error' failed: .* are: accuracy, "),
-    (["f1_macro", "f1_macro"], r"two metrics have the name 'f1_macro'"),
-    ([lambda_named("loss")], r"two metrics have the name 'loss'"),
-    ([lambda y_true, y_pred: 0.0], r"a metric has no name, <function .*: give it one, metrics=\{'name'"),
-    ([sk.make_scorer(sk.f1_score)], r"a metric has no name, make_scorer"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("metrics", "message"), MISTAKES)
-def test_mistakes_change_nothing(X, metrics, message):
-    names_for_values.cache_clear()
-    net = network(3, "softmax", inputs=N)
-    before = net.parameters
-    with pytest.raises(ValueError, match=message):
-        net.fit(X, np.arange(M) % 3, epochs=1, validation_data=(X, np.arange(M) % 3), metrics=metrics)
-    assert net.epochs_trained == 0
-    np.testing.assert_array_equal(before[0][0], net.parameters[0][0])
-
-
-@pytest.mark.parametrize("metric", [3, None, [3], [sk.f1_score, float], [gn.Dense]])
-def test_what_is_no_metric(X, metric):
-    with pytest.raises(TypeError, match="metric"):
-        network(3, "softmax").evaluate(X, np.arange(M) % 3, metrics=metric)
-
-
-def test_metrics_for_values_and_classes_are_told_apart(X):
-    net = network(1, "identity")
-    for name, message in (
-        ("f1", r"metric 'f1' failed: .* there are: d2_absolute_error_score, explained_variance"),
-        ("accuracy", "real targets have no accuracy"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            net.fit(X, X[:, 0], validation_data=(X, X[:, 0]), metrics=name)
-    with pytest.raises(ValueError, match="real targets have no accuracy"):
-        net.evaluate(X, X[:, 0], metrics="accuracy")
-    with pytest.raises(ValueError, match="metric 'max_error' failed"):
-        network(2, "identity").fit(X, X[:, :2], validation_data=(X, X[:, :2]), metrics="max_error")
-    assert net.epochs_trained == 0
-
-
-def test_probabilities_need_softmax(X):
-    """Outputs that do not sum to 1 are none: that is said before training, not after the first epoch."""
-    y = np.arange(M) % 3
-    net = gn.Network([gn.Dense(3, "sigmoid")], loss="squared_error", seed=0, backend="numpy")
-    with pytest.raises(ValueError, match=r"metric 'roc_auc_ovr' failed: .*probabilities"):
-        net.fit(X, y, validation_data=(X, y), metrics="roc_auc_ovr")
-    assert net.epochs_trained == 0
-    assert fitted(net, X, y, "f1_macro")["f1_macro"] > 0
-
-
-def test_a_class_that_validation_lacks_is_found_before_training(X):
-    net = network(3, "softmax")
-    with pytest.raises(ValueError, match=r"metric 'roc_auc_ovr' failed: .*Number of classes"):
-        net.fit(X, np.arange(M) % 3, validation_data=(X, np.arange(M) % 2), metrics="roc_auc_ovr")
-    assert net.epochs_trained == 0
-
-
-def test_metrics_need_validation_data(X):
-    net = network(3, "softmax")
-    with pytest.raises(ValueError, match="metrics are measured on validation data: give fit validation_data"):
-        net.fit(X, np.arange(M) % 3, metrics="f1_macro")
-    assert net.inputs is None
-    assert net.fit(X, np.arange(M) % 3, epochs=1, metrics=["loss"]).val_metrics == {}
-
-
-def test_a_metric_that_raises_is_named_and_the_epoch_is_kept(X):
-    y = np.arange(M) % 3
-    kept = []
-
-    def fragile(y_true, y_pred):
-        if len(kept) == 2:
-            raise KeyError("oh no")
-        return 0.0
-
-    net = network(3, "softmax")
-    with pytest.raises(ValueError, match=r"metric 'fragile' failed: KeyError: 'oh no'$") as caught:
-        net.fit(
-            *(X, y),
-            epochs=9,
-            validation_data=(X, y),
-            metrics=fragile,
-            callbacks=lambda net, history: kept.append(net.parameters),
-        )
-    assert isinstance(caught.value.__cause__, KeyError)
-    assert net.epochs_trained == 3
-    same = network(3, "softmax")
-    same.fit(X, y, epochs=3)
-    np.testing.assert_array_equal(net.parameters[0][0], same.parameters[0][0])
-    with pytest.raises(ValueError, match="metric 'one' failed: TypeError"):
-        net.evaluate(X, y, metrics={"one": lambda y_true: 0.0})
-    with pytest.raises(ValueError, match="metric 'words' failed: "):
-        net.evaluate(X, y, metrics={"words": lambda y_true, y_pred: "many"})
-
-
-def test_functions_are_called_once_per_epoch(X):
-    """And not before the first one, as names are."""
-    y, calls = np.arange(M) % 3, []
-
-    def scores(y_true, y_score):
-        calls.append("scores")
-        return 0.0
-
-    def outputs(y_true, outputs):
-        calls.append("outputs")
-        return 0.0
-
-    def counted(y_true, y_pred):
-        calls.append("scorer")
-        return 0.0
-
-    metrics = {"a": scores, "b": outputs, "c": sk.make_scorer(counted)}
-    network(3, "softmax").fit(X, y, epochs=2, validation_data=(X, y), metrics=metrics)
-    assert calls == ["scores", "outputs", "scorer"] * 2
-
-
-def test_an_undefined_metric_is_nan_and_warned_of_once(X):
-    y = np.zeros(M, dtype=int)
-    calls = []
-
-    def own(y_true, y_pred):
-        calls.append(1)
-        return math.nan
-
-    net = network(1, "sigmoid")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        history = net.fit(
-            *(X, np.arange(M) % 2), epochs=3, validation_data=(X, y), metrics=["roc_auc", "precision", own]
-        )
-    assert len(calls) == history.epochs == 3
-    assert all(math.isnan(value) for value in history.val_metrics["roc_auc"] + history.val_metrics["own"])
-    said = [str(warning.message) for warning in caught]
-    assert [one.split(":")[0] for one in said] == ["metric 'roc_auc'", "metric 'own'"]
-    assert "Only one class" in said[0]
-    assert said[-1] == "metric 'own': its value is not a number"
-    assert {warning.category for warning in caught} == {gn.UndefinedMetric}
-    assert {warning.filename for warning in caught} == {__file__}
-
-
-def test_warnings_of_a_function_are_its_own(X):
-    def noisy(y_true, y_pred):
-        warnings.warn("mine", DeprecationWarning, stacklevel=1)
-        return 1.0
-
-    net = network(3, "softmax", inputs=N)
-    with pytest.warns(DeprecationWarning, match="mine"):
-        net.evaluate(X, np.arange(M) % 3, metrics=noisy)
 
 
 def test_many_examples_in_chunks(monkeypatch, X):

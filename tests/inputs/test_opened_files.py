@@ -1,0 +1,139 @@
+"""Files that are given by name or opened: several as one, h5py, images, and what fits into memory."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from block_rows import M, all_rows, some_rows
+from gpunet.inputs.blocks.blocks import SlicedBlocks
+from gpunet.inputs.blocks.joined import JoinedRows
+from gpunet.inputs.blocks.opened import opened
+from gpunet.inputs.blocks.sliced import ArraySlices
+from small_networks import N, host, network, same
+from streams import mapped, small_blocks
+
+
+@pytest.fixture
+def data(rng):
+    return some_rows(rng)
+
+
+@pytest.mark.parametrize("cuts", [(20,), (1, 20, 49), (0, 25)])
+def test_several_files_are_one(cuts, data, tmp_path, monkeypatch):
+    small_blocks(monkeypatch, 7, 2, N)
+    X, y = data
+    paths = []
+    for name, array in (("X", X), ("y", y)):
+        parts = np.split(array, cuts)
+        paths.append([tmp_path / f"{name}{i}.npy" for i in range(len(parts))])
+        for path, part in zip(paths[-1], parts, strict=True):
+            np.save(path, part)
+    blocks, targets, _ = opened(*paths, None, "float32")
+    found = all_rows(blocks.beside(targets, None))
+    assert np.array_equal(found[0], X)
+    assert np.array_equal(found[1], y)
+    edges = blocks.edges.tolist()
+    assert set(cuts) < {*edges}
+    assert edges == sorted({*edges})
+    rows = JoinedRows("X", [ArraySlices("X", part) for part in np.split(X, cuts)])
+    assert np.array_equal(rows.read(0, M), X)
+    assert np.array_equal(rows.read(3, 31), X[3:31])
+    network("numpy").fit(*paths, epochs=1)
+    monkeypatch.setattr("gpunet.inputs.blocks.opened.IN_MEMORY", 2**20)
+    one, two = network("numpy"), network("numpy")
+    one.fit(*paths, epochs=1)
+    two.fit(X, y, epochs=1)
+    assert same(one, two)
+
+
+def test_files_of_different_widths(tmp_path):
+    for name, n in (("a", 3), ("b", 4)):
+        np.save(tmp_path / f"{name}.npy", np.zeros((5, n)))
+    with pytest.raises(
+        ValueError, match=r"X: all files must have rows of one shape; those of .*a.npy have \(3,\)"
+    ):
+        network("numpy").fit([tmp_path / "a.npy", tmp_path / "b.npy"], np.zeros(10), epochs=1)
+
+
+def test_h5py(data, tmp_path, monkeypatch):
+    h5py = pytest.importorskip("h5py")
+    X, y = data
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file.create_dataset("X", data=X, chunks=(6, N), compression="gzip")
+        file.create_dataset("y", data=y)
+        in_memory, by_blocks, array = network("numpy"), network("numpy"), network("numpy")
+        in_memory.fit(file["X"], file["y"], epochs=2, batch_size=5, shuffle=False)
+        small_blocks(monkeypatch, 14, 2, N)
+        assert opened(file["X"], None, None, "float32")[0].edges.tolist() == [0, 12, 24, 36, 48, 50]
+        by_blocks.fit(file["X"], file["y"], epochs=2, batch_size=5, shuffle=False)
+        predicted = by_blocks.predict(file["X"])
+    array.fit(X, y, epochs=2, batch_size=5, shuffle=False)
+    assert same(in_memory, array)
+    assert same(by_blocks, array)
+    np.testing.assert_allclose(predicted, array.predict(X), rtol=1e-5)
+
+
+def test_what_fits_into_memory_is_an_array(data, tmp_path, monkeypatch):
+    """The limit is that of X in the network's dtype."""
+    X, y = data
+    source = mapped(tmp_path, "X", X.astype("uint8"))
+    for dtype, size in (("float32", 4), ("float64", 8)):
+        monkeypatch.setattr("gpunet.inputs.blocks.opened.IN_MEMORY", M * N * size)
+        assert opened(source, y, None, dtype)[0] is source
+        monkeypatch.setattr("gpunet.inputs.blocks.opened.IN_MEMORY", M * N * size - 1)
+        assert isinstance(opened(source, y, None, dtype)[0], SlicedBlocks)
+    assert opened(X, y, None, "float32")[0] is X  # already there
+    assert isinstance(opened(str(tmp_path / "X.npy"), y, None, "float64")[0], SlicedBlocks)
+
+
+def test_columns_without_names(data):
+    with pytest.raises(NotImplementedError, match="X has columns without names"):
+        ArraySlices("X", data[0]).select(["a"])
+
+
+def test_files_that_are_not_there_or_damaged(data, tmp_path):
+    (tmp_path / "X.npy").write_bytes(b"\x93NUMPY\x01\x00")
+    with pytest.raises(ValueError, match=re.escape(f"{tmp_path / 'X.npy'}: cannot be read as an array")):
+        network("numpy").fit(tmp_path / "X.npy", data[1])
+    with pytest.raises(FileNotFoundError):
+        network("numpy").fit(str(tmp_path / "none.npy"), data[1])
+
+
+def test_images_in_a_file(data, tmp_path, monkeypatch, rng):
+    small_blocks(monkeypatch, 7, 2, 4)
+    X = rng.normal(size=(M, 2, 2)).astype("float32")
+    shapes = []
+
+    def look(X, rng):
+        shapes.append(X.shape)
+        return X
+
+    one, two = (network("numpy", inputs=4) for _ in range(2))
+    one.fit(mapped(tmp_path, "X", X), data[1], epochs=1, batch_size=10, shuffle=False, transform=look)
+    two.fit(X.reshape(M, 4), data[1], epochs=1, batch_size=10, shuffle=False)
+    assert same(one, two)
+    assert shapes == [(10, 2, 2)] * 5
+
+
+@pytest.mark.parametrize("call", ["fit", "evaluate"])
+@pytest.mark.parametrize(
+    ("X", "y", "said"),
+    [
+        ("flowers.csv", "species", r"X is the str 'flowers\.csv', neither an array"),
+        (Path("flowers.csv"), [0, 1], r"X is the \w*Path 'flowers\.csv', neither an array"),
+        (np.eye(2, 3), "species", r"y is the str 'species', neither .* gpunet\.datasets\.read_table"),
+    ],
+)
+def test_texts_that_are_no_files_of_arrays(call, X, y, said):
+    net = network("numpy")
+    before = host(net)
+    with pytest.raises(TypeError, match=said):
+        getattr(net, call)(X, y)
+    assert all(np.array_equal(a, b) for a, b in zip(host(net), before, strict=True))
+
+
+def test_predictions_of_a_text():
+    with pytest.raises(TypeError, match=r"X is the str 'flowers\.csv', neither an array"):
+        network("numpy").predict("flowers.csv")
