@@ -22,6 +22,7 @@ from gpunet_cupy.sources import device_context
 
 SWITCH = "GPUNET_NCCL"  # an environment variable: 0 is off
 OLDEST = 2700  # NCCL 2.7, the first to send from one rank to one other
+MISSING = "CuPy finds no NCCL: install nvidia-nccl-cu13, or -cu12 to match the driver"
 QUEUED = 2  # calls that the host runs ahead: the GPU has work while the host queues the next
 POLL_SECONDS = 1e-4
 BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -55,10 +56,10 @@ class NCCL(Communicator):
             return f"{SWITCH}=0 says so"
         try:
             from cupy.cuda import nccl
-        except ImportError as error:
-            return f"CuPy finds no NCCL ({error}); install nvidia-nccl-cu13 or nvidia-nccl-cu12"
-        if not getattr(nccl, "available", True):
-            return "this CuPy was built without NCCL"
+        except ImportError:
+            return MISSING
+        if not nccl.available:
+            return MISSING
         if nccl.get_build_version() < OLDEST:
             return "this CuPy was built for an NCCL older than 2.7"
         return None
