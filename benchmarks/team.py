@@ -19,6 +19,7 @@ from gpunet.core.plan import Layer, Plan
 from gpunet.core.program import TrainState
 from gpunet.core.reference import Batch, batch_gradients
 from gpunet.devices.placement import host_placement
+from gpunet.teams.paths import ThroughHost
 from gpunet.teams.total import TreeTotal
 from gpunet.teams.updates import SectionUpdate
 from gpunet.teams.vectors import Layout
@@ -77,17 +78,22 @@ def gradient_seconds(plan, state, layout, examples, rng):
     return gn.get_backend("numpy").on_one_core(fastest, lane)
 
 
+def total_of(team, lanes, length):
+    """The sums of a team on CPUs."""
+    return TreeTotal(team.engine, lanes, length, ThroughHost(team.engine, host_placement()))
+
+
 def update_seconds(plan, state, layout):
     """Of a whole update, on one core."""
     alone = gn.Team("alone", lanes=1)
-    update = SectionUpdate(plan, layout, TreeTotal(alone.engine, 1, layout.length), state)
+    update = SectionUpdate(plan, layout, total_of(alone, 1, layout.length), state)
     gradients, c = layout.vector(None, state.parameters), np.array(plan.optimizer.coefficients(0, 1, 0), "f4")
     return fastest(lambda: update(gradients, c))
 
 
 def exchange_seconds(team, length):
     """Of the exchange of vectors so long, without the gradients."""
-    total = TreeTotal(team.engine, team.size, length)
+    total = total_of(team, team.size, length)
     vector = np.ones(length, np.float32)
 
     def exchange():

@@ -33,6 +33,7 @@ from gpunet.errors import (
     RankFailed,
     RanksDiffer,
     RowsLeftOut,
+    TeamError,
     UndefinedMetric,
     UnscaledInputs,
 )
@@ -95,6 +96,7 @@ __all__ = [
     "Standardizer",
     "TableEncoder",
     "Team",
+    "TeamError",
     "TensorBoardLog",
     "UndefinedMetric",
     "UnscaledInputs",

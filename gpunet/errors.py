@@ -51,7 +51,11 @@ class ColumnsIgnored(UserWarning):
     """A table or DataFrame has columns that the network was not trained on."""
 
 
-class RankFailed(RuntimeError):
+class TeamError(RuntimeError):
+    """The ranks of a team can't go on together; the message says why, and what to do."""
+
+
+class RankFailed(TeamError):
     """Another rank of a team raised an error; the message has it. This rank has stopped where that one did."""
 
 

@@ -260,8 +260,9 @@ class Network(NetworkBase):
             If the device is too small; the weights are as they were after the last epoch.
         AnotherRun, FolderInUse
             If the folder of checkpoints is another run's; nothing has changed.
-        RanksDiffer, RankFailed
-            If the ranks of the team were to train different things, or another one of them has failed.
+        RanksDiffer, RankFailed, TeamError
+            If the ranks of the team were to train different things, another one of them has failed, or their GPUs no
+            longer reach each other.
         """
         team = require_team(team)
         chosen = chosen_optimizer(optimizer, self.activations[:-1])

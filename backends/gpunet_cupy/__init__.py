@@ -12,6 +12,7 @@ from gpunet.core.activations import ActivationLike
 from gpunet.core.plan import PRECISIONS, Plan
 from gpunet.core.program import SUPPORTED, Program, first_supported
 from gpunet.devices.backend import Backend
+from gpunet.devices.communicator import Communicator
 from gpunet.devices.transfer import Transfer
 from gpunet.installation import install_command
 
@@ -82,6 +83,11 @@ class CuPyBackend(Backend):
         from gpunet_cupy.transfer import PinnedTransfer
 
         return PinnedTransfer(device)
+
+    def communicator(self, device: str) -> Communicator:
+        from gpunet_cupy.nccl import NCCL
+
+        return NCCL(device)
 
     def on(self, device: str) -> Any:
         return _on(device)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from gpunet.cli.codes import BAD_INPUT, FAILED, INTERRUPTED
 from gpunet.cli.encoding import write_any_character
-from gpunet.errors import Diverged, OutOfMemory, RankFailed, UnscaledInputs
+from gpunet.errors import Diverged, OutOfMemory, TeamError, UnscaledInputs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:
         return _report("stopped by Ctrl-C", INTERRUPTED)
-    except (Diverged, OutOfMemory, RankFailed) as error:
+    except (Diverged, OutOfMemory, TeamError) as error:
         return _report(f"error: {error}", FAILED)
     except OSError as error:
         named = error.strerror and error.filename is not None

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from gpunet.core.activations import ActivationLike
 from gpunet.core.plan import Plan
 from gpunet.core.program import Program
+from gpunet.devices.communicator import Communicator
 from gpunet.devices.transfer import Transfer
 
 Array = Any
@@ -112,6 +113,10 @@ class Backend(ABC):
     def transfer(self, device: str) -> Transfer:
         """Copies from the host to `device` for a run whose examples are read block by block."""
         return Transfer(lambda array: self.from_host(array, device))
+
+    def communicator(self, device: str) -> Communicator | None:
+        """What carries arrays from `device` to those of other processes; None if they go through the host's memory."""
+        return None
 
     def has_float64(self, device: str) -> bool:
         """Whether `device` computes in float64."""

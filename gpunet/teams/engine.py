@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
+from gpunet.devices.communicator import Communicator
+
 Vector = NDArray[Any]  # one dimension, contiguous, on the host
 T = TypeVar("T")
 
@@ -34,6 +36,8 @@ class Engine(ABC):
         Whether the ranks that are left go on when one dies, and do its work too.
     end_together : bool
         Whether a process that ends waits for those of the other ranks.
+    connected : Communicator or None
+        What connects the devices of the ranks, since a run of theirs; the next one takes it again.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Engine(ABC):
     size: int
     survives: bool = False
     end_together: bool = False
+    connected: Communicator | None = None
 
     @abstractmethod
     def gather(self, value: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from gpunet.core.program import EpochInputs, Parameters, Program, TrainState
 from gpunet.core.reference import Batch, batch_gradients, examples
 from gpunet.devices.placement import Placement
 from gpunet.teams.engine import Engine
+from gpunet.teams.paths import Path, path_between
 from gpunet.teams.total import TreeTotal
 from gpunet.teams.updates import SectionUpdate, WholeUpdate
 from gpunet.teams.vectors import Layout
@@ -41,20 +42,24 @@ class Lanes(Program):
         assert plan.lanes is not None
         self.xp, self.placement, self.engine, self.lanes = placement.xp, placement, engine, plan.lanes
         self.layout = Layout(plan, placement)
+        self.path: Path | None = None  # the ranks settle it when they begin
         self.update = SectionUpdate if SectionUpdate.supports(plan) else WholeUpdate
 
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Array]:
         """See :class:`gpunet.core.program.Program`."""
+        if self.path is None:
+            self.path, words = path_between(self.engine, self.placement)
+            if words is not None:
+                self.reason = f"{type(self).reason}; {words}"
         on_one_core = self.placement.backend.on_one_core
         # Each rank has the whole state here, so that any of them can do all of the steps again.
         return self.engine.completed(lambda: on_one_core(self._steps, state, inputs))
 
     def _steps(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Array]:
+        assert self.path is not None
         losses = []
-        to_host = self.placement.backend.to_host
-        total = TreeTotal(self.engine, self.lanes, self.layout.length, to_host)
+        total = TreeTotal(self.engine, self.lanes, self.layout.length, self.path)
         update = self.update(self.plan, self.layout, total, state)
-        coefficients = to_host(inputs.coefficients)
         for t, (first, last) in enumerate(self.plan.batches(inputs.examples)):
             keys = None if inputs.dropout_keys is None else inputs.dropout_keys[t, :]
             parameters = update.parameters
@@ -69,8 +74,10 @@ class Lanes(Program):
                     return None
                 return self._lane(parameters, inputs, *bounds, node.start, keys)
 
-            losses.append(update(total(lane), coefficients[t, :]))
-        return update.state(), self.placement.to_device(np.asarray(losses, self.plan.dtype))
+            losses.append(update(total(lane), inputs.coefficients[t, :]))
+        ended = update.state()
+        self.path.wait()
+        return ended, self.xp.stack(losses)
 
     def _lane(
         self, parameters: Parameters, inputs: EpochInputs, first: int, last: int, lane: int, keys: Array

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from gpunet.core.lanes import lanes_of_rank, nodes_within, tree_sum
-from gpunet.teams.engine import Engine, Vector
+from gpunet.teams.engine import Engine
+from gpunet.teams.paths import Path
 
 Array = Any
 
@@ -18,7 +19,8 @@ class TreeTotal:
     """Vectors of lanes, added in one fixed tree.
 
     A rank adds what is in its own lanes, on its device. Of the sums that are left, each rank gets one section of the
-    vectors from every rank, and adds those, on the host. An addition rounds in the same way on both.
+    vectors from every rank, and adds those, where they arrive. An addition rounds in the same way on a device and on
+    its host.
 
     Parameters
     ----------
@@ -26,8 +28,8 @@ class TreeTotal:
     lanes : int
     length : int
         Of the vectors.
-    to_host : callable
-        From the device that the vectors of lanes are on.
+    path : Path
+        How they go from rank to rank.
 
     Attributes
     ----------
@@ -35,10 +37,8 @@ class TreeTotal:
         Which this rank adds.
     """
 
-    def __init__(
-        self, engine: Engine, lanes: int, length: int, to_host: Callable[[Array], Vector] = np.asarray
-    ) -> None:
-        self.engine, self.to_host = engine, to_host
+    def __init__(self, engine: Engine, lanes: int, length: int, path: Path) -> None:
+        self.engine, self.path = engine, path
         self.root = range(lanes)
         size = engine.size
         shares = [lanes_of_rank(lanes, rank, size) for rank in range(size)]
@@ -47,36 +47,33 @@ class TreeTotal:
         self.widths = [section.stop - section.start for section in self.sections]
         self.section = self.sections[engine.rank]
 
-    def __call__(self, lane: Callable[[range], Array | None]) -> Vector:
-        """The section of the sum over all lanes.
+    def __call__(self, lane: Callable[[range], Array | None]) -> Array:
+        """The section of the sum over all lanes, on the device.
 
         Parameters
         ----------
         lane : callable ``(node) -> vector or None``
             The vector of a leaf on the device, new at each call; None for a node with several lanes.
         """
-        engine = self.engine
-        own = [self.to_host(tree_sum(node, lane, add)) for node in self.nodes[engine.rank]]
-        if engine.size == 1:
+        own = [tree_sum(node, lane, add) for node in self.nodes[self.engine.rank]]
+        if self.engine.size == 1:
             return own[0]
-        width = self.widths[engine.rank]
-        parts = [np.concatenate([vector[section] for vector in own]) for section in self.sections]
-        received = engine.exchange(parts, [width * len(nodes) for nodes in self.nodes])
+        received = self.path.exchange(own, self.sections, [len(nodes) for nodes in self.nodes])
         sums = {
-            node: vector[i * width : (i + 1) * width]
-            for nodes, vector in zip(self.nodes, received, strict=True)
-            for i, node in enumerate(nodes)
+            node: vector
+            for nodes, vectors in zip(self.nodes, received, strict=True)
+            for node, vector in zip(nodes, vectors, strict=True)
         }
-        return tree_sum(self.root, sums.get, plus)
+        return self.path.to_device(tree_sum(self.root, sums.get, plus))
 
-    def whole(self, section: Vector) -> Vector:
+    def whole(self, section: Array) -> Array:
         """The vector of which each rank has its section, on each of them."""
-        return section if self.engine.size == 1 else self.engine.spread(section, self.widths)
+        return section if self.engine.size == 1 else self.path.spread(section, self.widths)
 
 
-def plus(lower: Vector, upper: Vector) -> Vector:
-    """Their sum, as a vector of its own."""
-    return np.asarray(lower + upper)
+def plus(lower: Array, upper: Array) -> Array:
+    """Their sum, as an array of its own."""
+    return lower + upper
 
 
 def add(lower: Array, upper: Array) -> Array:

@@ -11,13 +11,12 @@ from gpunet.core.optimizers import OPTIMIZERS
 from gpunet.core.plan import Plan
 from gpunet.core.program import Parameters, TrainState
 from gpunet.core.reference import update
-from gpunet.teams.engine import Vector
 from gpunet.teams.total import TreeTotal
 from gpunet.teams.vectors import Layout
 
 Array = Any
 
-CHUNK = 2**16  # numbers that are updated at a time: what a rule computes on the way stays in cache
+CHUNK = 2**16  # numbers that a CPU updates at a time: what a rule computes on the way stays in cache
 
 
 class WholeUpdate:
@@ -41,7 +40,7 @@ class WholeUpdate:
         """Those of the next step."""
         return self.now.parameters
 
-    def __call__(self, section: Vector, c: Vector) -> float:
+    def __call__(self, section: Array, c: Array) -> Array:
         """Do a step.
 
         Parameters
@@ -49,16 +48,17 @@ class WholeUpdate:
         section : array
             Of J and the gradients.
         c : array
-            The step's coefficients, on the host.
+            The step's coefficients.
 
         Returns
         -------
-        J : float
+        J : array, of no dimension
         """
-        vector, placement = self.total.whole(section), self.layout.placement
-        J, c = placement.to_device(vector[:1])[0, ...], placement.to_device(c)
-        self.now, J = update(placement.xp, self.plan, self.now, J, self.layout.pairs(vector), c)
-        return float(J)
+        vector = self.total.whole(section)
+        self.now, J = update(
+            self.layout.placement.xp, self.plan, self.now, vector[0, ...], self.layout.pairs(vector), c
+        )
+        return J
 
     def state(self) -> TrainState:
         """After the last step."""
@@ -79,14 +79,14 @@ class SectionUpdate:
 
     def __init__(self, plan: Plan, layout: Layout, total: TreeTotal, state: TrainState) -> None:
         self.optimizer, self.layout, self.total, self.before = plan.optimizer, layout, total, state
-        to_host = layout.placement.backend.to_host
-        self.vector = to_host(layout.vector(None, state.parameters))
+        self.xp = layout.placement.xp
+        self.vector = layout.vector(None, state.parameters)
+        self.chunks = list(self._chunks(CHUNK if type(self.vector) is np.ndarray else layout.length))
         slots = [
             layout.vector(None, [(of_W[i], of_b[i]) for of_W, of_b in state.slots])[total.section]
             for i in range(plan.optimizer.slots)
         ]
-        self.slots = [np.array(to_host(slot)) for slot in slots]  # to be written to
-        self.chunks = list(self._chunks())
+        self.slots = [tuple(slot[chunk] for slot in slots) for chunk, _ in self.chunks]
 
     @classmethod
     def supports(cls, plan: Plan) -> bool:
@@ -94,13 +94,17 @@ class SectionUpdate:
         own = type(plan.optimizer) not in OPTIMIZERS.values()  # may do anything with a parameter
         return not (own or plan.penalized or plan.optimizer.clip_norm is not None)
 
-    def _chunks(self) -> Iterator[tuple[slice, bool]]:
+    def _chunks(self, most: int) -> Iterator[tuple[slice, bool]]:
         """Chunks of the section, and whether they hold numbers of a W."""
         section = self.total.section
         for part, is_W in self.layout.weights_and_biases():
             last = min(part.stop, section.stop)
-            for first in range(max(part.start, section.start), last, CHUNK):
-                yield slice(first - section.start, min(first + CHUNK, last) - section.start), is_W
+            for first in range(max(part.start, section.start), last, most):
+                yield slice(first - section.start, min(first + most, last) - section.start), is_W
+
+    def _of_J(self, section: Array) -> Array:
+        """What of a section is not in its chunks: one number on the rank whose section begins the vector."""
+        return section[: 1 if self.total.section.start == 0 else 0]
 
     @property
     def parameters(self) -> Parameters:
@@ -110,26 +114,26 @@ class SectionUpdate:
             known if pair is None else pair for pair, known in zip(pairs, self.before.parameters, strict=True)
         ]
 
-    def __call__(self, section: Vector, c: Vector) -> float:
+    def __call__(self, section: Array, c: Array) -> Array:
         """See :class:`WholeUpdate`."""
-        theta = self.vector[self.total.section].copy()
-        if self.total.section.start == 0:
-            theta[:1] = section[:1]
-        decay = self.optimizer.weight_decay
-        for chunk, is_W in self.chunks:
+        theta, decay = self.vector[self.total.section], self.optimizer.weight_decay
+        after = [self._of_J(section)]
+        for i, (chunk, is_W) in enumerate(self.chunks):
             some = theta[chunk]
             if decay and is_W:
                 some = (1.0 - c[0] * decay) * some
-            slots = tuple(slot[chunk] for slot in self.slots)
-            theta[chunk], changed = self.optimizer.update(np, some, section[chunk], slots, c)
-            for slot, one in zip(slots, changed, strict=True):
-                slot[:] = one
-        self.vector = self.total.whole(theta)
-        return float(self.vector[0])
+            some, self.slots[i] = self.optimizer.update(self.xp, some, section[chunk], self.slots[i], c)
+            after.append(some)
+        self.vector = self.total.whole(self.xp.concat(after))
+        return self.xp.asarray(self.vector[0, ...], copy=True)  # a view would keep the whole vector
 
     def state(self) -> TrainState:
         """See :class:`WholeUpdate`."""
-        columns = [self.layout.pairs(self.total.whole(slot)) for slot in self.slots]
+        first = self._of_J(self.vector[self.total.section])  # stands in the place of J
+        columns = [
+            self.layout.pairs(self.total.whole(self.xp.concat([first, *(slots[i] for slots in self.slots)])))
+            for i in range(self.optimizer.slots)
+        ]
         slots = []
         for l, known in enumerate(self.before.slots):
             pairs = [column[l] for column in columns]

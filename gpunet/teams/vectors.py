@@ -10,7 +10,6 @@ from typing import Any
 
 from gpunet.core.plan import Plan
 from gpunet.devices.placement import Placement
-from gpunet.teams.engine import Vector
 
 Array = Any
 
@@ -40,7 +39,7 @@ class Layout:
         self.length = 1 + sum(rows * columns for rows, columns in self.shapes)
 
     def vector(self, J: Array | None, pairs: Sequence[tuple[Array, Array] | None]) -> Array:
-        """A new vector on the device of J, 0 for None, and a pair for each layer; frozen layers' are not read."""
+        """A new vector of J, 0 for None, and a pair for each layer; frozen layers' are not read."""
         xp = self.placement.xp
         arrays = [
             xp.reshape(one, (-1,))
@@ -51,11 +50,10 @@ class Layout:
         first = xp.zeros_like(arrays[0][:1]) if J is None else xp.reshape(J, (1,))
         return xp.concat([first, *arrays])
 
-    def pairs(self, vector: Vector) -> list[tuple[Array, Array] | None]:
-        """The pair of each layer, on the device; None for a frozen one."""
-        whole = self.placement.to_device(vector)
+    def pairs(self, vector: Array) -> list[tuple[Array, Array] | None]:
+        """The pair of each layer; None for a frozen one."""
         arrays = iter(
-            self.placement.xp.reshape(whole[part], shape)
+            self.placement.xp.reshape(vector[part], shape)
             for part, shape in zip(self._parts(), self.shapes, strict=True)
         )
         return [(next(arrays), next(arrays)) if learns else None for learns in self.trainable]

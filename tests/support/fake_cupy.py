@@ -8,9 +8,11 @@ import ctypes
 import sys
 import types
 
+import array_api_compat.numpy as numpy_namespace
 import numpy as np
 
 from cuda_on_cpu import CAPTURED, CPointer, RawModule
+from gpunet.devices.registry import load_backend
 from rounded_products import rounded
 
 
@@ -182,6 +184,10 @@ class Event:
     def record(self, stream):
         self.stream, self.count = stream, stream.done + len(stream.waiting)
 
+    @property
+    def done(self):
+        return self.stream is None or self.stream.done >= self.count
+
     def synchronize(self):
         if self.stream is not None:
             self.stream.copy_until(self.count)
@@ -245,6 +251,7 @@ def install(monkeypatch):
     cupy.__version__ = "14"
     runtime = types.SimpleNamespace(
         runtimeGetVersion=lambda: 13000,
+        deviceGetPCIBusId=lambda number: f"0000:{number:02x}:00.0",
         memcpyAsync=memcpy_async,
         memcpyHostToDevice=1,
         memcpyDeviceToHost=2,
@@ -266,3 +273,42 @@ def install(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     monkeypatch.setitem(sys.modules, "cupy.cublas", cupy.cublas)
     return cupy
+
+
+def _on_device(function):
+    """The function, whose result is on the device where an argument of it is."""
+
+    def call(*given, **options):
+        arrays = [one for some in given for one in (some if isinstance(some, list) else [some])]
+        result = function(*given, **options)
+        return result.view(DeviceArray) if any(isinstance(one, DeviceArray) for one in arrays) else result
+
+    return call
+
+
+def make_usable(monkeypatch, devices=("cuda:0",)):
+    """Let ``fit`` use the backend, on so many devices, after :func:`install`; returns it."""
+    backend = load_backend("cupy")
+    namespace = types.SimpleNamespace(**vars(numpy_namespace))
+    namespace.arange = lambda *given, device, **options: to_device(np.arange(*given, **options))
+    for name in ("asarray", "concat", "stack", "where"):  # NumPy's give arrays of its own
+        setattr(namespace, name, _on_device(getattr(numpy_namespace, name)))
+    monkeypatch.setattr("gpunet_cupy.kept.KEPT.program", None)
+    for name, function in {
+        "unavailable_reason": lambda: None,
+        "devices": lambda: list(devices),
+        "namespace": lambda: namespace,
+        "owns": lambda array: isinstance(array, DeviceArray),
+        "from_host": lambda array, device: to_device(array),
+        "to_host": np.array,
+        "move": lambda array, device: array,
+    }.items():
+        monkeypatch.setattr(backend, name, function)
+    for name in (
+        "__bool__",
+        "__float__",
+        "__int__",
+        "__index__",
+    ):  # `fit` waits for the device, programs do not
+        monkeypatch.delattr(DeviceArray, name)
+    return backend

@@ -8,11 +8,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import gpunet as gn
 
 EPOCHS, BATCH = 6, 20
 STEP = 17  # in which a rank fails
+SENT = 20_000  # bytes that it has sent to other GPUs before
 
 OPTIMIZERS = {
     "adam": gn.Adam(0.02, clip_norm=0.5),
@@ -29,11 +31,11 @@ def data(seed=0, m=203):
 
 def network(dropout=0.3, **more):
     layers = [gn.Dense(9, "tanh"), gn.Dropout(dropout), gn.Dense(4, "softmax")]
-    return gn.Network(layers, seed=3, backend="numpy", **more)
+    return gn.Network(layers, **{"seed": 3, "backend": "numpy"} | more)
 
 
 def digest(net, *more):
-    parts = b"".join(p.tobytes() for pair in net.parameters for p in pair)
+    parts = b"".join(np.array(p).tobytes() for pair in net.parameters for p in pair)
     return hashlib.sha256(parts + repr(more).encode()).hexdigest()[:16]
 
 
@@ -59,6 +61,50 @@ def plans(team, folder):
     return found
 
 
+def await_checkpoint(folder):
+    """Rank 0 writes while it trains."""
+    while not list((folder / "run").glob("checkpoint-*.safetensors")):
+        time.sleep(0.01)
+
+
+def gpus(team, folder, fail=None, count=4):
+    """A GPU for each rank, while there are so many: CuPy and NCCL are stand-ins, MPI carries the arrays."""
+    import fake_cupy
+    import fake_nccl
+
+    wires = None
+    if team.size > 1:
+        from mpi4py import MPI
+
+        wires = fake_nccl.Messages(MPI.COMM_WORLD.Dup())
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        library = fake_nccl.install(fake_cupy.install(monkeypatch), monkeypatch, wires)
+        fake_cupy.make_usable(monkeypatch, [f"cuda:{i}" for i in range(count)])
+
+        def before():
+            if fail is not None and library.sent > SENT:
+                await_checkpoint(folder)
+                fail(team)
+
+        library.before = before
+        X, y = data()
+        net = network(0.2, backend=f"cupy:{team.rank % count}")
+        history = net.fit(
+            *(X, y),
+            **{"optimizer": OPTIMIZERS["adamw"], "batch_size": BATCH, "epochs": EPOCHS},
+            checkpoint=gn.Checkpoint(folder / "run", every="epoch"),
+            team=team,
+        )
+        return digest(net, history.loss), history.reason
+
+
+def unreachable(team):
+    if team.rank == team.size - 1:
+        import fake_nccl
+
+        raise fake_nccl.NcclError(2)
+
+
 def train(team, folder, fail=None):
     """A run with checkpoints; `fail` is called in one step."""
     X, y = data()
@@ -68,10 +114,7 @@ def train(team, folder, fail=None):
         nonlocal steps
         steps += 1
         if steps == STEP and fail is not None:
-            while not list(
-                (folder / "run").glob("checkpoint-*.safetensors")
-            ):  # rank 0 writes while it trains
-                time.sleep(0.01)
+            await_checkpoint(folder)
             fail(team)
         return rows + rng.normal(size=rows.shape).astype("float32") / 10
 
@@ -119,6 +162,10 @@ def other_data(team, folder):
 JOBS = {
     "plans": plans,
     "train": train,
+    "gpus": gpus,
+    "shared gpu": lambda team, folder: gpus(team, folder, count=1),
+    "gpu killed": lambda team, folder: gpus(team, folder, die(signal.SIGKILL)),
+    "gpu unreachable": lambda team, folder: gpus(team, folder, unreachable),
     "killed": lambda team, folder: train(team, folder, die(signal.SIGKILL)),
     "first killed": lambda team, folder: train(team, folder, die(signal.SIGKILL, first=True)),
     "terminated": lambda team, folder: train(team, folder, die(signal.SIGTERM)),

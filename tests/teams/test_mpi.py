@@ -73,6 +73,38 @@ def test_after_a_failure_the_same_command_goes_on(tmp_path, job, before, after):
     assert results("train", tmp_path, after) == [JOBS["train"](gn.Team("alone"), alone)] * after
 
 
+def test_the_same_bits_on_one_to_four_gpus(tmp_path):
+    """CuPy and NCCL are stand-ins: what it shows is who sends what to whom."""
+    weights, reason = JOBS["gpus"](gn.Team("alone"), tmp_path / "alone")
+    assert reason == "a team adds up the gradients of lanes"
+    for ranks in (3, 4):
+        folder = tmp_path / f"{ranks}"
+        folder.mkdir()
+        run_job("gpus", folder, ranks).check_returncode()
+        by_nccl = f"{reason}; arrays go from GPU to GPU by NCCL 2.27.3"
+        assert results("gpus", folder, ranks) == [(weights, by_nccl)] * ranks
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    run_job("shared gpu", folder, 2).check_returncode()
+    through_host = f"{reason}; arrays go through the host: one GPU is shared by ranks 0 and 1"
+    assert results("shared gpu", folder, 2) == [(weights, through_host)] * 2
+
+
+@pytest.mark.parametrize(
+    ("job", "message"), [("gpu killed", ""), ("gpu unreachable", "TeamError: NCCL failed")]
+)
+def test_a_failure_between_gpus_ends_the_job(tmp_path, job, message):
+    """Within an exchange; the same command goes on from the last checkpoint, on another number of GPUs."""
+    weights, _ = JOBS["gpus"](gn.Team("alone"), tmp_path / "alone")
+    failed = run_job(job, tmp_path, 3)
+    assert failed.returncode != 0
+    assert message in failed.stderr
+    assert not list(tmp_path.glob(f"{job} *"))
+    assert list((tmp_path / "run").glob("checkpoint-*"))
+    run_job("gpus", tmp_path, 2).check_returncode()
+    assert [one for one, _ in results("gpus", tmp_path, 2)] == [weights] * 2
+
+
 @pytest.mark.parametrize("options", [(), ("-m", "mpi4py")])
 def test_an_error_before_training_ends_the_job(tmp_path, options):
     failed = run_job("before", tmp_path, 3, *options)

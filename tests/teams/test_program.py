@@ -1,6 +1,7 @@
 """The program of a team against the reference, and its bits on any number of ranks."""
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from gpunet.core.reference import Reference
 from gpunet.devices.placement import Placement, host_placement
 from gpunet.teams import updates
 from gpunet.teams.alone import Alone
+from gpunet.teams.paths import ThroughHost
 from gpunet.teams.program import Lanes, in_lanes
 from gpunet.teams.share import Share
 from gpunet.teams.total import TreeTotal
@@ -45,6 +47,10 @@ def with_dropout(plan, inputs):
 
 def lanes_of(plan, lanes, placement=None, engine=None):
     return Lanes(replace(plan, lanes=lanes), placement or host_placement(), engine or Alone())
+
+
+def total_of(engine, lanes, length, placement=None):
+    return TreeTotal(engine, lanes, length, ThroughHost(engine, placement or host_placement()))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -128,20 +134,20 @@ def test_vectors_shorter_than_the_ranks_are_many(ranks, lanes, length):
         return vectors[node.start].copy() if len(node) == 1 else None
 
     def run(team):
-        total = TreeTotal(team.engine, lanes, length)
+        total = total_of(team.engine, lanes, length)
         section = total(lane)
         return total.section, section, total.whole(section)
 
-    alone = TreeTotal(Alone(), lanes, length)(lane)
+    alone = total_of(Alone(), lanes, length)(lane)
     np.testing.assert_allclose(alone, vectors.sum(axis=0), rtol=1e-5)
     for part, section, whole in on_ranks(ranks, run, lanes):
         assert whole.tobytes() == alone.tobytes()
         assert section.tobytes() == alone[part].tobytes()
 
 
-@pytest.mark.parametrize(("ranks", "transfers"), [(1, [1]), (2, [1, 1]), (4, [1] * 4), (3, [1, 2, 2])])
+@pytest.mark.parametrize(("ranks", "transfers"), [(1, [0]), (2, [1, 1]), (4, [1] * 4), (3, [1, 2, 2])])
 def test_a_rank_adds_its_lanes_on_the_device(ranks, transfers):
-    """The sums are brought to the host: one, where the rank's lanes are a node of the tree."""
+    """The sums are brought to the host: one, where the rank's lanes are a node of the tree; alone, none."""
     vectors = np.random.default_rng(0).standard_normal((8, 10)).astype("float32")
 
     def lane(node):
@@ -149,7 +155,9 @@ def test_a_rank_adds_its_lanes_on_the_device(ranks, transfers):
 
     def run(team):
         brought = []
-        TreeTotal(team.engine, 8, 10, lambda vector: brought.append(vector) or vector)(lane)
+        backend = SimpleNamespace(to_host=lambda vector: brought.append(vector) or vector)
+        placement = SimpleNamespace(backend=backend, to_device=lambda vector: vector)
+        total_of(team.engine, 8, 10, placement)(lane)
         return len(brought)
 
     assert on_ranks(ranks, run) == transfers
@@ -166,7 +174,7 @@ def test_each_lane_is_computed_once(ranks, lanes):
             computed.append(node.start)
             return np.zeros(10)
 
-        TreeTotal(team.engine, lanes, 10)(lane)
+        total_of(team.engine, lanes, 10)(lane)
         return computed
 
     computed = on_ranks(ranks, run, lanes)

@@ -1,8 +1,5 @@
 """``fit`` of a network on the fake CuPy: how many calls a run takes, and what it leaves for the next one."""
 
-import types
-
-import array_api_compat.numpy as numpy_namespace
 import numpy as np
 import pytest
 
@@ -20,27 +17,8 @@ X, y = rng.standard_normal((M, 12)).astype("float32"), rng.integers(0, 3, M)
 @pytest.fixture
 def calls(fake, monkeypatch):
     """The backend, usable; a list to which each call of a mini-batch program adds its steps."""
-    backend, steps = gn.devices.registry.load_backend("cupy"), []
-    namespace = types.SimpleNamespace(**vars(numpy_namespace))
-    namespace.arange = lambda *given, device, **options: fake.to_device(np.arange(*given, **options))
-    monkeypatch.setattr(kept.KEPT, "program", None)
-    for name, function in {
-        "unavailable_reason": lambda: None,
-        "devices": lambda: ["cuda:0"],
-        "namespace": lambda: namespace,
-        "owns": lambda array: isinstance(array, fake.DeviceArray),
-        "from_host": lambda array, device: fake.to_device(array),
-        "to_host": np.array,
-        "move": lambda array, device: array,
-    }.items():
-        monkeypatch.setattr(backend, name, function)
-    for name in (
-        "__bool__",
-        "__float__",
-        "__int__",
-        "__index__",
-    ):  # `fit` waits for the device, programs do not
-        monkeypatch.delattr(fake.DeviceArray, name)
+    steps = []
+    fake.make_usable(monkeypatch)
     run = MiniBatch.__call__
 
     def counted(self, state, inputs):
