@@ -30,14 +30,14 @@ def chosen(mutants, only, sample, seed):
     return found
 
 
-def outcomes_of_rooms(mutants, jobs):
+def outcomes_of_rooms(mutants, jobs, own):
     """Run mutants of gpunet's rooms: in memory where that can be, else in copies of the tree."""
     print(f"{len(mutants)} mutants", flush=True)
 
     def report(line):
         print(line, flush=True)
 
-    found, reaching = in_memory.run(mutants, jobs, report)
+    found, reaching = in_memory.run(mutants, jobs, report, own)
     slow = [m for m in mutants if not m.in_function]
     options = ["-k", " and ".join(f"not {library}" for library in ("torch", "jax", "cupy", "strict"))]
     found |= in_copy.run(slow, lambda m: m.tests or reaching.get(m.path, []), options, jobs, report=report)
@@ -52,6 +52,7 @@ def main(arguments=None):
     parser.add_argument("--sample", type=int, metavar="N", help="a random sample instead of all")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
+    parser.add_argument("--own", action="store_true", help="only the tests of the mutants' own rooms")
     parser.add_argument("--list", action="store_true", help="print the mutants, run nothing")
     options = parser.parse_args(arguments)
     started = time.time()
@@ -71,7 +72,7 @@ def main(arguments=None):
     if options.what == "kernels":
         outcomes = in_copy.run(mutants, lambda m: m.tests, jobs=options.jobs)
     else:
-        outcomes = outcomes_of_rooms(mutants, options.jobs)
+        outcomes = outcomes_of_rooms(mutants, options.jobs, options.own)
     whole = not options.only and options.sample is None
     return verdict(outcomes, listed, time.time() - started, WANTED if whole else 0.0)
 

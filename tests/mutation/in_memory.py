@@ -6,6 +6,7 @@ the fault. The first failure ends it. Which tests reach a line is measured first
 
 import os
 import pickle
+import re
 import shutil
 import signal
 import sys
@@ -22,6 +23,8 @@ from tests.mutation.mutants import ROOMS, ROOT
 # Left out, by words in the tests' ids. Torch and JAX start threads, which a fork does not survive; what is true on
 # NumPy and on one other library is enough.
 OTHER_LIBRARIES = ("torch", "jax", "cupy", "scikit_learn", "scipy")
+# In the folder of another room.
+OTHER_TESTS = {"tables": "tests/datasets/test_table_files.py"}
 # These start interpreters or import all libraries.
 ELSEWHERE = (
     "test_list_of_backends",
@@ -51,14 +54,20 @@ def room_of(path):
 KILLED, SURVIVED, UNREACHED = "killed", "survived", "not reached by any test"
 
 
-def run(mutants, jobs=2, report=print):
-    """``({mutant name: outcome}, {module path: tests that reach it})``; only mutants of functions have outcomes."""
+def run(mutants, jobs=2, report=print, own=False):
+    """``({mutant name: outcome}, {module path: tests that reach it})``; only mutants of functions have outcomes.
+
+    With `own`, the tests of the mutants' own rooms alone run.
+    """
     session = Session(mutants, jobs, report)
     os.environ.pop("GPUNET_NO_SKIPS", None)
-    folders = dict.fromkeys(f"tests/{room_of(f'gpunet/{room}')}" for room in ROOMS)
+    paths = [mutant.path for mutant in mutants] if own else [f"gpunet/{room}" for room in ROOMS]
+    folders = sorted({f"tests/{room_of(path)}" for path in paths})
+    more = [file for room, file in OTHER_TESTS.items() if f"tests/{room}" in folders]
     plugins = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:benchmark", "--capture=sys"]
     options = ["--rootdir", str(ROOT), "-o", "addopts=", "--import-mode=importlib", *plugins]
-    status = pytest.main([*options, *folders], plugins=[session])
+    os.environ["POLARS_MAX_THREADS"] = "1"  # read when a child first uses them
+    status = pytest.main([*options, *folders, *more], plugins=[session])
     if session.error or status != 0:
         raise SystemExit(session.error or f"pytest could not collect the tests: exit status {status}")
     return session.outcomes, session.reaching_modules
@@ -93,6 +102,11 @@ class Session:
         """In the place of pytest's own loop over the tests."""
         if session.testsfailed:
             self.error = "the tests can't be collected"
+            return True
+        if threads_of_polars():  # a child would wait for ever for what they do not do
+            self.error = (
+                "a module of tests starts Polars' threads when it is imported: use Polars in tests alone"
+            )
             return True
         self.items = {item.nodeid: item for item in session.items}
         fast = [name for name, item in self.items.items() if not item.get_closest_marker("slow")]
@@ -272,6 +286,12 @@ class Session:
 
     def forget(self, child):
         shutil.rmtree(self.folder / str(child), ignore_errors=True)
+
+
+def threads_of_polars():
+    """Names of those that compute, which are started by their first use; none where there is no ``/proc``."""
+    names = (path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm"))
+    return [name for name in names if re.fullmatch(r"polars-\d+", name)]
 
 
 def described(status):

@@ -1,6 +1,9 @@
 """The mutation tool: its operators, its tables, and that it can tell a killed mutant from a survivor."""
 
 import ast
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -108,6 +111,16 @@ def test_functions_of_a_module():
         "class A:\n    def f(self):\n        def inner(): pass\n        return [1 for _ in ()]\ndef g(): pass"
     )
     assert functions(compile(source, "x", "exec")).keys() == {"A.f", "g"}
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no /proc: threads can't be seen")
+def test_threads_of_polars_are_seen():
+    """A child of a process that has started them waits for ever."""
+    code = (
+        "import polars as pl; from tests.mutation.in_memory import threads_of_polars; s = pl.Series([2, 1]);"
+        "assert not threads_of_polars(); s.unique(); assert threads_of_polars()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 def test_every_mutant_of_the_rooms_compiles():
