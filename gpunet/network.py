@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.core.activations import Activation
-from gpunet.core.checks import known_name, positive_int
+from gpunet.core.checks import flag, known_name, positive_int
 from gpunet.core.default_optimizer import chosen_optimizer, default_optimizer
 from gpunet.core.losses import Loss
 from gpunet.core.optimizers import Optimizer
@@ -19,9 +19,9 @@ from gpunet.core.table_training import BATCH_SIZE as TABLE_BATCH
 from gpunet.core.table_training import UPDATES as TABLE_UPDATES
 from gpunet.core.table_training import epochs_for, table_optimizer
 from gpunet.devices.backend import Backend
-from gpunet.devices.placement import Placement, choose_placement, host_placement
+from gpunet.devices.placement import Placement, choose_placement, host_placement, named_placement
 from gpunet.devices.precision import require_precision
-from gpunet.devices.registry import backend_of, get_backend
+from gpunet.devices.registry import backend_of
 from gpunet.errors import Diverged
 from gpunet.files.network_file import read_network, refuse_on_error
 from gpunet.inputs.blocks.blocks import Blocks
@@ -269,6 +269,7 @@ class Network(NetworkBase):
         is_table = self.encoder is not None
         if epochs is not None:
             positive_int("epochs", epochs)
+        shuffle, progress = flag("shuffle", shuffle), flag("progress", progress)
         if not any(layer.trainable for layer in self.layers):
             raise ValueError(
                 "all layers are frozen, so there is nothing to train: make some trainable with set_trainable"
@@ -589,7 +590,7 @@ def load(path: str | Path, backend: str = "auto", own: Sequence[Activation | Los
     ValueError, BackendUnavailable
         If there is no such backend, or it can't be used here.
     """
-    get_backend(backend)  # an error of that is not the file's
+    named_placement(backend)  # an error of that is not the file's
     saved = read_network(path, own)
     with refuse_on_error(path):
         return restored(Network, saved, backend)

@@ -13,7 +13,7 @@ import numpy as np
 
 from gpunet.core.activations import Activation, ActivationLike
 from gpunet.core.architecture import dense_and_dropouts, loss_for
-from gpunet.core.checks import known_name, positive_int
+from gpunet.core.checks import flag, known_name, positive_int
 from gpunet.core.layers import Dense, Dropout
 from gpunet.core.losses import Loss, LossLike
 from gpunet.core.program import TrainState
@@ -268,7 +268,7 @@ class NetworkBase:
         OSError
             If there is no such folder, or the file can't be written; an old file is as it was.
         """
-        write_network(path, self._saved(training_state))
+        write_network(path, self._saved(flag("training_state", training_state)))
 
     def to_onnx(self, path: str | Path) -> None:
         """Write an ONNX file, which onnxruntime and other tools run without gpunet; whole or not at all.
@@ -343,7 +343,7 @@ class NetworkBase:
         """
         from gpunet.exchange.to_torch import torch_module
 
-        return torch_module(self._saved(training_state=False), logits)
+        return torch_module(self._saved(training_state=False), flag("logits", logits))
 
     def _saved(self, training_state: bool) -> SavedNetwork:
         """What a file holds of the network, on the host."""

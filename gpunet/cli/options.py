@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +12,33 @@ from gpunet.cli.data import ARRAY_SUFFIXES, NAMED
 from gpunet.cli.evaluate import evaluate
 from gpunet.cli.export import ENDINGS, export
 from gpunet.cli.info import info
+from gpunet.cli.option_types import (
+    batch_size,
+    class_weights,
+    fraction,
+    names,
+    not_negative,
+    one_of,
+    positive,
+    proper_fraction,
+    rate,
+    seed,
+    sizes,
+    whole,
+)
 from gpunet.cli.parser import Formatter, Parser
 from gpunet.cli.predict import predict
-from gpunet.cli.settings import FIND, SCHEDULES
+from gpunet.cli.settings import SCHEDULES
 from gpunet.cli.shuffle import shuffle
 from gpunet.cli.train import train
 from gpunet.core.activations import ACTIVATIONS
-from gpunet.core.checks import finite_number, known_name
 from gpunet.core.default_optimizer import RATES
 from gpunet.core.losses import LOSSES
 from gpunet.core.optimizers import OPTIMIZERS
-from gpunet.core.other_names import ACTIVATIONS_ELSEWHERE, LOSSES_ELSEWHERE, Meant
+from gpunet.core.other_names import ACTIVATIONS_ELSEWHERE, LOSSES_ELSEWHERE, OPTIMIZERS_ELSEWHERE
 from gpunet.core.plan import PRECISIONS
 from gpunet.core.table_training import LEAST_DECAY, MOST_DECAY, ROWS
 from gpunet.datasets.table_files import TABLE_SUFFIXES
-from gpunet.inputs.example_weights import BALANCED
 from gpunet.lecture.command import add_parser as add_lecture
 from gpunet.teams.team import LANES
 
@@ -39,7 +51,7 @@ def build_parser() -> Parser:
         prog="gpunet", description="Train and use dense neural networks on NumPy, CuPy, PyTorch or JAX."
     )
     top.add_argument("--version", action="version", version=f"gpunet {gn.__version__}")
-    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_train(commands)
     _add_evaluate(commands)
     _add_predict(commands)
@@ -65,7 +77,7 @@ def _add_train(commands: Any) -> None:
     _add_training(command.add_argument_group("training").add_argument)
     add = command.add_argument_group("device and output").add_argument
     _add_backend(add)
-    add("--seed", type=int, default=0, metavar="N", help="of initial weights, order of examples and dropout")
+    add("--seed", type=seed, default=0, metavar="N", help="of initial weights, order of examples and dropout")
     add("--verbose", action="store_true", help="say which program ran, on which device, and why")
     add(
         "--save",
@@ -81,7 +93,7 @@ def _add_train(commands: Any) -> None:
     )
     add(
         "--lanes",
-        type=int,
+        type=whole,
         metavar="N",
         help=f"add up the gradient of each batch in N lanes; default under mpiexec: {LANES}. mpiexec -n 4 gpunet train "
         "shares them out to 4 processes",
@@ -98,7 +110,7 @@ def _add_plot(add: AddArgument, what: str) -> None:
 def _add_metrics(add: AddArgument, where: str) -> None:
     add(
         "--metrics",
-        type=_names,
+        type=names,
         default=(),
         metavar="NAMES",
         help=f"measured {where}, by scikit-learn's names, such as f1,roc_auc, f1_macro, r2, mean_absolute_error",
@@ -114,14 +126,14 @@ def _add_train_data(add: AddArgument) -> None:
     add("--columns", metavar="NAMES", help="feature columns of a table; default: all but the target")
     add(
         "--test-fraction",
-        type=float,
+        type=proper_fraction,
         default=0.2,
         metavar="FRACTION",
         help="fraction of a file's examples for the test set",
     )
     add(
         "--standardize",
-        type=_one_of("standardisation", ("auto", "feature", "robust", "set", "no")),
+        type=one_of("standardisation", ("auto", "feature", "robust", "set", "no")),
         default="auto",
         metavar="HOW",
         help="to mean 0 and deviation 1: each feature, or the whole set at once; auto: set for images, no for "
@@ -130,10 +142,10 @@ def _add_train_data(add: AddArgument) -> None:
 
 
 def _add_network(add: AddArgument) -> None:
-    activation = _one_of("activation", ACTIVATIONS, ACTIVATIONS_ELSEWHERE)
+    activation = one_of("activation", ACTIVATIONS, ACTIVATIONS_ELSEWHERE)
     add(
         "--hidden",
-        type=_sizes,
+        type=sizes,
         default="256",
         metavar="SIZES",
         help="hidden layers, such as 256,128; or none",
@@ -153,14 +165,14 @@ def _add_network(add: AddArgument) -> None:
     )
     add(
         "--loss",
-        type=_one_of("loss", LOSSES, LOSSES_ELSEWHERE),
+        type=one_of("loss", LOSSES, LOSSES_ELSEWHERE),
         metavar="NAME",
         help=f"{', '.join(LOSSES)}; default: chosen for the output",
     )
-    add("--dropout", type=float, default=0.0, metavar="RATE", help="dropout rate after each hidden layer")
+    add("--dropout", type=fraction, default=0.0, metavar="RATE", help="dropout rate after each hidden layer")
     add(
         "--dtype",
-        type=_one_of("dtype", ("float32", "float64")),
+        type=one_of("dtype", ("float32", "float64")),
         default="float32",
         metavar="TYPE",
         help="float32 or float64, of weights and data",
@@ -171,70 +183,70 @@ def _add_training(add: AddArgument) -> None:
     rates = ", ".join(f"{rate:g} for {name}" for name, rate in RATES.items())
     add(
         "--optimizer",
-        type=_one_of("optimizer", OPTIMIZERS),
+        type=one_of("optimizer", OPTIMIZERS, OPTIMIZERS_ELSEWHERE),
         default="adamw",
         metavar="NAME",
         help=", ".join(RATES),
     )
     add(
         "--learning-rate",
-        type=_rate,
+        type=rate,
         metavar="RATE",
         help=f"the highest of the schedule; default: {rates}; higher for sigmoid; find: tried out first",
     )
     add(
         "--schedule",
-        type=_one_of("schedule", SCHEDULES),
+        type=one_of("schedule", SCHEDULES),
         default="cosine",
         metavar="NAME",
         help=f"of the learning rate: {', '.join(SCHEDULES)}",
     )
-    add("--batch-size", type=_batch_size, metavar="SIZE", help="examples per update, or full; default: 64")
+    add("--batch-size", type=batch_size, metavar="SIZE", help="examples per update, or full; default: 64")
     add(
         "--epochs",
-        type=int,
+        type=whole,
         metavar="N",
         help="passes over the training set; default: 20, more for small sets",
     )
     add(
         "--precision",
-        type=_one_of("precision", PRECISIONS),
+        type=one_of("precision", PRECISIONS),
         default="float32",
         metavar="NAME",
         help=f"of matrix products in training: {', '.join(PRECISIONS)}; the last two need a GPU or TPU",
     )
-    add("--momentum", type=float, metavar="BETA", help="of gradient_descent; default: 0.9")
+    add("--momentum", type=fraction, metavar="BETA", help="of gradient_descent; default: 0.9")
     add("--nesterov", action="store_true", help="Nesterov momentum, with gradient_descent")
     add(
         "--weight-decay",
-        type=float,
+        type=not_negative,
         metavar="RATE",
         help=f"λ, for weights only; default: 0.01 for adamw, else 0; for adamw on a table {ROWS:,} / rows, from "
         f"{LEAST_DECAY:g} to {MOST_DECAY:g}, less for fewer hidden units",
     )
     add(
         "--class-weight",
-        type=_class_weights,
+        type=class_weights,
         metavar="WEIGHTS",
         help="of examples in the loss: balanced, so that each class counts alike, or such as cat=1,dog=4.5",
     )
     add(
         "--label-smoothing",
-        type=float,
+        type=fraction,
         default=0.0,
         metavar="EPSILON",
         help="probability that targets of classes leave to all of them alike",
     )
-    add("--clip-norm", type=float, metavar="NORM", help="scale longer gradients down to this norm")
+    add("--clip-norm", type=positive, metavar="NORM", help="scale longer gradients down to this norm")
     add(
         "--patience",
-        type=int,
+        type=whole,
         metavar="N",
         help="stop after N epochs without a lower validation loss",
     )
     add(
         "--validation-fraction",
-        type=float,
+        type=fraction,
         metavar="FRACTION",
         help="fraction of the training examples for validation; default: 0.1 with --patience or --metrics, else 0",
     )
@@ -304,7 +316,7 @@ def _add_shuffle(commands: Any) -> None:
     command.set_defaults(run=shuffle)
     command.add_argument("file", type=Path, metavar="IN", help="file to read: .npy, .parquet")
     command.add_argument("out", type=Path, metavar="OUT", help="file to write, of the same kind")
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="of the order")
+    command.add_argument("--seed", type=seed, default=0, metavar="N", help="of the order")
 
 
 def _add_data(add: AddArgument) -> None:
@@ -330,66 +342,3 @@ def _add_table(add: AddArgument) -> None:
 
 def _add_backend(add: AddArgument) -> None:
     add("--backend", default="auto", metavar="NAME", help="numpy, cupy, torch, jax; with a device: cupy:1")
-
-
-def _one_of(
-    what: str, known: Iterable[str], elsewhere: Mapping[str, Meant] | None = None
-) -> Callable[[str], str]:
-    """The type of an option that takes one of the `known` names; hyphens are read as underscores."""
-    names = tuple(known)
-
-    def parse(text: str) -> str:
-        try:
-            return known_name(what, text.replace("-", "_"), names, elsewhere)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return parse
-
-
-def _sizes(text: str) -> tuple[int, ...]:
-    """``256,128`` as ``(256, 128)``; ``none`` as ``()``."""
-    sizes = [] if text.strip().lower() == "none" else text.split(",")
-    if not all(size.strip().isdecimal() and int(size) > 0 for size in sizes):
-        raise argparse.ArgumentTypeError(f"expected layer sizes such as 256,128, or none; got {text!r}")
-    return tuple(int(size) for size in sizes)
-
-
-def _class_weights(text: str) -> str | dict[str, float]:
-    """``balanced``, or ``cat=1,dog=4.5`` as a dict."""
-    if text.strip().lower() == BALANCED:
-        return BALANCED
-    weights = {}
-    for pair in text.split(","):
-        name, _, weight = pair.rpartition("=")
-        try:
-            weights[name.strip()] = finite_number("weight", float(weight), 0.0)
-        except ValueError:
-            name = ""
-        if not name:
-            raise argparse.ArgumentTypeError(
-                f"expected balanced, or a weight of at least 0 for each class, such as cat=1,dog=4.5; got {text!r}"
-            )
-    return weights
-
-
-def _rate(text: str) -> float | str:
-    if text.strip().lower() == FIND:
-        return FIND
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a number, or {FIND}; got {text!r}") from None
-
-
-def _names(text: str) -> tuple[str, ...]:
-    """``f1,roc_auc`` as ``("f1", "roc_auc")``."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _batch_size(text: str) -> int | str:
-    if text.strip().lower() == "full":
-        return "full"
-    if not text.strip().isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, or full; got {text!r}")
-    return int(text)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
-from collections.abc import Mapping
-from typing import NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 # Options as other programs have them
 OTHER_NAMES = {
@@ -28,20 +28,35 @@ class Parser(argparse.ArgumentParser):
 
     commands: Mapping[str, Parser] = {}
 
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> argparse.Namespace:
+        """Parse all arguments; the command in question reports those that it does not know."""
+        options: argparse.Namespace
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            command = self.commands.get(getattr(options, "command", ""), self)
+            others = [name for name, other in self.commands.items() if unknown[0] in other.option_names()]
+            hint = f"; {unknown[0]} is an option of {', '.join(others)}" if others else ""
+            command.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return options
+
     def error(self, message: str) -> NoReturn:
         """Raise a ValueError."""
         nearest = self._nearest(message)
         hint = f"; did you mean {nearest}?" if nearest else ""
         raise ValueError(f"{message}{hint} (see {self.prog} --help)")
 
+    def option_names(self) -> list[str]:
+        """The options, as they are written."""
+        return re.findall(r"--[\w-]+", self.format_usage())
+
     def _nearest(self, message: str) -> str | None:
         """The known option or command most similar to the unknown one of argparse's message."""
         unknown = re.search(r"unrecognized arguments: (--[\w-]+)|invalid choice: '(\w+)'", message)
         if unknown is None:
             return None
-        # Options that a command does not know are reported by the parser above it.
-        usage = "".join(parser.format_usage() for parser in (self, *self.commands.values()))
-        known = [*self.commands, *re.findall(r"--[\w-]+", usage)]
+        known = [*self.commands, *self.option_names()]
         name = unknown[1] or unknown[2]
         return OTHER_NAMES.get(name) or next(iter(difflib.get_close_matches(name, known, 1)), None)
 

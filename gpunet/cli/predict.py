@@ -15,6 +15,7 @@ import numpy as np
 import gpunet as gn
 from gpunet.cli.data import TABLE_OPTIONS, DataOptions, read_table, reads_by_blocks
 from gpunet.cli.notes import by_training_names, class_names, extra_columns, inputs_of, kind_of
+from gpunet.cli.output import require_output
 from gpunet.datasets.parquet_rows import rows_of_parquet
 from gpunet.datasets.table_files import is_table_file
 from gpunet.files.atomic import write_atomically
@@ -22,6 +23,8 @@ from gpunet.files.atomic import write_atomically
 
 def predict(options: Namespace) -> None:
     """Write one line per row: its class and the probability of that class, or its values."""
+    if options.out is not None:
+        require_output("--out", options.out)
     network = gn.load(options.net, options.backend)
     if options.probabilities and kind_of(network) == "values":
         raise ValueError("--probabilities applies to classes only; this network predicts values")
@@ -44,6 +47,11 @@ def _inputs(network: gn.Network, options: Namespace) -> tuple[Any, list[str]]:
         for name in TABLE_OPTIONS:
             if getattr(options, name, None) is not None:
                 raise ValueError(f"--{name} applies to tables only, not to {options.file}")
+        if network.encoder is not None:
+            raise ValueError(
+                f"{options.net} was trained on a table and reads its columns by name; {options.file} holds arrays: "
+                f"give a table with the columns {', '.join(network.encoder.columns)}"
+            )
         X = gn.datasets.read_rows(
             options.file,
             dtype=network.dtype,
@@ -51,7 +59,7 @@ def _inputs(network: gn.Network, options: Namespace) -> tuple[Any, list[str]]:
             first_feature=network.notes.get("first_feature"),
         )
         inputs = network.inputs or 0
-        if network.encoder is None and X.shape[1] != inputs:
+        if X.shape[1] != inputs:
             raise ValueError(f"{options.file} has {X.shape[1]} features, the network takes {inputs}")
         return X, []
     missing = options.missing

@@ -7,7 +7,6 @@ from typing import Any
 
 import gpunet as gn
 from gpunet.cli.data import Examples, Source
-from gpunet.core.checks import finite_number, positive_int, unit_interval
 from gpunet.core.default_optimizer import MOMENTUM, default_rate
 from gpunet.core.optimizers import OPTIMIZERS, Optimizer
 from gpunet.core.schedules import Schedule
@@ -119,14 +118,13 @@ def build_optimizer(options: Namespace, source: Source, epochs: int, steps: int)
         settings["nesterov"] = options.nesterov
     elif options.momentum is not None or options.nesterov:
         raise ValueError(f"--momentum and --nesterov go with --optimizer gradient_descent, not with {name}")
-    planned = positive_int("--epochs", epochs) * steps
-    optimizer: Optimizer = OPTIMIZERS[name](_schedule(options, planned), **settings)
+    optimizer: Optimizer = OPTIMIZERS[name](_schedule(options, epochs * steps), **settings)
     return optimizer
 
 
 def _schedule(options: Namespace, planned: int) -> float | Schedule:
     """The learning rate over `planned` updates."""
-    highest = finite_number("--learning-rate", highest_rate(options), 0.0, strict=True)
+    highest = highest_rate(options)
     if options.schedule == "cosine":
         return gn.Cosine(highest)
     if options.schedule == "exponential":  # to 1/100 at the end
@@ -189,5 +187,5 @@ def logs(options: Namespace) -> list[FileLog]:
 def validation_fraction(options: Namespace) -> float:
     """The given fraction, or 0.1 where early stopping or metrics need a validation set, else 0."""
     if options.validation_fraction is not None:
-        return unit_interval("--validation-fraction", options.validation_fraction)
+        return float(options.validation_fraction)
     return 0.1 if options.patience is not None or options.metrics else 0.0

@@ -10,7 +10,6 @@ import threading
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ import gpunet as gn
 from gpunet.cli.codes import INTERRUPTED, TERMINATED
 from gpunet.cli.data import DataOptions, Examples, Source, describe, open_data
 from gpunet.cli.notes import training_notes
+from gpunet.cli.output import require_output
 from gpunet.cli.report import class_report, figures, run_report, settings_report
 from gpunet.cli.settings import (
     FIND,
@@ -32,7 +32,6 @@ from gpunet.cli.settings import (
     logs,
     validation_fraction,
 )
-from gpunet.files.atomic import require_writable
 from gpunet.teams.launchers import by_mpi
 from gpunet.teams.team import LANES, require_team
 from gpunet.training.metrics import rescaled
@@ -166,24 +165,13 @@ def saved_when_stopped(
 def _check_output(options: Namespace) -> None:
     """Raise now what would otherwise be raised after the training."""
     for name, path in (("--save", options.save), ("--plot", options.plot), ("--log", options.log)):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise ValueError(f"{name}: there is no folder {path.absolute().parent}")
-        if path is not None and path.is_dir():
-            raise ValueError(f"{name}: {path} is a folder; give a file in it")
         if path is not None:
-            _require_writable(name, path)
+            require_output(name, path)
     if options.plot is not None:
         from gpunet.plots import check
 
         check(options.plot)
     logs(options)
-
-
-def _require_writable(name: str, path: Path) -> None:
-    try:
-        require_writable(path)
-    except OSError as error:
-        raise ValueError(f"{name}: {path} can't be written: {error.strerror or error}") from error
 
 
 class TargetScaling(NamedTuple):

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gpunet.core.checks import function, number, own_name
+
 Array = Any
 Namespace = Any
 
@@ -48,6 +50,11 @@ class Activation:
         Bounds of the values that A can take; a target outside can never be reached.
     initializer : str
         The initializer that preserves the variance of signals for this activation (C16).
+
+    Raises
+    ------
+    ValueError, TypeError
+        For an empty name, what is no function, and bounds that are no numbers.
     """
 
     name: str
@@ -56,6 +63,13 @@ class Activation:
     low: float = -math.inf
     high: float = math.inf
     initializer: str = "lecun_normal"
+
+    def __post_init__(self) -> None:
+        own_name("an activation", self.name)
+        function("forward", self.forward, "(xp, Z) -> A")
+        function("backward", self.backward, "(xp, dA, Z, A) -> dZ")
+        if not number("low", self.low) < number("high", self.high):
+            raise ValueError(f"low must be less than high, got low={self.low} and high={self.high}")
 
     def __str__(self) -> str:
         return self.name

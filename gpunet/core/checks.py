@@ -23,7 +23,7 @@ def known_name(
         return name
     bare = str(name).lower().translate({ord(c): None for c in "-_ "})
     meant = (elsewhere or {}).get(bare)
-    near = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.4)
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.4) if isinstance(name, str) else []
     if meant is not None:
         hint = f" It is {meant.name!r} here{': ' if meant.difference else ''}{meant.difference}."
     else:
@@ -36,7 +36,7 @@ def named_or_own(what: str, own: Any, table: Mapping[Any, Any]) -> Any:
     for name, known in table.items():
         if known == own:
             return name
-    if not isinstance(own.name, str) or own.name in table:
+    if own.name in table:
         raise ValueError(f"{what} {own.name!r}: this name is taken by one of gpunet's; choose another")
     return own
 
@@ -50,15 +50,41 @@ def positive_int(what: str, value: Any) -> int:
     return int(value)
 
 
-def finite_number(what: str, value: Any, low: float = -math.inf, *, strict: bool = False) -> float:
-    """`value` as a finite float that is ``≥ low`` (``> low`` if strict), else an error."""
+def flag(what: str, value: Any) -> bool:
+    """`value`, if it is True or False, else a TypeError: the text "no", say, is not False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{what} must be True or False, got {value!r}")
+    return value
+
+
+def function(what: str, value: Any, arguments: str) -> None:
+    """Raise a TypeError unless `value` can be called; `arguments` say how it is."""
+    if not callable(value):
+        raise TypeError(f"{what} must be a function {arguments}, got {value!r}")
+
+
+def own_name(what: str, name: Any) -> None:
+    """Raise an error unless `name` can be that of an activation or loss of the user's own."""
+    if not isinstance(name, str):
+        raise TypeError(f"the name of {what} must be a str, got {name!r}")
+    if not name:
+        raise ValueError(f"the name of {what} must not be empty")
+
+
+def number(what: str, value: Any) -> float:
+    """`value` as a float, which need not be finite, else a TypeError."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{what} must be a number, got {value!r}")
-    number = float(value)
-    if not math.isfinite(number) or number < low or (strict and number == low):
+    return float(value)
+
+
+def finite_number(what: str, value: Any, low: float = -math.inf, *, strict: bool = False) -> float:
+    """`value` as a finite float that is ``≥ low`` (``> low`` if strict), else an error."""
+    found = number(what, value)
+    if not math.isfinite(found) or found < low or (strict and found == low):
         bound = "" if low == -math.inf else f" {'above' if strict else 'at least'} {low:g}"
         raise ValueError(f"{what} must be a finite number{bound}, got {value!r}")
-    return number
+    return found
 
 
 def unit_interval(what: str, value: Any) -> float:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gpunet.core.checks import finite_number
+
 Initializer = Callable[[Any, int, int], Any]
 
 
@@ -57,9 +59,17 @@ class Constant:
     Parameters
     ----------
     value : float
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is no finite number.
     """
 
     value: float
+
+    def __post_init__(self) -> None:
+        finite_number("value", self.value)
 
     def __call__(self, rng: Any, n_out: int, n_in: int) -> Any:
         """The value itself, for a whole matrix."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpunet.core.activations import ACTIVATIONS, Activation, ActivationLike
-from gpunet.core.checks import known_name, named_or_own, positive_int, unit_interval
+from gpunet.core.checks import flag, function, known_name, named_or_own, positive_int, unit_interval
 from gpunet.core.initializers import INITIALIZERS, Initializer
 from gpunet.core.other_names import ACTIVATIONS_ELSEWHERE
 
@@ -40,8 +40,7 @@ class Dense:
 
     def __post_init__(self) -> None:
         positive_int("units", self.units)
-        if not isinstance(self.trainable, bool):
-            raise TypeError(f"trainable must be True or False, got {self.trainable!r}")
+        flag("trainable", self.trainable)
         if isinstance(self.activation, Activation):
             name = named_or_own("activation", self.activation, ACTIVATIONS)
             object.__setattr__(self, "activation", name)
@@ -50,6 +49,8 @@ class Dense:
             known_name("activation", self.activation, ACTIVATIONS, ACTIVATIONS_ELSEWHERE)
         if isinstance(self.initializer, str):
             known_name("initializer", self.initializer, INITIALIZERS)
+        elif self.initializer is not None:
+            function("initializer", self.initializer, "(rng, n_out, n_in) -> W, or the name of one")
 
     @property
     def start(self) -> Initializer:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpunet.core.activations import ACTIVATIONS, ActivationLike
+from gpunet.core.checks import function, own_name
 
 Array = Any
 Namespace = Any
@@ -41,6 +42,11 @@ class Loss:
     outputs : frozenset of str or None
         Output activations it makes sense with; None for all. An activation of your own counts as one of them if
         its values lie between 0 and 1.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For an empty name, what is no function, and `canonical` or `outputs` of another type.
     """
 
     name: str
@@ -49,6 +55,19 @@ class Loss:
     canonical: ActivationLike | None = None
     value_from_Z: Callable[[Namespace, Array, Array], Array] | None = None
     outputs: frozenset[str] | None = None
+
+    def __post_init__(self) -> None:
+        own_name("a loss", self.name)
+        function("value", self.value, "(xp, A, Y) -> L")
+        function("gradient", self.gradient, "(xp, A, Y) -> ∂L/∂A")
+        if self.canonical is not None and not isinstance(self.canonical, ActivationLike):
+            raise TypeError(
+                f"canonical must be the name of an activation or an Activation, got {self.canonical!r}"
+            )
+        if self.value_from_Z is not None:
+            function("value_from_Z", self.value_from_Z, "(xp, Z, Y) -> L")
+        if self.outputs is not None and not isinstance(self.outputs, frozenset):
+            raise TypeError(f"outputs must be a frozenset of names of activations, got {self.outputs!r}")
 
     def __str__(self) -> str:
         return self.name

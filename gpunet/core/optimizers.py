@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gpunet.core.checks import finite_number, unit_interval
+from gpunet.core.checks import finite_number, flag, unit_interval
 from gpunet.core.propagation import Gradients
 from gpunet.core.schedules import Schedule, rate_at
 
@@ -148,7 +148,7 @@ class GradientDescent(Optimizer):
     def __post_init__(self) -> None:
         _check(self)
         unit_interval("momentum", self.momentum)
-        if self.nesterov and not self.momentum:
+        if flag("nesterov", self.nesterov) and not self.momentum:
             raise ValueError("nesterov=True needs a momentum above 0, got momentum=0")
 
     @property

@@ -1,4 +1,4 @@
-"""What other libraries call losses and activations, and what gpunet calls them."""
+"""What other libraries call losses, activations and optimizers, and what gpunet calls them."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ LOSSES_ELSEWHERE = {
         _CROSS_ENTROPY,
     ),
 }  # fmt: skip
+OPTIMIZERS_ELSEWHERE = {
+    "sgd": Meant("gradient_descent"),
+    "momentum": Meant("gradient_descent", "with a momentum"),
+    "nesterov": Meant("gradient_descent", "with a momentum, and Nesterov's form of it"),
+}
 ACTIVATIONS_ELSEWHERE = {
     "linear": Meant("identity"),
     "none": Meant("identity"),

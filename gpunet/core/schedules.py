@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from gpunet.core.checks import finite_number, positive_int, unit_interval
+from gpunet.core.checks import finite_number, flag, positive_int, unit_interval
 
 
 @runtime_checkable
@@ -144,6 +144,7 @@ class Exponential:
         finite_number("initial", self.initial, 0.0, strict=True)
         finite_number("factor", self.factor, 0.0, strict=True)
         positive_int("every", self.every)
+        flag("stairs", self.stairs)
 
     def __call__(self, step: int, planned: int) -> float:
         """The rate of step `step` (from 0) out of `planned`."""

@@ -103,7 +103,10 @@ def _check_rows(array: NDArray[Any], where: str) -> None:
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:
+    why = f" ({str(error) or type(error).__name__})"
+    if "allow_pickle" in why:  # NumPy's advice is to unpickle, which runs the code that a file holds
+        why = ""
     return ValueError(
-        f"{path}: cannot be read as arrays ({str(error) or type(error).__name__}); it is damaged, truncated, of "
-        "another kind, or holds Python objects: save it again with numpy.save (.npy) or numpy.savez (.npz)"
+        f"{path}: cannot be read as arrays{why}; it is damaged, truncated, of another kind, or holds Python objects: "
+        "save it again with numpy.save (.npy) or numpy.savez (.npz)"
     )

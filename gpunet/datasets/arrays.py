@@ -23,6 +23,7 @@ from gpunet.datasets.sparse_files import (
 )
 from gpunet.datasets.split import check_fraction, first_held_out, hold_out
 from gpunet.datasets.table_files import is_table_file
+from gpunet.inputs.arrays import require_finite
 
 # Keras has x_train, y_train, x_test, y_test; scikit-learn data, target; MedMNIST train_images, train_labels, ...
 _X = ("X", "x", "X_train", "x_train", "train_images", "data", "images", "features")
@@ -88,7 +89,7 @@ def load(
     FileNotFoundError
         If a file is missing.
     ValueError
-        If a file is damaged or does not hold the expected arrays.
+        If a file is damaged or does not hold the expected arrays, or X of an ``.npz`` holds NaN or infinity.
     ImportError
         If SciPy (sparse ``.npz``) or scikit-learn (svmlight) is not installed.
     """
@@ -245,7 +246,11 @@ def _examples(
     path: Path, arrays: Mapping[str, Any], part: _Part, dtype: str
 ) -> tuple[NDArray[Any], tuple[int, ...] | None]:
     """Rows of one set, and the shape of an image."""
-    X, image_shape = rows(arrays[part.X], f"{path}: {part.X}", dtype)
+    where = f"{path}: {part.X}"
+    X, image_shape = rows(arrays[part.X], where, dtype)
+    require_finite(
+        np, where, X
+    )  # before the rows are shuffled, so that the message counts them as the file does
     y = arrays[part.y]
     if y.ndim == 0 or len(y) != len(X):
         raise ValueError(f"{path}: {part.y} must have {len(X)} rows as {part.X} has, got shape {y.shape}")
@@ -268,7 +273,9 @@ def _column(y: NDArray[Any]) -> NDArray[Any]:
 def _target_file(path: Path, target: object, kind: str, m: int) -> tuple[Any, tuple[str, ...] | None]:
     """The targets of the `m` rows of a file without targets, from a .npy file."""
     if not isinstance(target, str | os.PathLike):
-        raise ValueError(f"{path}: name the .npy file of y with target=..., got {target!r}")
+        raise ValueError(
+            f"{path} holds no targets: name the .npy file of y with target=… (--target …), got {target!r}"
+        )
     if Path(target).suffix.lower() != ".npy":
         raise ValueError(f"{target}: expected y in a .npy file")
     y_path = _existing(target)

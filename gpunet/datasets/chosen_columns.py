@@ -39,11 +39,16 @@ def chosen_columns(
     Raises
     ------
     ValueError
-        If a column is unknown, is asked for twice, or if no feature is left.
+        If a column is unknown, is asked for twice, is the target and to be dropped, or if no feature is left.
     """
     names = list(names)
     goal = None if target is None else names[_position(target, names, name)]
-    without = {goal, *(names[_position(column, names, name)] for column in _as_list(drop))}
+    dropped = {names[_position(column, names, name)] for column in _as_list(drop)}
+    if goal in dropped:
+        raise ValueError(
+            f"{name}: {goal!r} is the target, and is to be dropped: a target is no feature anyway"
+        )
+    without = {goal, *dropped}
     if columns is None:
         features = [column for column in names if column not in without]
     else:

@@ -100,7 +100,7 @@ def _find(source: Source, root: Path, origin: str) -> Path:
     if not root.is_dir():
         raise FileNotFoundError(
             f"{root}, {origin}, is not a folder; give the folder of the four IDX files of {source.title} with "
-            "folder= or GPUNET_DATA, or leave both out to download them"
+            "folder (--data) or GPUNET_DATA, or leave both out to download them"
         )
     for place in (root / source.name, root):
         missing = [name for name in FILES if _present(place, name) is None]
@@ -113,8 +113,8 @@ def _find(source: Source, root: Path, origin: str) -> Path:
             )
     raise FileNotFoundError(
         f"{root}, {origin}, holds no file of {source.title}, and neither does a subfolder {source.name}: "
-        f"expected {', '.join(FILES)} (.gz or not); copy them there, or leave out folder= and GPUNET_DATA "
-        "to download them"
+        f"expected {', '.join(FILES)} (.gz or not); copy them there, or leave out folder (--data) and "
+        "GPUNET_DATA to download them"
     )
 
 

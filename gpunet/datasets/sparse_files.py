@@ -110,7 +110,8 @@ def read_svmlight(path: Path, dtype: str, inputs: int | None = None, first: int 
             )
     except Exception as error:  # of a damaged file, anything
         raise ValueError(
-            f"{path}: cannot be read as svmlight's format, a label and feature:value pairs a line ({error})"
+            f"{path}: cannot be read as svmlight's format, lines of a label and feature:value pairs such as "
+            f"'1 3:0.5 7:2' ({error}); a table of numbers ends in .csv"
         ) from error
     if not X.nnz:
         raise ValueError(f"{path} holds no examples with features")

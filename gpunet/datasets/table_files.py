@@ -154,6 +154,12 @@ def _of_bytes(
         )
     if data.startswith(b"PK\x03\x04"):
         raise ValueError(f"{where}: expected a table, got a zip archive or an Excel workbook; save it as CSV")
+    ending = Path(where.lower()).suffix
+    if ending in (".parquet", ".arrow", ".feather"):
+        raise ValueError(
+            f"{where}: expected a file that begins as {ending} files do; it is damaged, or of another kind: write it "
+            "again, or end the name of a text in .csv"
+        )
     text = decode(data, where)
     read = read_delimited(text, where, separator=separator, header=header, asked=asked)
     return Table(read.frame, name=where, decimal=read.decimal, lines=read.lines, notes=read.notes)

@@ -13,6 +13,7 @@ from gpunet.exchange.onnx_columns import array_input, column_names, table_inputs
 from gpunet.exchange.onnx_graph import Graph, Tensor
 from gpunet.files.atomic import real_path, write_atomically
 from gpunet.files.network_file import SavedNetwork
+from gpunet.files.paths import file_path
 from gpunet.version import VERSION
 
 # The activations that are one operator; the others write the nodes of their formula.
@@ -26,7 +27,7 @@ _OPERATORS: dict[ActivationLike, tuple[str, dict[str, Any]]] = {
 
 def write_onnx(path: str | Path, saved: SavedNetwork) -> None:
     """Write a network as an ONNX file, whole or not at all; see :meth:`gpunet.Network.to_onnx`."""
-    path = real_path(path)
+    path = real_path(file_path("path", path))
     write_atomically(path, onnx_model(saved).SerializeToString())
 
 

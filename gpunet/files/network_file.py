@@ -16,6 +16,7 @@ from gpunet.core.losses import LOSSES, Loss, LossLike
 from gpunet.errors import FileRefused, FunctionsNotSaved, warn
 from gpunet.files.atomic import real_path, write_atomically
 from gpunet.files.packing import pack, unpack
+from gpunet.files.paths import file_path
 from gpunet.inputs.standardizer import Standardizer
 
 if TYPE_CHECKING:  # imported where a file has them
@@ -63,7 +64,7 @@ class SavedNetwork(NamedTuple):
 def write_network(path: str | Path, saved: SavedNetwork) -> None:
     """Write a network; see :meth:`gpunet.Network.save`."""
     _warn_of_own_functions(saved)
-    write_atomically(real_path(path), encoded(saved))
+    write_atomically(real_path(file_path("path", path)), encoded(saved))
 
 
 def encoded(saved: SavedNetwork) -> bytes:
@@ -115,7 +116,7 @@ def read_network(path: str | Path, own: Sequence[Activation | Loss] = ()) -> Sav
     FileRefused
         If it is not such a file, or is damaged.
     """
-    path = Path(path)
+    path = file_path("path", path)
     if path.is_dir():
         raise FileRefused(f"{path} is a folder, not a file saved by Network.save")
     tensors, description = _read(path)

@@ -85,12 +85,16 @@ def balanced_weights(counts: Any) -> Any:
 def per_class(class_weight: Any, count: int, dtype: str) -> Any:
     """A dict or sequence as ``(count,)`` weights, 1 for classes that are not named."""
     wanted = f"class_weight must be {BALANCED!r}, a dict {{class: weight}} or a list of {count} weights"
-    if isinstance(class_weight, str) or not hasattr(class_weight, "__len__"):
-        raise TypeError(f"{wanted}; got {class_weight!r}")
     if not isinstance(class_weight, dict):
-        if len(class_weight) != count:
-            raise ValueError(f"{wanted}; got {len(class_weight)}")
-        class_weight = {c: float(class_weight[c]) for c in range(count)}
+        try:
+            if isinstance(class_weight, str | bytes | set | frozenset):  # not in the order of the classes
+                raise TypeError
+            given = [float(weight) for weight in class_weight]
+        except (TypeError, ValueError):
+            raise TypeError(f"{wanted}; got {class_weight!r}") from None
+        if len(given) != count:
+            raise ValueError(f"{wanted}; got {len(given)}")
+        class_weight = dict(enumerate(given))
     unknown = [c for c in class_weight if c not in range(count)]
     if unknown:
         raise ValueError(f"class_weight names class {unknown[0]!r}; classes are 0 to {count - 1}")

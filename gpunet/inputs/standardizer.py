@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gpunet.core.checks import flag
 from gpunet.inputs.moments import Moments
 
 Array = Any
@@ -35,12 +36,10 @@ class Standardizer:
     """
 
     def __init__(self, per: str = "feature", center: bool = True) -> None:
-        if per not in ("feature", "set"):
+        if not isinstance(per, str) or per not in ("feature", "set"):
             raise ValueError(f"per must be 'feature' or 'set', got {per!r}")
-        if not isinstance(center, bool):
-            raise TypeError(f"center must be True or False, got {center!r}")
         self.per = per
-        self.center = center
+        self.center = flag("center", center)
         self.mean: Any = None
         self.deviation: Any = None
 

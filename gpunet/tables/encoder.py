@@ -71,6 +71,8 @@ class TableEncoder:
     ) -> None:
         self.numbers = known_name("scaling of numbers", numbers, SCALINGS)
         self.one_hot_limit = positive_int("one_hot_limit", one_hot_limit)
+        if kinds is not None and not isinstance(kinds, Mapping):
+            raise TypeError(f"kinds must be a dict such as {{'year': 'category'}}, got {kinds!r}")
         self.kinds = {
             str(name): known_name("kind of column", kind, KINDS) for name, kind in (kinds or {}).items()
         }

@@ -247,6 +247,8 @@ def target_cells(name: str, values: Any) -> TargetCells:
     ------
     ValueError
         If an array is not one column.
+    TypeError
+        If it is none of these.
     ImportError
         If Polars is needed, and is not installed.
     """
@@ -264,8 +266,10 @@ def target_cells(name: str, values: Any) -> TargetCells:
         listed = getattr(values, "tolist", None) or getattr(values, "to_pylist", None)  # pandas, PyArrow
         if listed is None and hasattr(values, "to_list"):  # Polars
             return SeriesCells(name, to_series(name, values))
-        if listed is None:
+        if listed is None and hasattr(values, "to_numpy"):
             return target_cells(name, np.asarray(values.to_numpy()))
+        if listed is None:
+            raise TypeError(f"{name!r} must be an array, a list or a Series, got {type(values).__name__}")
         values = listed()
     return _of_objects(name, python_objects(values), category=category)
 

@@ -32,8 +32,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from gpunet.core.checks import finite_number, known_name, positive_int
+from gpunet.core.checks import finite_number, flag, known_name, positive_int
 from gpunet.files.atomic import require_writable
+from gpunet.files.paths import file_path
 from gpunet.training.history import History
 
 
@@ -232,7 +233,7 @@ class EarlyStopping(Monitor):
     ) -> None:
         super().__init__(monitor, min_delta, mode)
         self.patience = positive_int("patience", patience)
-        self.restore_best = restore_best
+        self.restore_best = flag("restore_best", restore_best)
 
     def __call__(self, network: TrainedNetwork, history: History) -> bool:
         """True when the run should end."""
@@ -272,8 +273,8 @@ class SaveNetwork(Monitor):
         mode: str | None = None,
     ) -> None:
         super().__init__(monitor, mode=mode)
-        self.path = Path(path)
-        self.best_only = best_only
+        self.path = file_path("path", path)
+        self.best_only = flag("best_only", best_only)
 
     @property
     def monitored(self) -> bool:

@@ -11,10 +11,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from gpunet.core.checks import finite_number, known_name, positive_int
+from gpunet.core.checks import finite_number, flag, known_name, positive_int
 from gpunet.errors import AnotherRun, CheckpointNotWritten, warn
 from gpunet.files.checkpoint_folder import CheckpointFolder
 from gpunet.files.network_file import SavedNetwork, decoded, encoded
+from gpunet.files.paths import file_path
 from gpunet.teams.team import Team
 from gpunet.training.callbacks import Monitored
 from gpunet.training.described import differences
@@ -64,7 +65,7 @@ class Checkpoint(Monitored):
         restart: bool = False,
         mode: str | None = None,
     ) -> None:
-        self.folder = Path(folder)
+        self.folder = file_path("folder", folder)
         if isinstance(every, str):
             known_name("every", every, ("epoch",))
         else:
@@ -72,9 +73,9 @@ class Checkpoint(Monitored):
         self.every = every
         self.steps = None if steps is None else positive_int("steps", steps)
         self.keep = positive_int("keep", keep)
-        self.best_only = best_only
+        self.best_only = flag("best_only", best_only)
         super().__init__(monitor, mode)
-        self.restart = restart
+        self.restart = flag("restart", restart)
 
     @property
     def monitored(self) -> bool:

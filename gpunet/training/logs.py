@@ -12,6 +12,7 @@ from typing import Any
 
 from gpunet.core.checks import known_name
 from gpunet.files.atomic import require_folder, write_atomically
+from gpunet.files.paths import file_path
 from gpunet.training.callbacks import TrainedNetwork
 from gpunet.training.history import History
 
@@ -51,7 +52,7 @@ class FileLog:
     """
 
     def __init__(self, path: str | Path, every: str = "epoch") -> None:
-        self.path = Path(path)
+        self.path = file_path("path", path)
         self.every = known_name("every", every, EVERY)
 
     def start(self, network: TrainedNetwork) -> None:
@@ -194,7 +195,7 @@ def file_log(path: str | Path, every: str = "epoch") -> FileLog:
         For another ending.
     """
     kinds: dict[str, type[FileLog]] = {".csv": CSVLog, ".jsonl": JSONLog}
-    kind = kinds.get(Path(path).suffix.lower())
+    kind = kinds.get(file_path("path", path).suffix.lower())
     if kind is None:
         raise ValueError(f"a log file ends in {' or '.join(kinds)}; got {str(path)!r}")
     return kind(path, every)

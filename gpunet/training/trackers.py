@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gpunet.core.checks import known_name
+from gpunet.files.paths import file_path
 from gpunet.training.callbacks import TrainedNetwork
 from gpunet.training.history import History
 from gpunet.training.logs import EVERY, epoch_row, step_rows
@@ -35,7 +36,7 @@ class TensorBoardLog:
     """
 
     def __init__(self, folder: str | Path, every: str = "epoch") -> None:
-        self.folder = Path(folder)
+        self.folder = file_path("folder", folder)
         self.every = known_name("every", every, EVERY)
         self._module = _client("TensorBoardLog", "tensorboardX", "torch.utils.tensorboard")
         self._writer: Any = None

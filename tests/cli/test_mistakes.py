@@ -31,16 +31,16 @@ MISTAKES = {
     "train --hidden 0": "expected layer sizes",
     "train --batch-size 0": "at least 1, or full; got '0'",
     "train --batch-size 5000": "only 1438 examples; use full for all of them",
-    "train --epochs 0": "--epochs must be at least 1, got 0",
-    "train --epochs 1.5": "invalid int value: '1.5'",
-    "train --learning-rate=-1": "--learning-rate must be a finite number above 0",
-    "train --learning-rate nan": "--learning-rate must be a finite number above 0",
-    "train --dropout 1": "rate must lie in [0, 1)",
-    "train --seed=-1": "seed must be a whole number of at least 0",
+    "train --epochs 0": "argument --epochs: expected a whole number of at least 1; got '0'",
+    "train --epochs 1.5": "argument --epochs: expected a whole number of at least 1; got '1.5'",
+    "train --learning-rate=-1": "argument --learning-rate: expected a number greater than 0, or find; got '-1'",
+    "train --learning-rate nan": "expected a number greater than 0, or find; got 'nan'",
+    "train --dropout 1": "argument --dropout: expected a number of at least 0 and less than 1; got '1'",
+    "train --seed=-1": "argument --seed: expected a whole number of at least 0; got '-1'",
     "train --momentum 0.5": "--momentum and --nesterov go with --optimizer gradient_descent, not with adamw",
-    "train --patience 0": "patience must be at least 1",
+    "train --patience 0": "argument --patience: expected a whole number of at least 1; got '0'",
     "train --patience 3 --validation-fraction 0": "give a --validation-fraction above 0",
-    "train --validation-fraction 1.5": "--validation-fraction must lie in [0, 1)",
+    "train --validation-fraction 1.5": "--validation-fraction: expected a number of at least 0 and less than 1; got",
     "train --loss cross_entropy --output sigmoid": "Independent sigmoids go with 'logistic'",
     "train none.csv": "none.csv is not a file",
     "train --data .": "--data is the folder of mnist or fashion",
@@ -51,7 +51,21 @@ MISTAKES = {
     "train --save nowhere/net": "--save: there is no folder",
     "train --save .": "--save: . is a folder",
     "train --plot curve.jpg": "a plot file ends in .png, .svg, .pdf",
+    "train --test-fraction 0": "argument --test-fraction: expected a number greater than 0 and less than 1; got '0'",
+    "train --weight-decay=-1": "argument --weight-decay: expected a number of at least 0; got '-1'",
+    "train --label-smoothing 1": "argument --label-smoothing: expected a number of at least 0 and less than 1; got '1'",
+    "train --clip-norm 0": "argument --clip-norm: expected a number greater than 0; got '0'",
+    "train --clip-norm inf": "argument --clip-norm: expected a number greater than 0; got 'inf'",
+    "train --momentum one": "argument --momentum: expected a number of at least 0 and less than 1; got 'one'",
+    "train --lanes 0": "argument --lanes: expected a whole number of at least 1; got '0'",
+    "shuffle a.npy b.npy --seed x": "argument --seed: expected a whole number of at least 0; got 'x'",
+    "train --optimizer sgd": "It is 'gradient_descent' here",
     "evaluate none digits": "none: No such file",
+    "predict none x.csv --data .": "--data .; --data is an option of train, evaluate (see gpunet predict --help)",
+    "info --verbos": "unrecognized arguments: --verbos (see gpunet info --help)",
+    "evaluate none digits --bakend numpy": "--bakend numpy; did you mean --backend? (see gpunet evaluate --help)",
+    "predict none x.csv --out nowhere/p.csv": "--out: there is no folder",
+    "predict none x.csv --out .": "--out: . is a folder",
 }
 
 
@@ -185,3 +199,31 @@ def test_closed_pipe(process):
     err = child.stderr.read()
     assert child.wait(timeout=60) == 1
     assert err == ""
+
+
+def test_a_network_of_a_table_reads_no_arrays(good, bad, tmp_path):
+    rows = "".join(f"{k % 7},{k % 5},{'yes' if k % 7 > 3 else 'no'}\n" for k in range(40))
+    (tmp_path / "t.csv").write_text("a,b,y\n" + rows)
+    np.savez(tmp_path / "d.npz", X=np.ones((3, 2)))
+    good(
+        "train",
+        tmp_path / "t.csv",
+        "--epochs",
+        1,
+        "--hidden",
+        4,
+        "--backend",
+        "numpy",
+        "--save",
+        tmp_path / "net",
+    )
+    said = bad("predict", tmp_path / "net", tmp_path / "d.npz")
+    assert "was trained on a table" in said
+    assert "give a table with the columns a, b" in said
+
+
+def test_a_device_that_is_not_there_is_not_the_files_fault(good, bad, tmp_path):
+    good("train", "digits", "--epochs", 1, "--hidden", 4, "--backend", "numpy", "--save", tmp_path / "net")
+    said = bad("evaluate", tmp_path / "net", "digits", "--backend", "numpy:7")
+    assert "backend 'numpy' has no device '7' here" in said
+    assert "does not describe a network" not in said

@@ -155,6 +155,7 @@ BAD_NPZ = {
     "scalar": ({"X": X, "y": np.float64(1)}, "must have 10 rows"),
     "rank": ({"X": np.zeros(10), "y": Y}, "rows .* or images"),
     "no rows": ({"X": X[:0], "y": Y[:0]}, "not empty"),
+    "NaN": ({"X": np.where(X[6, 1] == X, np.nan, X), "y": Y}, "arrays.npz: X holds NaN, .* first in row"),
     "complex": ({"X": X * 1j, "y": Y}, "real numbers"),
     "complex y": ({"X": X, "y": Y * 1j}, "numbers or text"),
     "other images": (
@@ -175,8 +176,9 @@ def test_npz_errors(npz, case):
 
 def test_pickled_objects_are_refused(npz, tmp_path):
     objects = np.array([{}], object)
-    with pytest.raises(ValueError, match=r"arrays.npz: cannot be read"):
+    with pytest.raises(ValueError, match=r"arrays.npz: cannot be read as arrays; it is damaged") as caught:
         load(npz(X=objects, y=Y))
+    assert "allow_pickle" not in str(caught.value)
     np.save(tmp_path / "X.npy", objects)
     with pytest.raises(ValueError, match=r"X.npy: cannot be read"):
         read_rows(tmp_path / "X.npy")

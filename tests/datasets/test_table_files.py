@@ -267,6 +267,9 @@ BAD = {
     "unknown target": ("width,kind\n1,2\n", {"target": "knd"}, "no column 'knd': it has width, kind; did you mean"),
     "number beyond": ("a,b\n1,2\n", {"target": 5}, "2 columns, numbered from 0 to 1; got number 5"),
     "no feature": ("a\n1\n2\n", {"target": "a"}, "at least one feature column beside the target 'a'"),
+    "the target to be dropped": (
+        "a,b\n1,2\n", {"target": "b", "drop": ["b"]}, "'b' is the target, and is to be dropped"
+    ),
     "dropped target": ("a,b\n1,2\n", {"columns": ["a"], "drop": ["a"]}, "'a' is asked for as a feature, and"),
     "open quote": ('a,b\n1,"2\n', {}, "line 2: expected quotation marks around whole cells"),
     "text after a quote": ('a,b\n1,"x" y\n', {}, "line 2: expected quotation marks"),
@@ -362,3 +365,11 @@ def test_a_gzip_file_that_holds_far_more_than_text(tmp_path, monkeypatch):
     monkeypatch.setattr(text, "RATIO", 10**6)
     path.write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 100_000))
     assert len(read_table(path, target="b")) == 100_000
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow", "feather"])
+def test_a_text_that_is_called_parquet(ending, tmp_path):
+    path = tmp_path / f"t.{ending}"
+    path.write_text(PLAIN)
+    with pytest.raises(ValueError, match=f"expected a file that begins as .{ending} files do; it is damaged"):
+        read_table(path)

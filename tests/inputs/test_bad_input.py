@@ -112,6 +112,8 @@ BAD_LABELS = {
     "empty": ([], ValueError, ["0 labels for 6 examples"]),
     "ragged": ([[1, 0, 0, 0], [1]], ValueError, ["ragged"]),
     "complex": (Y.astype(complex), TypeError, ["complex"]),
+    "a dict": ({"a": 1}, TypeError, ["an array, a list or a Series", "dict"]),
+    "a set": ({1, 2}, TypeError, ["an array, a list or a Series", "set"]),
 }
 
 BAD_SETTINGS = {
@@ -167,6 +169,24 @@ BAD_SETTINGS = {
     "smoothing by all": ({"label_smoothing": 1.0}, ValueError, ["label_smoothing", "[0, 1)"]),
     "smoothing below 0": ({"label_smoothing": -0.1}, ValueError, ["label_smoothing"]),
     "smoothing by name": ({"label_smoothing": "0.1"}, TypeError, ["label_smoothing", "a number"]),
+    "class weights as words": (
+        {"class_weight": ["a", "b", "c", "d"]},
+        TypeError,
+        ["a list of 4 weights", "'a'"],
+    ),
+    "class weights without an order": (
+        {"class_weight": {1.0, 2.0, 3.0, 4.0}},
+        TypeError,
+        ["a list of 4 weights"],
+    ),
+    "class weights nested": ({"class_weight": [[1], [2]]}, TypeError, ["a list of 4 weights", "[[1], [2]]"]),
+    "class weight a number": (
+        {"class_weight": np.array(2.0)},
+        TypeError,
+        ["a list of 4 weights", "array(2.)"],
+    ),
+    "shuffle as text": ({"shuffle": "no"}, TypeError, ["shuffle must be True or False", "'no'"]),
+    "progress as text": ({"progress": "bar"}, TypeError, ["progress must be True or False", "'bar'"]),
     "class weight text": ({"class_weight": {0: "x"}}, TypeError, ["{class: weight}"]),
     "a callback that is none": ({"callbacks": [3]}, TypeError, ["callback(network, history)", "3"]),
     "a callback class": ({"callbacks": gn.EarlyStopping}, TypeError, ["EarlyStopping()"]),
