@@ -51,10 +51,10 @@ def positive_int(what: str, value: Any) -> int:
 
 
 def flag(what: str, value: Any) -> bool:
-    """`value`, if it is True or False, else a TypeError: the text "no", say, is not False."""
-    if not isinstance(value, bool):
+    """`value`, if it is True or False, NumPy's too, else a TypeError: the text "no", say, is not False."""
+    if not isinstance(value, bool) and type(value).__name__ not in ("bool", "bool_"):
         raise TypeError(f"{what} must be True or False, got {value!r}")
-    return value
+    return bool(value)
 
 
 def function(what: str, value: Any, arguments: str) -> None:

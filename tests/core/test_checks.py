@@ -158,7 +158,7 @@ def test_tables_and_layers_are_values(value):
 
 @pytest.mark.parametrize("value", [True, False])
 def test_flags(value):
-    assert flag("x", value) is value
+    assert flag("x", value) is flag("x", np.bool_(value)) is value
 
 
 @pytest.mark.parametrize("value", ["no", "", 0, 1, None, [], np.array([True])])
