@@ -99,10 +99,10 @@ class Optimizer(ABC):
         each = [self.coefficients(step, planned, updates + i) for i, step in enumerate(steps)]
         return [list(one) for one in zip(*each, strict=True)]
 
-    def _computes_as(self, kind: type[Optimizer]) -> bool:
+    def _computes_as(self, kind: Any) -> bool:
         """Whether the coefficients are those of `kind`, and not a subclass's own."""
         computed = self.coefficients.__func__  # type: ignore[attr-defined]
-        return computed is kind.coefficients
+        return bool(computed is kind.coefficients)
 
     def with_learning_rate(self, rate: float | Schedule) -> Optimizer:
         """The same optimizer at another learning rate."""

@@ -50,8 +50,8 @@ def rates_at(rate: float | Schedule, steps: range, planned: int, updates: int) -
         counted = [min(step, planned) for step in range(updates, updates + len(steps))]
     if not callable(rate):
         return [float(rate)] * len(steps)
-    if type(rate).__call__ is ClosedForm.__call__:
-        return rate.rates(counted, planned)  # type: ignore[attr-defined,no-any-return]
+    if isinstance(rate, ClosedForm) and rate.__call__.__func__ is ClosedForm.__call__:  # type: ignore[attr-defined]
+        return rate.rates(counted, planned)
     return [rate(step, planned) for step in counted]
 
 
