@@ -100,5 +100,5 @@ def test_defaults():
 
 def test_the_shortest_ramp_and_a_cosine_without_a_step():
     assert [Ramp(0.1, 0.2, 2)(step, 9) for step in range(3)] == [0.1, 0.2, 0.0]
-    with pytest.raises(ValueError, match="^steps must"):
+    with pytest.raises(ValueError, match=r"^steps must"):
         gn.Cosine(0.1, steps=0)
