@@ -313,6 +313,11 @@ class Network(NetworkBase):
                 auto_batch = TABLE_BATCH if is_table else DEFAULT_BATCH
                 raw, pipeline = transform is not None, self._pipeline(placement)
                 data = fit_examples(pipeline, arrays, batch_size, self.seed, auto_batch, raw=raw)
+                check = data.check
+                if check is not None and (
+                    placement != self._placement or callbacks or run is not None or team.size > 1
+                ):
+                    check.settle()  # before anybody sees a change
                 monitors = [*callbacks, *([] if checkpoint is None else [checkpoint])]
                 require_monitored(monitors, data.validation is not None, data.kind, measures.directions)
                 evaluator = Evaluator(placement, self.activations, self.loss, tabular)
@@ -340,8 +345,6 @@ class Network(NetworkBase):
                             epochs = epochs_for(TABLE_UPDATES, steps)
                         else:
                             epochs = epochs_for(UPDATES, steps, EPOCHS, MOST_EPOCHS)
-                    if self.standardizer is None:
-                        warn_of_unscaled(placement.xp, data.training.X)
                     self._ready()
                     plan = data.plan(self.layers, self.dropouts, self.loss, chosen, self.dtype, precision)
                     plan = in_lanes(plan, team.lanes)
@@ -364,6 +367,11 @@ class Network(NetworkBase):
                         starting=call,
                         save=lambda: self._saved(training_state=True),
                     )
+                    if check is not None:
+                        check.settle()  # as late as possible: the device works on it meanwhile
+                    if self.standardizer is None:
+                        measured = None if check is None else check.mean_size
+                        warn_of_unscaled(placement.xp, data.training.X, measured)
                     self.history = training.history
                     return training.run()
                 except BaseException as error:

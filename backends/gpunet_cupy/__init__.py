@@ -12,6 +12,7 @@ from gpunet.core.activations import ActivationLike
 from gpunet.core.plan import PRECISIONS, Plan
 from gpunet.core.program import SUPPORTED, Program, first_supported
 from gpunet.devices.backend import Backend
+from gpunet.devices.checks import Found, Reach
 from gpunet.devices.communicator import Communicator
 from gpunet.devices.transfer import Transfer
 from gpunet.installation import install_command
@@ -105,6 +106,24 @@ class CuPyBackend(Backend):
         if in_one and sum(one.size for one in arrays) == whole.size:
             arrays = [whole]
         return super().all_finite(arrays)
+
+    def losses_and_finite(self, losses: Any, arrays: Sequence[Any]) -> tuple[Any, bool]:
+        from gpunet_cupy.checks import losses_and_finite
+
+        return losses_and_finite(losses, arrays) or super().losses_and_finite(losses, arrays)
+
+    def begin_check(
+        self, rows: Any | None, y: Any | None, reach: Reach, every: int
+    ) -> Callable[[], Found] | None:
+        from gpunet_cupy.checks import begin_check
+
+        return begin_check(rows, y, reach, every)
+
+    def one_hot(self, classes: Any, units: int, dtype: str) -> Any:
+        from gpunet_cupy.checks import one_hot
+
+        rows = one_hot(classes, units, dtype)
+        return super().one_hot(classes, units, dtype) if rows is None else rows
 
     def memory(self, device: str) -> dict[str, int]:
         import cupy

@@ -68,6 +68,18 @@ def _module(kind: Any, dtype: str, file: str, macros: tuple[tuple[str, Macro], .
     return kind(code=source(dtype, file, **dict(macros)))
 
 
+def function(dtype: str, file: str, name: str, **macros: Macro) -> Any:
+    """A kernel of a module, which is kept."""
+    import cupy
+
+    return _function(cupy.RawModule, dtype, file, name, tuple(macros.items()))
+
+
+@functools.lru_cache(maxsize=256)
+def _function(kind: Any, dtype: str, file: str, name: str, macros: tuple[tuple[str, Macro], ...]) -> Any:
+    return _module(kind, dtype, file, macros).get_function(name)
+
+
 class KernelOfX:
     """A kernel that reads X: compiled for each kind of X that it is given.
 

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 from gpunet.core.checks import finite_number, flag, unit_interval
 from gpunet.core.propagation import Gradients
-from gpunet.core.schedules import Schedule, rate_at
+from gpunet.core.schedules import Schedule, rate_at, rates_at
 
 Array = Any
 Namespace = Any
@@ -75,8 +75,7 @@ class Optimizer(ABC):
     @property
     def constant_coefficients(self) -> bool:
         """Whether the coefficients are the same at every step; never where a subclass computes its own."""
-        computed = self.coefficients.__func__  # type: ignore[attr-defined]
-        return not callable(self.learning_rate) and computed is Optimizer.coefficients
+        return not callable(self.learning_rate) and self._computes_as(Optimizer)
 
     @property
     def constant_rate(self) -> bool:
@@ -89,6 +88,21 @@ class Optimizer(ABC):
         `updates` counts since the slots were 0.
         """
         return (rate_at(self.learning_rate, step, planned, updates),)
+
+    def coefficients_of(self, steps: range, planned: int, updates: int) -> list[list[float]]:
+        """Those of consecutive steps, a list for each coefficient; `updates` counts those before the first step.
+
+        A subclass that has its own :meth:`coefficients` is asked for one step after the other.
+        """
+        if self._computes_as(Optimizer):
+            return [rates_at(self.learning_rate, steps, planned, updates)]
+        each = [self.coefficients(step, planned, updates + i) for i, step in enumerate(steps)]
+        return [list(one) for one in zip(*each, strict=True)]
+
+    def _computes_as(self, kind: Any) -> bool:
+        """Whether the coefficients are those of `kind`, and not a subclass's own."""
+        computed = self.coefficients.__func__  # type: ignore[attr-defined]
+        return bool(computed is kind.coefficients)
 
     def with_learning_rate(self, rate: float | Schedule) -> Optimizer:
         """The same optimizer at another learning rate."""
@@ -240,8 +254,23 @@ class Adam(Optimizer):
     def coefficients(self, step: int, planned: int, updates: int) -> tuple[float, ...]:
         """``(α, α / (1 − β₁ᵗ), 1 / √(1 − β₂ᵗ))``, where t counts every update since the slots were 0."""
         rate = rate_at(self.learning_rate, step, planned, updates)
-        t = updates + 1
-        return (rate, rate / (1.0 - self.beta1**t), 1.0 / math.sqrt(1.0 - self.beta2**t))
+        return tuple(one for [one] in self._corrected([rate], updates))
+
+    def coefficients_of(self, steps: range, planned: int, updates: int) -> list[list[float]]:
+        """See :meth:`Optimizer.coefficients_of`."""
+        if not self._computes_as(Adam):
+            return super().coefficients_of(steps, planned, updates)
+        return self._corrected(rates_at(self.learning_rate, steps, planned, updates), updates)
+
+    def _corrected(self, rates: list[float], updates: int) -> list[list[float]]:
+        """The coefficients of steps with these learning rates."""
+        beta1, beta2, sqrt = self.beta1, self.beta2, math.sqrt
+        t = range(updates + 1, updates + 1 + len(rates))
+        return [
+            rates,
+            [rate / (1.0 - beta1**i) for rate, i in zip(rates, t, strict=True)],
+            [1.0 / sqrt(1.0 - beta2**i) for i in t],
+        ]
 
     def update(
         self, xp: Namespace, theta: Array, gradient: Array, slots: Slots, c: Array

@@ -6,6 +6,8 @@ A schedule maps a step of this fit, and the number of steps that are planned, to
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -22,21 +24,47 @@ class Schedule(Protocol):
 
 
 def rate_at(rate: float | Schedule, step: int, planned: int, updates: int) -> float:
-    """The learning rate of one step, for a number or a schedule.
+    """The learning rate of one step; see :func:`rates_at`."""
+    return rates_at(rate, range(step, step + 1), planned, updates)[0]
+
+
+def rates_at(rate: float | Schedule, steps: range, planned: int, updates: int) -> list[float]:
+    """The learning rates of consecutive steps, for a number or a schedule.
 
     Parameters
     ----------
     rate : float or Schedule
-    step, planned : int
-        The step of this fit, from 0, and how many there will be.
+    steps : range
+        Of this fit, from 0.
+    planned : int
+        How many there will be.
     updates : int
-        Those since the optimizer began, over all calls of ``fit``: a :class:`Cosine` with `steps` counts them.
+        Those before the first of `steps` since the optimizer began, over all calls of ``fit``: a :class:`Cosine` with
+        `steps` counts them.
     """
     if isinstance(rate, Scaled):
-        return rate.factor * rate_at(rate.schedule, step, planned, updates)
+        return [rate.factor * one for one in rates_at(rate.schedule, steps, planned, updates)]
+    counted: Sequence[int] = steps
     if isinstance(rate, Cosine) and rate.steps is not None:
-        return rate(min(updates, rate.steps), rate.steps)
-    return rate(step, planned) if callable(rate) else float(rate)
+        planned = rate.steps
+        counted = [min(step, planned) for step in range(updates, updates + len(steps))]
+    if not callable(rate):
+        return [float(rate)] * len(steps)
+    if isinstance(rate, ClosedForm) and rate.__call__.__func__ is ClosedForm.__call__:  # type: ignore[attr-defined]
+        return rate.rates(counted, planned)
+    return [rate(step, planned) for step in counted]
+
+
+class ClosedForm(ABC):
+    """A schedule that computes the rates of many steps faster than one by one."""
+
+    @abstractmethod
+    def rates(self, steps: Sequence[int], planned: int) -> list[float]:
+        """The rates of these steps (from 0) out of `planned`."""
+
+    def __call__(self, step: int, planned: int) -> float:
+        """The rate of step `step` (from 0) out of `planned`."""
+        return self.rates((step,), planned)[0]
 
 
 @dataclass(frozen=True)
@@ -57,7 +85,7 @@ def scaled_rate(rate: float | Schedule, factor: float) -> float | Schedule:
 
 
 @dataclass(frozen=True)
-class Ramp:
+class Ramp(ClosedForm):
     """``α = lowest · (highest / lowest)^(step / (length − 1))``, and 0 after `length` steps.
 
     Parameters
@@ -79,15 +107,14 @@ class Ramp:
         if positive_int("length", self.length) < 2:
             raise ValueError(f"length must be at least 2, got {self.length}")
 
-    def __call__(self, step: int, planned: int) -> float:
-        """The rate of step `step` (from 0)."""
-        if step >= self.length:
-            return 0.0
-        return float(self.lowest * (self.highest / self.lowest) ** (step / (self.length - 1)))
+    def rates(self, steps: Sequence[int], planned: int) -> list[float]:
+        """The rates of these steps (from 0)."""
+        lowest, ratio, last = self.lowest, self.highest / self.lowest, self.length - 1
+        return [0.0 if step > last else float(lowest * ratio ** (step / last)) for step in steps]
 
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(ClosedForm):
     """Half a cosine from `initial` to `final` over the run, after a linear warm-up.
 
     ``α = final + ½ (initial − final) (1 + cos(π t))``, t from 0 to 1 (Loshchilov and Hutter 2017).
@@ -114,17 +141,22 @@ class Cosine:
         if self.steps is not None:
             positive_int("steps", self.steps)
 
-    def __call__(self, step: int, planned: int) -> float:
-        """The rate of step `step` (from 0) out of `planned`."""
+    def rates(self, steps: Sequence[int], planned: int) -> list[float]:
+        """The rates of these steps (from 0) out of `planned`."""
+        initial, final, half = self.initial, self.final, 0.5 * (self.initial - self.final)
         rising = self.warmup * planned
-        if step < rising:
-            return self.initial * (step + 1) / (rising + 1)
-        t = (step - rising) / max(planned - rising, 1)
-        return self.final + 0.5 * (self.initial - self.final) * (1.0 + math.cos(math.pi * t))
+        falling = max(planned - rising, 1)
+        cos, pi = math.cos, math.pi
+        return [
+            initial * (step + 1) / (rising + 1)
+            if step < rising
+            else final + half * (1.0 + cos(pi * ((step - rising) / falling)))
+            for step in steps
+        ]
 
 
 @dataclass(frozen=True)
-class Exponential:
+class Exponential(ClosedForm):
     """``α = initial · factor^(step / every)``; in stairs if `stairs`.
 
     Parameters
@@ -146,14 +178,15 @@ class Exponential:
         positive_int("every", self.every)
         flag("stairs", self.stairs)
 
-    def __call__(self, step: int, planned: int) -> float:
-        """The rate of step `step` (from 0) out of `planned`."""
-        times = step // self.every if self.stairs else step / self.every
-        return float(self.initial * self.factor**times)
+    def rates(self, steps: Sequence[int], planned: int) -> list[float]:
+        """The rates of these steps (from 0) out of `planned`."""
+        initial, factor, every = self.initial, self.factor, self.every
+        times = [step // every for step in steps] if self.stairs else [step / every for step in steps]
+        return [float(initial * factor**t) for t in times]
 
 
 @dataclass(frozen=True)
-class InverseTime:
+class InverseTime(ClosedForm):
     """``α = initial / (1 + step / half_life)``: the steps that let SGD settle (Robbins and Monro 1951; C18).
 
     Parameters
@@ -170,6 +203,7 @@ class InverseTime:
         finite_number("initial", self.initial, 0.0, strict=True)
         positive_int("half_life", self.half_life)
 
-    def __call__(self, step: int, planned: int) -> float:
-        """The rate of step `step` (from 0) out of `planned`."""
-        return self.initial / (1.0 + step / self.half_life)
+    def rates(self, steps: Sequence[int], planned: int) -> list[float]:
+        """The rates of these steps (from 0) out of `planned`."""
+        initial, half_life = self.initial, self.half_life
+        return [initial / (1.0 + step / half_life) for step in steps]

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from gpunet.core.activations import ActivationLike
 from gpunet.core.plan import Plan
 from gpunet.core.program import Program
+from gpunet.devices.checks import Found, Reach
 from gpunet.devices.communicator import Communicator
 from gpunet.devices.transfer import Transfer
 
@@ -129,6 +130,39 @@ class Backend(ABC):
         """Whether no array, of at least one, holds NaN or infinity. The host waits for the device once."""
         xp = self.namespace()
         return bool(functools.reduce(operator.and_, (xp.all(xp.isfinite(array)) for array in arrays)))
+
+    def losses_and_finite(self, losses: Array, arrays: Sequence[Array]) -> tuple[Any, bool]:
+        """Losses as a NumPy array, and what :meth:`all_finite` says, for which the host may wait once for both."""
+        return self.to_host(losses), self.all_finite(arrays)
+
+    def begin_check(
+        self, rows: Array | None, y: Array | None, reach: Reach, every: int
+    ) -> Callable[[], Found] | None:
+        """Begin to check examples on the device, where there is something faster than one operation after the other.
+
+        Parameters
+        ----------
+        rows : array ``(m, n)`` or None
+            X, of floating-point numbers.
+        y : array or None
+            Targets of m examples.
+        reach : Reach
+            Of the targets.
+        every : int
+            Every how many rows are sampled for :attr:`Found.mean_size`.
+
+        Returns
+        -------
+        callable or None
+            Waits for the result. It need not find what is only just wrong.
+        """
+        return None
+
+    def one_hot(self, classes: Array, units: int, dtype: str) -> Array:
+        """Class numbers ``(m,)``, of any real dtype, as rows ``(m, units)`` with a 1; all 0 for another number."""
+        xp = self.namespace()
+        numbers = xp.arange(units, dtype=classes.dtype, device=classes.device)
+        return xp.astype(classes[:, None] == numbers[None, :], getattr(xp, dtype))
 
     def memory(self, device: str) -> dict[str, int]:
         """Bytes in use, by name (``"used"``, ``"pool"``, …); empty where the library doesn't say."""

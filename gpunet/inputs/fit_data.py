@@ -17,10 +17,11 @@ from gpunet.core.plan import Layer, Plan
 from gpunet.devices.placement import Placement
 from gpunet.devices.scipy_sparse import is_sparse
 from gpunet.devices.sparse_examples import SparseExamples
-from gpunet.inputs.arrays import checked_rows, is_wide
+from gpunet.inputs.arrays import checked_rows, is_wide, require_finite
 from gpunet.inputs.example_weights import class_weights, sample_weights
 from gpunet.inputs.integer_examples import IntegerExamples, is_small_integers, keeps_integers
 from gpunet.inputs.label_smoothing import smoothed
+from gpunet.inputs.pending_check import PendingCheck, begun
 from gpunet.inputs.sparse_rows import checked_sparse_rows
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.inputs.targets import targets
@@ -118,6 +119,33 @@ class InputPipeline(NamedTuple):
         standardizer to the caller.
         """
         rows = self.rows(f"{prefix}X", X, first_row=first_row)
+        return self._of_rows(rows, X, y, sample_weight, prefix=prefix, raw=raw, first_row=first_row)
+
+    def begun_examples(
+        self, X: Any, y: Any, sample_weight: Any = None, *, raw: bool = False
+    ) -> tuple[Examples, str, PendingCheck]:
+        """The same, while a device that can checks their numbers: what it finds is still to be seen."""
+        rows = self.rows("X", X, finite=False)
+        numbers = None if is_sparse(rows) or self._stays(rows) else rows
+        found, of_y = begun(self.placement, numbers, y, int(rows.shape[0]), self.output, self.loss)
+        if found is None and numbers is not None:
+            require_finite(self.placement.xp, "X", numbers)
+        examples, kind = self._of_rows(rows, X, y, sample_weight, raw=raw, check_y=not of_y)
+        return examples, kind, PendingCheck(found, lambda: self.examples(X, y, sample_weight, raw=raw))
+
+    def _of_rows(
+        self,
+        rows: Array,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        prefix: str = "",
+        raw: bool,
+        first_row: int = 0,
+        check_y: bool = True,
+    ) -> tuple[Examples, str]:
+        """Examples of the rows of X."""
         if not raw:
             rows = self.standardized(rows, is_copy(X, rows))
         Y, kind = targets(
@@ -130,6 +158,7 @@ class InputPipeline(NamedTuple):
             self.output.activation,
             self.loss,
             first_row,
+            check_y,
         )
         weights = sample_weights(
             f"{prefix}sample_weight",
@@ -217,6 +246,7 @@ class FitData(NamedTuple):
     stream: Any = (
         None  # of all training examples, where they do not fit into memory; `training` is a sample then
     )
+    check: PendingCheck | None = None  # of the training examples, which nothing is to come of before
 
     @property
     def size(self) -> tuple[int, int]:
@@ -270,8 +300,11 @@ def fit_data(
     is `auto_batch`. `raw` leaves the training part as it is before the standardizer.
     """
     kept = pipeline._replace(integers=not raw)
-    training, kind = kept.examples(arrays.X, arrays.y, arrays.sample_weight, raw=raw)
-    validation = None
+    training, kind, check = kept.begun_examples(arrays.X, arrays.y, arrays.sample_weight, raw=raw)
+    standardizer, validation = pipeline.standardizer, None
+    fits = standardizer is not None and not standardizer.fitted
+    if fits or arrays.class_weight is not None or arrays.sample_weight is not None:
+        check.settle()  # they are measured here
     if arrays.validation_data is not None:
         same_inputs = pipeline._replace(inputs=training.X.shape[0])
         validation, _ = same_inputs.examples(*arrays.validation_data, prefix="validation ")
@@ -288,7 +321,6 @@ def fit_data(
     epsilon = unit_interval("label_smoothing", arrays.label_smoothing)
     training = training._replace(Y=smoothed(training.Y, epsilon, kind, pipeline.output.activation))
     size = batch_of(batch_size, training.X.shape[1], auto_batch)
-    standardizer = pipeline.standardizer
     if standardizer is not None and not standardizer.fitted:
         standardizer = _fitted(standardizer, training, pipeline.placement)
         fitted = kept._replace(standardizer=standardizer)
@@ -299,7 +331,7 @@ def fit_data(
     if validation is not None and isinstance(validation.X, IntegerExamples):
         validation = validation._replace(X=validation.X.as_array())  # they are read after each epoch
     shape = arrays.X.shape[1:] if hasattr(arrays.X, "shape") else np.shape(arrays.X[0])
-    return FitData(training, validation, kind, size, standardizer, tuple(map(int, shape)), raw)
+    return FitData(training, validation, kind, size, standardizer, tuple(map(int, shape)), raw, check=check)
 
 
 def is_copy(given: Any, rows: Any) -> bool:

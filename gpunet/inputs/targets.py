@@ -9,6 +9,7 @@ import numpy as np
 
 from gpunet.core.activations import ACTIVATIONS, ActivationLike
 from gpunet.core.losses import LossLike
+from gpunet.devices.checks import Reach
 from gpunet.devices.placement import Placement
 from gpunet.devices.registry import backend_of
 from gpunet.inputs.arrays import first_true, from_lists, require_finite, require_real, to_device_array
@@ -33,6 +34,7 @@ def targets(
     activation: ActivationLike,
     loss: LossLike,
     first_row: int = 0,
+    check: bool = True,
 ) -> Targets:
     """Y as columns ``(n[L], m)``: class numbers become one-hot, everything is in reach of the output.
 
@@ -52,6 +54,8 @@ def targets(
     loss : str or Loss
     first_row : int
         The number of the first row, in messages.
+    check : bool
+        False leaves what the numbers may be to the caller; what comes of others is not defined.
 
     Raises
     ------
@@ -63,24 +67,36 @@ def targets(
         y = from_lists(name, y)
         require_real(name, y.dtype)
     shape = tuple(y.shape)
-    by_class = units > 1 and (len(shape) == 1 or shape == (m, 1))
+    by_class = are_class_numbers(shape, m, units)
     if by_class:
         if shape[0] != m:
             raise ValueError(f"{name} has {shape[0]} labels for {m} examples")
-        numbers = to_device_array(name, _class_numbers(name, y, units, first_row), placement, None)
-        classes = xp.arange(units, dtype=numbers.dtype, device=numbers.device)
-        rows = xp.astype(numbers[:, None] == classes[None, :], getattr(xp, dtype))
+        numbers = _class_numbers(name, y, units, first_row) if check else y.reshape(m)
+        rows = placement.backend.one_hot(to_device_array(name, numbers, placement, None), units, dtype)
     else:
         if shape not in ((m, units), (m,)):
             raise ValueError(_wrong_shape(name, shape, m, units))
         rows = xp.reshape(to_device_array(name, y, placement, dtype), (m, units))
-        require_finite(xp, name, rows, first_row)
-        _require_reachable(xp, name, rows, activation, loss, first_row)
+        if check:
+            require_finite(xp, name, rows, first_row)
+            _require_reachable(xp, name, rows, activation, loss, first_row)
     if by_class or activation == "softmax":
         kind = "classes"
     else:
         kind = "labels" if activation == "sigmoid" else "values"
     return Targets(rows.T, kind)
+
+
+def are_class_numbers(shape: tuple[int, ...], m: int, units: int) -> bool:
+    """Whether targets of this shape are class numbers, for m examples and so many outputs."""
+    return units > 1 and (len(shape) == 1 or shape == (m, 1))
+
+
+def reach_of(classes: bool, units: int, activation: ActivationLike, loss: LossLike) -> Reach:
+    """What class numbers, or rows of targets, may be."""
+    if classes:
+        return Reach(True, 0, units - 1)
+    return Reach(False, ACTIVATIONS[activation].low, ACTIVATIONS[activation].high, loss == "cross_entropy")
 
 
 def _wrong_shape(name: str, shape: tuple[int, ...], m: int, units: int) -> str:
@@ -129,7 +145,7 @@ def _require_reachable(
     xp: Any, name: str, rows: Array, activation: ActivationLike, loss: LossLike, first_row: int
 ) -> None:
     """Raise a ValueError for a target outside the range of the output."""
-    low, high = ACTIVATIONS[activation].low, ACTIVATIONS[activation].high
+    _, low, high, sum_to_one = reach_of(False, rows.shape[1], activation, loss)
     bad = xp.any((rows < low) | (rows > high), axis=1)
     if bool(xp.any(bad)):
         row = first_true(xp, bad)
@@ -140,7 +156,7 @@ def _require_reachable(
             f"{name} holds {off:g} in row {first_row + row}, which a {activation} output with {loss} loss can't "
             f"reach: it gives values {bounds}. {_advice(off, loss)}"
         )
-    if loss == "cross_entropy":
+    if sum_to_one:
         total = xp.sum(rows, axis=1)
         bad = xp.abs(total - 1.0) > 1e-3
         if bool(xp.any(bad)):

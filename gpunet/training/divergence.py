@@ -17,12 +17,17 @@ Array = Any
 USELESS = 1e3  # times the first loss: weights with such a loss are not worth keeping
 
 
-def first_non_finite_step(backend: Backend, state: TrainState, losses: Any) -> int | None:
-    """The first step with a loss that isn't finite; one past the last if only the parameters aren't."""
+def first_non_finite_step(losses: Any, finite: bool) -> int | None:
+    """The first step with a loss that isn't finite; one past the last if only the parameters after it aren't."""
     bad = ~np.isfinite(losses)
     if bad.any():
         return int(np.argmax(bad))
-    return None if is_finite(backend, state) else len(losses)
+    return None if finite else len(losses)
+
+
+def losses_and_finite(backend: Backend, losses: Array, state: TrainState) -> tuple[Any, bool]:
+    """Losses on the host, and whether all parameters are finite."""
+    return backend.losses_and_finite(losses, [p for layer in state.parameters for p in layer])
 
 
 def is_finite(backend: Backend, state: TrainState) -> bool:

@@ -134,10 +134,8 @@ class Feed:
         first, planned = epoch * plan.steps, self.epochs * plan.steps
         # Constant coefficients are computed once, not for each update of the epoch.
         distinct = 1 if optimizer.constant_coefficients else steps
-        coefficients = np.array(
-            [optimizer.coefficients(first + i, planned, updates + i) for i in range(distinct)],
-            dtype=plan.dtype,
-        )
+        computed = optimizer.coefficients_of(range(first, first + distinct), planned, updates)
+        coefficients = np.ascontiguousarray(np.array(computed, dtype=plan.dtype).T)
         return np.repeat(coefficients, steps // distinct, axis=0)
 
     def chunk_end(self, first: int, epochs_trained: int) -> int:

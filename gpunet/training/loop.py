@@ -19,7 +19,13 @@ from gpunet.inputs.integer_examples import IntegerExamples
 from gpunet.teams.program import Lanes
 from gpunet.teams.team import Team
 from gpunet.training.chunks import Chunks
-from gpunet.training.divergence import advice, diverged, first_non_finite_step, is_finite
+from gpunet.training.divergence import (
+    advice,
+    diverged,
+    first_non_finite_step,
+    is_finite,
+    losses_and_finite,
+)
 from gpunet.training.feed import Feed
 from gpunet.training.history import History
 from gpunet.training.position import Position
@@ -214,13 +220,13 @@ class TrainingLoop:
             begun = time.perf_counter() - start.seconds
             state, on_device = yield from self._run_epoch(snapshot, start, begun)
             ahead = self._draw_ahead(epoch + 1, epochs_trained + 1, updates + plan.steps)
-            losses = self._finish_epoch(on_device)
+            losses, is_good = self._finish_epoch(on_device, state)
             history.seconds.append(time.perf_counter() - begun)
             # A tiered program changes them.
             history.program = self.program.name
             history.reason = self.program.reason or history.reason
             history.step_loss, history.step_learning_rate = losses, inputs.coefficients[:, 0]
-            bad = first_non_finite_step(self.placement.backend, state, losses)
+            bad = first_non_finite_step(losses, is_good)
             if bad is not None:
                 if before is not None and len(snapshots) == 1:
                     snapshots = [self._last_epoch(before), snapshot]
@@ -279,9 +285,9 @@ class TrainingLoop:
         ahead = self._draw_ahead(
             group.epoch + group.epochs, snapshot.epochs_trained + group.epochs, snapshot.updates + updates
         )
-        losses = self.placement.backend.to_host(on_device)
+        losses, is_good = losses_and_finite(self.placement.backend, on_device, state)
         seconds = (time.perf_counter() - begun) / group.epochs
-        if first_non_finite_step(self.placement.backend, state, losses) is not None:
+        if first_non_finite_step(losses, is_good) is not None:
             return None
         self.bar.advance(self.plan.examples * group.epochs, float(np.mean(losses, dtype=np.float64)))
         history.program = self.program.name
@@ -323,7 +329,8 @@ class TrainingLoop:
         state, first = snapshot.state, start.step
         while first < self.plan.steps:
             if first > start.step:
-                losses[-1] = self._show(losses[-1], self.plan.batch_size * losses[-1].shape[0])
+                losses[-1] = self.placement.backend.to_host(losses[-1])
+                self._show(losses[-1], self.plan.batch_size * len(losses[-1]))
                 if self.chunks is not None:
                     so_far = np.concatenate(losses)
                     seconds = time.perf_counter() - begun
@@ -336,17 +343,16 @@ class TrainingLoop:
             first = last
         return state, losses
 
-    def _finish_epoch(self, losses: list[Any]) -> Any:
-        """Wait for the device; all losses of the epoch, on the host."""
+    def _finish_epoch(self, losses: list[Any], state: TrainState) -> tuple[Any, bool]:
+        """Wait for the device; all losses of the epoch, on the host, and whether all parameters are finite."""
         before = self.plan.batch_size * sum(some.shape[0] for some in losses[:-1])
-        losses[-1] = self._show(losses[-1], self.plan.examples - before)
-        return np.concatenate(losses)
+        losses[-1], finite = losses_and_finite(self.placement.backend, losses[-1], state)
+        self._show(losses[-1], self.plan.examples - before)
+        return np.concatenate(losses), finite
 
-    def _show(self, losses: Any, examples: int) -> Any:
-        """Move the progress bar on by the steps with these losses, which are brought to the host."""
-        losses = self.placement.backend.to_host(losses)
+    def _show(self, losses: Any, examples: int) -> None:
+        """Move the progress bar on by the steps with these losses."""
         self.bar.advance(examples, float(np.mean(losses, dtype=np.float64)))
-        return losses
 
     def _run_steps(
         self, program: Program, state: TrainState, snapshot: EpochSnapshot, steps: range

@@ -11,12 +11,12 @@ from gpunet.core.program import TrainState
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.errors import UnscaledInputs, warn
 from gpunet.inputs.integer_examples import IntegerExamples
+from gpunet.inputs.pending_check import sampled_every
 
 Array = Any
 
 # Means of |x| and |y| above which numbers count as large; standardised ones have 0.8.
 LARGE_INPUT, LARGE_TARGET = 10.0, 100.0
-SAMPLE = 1000  # examples that are looked at before training
 
 
 def mean_size(xp: Any, A: Array | SparseExamples | IntegerExamples) -> float:
@@ -59,7 +59,7 @@ def with_smaller_start(state: TrainState, size: float) -> TrainState:
 
 def _sample(X: Array | SparseExamples | IntegerExamples) -> Array | SparseExamples:
     """Some of the examples, from all over; integers as their numbers."""
-    some = slice(None, None, max(X.shape[1] // SAMPLE, 1))
+    some = slice(None, None, sampled_every(X.shape[1]))
     if isinstance(X, IntegerExamples):
         return X.columns(some)
     return X.take(some) if isinstance(X, SparseExamples) else X[:, some]
@@ -70,8 +70,12 @@ def standardizer_for(X: Array | SparseExamples | IntegerExamples) -> str:
     return f"gpunet.Standardizer({'center=False' if isinstance(X, SparseExamples) else ''})"
 
 
-def warn_of_unscaled(xp: Any, X: Array | SparseExamples | IntegerExamples) -> None:
-    """Warn if the columns X are large."""
+def warn_of_unscaled(
+    xp: Any, X: Array | SparseExamples | IntegerExamples, measured: float | None = None
+) -> None:
+    """Warn if the columns X are large; `measured` is their size, where it is known already."""
+    if measured is not None and measured <= LARGE_INPUT:
+        return
     size = mean_size(xp, _sample(X))
     if not size <= LARGE_INPUT:
         images = "" if isinstance(X, SparseExamples) else ", or Standardizer('set') for images"

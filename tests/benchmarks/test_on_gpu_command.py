@@ -1,6 +1,9 @@
 """``python -m benchmarks.on_gpu``: which commands it runs, in which time, and what it stores."""
 
 import json
+import os
+import subprocess
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,50 +11,133 @@ import pytest
 
 from benchmarks import on_gpu
 
+DIES = "benchmarks/test_inference.py"  # in these tests
+
 
 @pytest.fixture
 def commands(monkeypatch, tmp_path):
-    """Commands in the place of which their benchmarks are written, each taking a minute of a clock of its own."""
-    ran, clock = [], SimpleNamespace(now=0.0)
+    """Processes in the place of which their results are written, each taking a minute of a clock of its own."""
+    ran, ended, clock = [], [], SimpleNamespace(now=0.0)
 
-    def run(command, timeout, **_):
-        ran.append(command[2:])
-        clock.now += min(60, timeout)
-        if timeout < 60:
-            raise on_gpu.subprocess.TimeoutExpired(command, timeout)
-        for word in command:
-            if word.startswith("--benchmark-json="):
-                stored = {"suite": len(ran), "benchmarks": [{"name": command[4]}]}
-                Path(word.partition("=")[2]).write_text(json.dumps(stored))
-        return SimpleNamespace(returncode=3 if "benchmarks/test_inference.py" in command else 0)
+    class Popen:
+        """A process that stores what it has when it is interrupted."""
 
-    monkeypatch.setattr(on_gpu.subprocess, "run", run)
+        pid = 12345
+
+        def __init__(self, command, cwd, start_new_session):
+            assert start_new_session
+            self.command, self.left, self.status = command[2:], 60.0, None
+            ran.append(self.command)
+
+        def wait(self, timeout=None):
+            clock.now += min(self.left, timeout)
+            self.left -= min(self.left, timeout)
+            if self.left > 0:
+                raise subprocess.TimeoutExpired(self.command, timeout)
+            for word in self.command:
+                if word.startswith("--benchmark-json=") and DIES not in self.command:
+                    stored = {"suite": len(ran), "benchmarks": [{"name": self.command[2]}]}
+                    Path(word.partition("=")[2]).write_text(json.dumps(stored))
+                elif word.startswith("--benchmark-json="):
+                    Path(word.partition("=")[2]).write_text('{"benchmarks": [{"na')  # killed while it wrote
+            self.status = -9 if DIES in self.command else 0
+            return self.status
+
+        def send_signal(self, number):
+            assert number == on_gpu.signal.SIGINT
+            ended.append(self.command)
+            self.left = 5.0
+
+        def poll(self):
+            return self.status
+
+    monkeypatch.setattr(on_gpu.subprocess, "Popen", Popen)
     monkeypatch.setattr(on_gpu.time, "monotonic", lambda: clock.now)
-    monkeypatch.setattr(on_gpu, "results_path", lambda *_, **__: tmp_path / "results.json")
+    monkeypatch.setattr(on_gpu, "results_path", lambda backend, quick: tmp_path / f"{backend}-{quick}.json")
     monkeypatch.setattr(on_gpu.machine, "slug", lambda _: "gpu")
-    return SimpleNamespace(ran=ran, results=tmp_path / "results.json")
+    return SimpleNamespace(ran=ran, ended=ended, clock=clock, results=tmp_path / "cupy:0-False.json")
 
 
-def test_all_parts(commands):
-    with pytest.raises(SystemExit) as ended:
-        on_gpu.main(["--minutes", "20", "--benchmark-disable-gc"])
+def test_all_parts_though_one_dies(commands):
+    with pytest.raises(SystemExit) as exited:
+        on_gpu.main(["--minutes", "60", "--benchmark-disable-gc"])
     tests, *parts, report = commands.ran
-    assert ended.value.code == 3
+    assert exited.value.code == 9 and commands.ended == []
     assert tests[0] == "pytest" and tests[-1] == "tests/backends/cupy/test_on_gpu.py"
-    assert [Path(part[2]).stem for part in parts] == [name for name, _ in on_gpu.PARTS]
-    assert all("cupy:0" in part and part[-1] == "--benchmark-disable-gc" for part in parts)
-    assert report[0] == "benchmarks.report"
+    names = [name for name, _ in on_gpu.PARTS]
+    assert [
+        part[0].rpartition(".")[2] if part[0] != "pytest" else Path(part[2]).stem for part in parts
+    ] == names
+    suite = [part for part in parts if part[0] == "pytest"]
+    assert all("cupy:0" in part for part in parts)
+    assert all(part[-1] == "--benchmark-disable-gc" for part in suite)
+    assert report == ["benchmarks.report", str(commands.results)]
     stored = json.loads(commands.results.read_text())
-    assert [one["name"] for one in stored["benchmarks"]] == [part[2] for part in parts]
+    assert [one["name"] for one in stored["benchmarks"]] == [part[2] for part in suite if part[2] != DIES]
+    pages = {part[-1] for part in parts if part[0] == "benchmarks.fit_calls"}
+    assert pages == {str(commands.results.with_name("cupy:0-False-fit.md"))}
 
 
-def test_what_was_measured_in_time_is_stored(commands, capsys):
-    with pytest.raises(SystemExit) as ended:
-        on_gpu.main(["--minutes", "2.5", "--no-tests"])
-    assert ended.value.code == 124
-    assert len(commands.ran) == 4  # two whole parts, one that was ended, and the page
-    assert len(json.loads(commands.results.read_text())["benchmarks"]) == 2
-    assert capsys.readouterr().out.count("no time left for") == len(on_gpu.PARTS) - 3
+@pytest.mark.parametrize("minutes", [2.5, 8])
+def test_what_was_measured_in_time_is_stored(minutes, commands, capsys):
+    with pytest.raises(SystemExit) as exited:
+        on_gpu.main(["--minutes", str(minutes), "--no-tests"])
+    *parts, report = commands.ran
+    assert exited.value.code == 124 and commands.ended
+    assert report[0] == "benchmarks.report"
+    suite = [part for part in parts if part[0] == "pytest" and part[2] != DIES]
+    assert len(json.loads(commands.results.read_text())["benchmarks"]) == len(suite)
+    assert capsys.readouterr().out.count("no time left for") == len(on_gpu.PARTS) - len(parts)
+    assert commands.clock.now <= 60 * minutes + 60  # the page
+
+
+def test_a_rehearsal(commands):
+    with pytest.raises(SystemExit) as exited:
+        on_gpu.main(["--minutes", "1", "--no-tests", "--backend", "numpy", "--quick"])
+    assert exited.value.code == 124
+    assert commands.ran[0][:4] == ["benchmarks.fit_calls", "cells", "--backend", "numpy"]
+    assert commands.ran[1][-1] == "--quick"
+    assert commands.results.with_name("numpy-True.json").exists()
+
+
+SLEEPER = """
+import signal, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+print(child.pid, file=open({file!r}, "w"), flush=True)
+if {ignores}: signal.signal(signal.SIGINT, signal.SIG_IGN)
+time.sleep(60)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ignores", [False, True])
+def test_a_process_that_takes_too_long(ignores, tmp_path, monkeypatch):
+    """It is interrupted, and killed where it goes on; then those that it has started, too."""
+    monkeypatch.setattr(on_gpu, "GRACE", 3)
+    file = tmp_path / "pid"
+    (tmp_path / "sleeper.py").write_text(SLEEPER.format(file=str(file), ignores=ignores))
+    monkeypatch.setattr(on_gpu, "ROOT", tmp_path)
+    begun = time.monotonic()
+    assert on_gpu.run(["sleeper"], 5) == 124
+    assert time.monotonic() - begun < 30
+    pid = int(file.read_text())
+    if ignores:
+        assert not alive(pid)
+    else:
+        os.kill(pid, on_gpu.signal.SIGKILL)
+
+
+def alive(pid):
+    """Whether a process is there that has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_process_that_ends():
+    assert on_gpu.run(["this"], 60) == 0
+    assert on_gpu.run(["no_such_module"], 60) == 1
 
 
 def test_parts_have_each_case_of_a_gpu_once():
@@ -60,10 +146,32 @@ def test_parts_have_each_case_of_a_gpu_once():
 
     from benchmarks.tables import TABLES, cases_of
 
-    for table in {name for name, _ in on_gpu.PARTS}:
+    modules = {name for name, _ in on_gpu.PARTS if name != "fit_calls"}
+    for table in modules:
         expressions = [Expression.compile(cases or "True") for name, cases in on_gpu.PARTS if name == table]
         for case in cases_of(table, False, "cupy:0"):
             words = case.name + "True"
             assert sum(one.evaluate(lambda word, **_: word in words) for one in expressions) == 1  # noqa: B023
-    measured = {table for table in TABLES if cases_of(table, False, "cupy:0")}
-    assert measured == {name for name, _ in on_gpu.PARTS}
+    assert modules == {table for table in TABLES if cases_of(table, False, "cupy:0")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["cells", "integers"])
+def test_fit_calls(what, tmp_path, monkeypatch, capsys):
+    """Every cell is measured, on few examples, and its line is on the page."""
+    from benchmarks import fit_calls
+
+    monkeypatch.setenv("GPUNET_DATA", str(tmp_path))
+    monkeypatch.setattr(fit_calls, "SECONDS", 1e-3)
+    monkeypatch.setattr(fit_calls.datasets, "mnist_folder", lambda: None)
+    monkeypatch.setattr(fit_calls, "CELLS", fit_calls.CELLS[1:5] + fit_calls.CELLS[-1:])
+    page = tmp_path / "new" / "page.md"
+    for _ in range(2):
+        fit_calls.main([what, "--backend", "numpy", "--examples", "1200", "--page", str(page)])
+    lines = page.read_text().splitlines()
+    printed = [line for line in capsys.readouterr().out.splitlines() if line]
+    cells = 5
+    assert lines[1] == fit_calls.HEADERS[what] and len(lines) == 2 * (cells + 3) and len(printed) == 2 * cells
+    assert len({line.count("|") for line in lines if line}) == 1
+    if what == "integers":
+        assert all(line.split("|")[5].strip() == "yes" for line in lines[3 : 3 + cells])

@@ -192,10 +192,16 @@ BUGS = {
     ),
     "Adam without bias correction": (
         "optimizers",
-        "(rate, rate / (1.0 - self.beta1**t), 1.0 / math.sqrt(1.0 - self.beta2**t))",
-        "(rate, rate, 1.0)",
+        "rate / (1.0 - beta1**i)",
+        "rate",
+        "1.0 / sqrt(1.0 - beta2**i)",
+        "1.0",
     ),
-    "Adam counts from 2": ("optimizers", "t = updates + 1", "t = updates + 2"),
+    "Adam counts from 2": (
+        "optimizers",
+        "t = range(updates + 1, updates + 1",
+        "t = range(updates + 2, updates + 2",
+    ),
     "Adam without the root": ("optimizers", "c[2] * xp.sqrt(s)", "c[2] * s"),
     "RMSprop of g, not g²": (
         "optimizers",
@@ -213,7 +219,7 @@ BUGS = {
         "xp.sum(dW * dW)",
     ),
     "cosine without its ½": ("schedules", "0.5 * (self.initial", "(self.initial"),
-    "exponential by the whole step": ("schedules", "else step / self.every", "else step"),
+    "exponential by the whole step": ("schedules", "[step / every for", "[step for"),
     # Starting.
     "He's start with √(1/n)": (
         "initializers",

@@ -96,7 +96,7 @@ def test_no_code_depends_on_the_library(path):
         "checks": {"type(value)"},  # NumPy's bool is no bool of Python
         "dropout": {"getattr(like, 'device', None)"},
         "losses": {"isinstance(self.canonical, ActivationLike)", "isinstance(self.outputs, frozenset)"},
-        "schedules": {"isinstance(rate, Cosine)", "isinstance(rate, Scaled)"},
+        "schedules": {"isinstance(rate, Cosine)", "isinstance(rate, Scaled)", "isinstance(rate, ClosedForm)"},
     }
     assert [one for one in questions(tree_of(path)) if one not in allowed.get(path.stem, ())] == []
 

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 import core_checks as checks
 import gpunet as gn
-from gpunet.core.schedules import Schedule, rate_at
+from gpunet.core.schedules import Ramp, Schedule, rate_at
 
 
 def test_closed_forms():
@@ -96,3 +96,9 @@ def test_defaults():
     assert gn.Cosine(0.1) == gn.Cosine(0.1, final=0.0, warmup=0.0)
     assert gn.Exponential(0.1) == gn.Exponential(0.1, factor=0.5, every=1000, stairs=False)
     assert gn.InverseTime(0.1) == gn.InverseTime(0.1, half_life=1000)
+
+
+def test_the_shortest_ramp_and_a_cosine_without_a_step():
+    assert [Ramp(0.1, 0.2, 2)(step, 9) for step in range(3)] == [0.1, 0.2, 0.0]
+    with pytest.raises(ValueError, match=r"^steps must"):
+        gn.Cosine(0.1, steps=0)

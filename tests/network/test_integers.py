@@ -118,7 +118,7 @@ def test_as_float_input(reading):
 @pytest.mark.parametrize("optimizer", [None, gn.GradientDescent(1e-3, 0.5)])
 def test_without_a_standardizer(optimizer, reading, monkeypatch):
     """The size of the inputs, from which the default optimizer takes its rate, is that of the numbers in a sample."""
-    monkeypatch.setattr("gpunet.training.scale.SAMPLE", 2)
+    monkeypatch.setattr("gpunet.inputs.pending_check.SAMPLE", 2)
     X, y = data("uint8")
     X[1::2] //= 100
     warning = pytest.warns(gn.UnscaledInputs, match="mean .x. is 1")

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ TROUBLE = {
 }
 ORDER = {"descending": False}  # of the threads between two barriers
 CAPTURED = []  # the launches of the CUDA graph that is being captured
-
+CALLS = Counter()  # of the host to the device, by kind: "launch" for kernels, and what `fake_cupy` adds
 
 OPTIONS = [
     "-std=c++17",
@@ -100,6 +101,7 @@ class Kernel:
         if CAPTURED:  # a graph is being captured: the launch is recorded
             CAPTURED[-1].append(lambda: self._run(grid, block, args, shared_mem, together))
         else:
+            CALLS["launch"] += 1
             self._run(grid, block, args, shared_mem, together)
 
     def _run(self, grid, block, args, shared_mem, together):

@@ -2,6 +2,9 @@
 
 An array of the "device" refuses to become a Python number: that would be a transfer. New arrays hold NaN, so
 that reading what nothing wrote shows. Products must write into arrays as cuBLAS could.
+
+`CALLS` counts what the host asks of the device: "launch" (a kernel, an operation of the library, a copy within the
+device, a graph), "upload" (a copy from the host), and "wait" (a number or an array that is read back, and other waits).
 """
 
 import ctypes
@@ -11,16 +14,36 @@ import types
 import array_api_compat.numpy as numpy_namespace
 import numpy as np
 
-from cuda_on_cpu import CAPTURED, CPointer, RawModule
+from cuda_on_cpu import CALLS, CAPTURED, CPointer, RawModule
 from gpunet.devices.registry import load_backend
 from rounded_products import rounded
+
+HOST = {"may_wait": False}  # whether arrays may become numbers
+
+
+def waits(function):
+    """A method of an array that reads it back."""
+
+    def method(self, *given):
+        assert HOST["may_wait"], "a number was read back from the device"
+        CALLS["wait"] += 1
+        return function(self.view(np.ndarray), *given)
+
+    return method
+
+
+def launches(function):
+    """A method of an array that is work for the device."""
+
+    def method(self, *given, **options):
+        CALLS["launch"] += 1
+        return function(self, *given, **options)
+
+    return method
 
 
 class DeviceArray(np.ndarray):
     """An array on the device."""
-
-    def _refuse(self, *_):
-        raise AssertionError("a number was read back from the device")
 
     @property
     def data(self):
@@ -30,7 +53,31 @@ class DeviceArray(np.ndarray):
     def device(self):
         return Device()
 
-    __float__ = __int__ = __bool__ = __index__ = item = tolist = _refuse
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
+        CALLS["launch"] += 1
+
+        def plain(array):
+            return array.view(np.ndarray) if isinstance(array, DeviceArray) else array
+
+        if out is not None:
+            options["out"] = tuple(map(plain, out))
+        result = getattr(ufunc, method)(*map(plain, inputs), **options)
+        return np.asarray(result).view(DeviceArray) if out is None else out[0]
+
+    def astype(self, dtype, *given, copy=True, **options):
+        CALLS["launch"] += copy or np.dtype(dtype) != self.dtype
+        return super().astype(dtype, *given, copy=copy, **options)
+
+    def get(self):
+        return to_host(self)
+
+    __float__, __int__, __bool__, __index__, item, tolist = map(
+        waits, (np.ndarray.__float__, np.ndarray.__int__, np.ndarray.__bool__, np.ndarray.__index__,
+                np.ndarray.item, np.ndarray.tolist)
+    )  # fmt: skip
+    __setitem__, copy, fill, take = map(
+        launches, (np.ndarray.__setitem__, np.ndarray.copy, np.ndarray.fill, np.ndarray.take)
+    )
 
 
 # Bytes that one new array may have, and how many arrays were refused: nobody should ask for ever.
@@ -38,7 +85,13 @@ MEMORY = {"room": None, "refused": 0}
 
 
 def to_device(host):
+    CALLS["upload"] += 1
     return np.array(host, order="K").view(DeviceArray)
+
+
+def to_host(array):
+    CALLS["wait"] += 1
+    return np.array(array)
 
 
 def empty(shape, dtype="float64"):
@@ -47,16 +100,19 @@ def empty(shape, dtype="float64"):
         MEMORY["refused"] += 1
         assert MEMORY["refused"] < 50, "memory is asked for over and over"
         raise OutOfMemoryError("out of memory")
+    CALLS["allocation"] += 1
     array[...] = np.nan if array.dtype.kind == "f" else np.array(-1).astype(array.dtype)
     return array.view(DeviceArray)
 
 
 def zeros(shape, dtype="float64"):
+    CALLS["launch"] += 1
     return np.zeros(shape, dtype=dtype).view(DeviceArray)
 
 
 def ascontiguousarray(array):
     assert isinstance(array, DeviceArray)
+    CALLS["launch"] += not array.flags.c_contiguous
     return np.ascontiguousarray(array).view(DeviceArray)
 
 
@@ -68,8 +124,10 @@ def gemm(transa, transb, a, b, out=None, alpha=1.0, beta=0.0):
     assert not any(np.shares_memory(out, one) for one in (a, b))
     a = a.T if transa == "T" else a
     b = b.T if transb == "T" else b
+    a, b, target = (one.view(np.ndarray) for one in (a, b, out))
     product = alpha * (a @ b)
-    out[...] = product + beta * out if beta else product
+    target[...] = product + beta * target if beta else product
+    CALLS["launch"] += 1
     return out
 
 
@@ -113,6 +171,7 @@ def product(operation, out, a, b, shape, *, batch=1, dtype, compute=None, accumu
         if CAPTURED:
             CAPTURED[-1].append(lambda: run(handle))
         else:
+            CALLS["launch"] += 1
             run(handle)
 
     return launched
@@ -144,6 +203,7 @@ class Stream:
 
     def synchronize(self):
         """Do all copies."""
+        CALLS["wait"] += 1
         self.copy_until(self.done + len(self.waiting))
 
     def copy_until(self, count):
@@ -169,6 +229,7 @@ class Stream:
         launches = CAPTURED.pop()
 
         def launch(stream):
+            CALLS["launch"] += 1
             for one in launches:
                 one()
 
@@ -245,6 +306,8 @@ class OutOfMemoryError(MemoryError):
 def install(monkeypatch):
     """Put this in the place of CuPy for one test."""
     MEMORY.update(room=None, refused=0)
+    monkeypatch.setitem(HOST, "may_wait", False)
+    CALLS.clear()
     cupy = types.ModuleType("cupy")
     cupy.empty, cupy.zeros, cupy.ascontiguousarray = empty, zeros, ascontiguousarray
     cupy.RawModule = RawModule
@@ -290,7 +353,7 @@ def make_usable(monkeypatch, devices=("cuda:0",)):
     """Let ``fit`` use the backend, on so many devices, after :func:`install`; returns it."""
     backend = load_backend("cupy")
     namespace = types.SimpleNamespace(**vars(numpy_namespace))
-    namespace.arange = lambda *given, device, **options: to_device(np.arange(*given, **options))
+    namespace.arange = lambda *given, device, **options: np.arange(*given, **options).view(DeviceArray)
     for name in ("asarray", "concat", "stack", "where"):  # NumPy's give arrays of its own
         setattr(namespace, name, _on_device(getattr(numpy_namespace, name)))
     monkeypatch.setattr("gpunet_cupy.kept.KEPT.program", None)
@@ -300,15 +363,9 @@ def make_usable(monkeypatch, devices=("cuda:0",)):
         "namespace": lambda: namespace,
         "owns": lambda array: isinstance(array, DeviceArray),
         "from_host": lambda array, device: to_device(array),
-        "to_host": np.array,
+        "to_host": to_host,
         "move": lambda array, device: array,
     }.items():
         monkeypatch.setattr(backend, name, function)
-    for name in (
-        "__bool__",
-        "__float__",
-        "__int__",
-        "__index__",
-    ):  # `fit` waits for the device, programs do not
-        monkeypatch.delattr(DeviceArray, name)
+    monkeypatch.setitem(HOST, "may_wait", True)  # `fit` waits for the device, programs do not
     return backend

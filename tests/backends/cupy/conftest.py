@@ -36,6 +36,12 @@ def fake(cpu, monkeypatch):
 
 
 @pytest.fixture
+def usable(fake, monkeypatch):
+    """The backend on the fake, as networks use it: the host may wait for the device. No program is kept yet."""
+    return fake.make_usable(monkeypatch)
+
+
+@pytest.fixture
 def make(fake):
     """``make(Program, plan)``: the program, which must support the plan."""
 

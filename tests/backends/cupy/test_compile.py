@@ -11,7 +11,7 @@ import pytest
 
 import gpunet as gn
 from gpunet.core.plan import Layer, Plan
-from gpunet_cupy import predict, sources
+from gpunet_cupy import checks, predict, sources
 from gpunet_cupy.batch_kernels import (
     gather_macros,
     hidden_layer_macros,
@@ -136,6 +136,18 @@ MODULES = {
         {"OUTPUTS": outputs, "THREADS": sources.THREADS, "ROWS": predict.ROWS_OF_OUTPUT}
         for outputs in (10, 1, 32)
     ],
+    "run/check_examples.cu": [
+        {
+            "VECTOR": vector,
+            "TARGET": target,
+            "CLASSES": classes,
+            "SUM_TO_ONE": 1 - classes,
+            "THREADS": sources.THREADS,
+        }
+        for vector, target, classes in ((4, "float", 0), (1, "unsigned long long", 1), (4, "double", 1))
+    ],
+    "run/one_hot.cu": [{"TARGET": target} for target in checks.TARGETS.values()],
+    "run/read_back.cu": [{"THREADS": sources.THREADS}],
     "persistent/minibatch.cu": [
         persistent_macros("persistent/minibatch.cu", plan)
         for plan in (WIDE, DEEP, SHALLOW, *map(penalized, (WIDE, DEEP, ESTIMATOR)))

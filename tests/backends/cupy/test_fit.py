@@ -15,10 +15,9 @@ X, y = rng.standard_normal((M, 12)).astype("float32"), rng.integers(0, 3, M)
 
 
 @pytest.fixture
-def calls(fake, monkeypatch):
-    """The backend, usable; a list to which each call of a mini-batch program adds its steps."""
+def calls(usable, monkeypatch):
+    """A list to which each call of a mini-batch program adds its steps."""
     steps = []
-    fake.make_usable(monkeypatch)
     run = MiniBatch.__call__
 
     def counted(self, state, inputs):
