@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import machine, team, team_scaling, team_worker
+from markdown_blocks import blocks
 
 # Beside the interpreter, as pip installs it, or of the machine's own MPI
 LAUNCHER = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
@@ -25,13 +26,38 @@ def test_the_parts_of_a_step():
     assert found == pytest.approx(3 * 0.5 + 0.05 + 6e-3 + 1.5 * 4000 / 1e6)
 
 
+PAGE = Path(team.__file__).parents[1] / "docs" / "how-to" / "many-processes.md"
+
+
+def test_the_page_prints_what_its_inputs_give(capsys):
+    """The table in the page is what its code prints, and that is the model of this benchmark."""
+    python, output = (
+        next(block.body for block in blocks(PAGE.read_text(encoding="utf-8")) if start in block.body)
+        for start in ("latency = 2e-6", "speed-up\n    1 ")
+    )
+    names = {}
+    exec(python, names)
+    assert capsys.readouterr().out.strip() == output
+    length, flops = names["weights"], 6 * names["weights"]
+    for R in (1, 8, 64, 1024):
+        lanes = max(8, R)
+        lane, update = flops * 8192 / lanes / 1e11, 7 * 4 * length / 1e10
+        expected = team.step_seconds(R, lanes, lane, update, length, 2e-6, 12.5e9)
+        assert sum(names["parts"](R, lanes)) == pytest.approx(expected)
+    layers = team.plan_of([784, 1024, 1024, 10], 8192).layers
+    assert length == sum((layer.inputs + 1) * layer.units for layer in layers)
+
+
 def test_a_table_is_printed(monkeypatch, capsys):
     arguments = "--layers 5,4,3 --batch 64 --ranks 1,2,64 --latency 1e-6 --bandwidth 1e9"
     monkeypatch.setattr(sys, "argv", ["team", *arguments.split()])
     team.main()
     out = capsys.readouterr().out
     assert out.startswith("39 weights, batches of 64, alone with 1 ranks")
-    assert [line.split()[:2] for line in out.splitlines()[4:]] == [["1", "8"], ["2", "8"], ["64", "64"]]
+    rows = [line.split() for line in out.splitlines()[4:]]
+    assert [row[:2] for row in rows] == [["1", "8"], ["2", "8"], ["64", "64"]]
+    for ranks, lanes, lane, step, *_ in rows:  # a step has as many lanes in turn as a rank has
+        assert float(step) >= -(-int(lanes) // int(ranks)) * float(lane) - 0.01
 
 
 @pytest.mark.parametrize(
