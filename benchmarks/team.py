@@ -155,7 +155,7 @@ def main():
     print(
         f"latency {1e6 * latency:.1f} µs, bandwidth {1e-9 * bandwidth:.2f} GB/s, update {1e3 * update:.2f} ms\n"
     )
-    print("  ranks  lanes  ms per update  examples/s  speed-up")
+    print("  ranks  lanes  ms per lane  ms per update  examples/s  speed-up")
     first = None
     for count in ranks:
         lanes = max(options.lanes, count)
@@ -163,7 +163,8 @@ def main():
         seconds = step_seconds(count, lanes, lane, update, layout.length, latency, bandwidth)
         first = first or seconds
         print(
-            f"{count:7,}{lanes:7,}{1e3 * seconds:15.2f}{options.batch / seconds:12,.0f}{first / seconds:10.1f}"
+            f"{count:7,}{lanes:7,}{1e3 * lane:13.3f}{1e3 * seconds:15.2f}{options.batch / seconds:12,.0f}"
+            f"{first / seconds:10.1f}"
         )
 
 

@@ -1,13 +1,14 @@
 """Strong scaling: examples per second on 1, 2, 4, … ranks of one core each, beside PyTorch DDP with gloo.
 
 ``python -m benchmarks.team_scaling --ranks 1,2,4,8,16`` on an idle machine with as many cores takes about a minute. It
-needs mpi4py with an MPI library, and PyTorch. A table is printed, and written with all samples to
-``benchmarks/results/teams``.
+needs mpi4py with an MPI library (pip install mpi4py mpich), and PyTorch. A table is printed, and written with all
+samples to ``benchmarks/results/teams``.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import shutil
@@ -24,19 +25,28 @@ from benchmarks.environment import ROOT, base_environment
 RESULTS = ROOT / "benchmarks" / "results" / "teams"
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 PACKAGES = ("python", "gpunet", "numpy", "torch")
-COLUMNS = ("batch", "ranks", "gpunet", "DDP", "gpunet / DDP", "gpunet / 1 rank", "DDP / 1 rank")
+COLUMNS = (
+    *("batch", "ranks", "gpunet, examples/s", "DDP, examples/s", "gpunet / DDP"),
+    *("efficiency of gpunet", "efficiency of DDP"),
+)
+NEEDED = {"mpi4py": "mpi4py mpich", "torch": "torch"}  # what to install for it
 
 
 def rows_of(cells):
-    """The table's numbers: medians of examples per second, their ratio, and the gain over the fewest ranks."""
+    """The table's numbers: medians of examples per second, their ratio, and the efficiency of each.
+
+    That is the speed of one rank, divided by the same with the fewest ranks and this batch.
+    """
     rows = []
     for cell in cells:
         ours, theirs = (statistics.median(cell[who]) for who in ("gpunet", "ddp"))
         alone = next(one for one in cells if one["batch"] == cell["batch"])
-        gains = [
-            median / statistics.median(alone[who]) for who, median in (("gpunet", ours), ("ddp", theirs))
+        more = cell["ranks"] / alone["ranks"]
+        efficiencies = [
+            median / statistics.median(alone[who]) / more
+            for who, median in (("gpunet", ours), ("ddp", theirs))
         ]
-        rows.append((cell["batch"], cell["ranks"], ours, theirs, ours / theirs, *gains))
+        rows.append((cell["batch"], cell["ranks"], ours, theirs, ours / theirs, *efficiencies))
     return rows
 
 
@@ -51,7 +61,8 @@ def page(result):
         f"- {result['mpi']}; gloo of PyTorch; {versions}.",
         f"- Layers {'-'.join(map(str, result['layers']))}, ReLU, softmax; Adam; float32; shuffled examples.",
         "",
-        "Examples per second: medians, with the smallest and largest sample in brackets.",
+        "Examples per second: medians, with the smallest and largest sample in brackets. Efficiency: the speed of one "
+        "rank, divided by the same with the fewest ranks and this batch.",
         "",
         f"| {' | '.join(COLUMNS)} |",
         f"|{' --- |' * len(COLUMNS)}",
@@ -65,6 +76,8 @@ def page(result):
         lines.append(
             f"| {batch:,} | {ranks} | {' | '.join(speeds)} | {' | '.join(f'{one:.2f}' for one in ratios)} |"
         )
+    if result["not_measured"]:
+        lines += ["", f"Not measured, the time was up: {', '.join(map(str, result['not_measured']))} ranks."]
     return "\n".join([*lines, ""])
 
 
@@ -102,8 +115,13 @@ def main(arguments=None):
     if max(ranks) > cores:
         parser.error(f"{max(ranks)} ranks need as many cores, and this process may use {cores}")
     launcher = options.launcher.split()
+    beside = Path(sys.executable).parent  # where pip installs one, which need not be on the PATH
+    launcher[0] = shutil.which(launcher[0], path=beside) or shutil.which(launcher[0]) or launcher[0]
     if shutil.which(launcher[0]) is None:
         parser.error(f"{launcher[0]} is not on the PATH: install MPI with pip install mpi4py mpich")
+    for name, packages in NEEDED.items():
+        if importlib.util.find_spec(name) is None:
+            parser.error(f"{name} is not installed: pip install {packages}")
     begun = time.perf_counter()
     about = {
         "date": time.strftime("%Y-%m-%d"),
@@ -114,7 +132,9 @@ def main(arguments=None):
     }
     settings = {"layers": layers, "batches": batches, "seconds": options.seconds}
     found = measured(launcher, ranks, **settings, deadline=time.time() + options.limit)
-    result = {"machine": about, "layers": layers, **found}
+    done = {cell["ranks"] for cell in found["cells"]}
+    missing = [count for count in ranks if count not in done]
+    result = {"machine": about, "layers": layers, "not_measured": missing, **found}
     text = page(result)
     options.out.mkdir(parents=True, exist_ok=True)
     where = options.out / f"{about['date']}-{machine.slug()}"

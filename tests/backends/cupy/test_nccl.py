@@ -2,7 +2,6 @@
 
 import sys
 from collections import deque
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -219,7 +218,8 @@ def test_an_error_that_comes_later(library, monkeypatch):
     """The GPU would wait for ever."""
     communicator = connected(library)
     library.fails["asynchronous"] = 0
-    communicator.events.append(SimpleNamespace(done=False))
+    polls = iter([False] * 5)
+    communicator.events.append(type("Never", (), {"done": property(lambda self: next(polls))})())
     with pytest.raises(gn.TeamError, match="NCCL failed while exchanging arrays"):
         communicator.wait()
 
