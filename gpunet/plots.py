@@ -13,6 +13,7 @@ import numpy as np
 
 from gpunet.devices.registry import backend_of
 from gpunet.installation import install_command
+from gpunet.paths import file_path
 
 FORMATS = (".png", ".svg", ".pdf")
 TRAINING, VALIDATION = "#0072b2", "#d55e00"  # distinguishable by colour-blind people (Okabe and Ito 2008)
@@ -30,7 +31,7 @@ def check(path: str | Path | None = None) -> None:
     ImportError
         If matplotlib is not installed.
     """
-    if path is not None and Path(path).suffix.lower() not in FORMATS:
+    if path is not None and file_path("path", path).suffix.lower() not in FORMATS:
         raise ValueError(f"a plot file ends in {', '.join(FORMATS)}; got {str(path)!r}")
     if importlib.util.find_spec("matplotlib") is None:
         raise ImportError(

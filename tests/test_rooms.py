@@ -15,7 +15,7 @@ ROOT = Path(gpunet.__file__).parents[1]
 
 # From the bottom up. A room may import from the rooms below it, and from itself.
 ROOMS = [
-    ["gpunet.errors", "gpunet.installation", "gpunet.version"],
+    ["gpunet.errors", "gpunet.installation", "gpunet.paths", "gpunet.version"],
     ["gpunet.core"],
     ["gpunet.devices", "gpunet.tables"],
     ["gpunet.inputs", "gpunet.teams"],

@@ -43,10 +43,19 @@ def named_or_own(what: str, own: Any, table: Mapping[Any, Any]) -> Any:
 
 def positive_int(what: str, value: Any) -> int:
     """`value` as an int of at least 1, else a ValueError or TypeError."""
+    return _whole_number(what, value, 1)
+
+
+def not_negative_int(what: str, value: Any) -> int:
+    """`value` as an int of at least 0, else a ValueError or TypeError."""
+    return _whole_number(what, value, 0)
+
+
+def _whole_number(what: str, value: Any, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{what} must be a whole number, got {value!r}")
-    if value < 1:
-        raise ValueError(f"{what} must be at least 1, got {value}")
+    if value < least:
+        raise ValueError(f"{what} must be at least {least}, got {value}")
     return int(value)
 
 

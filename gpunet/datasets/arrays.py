@@ -24,6 +24,7 @@ from gpunet.datasets.sparse_files import (
 from gpunet.datasets.split import check_fraction, first_held_out, hold_out
 from gpunet.datasets.table_files import is_table_file
 from gpunet.inputs.arrays import require_finite
+from gpunet.paths import file_path
 
 # Keras has x_train, y_train, x_test, y_test; scikit-learn data, target; MedMNIST train_images, train_labels, ...
 _X = ("X", "x", "X_train", "x_train", "train_images", "data", "images", "features")
@@ -160,7 +161,7 @@ def read_rows(
 
 
 def _existing(path: str | os.PathLike[str]) -> Path:
-    path = Path(path).expanduser()
+    path = file_path("path", path).expanduser()
     if is_table_file(str(path)):
         raise ValueError(f"{path} is a table: read it with gpunet.datasets.read_table")
     if path.suffix.lower() not in _SUFFIXES and not is_svmlight_file(str(path)):

@@ -42,6 +42,8 @@ class Dataset:
     ------
     ValueError
         If the shapes of the arrays do not match.
+    TypeError
+        For what is no array.
     """
 
     X: NDArray[Any]
@@ -61,6 +63,9 @@ class Dataset:
         if self.X_val is not None and self.y_val is not None:
             sets.append(("_val", self.X_val, self.y_val))
         for suffix, X, y in sets:
+            for what, array in ((f"X{suffix}", X), (f"y{suffix}", y)):
+                if not hasattr(array, "shape"):
+                    raise TypeError(f"{self.name}: {what} must be an array, got {type(array).__name__}")
             if X.ndim != 2:
                 raise ValueError(
                     f"{self.name}: X{suffix} must have shape (examples, features), got {X.shape}; "

@@ -24,6 +24,7 @@ from gpunet.datasets.published import (
     TRAIN_LABELS,
     Source,
 )
+from gpunet.paths import file_path
 
 
 def mnist(folder: str | os.PathLike[str] | None = None) -> Dataset:
@@ -84,7 +85,7 @@ def fashion(folder: str | os.PathLike[str] | None = None) -> Dataset:
 def read(source: Source, folder: str | os.PathLike[str] | None) -> Dataset:
     """Find or download the files of `source`, check them and read them."""
     if folder is not None:
-        place = _find(source, Path(folder).expanduser(), "the given folder")
+        place = _find(source, file_path("folder", folder).expanduser(), "the given folder")
     elif os.environ.get("GPUNET_DATA"):
         root = Path(os.environ["GPUNET_DATA"]).expanduser()
         place = _find(source, root, "the folder that GPUNET_DATA names")

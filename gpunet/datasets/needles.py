@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpunet.core.checks import finite_number, not_negative_int, positive_int
 from gpunet.datasets.dataset import Dataset
 
 # A kind of needle has the same position and direction in every image, so a single neuron can detect it:
@@ -68,18 +69,19 @@ def needles(
     ValueError
         If the kind is unknown, or a number is out of range.
     """
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         near = difflib.get_close_matches(str(kind), _KINDS, 1)
         raise ValueError(
             f"kind must be one of {', '.join(_KINDS)}, got {kind!r}"
             + (f"; did you mean {near[0]!r}?" if near else "")
         )
-    if len(size) != 2 or min(size) < 8:
+    if not isinstance(size, tuple | list) or len(size) != 2 or min(positive_int("size", n) for n in size) < 8:
         raise ValueError(f"size must be (height, width), each 8 pixels or more, got {size}")
-    if examples < 1 or test_examples < 1:
-        raise ValueError(f"examples and test_examples must be at least 1, got {examples} and {test_examples}")
-    if straws < 0 or not 0 <= noise < math.inf:
-        raise ValueError(f"straws and noise must not be negative, got {straws} and {noise}")
+    positive_int("examples", examples)
+    positive_int("test_examples", test_examples)
+    not_negative_int("straws", straws)
+    not_negative_int("seed", seed)
+    finite_number("noise", noise, 0.0)
 
     def draw(count: int, stream: int) -> tuple[NDArray[Any], NDArray[Any]]:
         # Separate random streams: the number of training images does not change the test set.

@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from gpunet.core.checks import not_negative_int
 from gpunet.datasets.shuffled_array import shuffle_array
 from gpunet.datasets.shuffled_table import shuffle_table
 from gpunet.files.atomic import is_special, real_path, replaced
+from gpunet.paths import file_path
 
 ENDINGS = (".npy", ".parquet")
 
@@ -68,7 +70,8 @@ def shuffle(source: str | os.PathLike[str], out: str | os.PathLike[str], *, seed
     >>> done.rows, sorted(mixed.tolist()) == list(range(10))
     (10, True)
     """
-    source, out = Path(source).expanduser(), Path(out).expanduser()
+    source, out = file_path("source", source).expanduser(), file_path("out", out).expanduser()
+    not_negative_int("seed", seed)
     ending = source.suffix.lower()
     if ending not in ENDINGS or out.suffix.lower() != ending:
         raise ValueError(

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpunet.core.checks import not_negative_int, number
+
 
 def check_fraction(test_fraction: float) -> None:
-    """Raise ValueError unless ``0 < test_fraction < 1``."""
-    if not 0 < test_fraction < 1:
+    """Raise a ValueError or TypeError unless ``0 < test_fraction < 1``."""
+    if not 0 < number("test_fraction", test_fraction) < 1:
         raise ValueError(
             f"test_fraction must be greater than 0 and less than 1, got {test_fraction}; "
             "0.2 takes every fifth example for the test set"
@@ -40,7 +42,7 @@ def hold_out(y: NDArray[Any], test_fraction: float, seed: int) -> tuple[NDArray[
         If `test_fraction` is out of range, or leaves either set without a row.
     """
     check_fraction(test_fraction)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(not_negative_int("seed", seed))
     order = rng.permutation(len(y))
     if y.ndim == 1:
         order = order[np.argsort(y[order], kind="stable")]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gpunet.core.checks import known_name
+from gpunet.core.checks import flag, known_name
 from gpunet.datasets.chosen_columns import asked_for, chosen_columns
 from gpunet.tables.delimited import read_delimited
 from gpunet.tables.frames import is_frame, tidy_text, to_polars
@@ -82,6 +82,8 @@ def read_table(
         a column is unknown.
     """
     known_name("kind of target", kind, TARGET_KINDS)
+    if header is not None:
+        flag("header", header)
     words = missing_words(missing)
     asked = asked_for(target, drop, columns)
     table = _source(data, separator, header, asked)

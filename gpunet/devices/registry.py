@@ -140,8 +140,14 @@ def find_device(backend: Backend, name: str) -> str:
     ------
     ValueError
         If there is no such device.
+    BackendUnavailable
+        If the backend names no devices.
     """
     devices = backend.devices()
+    if isinstance(devices, str) or not devices:
+        raise BackendUnavailable(
+            f"backend {backend.name!r} must give a list of at least one device, such as ['cpu'], got {devices!r}"
+        )
     wanted = name.partition(":")[2]
     if not wanted:
         return devices[0]

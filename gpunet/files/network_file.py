@@ -16,8 +16,8 @@ from gpunet.core.losses import LOSSES, Loss, LossLike
 from gpunet.errors import FileRefused, FunctionsNotSaved, warn
 from gpunet.files.atomic import real_path, write_atomically
 from gpunet.files.packing import pack, unpack
-from gpunet.files.paths import file_path
 from gpunet.inputs.standardizer import Standardizer
+from gpunet.paths import file_path
 
 if TYPE_CHECKING:  # imported where a file has them
     from gpunet.tables import TableEncoder

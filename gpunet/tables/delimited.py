@@ -84,7 +84,12 @@ def read_delimited(
         separator = find_separator(data)
         if separator != ",":
             notes.append(f"separated by {SEPARATORS.get(separator, 'blanks')}")
-    elif len(separator) != 1 or not separator.isascii() or separator in '"\n\r':
+    elif (
+        not isinstance(separator, str)
+        or len(separator) != 1
+        or not separator.isascii()
+        or separator in '"\n\r'
+    ):
         raise ValueError(f"separator must be one ASCII character such as ',' or ';', got {separator!r}")
     if separator == " ":
         data = one_blank(data)

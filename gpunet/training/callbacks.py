@@ -34,7 +34,7 @@ from typing import Any, Protocol
 
 from gpunet.core.checks import finite_number, flag, known_name, positive_int
 from gpunet.files.atomic import require_writable
-from gpunet.files.paths import file_path
+from gpunet.paths import file_path
 from gpunet.training.history import History
 
 

@@ -15,7 +15,7 @@ from gpunet.core.checks import finite_number, flag, known_name, positive_int
 from gpunet.errors import AnotherRun, CheckpointNotWritten, warn
 from gpunet.files.checkpoint_folder import CheckpointFolder
 from gpunet.files.network_file import SavedNetwork, decoded, encoded
-from gpunet.files.paths import file_path
+from gpunet.paths import file_path
 from gpunet.teams.team import Team
 from gpunet.training.callbacks import Monitored
 from gpunet.training.described import differences

@@ -12,7 +12,7 @@ from typing import Any
 
 from gpunet.core.checks import known_name
 from gpunet.files.atomic import require_folder, write_atomically
-from gpunet.files.paths import file_path
+from gpunet.paths import file_path
 from gpunet.training.callbacks import TrainedNetwork
 from gpunet.training.history import History
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gpunet.core.checks import known_name
-from gpunet.files.paths import file_path
+from gpunet.paths import file_path
 from gpunet.training.callbacks import TrainedNetwork
 from gpunet.training.history import History
 from gpunet.training.logs import EVERY, epoch_row, step_rows

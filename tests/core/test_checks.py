@@ -9,11 +9,11 @@ import pytest
 import core_checks as checks
 import gpunet as gn
 from gpunet.core.activations import ACTIVATIONS
-from gpunet.core.checks import finite_number, flag, known_name, positive_int, unit_interval
+from gpunet.core.checks import finite_number, flag, known_name, not_negative_int, positive_int, unit_interval
 from gpunet.core.initializers import Constant
 from gpunet.core.losses import LOSSES
 from gpunet.core.plan import Layer
-from gpunet.files.paths import file_path
+from gpunet.paths import file_path
 
 
 @pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.__name__)
@@ -53,6 +53,16 @@ def test_what_is_no_whole_number(value):
 def test_whole_numbers_below_one(value):
     with pytest.raises(ValueError, match=f"n must be at least 1, got {value}"):
         positive_int("n", value)
+
+
+def test_whole_numbers_from_zero():
+    assert not_negative_int("n", 0) == 0
+    assert not_negative_int("n", np.int64(3)) == 3
+    with pytest.raises(ValueError, match="n must be at least 0, got -1"):
+        not_negative_int("n", -1)
+    for value in (False, 0.0, "0"):
+        with pytest.raises(TypeError, match="n must be a whole number, got"):
+            not_negative_int("n", value)
 
 
 def test_finite_numbers():

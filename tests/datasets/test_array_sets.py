@@ -9,7 +9,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from gpunet.datasets import array_files, load, read_rows
+from gpunet.datasets import Dataset, array_files, load, read_rows
 
 
 def sorted_rows(*parts):
@@ -347,3 +347,18 @@ def test_an_archive_larger_than_memory(npz, monkeypatch):
 def test_memory_of_a_system_that_does_not_say(monkeypatch):
     monkeypatch.delattr("os.sysconf")
     assert array_files.physical_memory() == math.inf
+
+
+def test_what_is_no_path_and_no_seed(npz):
+    for call in (load, read_rows):
+        with pytest.raises(TypeError, match="path must be a path, a str or a pathlib"):
+            call(None)
+    with pytest.raises(TypeError, match="seed must be a whole number, got 'a'"):
+        load(npz(X=X, y=Y), seed="a")
+    with pytest.raises(TypeError, match=r"test_fraction must be a number, got '0\.2'"):
+        load(npz(X=X, y=Y), test_fraction="0.2")
+
+
+def test_a_data_set_of_lists_is_refused():
+    with pytest.raises(TypeError, match="mine: y_test must be an array, got list"):
+        Dataset(X, Y, X, Y.tolist(), "mine")

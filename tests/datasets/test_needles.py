@@ -1,6 +1,7 @@
 """The lecture's generated images (C2, C3, C4)."""
 
 import importlib
+import re
 
 import numpy as np
 import pytest
@@ -107,11 +108,35 @@ def test_the_weights_of_three_neurons_become_three_needles():
         ({"test_examples": 0}, "at least 1"),
         ({"size": (16, 7)}, "8 pixels or more"),
         ({"size": (16,)}, "height, width"),
-        ({"noise": -0.1}, "must not be negative"),
-        ({"noise": float("nan")}, "must not be negative"),
-        ({"straws": -1}, "must not be negative"),
+        ({"noise": -0.1}, "noise must be a finite number at least 0, got -0.1"),
+        ({"noise": float("nan")}, "noise must be a finite number at least 0, got nan"),
+        ({"straws": -1}, "straws must be at least 0, got -1"),
+        ({"seed": -1}, "seed must be at least 0, got -1"),
     ],
 )
 def test_refuses(wrong, message):
     with pytest.raises(ValueError, match=message):
         needles(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"examples": 2.5}, "examples must be a whole number, got 2.5"),
+        ({"test_examples": "9"}, "test_examples must be a whole number, got '9'"),
+        ({"straws": None}, "straws must be a whole number, got None"),
+        ({"seed": "a"}, "seed must be a whole number, got 'a'"),
+        ({"noise": "0.1"}, "noise must be a number, got '0.1'"),
+        ({"size": (16, 16.5)}, "size must be a whole number, got 16.5"),
+    ],
+)
+def test_wrong_types(options, message):
+    with pytest.raises(TypeError, match=re.escape(message)):
+        needles(**options)
+
+
+def test_a_size_that_is_no_pair():
+    with pytest.raises(ValueError, match=r"size must be \(height, width\)"):
+        needles(size=16)
+    with pytest.raises(ValueError, match=r"kind must be one of one, several, one_of_three, got \['one'\]"):
+        needles(["one"])

@@ -150,3 +150,15 @@ def test_a_source_that_shrinks(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="has become shorter while it is read"):
         gn.datasets.shuffle(tmp_path / "X.npy", tmp_path / "out.npy")
     assert os.listdir(tmp_path) == ["X.npy"]
+
+
+def test_wrong_types(tmp_path):
+    np.save(tmp_path / "in.npy", np.arange(3))
+    for source, out, seed, said in (
+        (None, "out.npy", 0, "source must be a path"),
+        (tmp_path / "in.npy", 3, 0, "out must be a path"),
+        (tmp_path / "in.npy", tmp_path / "out.npy", None, "seed must be a whole number, got None"),
+    ):
+        with pytest.raises(TypeError, match=said):
+            gn.datasets.shuffle(source, out, seed=seed)
+    assert not (tmp_path / "out.npy").exists()

@@ -373,3 +373,11 @@ def test_a_text_that_is_called_parquet(ending, tmp_path):
     path.write_text(PLAIN)
     with pytest.raises(ValueError, match=f"expected a file that begins as .{ending} files do; it is damaged"):
         read_table(path)
+
+
+def test_wrong_types_of_settings(tmp_path):
+    (tmp_path / "t.csv").write_text(PLAIN)
+    with pytest.raises(TypeError, match="header must be True or False, got 'no'"):
+        read_table(tmp_path / "t.csv", header="no")
+    with pytest.raises(ValueError, match=r"separator must be one ASCII character .*, got \[','\]"):
+        read_table(tmp_path / "t.csv", separator=[","])

@@ -248,6 +248,16 @@ def test_devices_by_name(wanted, found):
     assert registry.find_device(Devices("cuda:0", "cuda:11", "cuda:1", "cpu"), wanted) == found
 
 
+@pytest.mark.parametrize("devices", [[], "cpu", None])
+def test_a_backend_that_lists_no_devices(devices):
+    backend = Devices()
+    backend.devices = lambda: devices
+    with pytest.raises(
+        gn.BackendUnavailable, match=r"'some' must give a list of at least one device, .* got "
+    ):
+        registry.find_device(backend, "some")
+
+
 @pytest.mark.parametrize("wanted", ["some:2", "some:cuda:2", "some:cud", "some:u:1", "some:"])
 def test_devices_that_are_not_there(wanted):
     if wanted == "some:":  # an empty name is none
