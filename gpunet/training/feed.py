@@ -111,11 +111,9 @@ class Feed:
         order: Any = None
         keys: Any = None
         if self.shuffle or plan.uses_dropout:
-            each = [self.epoch(epoch + i, epochs_trained + i, updates + i * plan.steps) for i in range(count)]
-            if self.shuffle:
-                order = np.concatenate([one.order for one in each])
-            if plan.uses_dropout:
-                keys = np.concatenate([one.dropout_keys for one in each])
+            orders, all_keys = zip(*(self.draw(epochs_trained + i) for i in range(count)), strict=True)
+            order = np.concatenate(orders) if self.shuffle else None
+            keys = np.concatenate(all_keys) if plan.uses_dropout else None
         repeated = self.program.repeats_full_batch and plan.steps == 1
         if order is None and not repeated:
             order = np.tile(np.arange(plan.examples, dtype=np.int32), count)
