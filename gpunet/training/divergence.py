@@ -19,9 +19,9 @@ USELESS = 1e3  # times the first loss: weights with such a loss are not worth ke
 
 def first_non_finite_step(backend: Backend, state: TrainState, losses: Any) -> int | None:
     """The first step with a loss that isn't finite; one past the last if only the parameters aren't."""
-    bad = ~np.isfinite(losses)
-    if bad.any():
-        return int(np.argmax(bad))
+    finite = np.isfinite(losses)
+    if not finite.all():
+        return int(np.argmin(finite))
     return None if is_finite(backend, state) else len(losses)
 
 

@@ -101,6 +101,8 @@ class Feed:
         plan = self.plan
         examples = plan.examples if self.shuffle and self.windows is None else 0
         shape = (plan.steps, len(plan.layers)) if plan.uses_dropout else None
+        if not examples and shape is None:
+            return None, None
         # What takes much memory is not kept.
         draw = drawn if examples <= CHUNK_EXAMPLES else drawn.__wrapped__
         return draw(self.seed, epochs_trained, examples, shape)
@@ -136,7 +138,7 @@ class Feed:
             [optimizer.coefficients(first + i, planned, updates + i) for i in range(distinct)],
             dtype=plan.dtype,
         )
-        return np.repeat(coefficients, steps // distinct, axis=0)
+        return coefficients if distinct == steps else np.repeat(coefficients, steps, axis=0)
 
     def chunk_end(self, first: int, epochs_trained: int) -> int:
         """The step before which a chunk that begins with step `first` of an epoch ends."""

@@ -283,7 +283,7 @@ class TrainingLoop:
         seconds = (time.perf_counter() - begun) / group.epochs
         if first_non_finite_step(self.placement.backend, state, losses) is not None:
             return None
-        self.bar.advance(self.plan.examples * group.epochs, float(np.mean(losses, dtype=np.float64)))
+        self._advance(self.plan.examples * group.epochs, losses)
         history.program = self.program.name
         history.reason = self.program.reason or history.reason
         rates = snapshot.inputs.coefficients[:, 0]
@@ -345,8 +345,13 @@ class TrainingLoop:
     def _show(self, losses: Any, examples: int) -> Any:
         """Move the progress bar on by the steps with these losses, which are brought to the host."""
         losses = self.placement.backend.to_host(losses)
-        self.bar.advance(examples, float(np.mean(losses, dtype=np.float64)))
+        self._advance(examples, losses)
         return losses
+
+    def _advance(self, examples: int, losses: Any) -> None:
+        """Move the progress bar on by steps with these losses."""
+        if self.bar.visible:
+            self.bar.advance(examples, float(np.mean(losses, dtype=np.float64)))
 
     def _run_steps(
         self, program: Program, state: TrainState, snapshot: EpochSnapshot, steps: range
