@@ -43,6 +43,7 @@ ARCHITECTURES = {
     "deep": Architecture("784-512-256-10, ReLU", *DEEP, "mnist"),
     "shallow-noisy": Architecture("784-256-10, no zeros in the data", *SHALLOW, "noisy"),
     "deep-noisy": Architecture("784-512-256-10, no zeros in the data", *DEEP, "noisy"),
+    "table": Architecture("table: 24-8-2, sigmoid", (24, 8, 2), ("sigmoid", "softmax"), "table"),
     "neuron": Architecture("needle: one neuron, 256-1", (256, 1), ("sigmoid",), "needles"),
     "hidden": Architecture("needle: hidden layer, 256-16-1", (256, 16, 1), ("sigmoid", "sigmoid"), "needles"),
 }
@@ -57,6 +58,7 @@ class Case:
     `optimizer` is ``"plain"`` (gradient descent without momentum), ``"momentum"`` (the lecture's,
     ``v ← β v + (1 − β) ∇J``) or ``"adam"``. `batch` is None for full batches. `from_host` is about inference: rows are
     on the host, and so are the outputs; without it both are on the device. `precision` is of the products of training.
+    `epochs` is the length of a sample where a run is that short; None for as many as a sample takes.
     """
 
     net: str
@@ -66,6 +68,7 @@ class Case:
     examples: int = 60_000
     from_host: bool = False
     precision: str = "float32"
+    epochs: int | None = None
 
     @property
     def architecture(self):
@@ -83,7 +86,8 @@ class Case:
     def name(self):
         precision = "" if self.precision == "float32" else f"-{self.precision}"
         host = "-host" if self.from_host else ""
-        return f"{self.net}-{self.batch or 'full'}-{self.optimizer}{precision}{host}"
+        epochs = "" if self.epochs is None else f"-{self.epochs}-epochs"
+        return f"{self.net}-{self.batch or 'full'}-{self.optimizer}{precision}{host}{epochs}"
 
     @property
     def method(self):
@@ -102,7 +106,7 @@ class Case:
         gpunet runs short epochs in plain NumPy for about a third of a second before it loads a compiled program;
         the sample must be long enough to measure the latter.
         """
-        return 4 if self.net in ("neuron", "hidden") and self.batch_size >= 1000 else 1
+        return 4 if self.net in ("table", "neuron", "hidden") and self.batch in (1000, None) else 1
 
     def order(self, epoch):
         """The order of the examples in an epoch, as gpunet draws it from seed 0; None for full batches."""

@@ -46,6 +46,16 @@ def with_noise(data):
     return data._replace(X=X, X_test=X_test)
 
 
+def table(examples=200, test_examples=200):
+    """A small table of two classes."""
+    rng = np.random.default_rng(0)
+    arrays = []
+    for count in (examples, test_examples):
+        X = rng.standard_normal((count, 24), np.float32)
+        arrays += [X, np.eye(2, dtype=np.float32)[(X.sum(axis=1) > 0).astype(int)]]
+    return DataSet(*arrays)
+
+
 def write_all(folder):
     """Write all data sets; their descriptions, by name, for the results."""
     import gpunet as gn
@@ -64,13 +74,15 @@ def write_all(folder):
     drawn = gn.datasets.needles("one", examples=60_000, test_examples=10_000)
     columns = [y.astype(np.float32)[:, None] for y in (drawn.y, drawn.y_test)]
     needles = DataSet(drawn.X, columns[0], drawn.X_test, columns[1])
-    for name, data in (("mnist", mnist), ("noisy", with_noise(mnist)), ("needles", needles)):
+    every = {"mnist": mnist, "noisy": with_noise(mnist), "needles": needles, "table": table()}
+    for name, data in every.items():
         write(folder, name, data)
     zeros = np.mean(mnist.X == 0)
     return {
         "mnist": f"{description}; {zeros:.0%} of the pixels are 0",
         "noisy": "the same with noise from 0 to 0.1 on every pixel: none is 0, and no two are equal",
         "needles": "gpunet.datasets.needles('one'), 60,000 pictures of 16 × 16",
+        "table": "24 columns of normal numbers, two classes by the sign of their sum",
     }
 
 

@@ -87,7 +87,8 @@ def network(row):
 
 
 def batch(row):
-    return row["batch"] if row["batch"] == "full" else f"{row['batch']:,}"
+    size = row["batch"] if row["batch"] == "full" else f"{row['batch']:,}"
+    return f"{size}, run of {row['run_epochs']:,} epochs" if row.get("run_epochs") else size
 
 
 def fraction_of_peak(row):

@@ -6,6 +6,7 @@ from benchmarks.cases import Case
 from benchmarks.settings import device_of
 
 BATCHES = (1, 8, 32, 128, 1000, None)
+SHORT_RUN = 1000  # epochs of 200 rows, all of which gpunet runs in plain NumPy
 
 
 def throughput_cases(quick):
@@ -26,6 +27,11 @@ def throughput_cases(quick):
         *(Case("shallow-noisy", batch) for batch in BATCHES),
         *(Case("deep-noisy", batch) for batch in (1, 32, 1000)),
         *(Case(net, batch) for net in ("neuron", "hidden") for batch in (1, 32, 1000, None)),
+        *(
+            Case("table", None, optimizer, examples=200, epochs=epochs)
+            for optimizer in ("plain", "adam")
+            for epochs in (SHORT_RUN, None)
+        ),
         *(
             Case("shallow", batch, precision=precision)
             for precision in ("tf32", "bfloat16")

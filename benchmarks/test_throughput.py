@@ -21,6 +21,7 @@ def test_throughput(benchmark, suite, case):
         batch=case.batch or "full",
         optimizer=case.optimizer,
         precision=case.precision,
+        run_epochs=case.epochs,
         flops=flops,
         **measured.result(throughput, flops=flops, peak=suite.peak),
     )

@@ -53,8 +53,10 @@ class Worker:
         if divisible:
             steps = max(1, min(WARM_UP_STEPS, WARM_UP_EXAMPLES // case.batch_size))
             self.examples = min(case.examples, steps * case.batch_size)
+        if case.epochs is not None:
+            self.epochs = case.epochs
         self.time_training()
-        for _ in range(4):
+        for _ in range(4 if case.epochs is None else 0):
             seconds = self.time_training()["seconds"]
             if seconds >= 0.8 * shortest and self.epochs == 1:
                 break

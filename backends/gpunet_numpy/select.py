@@ -21,8 +21,9 @@ from gpunet_numpy.compiling import COMPILING, NEVER, VARIABLE, setting, unready_
 from gpunet_numpy.openblas import choose_core_type
 from gpunet_numpy.plain.accumulation import Accumulation
 from gpunet_numpy.plain.blocked import Blocked
+from gpunet_numpy.plain.estimate import epoch_seconds
 from gpunet_numpy.plain.reference import PlainReference
-from gpunet_numpy.tiered import LOADING_SECONDS, SHORT_SECONDS, Tiered, epoch_seconds
+from gpunet_numpy.tiered import LOADING_SECONDS, SHORT_SECONDS, Tiered
 
 PLAIN = (Blocked, Accumulation)
 # In the order in which they are tried.

@@ -6,6 +6,7 @@ It changes over when a run of short epochs has gone on for long enough, and when
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,23 +15,13 @@ import numpy as np
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_numpy.compiling import COMPILING
+from gpunet_numpy.plain.estimate import epoch_seconds
 from gpunet_numpy.plain.reference import PlainReference
 
 # Loading compiled code takes about a third of a second.
 LOADING_SECONDS = 0.3
 SHORT_SECONDS = 0.05  # an epoch that plain NumPy does faster than this begins there
 PART_SECONDS = 0.1  # while another process compiles, plain NumPy looks about so often whether it has finished
-# The estimate of that is coarse on purpose, and always the same, so that runs repeat exactly.
-FLOPS = 1e11  # per second, of a few cores, in matrix products
-STEP_SECONDS = 50e-6  # per update, for everything but products
-BYTES = 5e9  # per second, of examples gathered and read twice
-
-
-def epoch_seconds(plan: Plan) -> float:
-    """About what an epoch takes plain NumPy."""
-    weights = sum(layer.inputs * layer.units for layer in plan.layers)
-    bytes_read = plan.examples * plan.layers[0].inputs * (4 if plan.dtype == "float32" else 8)
-    return 6.0 * weights * plan.examples / FLOPS + bytes_read / BYTES + plan.steps * STEP_SECONDS
 
 
 def parts(plan: Plan, inputs: EpochInputs) -> Iterator[EpochInputs]:
@@ -65,6 +56,7 @@ class Tiered(Program):
     """
 
     takes_sparse = True  # so do the programs that it is made of, where the plan has sparse examples
+    repeats_full_batch = True
 
     def __init__(
         self,
@@ -78,23 +70,36 @@ class Tiered(Program):
         self.program: Program = PlainReference(plan) if plain is None else plain(plan)
         self.name = self.program.name
         self.block_steps = self.program.block_steps
-        self.seconds = seconds
-        self.examples = 0  # that the run has used
+        self.plain_epochs = math.ceil(seconds / epoch_seconds(plan))  # before the change
         self.settled = False  # whether `program` is the one for all the rest of the run
+        self.resume(0)
 
     def resume(self, examples: int) -> None:
         """See :class:`gpunet.core.program.Program`."""
-        self.examples = examples
+        self.examples = examples  # that the run has used
+        self.epochs_together = self.program.epochs_together
+        left = self.plain_epochs - examples // self.plan.examples
+        # A call ends where the change is due: wherever other calls end, the same steps run here and there.
+        if left > 0:
+            self.epochs_together = min(self.epochs_together, left)
 
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
         begun, rest = divmod(self.examples, self.plan.examples)
-        self.examples += inputs.examples
-        # At the start of an epoch: wherever the last one was cut, the same steps run here and there.
-        if begun * epoch_seconds(self.plan) >= self.seconds and (rest == 0 or self.settled):
+        due = begun >= self.plain_epochs and (rest == 0 or self.settled)
+        if due:
             self._change_over()
-            if not self.settled:
-                return self._run_parts(state, inputs)
+        run = self._run_parts if due and not self.settled else self._run
+        result = run(state, inputs)
+        self.resume(self.examples + inputs.examples * inputs.repeats(self.plan))
+        return result
+
+    def _run(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
+        """The same, by the program in force: in an order, if it repeats no full batch."""
+        repeats = inputs.repeats(self.plan)
+        if repeats > 1 and not self.program.repeats_full_batch:
+            order = np.tile(np.arange(inputs.examples, dtype=np.int32), repeats)
+            inputs = inputs._replace(order=order)
         return self.program(state, inputs)
 
     def _run_parts(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
@@ -102,7 +107,7 @@ class Tiered(Program):
         losses = []
         for part in parts(self.plan, inputs):
             self._change_over()
-            state, some = self.program(state, part)
+            state, some = self._run(state, part)
             losses.append(some)
         return state, np.concatenate(losses)
 
@@ -117,4 +122,3 @@ class Tiered(Program):
         else:
             self.program = compiled(self.plan)
             self.name = f"{self.name}, then {self.program.name}"
-            self.epochs_together = self.program.epochs_together

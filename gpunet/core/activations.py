@@ -87,8 +87,7 @@ def identity_backward(xp: Namespace, dA: Array, Z: Array, A: Array) -> Array:
 
 def sigmoid(xp: Namespace, Z: Array) -> Array:
     """``σ(z) = 1 / (1 + e^−z)`` (C2), written so that no exponential overflows."""
-    E = xp.exp(-xp.abs(Z))
-    return xp.where(Z >= 0, 1.0, E) / (1.0 + E)
+    return xp.exp(xp.minimum(Z, 0.0)) / (1.0 + xp.exp(-xp.abs(Z)))
 
 
 def sigmoid_backward(xp: Namespace, dA: Array, Z: Array, A: Array) -> Array:

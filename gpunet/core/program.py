@@ -60,8 +60,12 @@ class EpochInputs(NamedTuple):
 
     @property
     def examples(self) -> int:
-        """How many examples are used."""
+        """How many examples are used, in each epoch if a full batch is repeated."""
         return int(self.X.shape[1] if self.order is None else self.order.shape[0])
+
+    def repeats(self, plan: Plan) -> int:
+        """How often these examples are used: a full batch, in an order of its own, once for each step."""
+        return int(self.coefficients.shape[0]) if self.order is None and plan.steps == 1 else 1
 
 
 class Program(ABC):

@@ -93,6 +93,7 @@ class Reference(Program):
 
     name = "reference"
     takes_sparse = True
+    repeats_full_batch = True
 
     def __init__(self, xp: Namespace, plan: Plan) -> None:
         super().__init__(plan)
@@ -101,7 +102,8 @@ class Reference(Program):
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Array]:
         """See :class:`gpunet.core.program.Program`."""
         xp, losses = self.xp, []
-        for t, (first, last) in enumerate(self.plan.batches(inputs.examples)):
+        batches = self.plan.batches(inputs.examples) * inputs.repeats(self.plan)
+        for t, (first, last) in enumerate(batches):
             state, J = step(xp, self.plan, state, batch_of(xp, inputs, t, first, last))
             losses.append(J)
         return state, xp.stack(losses)

@@ -19,9 +19,9 @@ USELESS = 1e3  # times the first loss: weights with such a loss are not worth ke
 
 def first_non_finite_step(losses: Any, finite: bool) -> int | None:
     """The first step with a loss that isn't finite; one past the last if only the parameters after it aren't."""
-    bad = ~np.isfinite(losses)
-    if bad.any():
-        return int(np.argmax(bad))
+    good = np.isfinite(losses)
+    if not good.all():
+        return int(np.argmin(good))
     return None if finite else len(losses)
 
 

@@ -101,6 +101,8 @@ class Feed:
         plan = self.plan
         examples = plan.examples if self.shuffle and self.windows is None else 0
         shape = (plan.steps, len(plan.layers)) if plan.uses_dropout else None
+        if not examples and shape is None:
+            return None, None
         # What takes much memory is not kept.
         draw = drawn if examples <= CHUNK_EXAMPLES else drawn.__wrapped__
         return draw(self.seed, epochs_trained, examples, shape)
@@ -111,11 +113,9 @@ class Feed:
         order: Any = None
         keys: Any = None
         if self.shuffle or plan.uses_dropout:
-            each = [self.epoch(epoch + i, epochs_trained + i, updates + i * plan.steps) for i in range(count)]
-            if self.shuffle:
-                order = np.concatenate([one.order for one in each])
-            if plan.uses_dropout:
-                keys = np.concatenate([one.dropout_keys for one in each])
+            orders, all_keys = zip(*(self.draw(epochs_trained + i) for i in range(count)), strict=True)
+            order = np.concatenate(orders) if self.shuffle else None
+            keys = np.concatenate(all_keys) if plan.uses_dropout else None
         repeated = self.program.repeats_full_batch and plan.steps == 1
         if order is None and not repeated:
             order = np.tile(np.arange(plan.examples, dtype=np.int32), count)
@@ -136,7 +136,7 @@ class Feed:
         distinct = 1 if optimizer.constant_coefficients else steps
         computed = optimizer.coefficients_of(range(first, first + distinct), planned, updates)
         coefficients = np.ascontiguousarray(np.array(computed, dtype=plan.dtype).T)
-        return np.repeat(coefficients, steps // distinct, axis=0)
+        return coefficients if distinct == steps else np.repeat(coefficients, steps, axis=0)
 
     def chunk_end(self, first: int, epochs_trained: int) -> int:
         """The step before which a chunk that begins with step `first` of an epoch ends."""

@@ -289,7 +289,7 @@ class TrainingLoop:
         seconds = (time.perf_counter() - begun) / group.epochs
         if first_non_finite_step(losses, is_good) is not None:
             return None
-        self.bar.advance(self.plan.examples * group.epochs, float(np.mean(losses, dtype=np.float64)))
+        self._advance(self.plan.examples * group.epochs, losses)
         history.program = self.program.name
         history.reason = self.program.reason or history.reason
         rates = snapshot.inputs.coefficients[:, 0]
@@ -330,7 +330,7 @@ class TrainingLoop:
         while first < self.plan.steps:
             if first > start.step:
                 losses[-1] = self.placement.backend.to_host(losses[-1])
-                self._show(losses[-1], self.plan.batch_size * len(losses[-1]))
+                self._advance(self.plan.batch_size * len(losses[-1]), losses[-1])
                 if self.chunks is not None:
                     so_far = np.concatenate(losses)
                     seconds = time.perf_counter() - begun
@@ -347,12 +347,13 @@ class TrainingLoop:
         """Wait for the device; all losses of the epoch, on the host, and whether all parameters are finite."""
         before = self.plan.batch_size * sum(some.shape[0] for some in losses[:-1])
         losses[-1], finite = losses_and_finite(self.placement.backend, losses[-1], state)
-        self._show(losses[-1], self.plan.examples - before)
+        self._advance(self.plan.examples - before, losses[-1])
         return np.concatenate(losses), finite
 
-    def _show(self, losses: Any, examples: int) -> None:
-        """Move the progress bar on by the steps with these losses."""
-        self.bar.advance(examples, float(np.mean(losses, dtype=np.float64)))
+    def _advance(self, examples: int, losses: Any) -> None:
+        """Move the progress bar on by steps with these losses."""
+        if self.bar.visible:
+            self.bar.advance(examples, float(np.mean(losses, dtype=np.float64)))
 
     def _run_steps(
         self, program: Program, state: TrainState, snapshot: EpochSnapshot, steps: range

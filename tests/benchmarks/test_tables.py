@@ -21,7 +21,7 @@ def test_names_of_cases_are_unique(table):
 
 def test_cases_on_each_device():
     every = [case for case in tables.throughput_cases(quick=False) if case.precision == "float32"]
-    assert tables.cases_of("test_throughput", False, "numpy") == every and len(every) == 37
+    assert tables.cases_of("test_throughput", False, "numpy") == every and len(every) == 41
     names = [case.name for case in tables.cases_of("test_throughput", False, "cupy:0")]
     assert len(names) == 17 and {"deep-full-plain", "shallow-full-plain-tf32"} <= set(names)
     assert tables.cases_of("test_memory", False, "cupy") == []

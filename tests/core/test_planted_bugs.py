@@ -65,8 +65,8 @@ BUGS = {
     # Activations.
     "sigmoid upside down": (
         "activations",
-        "xp.where(Z >= 0, 1.0, E)",
-        "xp.where(Z >= 0, E, 1.0)",
+        "xp.exp(xp.minimum(Z, 0.0)) /",
+        "xp.exp(-xp.maximum(Z, 0.0)) /",
     ),
     "tanh′ = 1 − a": ("activations", "dA * (1.0 - A * A)", "dA * (1.0 - A)"),
     "ReLU passes everything back": ("activations", "return xp.where(Z > 0, dA, 0.0)", "return dA"),

@@ -1,5 +1,7 @@
 """The interface of programs: choosing one, and what an epoch's inputs say about themselves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ import gpunet as gn
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.program import SUPPORTED, EpochInputs, Program, TrainState, first_supported
 from gpunet.core.reference import Reference
-from random_plans import draw
+from random_plans import draw, numbers
 
 PLAN = Plan((Layer(2, 3, "softmax"),), "cross_entropy", gn.Adam(), 8, 4)
 
@@ -82,6 +84,26 @@ def test_a_part_of_an_epoch_has_the_steps_of_its_examples():
         assert isinstance(new, TrainState)
         assert np.array_equal(state.parameters[0][0], kept[0])
         assert not np.array_equal(new.parameters[0][0], kept[0])
+
+
+def test_a_full_batch_is_repeated_for_each_step():
+    """Epochs of one step in one call, with a loss for each; other examples are used once."""
+    import array_api_compat.numpy as xp
+
+    plan = replace(PLAN, batch_size=8)
+    state, inputs = draw(plan, shuffled=False)
+    coefficients = np.array([plan.optimizer.coefficients(t, 3, t) for t in range(3)], "float32")
+    reference, one_by_one, losses = Reference(xp, plan), state, []
+    for c in coefficients:
+        one_by_one, J = reference(one_by_one, inputs._replace(coefficients=c[None]))
+        losses.append(J)
+    together = inputs._replace(coefficients=coefficients)
+    assert (inputs.repeats(plan), together.repeats(plan)) == (1, 3)
+    new, found = reference(state, together)
+    assert np.array_equal(numbers(new), numbers(one_by_one))
+    assert np.array_equal(found, np.concatenate(losses))
+    assert together._replace(order=np.arange(8)).repeats(plan) == 1
+    assert together.repeats(PLAN) == 1  # two steps an epoch
 
 
 def test_batches_of_a_part():

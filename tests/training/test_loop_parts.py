@@ -102,6 +102,7 @@ def test_chunks_of_examples_in_their_own_order(monkeypatch):
 
 def test_the_bar_gets_a_mean_that_does_not_overflow(monkeypatch):
     seen = []
+    monkeypatch.setattr(ProgressBar, "visible", True)
     monkeypatch.setattr(ProgressBar, "advance", lambda self, examples, loss: seen.append((examples, loss)))
     list(loop_of(monkeypatch, [[3e38] * STEPS], epochs=1).run(state(), 0, 0))
     assert seen == [(M, pytest.approx(3e38))]

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from gpunet.core.optimizers import update_all
 from gpunet.core.penalty import add_gradients, penalty
 from gpunet.core.plan import Plan
@@ -16,6 +14,7 @@ from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet.core.propagation import cost_and_gradients
 from gpunet.core.reference import examples
 from gpunet_numpy.blas_threads import threads_for, with_blas_threads
+from gpunet_numpy.plain.namespace import xp
 
 SMALLEST_CHUNK = 512  # examples
 NUMBERS = 2**18  # of activations that should fit into cache: a small network has larger chunks
@@ -39,7 +38,7 @@ class Accumulation(Program):
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         super().__init__(plan, device)
-        self.xp = np
+        self.xp = xp
 
     @classmethod
     def unsupported_reason(cls, plan: Plan, device: str = "cpu") -> str | None:

@@ -25,6 +25,7 @@ from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet.core.propagation import Cache, backward, forward
 from gpunet.core.reference import examples
 from gpunet_numpy.blas_threads import threads_for, with_blas_threads
+from gpunet_numpy.plain.namespace import xp
 from gpunet_numpy.plain.recurrence import Recurrence
 
 BLOCK = 64  # examples; the correction costs about as much as it saves beyond a few hundred
@@ -44,7 +45,7 @@ class Blocked(Program):
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         super().__init__(plan, device)
-        self.xp = np
+        self.xp = xp
         self.block_steps = max(BLOCK // plan.batch_size, 1)
 
     @classmethod

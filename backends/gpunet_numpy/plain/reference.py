@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import array_api_compat.numpy as xp
-
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, TrainState
 from gpunet.core.reference import Reference
 from gpunet_numpy.blas_threads import threads_for, with_blas_threads
+from gpunet_numpy.plain.estimate import epochs_together
+from gpunet_numpy.plain.namespace import xp
 
 
 class PlainReference(Reference):
@@ -22,6 +22,7 @@ class PlainReference(Reference):
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(xp, plan)
+        self.epochs_together = epochs_together(plan)
 
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""

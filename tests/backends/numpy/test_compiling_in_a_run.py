@@ -8,7 +8,8 @@ from gpunet_numpy import select
 from gpunet_numpy.compiling import COMPILING
 from gpunet_numpy.plain.accumulation import Accumulation
 from gpunet_numpy.plain.blocked import Blocked
-from gpunet_numpy.tiered import Tiered, epoch_seconds, parts
+from gpunet_numpy.plain.estimate import epoch_seconds
+from gpunet_numpy.tiered import Tiered, parts
 from random_plans import DESCENTS, OTHERS, differences, draw, map_arrays, plan_of
 
 

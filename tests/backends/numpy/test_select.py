@@ -1,6 +1,6 @@
 """Which program runs which plan, and what is said about it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -8,9 +8,13 @@ import pytest
 import gpunet as gn
 from gpunet.core.plan import Layer, Plan
 from gpunet_numpy import select
+from gpunet_numpy.compiling import COMPILING
 from gpunet_numpy.plain.accumulation import Accumulation
 from gpunet_numpy.plain.blocked import Blocked
-from random_plans import DESCENTS, OTHERS, differences, draw, plan_of
+from gpunet_numpy.plain.estimate import epoch_seconds
+from gpunet_numpy.plain.reference import PlainReference
+from gpunet_numpy.tiered import Tiered
+from random_plans import DESCENTS, OTHERS, differences, draw, numbers, plan_of
 
 LAYERS = (Layer(784, 256, "sigmoid"), Layer(256, 10, "softmax"))
 
@@ -135,8 +139,6 @@ def test_short_epochs_are_compiled_when_a_run_goes_on(with_numba):
 
 
 def test_a_tiered_program_changes_once_and_counts_chunks_of_epochs():
-    from gpunet_numpy.tiered import Tiered, epoch_seconds
-
     plan = plan_of("sigmoid-softmax", DESCENTS["plain"], 5)
     seconds = 1.2 * epoch_seconds(plan)
     tried = []
@@ -160,6 +162,69 @@ def test_a_tiered_program_changes_once_and_counts_chunks_of_epochs():
     for _ in range(4):
         without(*draw(plan))
     assert without.name == "reference"
+
+
+class Slower(PlainReference):
+    """Takes half steps, and its examples always in an order; two epochs in a call."""
+
+    name = "slower"
+    repeats_full_batch = False
+
+    def __init__(self, plan):
+        super().__init__(plan)
+        self.epochs_together = 2
+
+    def __call__(self, state, inputs):
+        used, steps = inputs.examples, len(inputs.coefficients)
+        assert steps == self.plan.steps_for(used)
+        return super().__call__(state, inputs._replace(coefficients=0.5 * inputs.coefficients))
+
+
+@pytest.mark.parametrize("batch_size", [15, 5])
+@pytest.mark.parametrize("waiting", [0, 3])
+def test_epochs_of_a_call_end_where_the_change_is_due(monkeypatch, batch_size, waiting):
+    """The same epochs before and after it, however many are run in a call; the first calls may find none compiled."""
+    from gpunet_numpy import tiered
+    from gpunet_numpy.plain import reference
+
+    def run(together, epochs=30):
+        monkeypatch.setattr(reference, "epochs_together", lambda plan: together)
+        plan = plan_of("relu-tanh-sigmoid", DESCENTS["momentum"], batch_size, "float32", examples=15)
+        answers = iter([(None, COMPILING)] * waiting)
+        program = Tiered(plan, None, lambda plan: next(answers, (Slower, "")), 7 * epoch_seconds(plan))
+        monkeypatch.setattr(tiered, "PART_SECONDS", epoch_seconds(plan))
+        (state, inputs), losses, calls = draw(plan, shuffled=False), [], []
+        while epochs:
+            count = min(program.epochs_together, epochs)
+            full = program.repeats_full_batch and plan.steps == 1
+            given = inputs._replace(
+                order=None if full or count == 1 else np.tile(np.arange(15, dtype=np.int32), count),
+                coefficients=np.tile(inputs.coefficients, (count, 1)),
+            )
+            state, some = program(state, given)
+            assert len(some) == count * plan.steps
+            losses.append(some)
+            calls.append(count)
+            epochs -= count
+        assert program.name == "reference, then slower"
+        return numbers(state), np.concatenate(losses), calls
+
+    expected, expected_losses, calls = run(1)
+    assert calls[:7] == [1] * 7 and 2 in calls
+    for together, first in ((5, [5, 2]), (3, [3, 3, 1])):
+        state, losses, calls = run(together)
+        assert calls[: len(first)] == first and 2 in calls
+        if not waiting:  # while something compiles, the change comes when it is there
+            assert np.array_equal(state, expected) and np.array_equal(losses, expected_losses)
+
+
+def test_a_call_of_plain_numpy_takes_some_milliseconds():
+    """Where an epoch is short; a longer one is a call of its own."""
+    tiny = Plan((Layer(24, 8, "relu"), Layer(8, 2, "softmax")), "cross_entropy", gn.Adam(), 200, 200)
+    program = PlainReference(tiny)
+    assert 2 < program.epochs_together * epoch_seconds(tiny) * 1000 < 10
+    assert PlainReference(replace(tiny, batch_size=50)).epochs_together in (24, 25)
+    assert PlainReference(replace(tiny, batch_size=1)).epochs_together == 1
 
 
 def test_with_never_nothing_is_compiled(monkeypatch):
