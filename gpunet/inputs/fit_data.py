@@ -217,6 +217,7 @@ class FitData(NamedTuple):
     stream: Any = (
         None  # of all training examples, where they do not fit into memory; `training` is a sample then
     )
+    in_parts: bool = False  # whether a batch of the stream is larger than what is in memory at a time
 
     @property
     def size(self) -> tuple[int, int]:
@@ -252,6 +253,7 @@ class FitData(NamedTuple):
             weighted,
             precision,
             sparse=sparse,
+            in_parts=self.in_parts,
         )
 
 

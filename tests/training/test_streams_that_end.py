@@ -8,6 +8,7 @@ import pytest
 
 import gpunet as gn
 from broken_runs import require_that_it_goes_on
+from gpunet.devices.transfer import Transfer
 from small_networks import K, N, network, same
 from streams import ROWS, change, few_rows, in_memory, mapped, small_blocks, used_order
 from thread_team import on_ranks
@@ -104,6 +105,40 @@ def test_a_row_that_is_bad_in_a_later_pass_is_named(data, monkeypatch):
         "X holds NaN, infinity or a number too large for float32, first in row 43" in str(one)
         for one in errors
     )
+
+
+@pytest.mark.parametrize("where", ["begin", "take"])
+@pytest.mark.parametrize(("copies", "epochs"), [(0, 0), (2, 0), (8, 1), (9, 1), (10, 2)])
+def test_no_memory_for_a_window(copies, epochs, where, data, tmp_path, monkeypatch):
+    """While its copy is begun by the thread, or when it is taken: weights are those after the last epoch."""
+    small_blocks(monkeypatch, 7, 2, N)  # five windows
+    X, y = mapped(tmp_path, "X", data[0]), data[1]
+    one, two = network("numpy"), network("numpy")
+    if epochs:
+        two.fit(X, y, epochs=epochs, batch_size=8)
+    begin, count = Transfer.begin, [0]
+
+    def counted():
+        count[0] += 1
+        if count[0] > copies:
+            raise MemoryError("3 TiB")
+
+    def failing(self, arrays):
+        if where == "begin":
+            counted()
+        take = begin(self, arrays)
+        return lambda: (counted() if where == "take" else None, take())[1]
+
+    monkeypatch.setattr(Transfer, "begin", failing)
+    before = threading.active_count()
+    with pytest.raises(
+        gn.OutOfMemory, match=r"while examples were copied to it .* with batch_size=8; .*3 TiB"
+    ):
+        one.fit(X, y, epochs=4, batch_size=8)
+    assert same(one, two)
+    assert len(one.history.loss) == epochs
+    gc.collect()
+    assert threading.active_count() == before
 
 
 def test_no_thread_is_left(data, tmp_path, monkeypatch):
