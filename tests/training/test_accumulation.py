@@ -201,7 +201,13 @@ def test_a_divergence_is_found_again(batch_size, data, tmp_path):
 def test_a_team(ranks, kind, batch_size, data, tmp_path):
     """One process and several have the same bits, each with the rows of its lanes alone."""
     X, y = data
-    source = (mapped(tmp_path, "X", X), y) if kind == "file" else (lambda: [(X[:9], y[:9]), (X[9:], y[9:])],)
+    passes = []
+
+    def pieces():
+        passes.append(1)
+        return [(X[:9], y[:9]), (X[9:], y[9:])]
+
+    source = (mapped(tmp_path, "X", X), y) if kind == "file" else (pieces,)
     layers = gn.Dropout(0.2), gn.Dense(5, "tanh"), gn.Dense(K, "softmax")
     options = {"batch_size": batch_size, "optimizer": gn.Adam(0.01), "shuffle": False, "epochs": 3}
 
@@ -210,9 +216,11 @@ def test_a_team(ranks, kind, batch_size, data, tmp_path):
         return net, net.fit(*source, team=team, **options)
 
     alone, history = fit(gn.Team("alone"))
+    passes.clear()
     for net, found in on_ranks(ranks, fit):
         assert same(net, alone)
         assert found.loss == history.loss
+    assert len(passes) == (kind == "pieces") * ranks * (2 + 3)  # what they are, and that all ranks have them
     two = network("numpy", *layers, seed=2)
     two.fit(X, y, **options)
     close(alone, two, rtol=1e-5)
