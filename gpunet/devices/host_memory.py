@@ -63,6 +63,6 @@ def _limit(path: Path) -> float | None:
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return os.fsdecode(path.read_bytes())  # a group may have any bytes in its name
     except OSError:
         return None

@@ -1,6 +1,7 @@
 """The memory that a process may use, in made-up control groups."""
 
 import math
+import os
 import sys
 
 import pytest
@@ -88,7 +89,7 @@ def test_without_control_groups(groups):
 
 def test_this_machine():
     assert 2**20 < host_memory() <= module._physical_memory()
-    assert sys.platform != "linux" or host_memory() < math.inf
+    assert sys.platform != "linux" or module._physical_memory() < math.inf
 
 
 @pytest.mark.parametrize("pages", [0, -1, None])
@@ -99,6 +100,19 @@ def test_a_system_that_does_not_say(pages, monkeypatch):
         monkeypatch.setattr("os.sysconf", lambda name: {"SC_PAGE_SIZE": 4096}.get(name, pages))
     monkeypatch.setattr(module, "_limits", lambda: iter(()))
     assert host_memory() == math.inf
+
+
+def test_a_small_machine(monkeypatch):
+    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": 1}.get)
+    monkeypatch.setattr(module, "_limits", lambda: iter(()))
+    assert host_memory() == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of other systems are text")
+def test_a_name_that_is_no_text(groups):
+    groups("", {os.fsdecode(b"\xff/memory.max"): 2**30})
+    module.OWN.write_bytes(b"0::/\xff\n")
+    assert host_memory() == 2**30
 
 
 def test_weights_that_the_machine_has_room_for_and_the_container_does_not(groups):
