@@ -108,6 +108,7 @@ def test_the_program_is_the_reference(weighted, penalized, batch_size, made, rng
     found = Accumulation(np, plan)(state, EpochInputs(in_parts, None, None, None, coefficients, keys))
     expected = Reference(np, plan)(state, EpochInputs(X, Y, weights, None, coefficients, keys))
     assert in_parts.asked == plan.batches()
+    assert Accumulation(np, plan).name == "accumulation"
     np.testing.assert_allclose(found[1], expected[1], rtol=1e-12)
     for kind in ("parameters", "slots"):
         pairs = zip(getattr(found[0], kind), getattr(expected[0], kind), strict=True)

@@ -134,8 +134,10 @@ def test_positions_are_int32_on_the_arrays_device(traced):
             return np.arange(stop, **more)
 
     like = SimpleNamespace(dtype=np.float32, **({} if traced else {"device": "cpu"}))
-    keep_mask(Namespace(), np.array(1, "int32"), (2, 3), 0.5, like=like)
-    assert asked == {"dtype": np.int32, "device": None if traced else "cpu"}
+    for columns in (None, (1, 2)):
+        asked.clear()
+        keep_mask(Namespace(), np.array(1, "int32"), (2, 3), 0.5, like=like, columns=columns)
+        assert asked == {"dtype": np.int32, "device": None if traced else "cpu"}
 
 
 @pytest.mark.parametrize("columns", [(0, 9), (0, 4), (3, 8), (8, 9), (5, 5)])

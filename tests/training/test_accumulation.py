@@ -8,7 +8,11 @@ import pytest
 
 import gpunet as gn
 from broken_runs import require_that_it_goes_on
+from gpunet.core.plan import Layer, Plan
+from gpunet.devices.placement import host_placement
+from gpunet.inputs.fit_data import Examples
 from gpunet.training import parts
+from gpunet.training.windows import Window
 from small_networks import K, N, close, network, same
 from streams import mapped, small_blocks, used_order
 from thread_team import on_ranks
@@ -249,3 +253,39 @@ def test_a_rate_is_found(data, tmp_path):
         for source in (mapped(tmp_path, "X", X), X)
     )
     np.testing.assert_allclose(one.losses, two.losses, rtol=1e-3)
+
+
+def test_the_parts_of_some_steps(monkeypatch):
+    """They end where windows do, and have so many examples that their activations take no more than they may."""
+    monkeypatch.setattr(parts, "NUMBERS", 8 * (2 + 3 + 1))
+    plan = Plan(
+        (Layer(2, 3, "relu"), Layer(3, 1, "identity")), "squared_error", gn.Adam(), 50, 23, in_parts=True
+    )
+    order = np.random.default_rng(0).permutation(20).astype("int32")
+    X = np.arange(40.0).reshape(20, 2).T
+
+    class Windows:
+        """Of 20 examples each, or what is left."""
+
+        def positions(self, epoch, position):
+            first = position // 20 * 20
+            return range(first, min(first + 20, 50))
+
+        def at(self, epoch, position):
+            assert epoch == 4
+            size = len(self.positions(epoch, position))
+            return Window(Examples(X, 10 * X[:1], None), order[order < size])
+
+    found = parts.PartsOfWindows(Windows(), plan, host_placement(), 4, range(23, 50))
+    assert found.shape == (2, 27)
+    for first, last, sizes in ((0, 23, [8, 8, 1, 6]), (23, 27, [4]), (1, 9, [8])):
+        taken = list(found.parts(first, last))
+        assert [part.X.shape[1] for part in taken] == sizes
+        expected = [order[order < (20 if p < 40 else 10)][p % 20] for p in range(23 + first, 23 + last)]
+        together = np.concatenate([part.X for part in taken], axis=1)
+        np.testing.assert_array_equal(together, X[:, expected])
+        np.testing.assert_array_equal(np.concatenate([part.Y for part in taken], axis=1), 10 * together[:1])
+        assert all(part.example_weights is None for part in taken)
+    monkeypatch.setattr(parts, "NUMBERS", 5)
+    found = parts.PartsOfWindows(Windows(), plan, host_placement(), 4, range(23, 50))
+    assert [part.X.shape[1] for part in found.parts(3, 5)] == [1, 1]
