@@ -149,7 +149,7 @@ class Windows:
     def _read(self, epoch: Epoch, number: int) -> ReadWindow:
         """One window; the next ones are begun."""
         wanted, reading = (epoch.number, number), self.reading
-        if reading is None or not (epoch.number, 0) <= reading.futures[0][0] <= wanted:
+        if reading is None or reading.futures[0][0] > wanted:
             self._stop_reading()
             reading = Reading(self._windows_from(*wanted), self._from(*wanted), deque())
         self.reading = None  # after an error nothing goes on
