@@ -181,7 +181,8 @@ class Network(NetworkBase):
             None takes as many as make 1000 updates, between 10 and 100; beside an encoder 5000, between 20 and 300.
         batch_size : int, None or "auto"
             1 is stochastic, None full batch (C18); "auto" takes 32, beside an encoder 64, or all examples where there
-            are fewer.
+            are fewer. Of data that are read block by block, a batch that takes more than 128 MiB is computed part by
+            part, with one update at its end.
         shuffle : bool
             Draw a new order each epoch, from the seed. Of data that are read block by block: of the blocks, where they
             need not come in their order, and of the rows of 32 blocks (of about 1 MiB in float32) at a time. If rows
@@ -212,7 +213,8 @@ class Network(NetworkBase):
             the network's dtype; beside an encoder what that gives. They may be written into. y are rows ``(B, n[L])``
             as the loss takes them: one-hot for classes, smoothed by `label_smoothing`. X must come back in its shape,
             in any real dtype and as an array of any library. rng is a ``numpy.random.Generator``, drawn from the
-            network's seed, the epoch and the step: runs repeat, and go on, to the bit. Weights of examples stay with
+            network's seed, the epoch and the step: runs repeat, and go on, to the bit. Not with batches that are
+            computed part by part. Weights of examples stay with
             their rows.
         metrics : name, function ``(y_true, y_pred)``, a sequence of them, or a dict of names to them
             To be measured on the validation data after each epoch, see ``History.val_metrics``. A callback

@@ -24,6 +24,11 @@ def _shift(xp: Namespace, x: Array, bits: int) -> Array:
     return xp.bitwise_and(xp.bitwise_right_shift(x, bits), (1 << (32 - bits)) - 1)
 
 
+def _wrapped(number: int) -> int:
+    """The int32 that an integer becomes with wrap-around."""
+    return (number + 2**31) % 2**32 - 2**31
+
+
 def keep_mask(
     xp: Namespace,
     key: Array,
@@ -53,10 +58,13 @@ def keep_mask(
     """
     n, m = shape
     device = getattr(like, "device", None)  # an array being traced for compilation has none
-    position = xp.arange(n * m, dtype=xp.int32, device=device)
-    if columns is not None:
+    if columns is None:
+        position = xp.arange(n * m, dtype=xp.int32, device=device)
+    else:  # those of these columns alone: the whole mask may be larger than memory
         first, last = columns
-        position, m = xp.reshape(position, (n, m))[:, first:last], last - first
+        row, column = (xp.arange(count, dtype=xp.int32, device=device) for count in (n, last - first))
+        position = row[:, None] * _wrapped(m) + (column + _wrapped(first))[None, :]
+        m = last - first
     x = position * GOLDEN + key
     x = xp.bitwise_xor(x, _shift(xp, x, 16)) * FIRST
     x = xp.bitwise_xor(x, _shift(xp, x, 15)) * SECOND

@@ -61,6 +61,8 @@ class Plan:
     lanes : int or None
         Parts of each batch whose gradients are added in a fixed order, see ``gpunet/core/lanes.py``; None for a batch
         that is not cut.
+    in_parts : bool
+        Whether a batch is larger than what is in memory at a time, see ``gpunet/core/accumulation.py``.
     """
 
     layers: tuple[Layer, ...]
@@ -74,6 +76,7 @@ class Plan:
     penalized: bool = False
     sparse: bool = False
     lanes: int | None = None
+    in_parts: bool = False
 
     @cached_property
     def activations(self) -> tuple[ActivationLike, ...]:

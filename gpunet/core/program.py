@@ -37,10 +37,10 @@ class EpochInputs(NamedTuple):
 
     Attributes
     ----------
-    X : array, SparseColumns or IntegerColumns, ``(n[0], m)``
+    X : array, SparseColumns, IntegerColumns or ColumnsInParts, ``(n[0], m)``
         The training set, columns as examples; a transposed view of rows in memory.
     Y : array, ``(n[L], m)``
-        Targets, likewise.
+        Targets, likewise; None, and so are weights, where X brings them part by part.
     example_weights : array ``(1, m)`` or None
         Weight of each example's loss; None for 1.
     order : int32 array or None

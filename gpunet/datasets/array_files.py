@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 import struct
 import tokenize
 import zipfile
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpunet.datasets.dataset import image_rows
+from gpunet.devices.host_memory import host_memory
 
 # What NumPy raises on files that are truncated, damaged, encrypted or of another kind: its parser of a header raises
 # what Python's own parser does, and what comes of an array of any size.
@@ -43,25 +42,17 @@ def open_npz(path: Path) -> dict[str, NDArray[Any]]:
             found = np.load(file, allow_pickle=False)
             if isinstance(found, np.lib.npyio.NpzFile):
                 members = zipfile.ZipFile(file).infolist()
-                size, memory = sum(member.file_size for member in members), physical_memory()
+                size, memory = sum(member.file_size for member in members), host_memory()
                 if size <= memory:
                     return {name: found[name] for name in found.files}
     except _UNREADABLE as error:
         raise _damaged(path, error) from error
     if isinstance(found, np.lib.npyio.NpzFile):
         raise ValueError(
-            f"{path}: its arrays take {size / 2**30:,.1f} GiB unpacked, and this machine has {memory / 2**30:,.1f} GiB "
-            "of memory: save them as .npy, which is read from the disk as needed"
+            f"{path}: its arrays take {size / 2**30:,.1f} GiB unpacked, and this process may use {memory / 2**30:,.1f} "
+            "GiB of memory: save them as .npy, which is read from the disk as needed"
         )
     raise ValueError(f"{path}: expected several named arrays, got one; end its name in .npy")
-
-
-def physical_memory() -> float:
-    """Bytes of this machine's memory; infinity where the system does not say."""
-    try:
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, ValueError, OSError):
-        return math.inf
 
 
 def first_present(arrays: Mapping[str, object], names: Sequence[str]) -> str | None:

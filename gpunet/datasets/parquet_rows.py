@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.datasets.array_files import physical_memory
 from gpunet.datasets.chosen_columns import Columns, chosen_columns
 from gpunet.datasets.dataset import Dataset
 from gpunet.datasets.split import first_held_out
+from gpunet.devices.host_memory import host_memory
 from gpunet.inputs.blocks.parquet import ParquetRows, open_parquet
 from gpunet.inputs.blocks.part import PartOfRows
 from gpunet.installation import install_command
@@ -20,9 +20,7 @@ from gpunet.tables.frames import tidy_text
 from gpunet.tables.libraries import polars
 from gpunet.tables.target import Target, missing_targets
 
-SHARE = (
-    1 / 8
-)  # of this machine's memory that a table may take: reading and encoding it takes some three times as much
+SHARE = 1 / 8  # of the memory that a table may take: reading and encoding it takes some three times as much
 PACKED = 16  # times that a table may take more memory than its file, about
 
 
@@ -33,7 +31,7 @@ def is_parquet(path: str) -> bool:
 
 def is_large(path: str) -> bool:
     """Whether a table takes more memory than it should."""
-    room = SHARE * physical_memory()
+    room = SHARE * host_memory()
     size = os.path.getsize(path)
     if not is_parquet(path) or size * PACKED < room or not _has_pyarrow():
         return size > room

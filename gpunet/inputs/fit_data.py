@@ -247,6 +247,7 @@ class FitData(NamedTuple):
         None  # of all training examples, where they do not fit into memory; `training` is a sample then
     )
     check: PendingCheck | None = None  # of the training examples, which nothing is to come of before
+    in_parts: bool = False  # whether a batch of the stream is larger than what is in memory at a time
 
     @property
     def size(self) -> tuple[int, int]:
@@ -282,6 +283,7 @@ class FitData(NamedTuple):
             weighted,
             precision,
             sparse=sparse,
+            in_parts=self.in_parts,
         )
 
 

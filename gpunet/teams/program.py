@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from gpunet.core.accumulation import accumulated, parts_of
 from gpunet.core.lanes import lane_bounds
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Parameters, Program, TrainState
-from gpunet.core.reference import Batch, batch_gradients, examples
 from gpunet.devices.placement import Placement
 from gpunet.teams.engine import Engine
 from gpunet.teams.paths import Path, path_between
@@ -87,16 +87,8 @@ class Lanes(Program):
         start, stop = lane_bounds(size, self.lanes, lane)
         if start == stop:
             return self.placement.to_device(np.zeros(self.layout.length, self.plan.dtype))
-        X, Y, weights = examples(self.xp, inputs, first + start, first + stop)
-        # Of a lane they are means over its examples (C8), of which the batch has more.
-        part = (stop - start) / size
-        if weights is None:
-            weights = self.placement.to_device(np.full((1, stop - start), part, self.plan.dtype))
-        else:
-            weights = weights * part
-        batch = Batch(X, Y, weights, None, keys, (start, stop, size))
-        J, gradients = batch_gradients(self.xp, self.plan, parameters, batch)
-        return self.layout.vector(J, gradients)
+        parts = parts_of(self.xp, inputs, first + start, first + stop)
+        return self.layout.vector(*accumulated(self.xp, self.plan, parameters, parts, (start, size), keys))
 
 
 def in_lanes(plan: Plan, lanes: int | None) -> Plan:

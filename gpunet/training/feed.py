@@ -16,6 +16,7 @@ from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.inputs.fit_data import Examples
 from gpunet.training.chunks import Chunks
 from gpunet.training.history import History
+from gpunet.training.parts import PartsOfWindows
 from gpunet.training.transforms import NUMBERS, Transform
 from gpunet.training.windows import Windows
 
@@ -160,7 +161,11 @@ class Feed:
 
         size, start = self.plan.batch_size, 0  # the step that the inputs begin with
         keys = inputs.dropout_keys
-        if self.windows is not None:
+        if self.windows is not None and self.plan.in_parts:
+            positions = range(steps.start * size, min(steps.stop * size, self.plan.examples))
+            parts = PartsOfWindows(self.windows, self.plan, self.placement, epochs_trained, positions)
+            inputs, start = inputs._replace(X=parts, Y=None, example_weights=None), steps.start
+        elif self.windows is not None:
             (X, Y, weights), used = self.windows.window(epochs_trained, steps.start)
             inputs = inputs._replace(X=X, Y=Y, example_weights=weights, order=used)
             start = self.windows.steps(epochs_trained, steps.start).start

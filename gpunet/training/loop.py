@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gpunet.core.accumulation import Accumulation
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState, unsupported_input
 from gpunet.core.reference import Reference, batch_cost, batch_of
@@ -127,12 +128,15 @@ class TrainingLoop:
         backend, device = placement
         self.reference: Program
         program: Program | None
-        if plan.lanes is None or team is None:
-            self.reference = Reference(placement.xp, plan)
-            program, reason = backend.program_for(plan, device)
-        else:
+        if plan.lanes is not None and team is not None:
             self.reference = program = Lanes(plan, placement, team.engine)
             reason = program.reason
+        elif plan.in_parts:
+            self.reference = program = Accumulation(placement.xp, plan)
+            reason = program.reason
+        else:
+            self.reference = Reference(placement.xp, plan)
+            program, reason = backend.program_for(plan, device)
         unread = None if program is None else unsupported_input(program, plan)
         if program is not None and unread is not None:
             reason = f"{program.name}: {unread}"
@@ -183,6 +187,8 @@ class TrainingLoop:
         history, plan = self.history, self.plan
         start = start or Position()
         updates -= start.step  # from here on: at the start of an epoch
+        if self.feed.windows is not None:
+            self.feed.windows.epochs = epochs_trained + self.epochs - start.epoch
         self.program.resume(updates // plan.steps * plan.examples + start.step * plan.batch_size)
         sizes = np.full(plan.steps, plan.batch_size)
         sizes[-1] = plan.examples - plan.batch_size * (plan.steps - 1)
@@ -359,17 +365,18 @@ class TrainingLoop:
         self, program: Program, state: TrainState, snapshot: EpochSnapshot, steps: range
     ) -> tuple[TrainState, Any]:
         """Some steps of the epoch of a snapshot: the new state, and the loss of each batch."""
-        chunk = self.feed.on_device(snapshot.inputs, snapshot.epochs_trained, steps)
-        backend, device = self.placement
+        (backend, device), doing = self.placement, "while examples were copied to it for an update"
         # Overflow on the way to a loss that isn't finite is found by `first_non_finite_step`.
         try:
+            chunk = self.feed.on_device(snapshot.inputs, snapshot.epochs_trained, steps)
+            doing = "in an update"
             with np.errstate(all="ignore"), backend.product_precision(self.plan.precision, device):
                 state, losses = program(state, chunk)
         except Exception as error:
             if not backend.out_of_memory(error):
                 raise
             raise OutOfMemory(
-                f"{device} ran out of memory in an update with batch_size="
+                f"{device} ran out of memory {doing} with batch_size="
                 f"{self.plan.batch_size}; the network keeps the weights it had. Use a smaller "
                 f"batch_size, or backend='numpy'. ({error})"
             ) from error

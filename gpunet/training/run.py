@@ -118,7 +118,8 @@ class TrainingRun:
             # A transform, and products of the frozen base, would give other bits for other batches.
             together = transform is not None or base.depth
             share = Share(dataclasses.replace(plan, lanes=None) if together else plan, team.engine)
-            self.windows = Windows(data.stream, plan, seed if shuffle else None, base, share)
+            mixed = shuffle and plan.steps > 1  # a sum over all examples has no order
+            self.windows = Windows(data.stream, plan, seed if mixed else None, base, share)
         if transform is None:
             examples = base.examples_above(examples)
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from gpunet.core.layers import Dense
 from gpunet.core.program import Parameters, TrainState
+from gpunet.devices.host_memory import host_memory
 from gpunet.devices.placement import Placement
 from gpunet.errors import OutOfMemory
 from gpunet.inputs.arrays import require_finite, to_device_array
@@ -48,7 +48,7 @@ def initial_state(
     ValueError
         If an initializer draws what is not finite.
     OutOfMemory
-        If this computer has less memory than the weights of a layer take. Nothing has been allocated.
+        If this process may use less memory than the weights of a layer take. Nothing has been allocated.
     """
     rng = np.random.default_rng(seed)
     parameters = []
@@ -69,15 +69,11 @@ def initial_state(
 
 def _require_memory(l: int, units: int, n_in: int) -> None:
     """Raise OutOfMemory if the weights of layer `l`, which are drawn in float64, are larger than all memory."""
-    size = 8 * units * n_in
-    try:
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # Windows; NumPy's own error will do
-        return
-    if size > memory > 0:
+    size, memory = 8 * units * n_in, host_memory()
+    if size > memory:
         raise OutOfMemory(
             f"layer {l} has {units} × {n_in} weights, which take {size / 2**30:.0f} GiB while they are drawn; this "
-            f"computer has {memory / 2**30:.0f} GiB. Use fewer units"
+            f"process may use {memory / 2**30:.0f} GiB. Use fewer units"
         )
 
 

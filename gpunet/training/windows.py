@@ -1,7 +1,8 @@
 """Windows of steps: the examples of a run that are in memory at a time, where not all of them are.
 
 A window is read by a thread while the program works on the one before; where the device copies while it computes, two
-windows ahead. A program sees a window as ordinary examples, with an order of their own.
+windows ahead. The first window of an epoch is read ahead, too, at the end of the epoch before. A program sees a window
+as ordinary examples, with an order of their own.
 """
 
 from __future__ import annotations
@@ -40,12 +41,21 @@ class ReadWindow(NamedTuple):
     order: NDArray[np.int32]
 
 
+class Epoch(NamedTuple):
+    """Where the windows of an epoch end."""
+
+    number: int  # epochs that the network has been trained for
+    blocks: NDArray[np.int64]  # their numbers, in the order of their use
+    used: NDArray[np.int64]  # examples, at the end of each group
+    ends: NDArray[np.int64]  # examples, at the end of each window
+
+
 class Reading(NamedTuple):
     """What the thread does."""
 
-    number: int  # of the first window that is being read
     windows: Iterator[Window]
-    futures: deque[Future[ReadWindow]]  # that window, and the ones after it
+    coming: Iterator[tuple[int, int]]  # epoch and number of those that are not on their way yet
+    futures: deque[tuple[tuple[int, int], Future[ReadWindow]]]  # those that are
 
 
 class Windows:
@@ -76,28 +86,36 @@ class Windows:
         self.every: int | None = (
             None  # steps from one place to the next where the program counts its blocks afresh
         )
+        self.epochs = 0  # that the network will have been trained for at the end of the run, if it is known
         self.transfer = base.placement.transfer()
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="gpunet reader")
-        self.epoch = -1  # of what is known:
-        self.numbers: NDArray[np.int64] = np.empty(0, np.int64)  # of the blocks in the order of their use
-        self.used: NDArray[np.int64] = np.empty(0, np.int64)  # examples, at the end of each group
-        self.stops: NDArray[np.int64] = np.empty(0, np.int64)  # the step before which each window ends
+        self.known: Epoch | None = None
         self.reading: Reading | None = None
         self.kept: tuple[int, int, Window] | None = None  # epoch, number and content of the present one
 
     def steps(self, epoch: int, step: int) -> range:
-        """The steps of the window that a step of an epoch is in."""
-        self._begin(epoch)
-        number = int(np.searchsorted(self.stops, step, side="right"))
-        return range(int(self.stops[number - 1]) if number else 0, int(self.stops[number]))
+        """The steps of the window that a step of an epoch begins in."""
+        size = self.plan.batch_size
+        positions = self.positions(epoch, step * size)
+        return range(positions.start // size, -(-positions.stop // size))
+
+    def positions(self, epoch: int, position: int) -> range:
+        """The positions in the order of an epoch of the window that one of them is in."""
+        ends = self._epoch(epoch).ends
+        number = int(np.searchsorted(ends, position, side="right"))
+        return range(int(ends[number - 1]) if number else 0, int(ends[number]))
 
     def window(self, epoch: int, step: int) -> Window:
-        """The window that a step of an epoch is in, on the device."""
-        self._begin(epoch)
-        number = int(np.searchsorted(self.stops, step, side="right"))
+        """The window that a step of an epoch begins in, on the device."""
+        return self.at(epoch, step * self.plan.batch_size)
+
+    def at(self, epoch: int, position: int) -> Window:
+        """The window that a position in the order of an epoch is in, on the device."""
+        known = self._epoch(epoch)
+        number = int(np.searchsorted(known.ends, position, side="right"))
         if self.kept is None or self.kept[:2] != (epoch, number):
             self.kept = None  # before another takes its place in memory
-            self.kept = epoch, number, self._on_device(self._read(number))
+            self.kept = epoch, number, self._on_device(self._read(known, number))
         return self.kept[2]
 
     def close(self) -> None:
@@ -106,36 +124,67 @@ class Windows:
         self.thread.shutdown(cancel_futures=True)
         self.transfer.close()
 
-    def _begin(self, epoch: int) -> None:
-        """Know the windows of an epoch."""
-        if epoch == self.epoch:
-            return
-        self.epoch = epoch
-        self._stop_reading()
-        self.numbers = self.order.blocks(epoch)
-        self.used = self.order.ends(self.numbers)
+    def _epoch(self, number: int) -> Epoch:
+        """The windows of an epoch; what is read for another one, nobody waits for any more."""
+        if self.known is None or self.known.number != number:
+            if self.reading is not None and self.reading.futures[0][0][0] != number:
+                self._stop_reading()
+            self.known = self._windows_of(number)
+        return self.known
+
+    def _windows_of(self, number: int) -> Epoch:
+        blocks = self.order.blocks(number)
+        used = self.order.ends(blocks)
+        if self.plan.in_parts:
+            return Epoch(number, blocks, used, used)
         # A batch whose examples have not all been read waits for the next window; so do the batches of a block of the
         # program, which is computed in one piece.
-        whole = self.used // self.plan.batch_size
+        whole = used // self.plan.batch_size
         counted = 0 if self.every is None else whole // self.every * self.every
         stops = counted + (whole - counted) // self.block_steps * self.block_steps
         stops[-1] = self.plan.steps
-        self.stops = np.unique(stops[stops > 0])
+        stops = np.unique(stops[stops > 0])
+        return Epoch(number, blocks, used, np.minimum(stops * self.plan.batch_size, self.stream.m))
 
-    def _read(self, number: int) -> ReadWindow:
+    def _read(self, epoch: Epoch, number: int) -> ReadWindow:
         """One window; the next ones are begun."""
-        if self.reading is None or self.reading.number != number:
+        wanted, reading = (epoch.number, number), self.reading
+        if reading is None or reading.futures[0][0] > wanted:
             self._stop_reading()
-            windows = self._windows(number)
-            self.reading = Reading(number, windows, deque([self._begin_reading(windows)]))
-        _, windows, futures = self.reading
+            reading = Reading(self._windows_from(*wanted), self._from(*wanted), deque())
         self.reading = None  # after an error nothing goes on
-        window = futures.popleft().result()
-        while len(futures) < min(self.transfer.ahead, len(self.stops) - 1 - number):
-            futures.append(self._begin_reading(windows))
-        if futures:
-            self.reading = Reading(number + 1, windows, futures)
+        found = None
+        while found != wanted:  # it may be one that other ranks alone use
+            self._read_ahead(reading, 1)
+            found, future = reading.futures.popleft()
+            window = future.result()
+        self._read_ahead(reading, self.transfer.ahead)
+        if reading.futures:
+            self.reading = reading
         return window
+
+    def _read_ahead(self, reading: Reading, count: int) -> None:
+        """Let so many windows be on their way, if there are."""
+        while len(reading.futures) < count:
+            window = next(reading.coming, None)
+            if window is None:
+                return
+            reading.futures.append((window, self._begin_reading(reading.windows)))
+
+    def _from(self, epoch: int, number: int) -> Iterator[tuple[int, int]]:
+        """Epoch and number of each window from one on, as far as it is known that they will be used."""
+        while True:
+            for one in range(number, len(self._windows_of(epoch).ends)):
+                yield epoch, one
+            epoch, number = epoch + 1, 0
+            if epoch >= self.epochs or not self.stream.blocks.concurrent:
+                return
+
+    def _windows_from(self, epoch: int, number: int) -> Iterator[Window]:
+        """The windows from one on. Runs in the thread."""
+        while True:
+            yield from self._windows(self._windows_of(epoch), number)
+            epoch, number = epoch + 1, 0
 
     def _begin_reading(self, windows: Iterator[Window]) -> Future[ReadWindow]:
         def read() -> ReadWindow:
@@ -148,7 +197,7 @@ class Windows:
 
     def _stop_reading(self) -> None:
         """Read no window of those that nobody waits for any more."""
-        for future in () if self.reading is None else self.reading.futures:
+        for _, future in () if self.reading is None else self.reading.futures:
             future.cancel()
         self.reading = None
 
@@ -159,31 +208,28 @@ class Windows:
             examples = self.base.examples_above(examples)
         return Window(examples, window.order)
 
-    def _windows(self, number: int) -> Iterator[Window]:
+    def _windows(self, epoch: Epoch, number: int) -> Iterator[Window]:
         """The windows of an epoch from one of them on. Runs in the thread."""
-        epoch, size, m = self.epoch, self.plan.batch_size, self.stream.m
-        used, stops = self.used, self.stops
-        first = (
-            int(stops[number - 1]) * size if number else 0
-        )  # the position of the first example that is wanted
+        used, ends = epoch.used, epoch.ends
+        # The position of the first example that is wanted.
+        first = int(ends[number - 1]) if number else 0
         group = int(np.searchsorted(used, first, side="right"))
         position = int(used[group - 1]) if group else 0  # of the first example that is not read yet
         held, sizes = self.order.held, np.diff(self.stream.blocks.edges)
         wanted_rows: dict[int, NDArray[np.int64] | None] = {}  # of each block
-        blocks = self.stream.blocks.read(self.numbers[group * held :].tolist(), wanted_rows.pop)
+        blocks = self.stream.blocks.read(epoch.blocks[group * held :].tolist(), wanted_rows.pop)
         rest: Examples | None = None  # what was read for the window before and is used in this one
         waiting = 0  # examples of the windows before that are used in this one, read or not
-        for stop in stops[number:].tolist():
-            last = min(stop * size, m)
+        for last in ends[number:].tolist():
             end = int(np.searchsorted(used, last)) + 1
             begun = position - waiting
             orders = [np.arange(waiting, dtype=np.int32)]
             for one in range(group, end):
                 rows = int(used[one]) - position
-                orders.append(position - begun + self.order.rows(epoch, one, rows))
+                orders.append(position - begun + self.order.rows(epoch.number, one, rows))
                 position += rows
             order = np.concatenate(orders, dtype=np.int32)[first - begun :]
-            numbers = self.numbers[group * held : end * held]
+            numbers = epoch.blocks[group * held : end * held]
             count, mine, some = position - begun, np.ones(position - last, np.bool_), [None] * len(numbers)
             if not self.share.whole:
                 mine = self.share(first, position)
@@ -196,10 +242,11 @@ class Windows:
             if waiting:
                 rest = _taken(examples, order[last - first :][mine])
             window, examples = Window(examples, order[: last - first]), None
+            if last == self.stream.m:
+                next(blocks, None)  # a source that has become longer says so
             yield window
             del window  # before the next one takes its place in memory
             first = last
-        next(blocks, None)  # a source that has become longer says so
 
 
 def _wanted(

@@ -55,7 +55,7 @@ def written(columns, tmp_path):
 def large(monkeypatch):
     """From here on every table is large."""
     small_blocks(monkeypatch, 30, 4, 4)
-    monkeypatch.setattr("gpunet.datasets.parquet_rows.physical_memory", lambda: 8.0)
+    monkeypatch.setattr("gpunet.datasets.parquet_rows.host_memory", lambda: 8.0)
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ def test_small_tables_are_encoded(gpunet, good, written, monkeypatch, tmp_path):
     assert "large" not in err
     assert gn.load(net).encoder is not None
     predicted = good("predict", net, path)
-    monkeypatch.setattr("gpunet.datasets.parquet_rows.physical_memory", lambda: 8.0)
+    monkeypatch.setattr("gpunet.datasets.parquet_rows.host_memory", lambda: 8.0)
     code, evaluated, err = gpunet("evaluate", net, path)
     assert metrics(evaluated)["loss"] == metrics(out)["test loss"]
     assert "as a whole: the network's encoder reads tables" in err
@@ -204,7 +204,7 @@ def test_a_file_that_was_read_by_blocks_is_so_where_it_is_not_large(
     path, net = written("data", *NUMBERS, "kind"), tmp_path / "net"
     other = written("other", "wild", "depth", "price", "width", "height", "kind")
     with monkeypatch.context() as patched:
-        patched.setattr("gpunet.datasets.parquet_rows.physical_memory", lambda: 8.0)
+        patched.setattr("gpunet.datasets.parquet_rows.host_memory", lambda: 8.0)
         out = good("train", path, *SETTINGS, "--save", net)
         # Columns are found by name, whether the network or its notes know them.
         evaluated, predicted = good("evaluate", net, other), good("predict", net, other)
@@ -248,7 +248,7 @@ def test_which_tables_are_large(memory, found, written, rng, monkeypatch):
     from gpunet.datasets.parquet_rows import is_large
 
     path = str(written("data", "a", "b", group=4000, a=rng.integers(0, 200, 4000) / 7, b=np.ones(4000)))
-    monkeypatch.setattr("gpunet.datasets.parquet_rows.physical_memory", lambda: memory)
+    monkeypatch.setattr("gpunet.datasets.parquet_rows.host_memory", lambda: memory)
     assert is_large(path) is found
     monkeypatch.setattr("gpunet.datasets.parquet_rows.PACKED", 0)
     assert is_large(path) is False

@@ -134,8 +134,10 @@ def test_positions_are_int32_on_the_arrays_device(traced):
             return np.arange(stop, **more)
 
     like = SimpleNamespace(dtype=np.float32, **({} if traced else {"device": "cpu"}))
-    keep_mask(Namespace(), np.array(1, "int32"), (2, 3), 0.5, like=like)
-    assert asked == {"dtype": np.int32, "device": None if traced else "cpu"}
+    for columns in (None, (1, 2)):
+        asked.clear()
+        keep_mask(Namespace(), np.array(1, "int32"), (2, 3), 0.5, like=like, columns=columns)
+        assert asked == {"dtype": np.int32, "device": None if traced else "cpu"}
 
 
 @pytest.mark.parametrize("columns", [(0, 9), (0, 4), (3, 8), (8, 9), (5, 5)])
@@ -144,3 +146,20 @@ def test_some_columns_of_a_mask_are_those_of_all_of_it(backend, columns):
     key = backend.from_host(np.array([77], "int32"), backend.devices()[0])[0]
     some = keep_mask(backend.namespace(), key, (7, 9), 0.4, like=like, columns=columns)
     assert_array_equal(backend.to_host(some), mask_of(backend, 77, (7, 9), 0.4)[:, columns[0] : columns[1]])
+
+
+@pytest.mark.parametrize(("m", "first"), [(2**31 + 3, 0), (2**33 + 1, 2**32 - 3), (2**20, 2**20 - 6)])
+def test_columns_of_a_mask_that_is_larger_than_memory(backend, m, first):
+    """Positions are counted with wrap-around; the hash as published."""
+    like = backend.from_host(np.zeros(1), backend.devices()[0])
+    key = backend.from_host(np.array([77], "int32"), backend.devices()[0])[0]
+    columns = first, first + 6
+    found = keep_mask(backend.namespace(), key, (5000, m), 0.4, like=like, columns=columns)
+    x = (
+        np.arange(5000, dtype=np.uint64)[:, None] * np.uint64(m) + np.arange(*columns, dtype=np.uint64)
+    ) % 2**32
+    x = (x * 0x9E3779B9 + 77) % 2**32
+    x = (x ^ (x >> 16)) * 0x7FEB352D % 2**32
+    x = (x ^ (x >> 15)) * 0x846CA68B % 2**32
+    x ^= x >> 16
+    assert_array_equal(backend.to_host(found) != 0, (x >> 8) / 2**24 >= 0.4)

@@ -28,7 +28,7 @@ STANDARD = {
 ASKED = {
     "slice", "str", "dict", "bool", "int", "numbers.Integral", "numbers.Real", "Dense", "Dropout", "Dense | Dropout",
     "str | dict", "'__iter__'", "Optimizer", "Activation", "Loss", "type", "Hashable",
-    "Columns",
+    "Columns", "ColumnsInParts",
 }  # fmt: skip
 
 

@@ -56,10 +56,11 @@ def test_rows_at_fault_are_named(data, tmp_path, monkeypatch):
     [
         ({"validation_fraction": 0.2}, "validation_fraction needs all rows in memory"),
         (
-            {"batch_size": None},
-            "batch_size=None, a full batch, takes 50 examples of 3 features at a time, .* batch_size of 49 at most",
+            {"batch_size": None, "transform": lambda X, rng: X},
+            "transform changes a whole batch, and batch_size=None, a full batch, takes 50 examples of 3 features, .* "
+            "batch_size of 49 at most",
         ),
-        ({"batch_size": 50}, "batch_size=50 takes 50 examples"),
+        ({"batch_size": 50, "transform": lambda X, rng: X}, "batch_size=50 takes 50 examples"),
         ({"batch_size": 51}, "batch_size is 51, but there are only 50"),
         ({"label_smoothing": 1.5}, "label_smoothing"),
         ({"class_weight": [1.0]}, "list of 4 weights"),
@@ -78,22 +79,26 @@ def test_options_that_do_not_suit(options, said, data, tmp_path, monkeypatch):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", ["file", "pieces"])
 def test_a_full_batch_that_is_small_enough(kind, dtype, data, tmp_path, monkeypatch):
-    """And one that is not is refused before a file is read."""
+    """One that is not is computed in parts, and refused where a transform needs all of it, before a file is read."""
     small_blocks(monkeypatch, 7, 2, N)
     X, y = data
     source = (mapped(tmp_path, "X", X), y) if kind == "file" else (lambda: [(X[:9], y[:9]), (X[9:], y[9:])],)
     monkeypatch.setattr("gpunet.inputs.blocks.fit.BATCH_BYTES", M * N * np.dtype(dtype).itemsize)
     one, two = (network("numpy", dtype=dtype) for _ in range(2))
     for net, given in ((one, source), (two, (X, y))):
-        net.fit(*given, epochs=2, batch_size=None)
+        assert net.fit(*given, epochs=2, batch_size=None).program != "accumulation"
     close(one, two, rtol=1e-5)
     monkeypatch.setattr("gpunet.inputs.blocks.fit.BATCH_BYTES", M * N * np.dtype(dtype).itemsize - 1)
     read = []
     survey = fit.survey
     monkeypatch.setattr(fit, "survey", lambda *given, **more: (read.append(1), survey(*given, **more))[1])
     with pytest.raises(ValueError, match="batch_size of 49 at most"):
-        one.fit(*source, batch_size=None)
+        one.fit(*source, batch_size=None, transform=lambda X, rng: X)
     assert len(read) == (kind == "pieces")
+    for net, given in ((one, source), (two, (X, y))):
+        net.fit(*given, epochs=2, batch_size=None)
+    assert one.history.program == "accumulation"
+    close(one, two, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ def network():
     return gn.Network(layers, seed=0, backend="numpy", inputs=784, standardizer=gn.Standardizer("set"))
 
 X, y = np.load(sys.argv[1], mmap_mode="r"), np.arange(int(sys.argv[2])) % 10
+batch_size, epochs, program = eval(sys.argv[3])
 # What is imported, loaded and allocated once; after so many epochs that the compiled program has taken over.
 network().fit(np.asarray(X[:2000]), y[:2000], epochs=80, batch_size=64, optimizer=gn.GradientDescent(0.1))
 gc.collect()
@@ -37,7 +38,9 @@ def watch():
 watching = threading.Thread(target=watch)
 watching.start()
 net = network()
-net.fit(X, y, epochs=1, batch_size=64, validation_data=(X, y), optimizer=gn.GradientDescent(0.1))
+optimizer = gn.GradientDescent(0.1)
+history = net.fit(X, y, epochs=epochs, batch_size=batch_size, validation_data=(X, y), optimizer=optimizer)
+assert program in history.program, history.program
 net.evaluate(X, y)
 net.predict(X)
 done.set()
@@ -48,13 +51,14 @@ print(most[0] - before)
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
-def test_memory_is_that_of_some_blocks(tmp_path):
+@pytest.mark.parametrize("run", [(64, 1, "compiled"), (None, 2, "accumulation"), (45_000, 1, "accumulation")])
+def test_memory_is_that_of_some_blocks(run, tmp_path):
     """Above the weights, with a standardizer, validation, evaluation and predictions."""
     rng = np.random.default_rng(0)
     X = np.lib.format.open_memmap(tmp_path / "X.npy", mode="w+", dtype="uint8", shape=(ROWS, FEATURES))
     X[:] = rng.integers(0, 256, X.shape, dtype="uint8")
     X.flush()
-    arguments = [sys.executable, "-c", PROGRAM, str(tmp_path / "X.npy"), str(ROWS)]
+    arguments = [sys.executable, "-c", PROGRAM, str(tmp_path / "X.npy"), str(ROWS), repr(run)]
     environment = {**os.environ, "GPUNET_COMPILE": "wait"}
     for _ in range(2):  # the first time something may be compiled, which takes memory too
         found = subprocess.run(arguments, capture_output=True, text=True, timeout=600, env=environment)

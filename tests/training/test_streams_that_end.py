@@ -8,6 +8,9 @@ import pytest
 
 import gpunet as gn
 from broken_runs import require_that_it_goes_on
+from gpunet.devices.transfer import Transfer
+from gpunet.inputs.blocks.stream import Stream
+from gpunet.training.windows import Windows
 from small_networks import K, N, network, same
 from streams import ROWS, change, few_rows, in_memory, mapped, small_blocks, used_order
 from thread_team import on_ranks
@@ -104,6 +107,78 @@ def test_a_row_that_is_bad_in_a_later_pass_is_named(data, monkeypatch):
         "X holds NaN, infinity or a number too large for float32, first in row 43" in str(one)
         for one in errors
     )
+
+
+@pytest.mark.parametrize("batch_size", [8, 11])
+def test_a_source_that_has_become_longer(batch_size, data, monkeypatch):
+    """By a whole block at its end, which no window has room for."""
+    small_blocks(monkeypatch, 6, 2, N)
+    X, y = data
+    passes = []
+
+    def pieces():
+        passes.append(1)
+        yield X, y
+        if len(passes) > 3:
+            yield X[:6], y[:6]
+
+    net = network("numpy")
+    with pytest.raises(ValueError, match="X gave 60 examples at first, and now more"):
+        net.fit(pieces, epochs=5, batch_size=batch_size)
+    assert len(passes) == 4
+    assert len(net.history.loss) == 2
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+def test_each_epoch_of_a_run_but_the_first_is_read_ahead(stopping, data, tmp_path, monkeypatch):
+    """Also of a network that has been trained before; blocks are read once in each, and after it once more at most."""
+    small_blocks(monkeypatch, 7, 2, N)
+    X, y, net = mapped(tmp_path, "X", data[0]), data[1], network("numpy")
+    net.fit(X, y, epochs=2, batch_size=8)
+    read, ends, examples, close = [], [], Stream.examples, Windows.close
+    monkeypatch.setattr(Stream, "examples", lambda *given: (read.append(1), examples(*given))[1])
+    monkeypatch.setattr(Windows, "close", lambda self: (ends.append(self.epochs), close(self)))
+    stop = [lambda network, history: history.epochs == 2] if stopping else []
+    before = len(threading.enumerate())
+    net.fit(X, y, epochs=3, batch_size=8, callbacks=stop)
+    assert ends == [5]
+    epochs, blocks = (2, 9) if stopping else (3, 9)
+    assert epochs * blocks <= len(read) - 1 <= epochs * blocks + 2 * stopping  # one to have a sample
+    assert len(threading.enumerate()) == before
+
+
+@pytest.mark.parametrize("where", ["begin", "take"])
+@pytest.mark.parametrize(("copies", "epochs"), [(0, 0), (2, 0), (8, 1), (9, 1), (10, 2)])
+def test_no_memory_for_a_window(copies, epochs, where, data, tmp_path, monkeypatch):
+    """While its copy is begun by the thread, or when it is taken: weights are those after the last epoch."""
+    small_blocks(monkeypatch, 7, 2, N)  # five windows
+    X, y = mapped(tmp_path, "X", data[0]), data[1]
+    one, two = network("numpy"), network("numpy")
+    if epochs:
+        two.fit(X, y, epochs=epochs, batch_size=8)
+    begin, count = Transfer.begin, [0]
+
+    def counted():
+        count[0] += 1
+        if count[0] > copies:
+            raise MemoryError("3 TiB")
+
+    def failing(self, arrays):
+        if where == "begin":
+            counted()
+        take = begin(self, arrays)
+        return lambda: (counted() if where == "take" else None, take())[1]
+
+    monkeypatch.setattr(Transfer, "begin", failing)
+    before = threading.active_count()
+    with pytest.raises(
+        gn.OutOfMemory, match=r"while examples were copied to it .* with batch_size=8; .*3 TiB"
+    ):
+        one.fit(X, y, epochs=4, batch_size=8)
+    assert same(one, two)
+    assert len(one.history.loss) == epochs
+    gc.collect()
+    assert threading.active_count() == before
 
 
 def test_no_thread_is_left(data, tmp_path, monkeypatch):

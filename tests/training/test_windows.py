@@ -1,5 +1,6 @@
 """Windows by themselves: which examples, in which order, and when they are read."""
 
+import dataclasses
 import threading
 
 import numpy as np
@@ -105,7 +106,7 @@ def test_windows_end_where_batches_and_blocks_of_steps_do(batch_size, block_step
 
 def wait(windows):
     """Until all that is to be read ahead has been."""
-    for future in () if windows.reading is None else windows.reading.futures:
+    for _, future in () if windows.reading is None else windows.reading.futures:
         future.result()
 
 
@@ -130,6 +131,114 @@ def test_the_next_windows_are_read_ahead_and_no_further(ahead, made, monkeypatch
     windows.window(0, 15)  # back to a window before reads its groups alone, and the next one
     wait(windows)
     assert len(read) <= -(-M // ROWS) + 3 * HELD
+
+
+def recorded(monkeypatch):
+    """The first rows of blocks that are read from here on."""
+    read, examples = [], Stream.examples
+
+    def recording(self, block):
+        read.append(block.first)
+        return examples(self, block)
+
+    monkeypatch.setattr(Stream, "examples", recording)
+    return read
+
+
+@pytest.mark.parametrize("seed", [SEED, None])
+@pytest.mark.parametrize(
+    ("batch_size", "block_steps", "ahead"), [(4, 1, 1), (4, 6, 2), (30, 1, 1), (100, 1, 2)]
+)
+def test_the_next_epoch_is_read_ahead(batch_size, block_steps, ahead, seed, made, monkeypatch):
+    """At the end of the one before, if there is a next one; each block is read once in each epoch."""
+    monkeypatch.setattr(Transfer, "ahead", ahead)
+    windows = made(batch_size, seed, block_steps)
+    windows.epochs, read = 5, recorded(monkeypatch)
+    steps, epochs = -(-M // batch_size), (2, 3, 4)  # the network has been trained for two
+    left = sum(len({windows.steps(epoch, step).start for step in range(steps)}) for epoch in epochs)
+    for epoch in epochs:
+        order = np.arange(M) if seed is None else used_order(M, ROWS, HELD, seed, epoch)
+        step = 0
+        while step < steps:
+            window = windows.steps(epoch, step)
+            found = numbers_in(windows.window(epoch, step))
+            assert np.array_equal(found, order[window.start * batch_size : window.stop * batch_size])
+            wait(windows)
+            left -= 1
+            on_their_way = 0 if windows.reading is None else len(windows.reading.futures)
+            assert on_their_way == min(ahead, left)
+            step = window.stop
+    assert sorted(read) == sorted(3 * list(range(0, M, ROWS)))
+    assert windows.reading is None
+
+
+def test_what_others_may_be_reading_is_not_read_ahead_for_the_next_epoch(made, monkeypatch):
+    """A generator, or an object that is no array of a known library: validation may read what it reads from."""
+    windows = made(4)
+    assert windows.stream.blocks.concurrent
+    windows.stream.blocks.concurrent = False
+    windows.epochs, read = 5, recorded(monkeypatch)
+    for step in (0, 5, 10, 15, 21):
+        windows.window(2, step)
+        wait(windows)
+    assert windows.reading is None
+    assert len(read) == -(-M // ROWS)
+    windows.window(3, 0)
+    wait(windows)
+    assert len(read) == -(-M // ROWS) + 2 * HELD
+
+
+def test_an_epoch_that_is_not_the_next_one(made, monkeypatch):
+    """As after a divergence: what was read ahead is dropped."""
+    windows = made(4)
+    windows.epochs = 5
+    for step in (0, 5, 10, 15, 21):
+        windows.window(2, step)
+    order = used_order(M, ROWS, HELD, SEED, 2)
+    assert np.array_equal(numbers_in(windows.window(2, 21)), order[4 * windows.steps(2, 21).start :])
+    assert np.array_equal(numbers_in(windows.window(2, 0)), order[: 4 * windows.steps(2, 0).stop])
+    assert np.array_equal(
+        numbers_in(windows.window(4, 0)), used_order(M, ROWS, HELD, SEED, 4)[: 4 * windows.steps(4, 0).stop]
+    )
+    wait(windows)
+    assert windows.reading is not None
+
+
+def test_an_error_while_the_next_epoch_is_read_ahead_comes_with_it(made, monkeypatch):
+    examples, windows = Stream.examples, made(4)
+    windows.epochs, left = 5, [-(-M // ROWS)]
+
+    def failing(self, block):
+        if not left[0]:
+            raise ValueError("a damaged block")
+        left[0] -= 1
+        return examples(self, block)
+
+    monkeypatch.setattr(Stream, "examples", failing)
+    for step in (0, 5, 10, 15, 21):
+        windows.window(2, step)
+    wait_for = windows.reading.futures[0][1]
+    assert "damaged" in str(wait_for.exception())
+    with pytest.raises(ValueError, match="a damaged block"):
+        windows.window(3, 0)
+
+
+def test_windows_of_batches_in_parts(made, monkeypatch):
+    """They end where groups do, in the midst of batches."""
+    windows = made(45)
+    windows.plan = dataclasses.replace(windows.plan, in_parts=True)
+    ends, position = [], 0
+    order = used_order(M, ROWS, HELD, SEED, 3)
+    while position < M:
+        positions = windows.positions(3, position)
+        assert positions == windows.positions(3, positions.stop - 1)
+        assert np.array_equal(numbers_in(windows.at(3, position)), order[positions.start : positions.stop])
+        position = positions.stop
+        ends.append(position)
+    assert ends == windows.order.ends(windows.order.blocks(3)).tolist()
+    assert len(ends) == 5
+    for step, stop in enumerate((1, 2, 3)):
+        assert windows.steps(3, step).start <= step < windows.steps(3, step).stop <= stop + 1
 
 
 class Recorded(Transfer):

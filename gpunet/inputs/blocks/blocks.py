@@ -44,6 +44,8 @@ class Blocks(ABC):
         Where the blocks begin, and where the last one ends; known likewise.
     sequential : bool
         Whether they can be read in the order alone in which they come.
+    concurrent : bool
+        Whether they may be read while another thread reads the same source.
     has_targets : bool
         Whether they bring their targets with them.
     weighted : bool
@@ -53,6 +55,7 @@ class Blocks(ABC):
     shape: tuple[int, ...]
     edges: NDArray[np.int64]
     sequential: bool = False
+    concurrent: bool = False
     has_targets: bool = False
     weighted: bool = False
 
@@ -121,6 +124,7 @@ class SlicedBlocks(Blocks):
         self.shape = X.shape
         self.has_targets = y is not None
         self.weighted = weights is not None
+        self.concurrent = all(source.concurrent for source in (X, y, weights) if source is not None)
         if y is not None and len(y) != len(X):
             raise ValueError(f"{y.name} has {len(y):,} targets for {len(X):,} examples")
         if weights is not None and weights.shape != X.shape[:1]:

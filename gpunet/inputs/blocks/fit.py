@@ -15,7 +15,9 @@ from gpunet.inputs.blocks.stream import Stream
 from gpunet.inputs.blocks.survey import survey
 from gpunet.inputs.fit_data import Examples, FitArrays, FitData, InputPipeline, batch_of, fit_data
 
-BATCH_BYTES = 2**27  # that the inputs of a batch may take, where the examples come from blocks
+BATCH_BYTES = (
+    2**27
+)  # that the inputs of a batch may take, where the examples come from blocks: larger ones are computed in parts
 
 
 def fit_examples(
@@ -34,7 +36,7 @@ def fit_examples(
     Raises
     ------
     ValueError, TypeError
-        For bad input; for ``validation_fraction``, and a batch that is too large, of blocks.
+        For bad input; for ``validation_fraction`` of blocks, and a transform of batches that are computed in parts.
     """
     held = arrays.validation_data
     streamed = held is not None and isinstance(held[0], Blocks)
@@ -75,7 +77,7 @@ def _of_blocks(
     standardizer, blocks = pipeline.standardizer, with_targets(arrays.X, arrays.y, arrays.sample_weight)
     fit = standardizer is not None and not standardizer.fitted
     if not blocks.sequential:  # what they are is known before they are read
-        _size_of_batch(batch_size, blocks, auto_batch, pipeline.dtype)
+        _size_of_batch(batch_size, blocks, auto_batch, pipeline.dtype, raw)
     found = survey(blocks, pipeline, arrays.class_weight, epsilon, fit=fit)
     if standardizer is not None and fit:
         assert found.moments is not None
@@ -83,25 +85,29 @@ def _of_blocks(
         standardizer.mean, standardizer.deviation = standardizer.measured(found.moments, found.dtype)
     n = int(found.sample.X[0].size)
     pipeline = pipeline._replace(standardizer=standardizer, inputs=n)
-    size = _size_of_batch(batch_size, blocks, auto_batch, pipeline.dtype)
+    size, in_parts = _size_of_batch(batch_size, blocks, auto_batch, pipeline.dtype, raw)
     stream = Stream(blocks, pipeline, raw=raw, class_weight=found.class_weight, epsilon=epsilon)
     sample: Examples = stream.on_device(stream.examples(found.sample))
     validation = None
     if arrays.validation_data is not None:
         validation, _ = pipeline.examples(*arrays.validation_data, prefix="validation ")
     shape: Any = blocks.shape[1:]
-    return FitData(sample, validation, found.kind, size, standardizer, tuple(shape), raw, stream)
+    return FitData(
+        sample, validation, found.kind, size, standardizer, tuple(shape), raw, stream, in_parts=in_parts
+    )
 
 
-def _size_of_batch(batch_size: int | str | None, blocks: Blocks, auto_batch: int, dtype: str) -> int:
-    """The size of a batch, whose examples must be in memory together."""
+def _size_of_batch(
+    batch_size: int | str | None, blocks: Blocks, auto_batch: int, dtype: str, raw: bool
+) -> tuple[int, bool]:
+    """The size of a batch, and whether it is computed in parts."""
     size, n = batch_of(batch_size, len(blocks), auto_batch), math.prod(blocks.shape[1:])
     most = BATCH_BYTES // (np.dtype(dtype).itemsize * max(n, 1))
-    if size > most:
+    if raw and size > most:
         what = "batch_size=None, a full batch," if batch_size is None else f"batch_size={size}"
         raise ValueError(
-            f"{what} takes {size:,} examples of {n:,} features at a time, and X is read block by block because it is "
-            f"large: the examples of a batch are in memory together, in {BATCH_BYTES >> 20} MiB. Give a batch_size of "
-            f"{most:,} at most, or all rows as an array in memory, as numpy.load gives them, where they fit there"
+            f"transform changes a whole batch, and {what} takes {size:,} examples of {n:,} features, of which X, read "
+            f"block by block because it is large, has some at a time in memory. Give a batch_size of {most:,} at most "
+            f"({BATCH_BYTES >> 20} MiB), or leave transform out"
         )
-    return size
+    return size, size > most

@@ -41,6 +41,7 @@ class JoinedRows(Sliced):
         self.shape = (int(self.starts[-1]), *shape)
         self.together = max(part.together for part in parts)
         self.column_names = parts[0].column_names
+        self.concurrent = all(part.concurrent for part in parts)
 
     @cached_property
     def dtype(self) -> Any:

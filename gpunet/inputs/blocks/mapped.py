@@ -26,6 +26,8 @@ class MappedRows(Sliced):
         Of a file that has a name.
     """
 
+    concurrent = True
+
     def __init__(self, name: str, array: np.memmap[Any, Any]) -> None:
         self.name = name
         self.array = array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -45,10 +46,13 @@ class ParquetRows(Sliced):
         If it is no Parquet file.
     """
 
+    concurrent = True
+
     def __init__(self, name: str, path: Path, columns: Sequence[str] | str) -> None:
         self.name = name
         self.path = path
         self.file = open_parquet(path)
+        self.lock = threading.Lock()  # pyarrow's files are for one thread at a time
         self.columns = columns
         self.names = [columns] if isinstance(columns, str) else list(columns)
         metadata = self.file.metadata
@@ -98,7 +102,8 @@ class ParquetRows(Sliced):
         )
         names = self.names
         try:
-            table = self.file.read_row_groups(list(groups), columns=names, use_threads=False)
+            with self.lock:
+                table = self.file.read_row_groups(list(groups), columns=names, use_threads=False)
         except OSError as error:  # pyarrow's errors of damaged files are among them
             raise ValueError(f"{self.name}: {self.path} can't be read any more ({error})") from error
         begun = int(self.starts[groups.start]) if len(groups) else 0

@@ -25,7 +25,7 @@ class PartOfRows(Sliced):
         self.first, self.last = first, last
         self.name, self.column_names = rows.name, rows.column_names
         self.shape = (last - first, *rows.shape[1:])
-        self.together = rows.together
+        self.together, self.concurrent = rows.together, rows.concurrent
 
     @property
     def dtype(self) -> Any:

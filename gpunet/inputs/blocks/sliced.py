@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+CONCURRENT = ("numpy", "h5py", "zarr")  # libraries whose arrays several threads may read at a time
 NEAR = 2**16  # bytes: rows that lie no farther apart are read with what is between them
 
 
@@ -27,6 +28,8 @@ class Sliced(ABC):
         Rows that are stored together, so that reading some of them costs as much as reading them all.
     column_names : tuple of str or None
         Of a table.
+    concurrent : bool
+        Whether they may be read while another thread reads the same source.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Sliced(ABC):
     dtype: Any
     together: int = 1
     column_names: tuple[str, ...] | None = None
+    concurrent: bool = False
 
     @abstractmethod
     def read(self, first: int, last: int) -> NDArray[Any]:
@@ -101,6 +105,7 @@ class ArraySlices(Sliced):
         self.array = array
         self.shape = tuple(map(int, array.shape))
         self.dtype = np.dtype(array.dtype)
+        self.concurrent = type(array).__module__.partition(".")[0] in CONCURRENT
         chunks = getattr(array, "chunks", None)  # of h5py and zarr: each is compressed as a whole
         if isinstance(chunks, tuple) and chunks and isinstance(chunks[0], int):
             self.together = chunks[0]
