@@ -14,6 +14,7 @@ from gpunet.core.checks import flag, known_name, positive_int
 from gpunet.core.default_optimizer import chosen_optimizer, default_optimizer
 from gpunet.core.losses import Loss
 from gpunet.core.optimizers import Optimizer
+from gpunet.core.own_functions import require_shapes
 from gpunet.core.plan import PRECISIONS
 from gpunet.core.table_training import BATCH_SIZE as TABLE_BATCH
 from gpunet.core.table_training import UPDATES as TABLE_UPDATES
@@ -321,6 +322,7 @@ class Network(NetworkBase):
                 monitors = [*callbacks, *([] if checkpoint is None else [checkpoint])]
                 require_monitored(monitors, data.validation is not None, data.kind, measures.directions)
                 evaluator = Evaluator(placement, self.activations, self.loss, tabular)
+                require_shapes(placement.xp, self.layers, self.loss, getattr(placement.xp, self.dtype))
                 evaluator.require_computable(measures, data.validation, data.kind)
                 for callback in callbacks if team.rank == 0 else ():
                     if hasattr(callback, "start"):
