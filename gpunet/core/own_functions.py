@@ -1,4 +1,4 @@
-"""Activations and losses of the user's own, called once before a run: a wrong shape would be broadcast in silence."""
+"""Activations and losses of the user's own, called once before a run: a wrong shape would be broadcast without an error."""
 
 from __future__ import annotations
 

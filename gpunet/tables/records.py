@@ -1,6 +1,6 @@
 """Where the records (rows) of a delimited text begin and end, and how many cells each has.
 
-Polars fills short rows in silence and stops at a lone quotation mark, so the structure is checked first. The positions
+Polars fills short rows without an error and stops at a lone quotation mark, so the structure is checked first. The positions
 of separators, line ends and quotation marks come from NumPy, so that this costs little next to the parsing.
 """
 

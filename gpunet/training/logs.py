@@ -166,7 +166,7 @@ def _csv(columns: list[str], rows: list[dict[str, Any]], *, header: bool) -> str
 class JSONLog(FileLog):
     """Write the figures of every epoch, or of every update, to a file of JSON lines: one object per line.
 
-    A figure that is not finite is null: JSON has no word for it.
+    A figure that is not finite is null: JSON has no such numbers.
 
     Parameters
     ----------
