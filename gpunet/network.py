@@ -234,7 +234,8 @@ class Network(NetworkBase):
         checkpoint : Checkpoint, folder or None
             Where to keep what a run needs to go on. The same call with a network made in the same way goes on from the
             newest checkpoint there, to the bit; once the run has ended it returns the history at once. More epochs are
-            the same call, unless there is a schedule, or a callback has ended the run.
+            the same call, unless there is a schedule, or the run has ended with callbacks, which may have changed the
+            weights.
         progress : bool
             Show a bar on a terminal and in Jupyter; elsewhere write a line per epoch to standard error, at most one
             per second. With progress or a checkpoint, Ctrl-C and SIGTERM act between two updates, within about half a

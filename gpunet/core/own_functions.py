@@ -1,4 +1,4 @@
-"""Activations and losses of the user's own, called once before a run: a wrong shape would be broadcast without an error."""
+"""Activations and losses of the user's own are called once before a run: wrong shapes would be broadcast."""
 
 from __future__ import annotations
 
