@@ -14,6 +14,7 @@ from gpunet.core.checks import flag, known_name, positive_int
 from gpunet.core.default_optimizer import chosen_optimizer, default_optimizer
 from gpunet.core.losses import Loss
 from gpunet.core.optimizers import Optimizer
+from gpunet.core.own_functions import require_shapes
 from gpunet.core.plan import PRECISIONS
 from gpunet.core.table_training import BATCH_SIZE as TABLE_BATCH
 from gpunet.core.table_training import UPDATES as TABLE_UPDATES
@@ -235,7 +236,8 @@ class Network(NetworkBase):
         checkpoint : Checkpoint, folder or None
             Where to keep what a run needs to go on. The same call with a network made in the same way goes on from the
             newest checkpoint there, to the bit; once the run has ended it returns the history at once. More epochs are
-            the same call, unless there is a schedule, or a callback has had the last word.
+            the same call, unless there is a schedule, or the run has ended with callbacks, which may have changed the
+            weights.
         progress : bool
             Show a bar on a terminal and in Jupyter; elsewhere write a line per epoch to standard error, at most one
             per second. With progress or a checkpoint, Ctrl-C and SIGTERM act between two updates, within about half a
@@ -323,6 +325,7 @@ class Network(NetworkBase):
                 monitors = [*callbacks, *([] if checkpoint is None else [checkpoint])]
                 require_monitored(monitors, data.validation is not None, data.kind, measures.directions)
                 evaluator = Evaluator(placement, self.activations, self.loss, tabular)
+                require_shapes(placement.xp, self.layers, self.loss, getattr(placement.xp, self.dtype))
                 evaluator.require_computable(measures, data.validation, data.kind)
                 for callback in callbacks if team.rank == 0 else ():
                     if hasattr(callback, "start"):

@@ -1,4 +1,4 @@
-"""How many epochs a program runs in one call where nobody looks at the state between them.
+"""How many epochs a program runs in one call where nothing reads the state between them.
 
 Around the kernels of a call there is work of the host: uploads, copies of the state, and a wait for the losses. A call
 should take several times as long as that, and not so long that the progress bar stands still.

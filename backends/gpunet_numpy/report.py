@@ -50,7 +50,7 @@ SIZE = 768  # of the matrices whose product is timed
 def gflops(product: Callable[[], Any]) -> float:
     """The best of a few products, in 10⁹ floating-point operations per second (float32)."""
     best = float("inf")
-    time.sleep(0.05)  # threads of another BLAS fall asleep
+    time.sleep(0.05)  # threads of another BLAS stop spinning
     for _ in range(5):
         started = time.perf_counter()
         product()

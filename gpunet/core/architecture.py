@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from gpunet.core.activations import ACTIVATIONS
-from gpunet.core.checks import known_name, named_or_own
+from gpunet.core.checks import known_name, named_or_own, no_function
 from gpunet.core.layers import Dense, Dropout
 from gpunet.core.losses import LOSSES, Loss, LossLike
 from gpunet.core.other_names import LOSSES_ELSEWHERE
@@ -73,6 +73,7 @@ def loss_for(output: Dense, loss: LossLike | None) -> LossLike:
     if isinstance(loss, Loss):
         loss = cast("LossLike", named_or_own("loss", loss, LOSSES))
     else:
+        no_function("loss", loss, "a gpunet.Loss(name, value, gradient)")
         known_name("loss", loss, LOSSES, LOSSES_ELSEWHERE)
     outputs, own = LOSSES[loss].outputs, ACTIVATIONS[output.activation]
     between_0_and_1 = output.activation not in ACTIVATIONS and own.low >= 0.0 and own.high <= 1.0

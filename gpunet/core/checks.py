@@ -41,6 +41,12 @@ def named_or_own(what: str, own: Any, table: Mapping[Any, Any]) -> Any:
     return own
 
 
+def no_function(what: str, value: Any, wanted: str) -> None:
+    """Raise a TypeError for a function or module of another library, where a name or `wanted` is expected."""
+    if callable(value):
+        raise TypeError(f"{what} must be a name, or {wanted} for one of your own; got {value!r}")
+
+
 def positive_int(what: str, value: Any) -> int:
     """`value` as an int of at least 1, else a ValueError or TypeError."""
     return _whole_number(what, value, 1)

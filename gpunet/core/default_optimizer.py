@@ -55,6 +55,8 @@ def chosen_optimizer(optimizer: Any, hidden: Sequence[Any]) -> Optimizer:
             raise TypeError(
                 f"an optimizer is a value: write @dataclass(frozen=True) before its class; got {name}"
             )
+        if not hasattr(optimizer, "learning_rate"):
+            raise TypeError(f"an optimizer needs a field learning_rate: float or Schedule; got {optimizer!r}")
         return optimizer
     if optimizer is None:
         optimizer = "adam"

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpunet.core.activations import ACTIVATIONS, Activation, ActivationLike
-from gpunet.core.checks import flag, function, known_name, named_or_own, positive_int, unit_interval
+from gpunet.core.checks import (
+    flag,
+    function,
+    known_name,
+    named_or_own,
+    no_function,
+    positive_int,
+    unit_interval,
+)
 from gpunet.core.initializers import INITIALIZERS, Initializer
 from gpunet.core.other_names import ACTIVATIONS_ELSEWHERE
 
@@ -46,6 +54,7 @@ class Dense:
             object.__setattr__(self, "activation", name)
             known_name("initializer", ACTIVATIONS[self.activation].initializer, INITIALIZERS)
         else:
+            no_function("activation", self.activation, "a gpunet.Activation(name, forward, backward)")
             known_name("activation", self.activation, ACTIVATIONS, ACTIVATIONS_ELSEWHERE)
         if isinstance(self.initializer, str):
             known_name("initializer", self.initializer, INITIALIZERS)

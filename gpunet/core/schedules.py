@@ -52,7 +52,22 @@ def rates_at(rate: float | Schedule, steps: range, planned: int, updates: int) -
         return [float(rate)] * len(steps)
     if isinstance(rate, ClosedForm) and rate.__call__.__func__ is ClosedForm.__call__:  # type: ignore[attr-defined]
         return rate.rates(counted, planned)
-    return [rate(step, planned) for step in counted]
+    return [_own_rate(rate, step, planned) for step in counted]
+
+
+def _own_rate(schedule: Schedule, step: int, planned: int) -> float:
+    """The rate that a schedule of the user's own gives, checked."""
+    given = schedule(step, planned)
+    wanted = (
+        f"a schedule must give a finite number of at least 0; {schedule!r} gave {given!r} for step {step}"
+    )
+    try:
+        rate = float(given)
+    except (TypeError, ValueError):
+        raise TypeError(wanted) from None
+    if not 0.0 <= rate < math.inf:
+        raise ValueError(wanted)
+    return rate
 
 
 class ClosedForm(ABC):

@@ -173,5 +173,5 @@ def backend_of(array: Any) -> Backend | None:
     return None
 
 
-# A type is of one library for good; asking each backend again would take most of a short prediction's time.
+# A type never changes its library; asking each backend again would take most of a short prediction's time.
 _backend_of_type: dict[type, Backend] = {}

@@ -23,7 +23,7 @@ class Standardizer:
     ----------
     per : {"feature", "set"}
         One μ and σ for each feature, or one of each for all features together (the usual choice for images,
-        where a pixel that is nearly always 0 would otherwise be blown up).
+        where a pixel that is nearly always 0 would otherwise become very large).
     center : bool
         False leaves μ at 0 and divides alone: what sparse rows need, whose zeros must stay. σ is the deviation from the
         mean all the same.

@@ -1,7 +1,7 @@
 """Where the records (rows) of a delimited text begin and end, and how many cells each has.
 
-Polars fills short rows in silence and stops at a lone quotation mark, so the structure is checked first. The positions
-of separators, line ends and quotation marks come from NumPy, so that this costs little next to the parsing.
+Polars fills short rows without an error and stops at a lone quotation mark, so the structure is checked first. The
+positions of separators, line ends and quotation marks come from NumPy, so that this costs little next to the parsing.
 """
 
 from __future__ import annotations

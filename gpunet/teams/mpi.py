@@ -19,7 +19,7 @@ from gpunet.teams.launchers import ranks_started
 
 T = TypeVar("T")
 
-EXIT_SECONDS = 5  # in which MPI ends: after a death it may wait for ever
+EXIT_SECONDS = 5  # in which MPI ends: after a process has died MPI may never end
 FAULT_TOLERANT = "OMPI_MCA_mpi_ft_enable"  # set by mpirun --with-ft ulfm
 
 

@@ -27,6 +27,7 @@ A function is one, too. This one lets Optuna end trials that promise little::
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -80,6 +81,16 @@ def checked_callbacks(callbacks: Any) -> list[Callback]:
             raise TypeError(f"a callback must be an object, got a class: write {callback.__name__}()")
         if not callable(callback):
             raise TypeError(f"a callback must be callable as callback(network, history), got {callback!r}")
+        try:
+            signature = inspect.signature(callback)
+        except ValueError:  # some functions that are not written in Python do not tell
+            continue
+        try:
+            signature.bind(None, None)
+        except TypeError:
+            raise TypeError(
+                f"a callback is called as callback(network, history); the parameters of {callback!r} are {signature}"
+            ) from None
     return given
 
 

@@ -322,10 +322,25 @@ def _require_same(
         may_differ.add(EPOCHS)
     changed = {name for name in {*before, *call} if before.get(name) != call.get(name)} - may_differ
     if changed:
+        other = changed - {WEIGHTS}
         lines = differences(
-            {name: before.get(name) for name in changed}, {name: call.get(name) for name in changed}
+            {name: before.get(name) for name in other}, {name: call.get(name) for name in other}
         )
+        if WEIGHTS in changed:
+            lines.append(
+                f"that run began with {_weights_at_start(before)}, this one with {_weights_at_start(call)}"
+            )
         raise AnotherRun(
             f"{folder} holds a run of another call of fit: {'; '.join(lines)}. Give another folder, or begin afresh "
             f"there with gpunet.Checkpoint({str(folder)!r}, restart=True), or --restart on the command line"
         )
+
+
+def _weights_at_start(call: dict[str, Any]) -> str:
+    """In words: a network's initial weights, or others by their digest."""
+    weights = call.get(WEIGHTS)
+    return (
+        "the initial weights of a network"
+        if weights is None
+        else f"weights that were trained or set ({weights})"
+    )

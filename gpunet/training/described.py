@@ -54,7 +54,8 @@ def differences(before: dict[str, Any], now: dict[str, Any], line: str = CHANGED
     """A line for each setting that is not what it was."""
     lines = []
     for name in dict.fromkeys([*before, *now]):
-        old, new = before.get(name), now.get(name)
+        old: Any = before.get(name)
+        new: Any = now.get(name)
         if (
             isinstance(old, dict)
             and isinstance(new, dict)
@@ -62,9 +63,19 @@ def differences(before: dict[str, Any], now: dict[str, Any], line: str = CHANGED
             and old["type"] == new.get("type")
         ):
             lines += [f"{name}: {one}" for one in differences(old, new, line)]
+        elif _are_objects(old) and _are_objects(new) and len(old) == len(new):
+            numbered = [f"{name}[{k}]" for k in range(len(old))]
+            lines += differences(
+                dict(zip(numbered, old, strict=True)), dict(zip(numbered, new, strict=True)), line
+            )
         elif old != new:
             lines.append(line.format(name=name, before=_short(old), now=_short(new)))
     return lines
+
+
+def _are_objects(value: Any) -> bool:
+    """Whether it is a list of described objects, such as layers."""
+    return isinstance(value, list) and all(isinstance(one, dict) and "type" in one for one in value)
 
 
 def _short(value: Any) -> str:

@@ -39,7 +39,7 @@ def step_rows(network: Any, history: History) -> list[dict[str, float]]:
 
 
 class FileLog:
-    """Rows in a file, on the disk after every epoch; a later ``fit`` adds to them.
+    """Rows in a file, written after every epoch; a later ``fit`` adds to them.
 
     A run that goes on from a checkpoint first removes the rows that were written after it.
 
@@ -50,6 +50,8 @@ class FileLog:
         "epoch": a row per epoch, with every figure of ``history.figures`` and the examples per second. "step": a row
         per update, with epoch, step, loss and learning rate. Use two logs for both.
     """
+
+    beginning: str  # of the first line
 
     def __init__(self, path: str | Path, every: str = "epoch") -> None:
         self.path = file_path("path", path)
@@ -68,7 +70,12 @@ class FileLog:
         require_folder(self.path)
         self.path.open("ab").close()
         first = self.first_line()
-        if first and not self.is_row(first):
+        if not first or self.is_row(first):
+            return
+        begins_alike = first[: len(self.beginning)] == self.beginning[: len(first)]
+        if begins_alike and not first.endswith("\n"):
+            self.path.write_bytes(b"")  # a crash left part of the first line, and nothing else
+        else:
             raise ValueError(f"{self.path} exists and is not such a log: choose another file, or remove it")
 
     def first_line(self) -> str:
@@ -124,9 +131,11 @@ class CSVLog(FileLog):
     ``net.fit(X, y, callbacks=[gn.CSVLog("run.csv"), gn.CSVLog("steps.csv", every="step")])``
     """
 
+    beginning = "epoch,"
+
     def is_row(self, line: str) -> bool:
-        """Whether it is the header of a log."""
-        return line.rstrip("\r\n").split(",")[0] == "epoch"
+        """Whether it is the whole header of a log."""
+        return line.endswith("\n") and line.rstrip("\r\n").split(",")[0] == "epoch"
 
     def text(self, rows: list[dict[str, float]]) -> str:
         """The rows, after a header where the file is empty."""
@@ -157,7 +166,7 @@ def _csv(columns: list[str], rows: list[dict[str, Any]], *, header: bool) -> str
 class JSONLog(FileLog):
     """Write the figures of every epoch, or of every update, to a file of JSON lines: one object per line.
 
-    A figure that is not finite is null: JSON has no word for it.
+    A figure that is not finite is null: JSON has no such numbers.
 
     Parameters
     ----------
@@ -169,6 +178,8 @@ class JSONLog(FileLog):
     --------
     ``net.fit(X, y, callbacks=gn.JSONLog("run.jsonl"))``
     """
+
+    beginning = '{"epoch": '
 
     def is_row(self, line: str) -> bool:
         """Whether it is an object with an epoch."""

@@ -124,7 +124,7 @@ class TrainingLoop:
         self.epochs = epochs
         self.bar = bar
         self.chunks = chunks
-        self.together = False  # whether nobody looks at the state between epochs
+        self.together = False  # whether nothing reads the state between epochs
         backend, device = placement
         self.reference: Program
         program: Program | None

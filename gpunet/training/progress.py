@@ -14,7 +14,7 @@ from gpunet.training.history import History
 STARTING = "{desc} starting"
 RUNNING = "{desc} {percentage:3.0f}%|{bar}| {rate_fmt}, {remaining} left{postfix}"
 ENDED = "{desc} {percentage:3.0f}%|{bar}| {rate_fmt}, took {elapsed}{postfix}"
-SPEED = "{rate_fmt}, "  # gives way to metrics
+SPEED = "{rate_fmt}, "  # left out where metrics need the room
 
 
 LINE_SECONDS = 1.0  # between two lines

@@ -46,7 +46,7 @@ def initial_state(
     Raises
     ------
     ValueError
-        If an initializer draws what is not finite.
+        If an initializer draws what is not finite, or of another shape.
     OutOfMemory
         If this process may use less memory than the weights of a layer take. Nothing has been allocated.
     """
@@ -55,8 +55,15 @@ def initial_state(
     n_in = inputs
     for l, layer in enumerate(layers, start=1):
         _require_memory(l, layer.units, n_in)
-        values = np.asarray(layer.start(rng, layer.units, n_in))
-        W = np.array(np.broadcast_to(values, (layer.units, n_in)), dtype=dtype)
+        shape = layer.units, n_in
+        values = layer.start(rng, *shape)
+        try:
+            W = np.array(np.broadcast_to(np.asarray(values), shape), dtype=dtype)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"layer {l}: the initializer {layer.initializer!r} must give numbers of shape {shape}, or one "
+                f"number for all; got {type(values).__name__} {getattr(values, 'shape', '')}"
+            ) from None
         if not np.isfinite(W).all():
             raise ValueError(
                 f"layer {l}: the initializer {layer.initializer!r} gives weights that are not finite"

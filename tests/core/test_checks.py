@@ -245,3 +245,13 @@ def test_functions_of_ones_own(case):
     make, error, said = OWN[case]
     with pytest.raises(error, match=said):
         make()
+
+
+def test_functions_of_other_libraries():
+    """As Keras and JAX take them."""
+    with pytest.raises(
+        TypeError, match=r"activation must be a name, or a gpunet\.Activation\(.*; got <ufunc 'tanh'>"
+    ):
+        gn.Dense(2, np.tanh)
+    with pytest.raises(TypeError, match=r"loss must be a name, or a gpunet\.Loss\(name, value, gradient\)"):
+        gn.Network([gn.Dense(2)], loss=identity)

@@ -28,7 +28,7 @@ STANDARD = {
 ASKED = {
     "slice", "str", "dict", "bool", "int", "numbers.Integral", "numbers.Real", "Dense", "Dropout", "Dense | Dropout",
     "str | dict", "'__iter__'", "Optimizer", "Activation", "Loss", "type", "Hashable",
-    "Columns", "ColumnsInParts",
+    "Columns", "ColumnsInParts", "'learning_rate'",
 }  # fmt: skip
 
 
@@ -96,6 +96,7 @@ def test_no_code_depends_on_the_library(path):
         "checks": {"type(value)"},  # NumPy's bool is no bool of Python
         "dropout": {"getattr(like, 'device', None)"},
         "losses": {"isinstance(self.canonical, ActivationLike)", "isinstance(self.outputs, frozenset)"},
+        "own_functions": {"getattr(result, 'shape', None)"},
         "schedules": {"isinstance(rate, Cosine)", "isinstance(rate, Scaled)", "isinstance(rate, ClosedForm)"},
     }
     assert [one for one in questions(tree_of(path)) if one not in allowed.get(path.stem, ())] == []

@@ -288,3 +288,85 @@ def test_what_is_printed():
     net = network()
     assert "quartic" in repr(net)
     assert "1 sine" in net.summary() and "lambda" not in net.summary()
+
+
+def first_row(xp, *arrays):
+    return arrays[0][:1, :]
+
+
+def same(xp, *arrays):
+    return arrays[0]
+
+
+WRONG_SHAPES = {
+    "forward of activation 'own'": (gn.Activation("own", first_row, same), None),
+    "backward of activation 'own'": (gn.Activation("own", same, first_row), None),
+    "value of loss 'mine'": ("relu", gn.Loss("mine", first_row, same)),
+    "gradient of loss 'mine'": ("relu", gn.Loss("mine", same, first_row)),
+}
+
+
+@pytest.mark.parametrize("said", WRONG_SHAPES)
+def test_wrong_shapes_are_refused_before_the_run(backend, said):
+    """A gradient of shape (1, m) would be broadcast, and the network would learn something else."""
+    activation, loss = WRONG_SHAPES[said]
+    layers = [gn.Dense(3, activation), gn.Dense(2, "identity")]
+    net = gn.Network(layers, loss=loss, seed=0, backend=backend.name)
+    wanted = rf"^{said} must give an array of its argument's shape, .* gave shape \(1, 2\)"
+    with pytest.raises(ValueError, match=wanted):
+        net.fit([[0.0], [1.0]], [[0.0, 1.0], [1.0, 0.0]], epochs=1)
+    assert net.inputs is None
+
+
+def test_no_array_is_no_activation():
+    own = gn.Activation("own", lambda xp, Z: None, same)
+    with pytest.raises(ValueError, match=r"forward of activation 'own' must give .* it gave no array"):
+        gn.Network([gn.Dense(1, own)], backend="numpy").fit([[0.0], [1.0]], [0.0, 1.0], epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [("fast", TypeError), (None, TypeError), (-0.1, ValueError), (float("nan"), ValueError)],
+)
+def test_a_schedule_that_gives_no_rate(given, error):
+    net = gn.Network([gn.Dense(1)], seed=0, backend="numpy")
+    with pytest.raises(error, match=r"a schedule must give a finite number of at least 0; .* for step 0"):
+        net.fit([[0.0], [1.0]], [0.0, 1.0], optimizer=gn.Adam(lambda step, planned: given), epochs=1)
+    assert net.epochs_trained == 0
+
+
+@pytest.mark.parametrize("given", [np.zeros((2, 2)), "x", [[1.0], [1.0, 2.0]]])
+def test_an_initializer_of_a_wrong_shape(given):
+    net = gn.Network([gn.Dense(3, initializer=lambda rng, n_out, n_in: given)], inputs=4, backend="numpy")
+    with pytest.raises(
+        ValueError, match=r"layer 1: the initializer .* must give numbers of shape \(3, 4\), or one"
+    ):
+        _ = net.parameters
+
+
+def test_an_optimizer_without_a_learning_rate():
+    class Still(gn.Optimizer):
+        def update(self, xp, theta, gradient, slots, c):
+            return theta, ()
+
+    net = gn.Network([gn.Dense(1)], backend="numpy")
+    with pytest.raises(TypeError, match="an optimizer needs a field learning_rate"):
+        net.fit([[0.0], [1.0]], [0.0, 1.0], optimizer=Still(), epochs=1)
+
+
+def test_a_function_that_returns_no_blocks():
+    net = gn.Network([gn.Dense(1)], backend="numpy")
+    with pytest.raises(
+        TypeError, match=r"X must return a generator of blocks \(X, y\), .* it returned NoneType"
+    ):
+        net.fit(lambda: None, epochs=1)
+
+
+def test_a_callback_with_other_parameters():
+    net = gn.Network([gn.Dense(1)], backend="numpy")
+    with pytest.raises(
+        TypeError, match=r"called as callback\(network, history\); the parameters of .* are \(net\)"
+    ):
+        net.fit([[0.0], [1.0]], [0.0, 1.0], callbacks=lambda net: None, epochs=1)
+    assert net.epochs_trained == 0
+    net.fit([[0.0], [1.0]], [0.0, 1.0], callbacks=lambda *both: None, epochs=1)

@@ -42,7 +42,7 @@ OTHER_CALLS = {
     r"dropout was \[0.0, 0.2\], now it is \[0.0, 0.3\]": other_layers,
     r"X was 'float32 \(90, 6\) \w+', now it is 'float32 \(90, 6\) \w+'": other_data,
     r"X was 'float32 \(90, 6\) \w+', now it is 'float32 \(80, 6\) \w+'": fewer_rows,
-    "weights was None": trained_before,
+    "that run began with the initial weights of a network, this one with weights that were": trained_before,
     "optimizer: beta2 was 0.999, now it is 0.99": lambda data: (
         network(),
         data,

@@ -71,3 +71,14 @@ def test_differences():
         "optimizer was Adam(learning_rate=0.1"
     )
     assert differences(before, before) == []
+
+
+def test_of_lists_of_objects_the_entries_that_differ():
+    before = [gn.Dense(3, "relu"), gn.Dense(2, "softmax")]
+    now = [gn.Dense(3, "relu"), gn.Dense(4, "softmax")]
+    one, other = described({"layers": before}), described({"layers": now})
+    assert differences(one, other) == ["layers[1]: units was 2, now it is 4"]
+    assert differences(one, one) == []
+    (line,) = differences(one, described({"layers": now[:1]}))
+    assert line.startswith("layers was [Dense(")
+    assert differences({"sizes": [1, 2]}, {"sizes": [1, 3]}) == ["sizes was [1, 2], now it is [1, 3]"]

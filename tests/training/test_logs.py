@@ -242,3 +242,24 @@ def test_a_run_that_goes_on_has_each_row_once(data, tmp_path, name, every):
         row.pop("seconds", None)
         row.pop("examples_per_second", None)
     assert found == expected
+
+
+@pytest.mark.parametrize("name", ["run.csv", "run.jsonl"])
+@pytest.mark.parametrize("kept", [1, 3, 9, 14])
+def test_a_crash_in_the_first_line(data, net, tmp_path, name, kept):
+    """The log begins afresh: the same script goes on after a power cut."""
+    path = tmp_path / name
+    net.fit(*data, epochs=2, callbacks=file_log(path))
+    names = [list(row) for row in rows_of(path)]
+    path.write_text(path.read_text()[:kept])
+    net.fit(*data, epochs=2, callbacks=file_log(path))
+    assert [list(row) for row in rows_of(path)] == names
+
+
+@pytest.mark.parametrize("name", ["run.csv", "run.jsonl"])
+def test_a_text_of_one_line_is_left_alone(data, net, tmp_path, name):
+    path = tmp_path / name
+    path.write_text("epochs of history")
+    with pytest.raises(ValueError, match="exists and is not such a log"):
+        net.fit(*data, epochs=1, callbacks=file_log(path))
+    assert path.read_text() == "epochs of history"

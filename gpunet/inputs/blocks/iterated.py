@@ -50,7 +50,7 @@ class IteratedBlocks(Blocks):
         size, first = None, 0
         waiting: list[tuple[Any, ...]] = []
         count = 0  # of examples that wait
-        for number, piece in enumerate(self.source()):
+        for number, piece in enumerate(self._pieces()):
             rows = self._rows(piece, number)
             if number == 0:
                 if self.length is None:
@@ -71,6 +71,16 @@ class IteratedBlocks(Blocks):
         self._end(first + count, size)
         if count:
             yield self._block(first, _joined(waiting))
+
+    def _pieces(self) -> Iterator[Any]:
+        pieces = self.source()
+        try:
+            return iter(pieces)
+        except TypeError:
+            raise TypeError(
+                f"{self.name} must return a generator of blocks (X, y), or another iterable; it returned "
+                f"{type(pieces).__name__}"
+            ) from None
 
     def read(self, chosen: Iterable[int], rows_of: RowsOf = all_rows) -> Iterator[Block]:
         """See :class:`Blocks`."""
