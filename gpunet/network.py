@@ -20,6 +20,7 @@ from gpunet.core.table_training import BATCH_SIZE as TABLE_BATCH
 from gpunet.core.table_training import UPDATES as TABLE_UPDATES
 from gpunet.core.table_training import epochs_for, table_optimizer
 from gpunet.devices.backend import Backend
+from gpunet.devices.memory import memory_errors
 from gpunet.devices.placement import Placement, choose_placement, host_placement, named_placement
 from gpunet.devices.precision import require_precision
 from gpunet.devices.registry import backend_of
@@ -59,6 +60,7 @@ UPDATES, EPOCHS, MOST_EPOCHS = 1000, 10, 100
 
 # What `fit` sets before the first update; if it fails before that, they are as they were.
 CHANGED_BY_FIT = ("standardizer", "encoder", "target", "columns", "inputs")
+FEWER_ROWS = "Use fewer rows at a time"  # where memory is short
 PART = 16_384  # rows of an array on the host that are predicted at a time
 
 
@@ -313,7 +315,7 @@ class Network(NetworkBase):
             arrays, tabular = encoded(self._tabular, arrays, self.dtype, self.layers[-1], self.seed)
             placement = choose_placement(self.backend, self._placement, arrays.by_name(), follow=True)
             require_precision(precision, self.dtype, placement)
-            with placement.context():
+            with placement.context(), memory_errors(placement, "Use a smaller batch_size, fewer examples"):
                 auto_batch = TABLE_BATCH if is_table else DEFAULT_BATCH
                 raw, pipeline = transform is not None, self._pipeline(placement)
                 data = fit_examples(pipeline, arrays, batch_size, self.seed, auto_batch, raw=raw)
@@ -447,11 +449,11 @@ class Network(NetworkBase):
             # A copy of all rows in another dtype, or standardised, would take several times the memory of X.
             parts = ((first, X[first : first + PART]) for first in range(0, len(X), PART))
         outputs = [self._part_outputs(rows, placement, first) for first, rows in parts]
-        with placement.context():
+        with placement.context(), memory_errors(placement, FEWER_ROWS):
             return placement.xp.concat(outputs, axis=0)
 
     def _part_outputs(self, X: Any, placement: Placement, first_row: int = 0) -> Array:
-        with placement.context():
+        with placement.context(), memory_errors(placement, FEWER_ROWS):
             pipeline = self._pipeline(placement)
             rows = pipeline.rows("X", X, finite=False)
             self._move_to(placement)
@@ -463,7 +465,8 @@ class Network(NetworkBase):
         if state is None or source is self.placement.backend or isinstance(X, Blocks):
             return None
         backend, pipeline = self.placement.backend, self._pipeline(host)
-        return self._forward.outputs_on_host(pipeline, X, backend, self.activations, state)
+        with memory_errors(self.placement, FEWER_ROWS):
+            return self._forward.outputs_on_host(pipeline, X, backend, self.activations, state)
 
     def predict_target(self, X: Any) -> Array:
         """The predicted targets as they are written: class names, or values; a NumPy array ``(m,)``.
@@ -562,7 +565,7 @@ class Network(NetworkBase):
         )
         X, y = self._tabular.rows("X", X, self.dtype), self._tabular.targets("y", X, y)
         placement = self._placement_for({"X": X, "y": y, "sample_weight": sample_weight})
-        with placement.context():
+        with placement.context(), memory_errors(placement, FEWER_ROWS):
             if isinstance(X, Blocks):
                 stream, kind = checked_stream(self._pipeline(placement), X, y, sample_weight)
                 self._move_to(placement)

@@ -10,6 +10,7 @@ import numpy as np
 from gpunet.core.activations import ActivationLike
 from gpunet.core.losses import LossLike
 from gpunet.core.program import Parameters
+from gpunet.devices.memory import memory_errors
 from gpunet.devices.placement import Placement
 from gpunet.inputs.blocks.stream import Stream
 from gpunet.inputs.fit_data import Examples
@@ -33,7 +34,7 @@ class Evaluator(NamedTuple):
     ) -> dict[str, float]:
         """Loss, accuracy where there is one, and each metric, by name."""
         outputs: list[Array] = []
-        with self.placement.context():
+        with self.placement.context(), memory_errors(self.placement, "Use fewer rows at a time"):
             figures = evaluation.evaluate(
                 *(self.placement.xp, self.activations, self.loss, parameters, examples, kind),
                 keep=outputs.append if measures else None,

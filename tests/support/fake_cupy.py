@@ -18,6 +18,24 @@ from cuda_on_cpu import CALLS, CAPTURED, CPointer, RawModule
 from gpunet.devices.registry import load_backend
 from rounded_products import rounded
 
+# Bytes that one new array may have, and how many arrays were refused: nobody should ask for ever. Arrays that there is
+# room for before one is refused; whether that is the only one.
+MEMORY = {"room": None, "refused": 0, "arrays": None, "once": False}
+
+
+def allocate(bytes_wanted):
+    """Count a new array, or refuse it."""
+    CALLS["allocation"] += 1
+    refused = MEMORY["room"] is not None and bytes_wanted > MEMORY["room"]
+    if MEMORY["arrays"] is not None:
+        MEMORY["arrays"] -= 1
+        refused |= MEMORY["arrays"] == -1 if MEMORY["once"] else MEMORY["arrays"] < 0
+    if refused:
+        MEMORY["refused"] += 1
+        assert MEMORY["refused"] < 50, "memory is asked for over and over"
+        raise OutOfMemoryError("out of memory")
+
+
 HOST = {"may_wait": False}  # whether arrays may become numbers
 
 
@@ -34,9 +52,12 @@ def waits(function):
 
 def launches(function):
     """A method of an array that is work for the device."""
+    makes_one = function in (np.ndarray.copy, np.ndarray.take)
 
     def method(self, *given, **options):
         CALLS["launch"] += 1
+        if makes_one:
+            allocate(0)
         return function(self, *given, **options)
 
     return method
@@ -59,13 +80,17 @@ class DeviceArray(np.ndarray):
         def plain(array):
             return array.view(np.ndarray) if isinstance(array, DeviceArray) else array
 
-        if out is not None:
+        if out is None:
+            allocate(0)
+        else:
             options["out"] = tuple(map(plain, out))
         result = getattr(ufunc, method)(*map(plain, inputs), **options)
         return np.asarray(result).view(DeviceArray) if out is None else out[0]
 
     def astype(self, dtype, *given, copy=True, **options):
-        CALLS["launch"] += copy or np.dtype(dtype) != self.dtype
+        if copy or np.dtype(dtype) != self.dtype:
+            CALLS["launch"] += 1
+            allocate(0)
         return super().astype(dtype, *given, copy=copy, **options)
 
     def get(self):
@@ -80,12 +105,9 @@ class DeviceArray(np.ndarray):
     )
 
 
-# Bytes that one new array may have, and how many arrays were refused: nobody should ask for ever.
-MEMORY = {"room": None, "refused": 0}
-
-
 def to_device(host):
     CALLS["upload"] += 1
+    allocate(np.asarray(host).nbytes)
     return np.array(host, order="K").view(DeviceArray)
 
 
@@ -96,23 +118,22 @@ def to_host(array):
 
 def empty(shape, dtype="float64"):
     array = np.empty(shape, dtype=dtype)
-    if MEMORY["room"] is not None and array.nbytes > MEMORY["room"]:
-        MEMORY["refused"] += 1
-        assert MEMORY["refused"] < 50, "memory is asked for over and over"
-        raise OutOfMemoryError("out of memory")
-    CALLS["allocation"] += 1
+    allocate(array.nbytes)
     array[...] = np.nan if array.dtype.kind == "f" else np.array(-1).astype(array.dtype)
     return array.view(DeviceArray)
 
 
 def zeros(shape, dtype="float64"):
     CALLS["launch"] += 1
+    allocate(0)
     return np.zeros(shape, dtype=dtype).view(DeviceArray)
 
 
 def ascontiguousarray(array):
     assert isinstance(array, DeviceArray)
-    CALLS["launch"] += not array.flags.c_contiguous
+    if not array.flags.c_contiguous:
+        CALLS["launch"] += 1
+        allocate(0)
     return np.ascontiguousarray(array).view(DeviceArray)
 
 
@@ -305,7 +326,7 @@ class OutOfMemoryError(MemoryError):
 
 def install(monkeypatch):
     """Put this in the place of CuPy for one test."""
-    MEMORY.update(room=None, refused=0)
+    MEMORY.update(room=None, refused=0, arrays=None, once=False)
     monkeypatch.setitem(HOST, "may_wait", False)
     CALLS.clear()
     cupy = types.ModuleType("cupy")

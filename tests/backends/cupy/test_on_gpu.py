@@ -300,3 +300,52 @@ def test_a_stream_is_the_run_in_memory(batch_size, cupy, tmp_path, monkeypatch):
         two.fit(X[order], y[order], epochs=1, sample_weight=weights[order], shuffle=False, **options)
     close(one, two, rtol=1e-4)
     assert one.history.program == two.history.program
+
+
+@pytest.mark.parametrize("batch_size", [1, 100, 1000, None])
+def test_a_limit_of_memory(batch_size, cupy, rng):
+    """Training and prediction end in gpunet's error, the network is as it was, and goes on once there is memory."""
+    X = cupy.asarray(rng.standard_normal((100_000, 100)).astype("float32"))
+    y = cupy.asarray(np.arange(100_000) % 10)
+    layers = [gn.Dense(64, "sigmoid"), gn.Dense(10, "softmax")]
+    net, twin = (gn.Network(layers, inputs=100, seed=0, backend="cupy") for _ in range(2))
+    fit = {"optimizer": gn.GradientDescent(0.01, 0.9), "batch_size": batch_size, "epochs": 1}
+    net.fit(X, y, **fit)
+    twin.fit(X, y, **fit)
+    before = numbers(map_arrays(cupy.asnumpy, net.parameters))
+    pool, KEPT.program = cupy.get_default_memory_pool(), None
+    pool.free_all_blocks()
+    pool.set_limit(size=pool.total_bytes() + 100_000)
+    try:
+        with pytest.raises(gn.OutOfMemory, match="keeps the weights it had"):
+            net.fit(X, y, **fit)
+        with pytest.raises(gn.OutOfMemory, match="fewer rows"):
+            net.predict(X)
+    finally:
+        pool.set_limit(size=0)
+    assert np.array_equal(numbers(map_arrays(cupy.asnumpy, net.parameters)), before)
+    for one in (net, twin):
+        one.fit(X, y, **fit)
+    found, wanted = (numbers(map_arrays(cupy.asnumpy, one.parameters)) for one in (net, twin))
+    assert np.array_equal(found, wanted) and not np.array_equal(found, before)
+    assert net.predict(X).shape == (100_000, 10)
+
+
+@pytest.mark.parametrize("what", ["nan", "inf", "class", "fraction"])
+@pytest.mark.parametrize("batch_size", [1, 32, 1000])
+def test_bad_examples(what, batch_size, cupy, rng):
+    """Found by the kernel that checks them; the error names the row, and the network is as it was."""
+    X = rng.standard_normal((3000, 131)).astype("float32")
+    y = np.arange(3000) % 10 + (0.0 if what == "fraction" else 0)
+    net = gn.Network([gn.Dense(64, "sigmoid"), gn.Dense(10, "softmax")], seed=0, backend="cupy")
+    fit = {"optimizer": gn.GradientDescent(0.01, 0.9), "batch_size": batch_size, "epochs": 1}
+    net.fit(cupy.asarray(X), cupy.asarray(y), **fit)
+    before, history = numbers(map_arrays(cupy.asnumpy, net.parameters)), net.history
+    if what in ("nan", "inf"):
+        X[2345, 130] = float(what)
+    else:
+        y[2345] = {"class": 10, "fraction": 0.5}[what]
+    with pytest.raises(ValueError, match="row 2345"):
+        net.fit(cupy.asarray(X), cupy.asarray(y), **fit)
+    assert np.array_equal(numbers(map_arrays(cupy.asnumpy, net.parameters)), before)
+    assert net.history is history
