@@ -1,0 +1,65 @@
+"""The reference's steps with all parameters of a small network in one array.
+
+An update rule is about a dozen operations on each parameter, and on a small array each of them takes longer to call
+than to compute. The rules are elementwise: here they are called once in a step, on all parameters in a row, with the
+same bits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gpunet.core.optimizers import OPTIMIZERS
+from gpunet.core.plan import Plan
+from gpunet.core.program import EpochInputs, TrainState
+from gpunet.core.reference import batch_gradients, batch_of
+
+Array = Any
+
+NUMBERS = 8192  # of all parameters: more take longer to copy than is saved
+
+
+def pays(plan: Plan) -> bool:
+    """Whether a step does nothing to single parameters but follow the rule, and the rule has many operations."""
+    rule = plan.optimizer
+    elementwise = type(rule) in OPTIMIZERS.values() and not rule.weight_decay and rule.clip_norm is None
+    numbers = sum(layer.units * (layer.inputs + 1) for layer in plan.layers)
+    small = rule.slots > 0 and numbers <= NUMBERS
+    return small and elementwise and not plan.penalized and all(plan.trainable)
+
+
+def steps(xp: Any, plan: Plan, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Array]:
+    """All steps of some inputs: see :class:`gpunet.core.program.Program`."""
+    theta, losses = in_a_row(state.parameters), []
+    slots = tuple(
+        in_a_row([(slots_W[k], slots_b[k]) for slots_W, slots_b in state.slots])
+        for k in range(plan.optimizer.slots)
+    )
+    for t, (first, last) in enumerate(plan.batches(inputs.examples) * inputs.repeats(plan)):
+        batch = batch_of(xp, inputs, t, first, last)
+        J, gradients = batch_gradients(xp, plan, by_layer(plan, theta), batch)
+        theta, slots = plan.optimizer.update(xp, theta, in_a_row(gradients), slots, batch.coefficients)
+        losses.append(J)
+    kept = [by_layer(plan, slot) for slot in slots]
+    new_slots = [
+        (tuple(W for W, _ in layer), tuple(b for _, b in layer)) for layer in zip(*kept, strict=True)
+    ]
+    return TrainState(by_layer(plan, theta), new_slots), xp.stack(losses)
+
+
+def in_a_row(pairs: Any) -> Array:
+    """``(W, b)`` of all layers as one array."""
+    return np.concatenate([one.ravel() for pair in pairs for one in pair])
+
+
+def by_layer(plan: Plan, row: Array) -> list[tuple[Array, Array]]:
+    """The reverse, as views."""
+    found, at = [], 0
+    for layer in plan.layers:
+        end = at + layer.units * layer.inputs
+        W, b = row[at:end], row[end : end + layer.units]
+        found.append((W.reshape(layer.units, layer.inputs), b.reshape(layer.units, 1)))
+        at = end + layer.units
+    return found
