@@ -50,6 +50,7 @@ from gpunet.training.evaluator import Evaluator
 from gpunet.training.history import History
 from gpunet.training.metrics import Metrics
 from gpunet.training.run import TrainingRun
+from gpunet.training.same_start import require_same
 from gpunet.training.scale import warn_of_unscaled
 from gpunet.training.transforms import takes_targets
 
@@ -290,6 +291,7 @@ class Network(NetworkBase):
         )
         arrays = opened_arrays(arrays, self.dtype, whole=is_table)
         measures = Metrics(metrics)
+        require_same(team, {"checkpoint=": checkpoint is not None})  # ranks with one compare it first
         self._share_seed(team)
         call = {} if checkpoint is None and team.size == 1 else self._call(
             arrays,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.core.plan import Plan
+from gpunet.core.program import TrainState
 from gpunet.core.reference import columns
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.files.network_file import SavedNetwork
@@ -28,7 +29,7 @@ from gpunet.training.loop import EpochEnd, Pause, TrainingLoop
 from gpunet.training.metrics import Metrics
 from gpunet.training.position import Position
 from gpunet.training.progress import ProgressBar
-from gpunet.training.same_start import require_same
+from gpunet.training.same_start import begin_training
 from gpunet.training.saved import on_host, resumed_history, saved_run
 from gpunet.training.signals import StopSignals
 from gpunet.training.trained import Trained
@@ -151,6 +152,7 @@ class TrainingRun:
         self.loop.together = not looks and self.windows is None and team.size == 1
         self.history: History = self.loop.history
         self.position, self.ended = Position(), False
+        self.agreed: TrainState | None = None  # the last state that all ranks have
 
     def run(self) -> History:
         """Consume the training loop: keep each epoch's state, evaluate, call the callbacks."""
@@ -159,6 +161,7 @@ class TrainingRun:
         with StopSignals() if self.pauses else nullcontext() as signals:
             assert trained.state is not None
             settled = trained.state, trained.updates
+            self.agreed = trained.state
             try:
                 self._compare()
                 with self.team.reporting():
@@ -167,6 +170,7 @@ class TrainingRun:
                     ends = self.loop.run(above(trained.state), *so_far, self.position)
                     for end in () if self.ended else ends:
                         trained.state, trained.updates = self.base.joined(end.state), end.updates
+                        self.agreed = trained.state
                         if isinstance(end, Pause):
                             self.position = end.position
                         else:
@@ -180,6 +184,7 @@ class TrainingRun:
             except Exception:
                 if self.position.step:  # an error within an epoch leaves the network as after the last one
                     trained.state, trained.updates = settled
+                    self.agreed = trained.state
                 raise
             finally:
                 self._finish()
@@ -201,7 +206,7 @@ class TrainingRun:
         settings |= {"seed": self.seed, "plan": described(self.plan)}
         settings["backend"] = self.placement.backend.name  # each library rounds in its own way
         settings["starting weights"] = self.trained.weights(self.placement)
-        require_same(self.team, settings)
+        begin_training(self.team, settings)
 
     def _told_to_stop(self, signals: StopSignals) -> bool:
         """Whether Ctrl-C or SIGTERM has come, to any rank."""
@@ -297,11 +302,10 @@ class TrainingRun:
 
     def _finish_callbacks(self) -> Any:
         """The weights, on the host, if the callbacks change them."""
-        before = self.trained.state
         for callback in self.callbacks:
             if hasattr(callback, "finish"):
                 callback.finish(self.network, self.history)
         after = self.trained.state
-        if self.team.size == 1 or after is None or after is before:
+        if self.team.size == 1 or after is None or after is self.agreed:
             return None
         return on_host(after.parameters, self.placement)

@@ -10,7 +10,7 @@ from gpunet.training.described import differences
 
 
 def require_same(team: Team, settings: dict[str, Any]) -> None:
-    """See that what a run depends on is the same on all ranks. From here on they train.
+    """See that settings are the same on all ranks.
 
     Raises
     ------
@@ -27,4 +27,15 @@ def require_same(team: Team, settings: dict[str, Any]) -> None:
     ]
     if words:
         raise RanksDiffer(f"the ranks of a team must train the same: {'; '.join(words)}")
-    team.training = True
+
+
+def begin_training(team: Team, settings: dict[str, Any]) -> None:
+    """See that all that a run depends on is the same on all ranks, which train from here on.
+
+    Raises
+    ------
+    RanksDiffer
+        On each rank, with what differs.
+    """
+    require_same(team, settings)
+    team.training = team.size > 1

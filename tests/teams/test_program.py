@@ -18,6 +18,7 @@ from gpunet.teams.program import Lanes, in_lanes
 from gpunet.teams.share import Share
 from gpunet.teams.total import TreeTotal
 from gpunet.teams.updates import SectionUpdate, WholeUpdate
+from gpunet.teams.vectors import Layout
 from thread_team import on_ranks
 
 # Batches with equal lanes, with unequal ones, and a last one that leaves lanes empty: 75 = 2 · 32 + 11 = 3 · 24 + 3.
@@ -242,6 +243,16 @@ def test_shared_updates_have_the_bits_of_whole_ones(monkeypatch, name, chunk):
     if chunk > 1:
         assert set(on_ranks(3, lambda team: run(team, SectionUpdate), 5)) == {whole}
         assert set(on_ranks(2, lambda team: run(team, WholeUpdate), 5)) == {whole}
+
+
+def test_a_loss_does_not_keep_the_weights_of_its_step():
+    plan, state, _, lanes = case("unequal")
+    layout = Layout(plan, host_placement())
+    update = SectionUpdate(plan, layout, total_of(Alone(), lanes, layout.length), state)
+    gradients = layout.vector(np.asarray(0.5), state.parameters)
+    J = update(gradients, np.asarray(plan.optimizer.coefficients(0, 1, 0), plan.dtype))
+    assert J == 0.5
+    assert not np.shares_memory(J, update.vector)
 
 
 def test_an_optimizer_of_the_users_own():

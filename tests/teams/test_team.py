@@ -143,6 +143,31 @@ def test_ranks_that_differ_are_told_so(name):
     )
 
 
+@pytest.mark.parametrize("has_one", [0, 1])
+def test_a_checkpoint_on_one_rank_alone_is_told(tmp_path, has_one):
+    """The ranks with one exchange what is in the folder, which the others must not take for something else."""
+    for error in on_ranks(
+        3, lambda team: fitted(team, checkpoint=tmp_path if team.rank == has_one else None)
+    ):
+        assert isinstance(error, gn.RanksDiffer)
+        assert f"checkpoint= is {has_one == 0} on rank 0, {has_one == 1} on rank 1" in str(error)
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_that_a_callback_sets_at_the_end_are_those_of_all_ranks():
+    def run(team):
+        def double(net, history):
+            net.set_parameters([(2 * W, b) for W, b in net.parameters])
+
+        net = network()
+        first = fitted(team, net, callbacks=double)[0]
+        return first, fitted(team, net)[0]
+
+    alone = run(gn.Team("alone"))
+    assert alone[0] != fitted(gn.Team("alone"))[0]
+    assert good(on_ranks(3, run)) == [alone] * 3
+
+
 def test_other_weights_at_the_start_are_told():
     def run(team):
         net = network(inputs=5)

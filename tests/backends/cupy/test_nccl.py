@@ -67,14 +67,15 @@ def carried(monkeypatch):
     return counts
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("name", "dtype"), [("adamw", "float32"), ("clipped", "float64"), ("descent", "float32")]
+)
 def test_the_same_bits_on_any_number_of_gpus(library, carried, name, dtype):
     alone, history = fitted(gn.Team("alone"), name=name, dtype=dtype)
     assert history.reason == REASON
     on_cpu = fitted(gn.Team("alone"), name=name, dtype=dtype, backend="numpy")
     assert alone == on_cpu[0]
-    for ranks in (2, 3, 4, 8):
+    for ranks in (2, 3, 8):
         library.sent = 0
         results = good(thread_team.on_ranks(ranks, lambda team: fitted(team, name=name, dtype=dtype)))
         assert [weights for weights, _ in results] == [alone] * ranks
