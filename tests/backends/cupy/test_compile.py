@@ -174,7 +174,17 @@ MODULES["batches/gather.cu"] += [
 ]
 MODULES["persistent/minibatch.cu"] += [
     {**persistent_macros("persistent/minibatch.cu", plan), **given}
-    for plan, given in zip((SHALLOW, WIDE, DEEP, ESTIMATOR), [*INTEGERS, INTEGERS[0]], strict=True)
+    for plan, given in [
+        *zip((SHALLOW, WIDE, DEEP, ESTIMATOR), [*INTEGERS, INTEGERS[0]], strict=True),
+        (
+            replace(SHALLOW, examples=60_000, batch_size=32, optimizer=gn.GradientDescent(0.1, 0.9)),
+            INTEGERS[0],
+        ),
+        *(
+            (replace(plan, examples=60_000, batch_size=batch), INTEGERS[0])
+            for plan, batch in ((SHALLOW, 128), (WIDE, 64), (WIDE, 128))
+        ),
+    ]
 ]
 SHARED_MEMORY = ["blocked/blocked.cu", *PERSISTENT]  # files whose sizes the host computes too
 

@@ -128,6 +128,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     next.load_indices_of_step(epoch, 0, 0);
     next.prefetch(epoch);
     load_weights(epoch);
+    next.standardize();
     for (; epoch.first < examples; ++epoch.step, epoch.first += BATCH_SIZE) {
         epoch.batch = min(BATCH_SIZE, examples - epoch.first);
         epoch.c = coefficients + epoch.step * COEFFICIENTS;
@@ -135,7 +136,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
         forward<1>(epoch, next, counter, passed);
         if (PENALIZED) square_weights(epoch);
         output_phase(epoch, row);
-        grid_barrier(counter, passed);
+        grid_arrive(counter, passed);
+        next.standardize();
+        grid_wait(counter, passed);
         backward<HIDDEN>(epoch, next, counter, passed);
     }
     __syncthreads();

@@ -1,6 +1,7 @@
 // Prefetching X: the next chunk is loaded from global memory into registers while the current one is
 // computed, and stored to shared memory when that is free. The indices of its examples are loaded one step
-// earlier still, because X can't be read before. Integers stay so in registers.
+// earlier still, because X can't be read before. Integers stay so in registers, until they are standardised: its divisions
+// take long, so that `standardize` does them while the thread block would wait for others.
 //
 // Macros: those of block_state.cuh and given.cuh.
 #pragma once
@@ -12,7 +13,10 @@
 struct PrefetchedChunk {
     static constexpr int QUADS = tile_inputs(1) / 4, EACH = (CHUNK * QUADS + THREADS - 1) / THREADS;
     int row[EACH], expected;
+    // Whether `standardize` does it: where there are registers for the values, and a step has one chunk.
+    static constexpr bool EARLY = STANDARDIZED && EACH <= 8 && BATCH_SIZE <= CHUNK;
     GivenValues<4> x[EACH];
+    Values<4> standardized[EARLY ? EACH : 1];
     const T *mean, *deviation;  // of integers
 
     __device__ inline int example(int i) const { return (threadIdx.x + i * THREADS) / QUADS; }
@@ -66,11 +70,22 @@ struct PrefetchedChunk {
         return values;
     }
 
+    // Once for each chunk, between `prefetch` and `store_shared`.
+    __device__ inline void standardize() {
+        if constexpr (EARLY) {
+#pragma unroll
+            for (int i = 0; i < EACH; ++i) standardized[i] = values(i);
+        }
+    }
+
     __device__ inline void store_shared(T* in) const {
 #pragma unroll
         for (int i = 0; i < EACH; ++i) {
             int job = threadIdx.x + i * THREADS;
-            if (job < CHUNK * QUADS) store_values(in + job / QUADS * pitch(1) + job % QUADS * 4, values(i).v);
+            if (job < CHUNK * QUADS) {
+                const Values<4> stored = EARLY ? standardized[EARLY ? i : 0] : values(i);
+                store_values(in + job / QUADS * pitch(1) + job % QUADS * 4, stored.v);
+            }
         }
     }
 };
