@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gpunet as gn
+from gpunet.core.own_functions import EXAMPLES
 from small_networks import K, N, close, host, network, same, small_data
 
 OPTIMIZERS = {
@@ -113,7 +114,8 @@ def test_how_often_a_frozen_layer_is_computed(kept, dropout, calls, rng, monkeyp
     seen = []
 
     def forward(xp, Z):
-        seen.append(Z.shape)
+        if Z.shape[1] != EXAMPLES:  # it is tried out with so few before the run
+            seen.append(Z.shape)
         return xp.tanh(Z)
 
     counted = gn.Activation("counted", forward, lambda xp, dA, Z, A: dA * (1.0 - A * A))
