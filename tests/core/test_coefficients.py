@@ -64,7 +64,7 @@ FORMULAS = {
         Scaled(gn.Cosine(0.37, warmup=0.1), 0.3),
         lambda *at: 0.3 * cosine(gn.Cosine(0.37, warmup=0.1))(*at),
     ),
-    "function": (halved, halved),
+    "function": (halved, lambda *at: float(halved(*at))),
     "subclass": (Rising(0.5), Rising(0.5)),
 }
 
