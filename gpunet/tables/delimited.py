@@ -129,7 +129,11 @@ def read_delimited(
 
 
 def _cells(line: bytes, separator: str) -> list[str]:
-    cells = next(csv.reader([line.decode("utf-8")], delimiter=separator), [])
+    limit = csv.field_size_limit(len(line) + 1)
+    try:
+        cells = next(csv.reader([line.decode("utf-8")], delimiter=separator), [])
+    finally:
+        csv.field_size_limit(limit)
     return [cell.strip() for cell in cells]
 
 

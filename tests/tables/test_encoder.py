@@ -23,6 +23,7 @@ def test_kinds_are_told_apart_and_said():
     ]
     assert encoder.left_out == {"unit": "constant", "id": "one value per row"}
     assert encoder.columns == ["size", "color", "city", "wild", "day", "clock", "zip"]
+    assert [column.name for column in encoder.learned] == encoder.columns
     X = encoder.transform(MIXED)
     assert X.shape == (M, len(encoder.feature_names)) and X.dtype == np.float32
     assert np.isfinite(X).all()
