@@ -11,7 +11,7 @@ from gpunet.tables.header import has_header
         # Words alone, unless all of them occur again.
         (["a", "b"], [["1", "x"]], True),
         (["a", "b"], [["b", "a"], ["a", "b"]], False),
-        (["a", "b"], [["b", "b"], ["a", "c"]], True),
+        (["a", "b"], [["b", "c"], ["a", "c"]], True),
         (["", ""], [["b", "b"]], True),
         # A word above a column of numbers; missing cells do not count.
         (["1", "x"], [["5", "2"], ["6", "NA"]], True),
