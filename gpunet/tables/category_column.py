@@ -104,7 +104,7 @@ class Category(Column):
 
     def detail(self) -> str:
         """How many values."""
-        return f"{len(self.values):,} values" + ("" if self.one_hot or self._width == 0 else ", coded")
+        return f"{len(self.values):,} values" + ("" if self.one_hot else ", coded")
 
 
 def hashed(value: str, size: int, ones: int) -> list[int]:

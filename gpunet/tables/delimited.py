@@ -22,6 +22,7 @@ from gpunet.tables.text import Text
 
 _CALLED = {"cp1252": "Latin-1", "latin-1": "Latin-1", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
 _SAMPLE = 1000  # lines that decide on the header
+_HOLDS = ~np.isin(np.arange(256), list(b' ,;|\t"\n'))  # by byte: whether a cell with it holds something
 
 
 class Delimited(NamedTuple):
@@ -122,24 +123,26 @@ def read_delimited(
         raise ValueError(f"{where} has a header and no rows: expected rows of cells below it")
     rows, names = _aligned(rows, names, separator, where)
     frame = _parse(rows, len(names), separator, where)
-    frame.columns = [f"column_{k}" for k in range(len(names))]
     names, kept = _without_empty_ends(names, frame)
     frame = frame.select(frame.columns[:kept])
     return Delimited(_named(frame, names, where), rows.lines, decimal, tuple(notes))
 
 
 def _cells(line: bytes, separator: str) -> list[str]:
-    cells = next(csv.reader([line.decode("utf-8")], delimiter=separator), [])
+    limit = csv.field_size_limit(len(line) + 1)
+    try:
+        cells = next(csv.reader([line.decode("utf-8")], delimiter=separator), [])
+    finally:
+        csv.field_size_limit(limit)
     return [cell.strip() for cell in cells]
 
 
 def _without_blank(found: Records) -> Records:
-    """The records that hold more than blanks and separators."""
-    length = found.ends - found.starts
-    few = np.flatnonzero((length < found.cells + 2) | (found.cells == 1))  # the others hold something
-    keep = np.ones(len(found.starts), np.bool_)
-    for k in few:
-        keep[k] = bool(found.bytes_of(k).strip(b' ,;|\t"'))
+    """The records that hold more than blanks, separators and quotation marks."""
+    if len(found.starts) == 0:
+        return found
+    # Up to the next record: its end is a line's
+    keep = np.logical_or.reduceat(_HOLDS[np.frombuffer(found.data, np.uint8)], found.starts)
     return found if keep.all() else found.take(keep)
 
 
@@ -152,7 +155,7 @@ def _without_comments(found: Records, separator: str) -> tuple[Records, int, lis
     array = np.frombuffer(found.data, np.uint8)
     if len(found.starts) == 0:
         return found, 0, []
-    marked = array[np.minimum(found.starts, len(array) - 1)] == ord("#")
+    marked = array[found.starts] == ord("#")
     for k in np.flatnonzero(marked):
         marked[k] = _cells(found.bytes_of(k), separator)[0] not in EXCEL_ERRORS
     if not marked.any() or marked.all():
@@ -201,10 +204,6 @@ def _aligned(rows: Records, names: list[str], separator: str, where: str) -> tup
     extra = rows.cells == len(names) + 1
     if extra.any() and _last_cells_empty(rows.take(extra), separator):
         rows = rows._replace(ends=rows.ends - extra, cells=rows.cells - extra)
-        lines = [rows.bytes_of(k) for k in range(len(rows.starts))]  # cut, they no longer lie together
-        ends = np.cumsum([len(line) + 1 for line in lines]) - 1
-        starts = np.concatenate([[0], ends[:-1] + 1])
-        rows = rows._replace(data=b"\n".join(lines), starts=starts, ends=ends)
     wrong = np.flatnonzero(rows.cells != len(names))
     if len(wrong):
         k = int(wrong[0])
@@ -217,7 +216,7 @@ def _aligned(rows: Records, names: list[str], separator: str, where: str) -> tup
 
 def _last_cells_empty(rows: Records, separator: str) -> bool:
     array = np.frombuffer(rows.data, np.uint8)
-    return bool((array[np.maximum(rows.ends - 1, 0)] == ord(separator)).all())
+    return bool((array[rows.ends - 1] == ord(separator)).all())
 
 
 def _parse(rows: Records, width: int, separator: str, where: str) -> Frame:

@@ -112,7 +112,7 @@ class TableEncoder:
             everywhere = table.whole.frame[cells.name]
             reading = read_cells(everywhere, table.missing, table.decimal, kind=self.kinds.get(cells.name))
             reason = None if cells.name in self.kinds else reason_left_out(everywhere, reading)
-            if reason is None and (reading.kind == "empty" or reading.present(cells).is_null().all()):
+            if reason is None and reading.present(cells).is_null().all():
                 reason = "empty"
             if reason is None:
                 column = COLUMNS[reading.kind](cells.name, reading, self._settings)

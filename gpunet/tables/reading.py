@@ -147,12 +147,21 @@ def read_cells(
         One of `KINDS`, where the caller knows better.
     strict : bool
         Whether every word among numbers makes the column categories.
+
+    Raises
+    ------
+    ValueError
+        If the cells are not of the kind that the caller names.
     """
     missing = words_of_column(cells, missing)
     present = without_missing(cells, missing).drop_nulls()
     found = _guess(present, missing, decimal, strict)
-    if kind is None or found.kind in (kind, "unsupported", "empty"):
+    if kind is None or found.kind in (kind, "empty"):
         return found
+    if found.kind == "unsupported":
+        raise ValueError(
+            f"{cells.name!r} cannot be read as {PLURALS[kind]}: it has the type {found.written}; convert or drop it"
+        )
     if kind == "category":
         return Reading("category", missing)
     if kind == "number" and found.kind in ("category", "boolean"):

@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 import types
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from tests.mutation.mutants import ROOMS, ROOT
 OTHER_LIBRARIES = ("torch", "jax", "cupy", "scikit_learn", "scipy")
 # In the folder of another room.
 OTHER_TESTS = {"tables": "tests/datasets/test_table_files.py"}
-# These start interpreters or import all libraries.
+# These start interpreters, import all libraries, or train on fifty tables.
 ELSEWHERE = (
     "test_list_of_backends",
     "test_a_backend_of_another_package",
@@ -33,6 +34,7 @@ ELSEWHERE = (
     "test_using_numpy_needs_no_other_library",
     "test_killed_in_the_middle",
     "test_from_every_backend_to_every_other",
+    "test_tables_as_people_have_them",
 )
 
 
@@ -83,12 +85,13 @@ class Session:
         self.error = None
         self.failed = False
 
-    def pytest_configure(self):
+    def pytest_configure(self, config):
         from hypothesis import Phase, settings  # not before pytest has prepared it
 
         # A failure is enough: there is no need for the smallest one.
         settings.register_profile("mutation", phases=[Phase.explicit, Phase.generate], database=None)
         settings.load_profile("mutation")
+        config.option.tbstyle = "no"  # nobody reads it
 
     def pytest_collection_modifyitems(self, items):
         """Leave out what only takes time."""
@@ -108,6 +111,8 @@ class Session:
                 "a module of tests starts Polars' threads when it is imported: use Polars in tests alone"
             )
             return True
+        if "polars" in sys.modules:
+            import_module("narwhals")  # once, and not in each child: gpunet imports it when a frame comes
         self.items = {item.nodeid: item for item in session.items}
         fast = [name for name, item in self.items.items() if not item.get_closest_marker("slow")]
         with tempfile.TemporaryDirectory() as folder:

@@ -23,6 +23,7 @@ def test_kinds_are_told_apart_and_said():
     ]
     assert encoder.left_out == {"unit": "constant", "id": "one value per row"}
     assert encoder.columns == ["size", "color", "city", "wild", "day", "clock", "zip"]
+    assert [column.name for column in encoder.learned] == encoder.columns
     X = encoder.transform(MIXED)
     assert X.shape == (M, len(encoder.feature_names)) and X.dtype == np.float32
     assert np.isfinite(X).all()
@@ -34,6 +35,39 @@ def test_a_column_without_a_name_is_called_so():
         == "left out: unnamed column (row numbers)"
     )
     assert TableEncoder().fit({"": [1, 1, 5], "x": [1, 2, 3]}).describe() == ["numbers: unnamed column, x"]
+
+
+def test_an_encoder_that_knows_no_table_says_so():
+    data = {"x": [1, 2]}
+    for use in (
+        TableEncoder().describe,
+        TableEncoder().to_state,
+        lambda: TableEncoder().extra_columns(data),
+        lambda: TableEncoder().transform(data),
+        lambda: TableEncoder().learned,
+    ):
+        with pytest.raises(ValueError, match="this TableEncoder knows no table yet; call fit first"):
+            use()
+
+
+def test_words_for_missing_are_stored_once():
+    """Beside the columns where they are others: "-" is a word beside "+"."""
+    description, _ = TableEncoder().fit({"x": [1, 2], "c": ["+", "-"]}).to_state()
+    x, c = (column["reading"]["missing"] for column in description["columns"])
+    assert x is None and list(c) == [word for word in description["missing"] if word != "-"]
+
+
+@pytest.mark.parametrize(("words", "inputs"), [(50, 50), (51, 33)])
+def test_the_limit_where_none_is_named(words, inputs):
+    encoder = TableEncoder().fit({"c": [f"w{k}" for k in range(words)] + ["w0"]})
+    assert len(encoder.feature_names) == inputs
+
+
+def test_twelve_columns_are_listed():
+    (line,) = TableEncoder().fit({f"x{k}": [1, k + 2] for k in range(12)}).describe()
+    assert line == "numbers: " + ", ".join(f"x{k}" for k in range(12))
+    (line,) = TableEncoder().fit({f"x{k}": [1, k + 2] for k in range(13)}).describe()
+    assert line.endswith("x10, … x12 (13 columns)")
 
 
 def test_long_lists_are_shortened():

@@ -40,6 +40,7 @@ def test_as_it_was_stored():
         (["columns", COLOR, "values"], ["red", "red", "blue"], "values must differ from each other"),
         (["columns", COLOR, "values"], ["red"], "counts must be 1 numbers of kind 'i', got (3,) int64"),
         (["columns", DAY, "cycles"], ["month"], "unknown cycle 'month'"),
+        (["columns", DAY, "cycles"], "year", "cycles must be a list of texts, got 'year'"),
         (["columns", SIZE, "reading", "kind"], "empty", "unknown kind of cells 'empty'"),
         (["columns", SIZE, "reading", "missing"], [None], "missing words must be a list of texts"),
         (["columns", SIZE, "reading", "words"], {}, "words must be a list of texts"),
