@@ -76,7 +76,7 @@ class Loss:
 def _inside(xp: Namespace, A: Array) -> Array:
     """A, clipped to one rounding unit from 0 and 1, so that logarithms and quotients stay finite."""
     eps = float(xp.finfo(A.dtype).eps)
-    return xp.clip(A, min=eps, max=1.0 - eps)
+    return xp.clip(A, eps, 1.0 - eps)  # NumPy 2.0 names these otherwise
 
 
 def logistic(xp: Namespace, A: Array, Y: Array) -> Array:
