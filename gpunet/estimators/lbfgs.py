@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from gpunet.estimators.prediction import Prediction
 Array = Any
 
 ENDED_BY_CALLBACK = 99  # SciPy's status
+SMALL = 4e8  # multiplications of J and its gradient, below which one core is faster than two
 CHUNK = 8192  # examples at a time, whose activations are in memory together
 
 
@@ -137,7 +139,11 @@ class LBFGSTraining(Prediction):
         host = [to_host(one) for one in (*self.coefs_, *self.intercepts_)]
         theta = packed(host[: len(self.coefs_)], host[len(self.coefs_) :])
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
-        result = minimize(cost, theta, method="L-BFGS-B", jac=True, options=options, callback=iteration)
+        search = partial(minimize, method="L-BFGS-B", jac=True, options=options, callback=iteration)
+        work = 3 * plan.examples * sum(layer.inputs * layer.units for layer in plan.layers)
+        if work < SMALL:  # threads of BLAS would wait for each other more than they compute
+            search = partial(placement.backend.on_one_core, search)
+        result = search(cost, theta)
         self.n_iter_, self.loss_ = int(result.nit), float(result.fun)
         pairs = cost.parameters(result.x)
         if callbacks:

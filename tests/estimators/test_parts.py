@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from estimator_data import rows, target
-from gpunet.estimators import MLPRegressor
+from gpunet.estimators import MLPClassifier, MLPRegressor
 from gpunet.estimators.initial import glorot_uniform
 from gpunet.estimators.optimizers import AdamSolver, SGDSolver
 
@@ -106,3 +106,22 @@ def test_numbers_that_float32_does_not_hold():
     large[5, 2] = 1e300
     with pytest.raises(ValueError, match=r"^X .*row 5"):
         MLPRegressor(hidden_layer_sizes=4, dtype="float32").fit(sparse.csr_array(large), target("value", X))
+
+
+@pytest.mark.parametrize(("small", "expected"), [(4e8, [1]), (0, [])])
+def test_lbfgs_on_little_data_takes_one_core(small, expected, monkeypatch):
+    from gpunet_numpy import blas_threads
+
+    limits = []
+
+    def noted(threads, function, *arguments):
+        limits.append(threads)
+        return function(*arguments)
+
+    monkeypatch.setattr(blas_threads, "with_blas_threads", noted)
+    monkeypatch.setattr("gpunet.estimators.lbfgs.SMALL", small)
+    X = np.random.default_rng(0).standard_normal((30, 3))
+    MLPClassifier((4,), solver="lbfgs", backend="numpy", random_state=0, max_iter=3, tol=1e9).fit(
+        X, X[:, 0] > 0
+    )
+    assert [one for one in limits if one == 1][:1] == expected
