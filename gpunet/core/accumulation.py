@@ -90,10 +90,8 @@ def accumulated(
         total = total + J
         for l, (before, more) in enumerate(zip(summed, gradients, strict=True)):
             if before is not None and more is not None:
-                summed[l] = (
-                    before[0] + more[0],
-                    before[1] + more[1],
-                )  # layer by layer: the ones before take memory
+                # Layer by layer: the sums before take memory.
+                summed[l] = before[0] + more[0], before[1] + more[1]
     assert summed is not None
     return total, summed
 

@@ -243,9 +243,8 @@ class FitData(NamedTuple):
     standardizer: Standardizer | None
     shape: tuple[int, ...]  # of one example, as it was given
     raw: bool  # whether the training part is as it is before the standardizer
-    stream: Any = (
-        None  # of all training examples, where they do not fit into memory; `training` is a sample then
-    )
+    # Of all training examples, where they do not fit into memory; `training` is a sample then.
+    stream: Any = None
     check: PendingCheck | None = None  # of the training examples, which nothing is to come of before
     in_parts: bool = False  # whether a batch of the stream is larger than what is in memory at a time
 

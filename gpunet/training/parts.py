@@ -13,9 +13,8 @@ from gpunet.training.windows import Windows
 
 Array = Any
 
-NUMBERS = (
-    2**22
-)  # of the activations of a part in all layers, at least those of one example: 16 MiB of float32
+# Of the activations of a part in all layers, at least those of one example: 16 MiB of float32.
+NUMBERS = 2**22
 
 
 class PartsOfWindows(ColumnsInParts):

@@ -83,9 +83,8 @@ class Windows:
         held = held_together(blocks.edges, blocks.shape, HELD)
         self.order = TwoLevelOrder(blocks.edges, held, seed, blocks.sequential)
         self.block_steps = 1  # of the program
-        self.every: int | None = (
-            None  # steps from one place to the next where the program counts its blocks afresh
-        )
+        # Steps from one place to the next where the program counts its blocks afresh.
+        self.every: int | None = None
         self.epochs = 0  # that the network will have been trained for at the end of the run, if it is known
         self.transfer = base.placement.transfer()
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="gpunet reader")
