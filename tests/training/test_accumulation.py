@@ -104,12 +104,16 @@ def test_a_standardizer_weights_of_classes_and_frozen_layers(dtype, data, tmp_pa
     close(one, two, rtol=1e-4)
 
 
-@pytest.mark.parametrize("batch_size", [10, 25, 31, 59])
-@pytest.mark.parametrize("kind", ["file", "pieces"])
+@pytest.mark.parametrize(
+    ("backend", "kind", "batch_size"),
+    [
+        *(("numpy", kind, size) for kind in ("file", "pieces") for size in (10, 25, 31, 59)),
+        *((name, "file", 25) for name in ("readonly", "strict", "torch", "cupy")),
+    ],
+    indirect=["backend"],
+)
 def test_batches_that_are_larger_than_a_window(kind, batch_size, backend, data, tmp_path):
     """Each epoch has its order; the last batch is smaller. Masks are those of the whole batch."""
-    if backend.name == "jax" or (backend.name != "numpy" and (batch_size, kind) != (25, "file")):
-        pytest.skip("one size will do")
     X, y = data
     weights = np.linspace(0.5, 2, M)
     layers = gn.Dense(5, "tanh"), gn.Dropout(0.4), gn.Dense(K, "softmax")
