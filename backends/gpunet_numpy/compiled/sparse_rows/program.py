@@ -60,7 +60,6 @@ class SparseRows(Program):
             later=later,
             losses=losses,
             penalties=penalties,
-            powers=powers_of(self.rule, len(losses)),
             **self._buffers(count, room, data),
         )
         network = layout.network(at_A=at_A)
@@ -121,6 +120,7 @@ class SparseRows(Program):
             "gradients": aligned(n[0] if several else count, layout.width, dtype=dtype),
             "summed": np.zeros(n[0] if several else 0, np.int32),
             "stretch": stretch,
+            "powers": powers_of(self.rule, min(stretch, -(-m // batch))),
             "upcoming": np.empty(n[0], np.int32),
             "following": np.empty(foreseen, np.int32),
             "seen": np.zeros(n[0], np.int32),
