@@ -21,6 +21,8 @@ from gpunet_numpy.plain.reference import PlainReference
 # Loading compiled code takes about a third of a second.
 LOADING_SECONDS = 0.3
 SHORT_SECONDS = 0.05  # an epoch that plain NumPy does faster than this begins there
+# Steps that the compiled program for sparse rows computes together. Before the change, too, epochs are cut there alone.
+SPARSE_STEPS = 64
 PART_SECONDS = 0.1  # while another process compiles, plain NumPy looks about so often whether it has finished
 
 
@@ -69,7 +71,7 @@ class Tiered(Program):
         self.compiled_program = compiled_program
         self.program: Program = PlainReference(plan) if plain is None else plain(plan)
         self.name = self.program.name
-        self.block_steps = self.program.block_steps
+        self.block_steps = SPARSE_STEPS if plan.sparse else self.program.block_steps
         self.plain_epochs = math.ceil(seconds / epoch_seconds(plan))  # before the change
         self.settled = False  # whether `program` is the one for all the rest of the run
         self.resume(0)

@@ -149,7 +149,7 @@ class Backend(ABC):
         reach : Reach
             Of the targets.
         every : int
-            Every how many rows are sampled for :attr:`Found.mean_size`.
+            Every how many rows are sampled for the mean size.
 
         Returns
         -------

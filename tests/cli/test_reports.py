@@ -125,7 +125,7 @@ def test_an_undefined_metric_is_a_line_of_warning(gpunet, tmp_path):
         (["--metrics", "f1_macro", "--validation-fraction", 0], "--metrics needs validation data"),
         (["--log", "run.txt"], "a log file ends in .csv or .jsonl; got 'run.txt'"),
         (["--log", "no/run.csv"], "--log: there is no folder"),
-        (["--learning-rate", "high"], "expected a number, or find; got 'high'"),
+        (["--learning-rate", "high"], "expected a number greater than 0, or find; got 'high'"),
         (["--learning-rate", "find", "--batch-size", 5000], "--batch-size is 5000"),
     ],
 )

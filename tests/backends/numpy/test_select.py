@@ -270,3 +270,12 @@ def test_small_networks_and_unknown_activations_have_no_predictor(with_numba):
     assert select.predictor(("relu",), small) is None
     assert select.predictor(("gelu",), large) is None
     assert select.predictor(("relu",), large) is not None
+
+
+def test_an_epoch_of_sparse_rows_is_cut_where_the_compiled_program_can_be():
+    """Before the change too: the epoch in which it happens has one first call."""
+    layers = (Layer(20, 4, "tanh"), Layer(4, 1, "identity"))
+    plan = Plan(layers, "squared_error", gn.Adam(), 90, 1)
+    for sparse, expected in ((True, 64), (False, 1)):
+        tiered = Tiered(replace(plan, sparse=sparse), None, lambda plan: (None, ""), 1.0)
+        assert tiered.block_steps == expected

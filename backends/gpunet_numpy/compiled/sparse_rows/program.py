@@ -15,10 +15,11 @@ from gpunet_numpy.compiled.sparse_rows.idle import powers_of
 from gpunet_numpy.compiled.sparse_rows.kernel import Buffers, SparseData, run_epoch
 from gpunet_numpy.compiled.threads import run, threads
 from gpunet_numpy.compiled.updates import MOMENTUM, PLAIN, rule_of
+from gpunet_numpy.tiered import SPARSE_STEPS
 
 CHUNK = 1024  # examples of a batch that are worked on at a time, at most
 WORK = 100_000  # multiplications of a batch that are worth a thread
-FORESEEN = 2**22  # entries whose order is foreseen at a time
+STRETCH = SPARSE_STEPS  # that are foreseen at a time: after them each feature is up to date
 MISSED = 16  # updates of weights that no example of the batch has, in the time of a multiplication
 
 
@@ -33,6 +34,9 @@ class SparseRows(Program):
     name = "compiled sparse rows"
     kernel = staticmethod(run_epoch)
     takes_sparse = True
+    block_steps = (
+        STRETCH  # updates without a gradient are done together, which rounds otherwise than one by one
+    )
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         super().__init__(plan, device)
@@ -86,22 +90,17 @@ class SparseRows(Program):
             return panels[:0], panels, later
         return given, aligned(*given.shape, dtype=given.dtype, make=np.empty), self.layout.pack_later(*kinds)
 
-    def _stretch(self, lengths: Any) -> int:
-        """How many steps are foreseen at a time."""
-        mean = max(float(lengths.mean()), 1.0)
-        return max(int(FORESEEN / (mean * self.plan.batch_size)), 1)
-
     def _buffers(self, count: int, room: int, data: SparseData) -> dict[str, Any]:
         """All that does not hold parameters or losses."""
         lengths = np.diff(data.starts)
         if len(data.order):
             lengths = lengths[data.order]
-        batch, m, stretch = self.plan.batch_size, len(lengths), self._stretch(lengths)
+        batch, m = self.plan.batch_size, len(lengths)
         chunks = [
             at for first in range(0, m, batch) for at in range(first, min(first + batch, m), self.chunk)
         ]
         entries = int(np.add.reduceat(lengths, chunks).max())
-        foreseen = int(np.add.reduceat(lengths, range(0, m, stretch * batch)).max())
+        foreseen = int(np.add.reduceat(lengths, range(0, m, STRETCH * batch)).max())
         plan, layout = self.plan, self.layout
         n, dtype = [int(size) for size in layout.sizes], layout.dtype
         in_place = self.rule.code <= MOMENTUM and plan.batch_size <= self.chunk
@@ -119,8 +118,8 @@ class SparseRows(Program):
             "sums": aligned(count, 3, max(layout.width, *n[1:]) + CACHE_LINE, dtype=dtype),
             "gradients": aligned(n[0] if several else count, layout.width, dtype=dtype),
             "summed": np.zeros(n[0] if several else 0, np.int32),
-            "stretch": stretch,
-            "powers": powers_of(self.rule, min(stretch, -(-m // batch))),
+            "stretch": STRETCH,
+            "powers": powers_of(self.rule, min(STRETCH, -(-m // batch))),
             "upcoming": np.empty(n[0], np.int32),
             "following": np.empty(foreseen, np.int32),
             "seen": np.zeros(n[0], np.int32),
