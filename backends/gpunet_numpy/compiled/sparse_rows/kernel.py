@@ -102,9 +102,7 @@ class Buffers(NamedTuple):
     examples: Any  # int32 (threads, entries): counted from the chunk's first
     values: Any  # (threads, entries)
     spare: Any  # (threads, width): for updates without a gradient
-    powers: (
-        Any  # float64 (2, stretch + 2), or less: see :func:`gpunet_numpy.compiled.sparse_rows.idle.powers_of`
-    )
+    powers: Any  # float64 (2, stretch + 2), or less: what `powers_of` returns
     penalties: Any  # float64 (steps, threads): see the mini-batch kernel
 
 
