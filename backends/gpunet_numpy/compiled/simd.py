@@ -71,7 +71,7 @@ class Vectors:
         head, inside, done = (builder.append_basic_block(name) for name in ("head", "body", "done"))
         builder.branch(head)
         builder.position_at_end(head)
-        k, now = builder.phi(I64), [builder.phi(self.type) for _ in sums]
+        k, now = builder.phi(I64), [builder.phi(one.type) for one in sums]
         k.add_incoming(first, before)
         builder.cbranch(builder.icmp_signed("<", k, last), inside, done)
         builder.position_at_end(inside)
@@ -109,31 +109,43 @@ def sum_stretch(typing, size, start, out, keep, rows, index, weights, count):  #
         _, start, out, keep, data, index, weights, count = addresses(builder, signature, args)
         stride = row_bytes(builder, signature.args[4], args[4])
         out, data = builder.add(out, start), builder.add(data, start)
-        v = Vectors(builder, keep.type, size.literal_value)
-        ways = min(WIDEST // size.literal_value, 4)  # sums side by side, where one would wait for itself
+        size = signature.args[0].literal_value
+        # LLVM has good code for vectors whose size is a power of two: 448 bytes are 256 + 128 + 64.
+        parts, at = [], 0
+        for one in (512, 256, 128, 64):
+            if size & one:
+                parts.append((Vectors(builder, keep.type, one), I64(at)))
+                at += one
+        ways = min(WIDEST // size, 4)  # sums side by side, where one would wait for itself
+        zeros = [v.zero for v, _ in parts]
 
         def add_some(k, sums):  # type: ignore[no-untyped-def]
             new = []
-            for way, total in enumerate(sums):
+            for way in range(len(sums) // len(parts)):
                 at = builder.add(k, I64(way))
-                which = builder.load(v.pointer(builder.add(index, builder.mul(at, I64(4))), I32))
+                which = builder.load(first.pointer(builder.add(index, builder.mul(at, I64(4))), I32))
                 row = builder.add(data, builder.mul(builder.sext(which, I64), stride))
-                new.append(v.plus(total, v.times(v.number(weights, at), v.load(row))))
+                weight = first.number(weights, at)
+                for (v, offset), total in zip(parts, sums[way * len(parts) :], strict=False):
+                    new.append(v.plus(total, v.times(weight, v.load(builder.add(row, offset)))))
             return new
 
+        first = parts[0][0]
         together = builder.sub(count, builder.srem(count, I64(ways)))
-        sums, k = v.loop([v.zero] * ways, I64(0), together, ways, add_some)
-        total = sums[0]
-        for other in sums[1:]:
-            total = v.plus(total, other)
+        sums, k = first.loop(zeros * ways, I64(0), together, ways, add_some)
+        totals = sums[: len(parts)]
+        for way in range(1, ways):
+            others = sums[way * len(parts) :]
+            totals = [v.plus(x, y) for (v, _), x, y in zip(parts, totals, others, strict=False)]
         if ways > 1:
-            (total,), _ = v.loop([total], k, count, 1, add_some)
+            totals, _ = first.loop(totals, k, count, 1, add_some)
         # The old value comes last, and no flag lets LLVM move it: small terms would lose their last bits to a large one
         # that was there first.
-        old = v.times(keep, v.load(out))
         drops = builder.fcmp_ordered("==", keep, keep.type(0))  # whatever was there, NaN too
-        total = builder.fadd(total, builder.select(drops, v.zero, old))
-        v.store(total, out)
+        for (v, offset), total in zip(parts, totals, strict=True):
+            here = builder.add(out, offset)
+            old = builder.select(drops, v.zero, v.times(keep, v.load(here)))
+            v.store(builder.fadd(total, old), here)
         return context.get_dummy_value()
 
     return sig, generate
@@ -148,13 +160,21 @@ def weighted_row_sum(out: Any, keep: Any, rows: Any, index: Any, weights: Any, c
     while c + 512 <= size:
         sum_stretch(512, c, out, keep, rows, index, weights, count)
         c += 512
-    if c + 256 <= size:
+    # What is left in one go: the rows' numbers and weights are read once
+    left = size - c
+    if left == 448:
+        sum_stretch(448, c, out, keep, rows, index, weights, count)
+    elif left == 384:
+        sum_stretch(384, c, out, keep, rows, index, weights, count)
+    elif left == 320:
+        sum_stretch(320, c, out, keep, rows, index, weights, count)
+    elif left == 256:
         sum_stretch(256, c, out, keep, rows, index, weights, count)
-        c += 256
-    if c + 128 <= size:
+    elif left == 192:
+        sum_stretch(192, c, out, keep, rows, index, weights, count)
+    elif left == 128:
         sum_stretch(128, c, out, keep, rows, index, weights, count)
-        c += 128
-    if c < size:
+    elif left == 64:
         sum_stretch(64, c, out, keep, rows, index, weights, count)
 
 

@@ -28,6 +28,7 @@ from gpunet_numpy.compiled.intrinsics import (
     inner,
     instructions,
     noinline,
+    prefetch,
 )
 from gpunet_numpy.compiled.simd import Vectors, addresses
 
@@ -149,6 +150,17 @@ def gather(inputs: Any, X: Any, order: Any, first: Any, r0: Any, r1: Any) -> Non
                 inputs.csr_counts[r] = count
             else:
                 copy(inputs.rows[r], x)
+
+
+@inner
+def prefetch_targets(Y: Any, order: Any, first: Any, r0: Any, r1: Any) -> None:
+    """Ask for the targets of examples r0 … r1: they come from all over memory, and each would be waited for."""
+    noinline()
+    lanes = CACHE_LINE // Y.itemsize
+    for r in range(r0, r1):
+        y = Y[example_at(first + r, order)]
+        for i in range(0, y.size, lanes):
+            prefetch(y, i)
 
 
 @inlined

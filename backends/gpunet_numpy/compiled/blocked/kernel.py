@@ -33,6 +33,7 @@ from gpunet_numpy.compiled.sparse import (
     dense_rows,
     example_at,
     gather,
+    prefetch_targets,
     used_examples,
 )
 from gpunet_numpy.compiled.threads import STOPPED, barrier, range_of
@@ -102,6 +103,7 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
         K = min(buffers.block, used - first)
         k0, k1 = range_of(K, thread, threads)
         gather(inputs, data.X, data.order, first, k0, k1)
+        prefetch_targets(data.Y, data.order, first, 0, K)
         phase = barrier(team, phase)
         if phase == STOPPED:
             return

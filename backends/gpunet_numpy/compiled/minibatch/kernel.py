@@ -42,7 +42,15 @@ from gpunet_numpy.compiled.intrinsics import (
 )
 from gpunet_numpy.compiled.layers import biases_of, rows_of, weighted_error, weights_of
 from gpunet_numpy.compiled.math import activate, multiply_slope
-from gpunet_numpy.compiled.sparse import Inputs, build_csc, dense_rows, example_at, gather, used_examples
+from gpunet_numpy.compiled.sparse import (
+    Inputs,
+    build_csc,
+    dense_rows,
+    example_at,
+    gather,
+    prefetch_targets,
+    used_examples,
+)
 from gpunet_numpy.compiled.threads import STOPPED, barrier, range_of, stopped
 from gpunet_numpy.compiled.updates import (
     MOMENTUM,
@@ -127,6 +135,7 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
             begins, ends = start == first, start + B == last
             r0, r1 = (0, B) if apart else range_of(B, thread, threads)
             # 1. Examples
+            prefetch_targets(data.Y, data.order, start, r0, r1)
             gather(mine, data.X, data.order, start, r0, r1)
             if split:
                 phase = barrier(team, phase)

@@ -41,7 +41,7 @@ def row_sum(from_python):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("n", [1, 15, 16, 17, 64, 100, 130, 300])
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 40, 64, 72, 90, 100, 130, 300])
 def test_weighted_row_sum(n, dtype, row_sum):
     rng = np.random.default_rng(n)
     one = np.dtype(dtype).type(1)
