@@ -144,8 +144,8 @@ def sum_stretch(typing, size, start, out, keep, rows, index, weights, count):  #
         drops = builder.fcmp_ordered("==", keep, keep.type(0))  # whatever was there, NaN too
         for (v, offset), total in zip(parts, totals, strict=True):
             here = builder.add(out, offset)
-            old = builder.select(drops, v.zero, v.times(keep, v.load(here)))
-            v.store(builder.fadd(total, old), here)
+            old = v.times(keep, v.load(here))
+            v.store(builder.fadd(total, builder.select(drops, v.zero, old)), here)
         return context.get_dummy_value()
 
     return sig, generate
