@@ -115,10 +115,12 @@ def draw_labels(axes, found):
 
 
 def networks_to_draw(rows):
-    """Networks with a full-batch case, without which a curve has only a few points; not the tiny ones."""
-    every = list(dict.fromkeys(row["net"] for row in rows))
-    complete = {row["net"] for row in rows if row["batch"] == "full"}
-    return [net for net in every if net in complete and not net.startswith("needle")] or every
+    """Networks measured from single examples to full batches; not the tiny ones. If there are none, all networks."""
+    batches = {}
+    for row in rows:
+        batches.setdefault(row["net"], set()).add(row["batch"])
+    whole = [net for net, found in batches.items() if {1, "full"} <= found and not net.startswith("needle")]
+    return whole or list(batches)
 
 
 def draw(rows, machine, folder, stem):

@@ -5,9 +5,13 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import numpy as np
+
 
 def is_sparse(X: Any) -> bool:
     """Whether X is a sparse matrix or array of SciPy, or of CuPy, in any format. Neither is imported for it."""
+    if type(X) is np.ndarray:  # a prediction of one row asks several times
+        return False
     scipy_sparse = sys.modules.get("scipy.sparse")
     return (scipy_sparse is not None and bool(scipy_sparse.issparse(X))) or _is_of_cupy(X)
 
