@@ -21,7 +21,7 @@ from gpunet.inputs.arrays import checked_rows, is_wide, require_finite
 from gpunet.inputs.example_weights import class_weights, sample_weights
 from gpunet.inputs.integer_examples import IntegerExamples, is_small_integers, keeps_integers
 from gpunet.inputs.label_smoothing import smoothed
-from gpunet.inputs.pending_check import PendingCheck, begun
+from gpunet.inputs.pending_check import NOTHING_PENDING, PendingCheck, begun
 from gpunet.inputs.sparse_rows import checked_sparse_rows
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.inputs.targets import targets
@@ -245,7 +245,7 @@ class FitData(NamedTuple):
     raw: bool  # whether the training part is as it is before the standardizer
     # Of all training examples, where they do not fit into memory; `training` is a sample then.
     stream: Any = None
-    check: PendingCheck | None = None  # of the training examples, which nothing is to come of before
+    check: PendingCheck = NOTHING_PENDING  # of the training examples, which nothing is to come of before
     in_parts: bool = False  # whether a batch of the stream is larger than what is in memory at a time
 
     @property
