@@ -14,6 +14,7 @@ from gpunet.core.schedules import scaled_rate
 from gpunet.devices.placement import Placement
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.inputs.fit_data import Examples
+from gpunet.inputs.integer_examples import IntegerExamples
 from gpunet.training.chunks import Chunks
 from gpunet.training.history import History
 from gpunet.training.parts import PartsOfWindows
@@ -46,8 +47,9 @@ class Feed:
     plan : Plan
     placement : Placement
     examples : Examples
+        A sample of them, where there are windows.
     seed : int
-        Order and dropout of an epoch depend on it and on the epoch's number alone.
+        Of the network: order and dropout of an epoch depend on it and on the epoch's number alone.
     shuffle : bool
     epochs : int
         Of the run, which a schedule may depend on.
@@ -56,9 +58,11 @@ class Feed:
     history : History
         Its `learning_rate_factor` counts.
     chunks : Chunks or None
+        Where the run pauses within epochs; None for no pauses.
     transform : Transform or None
+        Of each batch; the examples are raw then.
     windows : Windows or None
-        For these three see :class:`gpunet.training.loop.TrainingLoop`.
+        Of the examples, where not all are in memory.
     """
 
     def __init__(
@@ -77,20 +81,19 @@ class Feed:
     ) -> None:
         self.plan = plan
         self.placement = placement
+        if isinstance(examples.X, IntegerExamples) and not program.takes_integers:
+            examples = examples._replace(X=examples.X.as_array())
         if isinstance(examples.X, SparseExamples) and plan.layers[0].dropout:
             examples = examples._replace(X=examples.X.as_dense())  # masks are dense
         self.examples = examples
         self.seed = seed
-        self.shuffle = shuffle and plan.steps > 1  # a sum over all examples has no order
+        self.shuffle = shuffle
         self.epochs = epochs
         self.program = program
         self.history = history
         self.chunks = chunks
         self.transform = transform
         self.windows = windows
-        if windows is not None:
-            windows.block_steps = program.block_steps
-            windows.every = None if chunks is None else chunks.every
 
     def epoch(self, epoch: int, epochs_trained: int, updates: int) -> EpochInputs:
         """The inputs of epoch `epoch` (from 0): examples on the device, all that is drawn or counted on the host."""

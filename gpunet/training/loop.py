@@ -8,18 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet.core.accumulation import Accumulation
-from gpunet.core.plan import Plan
-from gpunet.core.program import EpochInputs, Program, TrainState, unsupported_input
-from gpunet.core.reference import Reference, batch_cost, batch_of
-from gpunet.devices.placement import Placement
+from gpunet.core.program import EpochInputs, Program, TrainState
+from gpunet.core.reference import batch_cost, batch_of
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.errors import Diverged, OutOfMemory
-from gpunet.inputs.fit_data import Examples
-from gpunet.inputs.integer_examples import IntegerExamples
-from gpunet.teams.program import Lanes
-from gpunet.teams.team import Team
-from gpunet.training.chunks import Chunks
 from gpunet.training.divergence import (
     advice,
     diverged,
@@ -28,11 +20,8 @@ from gpunet.training.divergence import (
     losses_and_finite,
 )
 from gpunet.training.feed import Feed
-from gpunet.training.history import History
 from gpunet.training.position import Position
 from gpunet.training.progress import ProgressBar
-from gpunet.training.transforms import Transform
-from gpunet.training.windows import Windows
 
 Array = Any
 
@@ -87,84 +76,22 @@ class TrainingLoop:
 
     Parameters
     ----------
-    plan : Plan
-    placement : Placement
-    examples : Examples
-    seed : int
-        Of the network: order and dropout of an epoch depend on it and on the epoch's number alone.
-    shuffle : bool
-    epochs : int
+    feed : Feed
+        What the steps are given; the plan, the program and the history are its.
+    reference : Program
+        That runs the steps before a divergence again.
     bar : ProgressBar
-    chunks : Chunks or None
-        Where to pause within epochs; None for no pauses.
-    transform : Transform or None
-        Of each batch; the examples are raw then.
-    windows : Windows or None
-        Of the examples, where not all are in memory; `examples` are a sample then.
-    team : Team or None
-        Whose ranks run the same loop.
+    together : bool
+        Whether nothing reads the state between epochs, so that several of them may be run in one call.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        placement: Placement,
-        examples: Examples,
-        seed: int,
-        shuffle: bool,
-        epochs: int,
-        bar: ProgressBar,
-        chunks: Chunks | None = None,
-        transform: Transform | None = None,
-        windows: Windows | None = None,
-        team: Team | None = None,
-    ) -> None:
-        self.plan = plan
-        self.placement = placement
-        self.epochs = epochs
+    def __init__(self, feed: Feed, reference: Program, bar: ProgressBar, *, together: bool = False) -> None:
+        self.feed = feed
+        self.plan, self.placement, self.epochs = feed.plan, feed.placement, feed.epochs
+        self.program, self.history = feed.program, feed.history
+        self.reference = reference
         self.bar = bar
-        self.chunks = chunks
-        self.together = False  # whether nothing reads the state between epochs
-        backend, device = placement
-        self.reference: Program
-        program: Program | None
-        if plan.lanes is not None and team is not None:
-            self.reference = program = Lanes(plan, placement, team.engine)
-            reason = program.reason
-        elif plan.in_parts:
-            self.reference = program = Accumulation(placement.xp, plan)
-            reason = program.reason
-        else:
-            self.reference = Reference(placement.xp, plan)
-            program, reason = backend.program_for(plan, device)
-        unread = None if program is None else unsupported_input(program, plan)
-        if program is not None and unread is not None:
-            reason = f"{program.name}: {unread}"
-            program = None
-        self.program: Program = program or self.reference
-        if isinstance(examples.X, IntegerExamples) and not self.program.takes_integers:
-            examples = examples._replace(X=examples.X.as_array())
-        self.history = History(
-            examples=plan.examples,
-            program=self.program.name,
-            reason=reason,
-            backend=backend.name,
-            device=device,
-            precision=plan.precision,
-        )
-        self.feed = Feed(
-            plan,
-            placement,
-            examples,
-            seed,
-            shuffle,
-            epochs,
-            self.program,
-            self.history,
-            chunks,
-            transform,
-            windows,
-        )
+        self.together = together
 
     def run(
         self, state: TrainState, epochs_trained: int, updates: int, start: Position | None = None
@@ -337,7 +264,7 @@ class TrainingLoop:
             if first > start.step:
                 losses[-1] = self.placement.backend.to_host(losses[-1])
                 self._advance(self.plan.batch_size * len(losses[-1]), losses[-1])
-                if self.chunks is not None:
+                if self.feed.chunks is not None:
                     so_far = np.concatenate(losses)
                     seconds = time.perf_counter() - begun
                     yield Pause(
