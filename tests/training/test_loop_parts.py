@@ -109,18 +109,17 @@ def test_when_the_inputs_of_an_epoch_are_drawn(monkeypatch, asynchronous):
     """Where the device works by itself, those of the next epoch meanwhile; none for an epoch that does not come."""
     loop = loop_of([[1] * STEPS] * 3, epochs=3)
     monkeypatch.setattr(loop.placement.backend, "asynchronous", asynchronous, raising=False)
-    events, draw, run, finish = [], loop.feed.epoch, loop._run_epoch, loop._finish_epoch
+    events, draw, run, finish = [], loop.feed.inputs, loop._run_epoch, loop._finish_epoch
 
     def spy(event, function):
-        return lambda *given: (events.append(event or given), function(*given))[1]
+        return lambda *given: (events.append(event or given[0]), function(*given))[1]
 
-    monkeypatch.setattr(loop.feed, "epoch", spy(None, draw))
+    monkeypatch.setattr(loop.feed, "inputs", spy(None, draw))
     monkeypatch.setattr(loop, "_run_epoch", spy("run", run))
     monkeypatch.setattr(loop, "_finish_epoch", spy("finish", finish))
     list(loop.run(state(), 4, 20))
-    first, second, third = (0, 4, 20), (1, 5, 25), (2, 6, 30)
     if asynchronous:
-        wanted = [first, "run", second, "finish", "run", third, "finish", "run", "finish"]
+        wanted = [0, "run", 1, "finish", "run", 2, "finish", "run", "finish"]
     else:
-        wanted = [first, "run", "finish", second, "run", "finish", third, "run", "finish"]
+        wanted = [0, "run", "finish", 1, "run", "finish", 2, "run", "finish"]
     assert events == wanted
