@@ -16,7 +16,8 @@ from gpunet.inputs.blocks.stream import Stream
 from gpunet.inputs.fit_data import Examples
 from gpunet.inputs.tabular import Tabular
 from gpunet.training import evaluation
-from gpunet.training.metrics import Metrics, Results, results_of
+from gpunet.training.metrics import Metrics
+from gpunet.training.results import Results, results_of
 
 Array = Any
 
