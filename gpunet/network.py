@@ -31,14 +31,9 @@ from gpunet.inputs.blocks.blocks import Blocks
 from gpunet.inputs.blocks.fit import checked_stream, fit_examples
 from gpunet.inputs.blocks.opened import opened, opened_arrays
 from gpunet.inputs.blocks.stream import Stream
-from gpunet.inputs.fit_data import (
-    DEFAULT_BATCH,
-    Examples,
-    FitArrays,
-    FitData,
-    InputPipeline,
-)
+from gpunet.inputs.fit_data import DEFAULT_BATCH, FitArrays, FitData
 from gpunet.inputs.missing_targets import evaluate_rows
+from gpunet.inputs.pipeline import Examples, InputPipeline
 from gpunet.inputs.tabular import encoded
 from gpunet.network_base import NetworkBase, restored
 from gpunet.teams.program import in_lanes

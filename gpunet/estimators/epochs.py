@@ -16,7 +16,7 @@ from gpunet.devices.placement import Placement, host_placement
 from gpunet.estimators.batches import Rows, columns_of, epoch, epoch_inputs, outputs, shuffled
 from gpunet.estimators.callbacks import Callbacks, callbacks_of
 from gpunet.estimators.prediction import Prediction
-from gpunet.inputs.fit_data import Examples
+from gpunet.inputs.pipeline import Examples
 from gpunet.training import evaluation
 from gpunet.training.programs import chosen_program
 from gpunet.training.state import moved, with_zero_slots

@@ -15,7 +15,7 @@ from gpunet.core.propagation import cost_and_gradients, forward
 from gpunet.core.reference import columns
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.inputs.blocks.stream import Stream
-from gpunet.inputs.fit_data import Examples
+from gpunet.inputs.pipeline import Examples
 
 Array = Any
 

@@ -13,7 +13,7 @@ from gpunet.core.program import Parameters
 from gpunet.devices.memory import memory_errors
 from gpunet.devices.placement import Placement
 from gpunet.inputs.blocks.stream import Stream
-from gpunet.inputs.fit_data import Examples
+from gpunet.inputs.pipeline import Examples
 from gpunet.inputs.tabular import Tabular
 from gpunet.training import evaluation
 from gpunet.training.metrics import Metrics

@@ -13,7 +13,7 @@ from gpunet.core.program import EpochInputs, Program
 from gpunet.core.schedules import scaled_rate
 from gpunet.devices.placement import Placement
 from gpunet.devices.sparse_examples import SparseExamples
-from gpunet.inputs.fit_data import Examples
+from gpunet.inputs.pipeline import Examples
 from gpunet.inputs.integer_examples import IntegerExamples
 from gpunet.training.chunks import Chunks
 from gpunet.training.history import History

@@ -13,7 +13,7 @@ from gpunet.core.plan import Plan
 from gpunet.core.program import TrainState
 from gpunet.devices.placement import Placement
 from gpunet.devices.sparse_examples import SparseExamples
-from gpunet.inputs.fit_data import Examples
+from gpunet.inputs.pipeline import Examples
 from gpunet.training import evaluation
 
 Array = Any

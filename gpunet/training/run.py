@@ -14,7 +14,8 @@ from gpunet.core.program import TrainState
 from gpunet.core.reference import columns
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.files.network_file import SavedNetwork
-from gpunet.inputs.fit_data import Examples, FitData, InputPipeline
+from gpunet.inputs.fit_data import FitData
+from gpunet.inputs.pipeline import Examples, InputPipeline
 from gpunet.teams.share import Share
 from gpunet.teams.team import Team
 from gpunet.training import evaluation

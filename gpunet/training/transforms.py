@@ -15,7 +15,7 @@ import numpy as np
 from gpunet.core.reference import columns
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.inputs.arrays import require_finite, to_device_array
-from gpunet.inputs.fit_data import Examples, InputPipeline
+from gpunet.inputs.pipeline import Examples, InputPipeline
 from gpunet.inputs.targets import targets
 from gpunet.training.frozen import FrozenBase
 

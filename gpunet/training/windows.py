@@ -19,7 +19,7 @@ from gpunet.core.plan import Plan
 from gpunet.inputs.blocks.blocks import HELD, held_together
 from gpunet.inputs.blocks.order import TwoLevelOrder
 from gpunet.inputs.blocks.stream import Stream
-from gpunet.inputs.fit_data import Examples
+from gpunet.inputs.pipeline import Examples
 from gpunet.teams.share import Share
 from gpunet.training.frozen import FrozenBase
 

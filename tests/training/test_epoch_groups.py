@@ -7,7 +7,7 @@ import gpunet as gn
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.program import Program, TrainState
 from gpunet.core.reference import Reference
-from gpunet.inputs.fit_data import Examples
+from gpunet.inputs.pipeline import Examples
 from small_loops import loop_with
 
 rng = np.random.default_rng(0)

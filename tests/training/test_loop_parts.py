@@ -6,7 +6,7 @@ import pytest
 import gpunet as gn
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.program import Program, TrainState
-from gpunet.inputs.fit_data import Examples
+from gpunet.inputs.pipeline import Examples
 from gpunet.training.progress import ProgressBar
 from small_loops import loop_with
 

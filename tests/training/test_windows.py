@@ -15,7 +15,7 @@ from gpunet.devices.transfer import Transfer
 from gpunet.inputs.blocks.fit import with_targets
 from gpunet.inputs.blocks.opened import opened
 from gpunet.inputs.blocks.stream import Stream
-from gpunet.inputs.fit_data import InputPipeline
+from gpunet.inputs.pipeline import InputPipeline
 from gpunet.teams.alone import Alone
 from gpunet.teams.share import Share
 from gpunet.training.frozen import FrozenBase

@@ -9,7 +9,7 @@ import numpy as np
 
 from gpunet.devices.placement import Placement, host_placement
 from gpunet.inputs.blocks.blocks import Block, Blocks
-from gpunet.inputs.fit_data import Examples, InputPipeline
+from gpunet.inputs.pipeline import Examples, InputPipeline
 from gpunet.inputs.label_smoothing import smoothed
 
 Array = Any
