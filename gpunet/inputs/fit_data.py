@@ -86,8 +86,8 @@ class FitData(NamedTuple):
     @property
     def size(self) -> tuple[int, int]:
         """Features, and training examples."""
-        n, m = self.training.X.shape
-        return int(n), int(m if self.stream is None else self.stream.m)
+        n, m = int(self.training.X.shape[0]), self.training.m
+        return n, m if self.stream is None else self.stream.m
 
     def plan(
         self,
@@ -156,7 +156,7 @@ def fit_data(
         )
     epsilon = unit_interval("label_smoothing", arrays.label_smoothing)
     training = training._replace(Y=smoothed(training.Y, epsilon, kind, pipeline.output.activation))
-    size = batch_of(batch_size, training.X.shape[1], auto_batch)
+    size = batch_of(batch_size, training.m, auto_batch)
     if standardizer is not None and not standardizer.fitted:
         standardizer = _fitted(standardizer, training, pipeline.placement)
         fitted = kept._replace(standardizer=standardizer)
@@ -187,7 +187,7 @@ def _hold_out(
 
         return Examples(*map(some, examples))
 
-    training, held_out = split_rows(int(examples.X.shape[1]), fraction, seed)
+    training, held_out = split_rows(examples.m, fraction, seed)
     return part(training), part(held_out)
 
 

@@ -31,6 +31,11 @@ class Examples(NamedTuple):
     Y: Array  # (n[L], m)
     weights: Array | None  # (1, m)
 
+    @property
+    def m(self) -> int:
+        """How many examples there are."""
+        return int(self.X.shape[1])
+
 
 class InputPipeline(NamedTuple):
     """Turns user data into the arrays of one network, on one placement."""
