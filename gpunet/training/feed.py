@@ -19,12 +19,14 @@ from gpunet.training.chunks import Chunks
 from gpunet.training.history import History
 from gpunet.training.parts import PartsOfWindows
 from gpunet.training.position import Position
-from gpunet.training.transforms import NUMBERS, Transform
+from gpunet.training.transforms import Transform
 from gpunet.training.windows import Windows
 
 Array = Any
 
 CHUNK_EXAMPLES = 500_000  # of a run without pauses: its orders and coefficients take little memory
+# Numbers in the transformed inputs that are kept at a time, at least those of a batch: 16 MiB of float32.
+MOST_TRANSFORMED = 2**22
 
 
 @functools.lru_cache(maxsize=1)
@@ -183,7 +185,7 @@ class Feed:
         if self.transform is not None:
             together = self._transformed_together(steps.start, epoch)
             given = Examples(inputs.X, inputs.Y, inputs.example_weights)
-            X, Y, weights = self.transform.examples(given, inputs.order, start, size, trained, together)
+            X, Y, weights = self.transform.examples(given, inputs.order, start, trained, together)
             inputs, start = inputs._replace(X=X, Y=Y, example_weights=weights, order=None), together.start
         examples = inputs.examples
         first, last = (steps.start - start) * size, min((steps.stop - start) * size, examples)
@@ -205,7 +207,7 @@ class Feed:
         window = range(plan.steps)
         if self.windows is not None:
             window = self.windows.steps(self.epochs_trained(epoch), step)
-        most = max(NUMBERS // (plan.batch_size * self.examples.X.shape[0]), 1)
+        most = max(MOST_TRANSFORMED // (plan.batch_size * self.examples.X.shape[0]), 1)
         size = -(-most // block) * block
         every = plan.steps if self.chunks is None else self.chunks.every or plan.steps
         base = max(step // every * every, window.start)  # from which a program counts its blocks

@@ -18,9 +18,8 @@ from gpunet.training import evaluation
 
 Array = Any
 
-NUMBERS = (
-    2**27
-)  # that are kept for the examples: half a GiB of float32. X itself may be larger, and they as large as X
+# Numbers that are kept for the examples: half a GiB of float32. X itself may be larger, and they as large as X.
+NUMBERS = 2**27
 
 
 class FrozenBase:

@@ -121,7 +121,7 @@ class TrainingRun:
         if transform is None:
             examples = base.examples_above(examples)
         else:
-            changed = Transform(transform, data.shape, seed, pipeline, base)
+            changed = Transform(transform, data.shape, plan.batch_size, seed, pipeline, base)
             # A batch of sparse examples is dense for the function, and after it.
             if isinstance(examples.X, SparseExamples):
                 examples = examples._replace(X=examples.X.as_dense())
@@ -206,9 +206,8 @@ class TrainingRun:
         """See that all ranks begin the same run."""
         if self.team.size == 1:
             return
-        settings = {
-            name: value for name, value in self.starting.items() if name != "callbacks"
-        }  # rank 0's alone
+        # Callbacks are rank 0's alone.
+        settings = {name: value for name, value in self.starting.items() if name != "callbacks"}
         settings |= {"seed": self.seed, "plan": described(self.plan)}
         settings["backend"] = self.placement.backend.name  # each library rounds in its own way
         settings["starting weights"] = self.trained.weights(self.placement)

@@ -16,9 +16,8 @@ from gpunet.inputs.blocks.survey import survey
 from gpunet.inputs.fit_data import FitArrays, FitData, batch_of, fit_data
 from gpunet.inputs.pipeline import Examples, InputPipeline
 
-BATCH_BYTES = (
-    2**27
-)  # that the inputs of a batch may take, where the examples come from blocks: larger ones are computed in parts
+# That the inputs of a batch may take, where the examples come from blocks: larger ones are computed in parts.
+BATCH_BYTES = 2**27
 
 
 def fit_examples(

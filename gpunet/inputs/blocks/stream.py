@@ -79,10 +79,8 @@ class Stream:
             return self._checked(first, *arrays)
         try:
             return self._checked(first, *arrays)
-        except (
-            ValueError,
-            TypeError,
-        ):  # which counts the rows that were taken: each alone has its own number
+        except (ValueError, TypeError):
+            # It counts the rows that were taken: each alone has its own number.
             for k, row in enumerate(rows.tolist()):
                 self._checked(first + row, *(None if A is None else A[k : k + 1] for A in arrays))
             raise
