@@ -37,20 +37,20 @@ from gpunet.cli.target_scaling import (
     unscale_output,
 )
 from gpunet.teams.launchers import by_mpi
-from gpunet.teams.team import LANES, require_team
+from gpunet.teams.team import LANES, single
 
 
 def train(options: Namespace) -> None:
     """Read the data, build the network, train and test it; save and plot it if asked to. One rank of a team prints."""
     team = launched_team(options)
-    with require_team(team).together():
+    with team.together():
         _train(options, team)
 
 
-def launched_team(options: Namespace) -> gn.Team | None:
-    """The processes that an MPI launcher has started, if it has; all but one of them write nothing."""
+def launched_team(options: Namespace) -> gn.Team:
+    """The processes that an MPI launcher has started, all but one of which write nothing; else this one alone."""
     if options.lanes is None and not by_mpi():
-        return None
+        return single()
     team = gn.Team("auto", LANES if options.lanes is None else options.lanes)
     if team.rank > 0:
         options.save = options.plot = options.log = None
@@ -58,8 +58,8 @@ def launched_team(options: Namespace) -> gn.Team | None:
     return team
 
 
-def _train(options: Namespace, team: gn.Team | None) -> None:
-    if team is not None and team.size > 1 and options.what == "-":
+def _train(options: Namespace, team: gn.Team) -> None:
+    if team.size > 1 and options.what == "-":
         raise ValueError(
             "standard input goes to one of the ranks only: give the name of a file that all can read"
         )
@@ -79,16 +79,15 @@ def _train(options: Namespace, team: gn.Team | None) -> None:
     scaling = target_scaling(network, source)
     if options.learning_rate == FIND:
         training = scaled(source.training, scaling)
-        found = require_team(team).from_first(
+        options.learning_rate = team.from_first(
             lambda: found_rate(options, network, source, training, batch_size)
         )
-        options.learning_rate = found
     optimizer = build_optimizer(options, source, epochs, steps)
 
     print(describe(source, network))
     print(f"\n{network.summary()}\n")
     print(settings_report(options, optimizer, epochs, batch_size), flush=True)
-    if team is not None:
+    if team.lanes is not None:
         print(f"{team.size} rank{'s' if team.size > 1 else ''}, {team.lanes} lanes", flush=True)
     with saved_when_stopped(options, network, scaling):
         history = network.fit(
@@ -106,7 +105,7 @@ def _train(options: Namespace, team: gn.Team | None) -> None:
             progress=True,
             team=team,
         )
-    if team is not None and team.rank > 0:
+    if team.rank > 0:
         return
     unscale_output(network, scaling)
     _report(options, network, source, history)

@@ -80,7 +80,7 @@ class Stream:
         try:
             return self._checked(first, *arrays)
         except (ValueError, TypeError):
-            # It counts the rows that were taken: each alone has its own number.
+            # The message counts the rows that were taken: each alone has its own number.
             for k, row in enumerate(rows.tolist()):
                 self._checked(first + row, *(None if A is None else A[k : k + 1] for A in arrays))
             raise
