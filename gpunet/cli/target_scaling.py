@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import gpunet as gn
-from gpunet.cli.data import Examples, Source
+from gpunet.cli.source import Examples, Source
 from gpunet.training.metrics import rescaled
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import gpunet as gn
 from gpunet.cli.codes import INTERRUPTED, TERMINATED
-from gpunet.cli.data import DataOptions, Source, describe, open_data
+from gpunet.cli.data import DataOptions, open_data
 from gpunet.cli.notes import training_notes
 from gpunet.cli.output import require_output
 from gpunet.cli.report import class_report, figures, run_report, settings_report
@@ -29,6 +29,7 @@ from gpunet.cli.settings import (
     logs,
     validation_fraction,
 )
+from gpunet.cli.source import Source, describe
 from gpunet.cli.target_scaling import (
     TargetScaling,
     metrics_in_own_unit,
