@@ -289,21 +289,22 @@ class Network(NetworkBase):
         measures = Metrics(metrics)
         require_same(team, {"checkpoint=": checkpoint is not None})  # ranks with one compare it first
         self._share_seed(team)
-        call = {} if checkpoint is None and team.size == 1 else self._call(
-            arrays,
-            optimizer=optimizer,
-            epochs=epochs,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            precision=precision,
-            transform=transform,
-            metrics=metrics,
-            callbacks=callbacks,
-            lanes=team.lanes,
-        )  # fmt: skip
+        call: dict[str, Any] = {}
+        if checkpoint is not None or team.size > 1:
+            call = self._call(
+                arrays,
+                optimizer=optimizer,
+                epochs=epochs,
+                batch_size=batch_size,
+                shuffle=shuffle,
+                precision=precision,
+                transform=transform,
+                metrics=metrics,
+                callbacks=callbacks,
+                lanes=team.lanes,
+            )
         constant_rate = not is_table and chosen.constant_rate
-        trained = self._trained
-        own = self._own_functions()
+        trained, own = self._trained, self._own_functions()
         with open_run(checkpoint, call, trained.run_id, constant_rate, own, team) as run:
             if run is not None and run.saved is not None:
                 self._take_up(run.saved)
