@@ -50,10 +50,7 @@ def outputs(
     xp: Any, activations: Sequence[ActivationLike], parameters: Parameters, X: Array | SparseExamples
 ) -> Array:
     """The last layer's activations for columns X ``(n[0], m)``, as rows ``(m, n[L])``."""
-    parts = [
-        _forward(xp, activations, parameters, columns(xp, X, chunk))[0].T
-        for chunk in _chunks(X)
-    ]
+    parts = [_forward(xp, activations, parameters, columns(xp, X, chunk))[0].T for chunk in _chunks(X)]
     return parts[0] if len(parts) == 1 else xp.concat(parts, axis=0)
 
 

@@ -13,8 +13,8 @@ from gpunet.core.program import EpochInputs, Program
 from gpunet.core.schedules import scaled_rate
 from gpunet.devices.placement import Placement
 from gpunet.devices.sparse_examples import SparseExamples
-from gpunet.inputs.pipeline import Examples
 from gpunet.inputs.integer_examples import IntegerExamples
+from gpunet.inputs.pipeline import Examples
 from gpunet.training.chunks import Chunks
 from gpunet.training.history import History
 from gpunet.training.parts import PartsOfWindows

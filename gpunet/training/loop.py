@@ -23,8 +23,6 @@ from gpunet.training.feed import Feed
 from gpunet.training.position import Position
 from gpunet.training.progress import ProgressBar
 
-Array = Any
-
 LONG_EPOCH = 16  # steps
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from gpunet.devices.placement import Placement, host_placement
 from gpunet.inputs.blocks.blocks import Block, Blocks
-from gpunet.inputs.pipeline import Examples, InputPipeline
 from gpunet.inputs.label_smoothing import smoothed
+from gpunet.inputs.pipeline import Examples, InputPipeline
 
 Array = Any
 
