@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,9 @@ from gpunet.inputs.blocks.blocks import Blocks
 from gpunet.inputs.blocks.fit import checked_stream, fit_examples
 from gpunet.inputs.blocks.opened import opened, opened_arrays
 from gpunet.inputs.blocks.stream import Stream
-from gpunet.inputs.fit_data import (
-    DEFAULT_BATCH,
-    Examples,
-    FitArrays,
-    InputPipeline,
-)
+from gpunet.inputs.fit_data import DEFAULT_BATCH, FitArrays, FitData
 from gpunet.inputs.missing_targets import evaluate_rows
+from gpunet.inputs.pipeline import Examples, InputPipeline
 from gpunet.inputs.tabular import encoded
 from gpunet.network_base import NetworkBase, restored
 from gpunet.teams.program import in_lanes
@@ -46,7 +43,7 @@ from gpunet.training.call import described_call
 from gpunet.training.callbacks import Callback, checked_callbacks, require_monitored
 from gpunet.training.checkpoint import Checkpoint, checked_checkpoint, open_run
 from gpunet.training.class_report import ClassReport, class_report
-from gpunet.training.evaluator import Evaluator
+from gpunet.training.evaluator import FEWER_ROWS, Evaluator
 from gpunet.training.history import History
 from gpunet.training.metrics import Metrics
 from gpunet.training.run import TrainingRun
@@ -57,11 +54,10 @@ from gpunet.training.transforms import takes_targets
 Array = Any
 
 # Of arrays, by default: updates, and the fewest and the most epochs that they may take.
-UPDATES, EPOCHS, MOST_EPOCHS = 1000, 10, 100
+UPDATES, FEWEST_EPOCHS, MOST_EPOCHS = 1000, 10, 100
 
 # What `fit` sets before the first update; if it fails before that, they are as they were.
 CHANGED_BY_FIT = ("standardizer", "encoder", "target", "columns", "inputs")
-FEWER_ROWS = "Use fewer rows at a time"  # where memory is short
 PART = 16_384  # rows of an array on the host that are predicted at a time
 
 
@@ -293,21 +289,22 @@ class Network(NetworkBase):
         measures = Metrics(metrics)
         require_same(team, {"checkpoint=": checkpoint is not None})  # ranks with one compare it first
         self._share_seed(team)
-        call = {} if checkpoint is None and team.size == 1 else self._call(
-            arrays,
-            optimizer=optimizer,
-            epochs=epochs,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            precision=precision,
-            transform=transform,
-            metrics=metrics,
-            callbacks=callbacks,
-            lanes=team.lanes,
-        )  # fmt: skip
+        call: dict[str, Any] = {}
+        if checkpoint is not None or team.size > 1:
+            call = self._call(
+                arrays,
+                optimizer=optimizer,
+                epochs=epochs,
+                batch_size=batch_size,
+                shuffle=shuffle,
+                precision=precision,
+                transform=transform,
+                metrics=metrics,
+                callbacks=callbacks,
+                lanes=team.lanes,
+            )
         constant_rate = not is_table and chosen.constant_rate
-        trained = self._trained
-        own = self._own_functions()
+        trained, own = self._trained, self._own_functions()
         with open_run(checkpoint, call, trained.run_id, constant_rate, own, team) as run:
             if run is not None and run.saved is not None:
                 self._take_up(run.saved)
@@ -321,11 +318,8 @@ class Network(NetworkBase):
                 auto_batch = TABLE_BATCH if is_table else DEFAULT_BATCH
                 raw, pipeline = transform is not None, self._pipeline(placement)
                 data = fit_examples(pipeline, arrays, batch_size, self.seed, auto_batch, raw=raw)
-                check = data.check
-                if check is not None and (
-                    placement != self._placement or callbacks or run is not None or team.size > 1
-                ):
-                    check.settle()  # before anybody sees a change
+                if placement != self._placement or callbacks or run is not None or team.size > 1:
+                    data.check.settle()  # before anybody sees a change
                 monitors = [*callbacks, *([] if checkpoint is None else [checkpoint])]
                 require_monitored(monitors, data.validation is not None, data.kind, measures.directions)
                 evaluator = Evaluator(placement, self.activations, self.loss, tabular)
@@ -336,25 +330,13 @@ class Network(NetworkBase):
                         callback.start(self)
                 # Everything is checked: from here on the network changes.
                 self._move_to(placement)
-                before = {name: getattr(self, name) for name in CHANGED_BY_FIT}
-                trained.keep()
-                try:
+                with self._restored_on_error():
                     self.standardizer = data.standardizer
                     self.encoder, self.target, self.columns = tabular
-                    self.inputs, m = data.size
-                    if optimizer is None and is_table:
-                        chosen = table_optimizer(m, self.layers[:-1])
-                    elif optimizer is None and self.standardizer is None:
-                        self._ready()
-                        size = trained.size_of_inputs(placement.xp, data.training.X)
-                        chosen = default_optimizer(self.activations[:-1], size)
-                    if epochs is None:
-                        steps = math.ceil(m / data.batch_size)
-                        if is_table:
-                            epochs = epochs_for(TABLE_UPDATES, steps)
-                        else:
-                            epochs = epochs_for(UPDATES, steps, EPOCHS, MOST_EPOCHS)
+                    self.inputs, _ = data.size
                     self._ready()
+                    if optimizer is None:
+                        chosen = self._default_optimizer(data)
                     plan = data.plan(self.layers, self.dropouts, self.loss, chosen, self.dtype, precision)
                     plan = in_lanes(plan, team.lanes)
                     training = TrainingRun(
@@ -365,7 +347,7 @@ class Network(NetworkBase):
                         self._pipeline(placement),
                         evaluator,
                         seed=self.seed,
-                        epochs=epochs,
+                        epochs=self._default_epochs(plan.steps) if epochs is None else epochs,
                         shuffle=shuffle,
                         transform=transform,
                         measures=measures,
@@ -376,18 +358,39 @@ class Network(NetworkBase):
                         starting=call,
                         save=lambda: self._saved(training_state=True),
                     )
-                    if check is not None:
-                        check.settle()  # as late as possible: the device works on it meanwhile
+                    data.check.settle()  # as late as possible: the device works on it meanwhile
                     if self.standardizer is None:
-                        measured = None if check is None else check.mean_size
-                        warn_of_unscaled(placement.xp, data.training.X, measured)
+                        warn_of_unscaled(placement.xp, data.training.X, data.check.mean_size)
                     self.history = training.history
                     return training.run()
-                except BaseException as error:
-                    # After a divergence the network has its weights with this standardizer.
-                    if not isinstance(error, Diverged) and trained.go_back():
-                        vars(self).update(before)
-                    raise
+
+    @contextmanager
+    def _restored_on_error(self) -> Iterator[None]:
+        """A context that an error before the first update leaves with the network as it was."""
+        before = {name: getattr(self, name) for name in CHANGED_BY_FIT}
+        self._trained.keep()
+        try:
+            yield
+        except BaseException as error:
+            # After a divergence the network has its weights with this standardizer.
+            if not isinstance(error, Diverged) and self._trained.go_back():
+                vars(self).update(before)
+            raise
+
+    def _default_optimizer(self, data: FitData) -> Optimizer:
+        """What None stands for, for these data; large ones without a standardizer make the initial weights smaller."""
+        if self.encoder is not None:
+            return table_optimizer(data.size[1], self.layers[:-1])
+        size = 1.0
+        if self.standardizer is None:
+            size = self._trained.size_of_inputs(self.placement.xp, data.training.X)
+        return default_optimizer(self.activations[:-1], size)
+
+    def _default_epochs(self, steps: int) -> int:
+        """What None stands for, for epochs of so many updates."""
+        if self.encoder is not None:
+            return epochs_for(TABLE_UPDATES, steps)
+        return epochs_for(UPDATES, steps, FEWEST_EPOCHS, MOST_EPOCHS)
 
     def _share_seed(self, team: Team) -> None:
         """Let ranks that have drawn a seed each have one of them."""
@@ -529,13 +532,7 @@ class Network(NetworkBase):
             For bad input, and for real targets.
         """
         examples, kind = self._examples(X, y, None)
-        state, placement = self._ready(), self.placement
-        with placement.context():
-            outputs = [
-                evaluation.outputs(placement.xp, self.activations, state.parameters, part.X).T
-                for part in (examples.parts() if isinstance(examples, Stream) else [examples])
-            ]
-            given = self._evaluator.results(examples, outputs, kind)
+        given = self._evaluator.predicted(self._ready().parameters, examples, kind)
         return class_report(given, self.class_names if names is None else tuple(map(str, names)))
 
     def gradients(
@@ -551,7 +548,7 @@ class Network(NetworkBase):
             For bad input.
         """
         examples, _ = self._examples(X, y, sample_weight)
-        with self.placement.context():
+        with self.placement.context(), memory_errors(self.placement, FEWER_ROWS):
             return evaluation.gradients(
                 self.placement.xp, self.activations, self.loss, self._ready().parameters, examples
             )

@@ -11,7 +11,7 @@ from gpunet.core.program import TrainState
 from gpunet.devices.backend import Backend, HostPredictor
 from gpunet.devices.scipy_sparse import is_sparse
 from gpunet.inputs.arrays import require_finite
-from gpunet.inputs.fit_data import InputPipeline
+from gpunet.inputs.pipeline import InputPipeline
 from gpunet.training import evaluation
 
 Array = Any

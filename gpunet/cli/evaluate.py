@@ -12,7 +12,6 @@ import gpunet as gn
 from gpunet.cli.data import (
     NAMED,
     DataOptions,
-    Examples,
     check_options,
     class_numbers,
     of_table,
@@ -28,6 +27,7 @@ from gpunet.cli.notes import (
     inputs_of,
 )
 from gpunet.cli.report import class_report, figures
+from gpunet.cli.source import Examples
 from gpunet.datasets.table_files import is_table_file
 from gpunet.devices.scipy_sparse import is_sparse
 from gpunet.inputs.blocks.joined import JoinedRows

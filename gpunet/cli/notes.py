@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import gpunet as gn
-from gpunet.cli.data import NAMED, DataOptions, Source
+from gpunet.cli.data import NAMED, DataOptions
+from gpunet.cli.source import Source
 from gpunet.datasets.parquet_rows import is_parquet
 from gpunet.datasets.table_files import STANDARD_INPUT
 from gpunet.inputs.blocks.sliced import Sliced

@@ -74,6 +74,7 @@ def _add_train(commands: Any) -> None:
     command.set_defaults(run=train)
     _add_train_data(command.add_argument_group("data").add_argument)
     _add_network(command.add_argument_group("network").add_argument)
+    _add_optimizer(command.add_argument_group("optimizer").add_argument)
     _add_training(command.add_argument_group("training").add_argument)
     add = command.add_argument_group("device and output").add_argument
     _add_backend(add)
@@ -179,7 +180,7 @@ def _add_network(add: AddArgument) -> None:
     )
 
 
-def _add_training(add: AddArgument) -> None:
+def _add_optimizer(add: AddArgument) -> None:
     rates = ", ".join(f"{rate:g} for {name}" for name, rate in RATES.items())
     add(
         "--optimizer",
@@ -201,20 +202,6 @@ def _add_training(add: AddArgument) -> None:
         metavar="NAME",
         help=f"of the learning rate: {', '.join(SCHEDULES)}",
     )
-    add("--batch-size", type=batch_size, metavar="SIZE", help="examples per update, or full; default: 64")
-    add(
-        "--epochs",
-        type=whole,
-        metavar="N",
-        help="passes over the training set; default: 20, more for small sets",
-    )
-    add(
-        "--precision",
-        type=one_of("precision", PRECISIONS),
-        default="float32",
-        metavar="NAME",
-        help=f"of matrix products in training: {', '.join(PRECISIONS)}; the last two need a GPU or TPU",
-    )
     add("--momentum", type=fraction, metavar="BETA", help="of gradient_descent; default: 0.9")
     add("--nesterov", action="store_true", help="Nesterov momentum, with gradient_descent")
     add(
@@ -223,6 +210,24 @@ def _add_training(add: AddArgument) -> None:
         metavar="RATE",
         help=f"λ, for weights only; default: 0.01 for adamw, else 0; for adamw on a table {ROWS:,} / rows, from "
         f"{LEAST_DECAY:g} to {MOST_DECAY:g}, less for fewer hidden units",
+    )
+    add("--clip-norm", type=positive, metavar="NORM", help="scale longer gradients down to this norm")
+
+
+def _add_training(add: AddArgument) -> None:
+    add(
+        "--epochs",
+        type=whole,
+        metavar="N",
+        help="passes over the training set; default: 20, more for small sets",
+    )
+    add("--batch-size", type=batch_size, metavar="SIZE", help="examples per update, or full; default: 64")
+    add(
+        "--precision",
+        type=one_of("precision", PRECISIONS),
+        default="float32",
+        metavar="NAME",
+        help=f"of matrix products in training: {', '.join(PRECISIONS)}; the last two need a GPU or TPU",
     )
     add(
         "--class-weight",
@@ -237,19 +242,13 @@ def _add_training(add: AddArgument) -> None:
         metavar="EPSILON",
         help="probability that targets of classes leave to all of them alike",
     )
-    add("--clip-norm", type=positive, metavar="NORM", help="scale longer gradients down to this norm")
-    add(
-        "--patience",
-        type=whole,
-        metavar="N",
-        help="stop after N epochs without a lower validation loss",
-    )
     add(
         "--validation-fraction",
         type=fraction,
         metavar="FRACTION",
         help="fraction of the training examples for validation; default: 0.1 with --patience or --metrics, else 0",
     )
+    add("--patience", type=whole, metavar="N", help="stop after N epochs without a lower validation loss")
     _add_metrics(add, "after each epoch, on the validation examples")
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.cli.data import Examples
 from gpunet.cli.notes import class_names, kind_of
 from gpunet.cli.settings import highest_rate
+from gpunet.cli.source import Examples
 from gpunet.core.optimizers import Optimizer
 from gpunet.training.history import History
 

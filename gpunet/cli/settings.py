@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import Any
 
 import gpunet as gn
-from gpunet.cli.data import Examples, Source
+from gpunet.cli.source import Examples, Source
 from gpunet.core.default_optimizer import MOMENTUM, default_rate
 from gpunet.core.optimizers import OPTIMIZERS, Optimizer
 from gpunet.core.schedules import Schedule

@@ -8,15 +8,12 @@ import signal
 import sys
 import threading
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
-
-import numpy as np
 
 import gpunet as gn
 from gpunet.cli.codes import INTERRUPTED, TERMINATED
-from gpunet.cli.data import DataOptions, Examples, Source, describe, open_data
+from gpunet.cli.data import DataOptions, open_data
 from gpunet.cli.notes import training_notes
 from gpunet.cli.output import require_output
 from gpunet.cli.report import class_report, figures, run_report, settings_report
@@ -32,22 +29,29 @@ from gpunet.cli.settings import (
     logs,
     validation_fraction,
 )
+from gpunet.cli.source import Source, describe
+from gpunet.cli.target_scaling import (
+    TargetScaling,
+    metrics_in_own_unit,
+    scaled,
+    target_scaling,
+    unscale_output,
+)
 from gpunet.teams.launchers import by_mpi
-from gpunet.teams.team import LANES, require_team
-from gpunet.training.metrics import rescaled
+from gpunet.teams.team import LANES, single
 
 
 def train(options: Namespace) -> None:
     """Read the data, build the network, train and test it; save and plot it if asked to. One rank of a team prints."""
     team = launched_team(options)
-    with require_team(team).together():
+    with team.together():
         _train(options, team)
 
 
-def launched_team(options: Namespace) -> gn.Team | None:
-    """The processes that an MPI launcher has started, if it has; all but one of them write nothing."""
+def launched_team(options: Namespace) -> gn.Team:
+    """The processes that an MPI launcher has started, all but one of which write nothing; else this one alone."""
     if options.lanes is None and not by_mpi():
-        return None
+        return single()
     team = gn.Team("auto", LANES if options.lanes is None else options.lanes)
     if team.rank > 0:
         options.save = options.plot = options.log = None
@@ -55,8 +59,8 @@ def launched_team(options: Namespace) -> gn.Team | None:
     return team
 
 
-def _train(options: Namespace, team: gn.Team | None) -> None:
-    if team is not None and team.size > 1 and options.what == "-":
+def _train(options: Namespace, team: gn.Team) -> None:
+    if team.size > 1 and options.what == "-":
         raise ValueError(
             "standard input goes to one of the ranks only: give the name of a file that all can read"
         )
@@ -76,16 +80,15 @@ def _train(options: Namespace, team: gn.Team | None) -> None:
     scaling = target_scaling(network, source)
     if options.learning_rate == FIND:
         training = scaled(source.training, scaling)
-        found = require_team(team).from_first(
+        options.learning_rate = team.from_first(
             lambda: found_rate(options, network, source, training, batch_size)
         )
-        options.learning_rate = found
     optimizer = build_optimizer(options, source, epochs, steps)
 
     print(describe(source, network))
     print(f"\n{network.summary()}\n")
     print(settings_report(options, optimizer, epochs, batch_size), flush=True)
-    if team is not None:
+    if team.lanes is not None:
         print(f"{team.size} rank{'s' if team.size > 1 else ''}, {team.lanes} lanes", flush=True)
     with saved_when_stopped(options, network, scaling):
         history = network.fit(
@@ -103,11 +106,14 @@ def _train(options: Namespace, team: gn.Team | None) -> None:
             progress=True,
             team=team,
         )
-    if team is not None and team.rank > 0:
+    if team.rank > 0:
         return
-    if scaling is not None:
-        unscale_output(network, scaling, gn.get_backend(history.backend))
+    unscale_output(network, scaling)
+    _report(options, network, source, history)
 
+
+def _report(options: Namespace, network: gn.Network, source: Source, history: gn.History) -> None:
+    """Print what came out, on each part of the data; save and plot it if asked to."""
     print(run_report(history, verbose=options.verbose))
     if options.save is not None:
         network.save(options.save)
@@ -148,8 +154,7 @@ def saved_when_stopped(
     except (KeyboardInterrupt, SystemExit) as stopped:
         kept = []
         if options.save is not None and network.history is not None:
-            if scaling is not None:
-                unscale_output(network, scaling, gn.get_backend(network.history.backend))
+            unscale_output(network, scaling)
             network.save(options.save)
             kept.append(f"saved: {options.save}")
         if options.checkpoint is not None:
@@ -172,44 +177,3 @@ def _check_output(options: Namespace) -> None:
 
         check(options.plot)
     logs(options)
-
-
-class TargetScaling(NamedTuple):
-    """Mean and standard deviation of real targets, one per column."""
-
-    mean: Any
-    deviation: Any
-
-
-def target_scaling(network: gn.Network, source: Source) -> TargetScaling | None:
-    """How to standardise the targets of a linear output, so that values of any size train equally well.
-
-    For arrays; a table's targets are scaled by the network's Target.
-    """
-    if source.is_table or source.kind != "values" or network.layers[-1].activation != "identity":
-        return None
-    y = source.training.y
-    deviation = y.std(axis=0, dtype="float64")
-    return TargetScaling(y.mean(axis=0, dtype="float64"), np.where(deviation > 0, deviation, 1.0))
-
-
-def scaled(examples: Examples, scaling: TargetScaling | None) -> Examples:
-    """The examples with standardised targets."""
-    if scaling is None:
-        return examples
-    return examples._replace(y=(examples.y - scaling.mean) / scaling.deviation)
-
-
-def metrics_in_own_unit(names: Sequence[str], scaling: TargetScaling | None) -> Sequence[Any]:
-    """The metrics to measure while training, in the targets' unit."""
-    if scaling is None:
-        return names
-    return rescaled(names, lambda values: scaling.deviation * values + scaling.mean)
-
-
-def unscale_output(network: gn.Network, scaling: TargetScaling, backend: gn.Backend) -> None:
-    """Make the last layer predict in the targets' units: ``σ (W a + b) + μ = (σ W) a + (σ b + μ)``."""
-    *first, (W, b) = network.parameters
-    W, b = backend.to_host(W), backend.to_host(b)
-    mean, deviation = scaling.mean[:, None], scaling.deviation[:, None]
-    network.set_parameters([*first, (deviation * W, deviation * b + mean)])

@@ -11,14 +11,14 @@ from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
 
 from gpunet.core.plan import Plan
-from gpunet.core.program import Program, TrainState, unsupported_input
-from gpunet.core.reference import Reference
+from gpunet.core.program import Program, TrainState
 from gpunet.devices.placement import Placement, host_placement
 from gpunet.estimators.batches import Rows, columns_of, epoch, epoch_inputs, outputs, shuffled
 from gpunet.estimators.callbacks import Callbacks, callbacks_of
 from gpunet.estimators.prediction import Prediction
-from gpunet.inputs.fit_data import Examples
+from gpunet.inputs.pipeline import Examples
 from gpunet.training import evaluation
+from gpunet.training.programs import chosen_program
 from gpunet.training.state import moved, with_zero_slots
 
 
@@ -34,9 +34,7 @@ class EpochTraining(Prediction):
         state = with_zero_slots(self._parameters(placement, plan.dtype), plan.optimizer.slots, placement)
         if solver.slots is not None:
             state = moved(TrainState(state.parameters, solver.slots), placement, plan.dtype)
-        program, reason = placement.backend.program_for(plan, placement.device)
-        unread = None if program is None else unsupported_input(program, plan)
-        run = program if program is not None and unread is None else Reference(placement.xp, plan)
+        run, reason, _ = chosen_program(plan, placement)
         callbacks = callbacks_of(self, plan, placement, run.name, reason)
         self._start_watching()
         best = state.parameters

@@ -1,6 +1,6 @@
 """User data to checked rows on a device.
 
-The public functions take examples as rows, ``(m, n)``; the lecture has them as columns, ``(n, m)``: `fit_data` turns
+The public functions take examples as rows, ``(m, n)``; the lecture has them as columns, ``(n, m)``: `pipeline` turns
 one into the other, as a transposed view. Every check runs before any weight changes, on the device that holds the
 data.
 """

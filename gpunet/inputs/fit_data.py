@@ -1,4 +1,4 @@
-"""The input pipeline: user data to checked and standardised columns on a device."""
+"""What ``fit`` is given, and what it needs of that: checked, split and standardised."""
 
 from __future__ import annotations
 
@@ -15,179 +15,14 @@ from gpunet.core.losses import LossLike
 from gpunet.core.optimizers import Optimizer
 from gpunet.core.plan import Layer, Plan
 from gpunet.devices.placement import Placement
-from gpunet.devices.scipy_sparse import is_sparse
 from gpunet.devices.sparse_examples import SparseExamples
-from gpunet.inputs.arrays import checked_rows, is_wide, require_finite
-from gpunet.inputs.example_weights import class_weights, sample_weights
-from gpunet.inputs.integer_examples import IntegerExamples, is_small_integers, keeps_integers
+from gpunet.inputs.integer_examples import IntegerExamples
 from gpunet.inputs.label_smoothing import smoothed
-from gpunet.inputs.pending_check import PendingCheck, begun
-from gpunet.inputs.sparse_rows import checked_sparse_rows
+from gpunet.inputs.pending_check import NOTHING_PENDING, PendingCheck
+from gpunet.inputs.pipeline import Examples, InputPipeline, is_copy
 from gpunet.inputs.standardizer import Standardizer
-from gpunet.inputs.targets import targets
-
-Array = Any
 
 DEFAULT_BATCH = 32
-CHUNK = 8192  # examples that are standardised at a time
-
-
-class Examples(NamedTuple):
-    """Examples as columns, on their device."""
-
-    X: Array | SparseExamples | IntegerExamples  # (n[0], m), a transposed view of rows
-    Y: Array  # (n[L], m)
-    weights: Array | None  # (1, m)
-
-
-class InputPipeline(NamedTuple):
-    """Turns user data into the arrays of one network, on one placement."""
-
-    placement: Placement
-    dtype: str
-    inputs: int | None
-    output: Dense
-    loss: LossLike
-    standardizer: Standardizer | None  # one that is not fitted leaves X as it is
-    integers: bool = False  # whether an X of small integers stays so, where the backend has programs for it
-
-    def rows(self, name: str, X: Any, *, finite: bool = True, first_row: int = 0) -> Array:
-        """X as checked rows; see :func:`gpunet.inputs.arrays.checked_rows`.
-
-        What is standardised later is not rounded before: wider numbers stay float64 until then.
-        """
-        if self.integers and keeps_integers(X, self.placement, self.standardizer):
-            return checked_rows(name, X, self.placement, None, self.inputs, finite=False)
-        dtype = self.dtype
-        if self.standardizer is not None and is_wide(X) and self.placement.has_float64():
-            dtype = "float64"
-        if is_sparse(X):
-            return checked_sparse_rows(name, X, dtype, self.inputs)
-        return checked_rows(name, X, self.placement, dtype, self.inputs, finite=finite, first_row=first_row)
-
-    def standardized(self, rows: Array, own: bool = False) -> Array:
-        """Rows with the standardizer applied (C15), in the network's dtype.
-
-        `own` says that nobody else has the rows, so that they may be written to.
-        """
-        if self.standardizer is None or not self.standardizer.fitted or self._stays(rows):
-            return rows
-        if is_sparse(rows):
-            return self.standardizer.apply_sparse(rows).astype(self.dtype, copy=False)
-        if isinstance(rows, np.ndarray):
-            return self._standardized_on_host(rows, own)
-        xp = self.placement.xp
-        standardized = self.standardizer.apply(xp, rows, self.placement.to_device)
-        return xp.astype(standardized, getattr(xp, self.dtype), copy=False)
-
-    def _standardized_on_host(self, rows: Any, own: bool) -> Any:
-        """The same, a chunk at a time: no copy but the result, and none where the rows may be written to."""
-        assert self.standardizer is not None
-        in_place = own and rows.flags.writeable and rows.dtype == self.dtype
-        result = rows if in_place else np.empty(rows.shape, self.dtype)
-        for start in range(0, len(rows), CHUNK):
-            chunk = slice(start, start + CHUNK)
-            if rows.dtype == result.dtype:
-                self.standardizer.apply(np, np.asarray(rows[chunk]), np.asarray, result[chunk])
-            else:
-                result[chunk] = self.standardizer.apply(np, rows[chunk], np.asarray)
-        return result
-
-    def _stays(self, rows: Array) -> bool:
-        """Whether rows become numbers only where they are read."""
-        return self.integers and is_small_integers(rows)
-
-    def columns(self, rows: Array) -> Array | SparseExamples | IntegerExamples:
-        """Rows as columns."""
-        if self._stays(rows):
-            return IntegerExamples(rows, self.placement, self.dtype, self.standardizer)
-        return SparseExamples(rows, self.placement) if is_sparse(rows) else rows.T
-
-    def examples(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        *,
-        prefix: str = "",
-        raw: bool = False,
-        first_row: int = 0,
-    ) -> tuple[Examples, str]:
-        """Columns, and what the targets mean (see :class:`gpunet.inputs.targets.Targets`).
-
-        `prefix` stands before the names X and y in messages, where rows count from `first_row`. `raw` leaves the
-        standardizer to the caller.
-        """
-        rows = self.rows(f"{prefix}X", X, first_row=first_row)
-        return self._of_rows(rows, X, y, sample_weight, prefix=prefix, raw=raw, first_row=first_row)
-
-    def begun_examples(
-        self, X: Any, y: Any, sample_weight: Any = None, *, raw: bool = False
-    ) -> tuple[Examples, str, PendingCheck]:
-        """The same, while a device that can checks their numbers: what it finds is still to be seen."""
-        rows = self.rows("X", X, finite=False)
-        numbers = None if is_sparse(rows) or self._stays(rows) else rows
-        found, of_y = begun(self.placement, numbers, y, int(rows.shape[0]), self.output, self.loss)
-        if found is None and numbers is not None:
-            require_finite(self.placement.xp, "X", numbers)
-        examples, kind = self._of_rows(rows, X, y, sample_weight, raw=raw, check_y=not of_y)
-        return examples, kind, PendingCheck(found, lambda: self.examples(X, y, sample_weight, raw=raw))
-
-    def _of_rows(
-        self,
-        rows: Array,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        *,
-        prefix: str = "",
-        raw: bool,
-        first_row: int = 0,
-        check_y: bool = True,
-    ) -> tuple[Examples, str]:
-        """Examples of the rows of X."""
-        if not raw:
-            rows = self.standardized(rows, is_copy(X, rows))
-        Y, kind = targets(
-            f"{prefix}y",
-            y,
-            self.placement,
-            self.dtype,
-            rows.shape[0],
-            self.output.units,
-            self.output.activation,
-            self.loss,
-            first_row,
-            check_y,
-        )
-        weights = sample_weights(
-            f"{prefix}sample_weight",
-            sample_weight,
-            int(rows.shape[0]),
-            self.placement,
-            self.dtype,
-            first_row,
-        )
-        return Examples(self.columns(rows), Y, weights), kind
-
-    def standardized_columns(
-        self, X: Array | SparseExamples | IntegerExamples, own: bool = False
-    ) -> Array | SparseExamples | IntegerExamples:
-        """Columns with the standardizer applied; `own` as for :meth:`standardized`."""
-        rows = X.rows if isinstance(X, SparseExamples | IntegerExamples) else X.T
-        return self.columns(self.standardized(rows, own))
-
-    def standardized_examples(self, examples: Examples, own: bool = False) -> Examples:
-        """Raw examples with the standardizer applied; `own` as for :meth:`standardized`."""
-        return examples._replace(X=self.standardized_columns(examples.X, own))
-
-    def with_class_weights(self, examples: Examples, class_weight: Any, kind: str) -> Examples:
-        """The examples, each one's weight times that of its class."""
-        if class_weight is None:
-            return examples
-        sample = examples.weights
-        weights = class_weights(class_weight, examples.Y, kind, self.placement, self.dtype, sample)
-        return examples._replace(weights=weights if sample is None else sample * weights)
 
 
 class FitArrays(NamedTuple):
@@ -245,14 +80,14 @@ class FitData(NamedTuple):
     raw: bool  # whether the training part is as it is before the standardizer
     # Of all training examples, where they do not fit into memory; `training` is a sample then.
     stream: Any = None
-    check: PendingCheck | None = None  # of the training examples, which nothing is to come of before
+    check: PendingCheck = NOTHING_PENDING  # of the training examples, which nothing is to come of before
     in_parts: bool = False  # whether a batch of the stream is larger than what is in memory at a time
 
     @property
     def size(self) -> tuple[int, int]:
         """Features, and training examples."""
-        n, m = self.training.X.shape
-        return int(n), int(m if self.stream is None else self.stream.m)
+        n, m = int(self.training.X.shape[0]), self.training.m
+        return n, m if self.stream is None else self.stream.m
 
     def plan(
         self,
@@ -321,7 +156,7 @@ def fit_data(
         )
     epsilon = unit_interval("label_smoothing", arrays.label_smoothing)
     training = training._replace(Y=smoothed(training.Y, epsilon, kind, pipeline.output.activation))
-    size = batch_of(batch_size, training.X.shape[1], auto_batch)
+    size = batch_of(batch_size, training.m, auto_batch)
     if standardizer is not None and not standardizer.fitted:
         standardizer = _fitted(standardizer, training, pipeline.placement)
         fitted = kept._replace(standardizer=standardizer)
@@ -333,12 +168,6 @@ def fit_data(
         validation = validation._replace(X=validation.X.as_array())  # they are read after each epoch
     shape = arrays.X.shape[1:] if hasattr(arrays.X, "shape") else np.shape(arrays.X[0])
     return FitData(training, validation, kind, size, standardizer, tuple(map(int, shape)), raw, check=check)
-
-
-def is_copy(given: Any, rows: Any) -> bool:
-    """Whether `rows` are a NumPy array with memory of its own, beside that of the array that was given."""
-    both = isinstance(given, np.ndarray) and isinstance(rows, np.ndarray)
-    return both and not np.may_share_memory(given, rows)
 
 
 def _hold_out(
@@ -358,7 +187,7 @@ def _hold_out(
 
         return Examples(*map(some, examples))
 
-    training, held_out = split_rows(int(examples.X.shape[1]), fraction, seed)
+    training, held_out = split_rows(examples.m, fraction, seed)
     return part(training), part(held_out)
 
 

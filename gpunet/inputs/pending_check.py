@@ -53,6 +53,9 @@ class PendingCheck:
             self._check()
 
 
+NOTHING_PENDING = PendingCheck(None, lambda: None)
+
+
 def sampled_every(m: int) -> int:
     """Every how many of m examples are in the sample."""
     return max(m // SAMPLE, 1)

@@ -134,10 +134,9 @@ class Monitored:
     """
 
     def __init__(self, monitor: str, mode: str | None) -> None:
-        shortened = isinstance(monitor, str) and any(
-            name.startswith(monitor) for name in SIGN
-        )  # as "val_acc" is
-        metric = isinstance(monitor, str) and monitor.startswith("val_") and not shortened
+        is_text = isinstance(monitor, str)
+        shortened = is_text and any(name.startswith(monitor) for name in SIGN)  # as "val_acc" is
+        metric = is_text and monitor.startswith("val_") and not shortened
         self.monitor = monitor if metric else known_name("monitor", monitor, SIGN)
         self.mode = None if mode is None else known_name("mode", mode, MODES)
         self.sign = SIGN.get(self.monitor) if self.mode is None else MODES[self.mode]

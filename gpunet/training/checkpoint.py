@@ -233,8 +233,8 @@ def open_run(
     call: dict[str, Any],
     run_id: str | None,
     constant_rate: bool,
-    own: Sequence[Any] = (),
-    team: Team | None = None,
+    own: Sequence[Any],
+    team: Team,
 ) -> Iterator[CheckpointedRun | None]:
     """Lock the folder, and find out whether a run is to go on; None without a checkpoint.
 
@@ -251,7 +251,7 @@ def open_run(
         Whether more epochs change nothing in the first ones.
     own : sequence of Activation and Loss
         The network's own ones, to read it again.
-    team : Team, optional
+    team : Team
 
     Raises
     ------
@@ -264,7 +264,7 @@ def open_run(
         yield None
         return
     opened = _opened(checkpoint, call, run_id, constant_rate, own)
-    if team is None or team.size == 1:
+    if team.size == 1:
         with opened as run:
             yield run
         return
@@ -297,7 +297,7 @@ def _opened(
     with folder.locked():
         saved = None if checkpoint.restart else folder.newest(own)
         if saved is not None:
-            _require_same(checkpoint.folder, saved, call, run_id, constant_rate)
+            _require_same_call(checkpoint.folder, saved, call, run_id, constant_rate)
         run = CheckpointedRun(checkpoint, folder, call, saved)
         try:
             yield run
@@ -305,7 +305,7 @@ def _opened(
             run.wait()
 
 
-def _require_same(
+def _require_same_call(
     folder: Path, saved: SavedNetwork, call: dict[str, Any], run_id: str | None, constant_rate: bool
 ) -> None:
     """Raise unless a checkpoint is one of this call."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gpunet import plots
 from gpunet.training.class_table import class_table
-from gpunet.training.metrics import Results
+from gpunet.training.results import Results
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,32 +15,24 @@ from gpunet.core.propagation import cost_and_gradients, forward
 from gpunet.core.reference import columns
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.inputs.blocks.stream import Stream
-from gpunet.inputs.fit_data import Examples
+from gpunet.inputs.pipeline import Examples
 
 Array = Any
 
 CHUNK = 8192  # examples at a time: enough for full speed, little memory
 
 
-def _chunks(m: int, size: int = CHUNK) -> Iterator[slice]:
+def _chunks(X: Array | SparseExamples) -> Iterator[slice]:
+    """Some columns of X at a time."""
+    m, size = int(X.shape[1]), X.chunk(CHUNK) if isinstance(X, SparseExamples) else CHUNK
     for start in range(0, m, size):
         yield slice(start, min(start + size, m))
-
-
-def _size(X: Array | SparseExamples) -> int:
-    """How many columns of X a chunk may have."""
-    return X.chunk(CHUNK) if isinstance(X, SparseExamples) else CHUNK
-
-
-def count(examples: Examples | Stream) -> int:
-    """How many examples there are."""
-    return examples.m if isinstance(examples, Stream) else int(examples.X.shape[1])
 
 
 def _parts(xp: Any, examples: Examples | Stream) -> Iterator[Examples]:
     """The examples, some at a time, with their columns as arrays."""
     for some in examples.parts() if isinstance(examples, Stream) else (examples,):
-        for chunk in _chunks(some.X.shape[1], _size(some.X)):
+        for chunk in _chunks(some.X):
             weights = None if some.weights is None else some.weights[:, chunk]
             yield Examples(columns(xp, some.X, chunk), some.Y[:, chunk], weights)
 
@@ -58,10 +50,7 @@ def outputs(
     xp: Any, activations: Sequence[ActivationLike], parameters: Parameters, X: Array | SparseExamples
 ) -> Array:
     """The last layer's activations for columns X ``(n[0], m)``, as rows ``(m, n[L])``."""
-    parts = [
-        _forward(xp, activations, parameters, columns(xp, X, chunk))[0].T
-        for chunk in _chunks(X.shape[1], _size(X))
-    ]
+    parts = [_forward(xp, activations, parameters, columns(xp, X, chunk))[0].T for chunk in _chunks(X)]
     return parts[0] if len(parts) == 1 else xp.concat(parts, axis=0)
 
 
@@ -78,7 +67,7 @@ def evaluate(
 
     `keep` is called with the outputs of each chunk of examples, columns in their order.
     """
-    m = count(examples)
+    m = examples.m
     total, right = 0.0, 0.0
     for X, Y, weights in _parts(xp, examples):
         A, Z = _forward(xp, activations, parameters, X)
@@ -103,7 +92,7 @@ def gradients(
 
     J is a sum (C8): sparse examples, and blocks, are taken part by part.
     """
-    m = count(examples)
+    m = examples.m
     in_parts = isinstance(examples, Stream) or isinstance(examples.X, SparseExamples)
     total, summed = 0.0, None
     parts: Any = _parts(xp, examples) if in_parts else (examples,)

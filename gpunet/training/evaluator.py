@@ -13,12 +13,15 @@ from gpunet.core.program import Parameters
 from gpunet.devices.memory import memory_errors
 from gpunet.devices.placement import Placement
 from gpunet.inputs.blocks.stream import Stream
-from gpunet.inputs.fit_data import Examples
+from gpunet.inputs.pipeline import Examples
 from gpunet.inputs.tabular import Tabular
 from gpunet.training import evaluation
-from gpunet.training.metrics import Metrics, Results, results_of
+from gpunet.training.metrics import Metrics
+from gpunet.training.results import Results, results_of
 
 Array = Any
+
+FEWER_ROWS = "Use fewer rows at a time"  # where memory is short
 
 
 class Evaluator(NamedTuple):
@@ -34,7 +37,7 @@ class Evaluator(NamedTuple):
     ) -> dict[str, float]:
         """Loss, accuracy where there is one, and each metric, by name."""
         outputs: list[Array] = []
-        with self.placement.context(), memory_errors(self.placement, "Use fewer rows at a time"):
+        with self.placement.context(), memory_errors(self.placement, FEWER_ROWS):
             figures = evaluation.evaluate(
                 *(self.placement.xp, self.activations, self.loss, parameters, examples, kind),
                 keep=outputs.append if measures else None,
@@ -43,6 +46,16 @@ class Evaluator(NamedTuple):
         if measures:
             figures |= measures(self.results(examples, outputs, kind))
         return figures
+
+    def predicted(self, parameters: Parameters, examples: Examples | Stream, kind: str) -> Results:
+        """Targets and predictions, as metrics take them."""
+        parts = examples.parts() if isinstance(examples, Stream) else [examples]
+        with self.placement.context(), memory_errors(self.placement, FEWER_ROWS):
+            outputs = [
+                evaluation.outputs(self.placement.xp, self.activations, parameters, part.X).T
+                for part in parts
+            ]
+            return self.results(examples, outputs, kind)
 
     def own_loss(self, loss: Any) -> Any:
         """A loss in the target's own unit."""

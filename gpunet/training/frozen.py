@@ -13,14 +13,13 @@ from gpunet.core.plan import Plan
 from gpunet.core.program import TrainState
 from gpunet.devices.placement import Placement
 from gpunet.devices.sparse_examples import SparseExamples
-from gpunet.inputs.fit_data import Examples
+from gpunet.inputs.pipeline import Examples
 from gpunet.training import evaluation
 
 Array = Any
 
-NUMBERS = (
-    2**27
-)  # that are kept for the examples: half a GiB of float32. X itself may be larger, and they as large as X
+# Numbers that are kept for the examples: half a GiB of float32. X itself may be larger, and they as large as X.
+NUMBERS = 2**27
 
 
 class FrozenBase:

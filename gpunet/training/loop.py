@@ -8,18 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet.core.accumulation import Accumulation
-from gpunet.core.plan import Plan
-from gpunet.core.program import EpochInputs, Program, TrainState, unsupported_input
-from gpunet.core.reference import Reference, batch_cost, batch_of
-from gpunet.devices.placement import Placement
+from gpunet.core.program import EpochInputs, Program, TrainState
+from gpunet.core.reference import batch_cost, batch_of
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.errors import Diverged, OutOfMemory
-from gpunet.inputs.fit_data import Examples
-from gpunet.inputs.integer_examples import IntegerExamples
-from gpunet.teams.program import Lanes
-from gpunet.teams.team import Team
-from gpunet.training.chunks import Chunks
 from gpunet.training.divergence import (
     advice,
     diverged,
@@ -28,13 +20,8 @@ from gpunet.training.divergence import (
     losses_and_finite,
 )
 from gpunet.training.feed import Feed
-from gpunet.training.history import History
 from gpunet.training.position import Position
 from gpunet.training.progress import ProgressBar
-from gpunet.training.transforms import Transform
-from gpunet.training.windows import Windows
-
-Array = Any
 
 LONG_EPOCH = 16  # steps
 
@@ -57,14 +44,14 @@ class Pause(NamedTuple):
     position: Position
 
 
-class EpochSnapshot(NamedTuple):
+class Snapshot(NamedTuple):
     """The start of an epoch, or where a run goes on within one, so that it can be run again."""
 
     state: TrainState
     inputs: EpochInputs
-    updates: int
-    step: int  # of the epoch
-    epochs_trained: int
+    epoch: int
+    step: int = 0  # of the epoch
+    epochs: int = 1  # more than one where several are run together, as if they were one
 
 
 class Drawn(NamedTuple):
@@ -74,97 +61,27 @@ class Drawn(NamedTuple):
     epochs: int
 
 
-class EpochGroup(NamedTuple):
-    """Epochs to run together, as if they were one."""
-
-    snapshot: EpochSnapshot
-    epoch: int  # the first
-    epochs: int
-
-
 class TrainingLoop:
     """One call of ``fit``, with everything checked and in place.
 
     Parameters
     ----------
-    plan : Plan
-    placement : Placement
-    examples : Examples
-    seed : int
-        Of the network: order and dropout of an epoch depend on it and on the epoch's number alone.
-    shuffle : bool
-    epochs : int
+    feed : Feed
+        What the steps are given; the plan, the program and the history are its.
+    reference : Program
+        That runs the steps before a divergence again.
     bar : ProgressBar
-    chunks : Chunks or None
-        Where to pause within epochs; None for no pauses.
-    transform : Transform or None
-        Of each batch; the examples are raw then.
-    windows : Windows or None
-        Of the examples, where not all are in memory; `examples` are a sample then.
-    team : Team or None
-        Whose ranks run the same loop.
+    together : bool
+        Whether nothing reads the state between epochs, so that several of them may be run in one call.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        placement: Placement,
-        examples: Examples,
-        seed: int,
-        shuffle: bool,
-        epochs: int,
-        bar: ProgressBar,
-        chunks: Chunks | None = None,
-        transform: Transform | None = None,
-        windows: Windows | None = None,
-        team: Team | None = None,
-    ) -> None:
-        self.plan = plan
-        self.placement = placement
-        self.epochs = epochs
+    def __init__(self, feed: Feed, reference: Program, bar: ProgressBar, *, together: bool = False) -> None:
+        self.feed = feed
+        self.plan, self.placement, self.epochs = feed.plan, feed.placement, feed.epochs
+        self.program, self.history = feed.program, feed.history
+        self.reference = reference
         self.bar = bar
-        self.chunks = chunks
-        self.together = False  # whether nothing reads the state between epochs
-        backend, device = placement
-        self.reference: Program
-        program: Program | None
-        if plan.lanes is not None and team is not None:
-            self.reference = program = Lanes(plan, placement, team.engine)
-            reason = program.reason
-        elif plan.in_parts:
-            self.reference = program = Accumulation(placement.xp, plan)
-            reason = program.reason
-        else:
-            self.reference = Reference(placement.xp, plan)
-            program, reason = backend.program_for(plan, device)
-        unread = None if program is None else unsupported_input(program, plan)
-        if program is not None and unread is not None:
-            reason = f"{program.name}: {unread}"
-            program = None
-        self.program: Program = program or self.reference
-        if isinstance(examples.X, IntegerExamples) and not self.program.takes_integers:
-            examples = examples._replace(X=examples.X.as_array())
-        self.history = History(
-            examples=plan.examples,
-            program=self.program.name,
-            reason=reason,
-            backend=backend.name,
-            device=device,
-            precision=plan.precision,
-        )
-        self.feed = Feed(
-            plan,
-            placement,
-            examples,
-            seed,
-            shuffle,
-            epochs,
-            self.program,
-            self.history,
-            chunks,
-            transform,
-            windows,
-        )
+        self.together = together
 
     def run(
         self, state: TrainState, epochs_trained: int, updates: int, start: Position | None = None
@@ -184,72 +101,72 @@ class TrainingLoop:
         start : Position, optional
             How far the run has come, if it goes on. Its history is to be in :attr:`history`.
         """
-        history, plan = self.history, self.plan
-        start = start or Position()
-        updates -= start.step  # from here on: at the start of an epoch
-        if self.feed.windows is not None:
-            self.feed.windows.epochs = epochs_trained + self.epochs - start.epoch
-        self.program.resume(updates // plan.steps * plan.examples + start.step * plan.batch_size)
-        sizes = np.full(plan.steps, plan.batch_size)
-        sizes[-1] = plan.examples - plan.batch_size * (plan.steps - 1)
-        snapshots: list[EpochSnapshot] = []
-        finite = start.finite_losses(history)
+        history, plan, feed = self.history, self.plan, self.feed
+        position = start or Position()
+        feed.begin(position, epochs_trained, updates)
+        examples = feed.updates(position.epoch) // plan.steps * plan.examples
+        self.program.resume(examples + position.step * plan.batch_size)
+        snapshots: list[Snapshot] = []
+        finite = position.finite_losses(history)
         ahead: Drawn | None = None  # drawn while the device worked
         factor = history.learning_rate_factor  # with which `ahead` was drawn
-        epoch, before = start.epoch, None  # the epochs that were run together last
-        while epoch < self.epochs:
-            count = 1 if start.step else self._first_count(epoch)
-            drawn = ahead or self._draw(epoch, epochs_trained, updates, count)
+        before: Snapshot | None = None  # the epochs that were run together last
+        while position.epoch < self.epochs:
+            epoch = position.epoch
+            drawn = ahead or self._draw(epoch, 1 if position.step else self._first_count(epoch))
+            ended = None
             if drawn.epochs > 1:
-                snapshot = EpochSnapshot(state, drawn.inputs, updates, 0, epochs_trained)
-                group = EpochGroup(snapshot, epoch, drawn.epochs)
+                group = Snapshot(state, drawn.inputs, epoch, epochs=drawn.epochs)
                 ended = self._run_group(group)
-                if ended is not None:
-                    state, losses, ahead = ended
-                    updates, epochs_trained = (
-                        updates + group.epochs * plan.steps,
-                        epochs_trained + group.epochs,
-                    )
-                    finite = [*finite[:1], float(losses[0]), float(losses[-1])]
-                    epoch, before, snapshots = epoch + group.epochs, group, []
-                    start = Position(epoch)
-                    yield EpochEnd(state, updates, epochs_trained, None, group.epochs)
-                    continue
-                drawn = self._draw(epoch, epochs_trained, updates, 1)
-            inputs = drawn.inputs
-            if history.learning_rate_factor != factor:
-                inputs = inputs._replace(coefficients=self.feed.coefficients(epoch, updates))
-                factor = history.learning_rate_factor
-            snapshot = EpochSnapshot(state, inputs, updates, start.step, epochs_trained)
-            # A divergence at the first step goes back to the epoch before, whose state takes memory.
-            snapshots = [snapshot] if self._begins_finite(snapshot) else [*snapshots[-1:], snapshot]
-            begun = time.perf_counter() - start.seconds
-            state, on_device = yield from self._run_epoch(snapshot, start, begun)
-            ahead = self._draw_ahead(epoch + 1, epochs_trained + 1, updates + plan.steps)
-            losses, is_good = self._finish_epoch(on_device, state)
-            history.seconds.append(time.perf_counter() - begun)
-            # A tiered program changes them.
-            history.program = self.program.name
-            history.reason = self.program.reason or history.reason
-            history.step_loss, history.step_learning_rate = losses, inputs.coefficients[:, 0]
-            bad = first_non_finite_step(losses, is_good)
-            if bad is not None:
-                if before is not None and len(snapshots) == 1:
-                    snapshots = [self._last_epoch(before), snapshot]
-                last_finite, updates = self._last_finite_state(snapshots, bad)
-                finite += [float(loss) for loss in losses[:bad]]
-                error = self._diverged(epoch, bad, finite)
-                yield EpochEnd(last_finite, updates, epochs_trained, error)
-                return
-            finite = [*finite[:1], *(float(loss) for loss in losses[:1]), float(losses[-1])]
-            updates += plan.steps
-            epochs_trained += 1
-            history.loss.append(float(np.average(losses, weights=sizes)))
-            history.learning_rate.append(float(inputs.coefficients[-1, 0]))
-            history.epochs += 1
-            epoch += 1
-            start = Position(epoch)
-            yield EpochEnd(state, updates, epochs_trained, None)
+            if ended is not None:
+                state, losses, ahead = ended
+                ran, before, snapshots = group, group, []
+            else:
+                inputs = drawn.inputs if drawn.epochs == 1 else feed.inputs(epoch)
+                if history.learning_rate_factor != factor:
+                    inputs = inputs._replace(coefficients=feed.coefficients(epoch))
+                    factor = history.learning_rate_factor
+                ran = Snapshot(state, inputs, epoch, position.step)
+                # A divergence at the first step goes back to the epoch before, whose state takes memory.
+                snapshots = [ran] if self._begins_finite(ran) else [*snapshots[-1:], ran]
+                begun = time.perf_counter() - position.seconds
+                state, on_device = yield from self._run_epoch(ran, position, begun)
+                ahead = self._draw_ahead(epoch + 1)
+                losses, is_good = self._finish_epoch(on_device, state)
+                self._add_steps(ran, losses, time.perf_counter() - begun)
+                bad = first_non_finite_step(losses, is_good)
+                if bad is not None:
+                    if before is not None and len(snapshots) == 1:
+                        snapshots = [self._last_epoch(before), ran]
+                    last_finite, updates = self._last_finite_state(snapshots, bad)
+                    finite += [float(loss) for loss in losses[:bad]]
+                    error = self._diverged(epoch, bad, finite)
+                    yield EpochEnd(last_finite, updates, feed.epochs_trained(epoch), error)
+                    return
+            self._add_epochs(ran, losses)
+            finite = [finite[0] if finite else float(losses[0]), float(losses[-1])]
+            position = Position(epoch + ran.epochs)
+            updates, epochs_trained = feed.updates(position.epoch), feed.epochs_trained(position.epoch)
+            yield EpochEnd(state, updates, epochs_trained, None, ran.epochs)
+
+    def _add_steps(self, ran: Snapshot, losses: Any, seconds: float) -> None:
+        """Add to the history what ran, for how long, and the steps of the last epoch."""
+        history, steps = self.history, self.plan.steps
+        # A tiered program changes them.
+        history.program = self.program.name
+        history.reason = self.program.reason or history.reason
+        history.seconds += [seconds / ran.epochs] * ran.epochs
+        history.step_loss = losses[-steps:]
+        history.step_learning_rate = ran.inputs.coefficients[-steps:, 0]
+
+    def _add_epochs(self, ran: Snapshot, losses: Any) -> None:
+        """Add to the history the figures of each epoch that ran, from its losses."""
+        history, plan, steps = self.history, self.plan, self.plan.steps
+        sizes = np.full(steps, plan.batch_size)
+        sizes[-1] = plan.examples - plan.batch_size * (steps - 1)
+        history.loss += np.average(losses.reshape(ran.epochs, steps), axis=1, weights=sizes).tolist()
+        history.learning_rate += [float(rate) for rate in ran.inputs.coefficients[steps - 1 :: steps, 0]]
+        history.epochs += ran.epochs
 
     def _count(self, epoch: int) -> int:
         """How many epochs from `epoch` on are to be run together."""
@@ -262,13 +179,11 @@ class TrainingLoop:
         """The same while the device has nothing to do: it should not wait for the orders of many epochs."""
         return 1 if self.placement.backend.asynchronous and self.feed.shuffle else self._count(epoch)
 
-    def _draw(self, epoch: int, epochs_trained: int, updates: int, count: int) -> Drawn:
+    def _draw(self, epoch: int, count: int) -> Drawn:
         """The inputs of `count` epochs."""
-        if count == 1:
-            return Drawn(self.feed.epoch(epoch, epochs_trained, updates), 1)
-        return Drawn(self.feed.together(epoch, epochs_trained, updates, count), count)
+        return Drawn(self.feed.inputs(epoch, count), count)
 
-    def _draw_ahead(self, epoch: int, epochs_trained: int, updates: int) -> Drawn | None:
+    def _draw_ahead(self, epoch: int) -> Drawn | None:
         """The inputs of what comes next, which the host draws while a GPU works; None if nothing does.
 
         After the last epoch another run is likely to go on: its first order is drawn then.
@@ -276,52 +191,41 @@ class TrainingLoop:
         if not self.placement.backend.asynchronous:
             return None
         if epoch >= self.epochs:
-            self.feed.draw(epochs_trained)
+            self.feed.draw(epoch)
             return None
-        return self._draw(epoch, epochs_trained, updates, self._count(epoch))
+        return self._draw(epoch, self._count(epoch))
 
-    def _run_group(self, group: EpochGroup) -> tuple[TrainState, Any, Drawn | None] | None:
-        """Run epochs together, and add them to the history; their state and losses, and what was drawn ahead.
+    def _run_group(self, group: Snapshot) -> tuple[TrainState, Any, Drawn | None] | None:
+        """Run epochs together, and add their steps to the history; their state and losses, and what was drawn ahead.
 
         None, and nothing is added, if any number is not finite: one by one they tell where.
         """
-        history, steps, snapshot = self.history, self.plan.steps, group.snapshot
-        begun, updates = time.perf_counter(), group.epochs * steps
-        state, on_device = self._run_steps(self.program, snapshot.state, snapshot, range(updates))
-        ahead = self._draw_ahead(
-            group.epoch + group.epochs, snapshot.epochs_trained + group.epochs, snapshot.updates + updates
-        )
+        begun, updates = time.perf_counter(), group.epochs * self.plan.steps
+        state, on_device = self._run_steps(self.program, group.state, group, range(updates))
+        ahead = self._draw_ahead(group.epoch + group.epochs)
         losses, is_good = losses_and_finite(self.placement.backend, on_device, state)
-        seconds = (time.perf_counter() - begun) / group.epochs
+        seconds = time.perf_counter() - begun
         if first_non_finite_step(losses, is_good) is not None:
             return None
         self._advance(self.plan.examples * group.epochs, losses)
-        history.program = self.program.name
-        history.reason = self.program.reason or history.reason
-        rates = snapshot.inputs.coefficients[:, 0]
-        history.step_loss, history.step_learning_rate = losses[-steps:], rates[-steps:]
-        history.seconds += [seconds] * group.epochs
-        sizes = np.full(steps, self.plan.batch_size)
-        history.loss += np.average(losses.reshape(group.epochs, steps), axis=1, weights=sizes).tolist()
-        history.learning_rate += [float(rate) for rate in rates[steps - 1 :: steps]]
-        history.epochs += group.epochs
+        self._add_steps(group, losses, seconds)
         return state, losses, ahead
 
-    def _last_epoch(self, group: EpochGroup) -> EpochSnapshot:
+    def _last_epoch(self, group: Snapshot) -> Snapshot:
         """The start of the last one of epochs that were run together."""
-        snapshot, plan, earlier = group.snapshot, self.plan, group.epochs - 1
-        state, first = snapshot.state, earlier * plan.steps
-        state, _ = self._run_steps(self.program, state, snapshot, range(first))
-        inputs, order, keys = snapshot.inputs, snapshot.inputs.order, snapshot.inputs.dropout_keys
+        plan, earlier, inputs = self.plan, group.epochs - 1, group.inputs
+        first = earlier * plan.steps
+        state, _ = self._run_steps(self.program, group.state, group, range(first))
+        order, keys = inputs.order, inputs.dropout_keys
         last = inputs._replace(
             order=None if order is None else order[earlier * plan.examples :],
             coefficients=inputs.coefficients[first:],
             dropout_keys=None if keys is None else keys[first:],
         )
-        return EpochSnapshot(state, last, snapshot.updates + first, 0, snapshot.epochs_trained + earlier)
+        return Snapshot(state, last, group.epoch + earlier)
 
     def _run_epoch(
-        self, snapshot: EpochSnapshot, start: Position, begun: float
+        self, snapshot: Snapshot, start: Position, begun: float
     ) -> Generator[Pause, None, tuple[TrainState, list[Any]]]:
         """The rest of an epoch from `start`, in chunks short enough for the progress bar to move; pauses between them.
 
@@ -337,13 +241,11 @@ class TrainingLoop:
             if first > start.step:
                 losses[-1] = self.placement.backend.to_host(losses[-1])
                 self._advance(self.plan.batch_size * len(losses[-1]), losses[-1])
-                if self.chunks is not None:
-                    so_far = np.concatenate(losses)
-                    seconds = time.perf_counter() - begun
-                    yield Pause(
-                        state, snapshot.updates + first, Position(start.epoch, first, so_far, seconds)
-                    )
-            last = self.feed.chunk_end(first, snapshot.epochs_trained)
+                if self.feed.chunks is not None:
+                    so_far, seconds = np.concatenate(losses), time.perf_counter() - begun
+                    position = Position(start.epoch, first, so_far, seconds)
+                    yield Pause(state, self.feed.updates(start.epoch) + first, position)
+            last = self.feed.chunk_end(first, snapshot.epoch)
             state, some = self._run_steps(self.program, state, snapshot, range(first, last))
             losses.append(some)
             first = last
@@ -362,13 +264,13 @@ class TrainingLoop:
             self.bar.advance(examples, float(np.mean(losses, dtype=np.float64)))
 
     def _run_steps(
-        self, program: Program, state: TrainState, snapshot: EpochSnapshot, steps: range
+        self, program: Program, state: TrainState, snapshot: Snapshot, steps: range
     ) -> tuple[TrainState, Any]:
         """Some steps of the epoch of a snapshot: the new state, and the loss of each batch."""
         (backend, device), doing = self.placement, "while examples were copied to it for an update"
         # Overflow on the way to a loss that isn't finite is found by `first_non_finite_step`.
         try:
-            chunk = self.feed.on_device(snapshot.inputs, snapshot.epochs_trained, steps)
+            chunk = self.feed.on_device(snapshot.inputs, snapshot.epoch, steps)
             doing = "in an update"
             with np.errstate(all="ignore"), backend.product_precision(self.plan.precision, device):
                 state, losses = program(state, chunk)
@@ -382,19 +284,18 @@ class TrainingLoop:
             ) from error
         return state, losses
 
-    def _begins_finite(self, snapshot: EpochSnapshot) -> bool:
+    def _begins_finite(self, snapshot: Snapshot) -> bool:
         """Whether the first loss after a snapshot is known to be finite: a forward pass of one batch tells.
 
         It is worth it only where epochs are long and weights many, as those of sparse features are.
         """
         plan, xp = self.plan, self.placement.xp
-        waits = (
-            self.placement.backend.asynchronous or self.feed.windows is not None
-        )  # for a device, or for data
+        # For a device, or for data.
+        waits = self.placement.backend.asynchronous or self.feed.windows is not None
         if not plan.sparse or plan.steps < LONG_EPOCH or waits:
             return False
         first = range(snapshot.step, snapshot.step + 1)
-        inputs = self.feed.on_device(snapshot.inputs, snapshot.epochs_trained, first)
+        inputs = self.feed.on_device(snapshot.inputs, snapshot.epoch, first)
         batch, parameters = batch_of(xp, inputs, 0, 0, inputs.examples), snapshot.state.parameters
         whole = batch.dropout_keys is not None or plan.penalized  # these need all of W[1]
         if isinstance(inputs.X, SparseExamples) and not whole:
@@ -404,7 +305,7 @@ class TrainingLoop:
             J = batch_cost(xp, plan, parameters, batch)
         return bool(xp.isfinite(J))
 
-    def _last_finite_state(self, snapshots: list[EpochSnapshot], bad: int) -> tuple[TrainState, int]:
+    def _last_finite_state(self, snapshots: list[Snapshot], bad: int) -> tuple[TrainState, int]:
         """The state before the update that led to step `bad` of the last epoch, and its count of updates.
 
         It is found by running that epoch again up to there: no state is kept step by step.
@@ -412,14 +313,14 @@ class TrainingLoop:
         snapshot = snapshots[-1]
         if bad == 0 and len(snapshots) > 1:
             snapshot, bad = snapshots[-2], self.plan.steps
-        again, first = snapshot.state, snapshot.step
+        again, first, before = snapshot.state, snapshot.step, self.feed.updates(snapshot.epoch)
         while first < bad - 1:
-            steps = range(first, min(self.feed.chunk_end(first, snapshot.epochs_trained), bad - 1))
+            steps = range(first, min(self.feed.chunk_end(first, snapshot.epoch), bad - 1))
             again, _ = self._run_steps(self.reference, again, snapshot, steps)
             first = steps.stop
         if first > snapshot.step and is_finite(self.placement.backend, again):
-            return again, snapshot.updates + first
-        return snapshot.state, snapshot.updates + snapshot.step
+            return again, before + first
+        return snapshot.state, before + snapshot.step
 
     def _diverged(self, epoch: int, bad: int, finite: list[float]) -> Diverged:
         """The error for step `bad` of an epoch, both from 0; see :func:`gpunet.training.divergence.diverged`."""

@@ -14,7 +14,8 @@ from gpunet.core.program import TrainState
 from gpunet.core.reference import columns
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.files.network_file import SavedNetwork
-from gpunet.inputs.fit_data import Examples, FitData, InputPipeline
+from gpunet.inputs.fit_data import FitData
+from gpunet.inputs.pipeline import Examples, InputPipeline
 from gpunet.teams.share import Share
 from gpunet.teams.team import Team
 from gpunet.training import evaluation
@@ -23,11 +24,13 @@ from gpunet.training.checkpoint import CheckpointedRun
 from gpunet.training.chunks import Chunks
 from gpunet.training.described import described
 from gpunet.training.evaluator import Evaluator
+from gpunet.training.feed import Feed
 from gpunet.training.frozen import FrozenBase
 from gpunet.training.history import History
 from gpunet.training.loop import EpochEnd, Pause, TrainingLoop
 from gpunet.training.metrics import Metrics
 from gpunet.training.position import Position
+from gpunet.training.programs import chosen_program
 from gpunet.training.progress import ProgressBar
 from gpunet.training.same_start import begin_training
 from gpunet.training.saved import on_host, resumed_history, saved_run
@@ -108,49 +111,52 @@ class TrainingRun:
         self.callbacks = callbacks if team.rank == 0 else []
         self.checkpoints = checkpoints
         self.save = save
-        self.batch_size, self.examples, self.seed = plan.batch_size, plan.examples, seed
+        self.seed = seed
+        shuffle = shuffle and plan.steps > 1  # a sum over all examples has no order
         state = trained.begin(plan.optimizer, placement)
         self.bar = ProgressBar(progress and team.rank == 0, epochs, plan.examples)
         kept = transform is None and data.stream is None
         self.base = base = FrozenBase(plan, state, placement, kept=kept)
         changed, examples = None, data.training
+        if transform is None:
+            examples = base.examples_above(examples)
+        else:
+            changed = Transform(transform, data.shape, plan.batch_size, seed, pipeline, base)
+            # A batch of sparse examples is dense for the function, and after it.
+            if isinstance(examples.X, SparseExamples):
+                examples = examples._replace(X=examples.X.as_dense())
+                plan = dataclasses.replace(plan, sparse=False)
+        self.plan = plan = base.plan_above(plan)
+        program, reason, reference = chosen_program(plan, placement, team)
+        self.history = History(
+            examples=plan.examples,
+            program=program.name,
+            reason=reason,
+            backend=placement.backend.name,
+            device=placement.device,
+            precision=plan.precision,
+        )
+        every = None if checkpoints is None else checkpoints.checkpoint.steps
+        pauses = checkpoints is not None or progress or team.size > 1
+        self.pauses = Chunks(plan, every, team) if pauses else None
         self.windows = None
         if data.stream is not None:
             # A transform, and products of the frozen base, would give other bits for other batches.
             together = transform is not None or base.depth
             share = Share(dataclasses.replace(plan, lanes=None) if together else plan, team.engine)
-            mixed = shuffle and plan.steps > 1  # a sum over all examples has no order
-            self.windows = Windows(data.stream, plan, seed if mixed else None, base, share)
-        if transform is None:
-            examples = base.examples_above(examples)
-        else:
-            changed = Transform(transform, data.shape, seed, pipeline, base)
-            # A batch of sparse examples is dense for the function, and after it.
-            if isinstance(examples.X, SparseExamples):
-                examples = examples._replace(X=examples.X.as_dense())
-                plan = dataclasses.replace(plan, sparse=False)
-        plan = base.plan_above(plan)
-        self.pauses = None
-        if checkpoints is not None or progress or team.size > 1:
-            every = None if checkpoints is None else checkpoints.checkpoint.steps
-            self.pauses = Chunks(plan, every, team if team.size > 1 else None)
-        self.loop = TrainingLoop(
-            plan,
-            placement,
-            examples,
-            seed,
-            shuffle,
-            epochs,
-            self.bar,
-            self.pauses,
-            changed,
+            order_seed = seed if shuffle else None
+            self.windows = Windows(data.stream, plan, order_seed, base, share, program.block_steps, every)
+        feed = Feed(
+            *(plan, placement, examples, seed, shuffle, epochs),
+            program=program,
+            history=self.history,
+            chunks=self.pauses,
+            transform=changed,
             windows=self.windows,
-            team=team,
         )
-        self.plan = plan
         looks = callbacks or checkpoints is not None or data.validation is not None
-        self.loop.together = not looks and self.windows is None and team.size == 1
-        self.history: History = self.loop.history
+        alone = not looks and self.windows is None and team.size == 1
+        self.loop = TrainingLoop(feed, reference, self.bar, together=alone)
         self.position, self.ended = Position(), False
         self.agreed: TrainState | None = None  # the last state that all ranks have
 
@@ -200,9 +206,8 @@ class TrainingRun:
         """See that all ranks begin the same run."""
         if self.team.size == 1:
             return
-        settings = {
-            name: value for name, value in self.starting.items() if name != "callbacks"
-        }  # rank 0's alone
+        # Callbacks are rank 0's alone.
+        settings = {name: value for name, value in self.starting.items() if name != "callbacks"}
         settings |= {"seed": self.seed, "plan": described(self.plan)}
         settings["backend"] = self.placement.backend.name  # each library rounds in its own way
         settings["starting weights"] = self.trained.weights(self.placement)
@@ -228,7 +233,7 @@ class TrainingRun:
         for callback, state in zip(self.callbacks, states, strict=True):
             if state is not None:
                 callback.set_state(state)  # type: ignore[attr-defined]
-        done = self.position.epoch * self.examples + self.position.step * self.batch_size
+        done = self.position.epoch * self.plan.examples + self.position.step * self.plan.batch_size
         self.bar.begin_at(done, self.history)
 
     def _end_epoch(self, end: EpochEnd) -> None:

@@ -15,13 +15,11 @@ import numpy as np
 from gpunet.core.reference import columns
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.inputs.arrays import require_finite, to_device_array
-from gpunet.inputs.fit_data import Examples, InputPipeline
+from gpunet.inputs.pipeline import Examples, InputPipeline
 from gpunet.inputs.targets import targets
 from gpunet.training.frozen import FrozenBase
 
 Array = Any
-
-NUMBERS = 2**22  # of transformed inputs that are kept at a time, at least a batch: 16 MiB of float32
 
 
 def takes_targets(transform: Any) -> bool:
@@ -61,6 +59,7 @@ class Transform:
     function : callable ``(X, rng) -> X`` or ``(X, y, rng) -> (X, y)``
     shape : tuple of int
         Of one example, as ``fit`` was given it.
+    batch_size : int
     seed : int
         Of the network.
     pipeline : InputPipeline
@@ -73,6 +72,7 @@ class Transform:
         self,
         function: Callable[..., Any],
         shape: tuple[int, ...],
+        batch_size: int,
         seed: int,
         pipeline: InputPipeline,
         base: FrozenBase,
@@ -80,6 +80,7 @@ class Transform:
         self.function = function
         self.with_targets = takes_targets(function)
         self.shape = shape
+        self.batch_size = batch_size
         self.seed = seed
         self.pipeline = pipeline
         self.base = base
@@ -89,9 +90,7 @@ class Transform:
         """Columns with the standardizer applied."""
         return self.pipeline.standardized_columns(X)
 
-    def examples(
-        self, given: Examples, order: Any, begin: int, batch_size: int, epoch: int, steps: range
-    ) -> Examples:
+    def examples(self, given: Examples, order: Any, begin: int, epoch: int, steps: range) -> Examples:
         """The batches of some steps, transformed; columns in the order of their use, as a program reads them.
 
         The last ones are kept, for a program that does some of the steps at a time.
@@ -104,7 +103,6 @@ class Transform:
             In which they are used, on the host.
         begin : int
             The step that uses the first of them.
-        batch_size : int
         epoch : int
             How often the network has been trained on all examples before.
         steps : range
@@ -112,22 +110,20 @@ class Transform:
         """
         if self.kept is None or self.kept[:2] != (epoch, steps):
             self.kept = None  # before others take its place in memory
-            self.kept = epoch, steps, self._changed(given, order, begin, batch_size, epoch, steps)
+            self.kept = epoch, steps, self._changed(given, order, begin, epoch, steps)
         return self.kept[2]
 
-    def _changed(
-        self, given: Examples, order: Any, begin: int, batch_size: int, epoch: int, steps: range
-    ) -> Examples:
+    def _changed(self, given: Examples, order: Any, begin: int, epoch: int, steps: range) -> Examples:
         placement = self.pipeline.placement
-        xp, m = placement.xp, int(given.X.shape[1])
+        xp, size = placement.xp, self.batch_size
         if order is None:
-            order = np.arange(m, dtype=np.int32)
-        first, last = ((step - begin) * batch_size for step in (steps.start, steps.stop))
+            order = np.arange(given.m, dtype=np.int32)
+        first, last = ((step - begin) * size for step in (steps.start, steps.stop))
         chosen = placement.to_device(order[first:last])
         count = chosen.shape[0]
         batches = []
         for i, step in enumerate(steps):
-            batch = chosen[i * batch_size : min((i + 1) * batch_size, count)]
+            batch = chosen[i * size : min((i + 1) * size, count)]
             # Copies: a function may write into what it is given.
             X, Y = (columns(xp, A, batch).T for A in (given.X, given.Y))
             batches.append(self._batch(X, Y, epoch, step))

@@ -19,7 +19,7 @@ from gpunet.core.plan import Plan
 from gpunet.inputs.blocks.blocks import HELD, held_together
 from gpunet.inputs.blocks.order import TwoLevelOrder
 from gpunet.inputs.blocks.stream import Stream
-from gpunet.inputs.fit_data import Examples
+from gpunet.inputs.pipeline import Examples
 from gpunet.teams.share import Share
 from gpunet.training.frozen import FrozenBase
 
@@ -65,16 +65,28 @@ class Windows:
     ----------
     stream : Stream
     plan : Plan
-        Of the whole network.
     seed : int or None
         Of the order; None for that in which the examples are stored.
     base : FrozenBase
         Whose outputs the program reads, unless the stream is raw.
     share : Share
         Which examples are read.
+    block_steps : int
+        Of the program.
+    every : int or None
+        Steps from one place to the next where the program counts its blocks afresh.
     """
 
-    def __init__(self, stream: Stream, plan: Plan, seed: int | None, base: FrozenBase, share: Share) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        plan: Plan,
+        seed: int | None,
+        base: FrozenBase,
+        share: Share,
+        block_steps: int,
+        every: int | None,
+    ) -> None:
         self.stream = stream
         self.plan = plan
         self.base = base
@@ -82,9 +94,8 @@ class Windows:
         blocks = stream.blocks
         held = held_together(blocks.edges, blocks.shape, HELD)
         self.order = TwoLevelOrder(blocks.edges, held, seed, blocks.sequential)
-        self.block_steps = 1  # of the program
-        # Steps from one place to the next where the program counts its blocks afresh.
-        self.every: int | None = None
+        self.block_steps = block_steps
+        self.every = every
         self.epochs = 0  # that the network will have been trained for at the end of the run, if it is known
         self.transfer = base.placement.transfer()
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="gpunet reader")

@@ -5,7 +5,8 @@ import pytest
 
 import gpunet as gn
 from gpunet.devices.placement import Placement
-from gpunet.inputs.fit_data import FitArrays, InputPipeline, fit_data
+from gpunet.inputs.fit_data import FitArrays, fit_data
+from gpunet.inputs.pipeline import InputPipeline
 
 M = 20
 

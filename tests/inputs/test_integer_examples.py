@@ -5,8 +5,9 @@ import pytest
 
 import gpunet as gn
 from gpunet.devices.placement import Placement
-from gpunet.inputs.fit_data import FitArrays, InputPipeline, fit_data
+from gpunet.inputs.fit_data import FitArrays, fit_data
 from gpunet.inputs.integer_examples import IntegerExamples, is_small_integers, keeps_integers
+from gpunet.inputs.pipeline import InputPipeline
 from integer_inputs import drawn_rows
 
 M, N = 50, 7

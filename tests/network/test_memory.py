@@ -14,7 +14,7 @@ M, N = 40_000, 20
 @pytest.fixture
 def small_parts(monkeypatch):
     monkeypatch.setattr(module, "PART", 1024)
-    monkeypatch.setattr("gpunet.inputs.fit_data.CHUNK", 512)
+    monkeypatch.setattr("gpunet.inputs.pipeline.CHUNK", 512)
 
 
 def data(kind):

@@ -8,4 +8,4 @@ from small_networks import N
 @pytest.fixture
 def chunks_of(monkeypatch):
     """``chunks_of(examples)``: transform so many at a time."""
-    return lambda examples: monkeypatch.setattr("gpunet.training.feed.NUMBERS", examples * N)
+    return lambda examples: monkeypatch.setattr("gpunet.training.feed.MOST_TRANSFORMED", examples * N)

@@ -10,7 +10,7 @@ import gpunet as gn
 from broken_runs import require_that_it_goes_on
 from gpunet.core.plan import Layer, Plan
 from gpunet.devices.placement import host_placement
-from gpunet.inputs.fit_data import Examples
+from gpunet.inputs.pipeline import Examples
 from gpunet.training import parts
 from gpunet.training.windows import Window
 from small_networks import K, N, close, network, same

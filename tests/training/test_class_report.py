@@ -10,7 +10,7 @@ import gpunet as gn
 from gpunet import plots
 from gpunet.training.class_report import class_report
 from gpunet.training.class_table import class_table, shortened
-from gpunet.training.metrics import results_of
+from gpunet.training.results import results_of
 
 NAMES10 = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Boot")
 

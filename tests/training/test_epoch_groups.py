@@ -7,10 +7,8 @@ import gpunet as gn
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.program import Program, TrainState
 from gpunet.core.reference import Reference
-from gpunet.devices.placement import Placement
-from gpunet.inputs.fit_data import Examples
-from gpunet.training.loop import TrainingLoop
-from gpunet.training.progress import ProgressBar
+from gpunet.inputs.pipeline import Examples
+from small_loops import loop_with
 
 rng = np.random.default_rng(0)
 X, Y = rng.standard_normal((12, 3)).astype("float32"), rng.standard_normal(12).astype("float32")
@@ -174,17 +172,14 @@ class Counting(Program):
 
 @pytest.mark.parametrize("bad_loss", [5, 6, 7, 12, 13, 99])
 @pytest.mark.parametrize("bad_weight", [6, 11, 12, 99])
-def test_where_a_run_stops_being_finite(monkeypatch, bad_loss, bad_weight):
+def test_where_a_run_stops_being_finite(bad_loss, bad_weight):
     """The same epoch, step and number of updates, and the same state to go on from: also right after a group."""
     ends = []
     for together in (False, True):
         program = Counting(bad_loss, bad_weight)
-        monkeypatch.setattr(gn.get_backend("numpy"), "program_for", lambda plan, device, p=program: (p, ""))
         plan = Plan((Layer(1, 1, "identity"),), "squared_error", gn.GradientDescent(0.1), 4, 2)
         ones = np.ones((1, 4), "float32")
-        placement, bar = Placement(gn.get_backend("numpy"), "cpu"), ProgressBar(False, 1, 4)
-        loop = TrainingLoop(plan, placement, Examples(ones, ones, None), 0, False, 7, bar)
-        loop.together, loop.reference = together, program
+        loop = loop_with(program, plan, Examples(ones, ones, None), 7, program, together)
         zero = TrainState([(np.zeros((1, 1), "float32"), np.zeros((1, 1), "float32"))], [((), ())])
         *_, end = loop.run(zero, epochs_trained=3, updates=8)
         W = float(end.state.parameters[0][0][0, 0])

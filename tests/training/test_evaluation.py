@@ -4,7 +4,7 @@ import array_api_compat.numpy as xp
 import numpy as np
 import pytest
 
-from gpunet.inputs.fit_data import Examples
+from gpunet.inputs.pipeline import Examples
 from gpunet.training import evaluation
 
 ACTIVATIONS = ("tanh", "softmax")

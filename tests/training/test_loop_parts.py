@@ -6,10 +6,9 @@ import pytest
 import gpunet as gn
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.program import Program, TrainState
-from gpunet.devices.placement import Placement
-from gpunet.inputs.fit_data import Examples
-from gpunet.training.loop import TrainingLoop
+from gpunet.inputs.pipeline import Examples
 from gpunet.training.progress import ProgressBar
+from small_loops import loop_with
 
 M, BATCH = 10, 2
 STEPS = M // BATCH
@@ -29,14 +28,11 @@ class Scripted(Program):
         return state, np.array(self.losses.pop(0), "float32")
 
 
-def loop_of(monkeypatch, losses, X=None, Y=None, epochs=2):
-    backend, program = gn.get_backend("numpy"), Scripted(losses)
-    monkeypatch.setattr(backend, "program_for", lambda plan, device: (program, "a test"))
+def loop_of(losses, X=None, Y=None, epochs=2):
     X = np.ones((1, M), "float32") if X is None else X
     Y = np.ones((1, M), "float32") if Y is None else Y
     plan = Plan((Layer(1, 1, "identity"),), "squared_error", gn.GradientDescent(0.1), M, BATCH)
-    examples = Examples(X, Y, None)
-    return TrainingLoop(plan, Placement(backend, "cpu"), examples, 0, False, epochs, ProgressBar(False, 1, M))
+    return loop_with(Scripted(losses), plan, Examples(X, Y, None), epochs)
 
 
 def state():
@@ -54,26 +50,26 @@ def state():
         ([[1, 1, 1, 1, 1], [1, 1, 1, 1, NAN]], 15),
     ],
 )
-def test_updates_behind_the_last_finite_state(monkeypatch, losses, updates):
+def test_updates_behind_the_last_finite_state(losses, updates):
     """A loss of step k that is not finite comes from update k − 1: that one is not counted."""
-    *_, end = loop_of(monkeypatch, losses).run(state(), epochs_trained=3, updates=7)
+    *_, end = loop_of(losses).run(state(), epochs_trained=3, updates=7)
     assert end.diverged is not None
     assert end.updates == updates
     assert end.epochs_trained == 2 + len(losses)
 
 
-def test_growth_is_counted_from_the_first_epoch(monkeypatch):
+def test_growth_is_counted_from_the_first_epoch():
     """Counted are the first loss of the run and the last one, not those of the epoch that diverges alone."""
     losses = [[1.0] * STEPS, [5000.0] * STEPS, [NAN] * STEPS]
-    *_, end = loop_of(monkeypatch, losses, epochs=3).run(state(), 0, 0)
+    *_, end = loop_of(losses, epochs=3).run(state(), 0, 0)
     assert "grown from 1 to 5e+03: these weights are of no use" in str(end.diverged)
 
 
 @pytest.mark.parametrize(
     ("finite", "grown"), [([2.0, 2000.0], False), ([2.0, 2001.0], True), ([2.0, 1500.0], False), ([], False)]
 )
-def test_weights_are_of_no_use_after_a_growth_of_more_than_a_thousand(monkeypatch, finite, grown):
-    message = str(loop_of(monkeypatch, [])._diverged(0, 1, finite))
+def test_weights_are_of_no_use_after_a_growth_of_more_than_a_thousand(finite, grown):
+    message = str(loop_of([])._diverged(0, 1, finite))
     assert ("these weights are of no use" in message) is grown
 
 
@@ -86,15 +82,15 @@ def test_weights_are_of_no_use_after_a_growth_of_more_than_a_thousand(monkeypatc
         (3e38, 1.0, r"The inputs are large \(mean \|x\| is inf"),  # and no warning about the overflow
     ],
 )
-def test_advice_at_its_bounds(monkeypatch, x, y, said):
+def test_advice_at_its_bounds(x, y, said):
     X, Y = np.full((1, M), x, "float32"), np.full((1, M), y, "float32")
     with pytest.raises(gn.Diverged, match=said):
-        raise loop_of(monkeypatch, [], X, Y)._diverged(0, 1, [])
+        raise loop_of([], X, Y)._diverged(0, 1, [])
 
 
 def test_chunks_of_examples_in_their_own_order(monkeypatch):
     monkeypatch.setattr("gpunet.training.feed.CHUNK_EXAMPLES", 4)
-    loop = loop_of(monkeypatch, [[1, 1], [1, 1], [1]], epochs=1)
+    loop = loop_of([[1, 1], [1, 1], [1]], epochs=1)
     list(loop.run(state(), 0, 0))
     assert [order.tolist() for order in loop.program.orders] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     assert all(order.dtype == np.int32 for order in loop.program.orders)
@@ -104,27 +100,26 @@ def test_the_bar_gets_a_mean_that_does_not_overflow(monkeypatch):
     seen = []
     monkeypatch.setattr(ProgressBar, "visible", True)
     monkeypatch.setattr(ProgressBar, "advance", lambda self, examples, loss: seen.append((examples, loss)))
-    list(loop_of(monkeypatch, [[3e38] * STEPS], epochs=1).run(state(), 0, 0))
+    list(loop_of([[3e38] * STEPS], epochs=1).run(state(), 0, 0))
     assert seen == [(M, pytest.approx(3e38))]
 
 
 @pytest.mark.parametrize("asynchronous", [True, False])
 def test_when_the_inputs_of_an_epoch_are_drawn(monkeypatch, asynchronous):
     """Where the device works by itself, those of the next epoch meanwhile; none for an epoch that does not come."""
-    loop = loop_of(monkeypatch, [[1] * STEPS] * 3, epochs=3)
+    loop = loop_of([[1] * STEPS] * 3, epochs=3)
     monkeypatch.setattr(loop.placement.backend, "asynchronous", asynchronous, raising=False)
-    events, draw, run, finish = [], loop.feed.epoch, loop._run_epoch, loop._finish_epoch
+    events, draw, run, finish = [], loop.feed.inputs, loop._run_epoch, loop._finish_epoch
 
     def spy(event, function):
-        return lambda *given: (events.append(event or given), function(*given))[1]
+        return lambda *given: (events.append(event or given[0]), function(*given))[1]
 
-    monkeypatch.setattr(loop.feed, "epoch", spy(None, draw))
+    monkeypatch.setattr(loop.feed, "inputs", spy(None, draw))
     monkeypatch.setattr(loop, "_run_epoch", spy("run", run))
     monkeypatch.setattr(loop, "_finish_epoch", spy("finish", finish))
     list(loop.run(state(), 4, 20))
-    first, second, third = (0, 4, 20), (1, 5, 25), (2, 6, 30)
     if asynchronous:
-        wanted = [first, "run", second, "finish", "run", third, "finish", "run", "finish"]
+        wanted = [0, "run", 1, "finish", "run", 2, "finish", "run", "finish"]
     else:
-        wanted = [first, "run", "finish", second, "run", "finish", third, "run", "finish"]
+        wanted = [0, "run", "finish", 1, "run", "finish", 2, "run", "finish"]
     assert events == wanted

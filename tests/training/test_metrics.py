@@ -5,7 +5,8 @@ import pytest
 import sklearn.metrics as sk
 
 import gpunet as gn
-from gpunet.training.metrics import Results, rescaled, results_of
+from gpunet.training.metrics import rescaled
+from gpunet.training.results import Results, results_of
 from validation_metrics import M, N, fitted, network
 
 

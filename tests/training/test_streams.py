@@ -133,7 +133,7 @@ def test_a_transform_of_a_stream(backend, most, data, tmp_path, monkeypatch):
     if backend.name == "jax":
         pytest.skip("compiling takes most of the time")
     small_blocks(monkeypatch, 7, 3, N)
-    monkeypatch.setattr("gpunet.training.feed.NUMBERS", most)
+    monkeypatch.setattr("gpunet.training.feed.MOST_TRANSFORMED", most)
     X, y = data
 
     def on_host(X, y, rng):

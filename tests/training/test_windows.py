@@ -15,7 +15,7 @@ from gpunet.devices.transfer import Transfer
 from gpunet.inputs.blocks.fit import with_targets
 from gpunet.inputs.blocks.opened import opened
 from gpunet.inputs.blocks.stream import Stream
-from gpunet.inputs.fit_data import InputPipeline
+from gpunet.inputs.pipeline import InputPipeline
 from gpunet.teams.alone import Alone
 from gpunet.teams.share import Share
 from gpunet.training.frozen import FrozenBase
@@ -40,8 +40,7 @@ def made(tmp_path, monkeypatch):
         blocks = with_targets(*opened(X, 10 * numbers, weights, "float32"))
         state = TrainState([(np.ones((1, 2)), np.ones((1, 1)))], [((), ())])
         base = FrozenBase(plan, state, placement, kept=False)
-        windows = Windows(Stream(blocks, pipeline), plan, seed, base, Share(plan, engine))
-        windows.block_steps, windows.every = block_steps, every
+        windows = Windows(Stream(blocks, pipeline), plan, seed, base, Share(plan, engine), block_steps, every)
         open_ones.append(windows)
         return windows
 

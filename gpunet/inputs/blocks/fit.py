@@ -13,11 +13,11 @@ from gpunet.inputs.blocks.blocks import Blocks
 from gpunet.inputs.blocks.opened import sliced
 from gpunet.inputs.blocks.stream import Stream
 from gpunet.inputs.blocks.survey import survey
-from gpunet.inputs.fit_data import Examples, FitArrays, FitData, InputPipeline, batch_of, fit_data
+from gpunet.inputs.fit_data import FitArrays, FitData, batch_of, fit_data
+from gpunet.inputs.pipeline import Examples, InputPipeline
 
-BATCH_BYTES = (
-    2**27
-)  # that the inputs of a batch may take, where the examples come from blocks: larger ones are computed in parts
+# That the inputs of a batch may take, where the examples come from blocks: larger ones are computed in parts.
+BATCH_BYTES = 2**27
 
 
 def fit_examples(

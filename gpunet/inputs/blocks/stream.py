@@ -9,8 +9,8 @@ import numpy as np
 
 from gpunet.devices.placement import Placement, host_placement
 from gpunet.inputs.blocks.blocks import Block, Blocks
-from gpunet.inputs.fit_data import Examples, InputPipeline
 from gpunet.inputs.label_smoothing import smoothed
+from gpunet.inputs.pipeline import Examples, InputPipeline
 
 Array = Any
 
@@ -79,10 +79,8 @@ class Stream:
             return self._checked(first, *arrays)
         try:
             return self._checked(first, *arrays)
-        except (
-            ValueError,
-            TypeError,
-        ):  # which counts the rows that were taken: each alone has its own number
+        except (ValueError, TypeError):
+            # The message counts the rows that were taken: each alone has its own number.
             for k, row in enumerate(rows.tolist()):
                 self._checked(first + row, *(None if A is None else A[k : k + 1] for A in arrays))
             raise

@@ -9,9 +9,9 @@ import numpy as np
 from gpunet.inputs.blocks.blocks import Block, Blocks
 from gpunet.inputs.blocks.stream import Stream
 from gpunet.inputs.example_weights import BALANCED, balanced_weights, class_counts, per_class
-from gpunet.inputs.fit_data import InputPipeline
 from gpunet.inputs.label_smoothing import smoothed
 from gpunet.inputs.moments import Moments
+from gpunet.inputs.pipeline import InputPipeline
 
 SAMPLE = 1000  # examples that are kept, to look at; up to twice as many
 

@@ -147,13 +147,13 @@ def test_uint8_images_stay_uint8(batch_size, cupy, rng, monkeypatch):
     images, y = rng.integers(0, 256, (6000, 28, 28), dtype=np.uint8), np.arange(6000) % 10
     images[:, 0, 0] = 3
     kept, found = [], []
-    epoch = gn.training.feed.Feed.epoch
+    inputs = gn.training.feed.Feed.inputs
 
     def recorded(self, *arguments):
         kept.append(isinstance(self.examples.X, IntegerColumns))
-        return epoch(self, *arguments)
+        return inputs(self, *arguments)
 
-    monkeypatch.setattr("gpunet.training.feed.Feed.epoch", recorded)
+    monkeypatch.setattr("gpunet.training.feed.Feed.inputs", recorded)
     for X in (images, cupy.asarray(images), images.astype("float32")):
         layers = [gn.Dense(64, "relu"), gn.Dense(10, "softmax")]
         net = gn.Network(layers, seed=0, backend="cupy", standardizer=gn.Standardizer())
