@@ -53,7 +53,7 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
     to_host = gn.get_backend(backend).to_host
     rng = np.random.default_rng(seed)
     X = rng.uniform(-1, 1, (200, 2))
-    y = (X[:, 0] * X[:, 1] > 0).astype(float)  # XOR of the signs
+    y = (X[:, 0] * X[:, 1] < 0).astype(float)  # XOR: 1 where the signs differ
     sizes = [gn.Dense(4, "sigmoid"), gn.Dense(4, "sigmoid"), gn.Dense(1, "sigmoid")]
     net = gn.Network(sizes, inputs=2, seed=seed, backend=backend, dtype="float64")
     layers = [

@@ -121,7 +121,7 @@ def mistakes(v: dict[str, Any]) -> list[Sentence]:
     return [
         Sentence(
             value > 1.0,
-            f"{first}then 20 layers learn nothing, the cost stays near log 3 = 1.10, at {value:.2f}.",
+            f"{first}then 20 layers learn nothing, and the cost stays near log 3 = 1.10, at {value:.2f}.",
             f"{first}after training the cost is then {value:.2f}, where guessing gives log 3 = 1.10.",
         ),
         Sentence(
