@@ -74,7 +74,7 @@ def blocks():
     d.text(119, 213, "G = Xᵀ X")
     d.arrow(160, 191, 178, 191)
     for k in range(4):
-        d.box(184 + 18 * k, 160 + 15 * k, 16, 15 * (4 - k) + 2, "sum")
+        d.box(184 + 18 * k, 160 + 15 * (3 - k), 16, 15 * (k + 1) + 2, "sum")
     d.text(219, 240, "4 small steps", size=12)
     d.arrow(258, 191, 276, 191)
     d.box(282, 160, 74, 62, "weights")
