@@ -15,6 +15,7 @@ os.environ |= {"GPUNET_COMPILE": "never", "GPUNET_BACKEND": "numpy"}
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
+import formulas  # noqa: E402
 import stored_results  # noqa: E402
 
 import gpunet  # noqa: E402
@@ -38,7 +39,7 @@ templates_path = ["templates"]
 
 myst_enable_extensions = ["dollarmath", "substitution"]
 myst_heading_anchors = 3
-myst_substitutions = stored_results.substitutions()
+myst_substitutions = stored_results.substitutions() | formulas.substitutions()
 
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"sklearn\..*")]  # of another site, which the build does not ask

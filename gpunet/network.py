@@ -74,7 +74,7 @@ class Network(NetworkBase):
     inputs : int or None
         ``n[0]``; None lets the first data decide.
     seed : int or None
-        Of start, shuffling and dropout. The same seed gives the same on every backend; None draws one.
+        Of initial weights, shuffling and dropout. The same seed gives the same on every backend; None draws one.
     backend : str
         ``"numpy"``, ``"cupy"``, ``"torch"``, ``"jax"``, with a device if needed (``"cupy:1"``, ``"torch:cuda:0"``,
         ``"jax:all"`` for all of JAX's devices).

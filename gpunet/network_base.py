@@ -249,7 +249,7 @@ class NetworkBase:
     # --- saving and printing --------------------------------------------------------------------
 
     def save(self, path: str | Path, *, training_state: bool = False) -> None:
-        """Write architecture, weights, and standardiser or encoder to a safetensors file, whole or not at all.
+        """Write architecture, weights, and standardizer or encoder to a safetensors file, whole or not at all.
 
         Of activations and losses of your own the file holds the names alone, and a warning says so: give them to
         :func:`load`.
@@ -273,9 +273,9 @@ class NetworkBase:
     def to_onnx(self, path: str | Path) -> None:
         """Write an ONNX file, which onnxruntime and other tools run without gpunet; whole or not at all.
 
-        Standardiser, or encoder of tables, are part of it, and its outputs are those of :meth:`predict`.
+        The standardizer, or the encoder of tables, is part of it, and its outputs are those of :meth:`predict`.
 
-        - Arrays: one input ``X (rows, n[0])``, in the network's dtype; float64 where there is a standardiser, which
+        - Arrays: one input ``X (rows, n[0])``, in the network's dtype; float64 where there is a standardizer, which
           needs numbers that are not rounded. Images are flattened before.
         - Tables: one input ``(rows, 1)`` per column, by its name. Numbers are float64, NaN where missing; booleans are
           0 and 1; dates are seconds since 1970, times of day seconds since midnight, each as float64. Categories are
@@ -313,7 +313,7 @@ class NetworkBase:
         """A PyTorch module with copies of the weights, on the CPU: an ``nn.Sequential`` in evaluation mode.
 
         Its outputs are those of :meth:`predict`: it ends with Softmax or Sigmoid where the network does, and values
-        that were standardised for training come in their own unit. A standardiser is its first module. A table's
+        that were standardised for training come in their own unit. A standardizer is its first module. A table's
         encoder is no part of it: give the module ``torch.from_numpy(net.encoder.transform(table, net.dtype))``.
         Frozen layers have frozen parameters.
 

@@ -23,7 +23,9 @@ def script(experiment):
     """The source of an experiment with a docstring in the form that sphinx-gallery reads, and a call of it."""
     text = sections(experiment.text)
     title = f"{experiment.title} ({', '.join(experiment.claims)})"
-    claims = "\n".join(f"- **{claim}** {escaped(sentence)}" for claim, sentence in text.claims)
+    claims = "\n".join(
+        f"- **{claim}** {escaped(sentence[:1].upper() + sentence[1:])}" for claim, sentence in text.claims
+    )
     equations = "\n\n".join(f".. math:: {latex(line)}" for line in lines_of(text.equations))
     source = experiment.source.partition('\nif __name__ == "__main__":')[0].rstrip()
     return (

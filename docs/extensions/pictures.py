@@ -52,8 +52,8 @@ def blocks():
     d = Drawing(
         330,
         "Above: four updates in turn, each reading and writing all of the weights W. Below: one block of the same four "
-        "updates. Two matrix products are made once, small steps follow that touch no weight of the first layer, and a "
-        "last product adds all four updates to W.",
+        "updates. Two matrix products are computed once, small steps follow that use no weight of the first layer, and "
+        "a last product adds all four updates to W.",
     )
     d.text(0, 16, "One update at a time: all of W, for each example", "start")
     for k in range(4):
@@ -74,15 +74,15 @@ def blocks():
     d.text(119, 213, "G = Xᵀ X")
     d.arrow(160, 191, 178, 191)
     for k in range(4):
-        d.box(184 + 18 * k, 160 + 15 * k, 16, 15 * (4 - k) + 2, "sum")
+        d.box(184 + 18 * k, 160 + 15 * (3 - k), 16, 15 * (k + 1) + 2, "sum")
     d.text(219, 240, "4 small steps", size=12)
     d.arrow(258, 191, 276, 191)
     d.box(282, 160, 74, 62, "weights")
     d.text(319, 186, "W +")
     d.text(319, 204, "D Xᵀ")
     d.text(0, 280, "Violet: all of W, a matrix product.", "start", 12)
-    d.text(0, 298, "Green: what an update owes the ones before it in its block:", "start", 12)
-    d.text(0, 316, "numbers of G, times the errors of those updates.", "start", 12)
+    d.text(0, 298, "Green: corrections for the earlier updates of the block,", "start", 12)
+    d.text(0, 316, "entries of G times the errors of those updates.", "start", 12)
     return d
 
 

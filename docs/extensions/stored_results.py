@@ -166,10 +166,13 @@ def page(name, results):
 
 
 def write_pages(app):
-    """A page for each stored run, before Sphinx looks for pages."""
+    """A page for each stored run, before Sphinx looks for pages; those without a file of figures are as they stand."""
     PAGES.mkdir(parents=True, exist_ok=True)
     for old in PAGES.iterdir():
         old.unlink()
+    for path in RESULTS.glob("20*.md"):
+        if not path.with_suffix(".json").exists():
+            (PAGES / path.name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
     for name, results in stored():
         (PAGES / f"{name}.md").write_text(page(name, results), encoding="utf-8")
 

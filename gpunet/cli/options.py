@@ -296,7 +296,7 @@ def _add_export(commands: Any) -> None:
         "export",
         help="write a saved network as an ONNX file",
         description="Write a saved network as a file that other tools run without gpunet: ONNX, for onnxruntime and "
-        "others. Standardiser or encoder of tables, and class names, are in it. Needs the package onnx.",
+        "others. Standardizer or encoder of tables, and class names, are in it. Needs the package onnx.",
     )
     command.set_defaults(run=export)
     command.add_argument("net", type=Path, metavar="NET", help="network saved by train --save")

@@ -78,7 +78,7 @@ def accumulated(
     summed: list[tuple[Array, Array] | None] | None = None
     for X, Y, weights in parts:
         count = Y.shape[1]
-        # Of a part they are means over its examples (C8), of which the batch has more.
+        # J and its gradient are means over the part's examples (C8): its share makes them parts of the batch's means.
         share = count / size
         weights = xp.full_like(Y[:1, :], share) if weights is None else weights * share
         batch = Batch(X, Y, weights, None, dropout_keys, (first, first + count, size))

@@ -1,4 +1,4 @@
-"""Activations ``A = g(Z)`` and their part of the backward pass (C2, C4, C5, C11, C12).
+"""Activations ``A = g(Z)`` and their part of the backward pass (C2, C4, C5, C9, C11, C12).
 
 Every activation is a pair of pure functions on ``(n, m)`` arrays, columns as examples:
 
@@ -49,7 +49,7 @@ class Activation:
     low, high : float
         Bounds of the values that A can take; a target outside can never be reached.
     initializer : str
-        The initializer that preserves the variance of signals for this activation (C16).
+        The default start of W in a layer with this activation: the one that keeps the variance of signals (C16).
 
     Raises
     ------
@@ -172,7 +172,7 @@ def gelu(xp: Namespace, Z: Array) -> Array:
 
 
 def gelu_backward(xp: Namespace, dA: Array, Z: Array, A: Array) -> Array:
-    """``g′ = ½ (1 + t) + ½ z (1 − t²) u′`` with ``t = tanh u`` and u as in :func:`gelu`."""
+    """``g′ = ½ (1 + t) + ½ z (1 − t²) u′`` with ``t = tanh u`` and ``u = √(2/π) (z + 0.044715 z³)``."""
     T = xp.tanh(GELU_ROOT * (Z + GELU_CUBIC * Z * Z * Z))
     slope = GELU_ROOT * (1.0 + 3.0 * GELU_CUBIC * Z * Z)
     return dA * 0.5 * (1.0 + T + Z * (1.0 - T * T) * slope)

@@ -1,4 +1,4 @@
-"""Checks of single settings, and the words in which a mistake is answered."""
+"""Checks of single settings, with their error messages."""
 
 from __future__ import annotations
 

@@ -11,7 +11,8 @@ from gpunet.core.optimizers import OPTIMIZERS, Adam, GradientDescent, Optimizer
 
 # Learning rates that suit standardised inputs; of a schedule, the highest.
 RATES = {"adamw": 2e-3, "adam": 2e-3, "rmsprop": 1e-3, "gradient_descent": 0.5}
-# Behind sigmoids adaptive optimizers take larger steps: σ′ is at most ¼ (C11), so their gradients are small.
+# An adaptive step is about α per weight, however small the gradient. Before a sigmoid it changes the outputs less,
+# because σ′ is at most ¼ (C11), so it may be larger.
 SIGMOID_FACTOR = 2.5
 MOMENTUM = 0.9  # of gradient descent
 LARGE = 4.0  # the size of inputs above which the default rate is smaller

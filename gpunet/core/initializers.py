@@ -1,4 +1,4 @@
-"""Initial weights (C16, C17): random, with a variance that neither shrinks nor grows the signals.
+"""Initial weights (C16, C17): random, with a variance at which signals neither vanish nor explode with depth (C14).
 
 An initializer is ``(rng, n_out, n_in) -> values``: a NumPy array ``(n_out, n_in)``, or a number that
 stands for a whole matrix. The draw is made on the host, from a seeded ``numpy.random.Generator``, so
@@ -38,7 +38,7 @@ def glorot_uniform(rng: Any, n_out: int, n_in: int) -> Any:
 
 
 def he_normal(rng: Any, n_out: int, n_in: int) -> Any:
-    """Std ``√(2/n[l−1])`` (He et al. 2015): for ReLU, which passes half the variance."""
+    """Std ``√(2/n[l−1])`` (He et al. 2015): for ReLU, which halves the mean square of a symmetric signal."""
     return math.sqrt(2.0 / n_in) * rng.standard_normal((n_out, n_in))
 
 
@@ -48,13 +48,13 @@ def he_uniform(rng: Any, n_out: int, n_in: int) -> Any:
 
 
 def zeros(rng: Any, n_out: int, n_in: int) -> Any:
-    """All 0. Equal neurons stay equal (C17); fine for a single layer."""
+    """All 0: right for a single layer; in hidden layers, neurons that start equal stay equal (C17)."""
     return 0.0
 
 
 @dataclass(frozen=True)
 class Constant:
-    """All weights equal: the neurons of a layer stay equal (C17).
+    """All weights of a layer equal. If those of the next layer are too, its neurons stay equal (C17).
 
     Parameters
     ----------

@@ -30,8 +30,9 @@ class Dense:
         g, by name: ``identity``, ``sigmoid``, ``tanh``, ``relu``, ``leaky_relu``, ``elu``, ``selu``,
         ``softplus``, ``silu``, ``gelu``, ``mish`` or ``softmax``; or an :class:`Activation` of your own.
     initializer : str, callable or None
-        Start of W: a name (``lecun_normal``, ``glorot_uniform``, ``he_normal``, …), or a callable
-        ``(rng, n_out, n_in) -> W``. None takes the one that suits the activation (C16).
+        Initial W: ``lecun_normal``, ``lecun_uniform``, ``glorot_normal``, ``glorot_uniform``, ``he_normal``,
+        ``he_uniform`` or ``zeros``; a :class:`Constant`; or a callable ``(rng, n_out, n_in) -> W``. None takes the one
+        that suits the activation (C16).
     trainable : bool
         False freezes the layer: no ``fit`` changes W and b. See :meth:`gpunet.Network.set_trainable`.
 

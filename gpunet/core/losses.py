@@ -1,11 +1,11 @@
-"""Losses: how far ``A[L]`` is from ``Y`` (C2, C4, C5, C8), and ``δ[L] = ∂J/∂Z[L]`` (C9).
+"""Losses: how far ``A[L]`` is from ``Y`` (C2 to C5, C8), and ``δ[L] = ∂J/∂Z[L]`` (C9).
 
 A loss sums over the outputs of one example; the cost averages over examples, ``J = (1/m) Σ_i L(i)``.
 All arrays are ``(n[L], m)``, columns as examples.
 
 Most losses have a *canonical* output activation, with which ``∂L/∂Z = A − Y``: sigmoid and logistic, softmax
-and cross-entropy, identity and squared error. There the loss is computed from Z, which stays exact
-where A has already rounded to 0 or 1. Every other pairing goes through ``∂L/∂A`` and the chain rule.
+and cross-entropy (of targets that sum to 1), identity and squared error. There the loss is computed from Z, which
+stays exact where A has already rounded to 0 or 1. Every other pairing goes through ``∂L/∂A`` and the chain rule.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _inside(xp: Namespace, A: Array) -> Array:
 
 
 def logistic(xp: Namespace, A: Array, Y: Array) -> Array:
-    """``L = −[y log a + (1 − y) log(1 − a)]`` (C2)."""
+    """``L = −[y log a + (1 − y) log(1 − a)]`` (C2); summed over outputs, the loss of independent detectors (C3)."""
     A = _inside(xp, A)
     return -(Y * xp.log(A) + (1.0 - Y) * xp.log1p(-A))
 
@@ -97,7 +97,7 @@ def logistic_from_Z(xp: Namespace, Z: Array, Y: Array) -> Array:
 
 
 def cross_entropy(xp: Namespace, A: Array, Y: Array) -> Array:
-    """``L = −Σ_k y_k log a_k`` (C4); here the term of each k."""
+    """``L = −Σ_k y_k log a_k`` (C4), as the terms of this sum."""
     return -Y * xp.log(_inside(xp, A))
 
 
@@ -203,7 +203,8 @@ def output_delta(
 ) -> Array:
     """``δ[L] = ∂J/∂Z[L]`` (C9): ``(A − Y)/m`` for a canonical pair, else ``∂J/∂A ∘ g′(Z)``.
 
-    Parameters as for :func:`cost`; returns ``(n[L], m)``.
+    Softmax with another loss is multiplied by its full Jacobian. The column of example i is multiplied by its weight
+    w(i). Parameters as for :func:`cost`; returns ``(n[L], m)``.
     """
     if activation == loss.canonical:
         delta = A - Y

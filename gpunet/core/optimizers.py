@@ -5,8 +5,8 @@ gradient, the *slots* that the rule keeps for it (arrays of the same shape, 0 at
 *coefficients*: the few numbers that change from step to step. Those are computed on the host in full
 precision, so that a compiled program can read them from an array.
 
-Weight decay is decoupled: it shrinks W by ``1 − αλ`` before the step (C21; Loshchilov and Hutter 2019), and
-leaves biases alone.
+Weight decay is decoupled: W is multiplied by ``1 − αλ`` before the step (C21; Loshchilov and Hutter 2019); biases
+are not.
 """
 
 from __future__ import annotations
@@ -145,7 +145,8 @@ class GradientDescent(Optimizer):
     weight_decay : float
         λ: ``W ← (1 − αλ) W`` before each update (C21).
     clip_norm : float or None
-        Longest gradient, over all trainable parameters together, that is followed at full length (Pascanu et al. 2013).
+        Largest norm of the gradient, over all trainable parameters together; one with a larger norm is scaled down to
+        it (Pascanu et al. 2013).
 
     Raises
     ------
@@ -184,7 +185,7 @@ class GradientDescent(Optimizer):
 
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
-    """``s ← ρ s + (1 − ρ) g²``, ``W ← W − α g / (√s + ε)`` (Tieleman and Hinton 2012).
+    """``s ← ρ s + (1 − ρ) g²``, ``W ← W − α g / (√s + ε)`` with ``g = ∇J`` (Tieleman and Hinton 2012).
 
     Parameters
     ----------
@@ -223,7 +224,8 @@ class Adam(Optimizer):
     """Adam (Kingma and Ba 2015, algorithm 1).
 
     ``v ← β₁ v + (1 − β₁) g``, ``s ← β₂ s + (1 − β₂) g²``,
-    ``W ← W − α (v / (1 − β₁ᵗ)) / (√(s / (1 − β₂ᵗ)) + ε)``.
+    ``W ← W − α (v / (1 − β₁ᵗ)) / (√(s / (1 − β₂ᵗ)) + ε)`` with ``g = ∇J``; t counts the updates from 1.
+    The paper's m and v are called v and s here.
 
     Parameters
     ----------
@@ -297,7 +299,7 @@ OPTIMIZERS: dict[str, type[Any]] = {
 
 
 def clip(xp: Namespace, gradients: Gradients, longest: float) -> Gradients:
-    """All gradients, shortened together to norm `longest` where they are longer; frozen layers have none."""
+    """All gradients, scaled down together to norm `longest` if their norm is larger; frozen layers have none."""
     squares = sum(xp.sum(dW * dW) + xp.sum(db * db) for dW, db in filter(None, gradients))
     norm = xp.sqrt(squares)
     factor = xp.where(norm > longest, longest / xp.maximum(norm, longest), 1.0)

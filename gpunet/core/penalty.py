@@ -3,8 +3,8 @@
 Its gradient ``λ W[l]`` goes through the optimizer like the rest of ``∂J/∂W[l]``; weight decay (C21), which is
 decoupled, does not. For plain descent the two are the same; for Adam they are not (Loshchilov and Hutter 2019).
 
-λ may change from step to step: it is the last of a step's coefficients, in plans with ``penalized``. scikit-learn's
-``alpha`` is a sum over the batch's examples, so that λ is ``alpha`` over their number.
+λ may change from step to step: it is the last of a step's coefficients, in plans with ``penalized``. scikit-learn
+divides its ``alpha`` by the number of examples in the batch: λ is that quotient.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ class Program(ABC):
     name : str
         What ``history.program`` says.
     reason : str or None
-        What ``history.reason`` says from now on; None for what it says already.
+        What ``history.reason`` says in the place of the reason that ``program_for`` gave; None keeps that one.
     block_steps : int
         Updates that it computes together. Its result is the same, to the bit, wherever an epoch is cut into several
         calls after a multiple of them.
@@ -118,10 +118,10 @@ class Program(ABC):
         return None
 
     def resume(self, examples: int) -> None:  # noqa: B027  most programs are the same at any time
-        """Be what a program is whose run has used `examples` examples; called before the first call."""
+        """Prepare to go on with a run that has used `examples` examples; called before the first call."""
 
-    def finish(self) -> None:  # noqa: B027  most programs are garbage then
-        """Called after the last call of a run without an error: hold nothing of its data from now on."""
+    def finish(self) -> None:  # noqa: B027  most programs are discarded then
+        """Release the data of a run; called after its last call, unless that failed."""
 
     @abstractmethod
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Array]:

@@ -2,6 +2,10 @@
 
 Shapes: ``A[l−1] (n[l−1], m)``, ``W[l] (n[l], n[l−1])``, ``b[l] (n[l], 1)``, ``Z[l], A[l] (n[l], m)``; each
 gradient has the shape of what it belongs to.
+
+Activations between the layers let a network separate what a line cannot (C13). The product of the layers' Jacobians,
+of ``W[l+1]ᵀ`` and ``g′(Z[l])``, can make gradients vanish or explode with depth (C14). The tests compare every gradient
+with central differences (C22).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The reference program: the mini-batch algorithm of the lecture (C18, C19), for every array library.
 
 For each batch: forward, backward, update. With one example per batch this is stochastic descent, with all of
-them full-batch descent. This page defines what a backend's faster program must compute.
+them full-batch descent. This module defines what a backend's faster program must compute.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def update(
 
 
 class Reference(Program):
-    """The program that this page spells out, for a plan on any Array API namespace.
+    """The program that this module defines, for a plan on any Array API namespace.
 
     Parameters
     ----------

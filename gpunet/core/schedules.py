@@ -172,7 +172,7 @@ class Cosine(ClosedForm):
 
 @dataclass(frozen=True)
 class Exponential(ClosedForm):
-    """``α = initial · factor^(step / every)``; in stairs if `stairs`.
+    """``α = initial · factor^(step / every)``.
 
     Parameters
     ----------
@@ -180,6 +180,7 @@ class Exponential(ClosedForm):
     every : int
         Steps in which the rate changes by `factor`.
     stairs : bool
+        Change the rate only every `every` steps: the exponent is rounded down to a whole number.
     """
 
     initial: float
@@ -202,7 +203,7 @@ class Exponential(ClosedForm):
 
 @dataclass(frozen=True)
 class InverseTime(ClosedForm):
-    """``α = initial / (1 + step / half_life)``: the steps that let SGD settle (Robbins and Monro 1951; C18).
+    """``α = initial / (1 + step / half_life)``: a falling rate with which SGD converges (Robbins and Monro 1951; C18).
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ SMALL = 1e-30  # a variance below it may have lost bits to the dtype's smallest 
 class Standardizer:
     """``x ← (x − μ) / σ``, with μ and σ of the training set, on every later input too (C15).
 
-    Give one to :class:`gpunet.Network`; it is fitted by the first ``fit`` and travels with the saved network.
+    Give one to :class:`gpunet.Network`; it is fitted by the first ``fit`` and saved with the network.
 
     Parameters
     ----------

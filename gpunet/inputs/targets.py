@@ -144,7 +144,7 @@ def _class_numbers(name: str, y: Any, units: int, first_row: int) -> Any:
 def _require_reachable(
     xp: Any, name: str, rows: Array, activation: ActivationLike, loss: LossLike, first_row: int
 ) -> None:
-    """Raise a ValueError for a target outside the range of the output."""
+    """Raise a ValueError for a target outside the range of the output, as one below 0 of a ReLU (C5)."""
     _, low, high, sum_to_one = reach_of(False, rows.shape[1], activation, loss)
     bad = xp.any((rows < low) | (rows > high), axis=1)
     if bool(xp.any(bad)):

@@ -1,6 +1,6 @@
 """Callbacks between epochs: early stopping, and saving the network.
 
-A function is one, too. This one lets Optuna end trials that promise little::
+A function is one, too. This one lets Optuna prune trials::
 
     import gpunet as gn
     import optuna

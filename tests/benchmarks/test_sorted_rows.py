@@ -20,8 +20,8 @@ def test_rows_are_sorted_and_stay_beside_their_targets():
 def test_a_page():
     rows = [Row("in memory", [0.97, 0.99]), Row("blocks", [0.96, 0.97])]
     assert page(rows).splitlines()[2:] == [
-        "| in memory | 98.00% | 97.00% to 99.00% | 0.00 points |",
-        "| blocks | 96.50% | 96.00% to 97.00% | 1.50 points |",
+        "| all rows in memory, a new order in each epoch | 98.0% | 97.0% to 99.0% | 0.0 points |",
+        "| the sorted file, block by block | 96.5% | 96.0% to 97.0% | 1.5 points |",
     ]
 
 

@@ -124,6 +124,16 @@ def test_c17_equal_neurons_learn_the_same_feature_for_ever(start, activation, rn
     assert_allclose(W2, np.tile(W2[:, :1], (1, 5)), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("start", [gn.Constant(0.3), "zeros"])
+def test_c17_equal_weights_before_unequal_ones_do_not_stay_equal(start, rng):
+    """The errors of the hidden neurons come back through W[2]: if it is random, they differ."""
+    X, y = three_classes(rng)
+    net = network([gn.Dense(5, "tanh", start), gn.Dense(3, "softmax")])
+    net.fit(X, y, optimizer=gn.GradientDescent(0.1), epochs=1, batch_size=8)
+    W1 = net.parameters[0][0]
+    assert np.ptp(W1, axis=0).min() > 1e-3
+
+
 def test_c17_randomness_breaks_the_symmetry(rng):
     X, y = three_classes(rng)
     net = network([gn.Dense(5, "tanh"), gn.Dense(3, "softmax")])

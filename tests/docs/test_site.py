@@ -20,6 +20,10 @@ from pathlib import Path
 
 import pytest
 
+from gpunet.core.activations import ACTIVATIONS
+from gpunet.core.initializers import INITIALIZERS
+from gpunet.core.losses import LOSSES
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
@@ -219,6 +223,10 @@ def test_the_site(tmp_path):
     assert sum(len(page.links) for page in pages.values()) > 1000
     problems = [*wrong_links(pages), *loaded_from_elsewhere(site, pages), *missing_pages(site)]
     assert problems == []
+
+    layers = (site / "reference" / "layers.html").read_text(encoding="utf-8")
+    for name in (*ACTIVATIONS, *LOSSES, *INITIALIZERS):
+        assert f'<span class="pre">{name}</span>' in layers
 
     fast = (site / "fast.html").read_text(encoding="utf-8")
     assert fast.count("<math") > 5

@@ -82,6 +82,11 @@ def test_each_has_a_sentence_an_equation_code_and_tests(number):
 
 
 @pytest.mark.parametrize("number", NUMBERS)
+def test_the_named_code_cites_it(number):
+    assert [path for path in paths(number, "Code") if number not in CITED[path]] == []
+
+
+@pytest.mark.parametrize("number", NUMBERS)
 def test_the_named_tests_test_it(number):
     named = paths(number, "Tests")
     assert number in CITED[named[0]]

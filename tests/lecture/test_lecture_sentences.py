@@ -44,7 +44,7 @@ CONTRADICTIONS = {
     "backprop": [
         ({"relative difference, in NumPy and by gpunet": 0.1}, "by 0.1 of their size"),
         ({"matrix products, backward": 7}, "the backward pass 7"),
-        ({"mistake: cost with W for Wᵀ": 9.0}, "to 9.00 with W"),
+        ({"mistake: cost with W for Wᵀ": 9.0}, "to 9.000 with W"),
     ],
     "saturation": [
         ({"largest gradient, sigmoid": 0.3}, "sigmoid is 0.3000"),

@@ -53,7 +53,7 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
     to_host = gn.get_backend(backend).to_host
     rng = np.random.default_rng(seed)
     X = rng.uniform(-1, 1, (200, 2))
-    y = (X[:, 0] * X[:, 1] > 0).astype(float)  # XOR of the signs
+    y = (X[:, 0] * X[:, 1] < 0).astype(float)  # XOR: 1 where the signs differ
     sizes = [gn.Dense(4, "sigmoid"), gn.Dense(4, "sigmoid"), gn.Dense(1, "sigmoid")]
     net = gn.Network(sizes, inputs=2, seed=seed, backend=backend, dtype="float64")
     layers = [
@@ -170,12 +170,12 @@ def mistakes(v: dict[str, Any]) -> list[Sentence | str]:
         f"{percent(factor)}.",
         Sentence(
             wrong_order < start,
-            f"With W for Wᵀ training reduces the cost all the same, from {start:.2f} to {wrong_order:.2f} "
-            f"in {UPDATES:,} updates; with the right gradient it ends at {right:.2f}, without (1 − σ) at "
-            f"{wrong_factor:.2f}. So a falling cost does not show that a gradient is right; the comparison "
+            f"With W for Wᵀ training reduces the cost all the same, from {start:.3f} to {wrong_order:.3f} "
+            f"in {UPDATES:,} updates; with the right gradient it ends at {right:.3f}, without (1 − σ) at "
+            f"{wrong_factor:.3f}. So a falling cost does not show that a gradient is right; the comparison "
             "with differences does.",
-            f"In {UPDATES:,} updates the cost goes from {start:.2f} to {wrong_order:.2f} with W for Wᵀ, to "
-            f"{right:.2f} with the right gradient, and to {wrong_factor:.2f} without (1 − σ).",
+            f"In {UPDATES:,} updates the cost goes from {start:.3f} to {wrong_order:.3f} with W for Wᵀ, to "
+            f"{right:.3f} with the right gradient, and to {wrong_factor:.3f} without (1 − σ).",
         ),
     ]
 

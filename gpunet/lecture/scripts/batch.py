@@ -85,8 +85,8 @@ def observations(v: dict[str, Any]) -> list[Sentence]:
         Sentence(
             speedup > 2.0,
             f"On this machine one product over 4,096 columns handles {speedup:,.0f} times as many examples "
-            "per second as the loop: the overhead of a call occurs once, and a large matrix product uses "
-            "the cache better.",
+            "per second as the loop: the overhead of a call occurs once, and a large matrix product reads "
+            "the weights from memory once for many columns.",
             f"On this machine one product over 4,096 columns handles {number(speedup)} times as many "
             "examples per second as the loop: here a batch is not faster.",
         ),

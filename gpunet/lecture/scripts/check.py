@@ -59,7 +59,7 @@ def distance(activation: str, loss: str, backend: str, seed: int, mistake: bool 
     parameters[0][1] += 0.1 * rng.standard_normal((3, 1))
     net.set_parameters([tuple(layer) for layer in parameters])  # type: ignore[misc]
     by_backpropagation = [to_host(gradient) for layer in net.gradients(X, y)[1] for gradient in layer]
-    if mistake:  # without (1 − a) in the hidden layer: for a single example, a factor of each row
+    if mistake:  # without (1 − a) in the hidden layer, a factor of δ[1]: of one example ∂J/∂b[1] = δ[1]
         A = 1.0 / (1.0 + np.exp(-(parameters[0][0] @ X.T + parameters[0][1])))
         singles = [to_host(net.gradients(X[i : i + 1], y[i : i + 1])[1][0][1]) for i in range(5)]
         by_backpropagation[1] = np.mean([db / (1.0 - A[:, [i]]) for i, db in enumerate(singles)], axis=0)

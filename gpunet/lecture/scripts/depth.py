@@ -1,8 +1,8 @@
 """Each layer multiplies the signal and the error, so with depth both can vanish or explode.
 
-C14: the error of the first layer is a product of the Jacobians of all layers. With weights 1.5·I and g(z) = z
-it grows as 1.5^L, with 0.5·I it vanishes. σ′ ≤ ¼ makes it worse; ReLU with He initialisation makes it
-better (C16).
+C14: the error of the first layer is that of the last one times the Jacobians of the layers between them. With
+weights 1.5·I and g(z) = z it grows as 1.5^L, with 0.5·I it vanishes. σ′ ≤ ¼ makes it worse; ReLU with He
+initialisation makes it better (C16).
 
     W[l] = c·I, b = 0, g(z) = z:  ŷ = c^L x
     δ[l] = (W[l+1]ᵀ δ[l+1]) ∘ g′(Z[l])
@@ -85,8 +85,8 @@ def observations(v: dict[str, Any]) -> list[Sentence]:
         ),
         Sentence(
             sigmoid < 1e-4,
-            f"With sigmoids a factor of {power(sigmoid)} of the error is left after 12 layers.",
-            f"With sigmoids a factor of {number(sigmoid)} of the error is left after 12 layers: more than "
+            f"With sigmoids a fraction of {power(sigmoid)} of the error is left after 12 layers.",
+            f"With sigmoids a fraction of {number(sigmoid)} of the error is left after 12 layers: more than "
             "expected.",
         ),
         Sentence(

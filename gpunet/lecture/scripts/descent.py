@@ -169,7 +169,8 @@ def observations(v: dict[str, Any]) -> list[Sentence]:
             f"{number(gpunet['B = 1'] / plain['B = 1'])} times the plain loop's speed."
             + (f" {BLOCKED}" if "blocked" in program else ""),
             f"It handles {speeds}, so the rule that only larger batches are fast is not broken here. gpunet's compiled "
-            f"programs (the extra “fast”) can break it by blocked SGD. {BLOCKED}",
+            "programs can break it by blocked SGD; they need the extra “fast”, and a second run, because they are "
+            f"compiled in the background during the first. {BLOCKED}",
         ),
     ]
 

@@ -58,7 +58,7 @@ def points(shape: str, m: int, seed: int) -> tuple[Any, Any]:
         return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1), y
     X = rng.uniform(-1, 1, (4 * m, 2))
     if shape == "XOR":
-        depth = X[:, 0] * X[:, 1]
+        depth = -X[:, 0] * X[:, 1]  # positive where the signs differ
         gap = 0.03
     else:  # distance from the nearest of the three sides, positive inside
         depth = np.min([X[:, 0] + 0.7, X[:, 1] + 0.7, (0.5 - X.sum(axis=1)) / np.sqrt(2)], axis=0)

@@ -112,6 +112,7 @@ def mistakes(v: dict[str, Any]) -> list[Sentence]:
         v[f"cost after training, {name}"]
         for name in ("tanh, value 1/n*", "tanh, He*", "tanh, LeCun", "σ, √(4/n)*", "σ, LeCun")
     )
+    harm = "no harm" if he <= lecun and four <= sigmoid else "little harm"
     first = "The notes say that the weights themselves are about 1/n: "
     second = (
         "They use He initialisation for tanh, and √(4/n) for sigmoid, where the 4 is a misread 1: variances "
@@ -121,12 +122,12 @@ def mistakes(v: dict[str, Any]) -> list[Sentence]:
     return [
         Sentence(
             value > 1.0,
-            f"{first}then 20 layers learn nothing, the cost stays near log 3 = 1.10, at {value:.2f}.",
+            f"{first}then 20 layers learn nothing, and the cost stays near log 3 = 1.10, at {value:.2f}.",
             f"{first}after training the cost is then {value:.2f}, where guessing gives log 3 = 1.10.",
         ),
         Sentence(
             max(he, four) < 0.5,
-            f"{second}: little harm here, because tanh and sigmoid are bounded.",
+            f"{second}: {harm} here, because tanh and sigmoid are bounded.",
             f"{second}.",
         ),
     ]

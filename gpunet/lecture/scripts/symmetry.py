@@ -1,9 +1,11 @@
 """Equal weights stay equal: neurons with the same initial weights learn the same feature for ever.
 
-C17: if all weights of a layer are equal (zero included), so are its outputs, its errors and its gradients.
-Random initial weights break the symmetry. Biases may start at 0.
+C17: if all weights within each layer are equal (zero included), the neurons of a hidden layer have equal outputs,
+equal errors, which come back through equal weights, and so equal gradients. Random initial weights break the
+symmetry. Biases may start at 0.
 
-    W[1] = c: every row of W[1] and of ∂J/∂W[1] is the same, after any number of updates
+    W[1] = c,  W[2] = d
+    every row of W[1] and of ∂J/∂W[1] is the same, after any number of updates
 """
 
 from typing import Any
@@ -69,7 +71,8 @@ def observations(v: dict[str, Any]) -> list[Sentence]:
         ),
         Sentence(
             change == 0.0,
-            "With zeros W[1] does not change at all, because the error is multiplied by W[2] = 0.",
+            "With zeros W[1] does not change at all, because the error is multiplied by W[2] = 0; W[2] stays 0 "
+            "too, because its input is tanh 0 = 0.",
             f"With zeros W[1] has changed by {number(change)}.",
         ),
         Sentence(
