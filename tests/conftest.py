@@ -17,6 +17,8 @@ import gpunet as gn
 
 # JAX compiles each new shape, which takes most of the time of a room's tests.
 BACKENDS = ["numpy", "readonly", "strict", "torch", pytest.param("jax", marks=pytest.mark.slow), "cupy"]
+# Those of other packages, for who adds one: see docs/how-to/backend.md.
+OTHERS = os.environ.get("GPUNET_TEST_BACKENDS", "").split()
 NO_GPU = "no GPU: "
 # Ray is 79 MB, and MPICH is there in the place of Open MPI: neither is in the extra ``test``.
 MAY_SKIP = (
@@ -32,10 +34,12 @@ def usable(name):
     try:
         return gn.get_backend(name)
     except gn.BackendUnavailable as error:
+        if name in OTHERS:
+            raise
         pytest.skip(f"{NO_GPU if name == 'cupy' else ''}{error}")
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=[*BACKENDS, *OTHERS])
 def backend(request):
     """Every backend in turn; those that can't be used here are skipped with their reason."""
     return usable(request.param)

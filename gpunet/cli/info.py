@@ -19,7 +19,13 @@ def info(options: Namespace) -> None:
     for row in gn.list_backends():
         state = f"usable on {', '.join(row.devices)}" if row.usable else "not usable here"
         print(f"  {row.name:<10}{state}")
-        details = gn.get_backend(row.name).details() if row.usable else [row.reason]
-        for line in details:
+        for line in _details(row.name) if row.usable else [row.reason]:
             print(textwrap.fill(line, 80, initial_indent=" " * 12, subsequent_indent=" " * 12))
     print(f"\ndefault backend: {gn.get_backend().name}")
+
+
+def _details(name: str) -> list[str]:
+    try:
+        return gn.get_backend(name).details()
+    except Exception as error:  # somebody else's broken package must not hide the others
+        return [f"its details can't be listed: {type(error).__name__}: {error}"]

@@ -33,7 +33,7 @@ class TrainState(NamedTuple):
 
 
 class EpochInputs(NamedTuple):
-    """What one epoch, or a part of one, reads.
+    """What one epoch, or a part of one, reads: arrays of the backend's library, on the program's device.
 
     Attributes
     ----------

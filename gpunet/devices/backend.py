@@ -7,8 +7,8 @@ offers a faster program for a whole plan.
 from __future__ import annotations
 
 import functools
+import importlib
 import operator
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -57,6 +57,8 @@ class Backend(ABC):
         As given to ``backend=`` and ``--backend``.
     install : str
         The command that installs the library.
+    entry_point : str or None
+        Where gpunet has found it, as ``module:attribute``; a backend leaves it alone.
     asynchronous : bool
         Whether programs return while the device still works: then the host draws the next epoch's order meanwhile.
     reads_integers : bool
@@ -66,6 +68,7 @@ class Backend(ABC):
     """
 
     name: str
+    entry_point: str | None = None
     asynchronous: bool = False
     reads_integers: bool = False
     sparse_products: bool = False
@@ -73,7 +76,9 @@ class Backend(ABC):
     @property
     def install(self) -> str:
         """The command that installs the library; a backend may have it as an attribute."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} needs an attribute install: the command for its library"
+        )
 
     @abstractmethod
     def unavailable_reason(self) -> str | None:
@@ -100,11 +105,11 @@ class Backend(ABC):
         """An array of this library as a NumPy array."""
 
     def device_of(self, array: Array) -> str:
-        """The device that holds `array`, named as in :meth:`devices`."""
-        return "cpu"
+        """The device that holds `array`, named as in :meth:`devices`; for a library with several, to be overridden."""
+        return self.devices()[0]
 
     def move(self, array: Array, device: str) -> Array:
-        """`array`, of this library, on `device`."""
+        """`array`, of this library, on `device`; for a library with several, to be overridden."""
         return array
 
     def on(self, device: str) -> AbstractContextManager[Any]:
@@ -217,7 +222,27 @@ class Backend(ABC):
         """Lines that ``gpunet info`` prints: versions and settings that matter for speed."""
         return []
 
-    def __reduce__(self) -> str:
-        # Copied and pickled by reference, as the global variable of its module that it is.
-        module = sys.modules[type(self).__module__]
-        return next(name for name, value in vars(module).items() if value is self)
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Copied and pickled by reference, as the global variable that it is.
+        if self.entry_point is None:
+            raise TypeError(
+                f"a backend is copied and pickled by its entry point, and gpunet has found {self!r} by none: take it "
+                f"from gpunet.get_backend({self.name!r})"
+            )
+        return backend_at, (self.entry_point,)
+
+
+def backend_at(entry_point: str) -> Any:
+    """What an entry point names, which should be a backend.
+
+    Parameters
+    ----------
+    entry_point : str
+        ``module:attribute``; without the attribute it is ``backend``.
+    """
+    module, _, attribute = entry_point.partition(":")
+    names = (attribute or "backend").split(".")
+    found = functools.reduce(getattr, names, importlib.import_module(module))
+    if isinstance(found, Backend):
+        found.entry_point = entry_point
+    return found

@@ -7,13 +7,12 @@ Backends are found through the entry-point group ``gpunet.backends``; a package 
 from __future__ import annotations
 
 import functools
-import importlib
 import os
 from dataclasses import dataclass
 from typing import Any
 
 from gpunet.core.checks import known_name
-from gpunet.devices.backend import Backend
+from gpunet.devices.backend import Backend, backend_at
 from gpunet.errors import BackendUnavailable
 
 # For a checkout that is not installed. No other package can take these names.
@@ -59,12 +58,17 @@ def entry_points_by_name() -> dict[str, str]:
 @functools.cache
 def load_backend(name: str) -> Backend:
     """The backend called `name`, whether it can be used here or not."""
-    module, _, attribute = entry_points_by_name()[name].partition(":")
-    backend = getattr(importlib.import_module(module), attribute or "backend")
+    entry_point = entry_points_by_name()[name]
+    backend = backend_at(entry_point)
     if not isinstance(backend, Backend):
         raise BackendUnavailable(
-            f"the entry point of backend {name!r} ({entry_points_by_name()[name]}) must name an instance of "
-            f"gpunet.Backend, it is a {type(backend).__name__}"
+            f"the entry point of backend {name!r} ({entry_point}) must name an instance of gpunet.Backend, "
+            f"it is a {type(backend).__name__}"
+        )
+    if backend.name != name:
+        raise BackendUnavailable(
+            f"the entry point of backend {name!r} ({entry_point}) names a backend whose name is {backend.name!r}: "
+            "both must be the same"
         )
     return backend
 
@@ -73,12 +77,13 @@ def unavailable_reason(name: str) -> str | None:
     """Why the backend can't be used here, and what to install; None if it can."""
     try:
         backend = load_backend(name)
+        backend.owns(None)  # it is asked about every array, where an error means no
         reason = backend.unavailable_reason()
+        return None if reason is None else f"{reason} To install it: {backend.install}"
     except BackendUnavailable as error:
         return str(error)
     except Exception as error:  # somebody else's broken package must not hide the others
         return f"{entry_points_by_name()[name]} is broken: {type(error).__name__}: {error}"
-    return None if reason is None else f"{reason} To install it: {backend.install}"
 
 
 def backend_from_env() -> str | None:
@@ -126,11 +131,27 @@ def list_backends() -> list[BackendInfo]:
         devices: tuple[str, ...] = ()
         if reason is None:
             try:
-                devices = tuple(load_backend(name).devices())
+                devices = tuple(devices_of(load_backend(name)))
             except Exception as error:
                 reason = f"its devices can't be listed: {type(error).__name__}: {error}"
         rows.append(BackendInfo(name, reason is None, devices, reason or ""))
     return rows
+
+
+def devices_of(backend: Backend) -> list[str]:
+    """The devices that a backend names.
+
+    Raises
+    ------
+    BackendUnavailable
+        If it names none.
+    """
+    devices = backend.devices()
+    if isinstance(devices, str) or not devices:
+        raise BackendUnavailable(
+            f"backend {backend.name!r} must give a list of at least one device, such as ['cpu'], got {devices!r}"
+        )
+    return devices
 
 
 def find_device(backend: Backend, name: str) -> str:
@@ -143,11 +164,7 @@ def find_device(backend: Backend, name: str) -> str:
     BackendUnavailable
         If the backend names no devices.
     """
-    devices = backend.devices()
-    if isinstance(devices, str) or not devices:
-        raise BackendUnavailable(
-            f"backend {backend.name!r} must give a list of at least one device, such as ['cpu'], got {devices!r}"
-        )
+    devices = devices_of(backend)
     wanted = name.partition(":")[2]
     if not wanted:
         return devices[0]

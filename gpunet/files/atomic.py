@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -12,6 +13,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 SUFFIX = ".gpunet"  # of files that are not complete yet
+ATTEMPTS = 20  # to make a file that no other process has locked or removed
+# What a file system answers that has no fsync of a folder.
+NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF}
 
 
 def real_path(path: str | Path) -> Path:
@@ -51,16 +55,42 @@ def require_writable(path: str | Path) -> None:
     path = real_path(path)
     if is_special(path):
         return
-    handle, probe = _open_beside(path, 0o600)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(bytes(4096))
-            file.flush()
-            os.fsync(file.fileno())
+        handle, probe = _open_beside(path, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(bytes(4096))
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
         raise OSError(error.errno, f"can't save to {path}: {error.strerror}") from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing; after a crash they are there with what is in them."""
+    made = [one for one in (path, *path.parents) if not one.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for one in made:
+        sync_folder(one.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Bring the names in a folder to the disk, on systems and file systems that offer that."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    try:
+        handle = os.open(path, os.O_DIRECTORY)
+    except PermissionError:  # who may write to a folder need not be allowed to read it
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in NO_FOLDER_SYNC:
+            raise
     finally:
-        probe.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -98,14 +128,10 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
         if os.name == "nt":  # where no open file can be renamed
             os.replace(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what went wrong first is the error; the next save removes the file
+            temporary.unlink(missing_ok=True)
         raise
-    if hasattr(os, "O_DIRECTORY"):  # the rename itself must reach the disk, where the system offers that
-        folder = os.open(path.parent, os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    sync_folder(path.parent)  # the rename itself must reach the disk
 
 
 def remove_left_over(path: Path) -> None:
@@ -128,15 +154,20 @@ def _beginning(path: Path) -> str:
 def _open_beside(path: Path, mode: int) -> tuple[int, Path]:
     """A new file in the same folder, locked; the system takes the umask from its mode."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    for _ in range(ATTEMPTS):
+        handle, temporary = _new_file(path, flags, mode)
+        if _lock(handle) and temporary.exists():
+            return handle, temporary
+        os.close(handle)  # another process is about to remove it, or has, before it was locked
+        temporary.unlink(missing_ok=True)
+    return _new_file(path, flags, mode)  # a file system that refuses every lock, to others too
+
+
+def _new_file(path: Path, flags: int, mode: int) -> tuple[int, Path]:
     while True:
         temporary = path.parent / f"{_beginning(path)}{secrets.token_hex(4)}{SUFFIX}"
-        try:
-            handle = os.open(temporary, flags, mode)
-        except FileExistsError:
-            continue
-        if _lock(handle) and os.fstat(handle).st_nlink:
-            return handle, temporary
-        os.close(handle)  # another process removed it before it was locked
+        with suppress(FileExistsError):
+            return os.open(temporary, flags, mode), temporary
 
 
 def _lock(handle: int) -> bool:
@@ -172,4 +203,5 @@ def _give_permissions(handle: int, old: os.stat_result) -> None:
         os.fchown(handle, old.st_uid, old.st_gid)
     if os.fstat(handle).st_gid != old.st_gid:  # another group may do what all may
         mode = mode & 0o707 | (mode & 0o007) << 3
-    os.fchmod(handle, mode)
+    if os.fstat(handle).st_mode & 0o777 != mode:  # where all files have the same, changing them is an error
+        os.fchmod(handle, mode)

@@ -15,11 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from gpunet.errors import CheckpointDamaged, FileRefused, FolderInUse, warn
-from gpunet.files.atomic import write_atomically
+from gpunet.files.atomic import make_folder, require_writable, write_atomically
 from gpunet.files.network_file import SavedNetwork, encoded, read_network
 
 NAME = re.compile(r"checkpoint-(\d+)\.safetensors")
 MANIFEST, LOCK = "manifest.json", "lock"
+
+
+class NotTidied(OSError):
+    """A checkpoint is there, but not all of the older ones are removed, or the manifest is an older one."""
 
 
 class CheckpointFolder:
@@ -36,14 +40,21 @@ class CheckpointFolder:
     ------
     NotADirectoryError, OSError
         If there can be no such folder.
+
+    Attributes
+    ----------
+    known : set of str
+        The names of the checkpoints that were there when this run began, and of those that it wrote, but for what it
+        removed.
     """
 
     def __init__(self, path: Path, keep: int) -> None:
         if path.exists() and not path.is_dir():
             raise NotADirectoryError(f"checkpoints go into a folder, but {path} is a file: give another name")
-        path.mkdir(parents=True, exist_ok=True)
-        self.path = path
+        make_folder(path)
+        self.path = path.absolute()  # a callback may change the current folder
         self.keep = keep
+        self.known = {one.name for one in self.files()}
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -60,9 +71,14 @@ class CheckpointFolder:
                 raise FolderInUse(
                     f"another run writes its checkpoints to {self.path}: wait for it, or give another folder"
                 )
+            self.known = {one.name for one in self.files()}
             yield
         finally:
             os.close(file)
+
+    def require_writable(self) -> None:
+        """Raise an OSError if nothing can be written here: before a run, rather than after its first minutes."""
+        require_writable(self.path / MANIFEST)
 
     def files(self) -> list[Path]:
         """The checkpoints, the oldest first."""
@@ -70,33 +86,70 @@ class CheckpointFolder:
         return [path for _, path in sorted((int(match[1]), path) for match, path in found if match)]
 
     def newest(self, own: Sequence[Any] = ()) -> SavedNetwork | None:
-        """The newest that is whole; None if there is none. A damaged one is reported and passed over.
+        """The newest that is whole; None if there are no checkpoints. A damaged one is reported and passed over.
 
         Parameters
         ----------
         own : sequence of Activation and Loss
             As for :func:`gpunet.load`.
+
+        Raises
+        ------
+        FileRefused
+            If none of them can be read: a run that began afresh would remove them.
         """
+        errors: list[Exception] = []
         for path in reversed(self.files()):
             try:
-                return read_network(path, own)
+                saved = read_network(path, own)
             except (FileRefused, OSError) as error:
-                warn(f"a checkpoint is passed over, the one before it is taken: {error}", CheckpointDamaged)
+                errors.append(error)
+                continue
+            for one in errors:
+                warn(f"a checkpoint is passed over, the one before it is taken: {one}", CheckpointDamaged)
+            return saved
+        if errors:
+            raise FileRefused(
+                f"no checkpoint in {self.path} can be read, out of {len(errors)}; the newest: {errors[0]}. Give "
+                f"another folder, or begin afresh there with gpunet.Checkpoint({str(self.path)!r}, restart=True), "
+                "or --restart on the command line"
+            )
         return None
 
     def write(self, saved: SavedNetwork, about: dict[str, Any], *, alone: bool = False) -> None:
         """Add a checkpoint, then remove the oldest; all others if it is to be `alone`.
 
         After a crash at any moment the newest whole checkpoint is this one or the one before it.
+
+        Raises
+        ------
+        FolderInUse
+            If another run has written here, which the lock prevents where the file system has locks, and nobody
+            removes it.
+        NotTidied
+            If only what comes after the checkpoint has failed.
+        OSError
+            If it can't be written.
         """
         before = self.files()
+        others = [one.name for one in before if one.name not in self.known]
+        if others:
+            raise FolderInUse(
+                f"another run has written {others[0]} to {self.path}: give each run a folder of its own"
+            )
         number = int(NAME.fullmatch(before[-1].name)[1]) + 1 if before else 1  # type: ignore[index]
         path = self.path / f"checkpoint-{number:06d}.safetensors"
+        self.known.add(path.name)  # it may be there after an error too
         write_atomically(path, encoded(saved))
         manifest = json.dumps({"newest": path.name, **about}, indent=1)
-        write_atomically(self.path / MANIFEST, manifest.encode())
-        for old in before if alone else before[: len(before) + 1 - self.keep]:
-            old.unlink(missing_ok=True)
+        try:
+            # First what makes room.
+            for old in before if alone else before[: len(before) + 1 - self.keep]:
+                old.unlink(missing_ok=True)
+                self.known.discard(old.name)
+            write_atomically(self.path / MANIFEST, manifest.encode())
+        except OSError as error:
+            raise NotTidied(error.errno, f"{path.name} is there, but: {error}") from error
 
 
 def _lock(file: int) -> bool:
@@ -113,6 +166,8 @@ def _lock(file: int) -> bool:
         return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except (BlockingIOError, PermissionError):  # over a network the second is an answer too
         return False
+    except OSError:  # a file system without locks, where `CheckpointFolder.write` notices another run
+        return True
     return True

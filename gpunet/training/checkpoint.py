@@ -13,7 +13,7 @@ from typing import Any
 
 from gpunet.core.checks import finite_number, flag, known_name, positive_int
 from gpunet.errors import AnotherRun, CheckpointNotWritten, warn
-from gpunet.files.checkpoint_folder import CheckpointFolder
+from gpunet.files.checkpoint_folder import CheckpointFolder, NotTidied
 from gpunet.files.network_file import SavedNetwork, decoded, encoded
 from gpunet.paths import file_path
 from gpunet.teams.team import Team
@@ -204,12 +204,19 @@ class CheckpointedRun:
             try:
                 folder.write(saved, manifest, alone=self.alone)
                 self.alone = False
+            except NotTidied as error:
+                self.error, self.alone = error, False
             except Exception as error:
                 self.error = error
 
-        self.writer = threading.Thread(target=work, name="gpunet checkpoint")
-        self.writer.start()
         self.written = time.monotonic()
+        writer = threading.Thread(target=work, name="gpunet checkpoint")
+        try:
+            writer.start()
+        except RuntimeError:  # the system has no thread left: training waits
+            work()
+        else:
+            self.writer = writer
         if wait:
             self.wait()
 
@@ -221,10 +228,12 @@ class CheckpointedRun:
         if self.error is not None:
             error, self.error = self.error, None
             folder = self.checkpoint.folder
-            warn(
-                f"a checkpoint could not be written to {folder}, the one before it is as it was: {error}",
-                CheckpointNotWritten,
+            failed = (
+                f"a checkpoint was written to {folder}, but the folder could not be tidied"
+                if isinstance(error, NotTidied)
+                else f"a checkpoint could not be written to {folder}, the one before it is as it was"
             )
+            warn(f"{failed}: {error}", CheckpointNotWritten)
 
 
 @contextmanager
@@ -299,6 +308,8 @@ def _opened(
         if saved is not None:
             _require_same_call(checkpoint.folder, saved, call, run_id, constant_rate)
         run = CheckpointedRun(checkpoint, folder, call, saved)
+        if not run.finished:
+            folder.require_writable()
         try:
             yield run
         finally:

@@ -79,9 +79,12 @@ class FileLog:
             raise ValueError(f"{self.path} exists and is not such a log: choose another file, or remove it")
 
     def first_line(self) -> str:
-        """The first line of the file; empty where there is none."""
-        with self.path.open("rb") as file:
-            return file.readline().decode(errors="replace")
+        """The first line of the file; empty where there is none, or no file any more."""
+        try:
+            with self.path.open("rb") as file:
+                return file.readline().decode(errors="replace")
+        except FileNotFoundError:
+            return ""
 
     def __call__(self, network: TrainedNetwork, history: History) -> None:
         """Write the rows of the epoch that has ended."""
@@ -96,7 +99,10 @@ class FileLog:
 
     def state(self) -> dict[str, int]:
         """What a checkpoint keeps of it: how many lines the file has."""
-        return {"lines": len(self.path.read_bytes().splitlines())}
+        try:
+            return {"lines": len(self.path.read_bytes().splitlines())}
+        except FileNotFoundError:  # somebody removed it; the next row begins it again
+            return {"lines": 0}
 
     def set_state(self, state: dict[str, int]) -> None:
         """Remove the lines that were written after the checkpoint: their epochs run again."""

@@ -25,6 +25,16 @@ def test_info(good):
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_a_backend_whose_details_fail_hides_no_other(good, monkeypatch):
+    def failing(self):
+        raise OSError("no driver")
+
+    monkeypatch.setattr(type(gn.get_backend("readonly")), "details", failing)
+    out = " ".join(good("info").split())
+    assert "its details can't be listed: OSError: no driver" in out
+    assert f"default backend: {gn.get_backend().name}" in out
+
+
 def test_run_as_a_module(process):
     child = process("-m", "gpunet", "--version")
     assert child.communicate(timeout=60)[0] == f"gpunet {gn.__version__}\n"

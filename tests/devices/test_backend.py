@@ -97,11 +97,30 @@ def test_a_backend_must_say_how_to_install_its_library():
     class Unfinished(Bare):
         install = Backend.install
 
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(NotImplementedError, match="Unfinished needs an attribute install"):
         _ = Unfinished().install
+
+
+def test_the_device_of_arrays_where_there_is_one():
+    """A library with one device need not say which it is."""
+
+    class Accelerator(Bare):
+        def devices(self):
+            return ["acc:0"]
+
+    assert Accelerator().device_of(np.zeros(2)) == "acc:0"
 
 
 def test_copies_are_the_same_object(backend):
     assert copy.deepcopy(backend) is backend
     assert copy.copy(backend) is backend
+    pickled = pickle.dumps(backend)
+    assert pickle.loads(pickled) is backend
+    backend.entry_point = None  # as in a process that has only just started
+    assert pickle.loads(pickled) is backend
     assert pickle.loads(pickle.dumps(backend)) is backend
+
+
+def test_a_backend_that_no_entry_point_names_is_not_copied():
+    with pytest.raises(TypeError, match=r"by its entry point, .* take it from gpunet.get_backend\('bare'\)"):
+        copy.copy(Bare())

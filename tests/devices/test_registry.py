@@ -1,6 +1,8 @@
 """How backends are found, listed, asked for and refused, and what `import gpunet` costs."""
 
+import copy
 import os
+import pickle
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError
@@ -41,6 +43,7 @@ def add_package(folder, name, module, source):
 
 
 BACKEND = """
+import gpunet as gn
 from gpunet_numpy import NumPyBackend
 class Theirs(NumPyBackend):
     name = {name!r}
@@ -162,6 +165,20 @@ BROKEN = {
         BACKEND.format(name="absent", more="def unavailable_reason(self): return 'It is absent.'"),
         "It is absent. To install it: pip install theirs",
     ),
+    "nameless": (
+        BACKEND.format(name="another", more=""),
+        "(nameless_gpunet:backend) names a backend whose name is 'another': both must be the same",
+    ),
+    "owning": (
+        BACKEND.format(name="owning", more="").replace("return False", "return array.dtype in None"),
+        "owning_gpunet:backend is broken: AttributeError: 'NoneType' object has no attribute 'dtype'",
+    ),
+    "commandless": (
+        BACKEND.format(
+            name="commandless", more="def unavailable_reason(self): return 'It is absent.'"
+        ).replace('    install = "pip install theirs"\n', "    install = gn.Backend.install\n"),
+        "commandless_gpunet:backend is broken: NotImplementedError: Theirs needs an attribute install",
+    ),
     "asleep": (
         BACKEND.format(name="asleep", more="def devices(self): raise OSError('it sleeps')"),
         "its devices can't be listed: OSError: it sleeps",
@@ -191,6 +208,35 @@ def test_broken_backends_are_listed_with_their_reasons(others):
         assert str(listed[name]) == f"{name}: cpu"
 
 
+@pytest.mark.parametrize(("name", "devices"), [("none", "[]"), ("text", "'cpu'"), ("nothing", "None")])
+def test_a_backend_without_a_list_of_devices_is_not_usable(others, name, devices):
+    more = f"def devices(self): return {devices}"
+    others(**{name: BACKEND.format(name=name, more=more)})
+    (row,) = (row for row in gn.list_backends() if row.name == name)
+    assert (row.usable, row.devices) == (False, ())
+    assert "must give a list of at least one device, such as ['cpu']" in row.reason
+
+
+def test_a_backend_in_a_package_of_several_modules(others, tmp_path):
+    """The class in one, its instance in another: copies and pickles are the same object."""
+    (tmp_path / "their_class.py").write_text(BACKEND.format(name="package", more=""))
+    source = "import their_class\nclass Here: there = their_class.Theirs()\nbackend = Here.there"
+    others(package=source)
+    net = gn.Network([gn.Dense(2, "softmax")], inputs=2, backend="package", seed=0)
+    net.predict([[0.0, 1.0]])
+    for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert twin.placement.backend is net.placement.backend
+        np.testing.assert_array_equal(twin.predict([[0.0, 1.0]]), net.predict([[0.0, 1.0]]))
+
+
+def test_entry_points_of_attributes_within_attributes(others, tmp_path, monkeypatch):
+    others(nested=BACKEND.format(name="nested", more="") + "class Here: there = backend")
+    point = EntryPoint("nested", "nested_gpunet:Here.there", "gpunet.backends")
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point])
+    registry.entry_points_by_name.cache_clear()
+    assert gn.get_backend("nested").entry_point == "nested_gpunet:Here.there"
+
+
 def test_a_backend_in_use_from_another_package(others):
     others(theirs=BACKEND.format(name="theirs", more=""))
     net = gn.Network([gn.Dense(2, "softmax")], backend="theirs", seed=0)
@@ -202,10 +248,10 @@ def test_an_entry_point_without_an_attribute_means_backend(others, monkeypatch):
     others()
     monkeypatch.setattr(
         "importlib.metadata.entry_points",
-        lambda group: [EntryPoint("short", "gpunet_readonly", "gpunet.backends")],
+        lambda group: [EntryPoint("readonly", "gpunet_readonly", "gpunet.backends")],
     )
     registry.entry_points_by_name.cache_clear()
-    assert registry.load_backend("short").name == "readonly"
+    assert registry.load_backend("readonly").name == "readonly"
 
 
 def test_a_broken_owns_does_no_harm(others):

@@ -1,5 +1,8 @@
 """Checkpoints that are damaged, a full disk, and a folder that another run uses."""
 
+import os
+import shutil
+
 import numpy as np
 import pytest
 
@@ -78,3 +81,68 @@ def test_a_folder_is_for_one_run_at_a_time(data, tmp_path):
 
     network().fit(*data, epochs=1, callbacks=second, checkpoint=tmp_path / "run")
     network().fit(*data, epochs=1, callbacks=second, checkpoint=tmp_path / "run")
+
+
+def test_a_folder_that_is_removed_ends_no_run(data, tmp_path):
+    whole = network()
+    history = whole.fit(*data, epochs=4, batch_size=9)
+
+    def removing(net, history):
+        wait_for_the_writer(net, history)
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+
+    net = network()
+    checkpoint = gn.Checkpoint(tmp_path / "run", every="epoch")
+    with pytest.warns(gn.CheckpointNotWritten, match=r"could not be written to .*run.*No such file"):
+        found = net.fit(*data, epochs=4, batch_size=9, callbacks=removing, checkpoint=checkpoint)
+    assert figures(found) == figures(history)
+    assert np.array_equal(numbers(net), numbers(whole))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_noticed_before_the_run(data, tmp_path, monkeypatch):
+    """Its lock may be there from a time when it could be."""
+    more = {"optimizer": gn.Adam(0.01), "batch_size": 9, "checkpoint": tmp_path / "run"}
+    network().fit(*data, epochs=1, **more)
+    opened = os.open
+
+    def read_only(path, flags, *mode):
+        if flags & os.O_CREAT and not os.path.exists(path):
+            raise OSError(30, "Read-only file system", os.fspath(path))
+        return opened(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", read_only)
+    net = network()
+    assert net.fit(*data, epochs=1, **more).epochs == 1  # it has ended: nothing to write
+    net = network()
+    with pytest.raises(OSError, match=r"can't save to .*run.manifest.json: Read-only file system"):
+        net.fit(*data, epochs=2, **more)
+    assert net.epochs_trained == 0
+
+
+def test_a_callback_that_changes_the_current_folder(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    network().fit(
+        *data,
+        epochs=3,
+        callbacks=lambda net, history: monkeypatch.chdir(tmp_path / "elsewhere"),
+        checkpoint=gn.Checkpoint("run", every="epoch"),
+    )
+    assert os.listdir(tmp_path / "elsewhere") == []
+    assert gn.load(sorted(tmp_path.glob("run/*.safetensors"))[-1], "numpy").epochs_trained == 3
+
+
+def test_another_runs_checkpoints_stay_that_this_network_cannot_read(data, tmp_path):
+    """They name an activation that it does not have."""
+    own = gn.Activation("double", lambda xp, Z: 2 * Z, lambda xp, dA, Z, A: 2 * dA)
+    theirs = gn.Network([gn.Dense(4, own), gn.Dense(3, "softmax")], seed=1, backend="numpy")
+    theirs.fit(*data, epochs=2, checkpoint=gn.Checkpoint(tmp_path / "run", every="epoch"))
+    before = sorted((path.name, path.read_bytes()) for path in (tmp_path / "run").iterdir())
+    net = network()
+    with pytest.raises(gn.FileRefused, match=r"no checkpoint in .*run can be read.*'double'"):
+        net.fit(*data, epochs=1, checkpoint=tmp_path / "run")
+    assert net.epochs_trained == 0
+    assert sorted((path.name, path.read_bytes()) for path in (tmp_path / "run").iterdir()) == before
+    net.fit(*data, epochs=1, checkpoint=gn.Checkpoint(tmp_path / "run", restart=True))
+    assert len(list(tmp_path.glob("run/*.safetensors"))) == 1

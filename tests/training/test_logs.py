@@ -263,3 +263,18 @@ def test_a_text_of_one_line_is_left_alone(data, net, tmp_path, name):
     with pytest.raises(ValueError, match="exists and is not such a log"):
         net.fit(*data, epochs=1, callbacks=file_log(path))
     assert path.read_text() == "epochs of history"
+
+
+@pytest.mark.parametrize("name", ["run.csv", "run.jsonl"])
+def test_a_file_that_somebody_removes_is_begun_again(data, net, tmp_path, name):
+    """It ends no run, also where a checkpoint counts its lines."""
+
+    def removing(net, history):
+        if history.epochs == 2:
+            (tmp_path / name).unlink()
+
+    checkpoint = gn.Checkpoint(tmp_path / "checkpoints", every="epoch")
+    callbacks = [file_log(tmp_path / name), removing]
+    history = net.fit(*data, epochs=4, batch_size=BATCH, callbacks=callbacks, checkpoint=checkpoint)
+    assert history.epochs == 4
+    assert [int(row["epoch"]) for row in rows_of(tmp_path / name)] == [3, 4]
