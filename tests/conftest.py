@@ -1,5 +1,6 @@
 """Fixtures that every room's tests share."""
 
+import math
 import os
 import signal
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 os.environ.setdefault("JAX_ENABLE_X64", "1")  # before JAX is imported: float64 is tested too
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # compiling takes most of the time
 os.environ.pop("GPUNET_BACKEND", None)
 os.environ["GPUNET_COMPILE"] = "wait"  # in the background, how much has been compiled would change results
 os.environ.pop("PYTEST_ADDOPTS", None)  # meant for this run, not for a pytest that a test starts
@@ -68,6 +70,23 @@ def mnist():
     if folder is None:
         pytest.skip("full MNIST is not here: GPUNET_DATA names its folder")
     return gn.datasets.mnist(folder)
+
+
+@pytest.hookimpl(trylast=True)  # of those that -m leaves
+def pytest_collection_modifyitems(config, items):
+    """Where processes share the tests out, slow ones first: none is left with a long one at the end.
+
+    Each process begins with a share of them, in their order; the last ones go to those that have finished.
+    """
+    count = getattr(config, "workerinput", {}).get("workercount")
+    if count:
+        share = math.ceil(len(items) / count)
+        shares = [items[first : first + share] for first in range(0, len(items), share)]
+        items[:] = [one for some in shares for one in sorted(some, key=is_fast)]
+
+
+def is_fast(item):
+    return item.get_closest_marker("slow") is None
 
 
 @pytest.hookimpl(trylast=True)

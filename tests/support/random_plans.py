@@ -50,6 +50,12 @@ OTHERS = {
 OPTIMIZERS = {**DESCENTS, **OTHERS}
 
 
+def in_turn(networks, rules):
+    """``(network, rule, dtype)``: every network with every rule, in one dtype; each network and rule has both."""
+    dtypes = ("float64", "float32")
+    return [(a, b, dtypes[(i + j) % 2]) for i, a in enumerate(networks) for j, b in enumerate(rules)]
+
+
 # Indices of frozen layers in networks of three hidden layers and an output: above, between and below trainable ones.
 FROZEN = {"first": (0,), "base": (0, 1, 2), "between": (1,), "output": (3,), "but one": (0, 2, 3)}
 

@@ -60,8 +60,10 @@ def test_memory_is_that_of_some_blocks(run, tmp_path):
     X.flush()
     arguments = [sys.executable, "-c", PROGRAM, str(tmp_path / "X.npy"), str(ROWS), repr(run)]
     environment = {**os.environ, "GPUNET_COMPILE": "wait"}
-    for _ in range(2):  # the first time something may be compiled, which takes memory too
+    for _ in range(2):
         found = subprocess.run(arguments, capture_output=True, text=True, timeout=600, env=environment)
         assert found.returncode == 0, found.stderr
-    assert float(found.stdout) < COPY
-    assert float(found.stdout) < 170
+        if float(found.stdout) < min(COPY, 170):
+            return
+    # The first time something may have been compiled, which takes memory too.
+    pytest.fail(f"{float(found.stdout):.0f} MiB, twice")

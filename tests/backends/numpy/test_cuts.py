@@ -1,7 +1,5 @@
 """An epoch that is cut after a multiple of a program's blocks gives the same bits: a run can stop there, and go on."""
 
-import itertools
-
 import array_api_compat.numpy as xp
 import numpy as np
 import pytest
@@ -74,8 +72,10 @@ def test_compiled(name, optimizer):
     pytest.importorskip("numba")
     module, kind = name.split(":")
     program = getattr(importlib.import_module(f"gpunet_numpy.compiled.{module}"), kind)
-    # 5 sizes and 3 kinds of data: in turn, every network and every size meets every kind.
-    kinds = itertools.cycle([{}, {"constant": 0.8}, {"constant": 0.8, "offset": -0.6}])
-    for network in NETWORKS:
-        for batch_size in (1, 3, 5, 16, 40):
-            check(program, network, optimizer, batch_size, "float32", next(kinds), name == SPARSE)
+    kinds = [{}, {"constant": 0.8}, {"constant": 0.8, "offset": -0.6}]
+    # Half of the sizes, and of three kinds of data one: in turn, so that networks, sizes, optimizers and kinds meet.
+    turn = list(OPTIMIZERS).index(optimizer)
+    for i, network in enumerate(NETWORKS):
+        for j, batch_size in enumerate((1, 3, 5, 16, 40)):
+            if (turn + i + j) % 2 == 0:
+                check(program, network, optimizer, batch_size, "float32", kinds[(i + j) % 3], name == SPARSE)

@@ -29,6 +29,7 @@ from random_plans import (
     differences,
     draw,
     epoch_chunk,
+    in_turn,
     numbers,
     plan_of,
     with_penalty,
@@ -80,9 +81,7 @@ SHARES = {
 SMALL_CHUNKS = {"CHUNK": 32, "FEWEST": 16, "SPARSE_CHUNK": 70}
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("descent", LINEAR)
-@pytest.mark.parametrize("network", COMPILED_NETWORKS)
+@pytest.mark.parametrize(("network", "descent", "dtype"), in_turn(COMPILED_NETWORKS, LINEAR))
 def test_blocked(network, descent, dtype, on_threads):
     rng = np.random.default_rng([len(network), len(descent)])
     for data in (DENSE, ZEROS, STANDARDISED):
@@ -95,9 +94,7 @@ def test_blocked(network, descent, dtype, on_threads):
             check(blocked.Blocked, plan, shuffled, used, data)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("network", COMPILED_NETWORKS)
+@pytest.mark.parametrize(("network", "optimizer", "dtype"), in_turn(COMPILED_NETWORKS, OPTIMIZERS))
 def test_minibatch(network, optimizer, dtype, on_threads):
     rng = np.random.default_rng([len(network), len(optimizer)])
     for data, share in itertools.product((DENSE, ZEROS, STANDARDISED), SHARES):
@@ -134,10 +131,9 @@ def test_other_programs_have_no_penalty(program):
     assert "L2 penalty" in program.unsupported_reason(replace(plan, penalized=True))
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("descent", LINEAR)
 @pytest.mark.parametrize(
-    "network", [name for name in COMPILED_NETWORKS if name not in ("wider", "three-hidden")]
+    ("network", "descent", "dtype"),
+    in_turn([name for name in COMPILED_NETWORKS if name not in ("wider", "three-hidden")], LINEAR),
 )
 def test_tiny(network, descent, dtype):
     for batch_size in (1, 7):

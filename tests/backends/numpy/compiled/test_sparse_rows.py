@@ -23,6 +23,7 @@ from random_plans import (
     differences,
     draw,
     epoch_chunk,
+    in_turn,
     numbers,
     plan_of,
     sparse,
@@ -63,9 +64,7 @@ def check(plan, shuffled=True, used=None, constant=0.8, seed=0, penalized=False)
     assert all(p.dtype == plan.dtype for pair in new.parameters for p in pair)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("network", COMPILED_NETWORKS)
+@pytest.mark.parametrize(("network", "optimizer", "dtype"), in_turn(COMPILED_NETWORKS, OPTIMIZERS))
 def test_any_plan(network, optimizer, dtype, on_threads):
     rng = np.random.default_rng([len(network), len(optimizer), len(dtype)])
     for chunk in (1024, 13):
