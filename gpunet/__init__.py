@@ -111,10 +111,26 @@ __all__ = [
 ]
 
 
+# What other libraries call it, or where it is.
+_ELSEWHERE = {
+    "SGD": "gpunet.GradientDescent",
+    "Linear": "gpunet.Dense, whose argument is the number of its units",
+    "Sequential": "gpunet.Network, with a list of layers",
+    "Model": "gpunet.Network, with a list of layers",
+    "StandardScaler": "gpunet.Standardizer",
+    "ModelCheckpoint": "gpunet.SaveNetwork, and gpunet.Checkpoint to go on with a run",
+    "MLPClassifier": "MLPClassifier of gpunet.estimators: from gpunet.estimators import MLPClassifier",
+    "MLPRegressor": "MLPRegressor of gpunet.estimators: from gpunet.estimators import MLPRegressor",
+    "read_table": "gpunet.datasets.read_table",
+    "estimators": "a module of its own: import gpunet.estimators",
+}
+
+
 def __getattr__(name: str) -> Any:
     """Import data sets and tables on first use: most scripts bring their own arrays."""
     if name == "datasets":
         return importlib.import_module("gpunet.datasets")
     if name == "TableEncoder":
         return importlib.import_module("gpunet.tables").TableEncoder
-    raise AttributeError(f"module 'gpunet' has no attribute {name!r}")
+    hint = f"; it is {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
+    raise AttributeError(f"module 'gpunet' has no attribute {name!r}{hint}")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.core.activations import Activation
-from gpunet.core.checks import flag, known_name, positive_int
+from gpunet.core.checks import flag, known_name, positive_int, texts
 from gpunet.core.default_optimizer import chosen_optimizer, default_optimizer
 from gpunet.core.losses import Loss
 from gpunet.core.optimizers import Optimizer
@@ -531,9 +531,10 @@ class Network(NetworkBase):
         ValueError, TypeError
             For bad input, and for real targets.
         """
+        named = None if names is None else texts("names", names)
         examples, kind = self._examples(X, y, None)
         given = self._evaluator.predicted(self._ready().parameters, examples, kind)
-        return class_report(given, self.class_names if names is None else tuple(map(str, names)))
+        return class_report(given, self.class_names if named is None else named)
 
     def gradients(
         self, X: Any, y: Any = None, sample_weight: Any = None

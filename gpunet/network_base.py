@@ -21,7 +21,7 @@ from gpunet.core.table_training import UNITS
 from gpunet.devices.placement import Placement, choose_placement, named_placement
 from gpunet.files.network_file import SavedNetwork, write_network
 from gpunet.inputs.standardizer import Standardizer
-from gpunet.inputs.tabular import Tabular
+from gpunet.inputs.tabular import Tabular, require_encoder
 from gpunet.prediction import ForwardPass
 from gpunet.summary import summary, summary_html
 from gpunet.training.history import History
@@ -54,15 +54,16 @@ class NetworkBase:
         self.loss = loss_for(self.layers[-1], loss)
         self.inputs = None if inputs is None else positive_int("inputs", inputs)
         self.dtype = known_name("dtype", dtype, ("float32", "float64"))
-        if seed is not None and (not isinstance(seed, numbers.Integral) or seed < 0):
+        whole = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
+        if seed is not None and (not whole or seed < 0):
             raise ValueError(f"seed must be a whole number of at least 0, or None; got {seed!r}")
         self.seed = int(np.random.SeedSequence().generate_state(1)[0] if seed is None else seed)
         self._seed_drawn = seed is None
         if standardizer is not None and not isinstance(standardizer, Standardizer):
             raise TypeError(f"standardizer must be an object such as Standardizer(), got {standardizer!r}")
         self.standardizer = copy.deepcopy(standardizer)
-        if encoder is not None and not hasattr(encoder, "transform"):
-            raise TypeError(f"encoder must be an object such as TableEncoder(), got {encoder!r}")
+        if encoder is not None:
+            require_encoder("encoder", encoder)
         if encoder is not None and standardizer is not None:
             raise ValueError(
                 "give encoder or standardizer, not both: the encoder standardises numbers itself"
@@ -111,9 +112,16 @@ class NetworkBase:
         >>> net.predict_target({"size": [1.1, 3.0]}).tolist()
         ['cat', 'dog']
         """
-        from gpunet.tables import TableEncoder
+        from gpunet.tables import Table, TableEncoder
         from gpunet.tables.target import Target
 
+        if not isinstance(table, Table):
+            raise TypeError(
+                f"table must be a Table with a target, got {type(table).__name__}: give what "
+                "gpunet.datasets.read_table(…, target=…) returns, which reads files, DataFrames and dicts of columns"
+            )
+        if isinstance(hidden, str) or not isinstance(hidden, Sequence):
+            raise TypeError(f"hidden must be a list of units such as (256, 128), got {hidden!r}")
         target = Target().fit(table)
         names = target.class_names
         if names is None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gpunet.core.checks import texts
 from gpunet.devices.registry import backend_of
 from gpunet.installation import install_command
 from gpunet.paths import file_path
@@ -28,11 +29,19 @@ def check(path: str | Path | None = None) -> None:
     ------
     ValueError
         If the file's ending is not one of `FORMATS`.
+    OSError
+        If there is no such folder.
     ImportError
         If matplotlib is not installed.
     """
-    if path is not None and file_path("path", path).suffix.lower() not in FORMATS:
-        raise ValueError(f"a plot file ends in {', '.join(FORMATS)}; got {str(path)!r}")
+    if path is not None:
+        file = file_path("path", path)
+        if file.suffix.lower() not in FORMATS:
+            raise ValueError(f"a plot file ends in {', '.join(FORMATS)}; got {str(path)!r}")
+        if not file.parent.is_dir():
+            raise FileNotFoundError(f"can't save to {path}: there is no folder {file.parent}; make it first")
+        if file.is_dir():
+            raise IsADirectoryError(f"can't save to {path}: it is a folder; add a file name")
     if importlib.util.find_spec("matplotlib") is None:
         raise ImportError(
             f"plots need matplotlib, which is not installed; install it with: {install_command('plot')}"
@@ -59,10 +68,15 @@ def training(history: Any, path: str | Path | None = None, *, network: Any = Non
 
     Raises
     ------
-    ValueError, ImportError
-        As :func:`check`.
+    ValueError, OSError, ImportError
+        As :func:`check`, and for a history without an epoch.
+    TypeError
+        For what is no history, or no network.
     """
     check(path)
+    _require("history", history, "History, as fit returns it", "val_metrics")
+    if network is not None:
+        _require("network", network, "Network", "notes")
     if not history.loss:
         raise ValueError("there is nothing to plot: the history has no epochs")
     shape = None if network is None else network.notes.get("image_shape")
@@ -100,10 +114,13 @@ def learning_rates(search: Any, path: str | Path | None = None) -> Any:
     ------
     ValueError
         For a search without an update, and as :func:`check`.
-    ImportError
-        If matplotlib is not installed.
+    TypeError
+        For what is no search.
+    OSError, ImportError
+        As :func:`check`.
     """
     check(path)
+    _require("search", search, "RateSearch, as find_learning_rate returns it", "smoothed")
     if not len(search.rates):
         raise ValueError("there is nothing to plot: the first loss was not finite")
     figure = _figure(figsize=(5.0, 3.6), layout="constrained")
@@ -142,16 +159,23 @@ def confusion(matrix: Any, names: Sequence[str] | None = None, path: str | Path 
     Raises
     ------
     ValueError
-        For what is no square matrix, names that do not fit it, and as :func:`check`.
-    ImportError
-        If matplotlib is not installed.
+        For what is no square matrix of counts, and names that do not fit it.
+    TypeError
+        For what does not hold numbers, and names that are no list.
+    ValueError, OSError, ImportError
+        As :func:`check`.
     """
     check(path)
     counts = np.asarray(matrix)
-    k = len(counts)
+    if counts.dtype.kind not in "biuf":
+        got = type(matrix).__name__
+        raise TypeError(f"a confusion matrix holds counts, got {got}; a ClassReport has one, its matrix")
+    k = counts.shape[0] if counts.ndim else 0
     if counts.shape != (k, k) or k == 0:
         raise ValueError(f"a confusion matrix has shape (k, k), got {counts.shape}")
-    names = [str(c) for c in range(k)] if names is None else [_short(name) for name in names]
+    if not (counts >= 0).all():  # nor is NaN
+        raise ValueError("a confusion matrix holds counts: numbers of at least 0")
+    names = [_short(name) for name in texts("names", range(k) if names is None else names)]
     if len(names) != k:
         raise ValueError(f"a matrix of {k} classes needs {k} names, got {len(names)}")
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -173,6 +197,13 @@ def confusion(matrix: Any, names: Sequence[str] | None = None, path: str | Path 
     if path is not None:
         figure.savefig(Path(path), dpi=150)
     return figure
+
+
+def _require(what: str, value: Any, wanted: str, attribute: str) -> None:
+    """Raise a TypeError for what has not an attribute that objects of the `wanted` class have."""
+    if isinstance(value, type) or not hasattr(value, attribute):
+        got = repr(value) if isinstance(value, type | str) else type(value).__name__
+        raise TypeError(f"{what} must be a {wanted}; got {got}")
 
 
 def _short(name: str) -> str:
@@ -212,6 +243,10 @@ def _first_layer(panel: Any, network: Any, shape: tuple[int, ...]) -> None:
     W = network.parameters[0][0]
     library = backend_of(W)
     weights = np.asarray(W if library is None else library.to_host(W))
+    if math.prod(shape) != weights.shape[1]:
+        raise ValueError(
+            f"network.notes['image_shape'] is {shape}, which are not the {weights.shape[1]} inputs of the network"
+        )
     images = weights.reshape(len(weights), *shape)
     if len(shape) == 3:
         images = images.mean(axis=3)

@@ -52,7 +52,10 @@ class TorchBackend(Backend):
         return torch.tensor(array, device=device)
 
     def to_host(self, array: Any) -> Any:
-        return array.detach().cpu().numpy()
+        import torch
+
+        tensor = _dense(array).detach().cpu()
+        return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()  # NumPy has no bfloat16
 
     def on_one_core(self, function: Callable[..., T], *arguments: Any) -> T:
         import torch
@@ -68,7 +71,7 @@ class TorchBackend(Backend):
         return "cpu" if array.device.type == "cpu" else f"{array.device.type}:{array.device.index}"
 
     def move(self, array: Any, device: str) -> Any:
-        return array.detach().to(device)
+        return _dense(array).detach().to(device)
 
     def synchronize(self, device: str) -> None:
         import torch
@@ -130,6 +133,18 @@ class TorchBackend(Backend):
         import torch
 
         return [f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads"]
+
+
+def _dense(tensor: Any) -> Any:
+    """A tensor that is no sparse one; PyTorch lacks most operations for those."""
+    import torch
+
+    if tensor.layout != torch.strided:
+        raise TypeError(
+            f"a tensor of layout {str(tensor.layout).removeprefix('torch.')} is none that is computed with: pass "
+            "tensor.to_dense(), or the rows as a scipy.sparse.csr_array, which stays sparse"
+        )
+    return tensor
 
 
 backend = TorchBackend()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import textwrap
 import warnings
 from collections.abc import Sequence
 
 from gpunet.cli.codes import BAD_INPUT, FAILED, INTERRUPTED
 from gpunet.cli.encoding import write_any_character
-from gpunet.errors import Diverged, OutOfMemory, TeamError, UnscaledInputs
+from gpunet.errors import Diverged, FolderInUse, TeamError, UnscaledInputs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,8 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:
         return _report("stopped by Ctrl-C", INTERRUPTED)
-    except (Diverged, OutOfMemory, TeamError) as error:
+    except (Diverged, TeamError, FolderInUse) as error:
         return _report(f"error: {error}", FAILED)
+    except MemoryError as error:  # Python's own says nothing
+        return _report(f"error: {str(error) or 'out of memory'}", FAILED)
     except OSError as error:
         named = error.strerror and error.filename is not None
         return _report(
@@ -59,12 +63,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _show_warning(message: Warning | str, *where: object, **more: object) -> None:
     """Print a warning as one line on standard error; where in the code it comes from is of no use here."""
-    print(f"gpunet: warning: {' '.join(str(message).split())}", file=sys.stderr)
+    _print(f"warning: {message}")
 
 
 def _report(message: str, code: int) -> int:
     """Print a message as one line on standard error; return the exit code."""
     if sys.stdout is not None:
         sys.stdout.flush()
-    print(f"gpunet: {' '.join(message.split())}", file=sys.stderr)
+    _print(message)
     return code
+
+
+def _print(message: str) -> None:
+    """Print one line on standard error; on a terminal no word is cut where it goes on in the next one."""
+    line = f"gpunet: {' '.join(message.split())}"
+    if sys.stderr is not None and sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+    print(line, file=sys.stderr)

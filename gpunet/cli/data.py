@@ -177,7 +177,8 @@ def check_options(options: DataOptions) -> None:
             + (". Save the sheet as CSV" if Path(what).suffix.lower() in WORKBOOKS else "")
         )
     if options.folder is not None and what not in ("mnist", "fashion"):
-        raise ValueError(f"--data is the folder of mnist or fashion; {what} does not take it")
+        hint = f"; a file needs no option: gpunet train {options.folder}" if options.folder.is_file() else ""
+        raise ValueError(f"--data is the folder of mnist or fashion; {what} does not take it{hint}")
     if options.target is not None and what in NAMED:
         raise ValueError(f"--target applies to files only, not to {what}")
     if options.kind is not None and what in NAMED and what != "needles":

@@ -26,7 +26,9 @@ from gpunet.cli.notes import (
     extra_columns,
     inputs_of,
 )
+from gpunet.cli.output import require_output
 from gpunet.cli.report import class_report, figures
+from gpunet.cli.saved import saved_network
 from gpunet.cli.source import Examples
 from gpunet.datasets.table_files import is_table_file
 from gpunet.devices.scipy_sparse import is_sparse
@@ -34,13 +36,16 @@ from gpunet.inputs.blocks.joined import JoinedRows
 from gpunet.inputs.blocks.sliced import Sliced
 from gpunet.plots import check
 from gpunet.tables import Target
+from gpunet.training.metrics import Metrics
 
 
 def evaluate(options: Namespace) -> None:
     """Print loss and accuracy on the test examples, or on all examples of a file that is new to the network."""
     if options.plot is not None:
+        require_output("--plot", options.plot)
         check(options.plot)
-    network = gn.load(options.net, options.backend)
+    Metrics(options.metrics)  # raises for an unknown one
+    network = saved_network(options, options.backend)
     data, same_file = evaluation_data(options, network)
     use_all = options.all or not (same_file or options.what in NAMED)
     if is_table_file(data.what) and not reads_by_blocks(data):

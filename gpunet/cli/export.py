@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-import gpunet as gn
+from gpunet.cli.saved import saved_network
 
 ENDINGS = (".onnx",)
 
@@ -15,5 +15,5 @@ def export(options: Namespace) -> None:
         raise ValueError(f"expected a file that ends in {' or '.join(ENDINGS)}, got {options.out}")
     if options.out.exists() and options.out.samefile(options.net):
         raise ValueError(f"{options.out} is the saved network itself: give the export another name")
-    gn.load(options.net, "numpy").to_onnx(options.out)
+    saved_network(options, "numpy").to_onnx(options.out)
     print(f"saved: {options.out}")

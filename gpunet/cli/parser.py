@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -14,7 +15,13 @@ OTHER_NAMES = {
     "--wd": "--weight-decay",
     "--bs": "--batch-size",
     "--layers": "--hidden",
+    "--device": "--backend",
+    "--gpu": "--backend",
+    "--model": "--save",
+    "fit": "train",
+    "test": "evaluate",
 }
+LONG_DASHES = ("–", "—")  # which text processors and chats make of two hyphens
 
 
 class Parser(argparse.ArgumentParser):
@@ -32,6 +39,10 @@ class Parser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> argparse.Namespace:
         """Parse all arguments; the command in question reports those that it does not know."""
+        args = sys.argv[1:] if args is None else args
+        for one in args:
+            if one.startswith(LONG_DASHES):
+                self.error(f"{one} begins with a dash that is no hyphen; write --{one.lstrip('-–—')}")
         options: argparse.Namespace
         options, unknown = self.parse_known_args(args, namespace)
         if unknown:
@@ -53,12 +64,20 @@ class Parser(argparse.ArgumentParser):
 
     def _nearest(self, message: str) -> str | None:
         """The known option or command most similar to the unknown one of argparse's message."""
-        unknown = re.search(r"unrecognized arguments: (--[\w-]+)|invalid choice: '(\w+)'", message)
+        # Options with one hyphen, or with none before a "=", are among the unknown ones.
+        unknown = re.search(
+            r"unrecognized arguments: (?:-{1,2}([\w-]+)|([\w-]+)=)|invalid choice: '(\w+)'", message
+        )
         if unknown is None:
             return None
         known = [*self.commands, *self.option_names()]
-        name = unknown[1] or unknown[2]
-        return OTHER_NAMES.get(name) or next(iter(difflib.get_close_matches(name, known, 1)), None)
+        name = unknown[3] or f"--{unknown[1] or unknown[2]}"
+        if len(name) == 3 and name.startswith("--"):  # one letter, as -o is
+            found = [option for option in known if option.startswith(name)]
+            return found[0] if len(found) == 1 else None
+        if name in OTHER_NAMES:
+            return OTHER_NAMES[name] if OTHER_NAMES[name] in known else None
+        return next(iter(difflib.get_close_matches(name, known, 1)), None)
 
 
 class Formatter(argparse.ArgumentDefaultsHelpFormatter):

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.cli.data import TABLE_OPTIONS, DataOptions, read_table, reads_by_blocks
+from gpunet.cli.data import NAMED, TABLE_OPTIONS, DataOptions, read_table, reads_by_blocks
 from gpunet.cli.notes import by_training_names, class_names, extra_columns, inputs_of, kind_of
 from gpunet.cli.output import require_output
+from gpunet.cli.saved import saved_network
 from gpunet.datasets.parquet_rows import rows_of_parquet
 from gpunet.datasets.table_files import is_table_file
 from gpunet.files.atomic import write_atomically
@@ -24,8 +25,13 @@ from gpunet.files.atomic import write_atomically
 def predict(options: Namespace) -> None:
     """Write one line per row: its class and the probability of that class, or its values."""
     if options.out is not None:
-        require_output("--out", options.out)
-    network = gn.load(options.net, options.backend)
+        require_output("--out", options.out, (options.net, options.file))
+    if options.file in NAMED:
+        raise ValueError(
+            f"predict reads the rows of a file, and {options.file} is a data set with targets: gpunet evaluate "
+            f"{options.net} {options.file} tests the network on it"
+        )
+    network = saved_network(options, options.backend)
     if options.probabilities and kind_of(network) == "values":
         raise ValueError("--probabilities applies to classes only; this network predicts values")
     X, notes = _inputs(network, options)

@@ -39,6 +39,7 @@ from gpunet.cli.target_scaling import (
 )
 from gpunet.teams.launchers import by_mpi
 from gpunet.teams.team import LANES, single
+from gpunet.training.metrics import Metrics
 
 
 def train(options: Namespace) -> None:
@@ -171,9 +172,13 @@ def _check_output(options: Namespace) -> None:
     """Raise now what would otherwise be raised after the training."""
     for name, path in (("--save", options.save), ("--plot", options.plot), ("--log", options.log)):
         if path is not None:
-            require_output(name, path)
+            require_output(name, path, (options.what, options.target))
     if options.plot is not None:
         from gpunet.plots import check
 
         check(options.plot)
+    if options.checkpoint is not None and options.checkpoint.is_file():
+        raise ValueError(f"--checkpoint: {options.checkpoint} is a file; give the name of a folder")
+    checkpoint(options)
     logs(options)
+    Metrics(options.metrics)

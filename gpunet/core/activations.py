@@ -66,8 +66,8 @@ class Activation:
 
     def __post_init__(self) -> None:
         own_name("an activation", self.name)
-        function("forward", self.forward, "(xp, Z) -> A")
-        function("backward", self.backward, "(xp, dA, Z, A) -> dZ")
+        function("forward", self.forward, "(xp, Z) -> A", 2)
+        function("backward", self.backward, "(xp, dA, Z, A) -> dZ", 4)
         if not number("low", self.low) < number("high", self.high):
             raise ValueError(f"low must be less than high, got low={self.low} and high={self.high}")
 

@@ -59,9 +59,13 @@ def loss_for(output: Dense, loss: LossLike | None) -> LossLike:
 
     Raises
     ------
-    ValueError
-        If they do not go together.
+    ValueError, TypeError
+        If they do not go together, and for a layer.
     """
+    if isinstance(loss, Dense | Dropout):
+        raise TypeError(
+            f"layers go into one list, Network([Dense(…), Dense(…)]); got {loss!r} beside it, in the place of the loss"
+        )
     if output.activation == "softmax" and output.units == 1:
         raise ValueError(
             "softmax over one unit is always 1; use Dense(1, 'sigmoid') with 'logistic', or one unit "

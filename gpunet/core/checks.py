@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gpunet.core.other_names import Meant
@@ -21,9 +22,12 @@ def known_name(
     known = sorted(known)
     if isinstance(name, str) and name in known:
         return name
-    bare = str(name).lower().translate({ord(c): None for c in "-_ "})
+    # A type is meant by its name: numpy.float32, torch.float32.
+    text = name if isinstance(name, str) else getattr(name, "__name__", str(name)).rpartition(".")[2]
+    bare = text.lower().translate({ord(c): None for c in "-_ "})
     meant = (elsewhere or {}).get(bare)
-    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.4) if isinstance(name, str) else []
+    cutoff = 0.4 if isinstance(name, str) else 1.0
+    near = difflib.get_close_matches(text.lower(), known, n=1, cutoff=cutoff)
     if meant is not None:
         hint = f" It is {meant.name!r} here{': ' if meant.difference else ''}{meant.difference}."
     else:
@@ -72,10 +76,31 @@ def flag(what: str, value: Any) -> bool:
     return bool(value)
 
 
-def function(what: str, value: Any, arguments: str) -> None:
-    """Raise a TypeError unless `value` can be called; `arguments` say how it is."""
+def function(what: str, value: Any, arguments: str, count: int) -> None:
+    """Raise a TypeError unless `value` can be called with `count` arguments; `arguments` say how it is."""
     if not callable(value):
         raise TypeError(f"{what} must be a function {arguments}, got {value!r}")
+    parameters = other_parameters(value, count)
+    if parameters is not None:
+        raise TypeError(
+            f"{what} must be a function {arguments}; the parameters of {value!r} are {parameters}"
+        )
+
+
+def other_parameters(function: Callable[..., Any], count: int) -> str | None:
+    """The parameters of a function that can't be called with `count` arguments, in words; None for one that can.
+
+    None, too, for functions that do not tell, as some do that are not written in Python.
+    """
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        return str(signature)
+    return None
 
 
 def own_name(what: str, name: Any) -> None:
@@ -84,6 +109,19 @@ def own_name(what: str, name: Any) -> None:
         raise TypeError(f"the name of {what} must be a str, got {name!r}")
     if not name:
         raise ValueError(f"the name of {what} must not be empty")
+
+
+def texts(what: str, value: Any) -> tuple[str, ...]:
+    """A list of names, or of what is written as one, as texts.
+
+    Raises
+    ------
+    TypeError
+        For a single text, whose letters are no names, and what is no list.
+    """
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise TypeError(f"{what} must be a list of names, got {value!r}")
+    return tuple(map(str, value))
 
 
 def number(what: str, value: Any) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass
 
 from gpunet.core.activations import ACTIVATIONS, Activation, ActivationLike
@@ -15,7 +16,7 @@ from gpunet.core.checks import (
     unit_interval,
 )
 from gpunet.core.initializers import INITIALIZERS, Initializer
-from gpunet.core.other_names import ACTIVATIONS_ELSEWHERE
+from gpunet.core.other_names import ACTIVATIONS_ELSEWHERE, INITIALIZERS_ELSEWHERE
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,13 @@ class Dense:
     trainable: bool = True
 
     def __post_init__(self) -> None:
-        positive_int("units", self.units)
-        flag("trainable", self.trainable)
+        object.__setattr__(self, "units", positive_int("units", self.units))  # NumPy's too, as Python's own
+        object.__setattr__(self, "trainable", flag("trainable", self.trainable))
+        if isinstance(self.activation, numbers.Integral):
+            raise TypeError(
+                f"Dense takes the units of its layer alone: its inputs are the units of the layer before, or the "
+                f"features of the data; got Dense({self.units}, {self.activation}), write Dense({self.activation}, …)"
+            )
         if isinstance(self.activation, Activation):
             name = named_or_own("activation", self.activation, ACTIVATIONS)
             object.__setattr__(self, "activation", name)
@@ -58,9 +64,9 @@ class Dense:
             no_function("activation", self.activation, "a gpunet.Activation(name, forward, backward)")
             known_name("activation", self.activation, ACTIVATIONS, ACTIVATIONS_ELSEWHERE)
         if isinstance(self.initializer, str):
-            known_name("initializer", self.initializer, INITIALIZERS)
+            known_name("initializer", self.initializer, INITIALIZERS, INITIALIZERS_ELSEWHERE)
         elif self.initializer is not None:
-            function("initializer", self.initializer, "(rng, n_out, n_in) -> W, or the name of one")
+            function("initializer", self.initializer, "(rng, n_out, n_in) -> W, or the name of one", 3)
 
     @property
     def start(self) -> Initializer:
@@ -87,4 +93,4 @@ class Dropout:
     rate: float
 
     def __post_init__(self) -> None:
-        unit_interval("rate", self.rate)
+        object.__setattr__(self, "rate", unit_interval("rate", self.rate))

@@ -58,14 +58,14 @@ class Loss:
 
     def __post_init__(self) -> None:
         own_name("a loss", self.name)
-        function("value", self.value, "(xp, A, Y) -> L")
-        function("gradient", self.gradient, "(xp, A, Y) -> ∂L/∂A")
+        function("value", self.value, "(xp, A, Y) -> L", 3)
+        function("gradient", self.gradient, "(xp, A, Y) -> ∂L/∂A", 3)
         if self.canonical is not None and not isinstance(self.canonical, ActivationLike):
             raise TypeError(
                 f"canonical must be the name of an activation or an Activation, got {self.canonical!r}"
             )
         if self.value_from_Z is not None:
-            function("value_from_Z", self.value_from_Z, "(xp, Z, Y) -> L")
+            function("value_from_Z", self.value_from_Z, "(xp, Z, Y) -> L", 3)
         if self.outputs is not None and not isinstance(self.outputs, frozenset):
             raise TypeError(f"outputs must be a frozenset of names of activations, got {self.outputs!r}")
 

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 from gpunet.core.checks import finite_number, flag, unit_interval
 from gpunet.core.propagation import Gradients
-from gpunet.core.schedules import Schedule, rate_at, rates_at
+from gpunet.core.schedules import Schedule, rate_at, rates_at, require_rate
 
 Array = Any
 Namespace = Any
@@ -28,9 +28,7 @@ Slots = tuple[Array, ...]
 
 
 def _check(optimizer: Any) -> None:
-    rate = optimizer.learning_rate
-    if not callable(rate):
-        finite_number("learning_rate", rate, 0.0, strict=True)
+    require_rate("learning_rate", optimizer.learning_rate)
     finite_number("weight_decay", optimizer.weight_decay, 0.0)
     if optimizer.clip_norm is not None:
         finite_number("clip_norm", optimizer.clip_norm, 0.0, strict=True)

@@ -57,3 +57,15 @@ ACTIVATIONS_ELSEWHERE = {
     "logistic": Meant("sigmoid"),
     "leakyrelu": Meant("leaky_relu", "slope 0.01 below zero"),
 }
+_GLOROT, _HE = "after Glorot and Bengio 2010", "after He et al. 2015"
+INITIALIZERS_ELSEWHERE = {
+    "xavier": Meant(
+        "lecun_normal", "as the lecture has it; Glorot and Bengio's are glorot_normal and glorot_uniform"
+    ),
+    "xaviernormal": Meant("glorot_normal", _GLOROT),
+    "xavieruniform": Meant("glorot_uniform", _GLOROT),
+    "he": Meant("he_normal", _HE),
+    "kaiming": Meant("he_normal", _HE),
+    "kaimingnormal": Meant("he_normal", _HE),
+    "kaiminguniform": Meant("he_uniform", _HE),
+}

@@ -9,9 +9,9 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-from gpunet.core.checks import finite_number, flag, positive_int, unit_interval
+from gpunet.core.checks import finite_number, flag, function, positive_int, unit_interval
 
 
 @runtime_checkable
@@ -21,6 +21,19 @@ class Schedule(Protocol):
     def __call__(self, step: int, planned: int) -> float:
         """The rate of step `step` (from 0) out of `planned`."""
         ...
+
+
+def require_rate(what: str, rate: Any) -> None:
+    """Raise a ValueError or TypeError unless `rate` is a number above 0, or can be called as a schedule."""
+    if isinstance(rate, type):
+        raise TypeError(
+            f"{what} must be a number, or a schedule with its settings such as Cosine(0.01); got the class "
+            f"{rate.__name__}"
+        )
+    if callable(rate):
+        function(what, rate, "(step, planned) -> rate, or a number", 2)
+    else:
+        finite_number(what, rate, 0.0, strict=True)
 
 
 def rate_at(rate: float | Schedule, step: int, planned: int, updates: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from gpunet.tables.delimited import require_different
 
@@ -69,9 +69,9 @@ def chosen_columns(
 def _as_list(columns: str | int | Sequence[str | int]) -> list[str | int]:
     if isinstance(columns, str):
         return [column.strip() for column in columns.split(",") if column.strip()]
-    if isinstance(columns, int):
-        return [columns]
-    return list(columns)
+    if isinstance(columns, Iterable):
+        return list(columns)
+    return [columns]  # a number, or what is refused as a name
 
 
 def _position(column: str | int, names: list[str], where: str) -> int:

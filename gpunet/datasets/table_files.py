@@ -115,6 +115,8 @@ def _source(data: Any, separator: str | None, header: bool | None, asked: Sequen
     if isinstance(data, str | os.PathLike):
         if os.fspath(data) == STANDARD_INPUT:
             return _of_bytes(sys.stdin.buffer.read(), "standard input", separator, header, asked)
+        if "://" in os.fspath(data):
+            raise ValueError(f"{data} is an address: download the file first, and give its path")
         path = Path(data).expanduser()
         if path.is_dir():
             raise IsADirectoryError(f"{path} is a folder; name a file in it")
@@ -154,8 +156,21 @@ def _of_bytes(
         raise ValueError(
             f"{where}: expected Feather of version 2, got version 1; write it again, or as Parquet"
         )
+    if data.startswith(b"\x93NUMPY") or where.lower().endswith(".npz"):
+        raise ValueError(
+            f"{where}: expected a table, got arrays of NumPy; read them with gpunet.datasets.load"
+        )
     if data.startswith(b"PK\x03\x04"):
         raise ValueError(f"{where}: expected a table, got a zip archive or an Excel workbook; save it as CSV")
+    if data.lstrip()[:9].lower() in (b"<!doctype", b"<html>", b"<html lan"):
+        raise ValueError(
+            f"{where}: expected a table, got a web page (HTML); download the file itself, not the page that shows it"
+        )
+    if data.lstrip().startswith((b'[{"', b'{"')):
+        raise ValueError(
+            f"{where}: expected a table, got JSON; read it with pandas.read_json or polars.read_json, and give the "
+            "DataFrame"
+        )
     ending = Path(where.lower()).suffix
     if ending in (".parquet", ".arrow", ".feather"):
         raise ValueError(

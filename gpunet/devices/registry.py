@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpunet.core.checks import known_name
+from gpunet.core.other_names import Meant
 from gpunet.devices.backend import Backend, backend_at
 from gpunet.errors import BackendUnavailable
 
@@ -21,6 +22,16 @@ BUILT_IN = {
     "cupy": "gpunet_cupy:backend",
     "torch": "gpunet_torch:backend",
     "jax": "gpunet_jax:backend",
+}
+
+_NVIDIA = "it computes on NVIDIA GPUs, as 'torch:cuda' does, and JAX with CUDA"
+ELSEWHERE = {
+    "cpu": Meant("numpy", "it computes on the CPU, as 'torch:cpu' does"),
+    "np": Meant("numpy"),
+    "gpu": Meant("cupy", _NVIDIA),
+    "cuda": Meant("cupy", _NVIDIA),
+    "cp": Meant("cupy"),
+    "tpu": Meant("jax", "its devices are TPUs where there are any"),
 }
 
 
@@ -116,7 +127,7 @@ def get_backend(name: str = "auto") -> Backend:
     if name == "auto":
         return load_backend("numpy" if unavailable_reason("cupy") else "cupy")
     auto = [] if ":" in name else ["auto"]
-    name = known_name(source, name.partition(":")[0], [*entry_points_by_name(), *auto])
+    name = known_name(source, name.partition(":")[0], [*entry_points_by_name(), *auto], ELSEWHERE)
     reason = unavailable_reason(name)
     if reason is not None:
         raise BackendUnavailable(f"{source} {name!r} can't be used here: {reason}")

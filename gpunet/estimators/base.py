@@ -19,6 +19,7 @@ from gpunet.estimators.epochs import EpochTraining
 from gpunet.estimators.inputs import foreign_backend, to_host
 from gpunet.estimators.lbfgs import LBFGSTraining
 from gpunet.inputs.arrays import to_device_array
+from gpunet.training.callbacks import checked_callbacks
 
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
@@ -56,8 +57,13 @@ class BaseMLP(EpochTraining, LBFGSTraining):
         given = self.get_params(deep=False)
         parameters.check(type(self).__name__, given, {**parameters.CONSTRAINTS, **self._constraints()})
         hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes)).tolist()
+        if not all(type(size) is int for size in hidden):
+            raise ValueError(
+                f"hidden_layer_sizes must be an int, or ints in a list; got {self.hidden_layer_sizes!r}"
+            )
         if any(size <= 0 for size in hidden):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
+        checked_callbacks(self.callbacks)
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)

@@ -85,7 +85,14 @@ def callbacks_of(
         return None
     validated = estimator.early_stopping and estimator.solver != "lbfgs"
     kind = "classes" if is_classifier(estimator) else "values"
-    require_monitored(callbacks, validated, kind, metrics={})
+    try:
+        require_monitored(callbacks, validated, kind, metrics={})
+    except ValueError as error:
+        if not validated:
+            error.add_note(
+                "An estimator measures validation figures with early_stopping=True, but for 'lbfgs'."
+            )
+        raise
     history = History(
         examples=plan.examples,
         program=program,

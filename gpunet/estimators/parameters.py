@@ -11,6 +11,7 @@ import numpy as np
 
 from gpunet.core.activations import ACTIVATIONS, Activation
 from gpunet.inputs.standardizer import Standardizer
+from gpunet.tables import TableEncoder
 
 
 class Allowed(NamedTuple):
@@ -120,7 +121,7 @@ CONSTRAINTS: Mapping[str, list[Allowed]] = {
     "max_fun": [COUNT],
     "dropout": [ONE_RATE, sequence_of(ONE_RATE, "a sequence of those, one for each hidden layer")],
     "standardize": [BOOLEAN, instance(Standardizer, "a Standardizer")],
-    "encode": [NONE, names(("auto",)), Allowed(lambda value: hasattr(value, "transform"), "a TableEncoder")],
+    "encode": [NONE, names(("auto",)), instance(TableEncoder, "a TableEncoder")],
     "backend": [instance(str, "the name of a backend such as 'numpy'")],
     "dtype": [
         NONE,

@@ -115,13 +115,23 @@ def read_network(path: str | Path, own: Sequence[Activation | Loss] = ()) -> Sav
         If there is no such file.
     FileRefused
         If it is not such a file, or is damaged.
+    TypeError
+        If `own` is no list of activations and losses.
     """
     path = file_path("path", path)
+    _require_own(own)
     if path.is_dir():
         raise FileRefused(f"{path} is a folder, not a file saved by Network.save")
     tensors, description = _read(path)
     with refuse_on_error(path):
         return _saved_network(tensors, description, path, own)
+
+
+def _require_own(own: Any) -> None:
+    """Raise a TypeError for what is no list of activations and losses."""
+    listed = own if isinstance(own, Sequence) else [None]
+    if not all(isinstance(one, Activation | Loss) for one in listed):
+        raise TypeError(f"own must be a list of gpunet.Activation and gpunet.Loss objects, got {own!r}")
 
 
 def decoded(data: bytes, path: Path, own: Sequence[Activation | Loss] = ()) -> SavedNetwork:

@@ -8,6 +8,7 @@ data.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,8 @@ def to_device_array(name: str, array: Any, placement: Placement, dtype: str | No
             return moved
     else:
         host = source.to_host(array) if source is not None else from_lists(name, array)
+        if host.dtype.kind not in "biuf":
+            require_number_columns(name, array)
         require_real(name, host.dtype)
         if dtype is not None and host.dtype.itemsize > 1:
             # Cast before the transfer: half the traffic for 64-bit data, and libraries without such types
@@ -78,11 +81,17 @@ def from_lists(name: str, values: Any) -> Any:
         )
         raise TypeError(f"{name} is a sparse matrix{taken} {name}.toarray()")
     if hasattr(values, "to_numpy") and not hasattr(values, "to_pylist"):  # pandas or Polars, not PyArrow
-        values = np.asarray(values.to_numpy())
+        try:
+            values = np.asarray(values.to_numpy())
+        except TypeError:  # columns of kinds that no array holds together
+            require_number_columns(name, values)
+            raise
     try:
         found = np.asarray(values)
     except ValueError as error:
         raise ValueError(f"{name} is ragged: {_first_ragged_row(values) or error}") from None
+    except RuntimeError as error:  # PyTorch's, for a list of tensors that require gradients
+        raise TypeError(f"{name} can't be made an array: {error}") from None
     if found.dtype.kind != "O":
         return found
     try:
@@ -92,14 +101,41 @@ def from_lists(name: str, values: Any) -> Any:
     return numbers if numbers.dtype.kind in "biuf" else found
 
 
+def require_number_columns(name: str, frame: Any) -> None:
+    """Raise a TypeError that names the columns of a DataFrame that hold no numbers; other data pass."""
+    if not hasattr(frame, "columns") or not hasattr(frame, "__getitem__"):
+        return
+    names = getattr(frame, "column_names", None) or list(frame.columns)
+    words = [str(one) for one in names if not _are_numbers(from_lists(name, frame[one]))]
+    if words:
+        listed = ", ".join(map(repr, words[:8])) + (", …" if words[8:] else "")
+        are = f"columns {listed} hold" if words[1:] else f"column {listed} holds"
+        raise TypeError(
+            f"{name} must hold real numbers; its {are} others (text, dates, missing cells): give the Network "
+            "encoder=gpunet.TableEncoder(), which makes numbers of them, or leave them out"
+        )
+
+
+def _are_numbers(column: Any) -> bool:
+    """Whether a column holds numbers, none of which is missing."""
+    return column.dtype.kind in "biu" or (column.dtype.kind == "f" and not np.isnan(column).any())
+
+
 def _first_ragged_row(values: Any) -> str:
-    """Which row of a ragged list differs in length from row 0."""
-    lengths = [len(row) if hasattr(row, "__len__") else None for row in values]
-    for i, length in enumerate(lengths):
-        if length != lengths[0]:
-            found = [f"{n} entries" if n is not None else "a single number" for n in (lengths[0], length)]
-            return f"row 0 has {found[0]}, row {i} has {found[1]}"
+    """Which row of a ragged list differs from row 0, in length or in shape."""
+    found = [_extent(row) for row in values]
+    for i, extent in enumerate(found):
+        if extent != found[0]:
+            return f"row 0 has {found[0]}, row {i} has {extent}"
     return ""
+
+
+def _extent(row: Any) -> str:
+    """The length of a row, or the shape of an image, in words."""
+    shape = getattr(row, "shape", None)
+    if shape is not None and len(shape) > 1:
+        return f"the shape {tuple(shape)}"
+    return f"{len(row)} entries" if hasattr(row, "__len__") else "a single number"
 
 
 def require_real(name: str, dtype: Any) -> None:
@@ -130,7 +166,9 @@ def shape_of(name: str, X: Any, inputs: int | None) -> tuple[int, int]:
         hint = ""
         if len(shape) == 1 and shape[0]:
             hint = f" One example alone is {name}.reshape(1, -1)."
-            if inputs in (1, None):
+            if hasattr(X, "to_frame"):  # a row or a column of a DataFrame
+                hint = " One row or column of a DataFrame alone is a DataFrame, such as df.iloc[[0]] or df[['a']]."
+            elif inputs in (1, None):
                 hint += f" {shape[0]} examples of one feature are {name}.reshape(-1, 1)."
         raise ValueError(
             f"{name} must be rows of examples, (m, n), or images, (m, height, width[, channels]); "
@@ -184,8 +222,11 @@ def checked_rows(
         For a wrong shape or dtype, or the first row that holds NaN or infinity.
     """
     if not hasattr(X, "shape"):
-        if isinstance(X, str | bytes | dict) or X is None:
-            raise TypeError(f"{name} must be an array or a list of rows, got {type(X).__name__}")
+        if isinstance(X, str | bytes | Mapping) or X is None:
+            hint = ""
+            if isinstance(X, Mapping) and not isinstance(X, dict) and X:  # an .npz file, or one of h5py
+                hint = f": give one of its arrays, such as {name}[{next(iter(X))!r}]"
+            raise TypeError(f"{name} must be an array or a list of rows, got {type(X).__name__}{hint}")
         X = from_lists(name, X)
         require_real(name, X.dtype)
     m, n = shape_of(name, X, inputs)

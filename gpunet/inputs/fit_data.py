@@ -229,6 +229,10 @@ def batch_of(batch_size: int | str | None, m: int, auto: int) -> int:
         return min(auto, m)
     if batch_size is None:
         return m
+    if isinstance(batch_size, str):
+        raise TypeError(
+            f"batch_size must be a whole number, 'auto', or None for all examples at once, got {batch_size!r}"
+        )
     size = positive_int("batch_size", batch_size)
     if size > m:
         raise ValueError(

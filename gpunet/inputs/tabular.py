@@ -24,6 +24,14 @@ if TYPE_CHECKING:  # they cost time to import, and most networks are given array
 _LISTED = 8
 
 
+def require_encoder(name: str, encoder: Any) -> None:
+    """Raise a TypeError for what is no :class:`gpunet.TableEncoder`, such as the class itself."""
+    from gpunet.tables import TableEncoder
+
+    if not isinstance(encoder, TableEncoder):
+        raise TypeError(f"{name} must be an object such as TableEncoder(), got {encoder!r}")
+
+
 class Tabular(NamedTuple):
     """What a network knows of the columns and the targets that it is given.
 
@@ -91,7 +99,10 @@ class Tabular(NamedTuple):
             if isinstance(X, Blocks) and X.has_targets:
                 return None  # read with the inputs
             if not is_table(X) or X.labels is None:
-                raise TypeError(f"{name} is missing: give targets, or a Table with a target as X")
+                raise TypeError(
+                    f"{name} is missing: give targets, or a Table with a target as X; of Parquet files y is the name "
+                    "of a column"
+                )
             y = X
         if self.target is None or is_rows(y) or isinstance(y, Sliced):
             return y
@@ -146,6 +157,7 @@ def encoded(
     """
     arrays = fit_rows(tabular.target, arrays)
     X, y = arrays.X, arrays.y
+    _require_no_target_in(X, y)
     data = None if arrays.validation_data is None else arrays.validation_pair()
     if tabular.encoder is not None:
         X = _table("X", X)
@@ -188,6 +200,20 @@ def column_names(name: str, X: Any) -> tuple[str, ...] | None:
     return texts
 
 
+def _require_no_target_in(X: Any, y: Any) -> None:
+    """Raise a ValueError if a DataFrame still has the column that the targets were taken from: it would be copied."""
+    name = getattr(y, "name", None)
+    if name is None or is_table(X) or not hasattr(X, "columns"):
+        return
+    if name not in list(getattr(X, "column_names", None) or X.columns):
+        return
+    if np.array_equal(np.asarray(X[name]), np.asarray(y)):
+        raise ValueError(
+            f"X has the column {name!r}, and y is that column: a network would learn to copy it. Leave it out of X, as "
+            f"X.drop(columns=[{name!r}]) does"
+        )
+
+
 def _table(name: str, X: Any) -> Table:
     from gpunet.tables.frames import is_frame
     from gpunet.tables.table import as_table
@@ -222,7 +248,16 @@ def _fitted_target(
     training = None
     if arrays.validation_fraction and arrays.validation_data is None:
         training = split_rows(len(X), arrays.validation_fraction, seed)[0]
-    target = Target(_kind_of(output)).fit(y, training=training)
+    kind = _kind_of(output)
+    try:
+        target = Target(kind).fit(y, training=training)
+    except ValueError as error:
+        if kind != "values":
+            raise
+        raise ValueError(
+            f"{error}. The last layer, {output.activation}, has values as targets: words are classes, for "
+            "Dense(number of classes, 'softmax')"
+        ) from None
     if target.class_names is None and output.activation != "identity":
         target.center, target.scale = 0.0, 1.0  # the output's range is fixed
     return target

@@ -104,7 +104,8 @@ def _wrong_shape(name: str, shape: tuple[int, ...], m: int, units: int) -> str:
     if shape == (units, m) and shape != (m, units):
         hint = f" These look like columns: pass {name}.T."
     elif len(shape) == 2 and shape[0] == m:
-        hint = f" The last layer has {units} units: give it {shape[1]}, or correct the targets."
+        several = "s" if units > 1 else ""
+        hint = f" The last layer has {units} unit{several}: give it {shape[1]}, or correct the targets."
     elif len(shape) in (1, 2) and shape[0] != m:
         hint = f" X has {m} examples."
     else:

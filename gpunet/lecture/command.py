@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import textwrap
 import time
@@ -53,15 +54,33 @@ def add_parser(commands: Any) -> None:
         "--backend", default="auto", metavar="NAME", help="numpy, cupy, torch, jax; with a device: cupy:1"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of data, initial weights and order (default: 0)"
+        "--seed", type=seed, default=0, metavar="N", help="of data, initial weights and order (default: 0)"
     )
     parser.add_argument(
         "--answer",
-        type=float,
+        type=number,
         metavar="NUMBER",
         help="check an answer to the experiment's exercise, and run nothing",
     )
     parser.set_defaults(run=main)
+
+
+def seed(text: str) -> int:
+    """A whole number of at least 0."""
+    if not text.strip().isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0; got {text!r}")
+    return int(text)
+
+
+def number(text: str) -> float:
+    """A finite number."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"expected a number such as 0.25; got {text!r}")
+    return value
 
 
 def main(options: argparse.Namespace) -> None:
@@ -81,8 +100,8 @@ def main(options: argparse.Namespace) -> None:
         print_list()
         return
     experiments = find(options.what)
-    if options.seed < 0:
-        raise ValueError(f"--seed must be at least 0, got {options.seed}")
+    if options.out.exists() and not options.out.is_dir():
+        raise ValueError(f"--out: {options.out} is a file; give the name of a folder")
     figures.matplotlib()  # raises before the first experiment rather than after it
     run_all = options.what.lower() == "all"
     if run_all:

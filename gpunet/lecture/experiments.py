@@ -18,6 +18,8 @@ from gpunet.lecture import figures
 from gpunet.lecture.exercises import EXERCISES, Exercise
 from gpunet.lecture.result import Result
 
+MOST_ABOUT = 6  # experiments that are named for a word in their texts
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -136,14 +138,34 @@ def find(what: str) -> list[Experiment]:
         return found
     claims = sorted({claim for e in EXPERIMENTS for claim in e.claims}, key=lambda claim: int(claim[1:]))
     names = [e.name for e in EXPERIMENTS]
-    if what[:1].upper() == "C" and what[1:].isdigit():
-        near = claims[0] if int(what[1:]) < 1 else claims[-1]
-    else:
-        near = (difflib.get_close_matches(what.lower(), names, 1, 0.0) or names)[0]
+    near = difflib.get_close_matches(what.lower(), [*names, "all"], 1)
+    nearest = _nearest_claim(what, claims) or (near[0] if near else None)
+    hint = f"; the nearest is {nearest!r}" if nearest else ""
+    about = _about(what) if len(what) > 2 and not nearest else []
+    if 0 < len(about) <= MOST_ABOUT:
+        hint = f"; see {', '.join(about)}"
     raise ValueError(
-        f"the lecture has no experiment {what!r}; the nearest is {near!r}. Give a claim, {claims[0]} to "
-        f"{claims[-1]}, 'all', or a name: {', '.join(names)}."
+        f"the lecture has no experiment {what!r}{hint}. Give a claim, {claims[0]} to {claims[-1]}, 'all', or a name: "
+        f"{', '.join(names)}."
     )
+
+
+def _nearest_claim(what: str, claims: list[str]) -> str | None:
+    """The claim nearest to a number, with the letter C or without; None for a text."""
+    number = what[1:] if what[:1].upper() == "C" else what
+    if not number.isdecimal():
+        return None
+    return min(claims, key=lambda claim: abs(int(claim[1:]) - int(number)))
+
+
+def _about(word: str) -> list[str]:
+    """The experiments with a word, or another form of it, in their titles, else in their texts.
+
+    The first letters decide: "vanishing" is in "vanishes".
+    """
+    stem = re.compile(rf"\b{re.escape(word[: min(max(len(word) - 3, 4), 7)])}", re.I)
+    by_title = [e.name for e in EXPERIMENTS if stem.search(e.title)]
+    return by_title or [e.name for e in EXPERIMENTS if stem.search(e.text)]
 
 
 def _one_blas_thread() -> AbstractContextManager[Any]:

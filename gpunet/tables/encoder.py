@@ -150,6 +150,7 @@ class TableEncoder:
             If a column is missing (all of them are named), or a cell is not of its column's kind.
         """
         self._require_fitted()
+        known_name("dtype", dtype, ("float32", "float64"))
         table = as_table(data)
         self._require_columns(table)
         X = np.empty((len(table), len(self.feature_names)), dtype)

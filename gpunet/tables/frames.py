@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import numbers
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -49,7 +50,7 @@ def to_polars(data: Any, where: str) -> Frame:
     if isinstance(data, Mapping):
         columns = [(str(name), values) for name, values in data.items()]
         require_different([name for name, _ in columns], where)
-        lengths = {name: len(values) for name, values in columns}
+        lengths = {name: _rows_of(where, name, values) for name, values in columns}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"{where}: expected columns of equal length, got {lengths}")
         return _tidy(_beside(columns, to_series))
@@ -57,7 +58,10 @@ def to_polars(data: Any, where: str) -> Frame:
     if isinstance(frame, nw.LazyFrame):
         frame = frame.collect()
     if not isinstance(frame, nw.DataFrame):
-        raise TypeError(f"{where}: expected a DataFrame, got {type(data).__name__}")
+        raise TypeError(
+            f"{where}: expected a DataFrame, got {type(data).__name__}; a dict of columns will do too, and files are "
+            "read with gpunet.datasets.read_table"
+        )
     native = frame.to_native()
     if frame.implementation.is_pyarrow():
         native = pl.from_arrow(native)
@@ -65,6 +69,24 @@ def to_polars(data: Any, where: str) -> Frame:
         names = [str(name) for name in frame.columns]
         native = _beside(list(zip(names, frame.iter_columns(), strict=True)), _by_cells)
     return _tidy(native)
+
+
+def _rows_of(where: str, name: str, values: Any) -> int:
+    """How many rows a column of a dict has."""
+    single = isinstance(values, str | bytes | Mapping | set | frozenset)
+    shape = getattr(values, "shape", ())
+    if len(shape) > 1:
+        raise ValueError(f"{where}: {name!r} must be one column (m,), got shape {tuple(shape)}")
+    try:
+        if not single:
+            return len(values)
+    except TypeError:  # a number, a generator
+        pass
+    hint = f"; a single row is [{values!r}]" if isinstance(values, str | numbers.Number) else ""
+    raise TypeError(
+        f"{where}: column {name!r} must be a list, an array or a Series, with an entry for each row; got "
+        f"{values!r}{hint}"
+    )
 
 
 def _beside(columns: list[tuple[str, Any]], convert: Callable[[str, Any], Series]) -> Frame:
@@ -91,7 +113,7 @@ def to_series(name: str, values: Any) -> Series:
     if hasattr(values, "dtype") and hasattr(values, "tolist"):  # NumPy's, or one like it
         if values.ndim != 1:
             raise ValueError(f"{name!r} must be one column (m,), got shape {tuple(values.shape)}")
-        if values.dtype.kind in "biuf" and values.dtype.itemsize > 0:
+        if getattr(values.dtype, "kind", "O") in "biuf" and values.dtype.itemsize > 0:  # PyTorch has no kinds
             return pl.Series(name, values)
         values = values.tolist()
     return tidy_text(from_objects(name, list(values)))

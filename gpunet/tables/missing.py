@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from gpunet.tables.libraries import polars
 from gpunet.tables.series import Series
@@ -28,8 +28,8 @@ def missing_words(missing: str | Sequence[str] | None) -> tuple[str, ...]:
     if missing is None:
         return MISSING
     words = missing.split(",") if isinstance(missing, str) else missing
-    if not all(isinstance(word, str) for word in words):
-        raise TypeError(f"missing must be words, got {missing!r}")
+    if not isinstance(words, Iterable) or not all(isinstance(word, str) for word in words):
+        raise TypeError(f"missing must be words such as '-999' or ['?', 'NA'], got {missing!r}")
     return tuple(word for word in (word.strip() for word in words) if word)
 
 

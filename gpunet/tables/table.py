@@ -80,7 +80,17 @@ class Table:
         """
         numbers = np.asarray(rows)
         if numbers.dtype == np.bool_:
+            if numbers.shape != (len(self),):
+                raise ValueError(
+                    f"{self.name}: rows must have {len(self)} entries, True or False for each row; got {numbers.shape}"
+                )
             numbers = np.flatnonzero(numbers)
+        elif numbers.size and numbers.dtype.kind not in "iu":
+            raise TypeError(
+                f"{self.name}: rows must be whole numbers, or True and False, got {numbers.dtype}"
+            )
+        elif numbers.size and not -len(self) <= numbers.min() <= numbers.max() < len(self):
+            raise ValueError(f"{self.name}: rows must be numbers from 0 to {len(self) - 1}, got others")
         return dataclasses.replace(
             self,
             frame=self.frame[numbers],

@@ -256,6 +256,8 @@ class Target:
         shape: Any = getattr(data, "shape", ())
         if len(shape) == 2 and shape[1] == 1 and hasattr(data, "reshape"):
             data = data.reshape(-1)
+        elif len(shape) == 2 and shape[1] == 1 and hasattr(data, "columns"):  # a DataFrame of one column
+            data = data[(getattr(data, "column_names", None) or list(data.columns))[0]]
         elif isinstance(data, list | tuple) and all(isinstance(row, list) and len(row) == 1 for row in data):
             data = [row[0] for row in data]
         name = getattr(data, "name", None)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from gpunet.errors import TeamError
 from gpunet.installation import install_command
 from gpunet.teams.engine import Engine, RanksLost, Vector
 from gpunet.teams.launchers import ranks_started
@@ -33,7 +34,7 @@ class MPI(Engine):
     ------
     ImportError
         If mpi4py or an MPI library is not installed.
-    RuntimeError
+    TeamError
         If MPI does not see the processes that the launcher has started.
     """
 
@@ -53,7 +54,7 @@ class MPI(Engine):
         self.rank, self.size = self.communicator.Get_rank(), self.communicator.Get_size()
         started = ranks_started()
         if self.size == 1 < started:
-            raise RuntimeError(
+            raise TeamError(
                 f"{started} processes were started, but each one's MPI sees itself alone: the launcher and mpi4py "
                 f"belong to different MPI libraries. mpi4py uses {library.Get_library_version().splitlines()[0]}: "
                 "start with that one's mpiexec (python -m mpi4py --mpi-library prints where it is); under Slurm try "

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gpunet.errors import TeamError
 from gpunet.installation import install_command
 from gpunet.teams.engine import Engine, Vector
 
@@ -56,7 +57,7 @@ class RayTrain(Engine):
     ------
     ImportError
         If Ray is not installed.
-    RuntimeError
+    TeamError
         Outside of a worker of Ray Train.
     """
 
@@ -70,7 +71,7 @@ class RayTrain(Engine):
         except ImportError as error:
             raise ImportError(f"Ray is not installed: {install_command('ray')}") from error
         if not is_worker():
-            raise RuntimeError(
+            raise TeamError(
                 "this is no worker of Ray Train: make the Team within the function that a DataParallelTrainer runs"
             )
         context = ray.train.get_context()

@@ -64,7 +64,7 @@ class Team:
         For an unknown engine, and for fewer lanes than ranks.
     ImportError
         If the engine is not installed; the message says what to install.
-    RuntimeError
+    TeamError
         If the engine does not see the ranks.
 
     Examples

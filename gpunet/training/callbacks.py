@@ -75,7 +75,8 @@ def checked_callbacks(callbacks: Any) -> list[Callback]:
     TypeError
         For what can't be called after an epoch.
     """
-    given = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
+    several = isinstance(callbacks, Iterable) and not isinstance(callbacks, str | Mapping)
+    given = list(callbacks) if several else [callbacks]
     for callback in given:
         if isinstance(callback, type):
             raise TypeError(f"a callback must be an object, got a class: write {callback.__name__}()")
@@ -137,7 +138,10 @@ class Monitored:
         is_text = isinstance(monitor, str)
         shortened = is_text and any(name.startswith(monitor) for name in SIGN)  # as "val_acc" is
         metric = is_text and monitor.startswith("val_") and not shortened
-        self.monitor = monitor if metric else known_name("monitor", monitor, SIGN)
+        try:
+            self.monitor = monitor if metric else known_name("monitor", monitor, SIGN)
+        except ValueError as error:
+            raise ValueError(f"{error} A metric of fit is monitored as 'val_' and its name.") from None
         self.mode = None if mode is None else known_name("mode", mode, MODES)
         self.sign = SIGN.get(self.monitor) if self.mode is None else MODES[self.mode]
 

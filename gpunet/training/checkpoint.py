@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from gpunet.core.checks import finite_number, flag, known_name, positive_int
+from gpunet.core.checks import finite_number, flag, positive_int
 from gpunet.errors import AnotherRun, CheckpointNotWritten, warn
 from gpunet.files.checkpoint_folder import CheckpointFolder, NotTidied
 from gpunet.files.network_file import SavedNetwork, decoded, encoded
@@ -67,7 +67,8 @@ class Checkpoint(Monitored):
     ) -> None:
         self.folder = file_path("folder", folder)
         if isinstance(every, str):
-            known_name("every", every, ("epoch",))
+            if every != "epoch":
+                raise ValueError(f"every must be a number of seconds, or 'epoch'; got {every!r}")
         else:
             finite_number("every", every, 0.0)
         self.every = every

@@ -28,6 +28,18 @@ MEASURED = ("loss", "accuracy")  # always, and without scikit-learn
 SCORES = ("y_score", "y_proba", "y_prob")
 
 
+# What other libraries and people call them.
+ELSEWHERE = {
+    "acc": "accuracy",
+    "auc": "roc_auc",
+    "mae": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error",
+    "mse": "mean_squared_error",
+    "rmse": "root_mean_squared_error",
+    "mcc": "matthews_corrcoef",
+}
+
+
 class Metric(NamedTuple):
     """One metric.
 
@@ -154,6 +166,8 @@ def rescaled(metrics: Any, in_own_unit: Callable[[NDArray[Any]], NDArray[Any]]) 
 def _metric(name: str | None, metric: Any) -> Metric:
     if isinstance(metric, Metric):
         return metric
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"the name of a metric must be a str, got {name!r}")
     if isinstance(metric, str):
         return _named(name or metric, metric)
     if isinstance(metric, type) or not callable(metric):
@@ -196,7 +210,8 @@ def _named(name: str, scorer_name: str) -> Metric:
     if f"neg_{scorer_name}" in known:
         return Metric(name, lambda given: -_score(f"neg_{scorer_name}", given), False, True)
     every = [*known, *(one.removeprefix("neg_") for one in known), *MEASURED]
-    near = difflib.get_close_matches(scorer_name.lower(), sorted(set(every)))
+    lower = scorer_name.lower()
+    near = [ELSEWHERE[lower]] if lower in ELSEWHERE else difflib.get_close_matches(lower, sorted(set(every)))
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     raise ValueError(
         f"unknown metric {scorer_name!r}.{hint} Metrics have the names of scikit-learn's scorers, with or without "

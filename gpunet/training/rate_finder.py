@@ -24,6 +24,7 @@ DIVERGED = 4.0  # times the lowest smoothed loss so far
 WINDOW = 0.05  # of the updates, to each side, over which losses are averaged
 SHARE = 0.25  # of the rate with the lowest loss
 FEWEST = 20  # updates
+ITS_OWN = ("epochs", "callbacks")  # arguments of fit that a search has of its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +164,11 @@ def find_learning_rate(
     """
     if positive_int("updates", updates) < FEWEST:
         raise ValueError(f"updates must be at least {FEWEST}, got {updates}")
+    if isinstance(network, type) or not hasattr(network, "fit"):
+        raise TypeError(f"network must be a Network, got {type(network).__name__}")
+    for name in ITS_OWN:
+        if name in settings:
+            raise TypeError(f"find_learning_rate takes no {name}: updates={updates} says how long it runs")
     ramp = Ramp(lowest, highest, updates)
     trial = copy.copy(network)  # fit replaces what it changes: nothing is changed in place
     recorder = _Recorder(updates)

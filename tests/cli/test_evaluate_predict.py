@@ -141,7 +141,7 @@ def test_a_network_saved_from_python(good, flowers, tmp_path):
 def test_bad_input(bad, classifier, tmp_path):
     net, path, *_ = classifier
     assert "has the class '0', which the network was not trained on" in bad("evaluate", net, "digits")
-    assert "is not a safetensors file" in bad("evaluate", path, path)
+    assert "is a file of data, and no saved network" in bad("evaluate", path, path)
     assert "No such file" in bad("predict", tmp_path / "none", path)
     (tmp_path / "one.csv").write_text("1\n2\n")
     assert "has 1 features, the network takes 2" in bad("predict", net, tmp_path / "one.csv")

@@ -25,6 +25,11 @@ MISTAKES = {
     "train --lr 1": "did you mean --learning-rate?",
     "train --layers 3,4": "did you mean --hidden?",
     "trian": "did you mean train?",
+    "fit digits": "did you mean train?",
+    "test net digits": "did you mean evaluate?",
+    "train --restart": "--restart needs --checkpoint",
+    "train --metrics acc": "unknown metric 'acc'. Did you mean 'accuracy'?",
+    "evaluate none digits --metrics acc": "Did you mean 'accuracy'?",
     "train table.xlsx": "on standard input. Save the sheet as CSV",
     "": "required: COMMAND",
     "train --hidden 12,a": "expected layer sizes such as 256,128, or none; got '12,a'",
@@ -66,6 +71,23 @@ MISTAKES = {
     "evaluate none digits --bakend numpy": "--bakend numpy; did you mean --backend? (see gpunet evaluate --help)",
     "predict none x.csv --out nowhere/p.csv": "--out: there is no folder",
     "predict none x.csv --out .": "--out: . is a folder",
+    "train digits -epochs 5": "unrecognized arguments: -epochs 5; did you mean --epochs?",
+    "train digits epochs=5": "unrecognized arguments: epochs=5; did you mean --epochs?",
+    "train –epochs 5": "–epochs begins with a dash that is no hyphen; write --epochs",
+    "train digits —seed=3": "—seed=3 begins with a dash that is no hyphen; write --seed=3",
+    "train --device cpu": "did you mean --backend?",
+    "train --gpu": "did you mean --backend?",
+    "train --model net": "did you mean --save?",
+    "export none --gpu out.onnx": "unrecognized arguments: --gpu (see gpunet export --help)",
+    "predict none x.csv -o p.csv": "unrecognized arguments: -o p.csv; did you mean --out?",
+    "train --backend cpu": "It is 'numpy' here",
+    "train --backend gpu": "It is 'cupy' here",
+    "evaluate none digits --plot nowhere/x.png": "--plot: there is no folder",
+    "evaluate none digits --plot x.jpg": "a plot file ends in .png, .svg, .pdf",
+    "predict none digits": "digits is a data set with targets: gpunet evaluate none digits tests the network on it",
+    "lecture depth --seed x": "argument --seed: expected a whole number of at least 0; got 'x'",
+    "lecture depth --answer ten": "argument --answer: expected a number such as 0.25; got 'ten'",
+    "lecture depth --answer nan": "argument --answer: expected a number such as 0.25; got 'nan'",
 }
 
 
@@ -227,3 +249,87 @@ def test_a_device_that_is_not_there_is_not_the_files_fault(good, bad, tmp_path):
     said = bad("evaluate", tmp_path / "net", "digits", "--backend", "numpy:7")
     assert "backend 'numpy' has no device '7' here" in said
     assert "does not describe a network" not in said
+
+
+def test_a_command_replaces_no_file_that_it_reads(good, bad, tmp_path):
+    """Not its data, not the network."""
+    rows = "".join(f"{k % 7},{k % 5},{'yes' if k % 7 > 3 else 'no'}\n" for k in range(40))
+    table, net = tmp_path / "t.csv", tmp_path / "net"
+    table.write_text("a,b,y\n" + rows)
+    np.save(tmp_path / "X.npy", np.ones((20, 2)))
+    np.save(tmp_path / "y.npy", np.arange(20) % 2)
+    assert "--save: " in bad("train", table, "--save", table)
+    link = tmp_path / "link"
+    link.symlink_to(table)
+    assert "is a file that this command reads" in bad("train", table, "--save", link)
+    assert "--log: " in bad("train", table, "--log", table)
+    assert "--save: " in bad(
+        "train", tmp_path / "X.npy", "--target", tmp_path / "y.npy", "--save", tmp_path / "y.npy"
+    )
+    good("train", table, "--epochs", 1, "--hidden", 4, "--backend", "numpy", "--save", net)
+    before = net.read_bytes()
+    for out in (net, table):
+        said = bad("predict", net, table, "--out", out)
+        assert f"--out: {out} is a file that this command reads, and would be replaced" in said
+    assert net.read_bytes() == before
+    assert table.read_text() == "a,b,y\n" + rows
+    good(
+        "train", table, "--epochs", 1, "--hidden", 4, "--backend", "numpy", "--save", net
+    )  # an old network is
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict", "export"])
+@pytest.mark.parametrize("name", ["t.csv", "t.npy"])
+def test_data_and_network_in_the_wrong_order(bad, tmp_path, command, name):
+    (tmp_path / name).write_text("a,b\n1,2\n")
+    said = bad(command, tmp_path / name, "out.onnx" if command == "export" else tmp_path / "net")
+    assert (
+        f"{name} is a file of data, and no saved network: the network comes first, as in gpunet {command} NET"
+        in said
+    )
+
+
+def test_other_files_that_are_no_network(bad, tmp_path):
+    (tmp_path / "net").write_text("a,b\n1,2\n")
+    assert "gpunet.load reads what Network.save wrote" in bad("evaluate", tmp_path / "net", "digits")
+
+
+def test_a_file_in_the_place_of_a_folder(bad, tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    assert f"a file needs no option: gpunet train {tmp_path / 't.csv'}" in bad(
+        "train", "--data", tmp_path / "t.csv"
+    )
+    said = bad("lecture", "depth", "--out", tmp_path / "t.csv")
+    assert f"--out: {tmp_path / 't.csv'} is a file; give the name of a folder" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "out of memory"),
+        (MemoryError("Unable to allocate 9 TiB"), "Unable to allocate 9 TiB"),
+        (gn.OutOfMemory("cuda:0 ran out of memory"), "cuda:0 ran out of memory"),
+        (
+            gn.FolderInUse("another run writes its checkpoints to run"),
+            "another run writes its checkpoints to run",
+        ),
+        (gn.TeamError("4 processes were started"), "4 processes were started"),
+    ],
+)
+def test_what_fails_is_one_line_without_a_traceback(gpunet, monkeypatch, error, said):
+    def fail(options):
+        raise error
+
+    monkeypatch.setattr("gpunet.cli.options.train", fail)
+    code, _, err = gpunet("train")
+    assert (code, err) == (1, f"gpunet: error: {said}\n")
+
+
+@pytest.mark.parametrize("more", [["--metrics", "acc"], ["--restart"], ["--checkpoint", "t.csv"]])
+def test_nothing_is_read_or_printed_before(gpunet, tmp_path, monkeypatch, more):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    monkeypatch.setattr("gpunet.cli.train.open_data", lambda options: 1 / 0)
+    code, out, err = gpunet("train", *more)
+    assert (code, out) == (2, "")
+    assert err.startswith("gpunet: error: ")

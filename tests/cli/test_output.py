@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import gpunet as gn
+from gpunet.cli import main
 from gpunet.files import atomic
 
 TRAIN = ("train", "digits", "--epochs", "1", "--hidden", "4")
@@ -77,3 +78,19 @@ def test_without_standard_output():
     script = "import sys; sys.stdout = None; from gpunet.cli import main; sys.exit(main(['info']))"
     settings = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120, env=os.environ | settings)
+
+
+def test_no_word_is_cut_on_a_terminal(monkeypatch):
+    """Elsewhere an error is one line."""
+    for terminal in (True, False):
+        err = io.StringIO()
+        err.isatty = lambda terminal=terminal: terminal
+        monkeypatch.setattr(sys, "stderr", err)
+        monkeypatch.setenv("COLUMNS", "50")
+        assert main(["lecture", "vanishing"]) == 2
+        lines = err.getvalue().splitlines()
+        assert " ".join(lines).startswith(
+            "gpunet: error: the lecture has no experiment 'vanishing'; see depth. Give"
+        )
+        assert (len(lines) > 4 and max(map(len, lines)) <= 50) is terminal
+        assert (len(lines) == 1) is not terminal

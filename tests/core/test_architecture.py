@@ -2,8 +2,11 @@
 
 import pytest
 
+from gpunet.core.activations import Activation
 from gpunet.core.architecture import dense_and_dropouts, loss_for
-from gpunet.core.layers import Dense
+from gpunet.core.initializers import Constant
+from gpunet.core.layers import Dense, Dropout
+from gpunet.core.losses import Loss
 
 
 @pytest.mark.parametrize(
@@ -47,3 +50,60 @@ def test_outputs_that_do_not_fit_the_loss(loss, activation, message):
 def test_one_layer_needs_no_list():
     assert dense_and_dropouts(Dense(3, "relu")) == dense_and_dropouts([Dense(3, "relu")])
     assert dense_and_dropouts(Dense(3, "relu"))[0] == (Dense(3, "relu"),)
+
+
+def test_layers_that_are_not_in_a_list():
+    """As other libraries take them: the second one is in the place of the loss."""
+    with pytest.raises(
+        TypeError, match=r"^layers go into one list, .*; got Dense\(units=3, .* in the place of the loss$"
+    ):
+        loss_for(Dense(4), Dense(3))
+    with pytest.raises(TypeError, match="layers go into one list"):
+        loss_for(Dense(4), Dropout(0.1))
+
+
+def test_a_layer_knows_its_units_alone():
+    with pytest.raises(TypeError, match=r"got Dense\(784, 128\), write Dense\(128, …\)$"):
+        Dense(784, 128)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("xavier", "lecun_normal"),
+        ("Xavier_uniform", "glorot_uniform"),
+        ("xavier_normal", "glorot_normal"),
+        ("he", "he_normal"),
+        ("kaiming", "he_normal"),
+        ("kaiming_normal", "he_normal"),
+        ("kaiming_uniform", "he_uniform"),
+    ],
+)
+def test_names_of_initializers_elsewhere(name, meant):
+    with pytest.raises(
+        ValueError, match=rf"unknown initializer '{name}'\. It is '{meant}' here: .*\. Known: "
+    ):
+        Dense(3, "relu", name)
+
+
+@pytest.mark.parametrize("value", [Constant, lambda shape: 0.0])
+def test_initializers_that_cannot_be_called(value):
+    with pytest.raises(
+        TypeError, match=r"^initializer must be a function \(rng, n_out, n_in\) -> W, or the name of one; the"
+    ):
+        Dense(3, "relu", value)
+
+
+def test_functions_of_ones_own_with_other_parameters():
+    two, three, four = (lambda a, b: a), (lambda a, b, c: a), (lambda a, b, c, d: a)
+    Activation("own", two, four)
+    Loss("own", three, three, value_from_Z=three)
+    for build, name in (
+        (lambda: Activation("own", three, four), "forward"),
+        (lambda: Activation("own", two, three), "backward"),
+        (lambda: Loss("own", two, three), "value"),
+        (lambda: Loss("own", three, four), "gradient"),
+        (lambda: Loss("own", three, three, value_from_Z=two), "value_from_Z"),
+    ):
+        with pytest.raises(TypeError, match=rf"^{name} must be a function .*; the parameters of "):
+            build()

@@ -9,7 +9,17 @@ import pytest
 import core_checks as checks
 import gpunet as gn
 from gpunet.core.activations import ACTIVATIONS
-from gpunet.core.checks import finite_number, flag, known_name, not_negative_int, positive_int, unit_interval
+from gpunet.core.checks import (
+    finite_number,
+    flag,
+    function,
+    known_name,
+    not_negative_int,
+    other_parameters,
+    positive_int,
+    texts,
+    unit_interval,
+)
 from gpunet.core.initializers import Constant
 from gpunet.core.losses import LOSSES
 from gpunet.core.plan import Layer
@@ -255,3 +265,39 @@ def test_functions_of_other_libraries():
         gn.Dense(2, np.tanh)
     with pytest.raises(TypeError, match=r"loss must be a name, or a gpunet\.Loss\(name, value, gradient\)"):
         gn.Network([gn.Dense(2)], loss=identity)
+
+
+def test_a_type_is_meant_by_its_name():
+    known = ("float32", "float64")
+    for given, meant in ((np.float32, "float32"), (np.dtype("float64"), "float64")):
+        with pytest.raises(ValueError, match=rf"Did you mean '{meant}'\? Known: float32, float64"):
+            known_name("dtype", given, known)
+    with pytest.raises(ValueError, match=r"unknown dtype <class 'float'>\. Known"):
+        known_name("dtype", float, known)
+
+
+def test_functions_are_called_with_so_many_arguments():
+    for takes in (lambda a, b: 0, lambda *all: 0, lambda a, b, c=1: 0, max):  # max does not tell
+        function("update", takes, "(a, b) -> c", 2)
+    for value, said in ((lambda a: 0, r"\(a\)$"), (lambda a, b, *, c: 0, r"\(a, b, \*, c\)$")):
+        with pytest.raises(
+            TypeError, match=rf"^update must be a function \(a, b\) -> c; the parameters of .* are {said}"
+        ):
+            function("update", value, "(a, b) -> c", 2)
+    with pytest.raises(TypeError, match=r"^update must be a function \(a, b\) -> c, got 3$"):
+        function("update", 3, "(a, b) -> c", 2)
+    assert other_parameters(lambda a: 0, 1) is None
+
+
+def test_names_in_a_list():
+    assert texts("names", ["a", 1]) == texts("names", iter(("a", "1"))) == ("a", "1")
+    for value in ("ab", 3, None):
+        with pytest.raises(TypeError, match=r"^names must be a list of names, got "):
+            texts("names", value)
+
+
+def test_numbers_of_numpy_become_pythons():
+    """JSON holds no others, and files of networks are written with it."""
+    layer, dropout = gn.Dense(np.int64(3), "relu", trainable=np.False_), gn.Dropout(np.float32(0.25))
+    assert (type(layer.units), type(layer.trainable), type(dropout.rate)) == (int, bool, float)
+    assert (layer.units, layer.trainable, dropout.rate) == (3, False, 0.25)

@@ -102,3 +102,17 @@ def test_the_shortest_ramp_and_a_cosine_without_a_step():
     assert [Ramp(0.1, 0.2, 2)(step, 9) for step in range(3)] == [0.1, 0.2, 0.0]
     with pytest.raises(ValueError, match=r"^steps must"):
         gn.Cosine(0.1, steps=0)
+
+
+@pytest.mark.parametrize("optimizer", [gn.GradientDescent, gn.RMSprop, gn.Adam, gn.AdamW])
+def test_what_is_no_schedule_is_refused_at_once(optimizer):
+    """Not in the middle of a training."""
+    with pytest.raises(
+        TypeError, match=r"^learning_rate must be .* such as Cosine\(0\.01\); got the class Cosine$"
+    ):
+        optimizer(gn.Cosine)
+    with pytest.raises(
+        TypeError, match=r"^learning_rate must be a function \(step, planned\) -> rate, or a number; the"
+    ):
+        optimizer(lambda epoch: 0.1)
+    assert optimizer(lambda step, planned: 0.1).learning_rate(0, 1) == 0.1

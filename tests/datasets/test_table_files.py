@@ -381,3 +381,27 @@ def test_wrong_types_of_settings(tmp_path):
         read_table(tmp_path / "t.csv", header="no")
     with pytest.raises(ValueError, match=r"separator must be one ASCII character .*, got \[','\]"):
         read_table(tmp_path / "t.csv", separator=[","])
+    for missing in (-999, [-999], True):
+        with pytest.raises(TypeError, match=r"missing must be words such as '-999' or \['\?', 'NA'\], got "):
+            read_table(tmp_path / "t.csv", missing=missing)
+    for drop in (1.5, None, True, [1.5]):
+        with pytest.raises(TypeError, match="a column is named by its name or number, got "):
+            read_table(tmp_path / "t.csv", drop=drop)
+
+
+def test_files_of_another_kind_say_what_reads_them(tmp_path):
+    np.save(tmp_path / "X.npy", np.ones((3, 2)))
+    np.savez(tmp_path / "X.npz", X=np.ones((3, 2)))
+    for name in ("X.npy", "X.npz"):
+        with pytest.raises(ValueError, match=r"got arrays of NumPy; read them with gpunet\.datasets\.load$"):
+            read_table(tmp_path / name)
+    for page in ("<!DOCTYPE html>\n<html></html>", "\n<html lang='en'>", "<HTML>"):
+        (tmp_path / "t.csv").write_text(page)
+        with pytest.raises(ValueError, match=r"got a web page \(HTML\); download the file itself"):
+            read_table(tmp_path / "t.csv")
+    for written in ('[{"a": 1},\n {"a": 2}]', '{"a": [1, 2]}\n'):
+        (tmp_path / "t.csv").write_text(written)
+        with pytest.raises(ValueError, match=r"got JSON; read it with pandas\.read_json"):
+            read_table(tmp_path / "t.csv")
+    with pytest.raises(ValueError, match=r"^https://x\.org/a\.csv is an address: download the file first"):
+        read_table("https://x.org/a.csv")

@@ -147,3 +147,30 @@ def test_sizes_may_not_change_between_warm_starts():
     model = MLPRegressor(hidden_layer_sizes=4, solver="lbfgs", warm_start=True, tol=10.0).fit(X, Y)
     with pytest.raises(ValueError, match="warm_start=False starts anew"):
         model.set_params(hidden_layer_sizes=5).fit(X, Y)
+
+
+@pytest.mark.parametrize("one", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("sizes", [(10.5,), (10, "a"), [[10, 5]], (True,), [gn.Dense(3)]])
+def test_sizes_of_hidden_layers(one, sizes):
+    with pytest.raises(ValueError, match=r"^hidden_layer_sizes must be an int, or ints in a list; got "):
+        one(hidden_layer_sizes=sizes).fit(X, Y)
+
+
+@pytest.mark.parametrize("one", [MLPClassifier, MLPRegressor])
+def test_callbacks_are_checked_before_anything_is_learned(one):
+    model = one(callbacks=gn.EarlyStopping)
+    with pytest.raises(TypeError, match=r"got a class: write EarlyStopping\(\)"):
+        model.fit(X, Y)
+    assert not hasattr(model, "coefs_")
+
+
+@pytest.mark.parametrize("encode", [gn.TableEncoder, gn.Standardizer()])
+def test_what_is_no_encoder(encode):
+    with pytest.raises(ValueError, match=r"parameter of MLPClassifier must be .* a TableEncoder. Got"):
+        MLPClassifier(encode=encode).fit(X, Y)
+
+
+def test_a_note_says_how_an_estimator_is_validated():
+    with pytest.raises(ValueError, match="monitors 'val_loss'") as caught:
+        MLPClassifier(callbacks=gn.EarlyStopping()).fit(X, Y)
+    assert "early_stopping=True" in caught.value.__notes__[0]

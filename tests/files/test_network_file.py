@@ -104,3 +104,25 @@ def test_the_description_does_not_depend_on_the_order_of_notes(net, tmp_path):
         return json.dumps(_read(tmp_path / "twin")[1])
 
     assert written({"a": 1, "b": 2}) == written({"b": 2, "a": 1})
+
+
+def test_sizes_of_numpy_are_saved(tmp_path):
+    """As y.max() + 1 is one."""
+    layers = [
+        gn.Dense(np.int64(4), "relu", trainable=np.True_),
+        gn.Dropout(np.float32(0.25)),
+        gn.Dense(np.uint8(3)),
+    ]
+    net = gn.Network(layers, inputs=np.int32(2), seed=np.int64(5), backend="numpy")
+    net.save(tmp_path / "net")
+    loaded = gn.load(tmp_path / "net", "numpy")
+    assert (loaded.layers, loaded.dropouts, loaded.inputs, loaded.seed) == (net.layers, net.dropouts, 2, 5)
+
+
+@pytest.mark.parametrize("own", [gn.Activation("own", max, max), [max], "relu", {"own": max}, 3])
+def test_own_functions_come_in_a_list(tmp_path, own):
+    """Found before the file is read, and no fault of the file."""
+    with pytest.raises(
+        TypeError, match=r"^own must be a list of gpunet\.Activation and gpunet\.Loss objects, got "
+    ):
+        gn.load(tmp_path / "none", own=own)

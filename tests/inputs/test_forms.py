@@ -231,3 +231,15 @@ def test_the_users_standardizer_is_left_alone(data):
     net.fit(*data, epochs=1, batch_size=None)
     assert mine.mean is None
     assert np.ptp(net.standardizer.mean) == 0
+
+
+def test_tensors_that_numpy_lacks():
+    torch = pytest.importorskip("torch")
+    X = torch.tensor([[0.5, 1.0], [2.0, -1.0]])
+    net = gn.Network([gn.Dense(2, "softmax")], inputs=2, seed=0, backend="numpy")
+    for given in (X.to(torch.bfloat16), X.requires_grad_()):
+        np.testing.assert_array_equal(
+            np.asarray(net.predict(given).float()), net.predict([[0.5, 1.0], [2.0, -1.0]])
+        )
+    with pytest.raises(TypeError, match=r"^X can't be made an array: .* requires grad"):
+        net.predict([row for row in X])

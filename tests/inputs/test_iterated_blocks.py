@@ -129,3 +129,11 @@ def test_a_source_that_changes_its_length(change, data, monkeypatch):
     with pytest.raises(ValueError, match="gave 30 examples at first, and now"):
         net.fit(pieces, epochs=5, batch_size=4)
     assert same(net, other)
+
+
+@pytest.mark.parametrize("function", [lambda epoch: [], gn.Dense])
+def test_a_function_has_no_parameters(function):
+    with pytest.raises(
+        TypeError, match=r"^X must be a function \(\) -> generator of blocks, .*; the parameters of .* are \("
+    ):
+        network("numpy").fit(function)

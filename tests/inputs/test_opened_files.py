@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import gpunet as gn
 from block_rows import M, all_rows, some_rows
 from gpunet.inputs.blocks.blocks import SlicedBlocks
 from gpunet.inputs.blocks.joined import JoinedRows
@@ -137,3 +138,28 @@ def test_texts_that_are_no_files_of_arrays(call, X, y, said):
 def test_predictions_of_a_text():
     with pytest.raises(TypeError, match=r"X is the str 'flowers\.csv', neither an array"):
         network("numpy").predict("flowers.csv")
+
+
+def test_a_folder_is_no_file(data, tmp_path):
+    (tmp_path / "X.npy").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"X\.npy is not a file; check the path \(now in "):
+        network("numpy").fit(tmp_path / "X.npy", data[1])
+
+
+@pytest.mark.parametrize("more", [{}, {"y": np.zeros(3)}])
+def test_a_data_set_is_not_its_training_part(more):
+    digits = gn.datasets.Dataset(np.ones((4, 3)), np.zeros(4), np.ones((2, 3)), np.zeros(2), "digits")
+    with pytest.raises(
+        TypeError,
+        match=r"^X is a Dataset of training and test examples: give its arrays, fit\(data\.X, data\.y\)",
+    ):
+        network("numpy").fit(digits, **more)
+
+
+def test_an_archive_is_none_of_its_arrays(data, tmp_path):
+    np.savez(tmp_path / "data.npz", rows=data[0], y=data[1])
+    said = r"got NpzFile: give one of its arrays, such as X\['rows'\]$"
+    with np.load(tmp_path / "data.npz") as archive, pytest.raises(TypeError, match=said):
+        network("numpy").fit(archive, archive["y"])
+    with pytest.raises(TypeError, match=r"^X must be an array or a list of rows, got dict$"):
+        network("numpy").fit({"a": [1.0]}, data[1])

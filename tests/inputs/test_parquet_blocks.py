@@ -212,3 +212,23 @@ def test_what_is_said_about_bad_files(table, written, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"^X holds NaN, .* first in row 40"):
         net.fit(tmp_path / "holes.parquet", "number")
     assert net.history is None
+
+
+def test_a_folder_of_files(tmp_path):
+    (tmp_path / "all.parquet").mkdir()
+    with pytest.raises(
+        FileNotFoundError, match=r"is a folder: give the files in it .* pyarrow\.dataset\.dataset\('"
+    ):
+        network("numpy").fit(tmp_path / "all.parquet", "number")
+
+
+def test_lazy_tables_without_features_or_without_targets():
+    polars = pytest.importorskip("polars")
+    rows = polars.LazyFrame({"a": [1.0, 2.0], "number": [0, 1]})
+    with pytest.raises(ValueError, match=r"^X has no column of features: it has number alone$"):
+        network("numpy").fit(rows.select("number"), "number")
+    for call in (network("numpy").fit, network("numpy").predict):
+        with pytest.raises(
+            TypeError, match=r"^y must be the name of a column of X, got None: .* frame\.collect\(\)"
+        ):
+            call(rows)

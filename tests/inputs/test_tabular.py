@@ -166,3 +166,68 @@ def test_targets_that_cannot_be_read_are_reported_where_they_are_checked():
     ragged = [1, [2, 3], 4]
     arrays, tabular = encoded(Tabular(), of(np.eye(3), ragged), "float32", SIGMOID, 0)
     assert arrays.y is ragged and tabular.target is None
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize("with_an_encoder", [True, False])
+def test_the_target_is_not_left_among_the_features(library, with_an_encoder):
+    """A network would copy it, and seem to be perfect."""
+    frame = pd.DataFrame({"size": SIZE, "price": SIZE * 3.0})
+    if library == "polars":
+        frame = pytest.importorskip("polars").from_pandas(frame)
+    tabular = with_encoder() if with_an_encoder else Tabular()
+    output = gn.Dense(1)
+    with pytest.raises(
+        ValueError, match=r"^X has the column 'price', and y is that column: .* Leave it out of X"
+    ):
+        encoded(tabular, of(frame, frame["price"]), "float32", output, 0)
+    later = pd.Series(SIZE * 3.0 + 1.0, name="price")  # of the same name alone, as tomorrow's price
+    arrays, _ = encoded(tabular, of(frame, later), "float32", output, 0)
+    assert arrays.X.shape == (M, 2)
+    encoded(tabular, of(frame, np.asarray(frame["price"])), "float32", output, 0)  # an array has no name
+
+
+def test_a_column_of_words_is_named():
+    """Without an encoder."""
+    net = gn.Network([gn.Dense(1, "sigmoid")], seed=0, backend="numpy")
+    frame = pd.DataFrame({**FRAME, "day": pd.date_range("2026-01-01", periods=M)})
+    for given in (frame, pytest.importorskip("polars").from_pandas(frame)):
+        with pytest.raises(
+            TypeError,
+            match=r"^X must hold real numbers; its columns 'color', 'day' hold others .*TableEncoder\(\)",
+        ):
+            net.fit(given, ANIMAL)
+    assert net.inputs is None
+    gaps = pd.DataFrame({"a": pd.array([1] * (M - 1) + [None], dtype="Int64"), "b": SIZE})
+    with pytest.raises(TypeError, match=r"its column 'a' holds others"):
+        net.fit(gaps, ANIMAL)
+
+
+def test_a_row_of_a_dataframe_is_none():
+    frame = pd.DataFrame({"a": SIZE, "b": SIZE})
+    net = gn.Network([gn.Dense(1, "sigmoid")], seed=0, backend="numpy")
+    net.fit(frame, ANIMAL, epochs=1)
+    with pytest.raises(
+        ValueError, match=r"got shape \(2,\)\. One row or column of a DataFrame alone is .* df\.iloc\[\[0\]\]"
+    ):
+        net.predict(frame.iloc[0])
+
+
+@pytest.mark.parametrize("with_an_encoder", [True, False])
+def test_words_are_no_values(with_an_encoder):
+    """The last layer says what targets are: nobody called Target."""
+    tabular, X = (with_encoder(), FRAME) if with_an_encoder else (Tabular(), SIZE[:, None])
+    with pytest.raises(
+        ValueError, match=r"got 'cat'.* The last layer, identity, has values as targets: .*'softmax'\)$"
+    ):
+        encoded(tabular, of(X, ANIMAL), "float32", gn.Dense(1), 0)
+
+
+def test_a_dataframe_of_one_column_is_a_column():
+    for frame in (
+        pd.DataFrame({"animal": ANIMAL}),
+        pytest.importorskip("polars").DataFrame({"animal": ANIMAL}),
+    ):
+        arrays, tabular = encoded(with_encoder(), of(FRAME, frame), "float32", SIGMOID, 0)
+        assert tabular.target.name == "animal"
+        assert arrays.y.tolist() == [0, 1] * (M // 2)

@@ -112,7 +112,7 @@ def test_class_numbers_in_a_column(backend, own, dtype):
             4,
             "(6, 4), or class numbers (6,) for this network; got (6, 3). The last layer has 4 units: give it 3",
         ),
-        ((6, 2), 1, "(6, 1) or (6,) for this network; got (6, 2). The last layer has 1 units: give it 2"),
+        ((6, 2), 1, "(6, 1) or (6,) for this network; got (6, 2). The last layer has 1 unit: give it 2"),
         ((4, 6), 4, "got (4, 6). These look like columns: pass y.T."),
         ((5, 4), 4, "got (5, 4). X has 6 examples."),
         ((5,), 1, "got (5,). X has 6 examples."),

@@ -112,3 +112,24 @@ def test_without_matplotlib_it_says_what_to_install(capsys, monkeypatch, tmp_pat
     assert main(["lecture", "momentum", "--out", str(tmp_path)]) == 2
     assert install_command("plot") in capsys.readouterr().err
     assert main(["lecture"]) == 0  # the list needs no matplotlib
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("14", "; the nearest is 'C14'."),
+        ("alll", "; the nearest is 'all'."),
+        ("vanishing", "; see depth."),
+        ("Gradients", "; see depth, noise, check."),
+        ("initialization", "; see starts, symmetry."),
+        ("c", ". Give"),
+        ("convolution", ". Give"),
+        ("loss", "; see detectors, regression, batch, saturation, check."),
+        ("outputs", ". Give"),  # in the texts of too many
+        ("", ". Give"),
+    ],
+)
+def test_a_word_suggests_the_experiments_about_it(typed, hint, capsys):
+    """And never one that has nothing to do with it."""
+    assert main(["lecture", typed]) == 2
+    assert f"the lecture has no experiment {typed!r}{hint}" in capsys.readouterr().err

@@ -184,3 +184,24 @@ def test_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "polars", None)
     with pytest.raises(ImportError, match=re.escape(install_command("tables"))):
         gn.Network([gn.Dense(2, "softmax")], backend="numpy").fit([[0.0], [1.0]], ["02139", "10001"])
+
+
+@pytest.mark.parametrize("wrong", ["animals.csv", {"x": [1, 2]}, np.zeros((3, 2)), None])
+def test_for_table_wants_a_table(wrong):
+    said = rf"^table must be a Table with a target, got {type(wrong).__name__}: give what gpunet\.datasets\.read_table"
+    with pytest.raises(TypeError, match=said):
+        gn.Network.for_table(wrong)
+
+
+@pytest.mark.parametrize("hidden", [32, "32", None])
+def test_hidden_layers_are_a_list(hidden):
+    source = gn.datasets.read_table(animals(), target="animal")
+    with pytest.raises(
+        TypeError, match=rf"^hidden must be a list of units such as \(256, 128\), got {hidden!r}$"
+    ):
+        gn.Network.for_table(source, hidden=hidden)
+
+
+def test_a_table_without_a_target():
+    with pytest.raises(ValueError, match=r"has no target; name one in read_table\(\.\.\., target=\.\.\.\)"):
+        gn.Network.for_table(gn.datasets.read_table(rows()))

@@ -339,3 +339,21 @@ def test_an_l2_penalty():
             mlp.fit(rows, y)
         runs.append(mlp.predict_proba(rows))
     assert np.allclose(*runs, rtol=1e-4)
+
+
+@pytest.mark.parametrize("backend", ["torch", "numpy"])
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta state")
+@pytest.mark.parametrize("layout", ["to_sparse_coo", "to_sparse_csr"])
+def test_sparse_tensors_of_pytorch_are_none_that_is_read(backend, layout):
+    torch = pytest.importorskip("torch")
+    X, y, _ = data()
+    tensor = getattr(torch.eye(M, N), layout)()
+    net = network(backend)
+    for call in (
+        lambda: net.fit(tensor, torch.tensor(y)),
+        lambda: net.fit(X, y, epochs=1) and net.predict(tensor),
+    ):
+        with pytest.raises(
+            TypeError, match=r"a tensor of layout sparse_c.* pass tensor\.to_dense\(\), or .*csr_array"
+        ):
+            call()

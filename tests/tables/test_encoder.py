@@ -209,3 +209,43 @@ def test_one_row_is_read_as_all_rows_are():
     for row in range(M):
         one = {name: [cells[row]] for name, cells in MIXED.items()}
         np.testing.assert_array_equal(encoder.transform(one, "float64"), X[row : row + 1])
+
+
+def test_columns_of_a_dict_that_are_none():
+    """A text has a length, too: its letters would be rows."""
+    for wrong, shown in (
+        (1.5, r"1\.5; a single row is \[1\.5\]$"),
+        ("red", r"'red'; a single row is \['red'\]$"),
+    ):
+        for call in (TableEncoder().fit, fitted().transform):
+            with pytest.raises(
+                TypeError, match=rf"column 'size' must be a list, .* with an entry for each row; got {shown}"
+            ):
+                call({**MIXED, "size": wrong})
+    for wrong in (None, {1: 2}, {1, 2}, (k for k in range(M)), np.array(3.0)):
+        with pytest.raises(TypeError, match="column 'size' must be a list"):
+            TableEncoder().fit({**MIXED, "size": wrong})
+    assert TableEncoder().fit({"x": range(9)}).feature_names == ["x"]
+
+
+def test_inputs_have_one_of_two_dtypes():
+    for dtype in ("float16", "int32", float):
+        with pytest.raises(ValueError, match=r"unknown dtype .* Known: float32, float64"):
+            fitted().transform(MIXED, dtype)
+
+
+def test_what_is_no_table_says_how_to_read_one():
+    for wrong, called in (("t.csv", "str"), ([{"a": 1}], "list"), (None, "NoneType")):
+        with pytest.raises(
+            TypeError, match=rf"expected a DataFrame, got {called}; a dict of columns .*read_table$"
+        ):
+            TableEncoder().fit(wrong)
+
+
+def test_columns_of_other_array_libraries():
+    torch = pytest.importorskip("torch")
+    columns = {"x": torch.tensor([1.0, 2.0, 4.0], requires_grad=True), "n": torch.tensor([1, 3, 2])}
+    X = TableEncoder("standard").fit_transform(columns)
+    assert np.array_equal(X, TableEncoder("standard").fit_transform({"x": [1.0, 2.0, 4.0], "n": [1, 3, 2]}))
+    with pytest.raises(ValueError, match=r"'x' must be one column \(m,\), got shape \(3, 2\)"):
+        TableEncoder().fit({"x": np.ones((3, 2))})

@@ -98,3 +98,24 @@ def test_what_to_install_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "polars", None)
     with pytest.raises(ImportError, match=re.escape(install_command("tables"))):
         polars()
+
+
+@pytest.mark.parametrize("mask", [[True, False], [[True, False, True]], []])
+def test_a_mask_has_an_entry_for_each_row(mask):
+    table = read_table({"x": [1, 2, 3]})
+    with pytest.raises(ValueError, match=r"rows must have 3 entries, True or False for each row; got \("):
+        table.take(np.array(mask, dtype=bool))
+    assert len(table.take(np.array([True, False, True]))) == 2
+
+
+def test_rows_that_are_not_there():
+    table = read_table({"x": [1, 2, 3]})
+    for rows in ([3], [0, -4]):
+        with pytest.raises(ValueError, match=r"^table: rows must be numbers from 0 to 2, got others$"):
+            table.take(rows)
+    with pytest.raises(
+        TypeError, match=r"^table: rows must be whole numbers, or True and False, got float64$"
+    ):
+        table.take([0.5])
+    assert len(table.take([])) == 0
+    assert table.take([-1, 0]).frame["x"].to_list() == [3, 1]

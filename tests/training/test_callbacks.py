@@ -1,5 +1,7 @@
 """Early stopping, checkpoints, and callbacks that are functions."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -162,3 +164,20 @@ def test_the_training_loss_needs_no_validation_data(data):
             ValueError, match=f"EarlyStopping monitors '{monitor}', which this run does not measure"
         ):
             network().fit(X, y, epochs=9, batch_size=None, callbacks=gn.EarlyStopping(2, monitor))
+
+
+@pytest.mark.parametrize("callbacks", ["stop", {"stop": print}, None, [None], 3])
+def test_what_is_no_callback(data, callbacks):
+    """A text is named as a whole, not by its first letter."""
+    shown = callbacks[0] if isinstance(callbacks, list) else callbacks
+    with pytest.raises(
+        TypeError, match=rf"^a callback must be callable as .*, got {re.escape(repr(shown))}$"
+    ):
+        network().fit(*data, callbacks=callbacks)
+
+
+def test_a_metric_is_monitored_with_val():
+    with pytest.raises(
+        ValueError, match=r"^unknown monitor 'f1'\. Known: .* monitored as 'val_' and its name\.$"
+    ):
+        gn.EarlyStopping(monitor="f1")

@@ -69,7 +69,7 @@ def test_best_only(data, tmp_path, monkeypatch):
 
 def test_bad_settings(data, tmp_path):
     for settings, message in [
-        ({"every": "day"}, "every"),
+        ({"every": "day"}, "every must be a number of seconds, or 'epoch'; got 'day'"),
         ({"every": -1.0}, "every"),
         ({"steps": 0}, "steps"),
         ({"keep": 0}, "keep"),

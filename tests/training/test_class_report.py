@@ -252,3 +252,56 @@ def test_curves_of_metrics():
     panels = history.plot().subfigs
     assert [panel.axes[0].get_title() for panel in panels] == ["loss", "accuracy", "f1", "auc"]
     np.testing.assert_array_equal(panels[3].axes[0].lines[0].get_ydata(), [0.3, 0.4])
+
+
+def test_names_of_classes_in_a_picture():
+    labels = plots.confusion(np.eye(3), [7, 8, 9]).axes[0].get_yticklabels()
+    assert [label.get_text() for label in labels] == ["7", "8", "9"]
+    for names in ("abc", 3):
+        with pytest.raises(TypeError, match=r"^names must be a list of names, got "):
+            plots.confusion(np.eye(3), names)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "error", "said"),
+    [
+        (3, ValueError, r"a confusion matrix has shape \(k, k\), got \(\)"),
+        ("abc", TypeError, "a confusion matrix holds counts, got str"),
+        ([["a", "b"], ["c", "d"]], TypeError, "a confusion matrix holds counts, got list"),
+        (None, TypeError, "a confusion matrix holds counts, got NoneType"),
+        ([[-1, 2], [3, 4]], ValueError, "a confusion matrix holds counts: numbers of at least 0"),
+        ([[1, np.nan], [3, 4]], ValueError, "a confusion matrix holds counts: numbers of at least 0"),
+    ],
+)
+def test_what_is_no_confusion_matrix(matrix, error, said):
+    with pytest.raises(error, match=f"^{said}"):
+        plots.confusion(matrix)
+
+
+def test_pictures_of_something_else(tmp_path):
+    history, net = gn.History(loss=[1.0, 0.5]), gn.Network([gn.Dense(1)], inputs=4, backend="numpy")
+    for wrong, got in (
+        ("net", "'net'"),
+        (history, "History"),
+        (gn.Network, "<class .*Network'>"),
+        (3, "int"),
+    ):
+        with pytest.raises(TypeError, match=f"^network must be a Network; got {got}$"):
+            history.plot(network=wrong)
+    for wrong, got in (([1.0, 0.5], "list"), (net, "Network"), (gn.History, "<class .*History'>")):
+        with pytest.raises(TypeError, match=f"^history must be a History, as fit returns it; got {got}$"):
+            plots.training(wrong)
+    with pytest.raises(
+        TypeError, match=r"^search must be a RateSearch, as find_learning_rate returns it; got History$"
+    ):
+        plots.learning_rates(history)
+    net.notes["image_shape"] = [3, 3]
+    with pytest.raises(
+        ValueError, match=r"'image_shape'\] is \(3, 3\), which are not the 4 inputs of the network$"
+    ):
+        history.plot(network=net)
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        history.plot(tmp_path / "none" / "loss.png")
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(IsADirectoryError, match="it is a folder"):
+        history.plot(tmp_path / "folder.png")

@@ -99,3 +99,16 @@ def test_metrics_need_validation_data(X):
         net.fit(X, np.arange(M) % 3, metrics="f1_macro")
     assert net.inputs is None
     assert net.fit(X, np.arange(M) % 3, epochs=1, metrics=["loss"]).val_metrics == {}
+
+
+def test_the_name_of_a_metric_is_a_text(X):
+    with pytest.raises(TypeError, match=r"^the name of a metric must be a str, got 1$"):
+        network(3, "softmax").evaluate(X, np.arange(M) % 3, metrics={1: sk.f1_score})
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("acc", "accuracy"), ("MSE", "mean_squared_error"), ("auc", "roc_auc")]
+)
+def test_short_names_of_metrics(X, name, meant):
+    with pytest.raises(ValueError, match=rf"unknown metric '{name}'\. Did you mean '{meant}'\?"):
+        network(3, "softmax").evaluate(X, np.arange(M) % 3, metrics=name)

@@ -40,6 +40,11 @@ def pieces(name: str, X: Any, y: Any, sample_weight: Any) -> Callable[[], Iterat
     """
     schema = X.schema if hasattr(X, "to_batches") else X.collect_schema()
     names = list(schema.names if hasattr(X, "to_batches") else schema.names())
+    if y is None:
+        raise TypeError(
+            f"y must be the name of a column of {name}, got None: {name} is read with its targets. To predict, give "
+            "the rows in memory, as dataset.to_table() or frame.collect() returns them"
+        )
     others = named_columns(name, names, y, sample_weight)
     features = [column for column in names if column not in others]
 
@@ -68,4 +73,6 @@ def named_columns(name: str, names: list[str], y: Any, sample_weight: Any) -> li
         if column not in names:
             listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
             raise ValueError(f"{name} has no column {column!r} for {what}: it has {listed}")
+    if set(names) <= set(found):
+        raise ValueError(f"{name} has no column of features: it has {', '.join(names)} alone")
     return found

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpunet.core.checks import function
 from gpunet.devices.registry import backend_of
 from gpunet.inputs.arrays import from_lists
 from gpunet.inputs.blocks.blocks import Block, Blocks, RowsOf, all_rows, rows_of_block
@@ -27,7 +28,7 @@ class IteratedBlocks(Blocks):
     Raises
     ------
     TypeError
-        For an iterator, which can be read only once.
+        For an iterator, which can be read only once, and a function that can't be called without arguments.
     """
 
     sequential = True
@@ -40,6 +41,8 @@ class IteratedBlocks(Blocks):
                 f"counted and checked, and once more in each epoch. Give a function that returns a new one, such as "
                 f"{name}=lambda: make_blocks()"
             )
+        if callable(source):
+            function(name, source, "() -> generator of blocks, called anew for each pass", 0)
         self.name = name
         self.source: Callable[[], Iterable[Any]] = source if callable(source) else lambda: source
         self.length: int | None = None  # examples of the first pass

@@ -58,14 +58,16 @@ def mapped_file(path: Path) -> np.memmap[Any, Any]:
 
     Raises
     ------
+    FileNotFoundError
+        If it is missing, or a folder.
     ValueError
         If it is damaged, or holds Python objects.
     """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not a file; check the path (now in {Path.cwd()})")
     try:
         with np.errstate(over="ignore"):  # of a shape that no array has
             return np.lib.format.open_memmap(path, mode="r")
-    except FileNotFoundError:
-        raise
     except Exception as error:  # NumPy's parser of a header raises what Python's own does
         raise ValueError(
             f"{path}: cannot be read as an array ({str(error) or type(error).__name__}): save it again with numpy.save"

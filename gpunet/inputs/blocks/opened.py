@@ -94,6 +94,11 @@ def sliced(name: str, array: Any) -> Sliced | None:
 
 
 def _inputs(name: str, X: Any, dtype: str) -> Any:
+    if hasattr(X, "X_test") and not _has_columns(X):
+        raise TypeError(
+            f"{name} is a {type(X).__name__} of training and test examples: give its arrays, fit(data.X, data.y), and "
+            "evaluate(data.X_test, data.y_test)"
+        )
     X = _from_file(name, X)
     rows: Sliced
     if isinstance(X, Sliced):
@@ -128,6 +133,10 @@ def _from_file(name: str, array: Any) -> Any:
     """A ``.npy`` file as a memory map, several of them as joined rows; all else as it is, but a text is refused."""
     if not _all_files(array, ".npy"):
         if isinstance(array, str | Path):
+            if array == "balanced":
+                raise TypeError(
+                    f"{name} must be an array of weights, got 'balanced'; for classes class_weight='balanced'"
+                )
             raise TypeError(
                 f"{name} is the {type(array).__name__} {str(array)!r}, neither an array nor the path of a file that is "
                 "read here (.npy; for X .parquet too, with the name of a column as y): read tables, DataFrames too, "

@@ -144,6 +144,11 @@ def open_parquet(path: Path) -> Any:
         If it is none, or damaged.
     """
     parquet = pyarrow()
+    if path.is_dir():
+        raise FileNotFoundError(
+            f"{path} is a folder: give the files in it as a list, or pyarrow.dataset.dataset({str(path)!r}), which has "
+            "them all"
+        )
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not a file; check the path (now in {Path.cwd()})")
     try:
