@@ -84,7 +84,7 @@ class Settings(Estimator):
         if self.batch_size > examples:
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-                stacklevel=4,
+                stacklevel=5,
             )
         return int(min(self.batch_size, examples))
 

@@ -14,7 +14,7 @@ from sklearn.utils.fixes import parse_version
 
 import fake_cupyx
 import gpunet as gn
-from estimator_data import PAIRS, ROWS, rows, target
+from estimator_data import PAIRS, ROWS, early_stopping_parts, rows, target
 from gpunet.estimators import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -263,6 +263,135 @@ def test_polars_frames(name):
     model = ours(**FAST).fit(frame, target("binary", X))
     assert BEFORE_1_9 or model.feature_names_in_.tolist() == list("abcdefg")  # scikit-learn's to find
     assert_array_equal(model.predict(frame), ours(**FAST).fit(X, target("binary", X)).predict(X))
+
+
+# --- what is refused, in every library ------------------------------------------------------------
+
+
+@pytest.fixture
+def there():
+    """X in another library."""
+    return gn.get_backend("readonly").from_host(X, "cpu")
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_targets_beside_rows_of_another_library_are_checked(name, there):
+    """As beside NumPy's, in the same words."""
+    ours, _ = PAIRS[name]
+    y = target("binary", X).astype(float)
+    for bad in (None, y[:-1], np.where(y > 0, np.nan, y), np.where(y > 0, np.inf, y)):
+        messages = []
+        for features in (X, there):
+            with pytest.raises(ValueError) as error:
+                ours(**FAST).fit(features, bad)
+            messages.append(str(error.value).splitlines()[0])
+        assert messages[0] == messages[1]
+    column, flat = (ours(**FAST) for _ in range(2))
+    with pytest.warns(UserWarning, match="column-vector y was passed"):
+        column.fit(there, y[:, None])
+    library = gn.get_backend("readonly")
+    assert_array_equal(library.to_host(column.coefs_[0]), library.to_host(flat.fit(there, y).coefs_[0]))
+
+
+def test_rows_of_another_library_that_are_not_finite(there):
+    library = gn.get_backend("readonly")
+    bad = np.array(X)
+    bad[7, 2] = np.nan
+    model = MLPRegressor(**FAST)
+    with pytest.raises(ValueError, match=r"^X holds NaN.*first in row 7"):
+        model.fit(library.from_host(bad, "cpu"), target("value", X))
+    model.fit(there, target("value", X))
+    with pytest.raises(ValueError, match=r"^X holds NaN.*first in row 7"):
+        model.predict(library.from_host(bad, "cpu"))
+
+
+def test_numbers_as_objects_beside_rows_of_another_library(there):
+    library, y = gn.get_backend("readonly"), target("value", X)
+    a, b = (MLPRegressor(**FAST).fit(there, given) for given in (y.astype(object), y))
+    assert_array_equal(library.to_host(a.coefs_[0]), library.to_host(b.coefs_[0]))
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        (np.ones((ROWS, 2)), f"must be 1D array or scalar, got 2D array.*1D array of length {ROWS}"),
+        (np.ones(ROWS - 1), rf"sample_weight.shape == \({ROWS - 1},\), expected \({ROWS},\)!"),
+        (np.zeros(ROWS), "at least one non-zero number"),
+        (0.0, "at least one non-zero number"),
+        (np.full(ROWS, np.nan), "Input sample_weight contains NaN"),
+    ],
+    ids=["2d", "short", "zero", "number", "nan"],
+)
+@pytest.mark.parametrize("name", PAIRS)
+def test_what_messages_say_of_weights(name, weights, words):
+    with pytest.raises(ValueError, match=words):
+        PAIRS[name][0](**FAST).fit(X, target("binary", X), weights)
+
+
+class Unknown:
+    """An array of a library that no backend is for."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array_namespace__(self):
+        return np
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+def test_arrays_of_a_library_that_has_no_backend():
+    """They come through DLPack, and are NumPy's from there on."""
+    y, weights = target("binary", X), np.linspace(0.5, 2.0, ROWS)
+    model = MLPClassifier(**FAST).fit(Unknown(X), Unknown(y), Unknown(weights))
+    expected = MLPClassifier(**FAST).fit(X, y, weights)
+    assert_array_equal(model.coefs_[0], expected.coefs_[0])
+    assert_array_equal(model.predict(Unknown(X)), expected.predict(X))
+    assert model.score(Unknown(X), Unknown(y), Unknown(weights)) == expected.score(X, y, weights)
+
+
+# --- what is learned from the training part alone -------------------------------------------------
+
+
+@pytest.mark.parametrize("one", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("library", ["numpy", "readonly"])
+def test_the_standardizer_of_early_stopping(library, one):
+    """Mean and deviation of the rows that scikit-learn would have trained on."""
+    y = target("binary", X)
+    given = X if library == "numpy" else gn.get_backend(library).from_host(X, "cpu")
+    model = one(**FAST, standardize=True, early_stopping=True, validation_fraction=0.3).fit(given, y)
+    strata = y if one is MLPClassifier else None
+    training, _ = early_stopping_parts([(7, 8), (8, 1)], fraction=0.3, strata=strata)
+    assert len(training) == 91
+    assert_allclose(model.standardizer_.mean, X[training].mean(axis=0), rtol=1e-12)
+    assert_allclose(model.standardizer_.deviation, X[training].std(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("one", [MLPClassifier, MLPRegressor])
+def test_the_encoder_of_early_stopping(one):
+    """It learns from the rows that are trained on, which are drawn before the weights: it says how many there are."""
+    pd = pytest.importorskip("pandas")
+    y = target("binary", X)
+    frame = pd.DataFrame({"a": X[:, 0], "b": np.where(X[:, 1] > 0.5, "x", "y")})
+    settings = {**FAST, "encode": gn.TableEncoder(numbers="standard"), "early_stopping": True}
+    model = one(**settings, validation_fraction=0.3).fit(frame, y)
+    training, _ = early_stopping_parts([], fraction=0.3, strata=y if one is MLPClassifier else None)
+    expected = gn.TableEncoder(numbers="standard").fit(frame.iloc[training]).transform(frame)
+    assert_allclose(model.encoder_.transform(frame), expected, rtol=1e-6)
+    with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
+        one(**settings).fit(frame, None)
+
+
+@pytest.mark.parametrize("dtype", [None, "float32", "float64"])
+def test_the_type_of_numbers_of_tables(dtype):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"a": X[:, 0].astype("float32"), "b": np.where(X[:, 1] > 0.5, "x", "y")})
+    model = MLPRegressor(**FAST, encode="auto", dtype=dtype).fit(frame, target("value", X))
+    assert model.coefs_[0].dtype == model.predict(frame).dtype == (dtype or "float64")
 
 
 # --- weights and shapes ---------------------------------------------------------------------------
