@@ -101,7 +101,6 @@ class EpochTraining(Prediction):
         self._watched = watched
         if not hasattr(self, "loss_curve_"):
             self.loss_curve_ = []
-        self._no_improvement_count = 0
         if self.early_stopping:
             self.validation_scores_: Any = []
             self.best_validation_score_: Any = -np.inf

@@ -71,10 +71,7 @@ class InputChecks:
             return validate_data(self, X, reset=reset, skip_check_array=True)
         backend = foreign_backend(X)
         if backend is None:
-            X = validate_data(
-                self, to_host(X), accept_sparse=["csr", "csc"], dtype=FLOATS, order="C", reset=reset
-            )
-            return X.tocsr() if hasattr(X, "tocsr") else X
+            return validate_data(self, to_host(X), accept_sparse="csr", dtype=FLOATS, order="C", reset=reset)
         placement = Placement(backend, backend.device_of(X))
         X = checked_rows("X", X, placement, self._foreign_dtype(X, placement), None)
         return validate_data(self, X, reset=reset, skip_check_array=True)
@@ -86,14 +83,13 @@ class InputChecks:
                 self,
                 to_host(X),
                 to_host(y),
-                accept_sparse=["csr", "csc"],
+                accept_sparse="csr",
                 multi_output=True,
                 y_numeric=numeric,
                 dtype=FLOATS,
                 order="C",
                 reset=reset,
             )
-            X = X.tocsr() if hasattr(X, "tocsr") else X
         else:
             if y is None:
                 raise ValueError(

@@ -472,3 +472,51 @@ def test_dtypes():
             warnings.simplefilter("ignore")
             model = MLPRegressor(**FAST, dtype=dtype).fit((10 * X).astype(given), y)
         assert model.coefs_[0].dtype == model.predict(X).dtype == expected
+
+
+def test_an_array_class_of_ones_own_is_numpys():
+    class Own(np.ndarray):
+        pass
+
+    bad = np.where(X > 1, np.nan, X).view(Own)
+    for model in (MLPRegressor(**FAST), MLPRegressor(**FAST).fit(X, target("value", X))):
+        with pytest.raises(ValueError, match=r"^Input X contains NaN"):
+            model.predict(bad) if hasattr(model, "coefs_") else model.fit(bad, target("value", X))
+    model = MLPRegressor(**FAST).fit(X.view(Own), target("value", X))
+    assert type(model.coefs_[0]) is type(model.predict(X.view(Own))) is np.ndarray
+
+
+def test_numbers_beside_float32_in_another_library():
+    library, large = gn.get_backend("readonly"), np.array(X)
+    large[5, 2] = 1e300
+    with pytest.raises(ValueError, match=r"^X .*float32.*row 5"):
+        MLPRegressor(**FAST, dtype="float32").fit(library.from_host(large, "cpu"), target("value", X))
+
+
+def test_weights_of_small_numbers_are_summed_as_float64():
+    y, weights = target("value", X), np.linspace(1000, 3000, ROWS).astype("float16")
+    a, b = (MLPRegressor(**FAST).fit(X, y, given) for given in (weights, weights.astype(float)))
+    assert_array_equal(a.coefs_[0], b.coefs_[0])
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_columns_that_are_missing_in_a_later_call(name):
+    y = target("binary", X)
+    more = {"classes": [0, 1]} if name == "classifier" else {}
+    messages = []
+    for one in PAIRS[name]:
+        model = one(hidden_layer_sizes=3, random_state=0).partial_fit(X, y, **more)
+        with pytest.raises(ValueError, match="X has 5 features, but") as error:
+            model.partial_fit(X[:, :5], y)
+        messages.append(str(error.value))
+    assert messages[0] == messages[1]
+
+
+@pytest.mark.parametrize("encode", [None, "auto"])
+def test_what_was_learned_is_not_learned_again_from_other_rows(encode):
+    """A row's prediction does not depend on those beside it."""
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(3.0 * X + 1.0, columns=list("abcdefg"))
+    given = frame.to_numpy() if encode is None else frame
+    model = MLPRegressor(**FAST, standardize=encode is None, encode=encode).fit(given, target("value", X))
+    assert_allclose(model.predict(given[:5]), model.predict(given)[:5], rtol=1e-9)

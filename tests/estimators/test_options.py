@@ -406,6 +406,8 @@ def test_lbfgs_prints_its_iterations(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == model.n_iter_ == 3
     assert lines[-1] == f"Iteration 3, loss = {model.loss_:.8f}"
+    model.fit(X, VALUE)
+    assert capsys.readouterr().out.splitlines() == lines  # counted from the start
 
 
 # --- weights that are not finite ------------------------------------------------------------------

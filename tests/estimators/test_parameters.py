@@ -4,6 +4,7 @@ import collections
 import inspect
 import math
 import warnings
+from numbers import Integral
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from sklearn.base import clone
 import gpunet as gn
 from estimator_data import PAIRS, ROWS, rows, target
 from gpunet.core.losses import Loss
-from gpunet.estimators import MLPClassifier, MLPRegressor
+from gpunet.estimators import MLPClassifier, MLPRegressor, parameters
 from gpunet.estimators.parameters import CONSTRAINTS, check
 
 X = rows()
@@ -263,3 +264,31 @@ def test_batches_larger_than_the_data(settings, warned):
             warnings.simplefilter("always")
             one(hidden_layer_sizes=2, max_iter=1, random_state=0, **settings).fit(X, Y)
         assert ["batch_size" in str(w.message) for w in found].count(True) == warned
+
+
+def test_the_parts_that_constraints_are_made_of():
+    """Made here, and not when the module is imported."""
+    whole, above = parameters.interval(1, 3, kind=Integral), parameters.interval(0, closed="neither")
+    both = parameters.interval(0, 1, closed="both")
+    assert [whole.holds(v) for v in (0, 1, 2, 3, 1.5, "1")] == [False, True, True, False, False, False]
+    assert [above.holds(v) for v in (0, 0.5, math.inf)] == [False, True, False]
+    assert [both.holds(v) for v in (-0.1, 0, 1, 1.1)] == [False, True, True, False]
+    assert whole.holds("1") is False
+    texts = [
+        "an int in the range [1, 3)",
+        "a float in the range (0.0, inf)",
+        "a float in the range [0.0, 1.0]",
+    ]
+    assert [whole.text, above.text, both.text] == texts
+    some = parameters.names(name for name in ("b", "a"))
+    assert (
+        some.text == "a str among {'a', 'b'}" and some.holds("b") and some.holds("a") and not some.holds("c")
+    )
+    several = parameters.sequence_of(parameters._any_of([whole, some]), "several")
+    assert several.text == "several"
+    for value in ([1, "a"], (2,), np.array([1, 2]), []):
+        assert several.holds(value)
+    for value in ([3], ("c",), np.array([[1]]), np.array([5]), "a", 1, {1}):
+        assert not several.holds(value)
+    assert parameters._same(None).holds(None) and not parameters._same(None).holds(0)
+    assert parameters._same(None).text == "None"

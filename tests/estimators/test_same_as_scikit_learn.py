@@ -196,6 +196,7 @@ def test_a_warm_start_may_watch_something_else():
         assert model.validation_scores_ is None and len(model.loss_curve_) == 7
         model.set_params(early_stopping=True).fit(X, y)
         assert model.best_loss_ is None and len(model.validation_scores_) == 7
+        assert len(model.loss_curve_) == 14
         model.set_params(early_stopping=False, solver="sgd").fit(X, y)
     assert model.best_loss_ == min(model.loss_curve_[-7:])
 
@@ -302,6 +303,7 @@ def test_batches_that_nobody_chose(name):
         {"alpha": 0.0},
         {"alpha": 30.0},
         {"tol": 0.2, "max_iter": 100},
+        {"tol": 1e9},
         {"max_fun": 4, "max_iter": 100},
         {"batch_size": 10, "shuffle": False, "learning_rate_init": 0.7},
     ],
@@ -400,3 +402,8 @@ def test_a_single_class():
         found, expected = getattr(ours, method)(X), getattr(theirs, method)(X)
         assert_allclose(found, expected, rtol=1e-8)
     assert ours.score(X, y) == theirs.score(X, y) == 1.0
+
+
+@pytest.mark.parametrize("settings", [SETTINGS["adam"], SETTINGS["early-stopping"]], ids=["adam", "early"])
+def test_two_labels(settings):
+    assert_same(*fitted(PAIRS["classifier"], settings, target("labels", X)[:, :2]))
