@@ -56,17 +56,13 @@ class BaseMLP(EpochTraining, LBFGSTraining):
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool) -> Any:
         given = self.get_params(deep=False)
         parameters.check(type(self).__name__, given, {**parameters.CONSTRAINTS, **self._constraints()})
-        hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes)).tolist()
-        if not all(type(size) is int for size in hidden):
-            raise ValueError(
-                f"hidden_layer_sizes must be an int, or ints in a list; got {self.hidden_layer_sizes!r}"
-            )
-        if any(size <= 0 for size in hidden):
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
+        hidden = parameters.layer_sizes(self.hidden_layer_sizes)
         checked_callbacks(self.callbacks)
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+        if not first:
+            self._require_as_trained()
         X, y = self._checked(X, y, numeric=is_regressor(self), reset=first)
         m = X.shape[0]
         weights = self._checked_weights(sample_weight, m)
@@ -92,15 +88,16 @@ class BaseMLP(EpochTraining, LBFGSTraining):
         training = np.arange(m) if split is None else split[0]
         plan = self._plan(sizes, activations, dtype, len(training), weights is not None, is_sparse(X))
         placement = self._training_on(plan, placement, X)
+        in_place = self._stays(X)
         with placement.context(), placement.backend.compiling(self.compile):
             X = on_placement(X, placement, dtype)
             X = self._standardized(X, placement, None if split is None else split[0], learn=first)
             rows = Rows(X, to_device_array("y", Y, placement, dtype), weights)
             parts = [rows] if split is None else [part(rows, one, placement) for one in split]
             if self.solver == "lbfgs":
-                self._fit_lbfgs(plan, placement, parts[0])
+                self._fit_lbfgs(plan, placement, parts[0], in_place)
             else:
-                self._fit_epochs(plan, placement, parts, incremental)
+                self._fit_epochs(plan, placement, parts, incremental, in_place)
         if not all(bool(np.isfinite(to_host(one)).all()) for one in (*self.coefs_, *self.intercepts_)):
             raise ValueError(NOT_FINITE)
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,13 @@ class EpochTraining(Prediction):
 
     _no_improvement_count: int
 
-    def _fit_epochs(self, plan: Plan, placement: Placement, parts: list[Rows], incremental: bool) -> None:
+    def _fit_epochs(
+        self, plan: Plan, placement: Placement, parts: list[Rows], incremental: bool, in_place: bool
+    ) -> None:
         if not incremental or not hasattr(self, "_optimizer"):
             self._optimizer = self._make_solver()
         solver = self._optimizer
+        plan = replace(plan, optimizer=solver.rule)  # of the first call of several, as in scikit-learn
         state = with_zero_slots(self._parameters(placement, plan.dtype), plan.optimizer.slots, placement)
         if solver.slots is not None:
             state = moved(TrainState(state.parameters, solver.slots), placement, plan.dtype)
@@ -51,7 +55,10 @@ class EpochTraining(Prediction):
                 solver.slots = state.slots
                 if self._watch(placement, state, parts, plan):
                     best = _copies(placement, state.parameters)  # alone: views would keep all of a state
-                ended = callbacks is not None and self._ended(callbacks, plan, placement, state, parts, run)
+                ended = False
+                # They are given a network, and its weights are finite.
+                if callbacks is not None and _finite(placement, state):
+                    ended = self._ended(callbacks, plan, placement, state, parts, run)
                 solver.epoch_ends(self.t_)
                 if self._no_improvement_count > self.n_iter_no_change:
                     action = solver.stops()
@@ -74,10 +81,12 @@ class EpochTraining(Prediction):
             warnings.warn("Training interrupted by user.", stacklevel=4)
         self.program_ = run.name
         solver.slots = moved(state, host_placement(), plan.dtype).slots
-        best = best if self.early_stopping else state.parameters
+        # Without a score that is a number, none were the best.
+        if not self.early_stopping or self.best_validation_score_ == -np.inf:
+            best = state.parameters
         if callbacks is not None:
             best = callbacks.finish() or best
-        self.coefs_, self.intercepts_ = self._fitted_arrays(best, placement, self._stays(parts[0].X))
+        self.coefs_, self.intercepts_ = self._fitted_arrays(best, placement, in_place)
 
     def _start_watching(self) -> None:
         """Forget the best loss or score, once there is none of the kind that is watched."""
@@ -87,7 +96,6 @@ class EpochTraining(Prediction):
         self._watched = watched
         if not hasattr(self, "loss_curve_"):
             self.loss_curve_ = []
-        self._no_improvement_count = 0
         if self.early_stopping:
             self.validation_scores_: Any = []
             self.best_validation_score_: Any = -np.inf

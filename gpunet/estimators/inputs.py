@@ -71,10 +71,7 @@ class InputChecks:
             return validate_data(self, X, reset=reset, skip_check_array=True)
         backend = foreign_backend(X)
         if backend is None:
-            X = validate_data(
-                self, to_host(X), accept_sparse=["csr", "csc"], dtype=FLOATS, order="C", reset=reset
-            )
-            return X.tocsr() if hasattr(X, "tocsr") else X
+            return validate_data(self, to_host(X), accept_sparse="csr", dtype=FLOATS, order="C", reset=reset)
         placement = Placement(backend, backend.device_of(X))
         X = checked_rows("X", X, placement, self._foreign_dtype(X, placement), None)
         return validate_data(self, X, reset=reset, skip_check_array=True)
@@ -86,14 +83,13 @@ class InputChecks:
                 self,
                 to_host(X),
                 to_host(y),
-                accept_sparse=["csr", "csc"],
+                accept_sparse="csr",
                 multi_output=True,
                 y_numeric=numeric,
                 dtype=FLOATS,
                 order="C",
                 reset=reset,
             )
-            X = X.tocsr() if hasattr(X, "tocsr") else X
         else:
             if y is None:
                 raise ValueError(
@@ -136,6 +132,29 @@ class InputChecks:
 
     # --- encoder and standardizer ---------------------------------------------------------------
 
+    def _learned(self) -> dict[str, tuple[str, bool]]:
+        """By parameter: the attribute that ``fit`` makes of it, and whether it is asked for."""
+        standardizes = isinstance(self.standardize, Standardizer) or bool(self.standardize)
+        return {
+            "encode": ("encoder_", self.encode is not None),
+            "standardize": ("standardizer_", standardizes),
+        }
+
+    def _forget_learned(self) -> None:
+        """Leave no attribute of an earlier fit that this one does not make."""
+        for attribute, asked in self._learned().values():
+            if not asked:
+                vars(self).pop(attribute, None)
+
+    def _require_as_trained(self) -> None:
+        """Raise a ValueError if `encode` or `standardize` is no longer what the weights were trained with."""
+        for name, (attribute, asked) in self._learned().items():
+            if asked != hasattr(self, attribute):
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}, but the weights were trained "
+                    f"{'without' if asked else 'with'} it: fit anew with warm_start=False"
+                )
+
     def _encoded(self, X: Any, chosen: Any, dtype: str, *, learn: bool) -> Any:
         """X as an array or CSR, a table encoded; with `learn` the encoder learns from the `chosen` rows (None: all)."""
         if self.encode is None:
@@ -151,7 +170,7 @@ class InputChecks:
 
     def _standardized(self, X: Any, placement: Placement, chosen: Any, *, learn: bool) -> Any:
         """Rows on `placement`, standardised if asked for; with `learn` from the `chosen` rows (None: all)."""
-        if not isinstance(self.standardize, Standardizer) and not self.standardize:
+        if not self._learned()["standardize"][1]:
             return X
         if hasattr(X, "tocsr"):
             raise ValueError(

@@ -118,7 +118,7 @@ def unpacked(theta: Any, plan: Plan) -> tuple[list[Any], list[Any]]:
 class LBFGSTraining(Prediction):
     """The part of an estimator that trains with the solver lbfgs."""
 
-    def _fit_lbfgs(self, plan: Plan, placement: Placement, rows: Rows) -> None:
+    def _fit_lbfgs(self, plan: Plan, placement: Placement, rows: Rows, in_place: bool) -> None:
         total = float(plan.examples)
         if rows.weights is not None:
             total = float(rows.weights.sum())
@@ -148,7 +148,7 @@ class LBFGSTraining(Prediction):
         pairs = cost.parameters(result.x)
         if callbacks:
             pairs = callbacks.finish() or pairs
-        self.coefs_, self.intercepts_ = self._fitted_arrays(pairs, placement, self._stays(rows.X))
+        self.coefs_, self.intercepts_ = self._fitted_arrays(pairs, placement, in_place)
         if result.status not in (0, ENDED_BY_CALLBACK):
             more = f" Increase max_iter={self.max_iter}." if self.n_iter_ == self.max_iter else ""
             warnings.warn(

@@ -146,3 +146,21 @@ def check(estimator: str, parameters: Mapping[str, Any], constraints: Mapping[st
         texts = [one.text for one in allowed]
         listed = texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} or {texts[-1]}"
         raise ValueError(f"The {name!r} parameter of {estimator} must be {listed}. Got {value!r} instead.")
+
+
+def layer_sizes(given: Any) -> list[int]:
+    """`hidden_layer_sizes` as a list: one number of units, or one for each hidden layer.
+
+    Raises
+    ------
+    ValueError
+        For what is no whole number above 0.
+    """
+    sizes = np.atleast_1d(np.asarray(given, dtype=object)).tolist()
+    if not all(isinstance(size, Integral) and not isinstance(size, bool) for size in sizes):
+        raise ValueError(
+            f"hidden_layer_sizes must be one integer, or one for each hidden layer, got {given!r}."
+        )
+    if any(size <= 0 for size in sizes):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    return [int(size) for size in sizes]

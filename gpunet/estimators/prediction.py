@@ -57,6 +57,7 @@ class Prediction(Settings, Weights):
     def _forward(self, X: Any) -> tuple[Any, Placement]:
         """The outputs ``(m, n[L])`` of X, and where they are."""
         check_is_fitted(self)
+        self._require_as_trained()
         X = self._checked_X(X, reset=False)
         placement = self._predicting_on(X)
         dtype = str(self.coefs_[0].dtype).rpartition(".")[2]

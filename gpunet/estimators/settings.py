@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.core.optimizers import GradientDescent, Optimizer
 from gpunet.core.plan import Layer, Plan
 from gpunet.estimators.interface import Estimator
 from gpunet.estimators.optimizers import AdamSolver, SGDSolver
@@ -63,11 +62,10 @@ class Settings(Estimator):
     ) -> Plan:
         rates = self._dropouts(len(sizes) - 2)
         layers = tuple(Layer(sizes[l], sizes[l + 1], activations[l], rates[l]) for l in range(len(sizes) - 1))
-        optimizer: Optimizer = GradientDescent() if self.solver == "lbfgs" else self._make_solver().rule
         return Plan(
             layers,
             self._output()[1],
-            optimizer,
+            self._make_solver().rule,
             examples,
             self._batch_size(examples),
             dtype,
@@ -84,7 +82,7 @@ class Settings(Estimator):
         if self.batch_size > examples:
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-                stacklevel=4,
+                stacklevel=5,
             )
         return int(min(self.batch_size, examples))
 

@@ -20,6 +20,7 @@ class Weights(Estimator):
 
     def _start(self, sizes: list[int], activations: tuple[Any, ...], dtype: str) -> None:
         """Initial weights, and nothing trained yet."""
+        self._forget_learned()
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(sizes)
         output, _ = self._output()
@@ -66,5 +67,5 @@ class Weights(Estimator):
         )
 
     def _stays(self, X: Any) -> bool:
-        """Whether the weights are arrays of X's library, and not NumPy's."""
+        """Whether the weights are arrays of the library of X, as it was given, and not NumPy's."""
         return self.backend == "auto" and foreign_backend(X) is not None

@@ -14,7 +14,7 @@ from sklearn.utils.fixes import parse_version
 
 import fake_cupyx
 import gpunet as gn
-from estimator_data import PAIRS, ROWS, rows, target
+from estimator_data import PAIRS, ROWS, early_stopping_parts, rows, target
 from gpunet.estimators import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -265,6 +265,135 @@ def test_polars_frames(name):
     assert_array_equal(model.predict(frame), ours(**FAST).fit(X, target("binary", X)).predict(X))
 
 
+# --- what is refused, in every library ------------------------------------------------------------
+
+
+@pytest.fixture
+def there():
+    """X in another library."""
+    return gn.get_backend("readonly").from_host(X, "cpu")
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_targets_beside_rows_of_another_library_are_checked(name, there):
+    """As beside NumPy's, in the same words."""
+    ours, _ = PAIRS[name]
+    y = target("binary", X).astype(float)
+    for bad in (None, y[:-1], np.where(y > 0, np.nan, y), np.where(y > 0, np.inf, y)):
+        messages = []
+        for features in (X, there):
+            with pytest.raises(ValueError) as error:
+                ours(**FAST).fit(features, bad)
+            messages.append(str(error.value).splitlines()[0])
+        assert messages[0] == messages[1]
+    column, flat = (ours(**FAST) for _ in range(2))
+    with pytest.warns(UserWarning, match="column-vector y was passed"):
+        column.fit(there, y[:, None])
+    library = gn.get_backend("readonly")
+    assert_array_equal(library.to_host(column.coefs_[0]), library.to_host(flat.fit(there, y).coefs_[0]))
+
+
+def test_rows_of_another_library_that_are_not_finite(there):
+    library = gn.get_backend("readonly")
+    bad = np.array(X)
+    bad[7, 2] = np.nan
+    model = MLPRegressor(**FAST)
+    with pytest.raises(ValueError, match=r"^X holds NaN.*first in row 7"):
+        model.fit(library.from_host(bad, "cpu"), target("value", X))
+    model.fit(there, target("value", X))
+    with pytest.raises(ValueError, match=r"^X holds NaN.*first in row 7"):
+        model.predict(library.from_host(bad, "cpu"))
+
+
+def test_numbers_as_objects_beside_rows_of_another_library(there):
+    library, y = gn.get_backend("readonly"), target("value", X)
+    a, b = (MLPRegressor(**FAST).fit(there, given) for given in (y.astype(object), y))
+    assert_array_equal(library.to_host(a.coefs_[0]), library.to_host(b.coefs_[0]))
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        (np.ones((ROWS, 2)), f"must be 1D array or scalar, got 2D array.*1D array of length {ROWS}"),
+        (np.ones(ROWS - 1), rf"sample_weight.shape == \({ROWS - 1},\), expected \({ROWS},\)!"),
+        (np.zeros(ROWS), "at least one non-zero number"),
+        (0.0, "at least one non-zero number"),
+        (np.full(ROWS, np.nan), "Input sample_weight contains NaN"),
+    ],
+    ids=["2d", "short", "zero", "number", "nan"],
+)
+@pytest.mark.parametrize("name", PAIRS)
+def test_what_messages_say_of_weights(name, weights, words):
+    with pytest.raises(ValueError, match=words):
+        PAIRS[name][0](**FAST).fit(X, target("binary", X), weights)
+
+
+class Unknown:
+    """An array of a library that no backend is for."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array_namespace__(self):
+        return np
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+def test_arrays_of_a_library_that_has_no_backend():
+    """They come through DLPack, and are NumPy's from there on."""
+    y, weights = target("binary", X), np.linspace(0.5, 2.0, ROWS)
+    model = MLPClassifier(**FAST).fit(Unknown(X), Unknown(y), Unknown(weights))
+    expected = MLPClassifier(**FAST).fit(X, y, weights)
+    assert_array_equal(model.coefs_[0], expected.coefs_[0])
+    assert_array_equal(model.predict(Unknown(X)), expected.predict(X))
+    assert model.score(Unknown(X), Unknown(y), Unknown(weights)) == expected.score(X, y, weights)
+
+
+# --- what is learned from the training part alone -------------------------------------------------
+
+
+@pytest.mark.parametrize("one", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("library", ["numpy", "readonly"])
+def test_the_standardizer_of_early_stopping(library, one):
+    """Mean and deviation of the rows that scikit-learn would have trained on."""
+    y = target("binary", X)
+    given = X if library == "numpy" else gn.get_backend(library).from_host(X, "cpu")
+    model = one(**FAST, standardize=True, early_stopping=True, validation_fraction=0.3).fit(given, y)
+    strata = y if one is MLPClassifier else None
+    training, _ = early_stopping_parts([(7, 8), (8, 1)], fraction=0.3, strata=strata)
+    assert len(training) == 91
+    assert_allclose(model.standardizer_.mean, X[training].mean(axis=0), rtol=1e-12)
+    assert_allclose(model.standardizer_.deviation, X[training].std(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("one", [MLPClassifier, MLPRegressor])
+def test_the_encoder_of_early_stopping(one):
+    """It learns from the rows that are trained on, which are drawn before the weights: it says how many there are."""
+    pd = pytest.importorskip("pandas")
+    y = target("binary", X)
+    frame = pd.DataFrame({"a": X[:, 0], "b": np.where(X[:, 1] > 0.5, "x", "y")})
+    settings = {**FAST, "encode": gn.TableEncoder(numbers="standard"), "early_stopping": True}
+    model = one(**settings, validation_fraction=0.3).fit(frame, y)
+    training, _ = early_stopping_parts([], fraction=0.3, strata=y if one is MLPClassifier else None)
+    expected = gn.TableEncoder(numbers="standard").fit(frame.iloc[training]).transform(frame)
+    assert_allclose(model.encoder_.transform(frame), expected, rtol=1e-6)
+    with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
+        one(**settings).fit(frame, None)
+
+
+@pytest.mark.parametrize("dtype", [None, "float32", "float64"])
+def test_the_type_of_numbers_of_tables(dtype):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"a": X[:, 0].astype("float32"), "b": np.where(X[:, 1] > 0.5, "x", "y")})
+    model = MLPRegressor(**FAST, encode="auto", dtype=dtype).fit(frame, target("value", X))
+    assert model.coefs_[0].dtype == model.predict(frame).dtype == (dtype or "float64")
+
+
 # --- weights and shapes ---------------------------------------------------------------------------
 
 
@@ -343,3 +472,51 @@ def test_dtypes():
             warnings.simplefilter("ignore")
             model = MLPRegressor(**FAST, dtype=dtype).fit((10 * X).astype(given), y)
         assert model.coefs_[0].dtype == model.predict(X).dtype == expected
+
+
+def test_an_array_class_of_ones_own_is_numpys():
+    class Own(np.ndarray):
+        pass
+
+    bad = np.where(X > 1, np.nan, X).view(Own)
+    for model in (MLPRegressor(**FAST), MLPRegressor(**FAST).fit(X, target("value", X))):
+        with pytest.raises(ValueError, match=r"^Input X contains NaN"):
+            model.predict(bad) if hasattr(model, "coefs_") else model.fit(bad, target("value", X))
+    model = MLPRegressor(**FAST).fit(X.view(Own), target("value", X))
+    assert type(model.coefs_[0]) is type(model.predict(X.view(Own))) is np.ndarray
+
+
+def test_numbers_beside_float32_in_another_library():
+    library, large = gn.get_backend("readonly"), np.array(X)
+    large[5, 2] = 1e300
+    with pytest.raises(ValueError, match=r"^X .*float32.*row 5"):
+        MLPRegressor(**FAST, dtype="float32").fit(library.from_host(large, "cpu"), target("value", X))
+
+
+def test_weights_of_small_numbers_are_summed_as_float64():
+    y, weights = target("value", X), np.linspace(1000, 3000, ROWS).astype("float16")
+    a, b = (MLPRegressor(**FAST).fit(X, y, given) for given in (weights, weights.astype(float)))
+    assert_array_equal(a.coefs_[0], b.coefs_[0])
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_columns_that_are_missing_in_a_later_call(name):
+    y = target("binary", X)
+    more = {"classes": [0, 1]} if name == "classifier" else {}
+    messages = []
+    for one in PAIRS[name]:
+        model = one(hidden_layer_sizes=3, random_state=0).partial_fit(X, y, **more)
+        with pytest.raises(ValueError, match="X has 5 features, but") as error:
+            model.partial_fit(X[:, :5], y)
+        messages.append(str(error.value))
+    assert messages[0] == messages[1]
+
+
+@pytest.mark.parametrize("encode", [None, "auto"])
+def test_what_was_learned_is_not_learned_again_from_other_rows(encode):
+    """A row's prediction does not depend on those beside it."""
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(3.0 * X + 1.0, columns=list("abcdefg"))
+    given = frame.to_numpy() if encode is None else frame
+    model = MLPRegressor(**FAST, standardize=encode is None, encode=encode).fit(given, target("value", X))
+    assert_allclose(model.predict(given[:5]), model.predict(given)[:5], rtol=1e-9)

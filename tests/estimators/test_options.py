@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import check_grad
+from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import compute_class_weight, compute_sample_weight
 
@@ -336,6 +337,58 @@ def test_the_gradient_of_lbfgs(loss, chunk, monkeypatch):
         assert check_grad(lambda t, cost=cost: cost(t)[0], lambda t, cost=cost: cost(t)[1], theta) < 1e-5
 
 
+def of_cost(X, weights=None, chunk=None, strength=0.3, plan=None):
+    """J and its gradient at some θ."""
+    layers = (Layer(7, 3, "tanh"), Layer(3, 2, "sigmoid"))
+    plan = plan or Plan(layers, "logistic", gn.GradientDescent(), ROWS, ROWS, "float64")
+    cost = Cost(plan, host_placement(), Rows(X, LABELS[:, :2].astype(float), weights), strength)
+    assert chunk is None or cost.chunk == chunk
+    return cost(np.random.default_rng(0).normal(size=7 * 3 + 3 * 2 + 3 + 2))
+
+
+@pytest.mark.parametrize("weights", [None, np.linspace(0.5, 1.5, ROWS)], ids=["plain", "weighted"])
+@pytest.mark.parametrize("sparse_rows", [False, True])
+def test_chunks_add_up(sparse_rows, weights, monkeypatch):
+    """To J of all examples at once, and its gradient, in which the penalty is counted once."""
+    thin = np.where(X > 0.5, X, 0.0)
+    J, gradient = of_cost(thin, weights)
+    given = csr_array(thin) if sparse_rows else thin
+    for chunk in (1, 50, ROWS):
+        monkeypatch.setattr("gpunet.estimators.lbfgs.CHUNK", chunk)
+        found = of_cost(given, weights, None if sparse_rows else chunk)
+        assert found[0] == pytest.approx(J, rel=1e-12)
+        assert_allclose(found[1], gradient, rtol=1e-10, atol=1e-14)
+    plain = of_cost(thin, weights, strength=0.0)
+    theta = np.random.default_rng(0).normal(size=32)
+    assert J - plain[0] == pytest.approx(0.5 * 0.3 * (theta[:27] ** 2).sum())
+    assert_allclose(gradient - plain[1], np.r_[0.3 * theta[:27], np.zeros(5)], atol=1e-12)
+
+
+def test_numbers_too_large_for_lbfgs_are_no_warning():
+    """They show in the result."""
+    layers = (Layer(7, 2, "identity"),)
+    plan = Plan(layers, "squared_error", gn.GradientDescent(), ROWS, ROWS, "float64")
+    cost = Cost(plan, host_placement(), Rows(X, LABELS[:, :2].astype(float), None), 0.0)
+    J, gradient = cost(np.full(16, 1e200))
+    assert not np.isfinite(J) and gradient.dtype == "float64"
+
+
+@pytest.mark.parametrize(("small", "cores"), [(1440, "several"), (1441, "one")])
+def test_how_much_work_takes_several_cores(small, cores, monkeypatch):
+    """3 times (forward, and two products backward) 30 examples and 3·4 + 4·1 weights."""
+    calls = []
+    backend = type(host_placement().backend)
+    on_one_core = backend.on_one_core
+    monkeypatch.setattr(
+        backend, "on_one_core", lambda self, *given: (calls.append("one"), on_one_core(self, *given))[1]
+    )
+    monkeypatch.setattr("gpunet.estimators.lbfgs.SMALL", small)
+    MLPRegressor(hidden_layer_sizes=4, solver="lbfgs", backend="numpy", random_state=0, max_iter=3).fit(
+        X[:30, :3], VALUE[:30]
+    )
+    assert calls[:1] == (["one"] if cores == "one" else [])
+
+
 def test_lbfgs_says_why_it_stopped():
     with pytest.warns(
         ConvergenceWarning, match=r"lbfgs failed to converge after 2 iteration.*Increase max_iter=2"
@@ -353,6 +406,8 @@ def test_lbfgs_prints_its_iterations(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == model.n_iter_ == 3
     assert lines[-1] == f"Iteration 3, loss = {model.loss_:.8f}"
+    model.fit(X, VALUE)
+    assert capsys.readouterr().out.splitlines() == lines  # counted from the start
 
 
 # --- weights that are not finite ------------------------------------------------------------------

@@ -1,15 +1,20 @@
 """Parameters: ranges and messages are scikit-learn's; gpunet's own have theirs."""
 
+import collections
 import inspect
 import math
+import warnings
+from numbers import Integral
 
 import numpy as np
 import pytest
 from sklearn.base import clone
 
 import gpunet as gn
-from estimator_data import PAIRS, rows, target
-from gpunet.estimators import MLPClassifier, MLPRegressor
+from estimator_data import PAIRS, ROWS, rows, target
+from gpunet.core.losses import Loss
+from gpunet.estimators import MLPClassifier, MLPRegressor, parameters
+from gpunet.estimators.parameters import CONSTRAINTS, check
 
 X = rows()
 Y = target("binary", X)
@@ -39,7 +44,10 @@ OTHER_WORDS = {
         (None, "must be an array-like or an int in the range [1, inf). Got None"),
         (0, "an int in the range [1, inf)"),
     ],
-    "activation": [("cubic", "'logistic'"), (["relu", "cubic"], "one for each hidden layer"), (None, "an Activation")],
+    "activation": [
+        ("softmax", "'logistic'"), ("cubic", "'logistic'"), (["relu", "cubic"], "one for each hidden layer"),
+        (None, "an Activation"),
+    ],
     "random_state": [("seed", "RandomState"), (-1, "[0, 4294967295]")],
     "verbose": [("loud", "an instance of 'bool'"), (-1, "[0, inf)")],
     "n_iter_no_change": [(0, "[1, inf)"), (2.5, "or inf"), (-math.inf, "or inf")],
@@ -111,16 +119,42 @@ def test_every_parameter_is_checked_and_cloned(one):
 
 @pytest.mark.parametrize("sizes", [(5, 0), (-1,), [3, -2]])
 def test_sizes_of_layers(sizes):
+    messages = []
     for one in PAIRS["regressor"]:
-        with pytest.raises(ValueError, match="hidden_layer_sizes must be > 0, got"):
+        with pytest.raises(ValueError, match="hidden_layer_sizes must be > 0, got") as error:
             one(hidden_layer_sizes=sizes).fit(X, Y)
+        messages.append(str(error.value).rstrip("."))
+    assert messages[0] == messages[1]
 
 
-@pytest.mark.parametrize("sizes", [4, [4], (4,), np.array([4]), np.int64(4)])
+@pytest.mark.parametrize(
+    "sizes",
+    [True, np.True_, (4, True), (4.0,), [2.5], ("4",), [[4, 3]], [[4], [3, 2]], {4: 3}, {4}, (None,)],
+    ids=str,
+)
+@pytest.mark.parametrize("one", [MLPClassifier, MLPRegressor])
+def test_sizes_that_are_no_integers(one, sizes):
+    for solver in ("adam", "lbfgs"):
+        with pytest.raises(ValueError, match=r"hidden_layer_sizes.* must be .*[Gg]ot"):
+            one(hidden_layer_sizes=sizes, solver=solver).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "sizes", [4, [4], (4,), np.array([4]), np.int64(4), range(4, 5), (np.uint8(4),)], ids=str
+)
 def test_ways_to_write_sizes(sizes):
-    assert MLPRegressor(hidden_layer_sizes=sizes, solver="lbfgs", max_iter=3, alpha=5.0, tol=10.0).fit(
-        X, Y
-    ).coefs_[0].shape == (7, 4)
+    model = MLPRegressor(hidden_layer_sizes=sizes, solver="lbfgs", max_iter=3, alpha=5.0, tol=10.0)
+    assert [c.shape for c in model.fit(X, Y).coefs_] == [(7, 4), (4, 1)]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", PAIRS)
+def test_layers_of_one_unit(name):
+    ours, theirs = (
+        one(hidden_layer_sizes=(1, 1), max_iter=2, random_state=0).fit(X, Y) for one in PAIRS[name]
+    )
+    assert [c.shape for c in ours.coefs_] == [(7, 1), (1, 1), (1, 1)]
+    np.testing.assert_allclose(ours.coefs_[0], theirs.coefs_[0])
 
 
 def test_no_hidden_layer():
@@ -152,7 +186,7 @@ def test_sizes_may_not_change_between_warm_starts():
 @pytest.mark.parametrize("one", [MLPClassifier, MLPRegressor])
 @pytest.mark.parametrize("sizes", [(10.5,), (10, "a"), [[10, 5]], (True,), [gn.Dense(3)]])
 def test_sizes_of_hidden_layers(one, sizes):
-    with pytest.raises(ValueError, match=r"^hidden_layer_sizes must be an int, or ints in a list; got "):
+    with pytest.raises(ValueError, match=r"^hidden_layer_sizes must be one integer, or one for each hidden"):
         one(hidden_layer_sizes=sizes).fit(X, Y)
 
 
@@ -174,3 +208,114 @@ def test_a_note_says_how_an_estimator_is_validated():
     with pytest.raises(ValueError, match="monitors 'val_loss'") as caught:
         MLPClassifier(callbacks=gn.EarlyStopping()).fit(X, Y)
     assert "early_stopping=True" in caught.value.__notes__[0]
+
+
+# Ends of ranges, values of other types, and values that are no number.
+VALUES = [
+    -1, 0, 1, 2, -0.5, 0.0, 0.5, 1.0, 1.5, 2**32 - 1, 2**32, math.inf, -math.inf, math.nan, None, True, False,
+    np.True_, np.int64(3), np.float32(0.5), "auto", "adam", "constant", [1], (), np.random.RandomState(0),
+]  # fmt: skip
+OTHER_RANGES = {"activation", "hidden_layer_sizes", "loss"}
+
+
+def passes(check, *arguments):
+    """Whether no ValueError is raised."""
+    try:
+        check(*arguments)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_the_values_that_scikit_learn_allows(name):
+    _, theirs = PAIRS[name]
+    for parameter in sorted(theirs().get_params().keys() - OTHER_RANGES):
+        allowed, expected = [], []
+        for value in VALUES:
+            given = {parameter: value}
+            allowed += [repr(value)] * passes(check, "it", given, CONSTRAINTS)
+            expected += [repr(value)] * passes(theirs(**given)._validate_params)
+        assert allowed == expected, parameter
+        assert 0 < len(allowed) < len(VALUES), parameter
+
+
+@pytest.mark.parametrize(
+    ("parameter", "allowed", "refused"),
+    [
+        ("activation", ["gelu", ["relu"], ("tanh", "logistic"), np.array(["relu"])], [["softmax"], {"relu"}]),
+        ("dropout", [0, 0.0, 0.999, [0.5], (0, 0.5), np.array([0.5])], [-0.1, {0.5}, np.array([[0.5]])]),
+        ("standardize", [True, np.False_, gn.Standardizer()], [1, gn.Standardizer]),
+        ("encode", [None, "auto", gn.TableEncoder()], [False]),
+        (
+            "dtype",
+            [None, "float32", "float64", np.float32, np.float64, np.dtype("float32")],
+            ["int32", float],
+        ),
+        ("compile", [None, "background", "wait", "never"], [False]),
+        ("label_smoothing", [0, 0.0, 0.999], [1, None, "a little"]),
+        ("class_weight", [None, "balanced", {}, collections.OrderedDict({1: 2.0})], [[1, 2], 1.0]),
+        ("loss", ["log_loss", "cross_entropy", Loss("own", len, len)], ["poisson", Loss]),
+    ],
+)
+def test_the_values_of_other_parameters(parameter, allowed, refused):
+    constraints = {**CONSTRAINTS, **MLPClassifier()._constraints()}
+    for value in allowed:
+        check("it", {parameter: value}, constraints)
+    for value in refused:
+        with pytest.raises(ValueError, match=f"The '{parameter}' parameter of it must be"):
+            check("it", {parameter: value}, constraints)
+
+
+def test_the_losses_of_a_regressor():
+    """Those that make sense for numbers."""
+    with pytest.raises(ValueError) as error:
+        MLPRegressor(loss="cross_entropy").fit(X, Y)
+    message = str(error.value)
+    assert "'absolute_error', " in message and "'poisson', 'squared_error'" in message
+    assert "logistic" not in message and " or a Loss. Got 'cross_entropy' instead." in message
+
+
+@pytest.mark.parametrize(
+    ("settings", "warned"),
+    [
+        ({"batch_size": ROWS + 1}, True),
+        ({"batch_size": ROWS}, False),
+        ({"batch_size": ROWS + 1, "solver": "lbfgs"}, False),
+    ],
+    ids=str,
+)
+def test_batches_larger_than_the_data(settings, warned):
+    for one in PAIRS["regressor"]:
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            one(hidden_layer_sizes=2, max_iter=1, random_state=0, **settings).fit(X, Y)
+        assert ["batch_size" in str(w.message) for w in found].count(True) == warned
+
+
+def test_the_parts_that_constraints_are_made_of():
+    """Made here, and not when the module is imported."""
+    whole, above = parameters.interval(1, 3, kind=Integral), parameters.interval(0, closed="neither")
+    both = parameters.interval(0, 1, closed="both")
+    assert [whole.holds(v) for v in (0, 1, 2, 3, 1.5, "1")] == [False, True, True, False, False, False]
+    assert [above.holds(v) for v in (0, 0.5, math.inf)] == [False, True, False]
+    assert [both.holds(v) for v in (-0.1, 0, 1, 1.1)] == [False, True, True, False]
+    assert whole.holds("1") is False
+    texts = [
+        "an int in the range [1, 3)",
+        "a float in the range (0.0, inf)",
+        "a float in the range [0.0, 1.0]",
+    ]
+    assert [whole.text, above.text, both.text] == texts
+    some = parameters.names(name for name in ("b", "a"))
+    assert (
+        some.text == "a str among {'a', 'b'}" and some.holds("b") and some.holds("a") and not some.holds("c")
+    )
+    several = parameters.sequence_of(parameters._any_of([whole, some]), "several")
+    assert several.text == "several"
+    for value in ([1, "a"], (2,), np.array([1, 2]), []):
+        assert several.holds(value)
+    for value in ([3], ("c",), np.array([[1]]), np.array([5]), "a", 1, {1}):
+        assert not several.holds(value)
+    assert parameters._same(None).holds(None) and not parameters._same(None).holds(0)
+    assert parameters._same(None).text == "None"

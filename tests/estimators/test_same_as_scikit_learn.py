@@ -42,6 +42,11 @@ SETTINGS = {
         "early_stopping": True, "validation_fraction": 0.25, "learning_rate_init": 0.05, "n_iter_no_change": 2,
         "max_iter": 30,
     },
+    "early-stopping-unshuffled": {
+        "early_stopping": True, "shuffle": False, "validation_fraction": 0.3, "n_iter_no_change": 3, "tol": 0.01,
+        "solver": "sgd", "max_iter": 25, "learning_rate_init": 0.05, "momentum": 0.5,
+    },
+    "patient": {"n_iter_no_change": float("inf"), "tol": 10.0, "max_iter": 15, "batch_size": 60},
 }  # fmt: skip
 FIGURES = ["loss_", "best_loss_", "loss_curve_", "validation_scores_", "best_validation_score_"]
 COUNTS = ["n_iter_", "t_", "n_layers_", "n_outputs_", "out_activation_", "n_features_in_"]
@@ -87,7 +92,11 @@ def assert_same(ours, theirs, rtol=1e-8, losses=1e-8):
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize(("name", "kind"), EVERY)
 def test_every_setting(name, kind, setting):
-    if kind == "words" and setting == "early-stopping" and parse_version(SKLEARN) < parse_version("1.9"):
+    if (
+        kind == "words"
+        and setting.startswith("early-stopping")
+        and parse_version(SKLEARN) < parse_version("1.9")
+    ):
         pytest.skip("scikit-learn before 1.9 does not stop early where classes are words")
     y = target(kind, X)
     # scikit-learn reports several values' mean loss; the penalty in it is averaged over an epoch here.
@@ -187,6 +196,7 @@ def test_a_warm_start_may_watch_something_else():
         assert model.validation_scores_ is None and len(model.loss_curve_) == 7
         model.set_params(early_stopping=True).fit(X, y)
         assert model.best_loss_ is None and len(model.validation_scores_) == 7
+        assert len(model.loss_curve_) == 14
         model.set_params(early_stopping=False, solver="sgd").fit(X, y)
     assert model.best_loss_ == min(model.loss_curve_[-7:])
 
@@ -242,3 +252,158 @@ def test_warnings():
                 warnings.simplefilter("always")
                 one(3, max_iter=2, batch_size=1000).fit(X, y)
             found.append(some)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("name", PAIRS)
+def test_figures_that_stay_as_they_are(name, early_stopping):
+    """What is no worse by `tol`, which is 0 here, is no lack of improvement."""
+    settings = {
+        "tol": 0.0,
+        "learning_rate_init": 1e-300,
+        "n_iter_no_change": 2,
+        "shuffle": False,
+        "alpha": 0.0,
+    }
+    models = fitted(PAIRS[name], {**settings, "early_stopping": early_stopping}, target("binary", X))
+    assert_same(*models)
+    assert models[0].n_iter_ == COMMON["max_iter"]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"alpha": 3.0}, {"alpha": 3.0, "solver": "sgd"}, {"alpha": 0.0}], ids=str
+)
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
+@pytest.mark.parametrize("values", [2, 3])
+def test_the_loss_of_several_values(values, weights, settings):
+    """To rounding, where an epoch is one step."""
+    y = target("values", X)[:, :values]
+    assert_same(*fitted(PAIRS["regressor"], {**settings, "batch_size": "auto"}, y, sample_weight=weights))
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_batches_that_nobody_chose(name):
+    """200 examples each, where there are more."""
+    many = np.random.default_rng(6).normal(size=(450, 4))
+    y = (many[:, 0] > 0).astype(int)
+    settings = {"batch_size": "auto", "learning_rate_init": 0.02}
+    models = []
+    for one in PAIRS[name]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            models.append(one(**{**COMMON, **settings}).fit(many, y))
+    for a, b in zip(models[0].coefs_, models[1].coefs_, strict=True):
+        assert_allclose(a, b, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"early_stopping": True},
+        {"alpha": 0.0},
+        {"alpha": 30.0},
+        {"tol": 0.2, "max_iter": 100},
+        {"tol": 1e9},
+        {"max_fun": 4, "max_iter": 100},
+        {"batch_size": 10, "shuffle": False, "learning_rate_init": 0.7},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", PAIRS)
+def test_settings_of_lbfgs(name, settings):
+    models = fitted(PAIRS[name], {"solver": "lbfgs", "max_iter": 5, **settings}, target("binary", X))
+    assert_same(*models, rtol=1e-6, losses=1e-6)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_lbfgs_of_float32(name):
+    settings = {"solver": "lbfgs", "max_iter": 3, "activation": "tanh"}
+    ours, theirs = fitted(PAIRS[name], settings, target("binary", X), X.astype("float32"))
+    for a, b in zip(ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_, strict=True):
+        assert a.dtype == "float32"
+        assert_allclose(a, b, rtol=2e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("kind", ["classes", "words", "labels"])
+def test_partial_fit_where_classes_are_missing(kind):
+    """A batch need not have every class, and later calls need not name them."""
+    y = target(kind, X)
+    order = np.argsort(y if y.ndim == 1 else y[:, 0], kind="stable")
+    models = [one(**COMMON, learning_rate_init=0.02) for one in PAIRS["classifier"]]
+    for model in models:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            classes = np.unique(y) if y.ndim == 1 else [0, 1, 2]
+            model.partial_fit(X[order[:30]], y[order[:30]], classes=classes)
+            model.partial_fit(X[order[30:]], y[order[30:]], WEIGHTS[order[30:]])
+            model.partial_fit(X[order[:50]], y[order[:50]], None, classes)
+    assert_same(*models)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_warm_start_on_other_targets(name, early_stopping):
+    """The best figure is still the first fit's, and epochs without improvement are counted on."""
+    y = target("binary", X)
+    settings = {
+        "warm_start": True,
+        "early_stopping": early_stopping,
+        "learning_rate_init": 0.05,
+        "max_iter": 5,
+    }
+    models = [one(**{**COMMON, **settings}, n_iter_no_change=7) for one in PAIRS[name]]
+    others = 1 - y if name == "classifier" else 50.0 * (1 - y)
+    for targets in (y, others, others):
+        for model in models:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model.fit(X, targets)
+        if not early_stopping or targets is y:  # scikit-learn trains the best weights in place
+            assert_same(*models)
+    assert models[0].n_iter_ == models[1].n_iter_ < 5 or early_stopping
+
+
+@pytest.mark.parametrize(("name", "kind"), [("classifier", "words"), ("regressor", "binary")])
+def test_targets_that_are_objects(name, kind):
+    y = target(kind, X)
+    models = fitted(PAIRS[name], SETTINGS["adam"], y.astype(object))
+    assert_same(*models)
+    plain, _ = fitted(PAIRS[name], SETTINGS["adam"], y)
+    assert_array_equal(models[0].coefs_[0], plain.coefs_[0])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            {"solver": "sgd", "momentum": 0.8},
+            {"momentum": 0.1, "learning_rate_init": 0.5, "nesterovs_momentum": False},
+        ),
+        ({"solver": "adam"}, {"solver": "sgd", "momentum": 0.0}),
+        ({"solver": "sgd", "momentum": 0.0}, {"solver": "adam", "beta_1": 0.5}),
+        ({"solver": "adam"}, {"beta_1": 0.1, "beta_2": 0.3, "epsilon": 1.0, "alpha": 5.0, "batch_size": 30}),
+    ],
+    ids=str,
+)
+def test_optimizers_of_partial_fit_are_those_of_its_first_call(before, after):
+    y = target("value", X)
+    models = [one(**{**COMMON, "learning_rate_init": 0.02, **before}) for one in PAIRS["regressor"]]
+    for model in models:
+        for settings in ({}, after):
+            for _ in range(2):
+                model.set_params(**settings).partial_fit(X, y)
+    assert_same(*models)
+
+
+def test_a_single_class():
+    y = np.zeros(ROWS, int)
+    ours, theirs = fitted(PAIRS["classifier"], {}, y)
+    for method in ("predict", "predict_proba"):
+        found, expected = getattr(ours, method)(X), getattr(theirs, method)(X)
+        assert_allclose(found, expected, rtol=1e-8)
+    assert ours.score(X, y) == theirs.score(X, y) == 1.0
+
+
+@pytest.mark.parametrize("settings", [SETTINGS["adam"], SETTINGS["early-stopping"]], ids=["adam", "early"])
+def test_two_labels(settings):
+    assert_same(*fitted(PAIRS["classifier"], settings, target("labels", X)[:, :2]))

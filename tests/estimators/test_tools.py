@@ -1,6 +1,7 @@
 """scikit-learn's tools around the estimators: copies, searches, pipelines, files, HTML."""
 
 import copy
+import importlib
 import io
 import os
 import pickle
@@ -22,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_html_repr
 
 import gpunet as gn
+import gpunet.estimators
 from estimator_data import rows, target
 from gpunet.estimators import MLPClassifier, MLPRegressor
 
@@ -180,3 +182,12 @@ def test_an_interrupted_fit_keeps_its_weights(monkeypatch):
         warnings.simplefilter("ignore")
         expected = MLPClassifier(**{**FAST, "max_iter": 3}).fit(X, WORDS)
     assert np.array_equal(model.coefs_[0], expected.coefs_[0])
+
+
+def test_what_to_install(monkeypatch):
+    """Where scikit-learn is missing, or too old."""
+    monkeypatch.setitem(sys.modules, "gpunet.estimators.classifier", None)
+    with pytest.raises(
+        ImportError, match=r"needs scikit-learn 1\.6 or later, and SciPy: pip install .*\[sklearn\]"
+    ):
+        importlib.reload(gpunet.estimators)

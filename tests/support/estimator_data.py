@@ -1,6 +1,7 @@
 """Data of all kinds, and scikit-learn's own estimators to compare with."""
 
 import numpy as np
+from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier as SklearnClassifier
 from sklearn.neural_network import MLPRegressor as SklearnRegressor
 
@@ -32,3 +33,12 @@ def target(kind, X, seed=3):
 
 KINDS = {"classifier": ["binary", "classes", "words", "labels"], "regressor": ["value", "values"]}
 EVERY = [(name, kind) for name, kinds in KINDS.items() for kind in kinds]
+
+
+def early_stopping_parts(shapes, seed=0, fraction=0.1, strata=None):
+    """Rows for training and for validation, as scikit-learn draws them after initial weights of these shapes."""
+    state = np.random.RandomState(seed)
+    for inputs, units in shapes:
+        state.uniform(size=(inputs, units))
+        state.uniform(size=units)
+    return train_test_split(np.arange(ROWS), random_state=state, test_size=fraction, stratify=strata)

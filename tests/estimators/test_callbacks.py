@@ -1,0 +1,181 @@
+"""Callbacks beside an estimator's epochs: what they see of the run, and what they may change."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.metrics import log_loss
+
+import gpunet as gn
+from estimator_data import early_stopping_parts, rows, target
+from gpunet.devices.backend import NO_PROGRAM
+from gpunet.devices.placement import Placement
+from gpunet.estimators import MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+X = rows()
+Y, WORDS, LABELS, VALUE = (target(kind, X) for kind in ("binary", "words", "labels", "value"))
+FAST = {
+    "hidden_layer_sizes": (8,),
+    "random_state": 0,
+    "learning_rate_init": 0.02,
+    "max_iter": 4,
+    "batch_size": 40,
+}
+
+
+def weights_of(model):
+    return np.concatenate([c.ravel() for c in (*model.coefs_, *model.intercepts_)])
+
+
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+@pytest.mark.parametrize("backend", ["numpy", "readonly"])
+def test_what_the_history_and_the_network_say_of_the_run(backend, solver):
+    seen = []
+    settings = {**FAST, "backend": backend, "solver": solver}
+    model = MLPRegressor(**settings, callbacks=lambda *given: seen.append(given)).fit(X, VALUE)
+    network, history = seen[-1]
+    assert network.placement == Placement(gn.get_backend(backend), "cpu")
+    assert (history.backend, history.device) == (backend, "cpu")
+    assert history.examples == len(X) and history.epochs == len(seen) == model.n_iter_
+    assert history.program == model.program_
+    if solver == "lbfgs":
+        assert (history.program, history.reason) == ("SciPy's L-BFGS", "the solver is 'lbfgs'")
+        assert history.learning_rate == [] and len(history.loss) == model.n_iter_
+    else:
+        assert history.learning_rate == [0.02] * 4
+        assert history.reason == NO_PROGRAM or backend == "numpy"
+        assert history.reason
+
+
+class Clock:
+    """Each reading is a second after the one before."""
+
+    now = 0.0
+
+    def perf_counter(self):
+        self.now += 1.0
+        return self.now
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_an_epochs_seconds_are_without_those_of_callbacks(solver, monkeypatch):
+    clock, seconds = Clock(), []
+    monkeypatch.setattr("gpunet.estimators.callbacks.time", clock)
+
+    def slow(network, history):
+        clock.now += 100.0
+        seconds.append(list(history.seconds))
+
+    MLPRegressor(**FAST, solver=solver, callbacks=slow).fit(X, VALUE)
+    assert seconds == [[1.0] * epoch for epoch in range(1, 5)]
+
+
+@pytest.mark.parametrize("result", [None, False, np.False_, 0, 1, "stop", [True]], ids=str)
+def test_results_that_do_not_end_a_run(result):
+    assert MLPRegressor(**FAST, callbacks=lambda *_: result).fit(X, VALUE).n_iter_ == 4
+
+
+@pytest.mark.parametrize("result", [True, np.True_], ids=repr)
+def test_one_of_several_callbacks_ends_the_run(result):
+    seen = []
+    callbacks = [lambda *_: result, lambda *given: seen.append(given)]
+    assert MLPRegressor(**FAST, callbacks=callbacks).fit(X, VALUE).n_iter_ == len(seen) == 1
+
+
+class Changing:
+    """Changes the last layer's biases at the end of a run."""
+
+    def __init__(self, by):
+        self.by = by
+
+    def __call__(self, network, history):
+        pass
+
+    def finish(self, network, history):
+        *below, (W, b) = network.parameters
+        network.set_parameters([*below, (W, b + self.by)])
+
+
+@pytest.mark.parametrize(
+    ("one", "y"), [(MLPClassifier, WORDS), (MLPRegressor, VALUE)], ids=["classes", "value"]
+)
+def test_a_callback_that_changes_nothing_leaves_the_best_weights(one, y):
+    """Those of early stopping, and not the last epoch's."""
+    settings = {**FAST, "early_stopping": True, "n_iter_no_change": 2, "max_iter": 40}
+    settings |= {"learning_rate_init": 0.2, "tol": 0.0}
+    plain, watched = (one(**settings, callbacks=given).fit(X, y) for given in ((), Changing(0.0)))
+    scores = plain.validation_scores_
+    assert np.argmax(scores) < len(scores) - 1
+    assert_array_equal(weights_of(watched), weights_of(plain))
+
+
+@pytest.mark.parametrize("settings", [{}, {"solver": "lbfgs"}, {"early_stopping": True}], ids=str)
+def test_what_callbacks_leave_at_the_end_is_what_stays(settings):
+    """The last weights with their changes, even of biases alone."""
+    plain, changed = (MLPRegressor(**FAST, **settings, callbacks=by) for by in ((), Changing(0.5)))
+    last = []
+    plain.set_params(callbacks=lambda network, _: last.append(network.parameters)).fit(X, VALUE)
+    changed.fit(X, VALUE)
+    for (W, b), c, i in zip(last[-1], changed.coefs_, changed.intercepts_, strict=True):
+        assert_array_equal(c, W.T)
+        assert_allclose(i, b[:, 0] + 0.5 * (len(i) == 1), rtol=1e-15)
+
+
+def test_early_stopping_by_the_loss_of_the_validation_set():
+    stop = gn.EarlyStopping(3)
+    settings = {**FAST, "learning_rate_init": 0.2, "max_iter": 60, "early_stopping": True}
+    model = MLPClassifier(**settings, n_iter_no_change=100, callbacks=stop).fit(X, WORDS)
+    assert model.n_iter_ == stop.epoch + 3 < 60
+    assert_array_equal(model.coefs_[0], stop.parameters[0][0].T)
+
+
+def test_figures_that_a_run_does_not_have():
+    MLPClassifier(**FAST, early_stopping=True, callbacks=gn.EarlyStopping(monitor="val_accuracy")).fit(X, Y)
+    with pytest.raises(ValueError, match="real targets have no accuracy"):
+        MLPRegressor(early_stopping=True, callbacks=gn.EarlyStopping(monitor="val_accuracy")).fit(X, VALUE)
+    with pytest.raises(ValueError, match="monitors 'val_loss', which this run does not measure"):
+        MLPRegressor(solver="lbfgs", early_stopping=True, callbacks=gn.EarlyStopping()).fit(X, VALUE)
+
+
+@pytest.mark.parametrize(
+    ("one", "y"),
+    [(MLPClassifier, Y), (MLPClassifier, WORDS), (MLPClassifier, LABELS), (MLPRegressor, VALUE)],
+    ids=["binary", "words", "labels", "value"],
+)
+def test_the_figures_of_the_validation_set(one, y):
+    """Against scikit-learn's, on the rows that it would have held out."""
+    found = []
+
+    def watch(network, history):
+        found.append((network.predict(X), history.val_loss[-1], history.val_accuracy[-1:]))
+
+    model = one(**FAST, early_stopping=True, validation_fraction=0.2, callbacks=watch).fit(X, y)
+    shapes = [(7, 8), (8, model.n_outputs_)]
+    _, held_out = early_stopping_parts(shapes, fraction=0.2, strata=y if y is Y else None)
+    truth = y[held_out]
+    for A, loss, accuracy in found:
+        A = A[held_out]
+        if one is MLPRegressor:
+            assert loss == pytest.approx(0.5 * ((A[:, 0] - truth) ** 2).mean())
+            assert accuracy == []
+        elif y is WORDS:
+            assert loss == pytest.approx(log_loss(truth, A, labels=model.classes_))
+            assert accuracy == [pytest.approx((model.classes_[A.argmax(axis=1)] == truth).mean())]
+        else:
+            T = truth.reshape(len(truth), -1)
+            assert loss == pytest.approx(-np.log(np.where(T, A, 1 - A)).sum(axis=1).mean())
+            right = (A > 0.5) == T
+            assert accuracy[0] in (pytest.approx(right.mean()), pytest.approx(right.all(axis=1).mean()))
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_a_divergence_is_told_as_one(solver):
+    """A callback is not given weights that are not finite."""
+    seen = []
+    model = MLPRegressor(
+        hidden_layer_sizes=4, solver=solver, learning_rate_init=1e200, activation="identity", random_state=0,
+        callbacks=lambda network, history: seen.append(np.isfinite(network.parameters[0][0]).all()),
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
+        model.fit(X * 1e30, VALUE)
+    assert all(seen) and model.n_iter_ < 20
