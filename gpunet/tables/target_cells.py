@@ -282,10 +282,9 @@ def _of_objects(name: str, cells: list[Any], *, category: bool) -> TargetCells:
     if not category and kinds in ({bool}, {int}, {float}, {int, float}):
         absent = np.array([cell is None for cell in cells], np.bool_)
         values = np.array([0 if cell is None else cell for cell in cells])
-        exact = float not in kinds or not any(type(cell) is int and abs(cell) > 2**53 for cell in cells)
-        if (
-            exact and values.dtype.kind in "biuf"
-        ):  # else an integer is beyond 64 bits, or float64 would round it
+        # NumPy 2.0 makes float64 of integers beyond int64, too.
+        exact = values.dtype.kind != "f" or not any(type(cell) is int and abs(cell) > 2**53 for cell in cells)
+        if exact and values.dtype.kind in "biuf":  # else an integer is beyond 64 bits, or float64 rounds it
             return NumberCells(name, values.astype(np.bool_) if kinds == {bool} else values, absent)
     return WordCells(name, [None if cell is None else str(cell) for cell in cells], category=category)
 
