@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -27,4 +28,5 @@ def require_output(option: str, path: Path, read: Iterable[Any] = ()) -> None:
     try:
         require_writable(path)
     except OSError as error:
-        raise ValueError(f"{option}: {path} can't be written: {error.strerror or error}") from error
+        reason = os.strerror(error.errno) if error.errno else error
+        raise ValueError(f"{option}: {path} can't be written: {reason}") from error

@@ -1,5 +1,7 @@
 """Single parts of the training loop: counts after a divergence, advice, chunks without a drawn order."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ import gpunet as gn
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.program import Program, TrainState
 from gpunet.inputs.pipeline import Examples
+from gpunet.training.position import Position
 from gpunet.training.progress import ProgressBar
 from small_loops import loop_with
 
@@ -123,3 +126,49 @@ def test_when_the_inputs_of_an_epoch_are_drawn(monkeypatch, asynchronous):
     else:
         wanted = [0, "run", "finish", 1, "run", "finish", 2, "run", "finish"]
     assert events == wanted
+
+
+def test_where_a_run_goes_on(monkeypatch):
+    """The program learns how many examples the run has used; the time before counts."""
+    loop = loop_of([[1.0] * 3], epochs=2)
+    resumed = []
+    monkeypatch.setattr(loop.program, "resume", resumed.append)
+    begun = time.perf_counter()
+    start = Position(1, 2, np.ones(2, "float32"), 1000.0)
+    # One update more than whole epochs and these two steps: an earlier run had other batches.
+    (end,) = loop.run(state(), epochs_trained=4, updates=3 * STEPS + 1 + 2, start=start)
+    assert resumed == [3 * M + 2 * BATCH]
+    assert (end.updates, end.epochs_trained) == (4 * STEPS + 1, 5)
+    assert 1000.0 <= loop.history.seconds[0] <= 1000.0 + time.perf_counter() - begun
+
+
+def test_seconds_and_examples_of_epochs_that_are_run_together(monkeypatch):
+    monkeypatch.setattr(ProgressBar, "visible", True)
+    seen = []
+    monkeypatch.setattr(ProgressBar, "advance", lambda self, examples, loss: seen.append((examples, loss)))
+    loop = loop_of([[1.0] * (3 * STEPS)], epochs=3)
+    loop.program.epochs_together, loop.together = 3, True
+    begun = time.perf_counter()
+    list(loop.run(state(), 0, 0))
+    assert seen == [(3 * M, 1.0)]
+    assert 0.0 < sum(loop.history.seconds) <= time.perf_counter() - begun
+
+
+def test_dropout_of_the_last_epoch_before_a_divergence():
+    """It is one of several that were run together: its steps run again with the keys that they had."""
+    layers = Layer(1, 1, "identity"), Layer(1, 1, "identity", 0.5)
+    plan = Plan(layers, "squared_error", gn.GradientDescent(0.1), M, BATCH)
+    ones, zero = np.ones((1, M), "float32"), np.zeros((1, 1), "float32")
+    # The epochs that run together, the one that diverges, and those before the last one again.
+    program, keys = Scripted([[1.0] * (3 * STEPS), [NAN] * STEPS, [1.0] * (2 * STEPS)]), []
+    program.epochs_together = 3
+
+    class Again(Program):
+        def __call__(self, state, inputs):
+            keys.append(inputs.dropout_keys)
+            return state, np.ones(len(inputs.dropout_keys))
+
+    loop = loop_with(program, plan, Examples(ones, ones, None), 4, Again(plan), together=True)
+    *_, end = loop.run(TrainState([(zero, zero)] * 2, [((), ())] * 2), 0, 0)
+    assert end.diverged is not None and end.epochs_trained == 3
+    np.testing.assert_array_equal(np.concatenate(keys), loop.feed.draw(2)[1][: STEPS - 1])
