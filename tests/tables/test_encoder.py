@@ -249,3 +249,15 @@ def test_columns_of_other_array_libraries():
     assert np.array_equal(X, TableEncoder("standard").fit_transform({"x": [1.0, 2.0, 4.0], "n": [1, 3, 2]}))
     with pytest.raises(ValueError, match=r"'x' must be one column \(m,\), got shape \(3, 2\)"):
         TableEncoder().fit({"x": np.ones((3, 2))})
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float16", "float", np.float32, None, "flaot32"])
+def test_another_dtype_is_refused(dtype):
+    """Before anything is learned."""
+    encoder = TableEncoder()
+    for use in (fitted().transform, encoder.fit_transform):
+        with pytest.raises(ValueError, match=r"unknown dtype .*Known: float32, float64"):
+            use(MIXED, dtype)
+    assert not encoder.fitted
+    for known in ("float32", "float64"):
+        assert fitted().transform(MIXED, known).dtype == known
