@@ -176,7 +176,7 @@ def _is_missing(cell: Any) -> bool:
 def _by_cells(name: str, column: Any) -> Series:
     """A narwhals Series, cell for cell; moments with a time zone in UTC."""
     pl, nw = polars(), narwhals()
-    if column.dtype.is_numeric() and not column.dtype.is_decimal() and column.null_count() == 0:
+    if column.dtype.is_numeric() and column.null_count() == 0:
         return pl.Series(name, column.to_numpy())
     if isinstance(column.dtype, nw.Datetime):
         if column.dtype.time_zone is not None:

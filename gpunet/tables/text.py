@@ -80,10 +80,7 @@ def decode(data: bytes, where: str) -> Text:
         If the bytes are not text.
     """
     encoding, text = _encoding(data)
-    if encoding == "utf-8":
-        if text is None:
-            text = data
-    else:
+    if text is None:
         try:
             text = data_to_utf8(data, encoding)
         except UnicodeDecodeError as error:

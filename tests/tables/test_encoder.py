@@ -183,6 +183,8 @@ def test_what_may_tell_something_stays(data):
 def test_mistakes_are_answered():
     with pytest.raises(ValueError, match=r"unknown scaling of numbers 'robusst'\. Did you mean 'robust'"):
         TableEncoder("robusst")
+    with pytest.raises(TypeError, match=r"kinds must be a dict such as {'year': 'category'}, got \['zip'\]"):
+        TableEncoder(kinds=["zip"])
     with pytest.raises(ValueError, match="one_hot_limit must be at least 1"):
         TableEncoder(one_hot_limit=0)
     with pytest.raises(ValueError, match="call fit first"):

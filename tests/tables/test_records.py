@@ -56,6 +56,7 @@ def test_records_side_by_side_and_apart():
     assert (found.starts.tolist(), found.ends.tolist()) == ([0, 4, 12], [3, 11, 15])
     assert (found.cells.tolist(), found.lines.tolist()) == ([2, 2, 2], [1, 2, 4])
     assert found.joined() == b'a,b\n1,"x\ny"\n3,4\n'
+    assert [found.bytes_of(k) for k in range(3)] == [b"a,b", b'1,"x\ny"', b"3,4"]
     assert found.take(found.lines != 2).joined() == b"a,b\n3,4\n"
     assert found.take(found.lines < 0).joined() == b""
     assert len(records(b"", ",", "t").starts) == 0 and len(records(b"a\n", ",", "t").starts) == 1

@@ -7,9 +7,7 @@ import pytest
 from gpunet.datasets import read_table
 from gpunet.tables.separators import find_separator, one_blank
 
-WIDE = ";".join(
-    f"é{k}" for k in range(30_000)
-)  # a line longer than what decides; its cut is inside of a letter
+WIDE = ";".join(f"é{k}" for k in range(30_000))  # a line longer than what decides
 
 
 @pytest.mark.parametrize(
@@ -53,6 +51,12 @@ WIDE = ";".join(
 )
 def test_the_separator(text, separator):
     assert find_separator(text.encode()) == separator
+
+
+@pytest.mark.parametrize("before", range(8))
+def test_a_line_that_is_cut_inside_of_a_letter(before):
+    """At one of these places."""
+    assert find_separator(("x" * before + WIDE).encode()) == ";"
 
 
 def test_a_line_that_is_cut_does_not_decide():

@@ -289,3 +289,5 @@ def test_no_column(values):
 def test_arrays_of_other_shapes(shape):
     with pytest.raises(ValueError, match=r"'y' must be one column \(m,\), got shape"):
         target_cells("y", np.zeros(shape))
+    with pytest.raises(ValueError, match=r"'y' must be one column \(m,\), got shape \(3, 2\)"):
+        target_cells("y", pd.DataFrame(np.zeros((3, 2))))
