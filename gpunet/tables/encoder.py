@@ -153,10 +153,10 @@ class TableEncoder:
             If a column is missing (all of them are named), or a cell is not of its column's kind; for another dtype.
         """
         self._require_fitted()
-        known_name("dtype", dtype, ("float32", "float64"))
+        known_name("dtype", dtype, _DTYPES)
         table = as_table(data)
         self._require_columns(table)
-        X = np.empty((len(table), len(self.feature_names)), known_name("dtype", dtype, _DTYPES))
+        X = np.empty((len(table), len(self.feature_names)), dtype)
         limit = float(np.finfo(X.dtype).max)
         first = 0
         for column in self._columns:

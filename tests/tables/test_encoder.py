@@ -230,12 +230,6 @@ def test_columns_of_a_dict_that_are_none():
     assert TableEncoder().fit({"x": range(9)}).feature_names == ["x"]
 
 
-def test_inputs_have_one_of_two_dtypes():
-    for dtype in ("float16", "int32", float):
-        with pytest.raises(ValueError, match=r"unknown dtype .* Known: float32, float64"):
-            fitted().transform(MIXED, dtype)
-
-
 def test_what_is_no_table_says_how_to_read_one():
     for wrong, called in (("t.csv", "str"), ([{"a": 1}], "list"), (None, "NoneType")):
         with pytest.raises(
