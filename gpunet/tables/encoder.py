@@ -20,6 +20,7 @@ from gpunet.tables.scaling import SCALINGS
 from gpunet.tables.table import Table, as_table
 
 VERSION = 1
+_DTYPES = ("float32", "float64")
 _LISTED = 12
 
 
@@ -34,6 +35,8 @@ class TableEncoder:
     - **Categories** become one input per value (one-hot) up to `one_hot_limit` different values, else a frequency and a
       hash code. Unseen values are a value of their own.
     - **Booleans** are 0 and 1. **Dates** become a trend, and sine and cosine of their place in year, week and day.
+      Those with a time zone, or an offset from UTC, count in UTC, typed or as text; take the zone off
+      (``tz_localize(None)`` in pandas) where the local time of day matters.
     - **Missing** cells are filled (numbers: 0 after scaling; categories: 0 in every input; booleans: their mean), and
       an input says which they are where the training part had any.
     - **Left out** are: a column with one value only; one without values; an unnamed column of row numbers; an id (all
@@ -147,10 +150,10 @@ class TableEncoder:
         Raises
         ------
         ValueError
-            If a column is missing (all of them are named), or a cell is not of its column's kind.
+            If a column is missing (all of them are named), or a cell is not of its column's kind; for another dtype.
         """
         self._require_fitted()
-        known_name("dtype", dtype, ("float32", "float64"))
+        known_name("dtype", dtype, _DTYPES)
         table = as_table(data)
         self._require_columns(table)
         X = np.empty((len(table), len(self.feature_names)), dtype)
@@ -167,6 +170,7 @@ class TableEncoder:
 
     def fit_transform(self, data: Any, dtype: str = "float32") -> NDArray[Any]:
         """`fit`, then `transform` of the same rows."""
+        known_name("dtype", dtype, _DTYPES)  # before anything is learned
         table = as_table(data)
         return self.fit(table).transform(table, dtype)
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import decimal
 import numbers
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from gpunet.tables.delimited import require_different
 from gpunet.tables.libraries import narwhals, polars
 from gpunet.tables.series import Frame, Series
+
+_TYPES = (bool, str, datetime.date, datetime.datetime, datetime.time, datetime.timedelta, decimal.Decimal)
+_CONTAINERS = (list, dict, tuple, set, bytes, np.ndarray)
 
 
 def is_frame(data: Any) -> bool:
@@ -53,7 +59,7 @@ def to_polars(data: Any, where: str) -> Frame:
         lengths = {name: _rows_of(where, name, values) for name, values in columns}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"{where}: expected columns of equal length, got {lengths}")
-        return _tidy(_beside(columns, to_series))
+        return _beside(columns, to_series)
     frame = _wrapped(data)
     if isinstance(frame, nw.LazyFrame):
         frame = frame.collect()
@@ -68,7 +74,7 @@ def to_polars(data: Any, where: str) -> Frame:
     elif not frame.implementation.is_polars():
         names = [str(name) for name in frame.columns]
         native = _beside(list(zip(names, frame.iter_columns(), strict=True)), _by_cells)
-    return _tidy(native)
+    return native.with_columns([tidy_text(column) for column in native.get_columns()])
 
 
 def _rows_of(where: str, name: str, values: Any) -> int:
@@ -91,7 +97,9 @@ def _rows_of(where: str, name: str, values: Any) -> int:
 
 def _beside(columns: list[tuple[str, Any]], convert: Callable[[str, Any], Series]) -> Frame:
     """Columns side by side; one may have no name."""
-    made = polars().DataFrame([convert(f"column {k}", column) for k, (_, column) in enumerate(columns)])
+    made = polars().DataFrame(
+        [convert(name, column).alias(f"column {k}") for k, (name, column) in enumerate(columns)]
+    )
     if columns:
         made.columns = [name for name, _ in columns]
     return made
@@ -113,8 +121,11 @@ def to_series(name: str, values: Any) -> Series:
     if hasattr(values, "dtype") and hasattr(values, "tolist"):  # NumPy's, or one like it
         if values.ndim != 1:
             raise ValueError(f"{name!r} must be one column (m,), got shape {tuple(values.shape)}")
-        if getattr(values.dtype, "kind", "O") in "biuf" and values.dtype.itemsize > 0:  # PyTorch has no kinds
+        kind = getattr(values.dtype, "kind", "O")  # PyTorch has no kinds
+        if kind in "biuf":
             return pl.Series(name, values)
+        if kind in "mM":
+            values = values.astype(_microseconds(values.dtype))
         values = values.tolist()
     return tidy_text(from_objects(name, list(values)))
 
@@ -124,35 +135,33 @@ def from_objects(name: str, cells: list[Any]) -> Series:
     pl = polars()
     cells = python_objects(cells)
     kinds = {type(cell) for cell in cells if cell is not None}
-    if (
-        kinds <= {int, float}
-        and float in kinds
-        and any(abs(cell) > 2**53 for cell in cells if type(cell) is int)
-    ):
-        kinds = {int, str}  # one float64 for all would round them
-    if kinds <= {int, float}:
-        try:
+    rounded = float in kinds and any(type(cell) is int and abs(cell) > 2**53 for cell in cells)
+    if kinds <= {int, float} and not rounded:
+        with contextlib.suppress(TypeError, OverflowError):  # beyond 64 bits
             return pl.Series(name, cells, pl.Float64 if float in kinds else pl.Int64)
-        except (TypeError, OverflowError):
-            kinds = {int, str}  # beyond 64 bits
-    one = len(kinds) == 1 and kinds <= {
-        bool,
-        str,
-        datetime.date,
-        datetime.datetime,
-        datetime.time,
-        datetime.timedelta,
-    }
-    if one or kinds <= {decimal.Decimal}:
+    if any(kinds == {kind} for kind in _TYPES):
         return pl.Series(name, cells)
-    if any(isinstance(cell, list | dict | tuple | set | bytes) for cell in cells):
+    if any(isinstance(cell, _CONTAINERS) for cell in cells):
         return pl.Series(name, cells, pl.Object)
     return pl.Series(name, [None if cell is None else str(cell) for cell in cells], pl.String)
 
 
 def python_objects(cells: Iterable[Any]) -> list[Any]:
-    """Cells as Python's own objects: None where missing, and numbers of NumPy's types as Python's."""
-    return [None if _is_missing(cell) else getattr(cell, "item", lambda cell=cell: cell)() for cell in cells]
+    """Cells as Python's own objects: None where missing, and single numbers and dates of NumPy's types as Python's."""
+    return [_python_object(cell) for cell in cells]
+
+
+def _python_object(cell: Any) -> Any:
+    if getattr(cell, "ndim", None) == 0:
+        if isinstance(cell, np.datetime64 | np.timedelta64):
+            cell = cell.astype(_microseconds(cell.dtype))
+        cell = cell.item()
+    return None if _is_missing(cell) else cell
+
+
+def _microseconds(dtype: np.dtype[Any]) -> str:
+    """The dtype of dates, or of durations, that Python's objects are made of: nanoseconds would become integers."""
+    return f"{dtype.kind}8[us]"
 
 
 def _is_missing(cell: Any) -> bool:
@@ -165,14 +174,13 @@ def _is_missing(cell: Any) -> bool:
 
 
 def _by_cells(name: str, column: Any) -> Series:
-    """A narwhals Series, cell for cell."""
+    """A narwhals Series, cell for cell; moments with a time zone in UTC."""
     pl, nw = polars(), narwhals()
-    if column.dtype.is_numeric() and not column.dtype.is_decimal() and column.null_count() == 0:
+    if column.dtype.is_numeric() and column.null_count() == 0:
         return pl.Series(name, column.to_numpy())
     if isinstance(column.dtype, nw.Datetime):
-        zone = column.dtype.time_zone
-        if zone is not None:
-            column = column.dt.replace_time_zone(None)
+        if column.dtype.time_zone is not None:
+            column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         cells = column.cast(nw.Datetime("us")).to_list()
         return pl.Series(name, [None if _is_missing(cell) else cell for cell in cells], pl.Datetime("us"))
     cells = column.to_list()
@@ -180,10 +188,6 @@ def _by_cells(name: str, column: Any) -> Series:
     if isinstance(column.dtype, nw.Categorical | nw.Enum):
         return made.cast(pl.String).cast(pl.Categorical)
     return made
-
-
-def _tidy(frame: Frame) -> Frame:
-    return frame.with_columns([tidy_text(column) for column in frame.get_columns()]) if frame.width else frame
 
 
 def tidy_text(column: Series) -> Series:

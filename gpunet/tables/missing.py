@@ -28,7 +28,8 @@ def missing_words(missing: str | Sequence[str] | None) -> tuple[str, ...]:
     if missing is None:
         return MISSING
     words = missing.split(",") if isinstance(missing, str) else missing
-    if not isinstance(words, Iterable) or not all(isinstance(word, str) for word in words):
+    words = list(words) if isinstance(words, Iterable) else [words]
+    if not all(isinstance(word, str) for word in words):
         raise TypeError(f"missing must be words such as '-999' or ['?', 'NA'], got {missing!r}")
     return tuple(word for word in (word.strip() for word in words) if word)
 

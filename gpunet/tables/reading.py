@@ -79,7 +79,8 @@ class Reading:
     def numbers(self, cells: Series, decimal: str = ".") -> NDArray[np.float64]:
         """Cells of any kind but categories as float64: NaN where missing or infinite.
 
-        Booleans are 0 and 1, dates seconds since 1970, times seconds of the day.
+        Booleans are 0 and 1, dates seconds since 1970, times seconds of the day. A date with a time zone, or an offset
+        from UTC, counts in UTC, whether it is typed or text; one without counts as it is written.
 
         Raises
         ------
@@ -191,6 +192,8 @@ def as_text(cells: Series) -> Series:
             None if value is None else str(int(value)) if value % 1 == 0 else repr(value) for value in values
         ]
         return pl.Series(cells.name, texts, pl.String)
+    if cells.dtype == pl.Datetime:  # in one unit and in UTC, whatever the column has
+        cells = cells.dt.cast_time_unit("us").to_physical().cast(pl.Datetime("us"))
     return cells.cast(pl.String)
 
 
@@ -290,8 +293,7 @@ def _times(present: Series, kind: str, written: str) -> Series | None:
     if dtype == pl.Date:
         return present.cast(pl.Datetime("us")).to_physical().cast(pl.Float64) / 1e6
     if dtype == pl.Datetime:
-        local = present.dt.replace_time_zone(None) if dtype.time_zone is not None else present
-        return local.dt.cast_time_unit("us").to_physical().cast(pl.Float64) / 1e6
+        return present.dt.cast_time_unit("us").to_physical().cast(pl.Float64) / 1e6
     if dtype == pl.String:
         written = written or dates.date_format(present.drop_nulls().unique()) or "%Y-%m-%d"
         return dates.to_seconds(present, written)

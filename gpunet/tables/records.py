@@ -71,15 +71,14 @@ def records(data: bytes, separator: str, where: str) -> Records:
     found = _scan(data, separator)
     if found is not None:
         return found
-    rows, lines = [], []
-    for line, cells in _read_with_csv(data, separator, where):
-        rows.append(cells)
-        lines.append(line)
     text = io.StringIO()
-    csv.writer(text, delimiter=separator, lineterminator="\n").writerows(rows)
+    # As RFC 4180 has it, and with each cell on the line where it was.
+    csv.writer(text, delimiter=separator, lineterminator="\n").writerows(
+        _read_with_csv(data, separator, where)
+    )
     found = _scan(text.getvalue().encode("utf-8"), separator)
-    assert found is not None and len(found.lines) == len(lines)  # the writer quotes as the scan expects
-    return found._replace(lines=np.array(lines, np.int64))
+    assert found is not None  # the writer quotes as the scan expects
+    return found
 
 
 def _scan(data: bytes, separator: str) -> Records | None:
@@ -106,21 +105,21 @@ def _scan(data: bytes, separator: str) -> Records | None:
 def _quotes_enclose_cells(array: NDArray[np.uint8], quotes: Positions, separator: int) -> bool:
     """Whether quotation marks open at a cell's beginning and close at its end; doubled ones do both."""
     opening, closing = quotes[::2], quotes[1::2]
-    before = np.where(opening == 0, _LF, array[opening - 1])
-    after = np.where(closing == len(array) - 1, _LF, array[np.minimum(closing + 1, len(array) - 1)])
+    # At the ends of the text, the mark itself stands for what is not there.
+    before, after = array[np.maximum(opening - 1, 0)], array[np.minimum(closing + 1, len(array) - 1)]
     borders = (separator, _LF, _QUOTE)
     return bool(np.isin(before, borders).all() and np.isin(after, borders).all())
 
 
-def _read_with_csv(data: bytes, separator: str, where: str) -> Iterator[tuple[int, list[str]]]:
-    """Line and cells of each record, with quotation marks inside of cells and blanks before them."""
-    text = io.StringIO(data.decode("utf-8"), newline="\n")
+def _read_with_csv(data: bytes, separator: str, where: str) -> Iterator[list[str]]:
+    """The cells of each record, with quotation marks inside of cells and blanks before them."""
+    text = io.StringIO(data.decode("utf-8"))
     reader = csv.reader(text, delimiter=separator, strict=True, skipinitialspace=True)
-    limit = csv.field_size_limit(len(data) + 1)
+    limit = csv.field_size_limit(len(data))
     line = 1
     try:
         for cells in reader:
-            yield line, cells
+            yield cells
             line = reader.line_num + 1
     except csv.Error as error:
         raise ValueError(

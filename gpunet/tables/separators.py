@@ -11,7 +11,7 @@ from gpunet.tables.numerals import is_number
 
 SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas"}
 EXCEL_SEPARATOR = re.compile(rb'"?sep=([\t;|,])"?\n')  # the first line, as Excel writes it
-_SAMPLE = 1000  # lines that decide
+_SAMPLE_BYTES, _SAMPLE_LINES = 2**17, 1000  # of the beginning, that decide
 
 
 def find_separator(data: bytes) -> str:
@@ -20,15 +20,17 @@ def find_separator(data: bytes) -> str:
     Where several do, it is the one that leaves most cells numbers (";" in ``1,5;2,5``). Blanks separate where nothing
     else does and most cells are numbers then.
     """
-    end = data.rfind(b"\n", 0, 1 << 17) if len(data) > 1 << 17 else len(data)
-    lines = data[: end if end > 0 else 1 << 17].decode("utf-8", "replace").split("\n")
-    text = "\n".join([line for line in lines if line.strip() and not line.startswith("#")][:_SAMPLE])
+    sample = data[:_SAMPLE_BYTES]
+    if len(sample) < len(data):  # up to the last whole line
+        sample = sample[: sample.rfind(b"\n") + 1] or sample
+    lines = sample.decode("utf-8", "replace").split("\n")
+    text = "\n".join([line for line in lines if line.strip() and not line.startswith("#")][:_SAMPLE_LINES])
     best, best_score = ",", (0.0, 0.0)
     for separator in SEPARATORS:
         rows = list(csv.reader(io.StringIO(text), delimiter=separator))
         if not rows:
             continue
-        width, count = Counter(map(len, rows)).most_common(1)[0]
+        ((width, count),) = Counter(map(len, rows)).most_common(1)
         if width < 2:
             continue
         decimal = "." if separator == "," else ","

@@ -123,6 +123,7 @@ class Target:
 
     def is_missing(self, data: Any) -> NDArray[np.bool_]:
         """Which targets are missing."""
+        self._require_fitted()
         cells, _, _ = self._cells(data)
         return cells.missing(self._reading.missing)
 
@@ -143,6 +144,7 @@ class Target:
         ValueError
             If a target is missing, or a class was not among those of training.
         """
+        self._require_fitted()
         cells, decimal, table = self._cells(data)
         missing = cells.missing(self._reading.missing)
         if missing.any():
@@ -176,13 +178,14 @@ class Target:
         array, shape (m,)
             Text; or float64.
         """
+        self._require_fitted()
         A = np.asarray(outputs)
         if self.class_names is None:
             return A.astype(np.float64).reshape(len(A)) * self.scale + self.center
         names: NDArray[np.str_] = np.array(self.class_names)
         if A.ndim == 1 and A.dtype.kind in "iu":
             return np.take(names, A)
-        A = A.reshape(len(A), -1)
+        A = A[:, None] if A.ndim == 1 else A
         two = A.shape[1] == 1 and len(names) == 2
         if not two and A.shape[1] != len(names):
             raise ValueError(f"expected outputs for {len(names)} classes, got {A.shape[1]} per row")
@@ -199,17 +202,20 @@ class Target:
         loss : str
             The loss's name; other losses have no unit and are returned as they are.
         """
+        self._require_fitted()
         power = {"squared_error": 2, "absolute_error": 1}.get(loss, 0)
         return value * self.scale**power if self.class_names is None else value
 
     def unit(self, loss: str) -> str:
         """The unit of a loss: "price" (absolute_error), "price²" (squared_error), or "" if it has none."""
+        self._require_fitted()
         if self.class_names is not None:
             return ""
         return {"squared_error": f"{self.name}²", "absolute_error": self.name}.get(loss, "")
 
     def describe(self) -> str:
         """What was understood, in a line."""
+        self._require_fitted()
         if self.class_names is None:
             return f"target: {self.name}, values (mean {self.center:.6g}, deviation {self.scale:.6g})"
         names = self.class_names
@@ -218,6 +224,7 @@ class Target:
 
     def to_state(self) -> dict[str, Any]:
         """All that was learned, as JSON holds it (floats come back bit for bit)."""
+        self._require_fitted()
         return {
             "kind": self.kind,
             "name": self.name,
@@ -236,6 +243,10 @@ class Target:
 
     def __repr__(self) -> str:
         return f"<Target {self.name}: {self.kind}>"
+
+    def _require_fitted(self) -> None:
+        if self._reading.kind == "empty":
+            raise ValueError("this Target knows no targets yet; call fit first")
 
     def _load(self, state: dict[str, Any]) -> None:
         names = state["class_names"]
@@ -279,11 +290,7 @@ class Target:
         texts, positions = cells.texts(reading.missing)
         names = class_names(texts, numbers=reading.kind == "number")
         present = int((positions >= 0).sum())
-        if (
-            self.kind == "auto"
-            and len(names) > MOST_CLASSES
-            and self._hardly_classes(names, reading, present)
-        ):
+        if self.kind == "auto" and len(names) > MOST_CLASSES and self._hardly_classes(names, present):
             raise ValueError(
                 f"the target {self.name!r} has {len(names)} different words in {present} rows, such as "
                 f"{names[-1]!r}: hardly classes; choose another target, name the words that mean 'missing' with "
@@ -297,10 +304,8 @@ class Target:
         return names
 
     @staticmethod
-    def _hardly_classes(names: tuple[str, ...], reading: Reading, rows: int) -> bool:
+    def _hardly_classes(names: tuple[str, ...], rows: int) -> bool:
         """Whether many different words are names or notes: most occur once, or most are numbers beside a word."""
-        if reading.kind == "number":
-            return False
         numbers = sum(is_number(name) for name in names)
         return 2 * len(names) > rows or len(names) / 2 < numbers < len(names)
 
@@ -332,8 +337,8 @@ class Target:
             )
 
     def _not_values(self, reading: Reading, cells: TargetCells, decimal: str) -> str:
-        texts, _ = cells.texts(reading.missing)
-        example = next((text for text in sorted(texts) if not is_number(text, decimal)), texts[0])
+        texts = sorted(cells.texts(reading.missing)[0])
+        example = next((text for text in texts if not is_number(text, decimal)), texts[0])
         return (
             f"the target {self.name!r} must be numbers for kind='values', got {example!r}; name it in missing= if it "
             "means 'missing', or use kind='classes'"

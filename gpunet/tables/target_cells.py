@@ -277,7 +277,7 @@ def target_cells(name: str, values: Any) -> TargetCells:
 def _of_objects(name: str, cells: list[Any], *, category: bool) -> TargetCells:
     """Python objects, None where missing."""
     kinds = {type(cell) for cell in cells if cell is not None}
-    if not kinds <= {bool, int, float, str}:
+    if kinds - {bool, int, float, str}:
         return SeriesCells(name, from_objects(name, cells))
     if not category and kinds in ({bool}, {int}, {float}, {int, float}):
         absent = np.array([cell is None for cell in cells], np.bool_)

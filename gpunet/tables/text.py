@@ -80,10 +80,7 @@ def decode(data: bytes, where: str) -> Text:
         If the bytes are not text.
     """
     encoding, text = _encoding(data)
-    if encoding == "utf-8":
-        if text is None:
-            text = data
-    else:
+    if text is None:
         try:
             text = data_to_utf8(data, encoding)
         except UnicodeDecodeError as error:
@@ -114,7 +111,7 @@ def _encoding(data: bytes) -> tuple[str, bytes | None]:
     sample = data[:4096]
     for first, name in ((1, "utf-16-le"), (0, "utf-16-be")):
         half = sample[first::2]
-        if len(half) > 1 and half.count(0) > 0.8 * len(half):
+        if half.count(0) > 0.8 * len(half):
             return name, None
     if _is_utf8(data):
         return "utf-8", data

@@ -9,12 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 ROOMS = [
-    *("core", "devices", "inputs", "teams", "training", "files", "exchange"),
-    *(f"tables/{name}.py" for name in ("category_column", "class_names", "column", "date_column", "dates")),
-    *(
-        f"tables/{name}.py"
-        for name in ("delimited", "encoder", "header", "left_out", "number_column", "numerals")
-    ),
+    *("core", "devices", "inputs", "teams", "training", "tables", "files", "exchange"),
     *(f"estimators/{name}.py" for name in ("batches", "initial", "optimizers", "weights")),
     *("prediction.py", "network_base.py", "network.py"),
 ]

@@ -101,3 +101,11 @@ def test_within_a_second():
     encoder = TableEncoder("robust").fit({"d": cells})
     assert encoder.feature_names == ["d trend"]
     assert encoder.transform({"d": cells}).shape == (3, 1)
+
+
+def test_the_local_time_of_day_without_the_zone():
+    """What the documentation says to do where it matters."""
+    local = pl.Series([datetime.datetime(2024, month, 1, 8) for month in range(1, 13)])
+    zoned = local.dt.replace_time_zone("Europe/Berlin")
+    assert "d sine of day" not in TableEncoder().fit({"d": zoned.dt.replace_time_zone(None)}).feature_names
+    assert "d sine of day" in TableEncoder().fit({"d": zoned}).feature_names

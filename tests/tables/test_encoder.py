@@ -183,6 +183,8 @@ def test_what_may_tell_something_stays(data):
 def test_mistakes_are_answered():
     with pytest.raises(ValueError, match=r"unknown scaling of numbers 'robusst'\. Did you mean 'robust'"):
         TableEncoder("robusst")
+    with pytest.raises(TypeError, match=r"kinds must be a dict such as {'year': 'category'}, got \['zip'\]"):
+        TableEncoder(kinds=["zip"])
     with pytest.raises(ValueError, match="one_hot_limit must be at least 1"):
         TableEncoder(one_hot_limit=0)
     with pytest.raises(ValueError, match="call fit first"):
@@ -228,12 +230,6 @@ def test_columns_of_a_dict_that_are_none():
     assert TableEncoder().fit({"x": range(9)}).feature_names == ["x"]
 
 
-def test_inputs_have_one_of_two_dtypes():
-    for dtype in ("float16", "int32", float):
-        with pytest.raises(ValueError, match=r"unknown dtype .* Known: float32, float64"):
-            fitted().transform(MIXED, dtype)
-
-
 def test_what_is_no_table_says_how_to_read_one():
     for wrong, called in (("t.csv", "str"), ([{"a": 1}], "list"), (None, "NoneType")):
         with pytest.raises(
@@ -249,3 +245,15 @@ def test_columns_of_other_array_libraries():
     assert np.array_equal(X, TableEncoder("standard").fit_transform({"x": [1.0, 2.0, 4.0], "n": [1, 3, 2]}))
     with pytest.raises(ValueError, match=r"'x' must be one column \(m,\), got shape \(3, 2\)"):
         TableEncoder().fit({"x": np.ones((3, 2))})
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float16", "float", np.float32, None, "flaot32"])
+def test_another_dtype_is_refused(dtype):
+    """Before anything is learned."""
+    encoder = TableEncoder()
+    for use in (fitted().transform, encoder.fit_transform):
+        with pytest.raises(ValueError, match=r"unknown dtype .*Known: float32, float64"):
+            use(MIXED, dtype)
+    assert not encoder.fitted
+    for known in ("float32", "float64"):
+        assert fitted().transform(MIXED, known).dtype == known

@@ -56,6 +56,39 @@ def test_records_side_by_side_and_apart():
     assert (found.starts.tolist(), found.ends.tolist()) == ([0, 4, 12], [3, 11, 15])
     assert (found.cells.tolist(), found.lines.tolist()) == ([2, 2, 2], [1, 2, 4])
     assert found.joined() == b'a,b\n1,"x\ny"\n3,4\n'
+    assert [found.bytes_of(k) for k in range(3)] == [b"a,b", b'1,"x\ny"', b"3,4"]
     assert found.take(found.lines != 2).joined() == b"a,b\n3,4\n"
     assert found.take(found.lines < 0).joined() == b""
     assert len(records(b"", ",", "t").starts) == 0 and len(records(b"a\n", ",", "t").starts) == 1
+
+
+@pytest.mark.parametrize("mark", ['6" nail', "6 nails"])
+def test_lines_are_those_of_the_file(mark):
+    """Blank lines and those inside of quotation marks count, whichever way the text is read."""
+    table = read(f'x,y\n"a\nb",{mark}\n\n""\n"c,d",e\n')
+    assert table.lines.tolist() == [2, 6]
+    assert table.frame.rows() == [("a\nb", mark), ("c,d", "e")]
+
+
+@pytest.mark.parametrize(
+    ("text", "cells"),
+    [
+        ('"a,b",c', [["a,b", "c"]]),  # marks at the beginning of the text
+        ('c,"a,b"', [["c", "a,b"]]),  # and at its end
+        ('"a,b"', [["a,b"]]),
+        ('x"y,z",w', [['x"y', 'z"', "w"]]),  # at the second byte
+        ('"a,b",1\n2,""\n', [["a,b", "1"], ["2", ""]]),
+        ('"",""\n', [["", ""]]),
+    ],
+)
+def test_marks_at_the_ends(text, cells):
+    found = records(text.encode(), ",", "t")
+    assert [next(csv.reader([found.bytes_of(k).decode()])) for k in range(len(found.starts))] == cells
+    assert found.cells.tolist() == [len(row) for row in cells]
+    assert list(csv.reader(io.StringIO(text))) == cells
+
+
+@pytest.mark.parametrize("text", ['a,"b"c', '"a"b', '"a"b,"c"'])
+def test_wrong_marks_at_the_ends(text):
+    with pytest.raises(ValueError, match=r"^t, line 1: expected quotation marks around whole cells"):
+        records(text.encode(), ",", "t")

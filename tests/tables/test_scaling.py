@@ -95,3 +95,8 @@ def test_nothing_overflows():
     encoder = TableEncoder("standard").fit({"x": [1e-30, 2e-30, 3e-30]})
     assert np.isfinite(encoder.transform({"x": [1e300, -1e300]})).all()
     assert (encoder.transform({"x": [1e300, -1e300]})[:, 0] * [1, -1] > 1e38).all()
+
+
+def test_no_scaled_number_is_beyond_1e300():
+    """A network's float64 can compute with it."""
+    np.testing.assert_array_equal(scaled(np.array([1.0, -1.0, 0.5]), 0.5, 1e-305), [1e300, -1e300, 0])

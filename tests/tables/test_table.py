@@ -1,20 +1,23 @@
 """The table itself, and the libraries behind it."""
 
+import datetime
 import io
 import re
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
 from gpunet.datasets.table_files import read_table
 from gpunet.installation import install_command
-from gpunet.tables import TableEncoder, Target
+from gpunet.tables import Table, TableEncoder, Target
 from gpunet.tables.columns import COLUMNS
 from gpunet.tables.libraries import polars
 from gpunet.tables.reading import KINDS
+from gpunet.tables.table import as_table
 
 
 def test_every_kind_has_its_column():
@@ -119,3 +122,93 @@ def test_rows_that_are_not_there():
         table.take([0.5])
     assert len(table.take([])) == 0
     assert table.take([-1, 0]).frame["x"].to_list() == [3, 1]
+
+
+def test_rows_that_were_taken_are_read_as_all_rows():
+    """However often: a word among the numbers of rows that training does not see is no surprise later."""
+    cells = [*map(str, range(60)), "n.d."]
+    table = read_table({"x": cells, "t": ["a", "b"] * 30 + ["c"]}, target="t")
+    part = table.take(np.arange(50)).take(np.arange(40))
+    assert part.whole is table and table.whole is table
+    encoder, target = TableEncoder("standard").fit(part), Target().fit(part)
+    assert encoder.describe() == ["numbers: x ('n.d.' taken as missing)"]
+    assert encoder.transform(table).shape == (61, 1)
+    assert target.class_names == ("a", "b", "c")
+    values = Target().fit(read_table({"x": cells, "t": np.arange(61) / 2}, target="t").take([0, 2]))
+    assert (values.center, values.scale) == (0.5, 0.5)
+
+
+def test_rows_that_were_taken_under_other_names():
+    part = Table(pl.DataFrame({"x": ["1", "2", "n.d."]}), name="t").take([0, 1])
+    renamed = part.renamed(["size"])
+    assert (renamed.columns, part.columns) == (["size"], ["x"])
+    assert TableEncoder().fit(renamed).describe() == ["numbers: size"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "name"),
+    [
+        (["u", "v", "u"], "target"),
+        (np.array(["u", "v", "u"]), "target"),
+        (pd.Series(["u", "v", "u"]), "target"),
+        (pd.Series(["u", "v", "u"], name="kind"), "kind"),
+        (pd.Series(["u", "v", "u"], name=0), "0"),
+        (pl.Series(["u", "v", "u"]), "target"),
+        (pl.Series("kind", ["u", "v", "u"]), "kind"),
+    ],
+)
+def test_other_labels(labels, name):
+    """They decide what they are, and not those before, nor what was said of those."""
+    table = read_table({"x": [1, 2, 3, 4], "t": [1, 2, 1, 2]}, target="t", kind="values").take([0, 1, 2])
+    other = table.with_labels(labels)
+    assert (other.target, other.labels.to_list(), other.kind) == (name, ["u", "v", "u"], "auto")
+    assert Target().fit(other).class_names == ("u", "v")
+    assert (table.target, other.whole.columns, len(other.whole.frame)) == ("t", ["x"], 4)
+    with pytest.raises(ValueError, match=r"^table: expected 3 targets, one per row, got 2"):
+        table.with_labels(["u", "v"])
+
+
+def test_columns_of_numbers():
+    table = read_table(io.BytesIO(b"a,b,c\n1,0.5,x\n2,NA,y\n3,1e2,z\n"))
+    np.testing.assert_array_equal(table.take([0, 2]).numbers(["b", "a"]), [[0.5, 1], [100, 3]])
+    with pytest.raises(
+        ValueError, match=r"^table, line 3, column 'b': expected a number, got 'NA'; fill it in"
+    ):
+        table.numbers(["a", "b"])
+    with pytest.raises(
+        ValueError, match=r"^table, line 2, column 'c': expected numbers as in training, got 'x'"
+    ):
+        table.take([0, 2]).numbers()
+    with pytest.raises(ValueError, match=r"^table lacks the columns 'd', 'e': it has a, b, c$"):
+        table.numbers(["a", "d", "e"])
+    commas = read_table(io.BytesIO(b"a;b\n1,5;2\n2,5;3\n")).numbers()
+    np.testing.assert_array_equal(commas, [[1.5, 2], [2.5, 3]])
+    missing = read_table({"x": ["1", "-99"]}, missing="-99")
+    with pytest.raises(ValueError, match=r"^table, row 1 \(counted from 0\), column 'x': expected a number"):
+        missing.numbers()
+    wide = read_table({f"x{k}": [1] for k in range(30)})
+    assert wide.numbers().shape == (1, 30)
+    with pytest.raises(ValueError, match=r"x18, x19$"):
+        wide.numbers(["y"])
+
+
+def test_a_column_that_holds_no_numbers_at_all():
+    table = read_table({"x": [1, 2], "d": [datetime.date(2024, 1, 1)] * 2})
+    with pytest.raises(ValueError, match=r"^table, column 'd': expected numbers, got a column of Date$"):
+        table.numbers()
+
+
+def test_a_table_in_words():
+    table = read_table({"x": range(1200), "t": ["a", "b", None] * 400}, target="t")
+    assert table.describe() == ["table: 800 rows", "left out: 400 rows without a target (t)"]
+    assert read_table({"x": range(1200)}).describe() == ["table: 1,200 rows"]
+    assert repr(read_table({"x": [1, 2]})) == "<Table table: 2 rows, 1 feature columns>"
+    assert repr(table) == "<Table table: 800 rows, 1 feature columns, target 't'>"
+    assert (len(Table(pl.DataFrame(), pl.Series("t", [1, 2]))), read_table({"x": [1]}).target) == (2, None)
+
+
+def test_a_table_of_a_table_or_of_columns():
+    table = as_table({"x": [1, 2]})
+    assert as_table(table) is table and table.name == "table"
+    with pytest.raises(ValueError, match=r"^table: expected columns of equal length"):
+        as_table({"x": [1, 2], "y": [1]})

@@ -6,6 +6,8 @@ import sys
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -191,3 +193,101 @@ def test_codes_need_polars(monkeypatch):
         with pytest.raises(ImportError, match="polars, which is not installed; install it with"):
             Target().fit(codes)
     assert Target().fit(["A1", "B2", "02139"]).class_names == ("02139", "A1", "B2")
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["b", None, "a", "b"],
+        [2, None, 1, 2],
+        np.array([2, np.nan, 1, 2]),
+        pd.Series([2, None, 1, 2], dtype="Int64"),
+        pl.Series(["b", None, "a", "b"]),
+    ],
+)
+def test_where_the_texts_are(cells):
+    texts, positions = target_cells("y", cells).texts(())
+    first, second = (texts.index(text) for text in (("b", "a") if "b" in texts else ("2", "1")))
+    assert positions.tolist() == [first, -1, second, first]
+
+
+def test_nothing_but_missing_cells():
+    for cells in ([None, "NA"], [None, None], np.array([np.nan]), pl.Series(["NA", ""])):
+        found = target_cells("y", cells)
+        reading = found.read(MISSING)
+        assert reading.kind == "empty"
+        texts, positions = found.texts(reading.missing)
+        assert texts == [] and positions.tolist() == [-1] * len(cells)
+
+
+def test_words_for_true_and_false():
+    for cells in (["True", "false"], ["TRUE", None], [" false "]):
+        assert target_cells("y", cells).read(MISSING) == Reading("boolean", MISSING)
+    assert target_cells("y", ["true", "yes"]).read(MISSING).kind == "category"
+    booleans = Target("values").fit([True, False])
+    assert booleans.encode(["1", "0", "TRUE"])[:, 0].tolist() == [1, -1, 1]
+    for cells in (["1", "2"], [1, 2], pl.Series(["1", "2"]), pl.Series([1, 2])):
+        with pytest.raises(ValueError, match=r"row 1: expected booleans as in training, got '?2"):
+            booleans.encode(cells)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda cells: pd.Series(cells, dtype="category"),
+        lambda cells: pl.Series(cells, dtype=pl.Categorical),
+        lambda cells: pl.Series(cells, dtype=pl.Enum(sorted(set(cells)))),
+        lambda cells: pa.array(cells).dictionary_encode(),
+        lambda cells: pa.chunked_array([pa.array(cells).dictionary_encode()]),
+    ],
+)
+def test_what_is_categories_is_classes(made):
+    """Whatever it looks like."""
+    numbers = [str(k) for k in range(10)]
+    for cells in (numbers, [f"{number}.5" for number in numbers], ["2024-01-31", "2024-02-01"]):
+        assert Target().fit(made(cells)).class_names == tuple(cells)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        list,
+        lambda cells: np.array(cells, object),
+        lambda cells: pd.Series(cells, dtype="Int64"),
+        lambda cells: pl.Series(cells, dtype=pl.Int64),
+        pa.array,
+        lambda cells: pa.chunked_array([cells[:2], cells[2:]]),
+    ],
+)
+def test_integers_beyond_2_to_the_53_beside_a_missing_one(made):
+    assert Target().fit(made([2**53, 2**53 + 1, None] * 4)).class_names == (str(2**53), str(2**53 + 1))
+
+
+def test_integers_that_floats_would_round():
+    assert Target("classes").fit([2**53 + 1, 2**53, 0.5]).class_names == ("0.5", str(2**53), str(2**53 + 1))
+    assert isinstance(target_cells("y", [2**53, 0.5]), NumberCells)
+    assert isinstance(target_cells("y", [-(2**53) - 1, 0.5]), WordCells)
+    assert isinstance(target_cells("y", [2**64, 1]), WordCells)
+
+
+def test_what_needs_no_polars(monkeypatch):
+    """Numbers, however they are held, words, and whole numbers in text."""
+    monkeypatch.setitem(sys.modules, "polars", None)
+    for cells in ([200, 0.5, 1.5], [2**53, 0.5], [0.5, None, 200], np.array([1.5, 200])):
+        assert Target("values").fit(cells).encode([200.0]).shape == (1, 1)
+    assert Target("values").fit(["7", "-5", None]).encode(["7"]).tolist() == [[1.0]]
+    assert Target().fit([True, 1, 2.5, "a"]).class_names == ("1", "2.5", "True", "a")
+
+
+@pytest.mark.parametrize("values", [object(), 5, None, {"a": 1}])
+def test_no_column(values):
+    with pytest.raises(TypeError, match=r"'y' must be an array, a list or a Series, got \w+"):
+        target_cells("y", values)
+
+
+@pytest.mark.parametrize("shape", [(), (2, 2), (1, 2, 1)])
+def test_arrays_of_other_shapes(shape):
+    with pytest.raises(ValueError, match=r"'y' must be one column \(m,\), got shape"):
+        target_cells("y", np.zeros(shape))
+    with pytest.raises(ValueError, match=r"'y' must be one column \(m,\), got shape \(3, 2\)"):
+        target_cells("y", pd.DataFrame(np.zeros((3, 2))))
