@@ -98,7 +98,15 @@ class Backend(ABC):
 
     @abstractmethod
     def from_host(self, array: Any, device: str) -> Array:
-        """A NumPy array, copied to `device` (shared with the host where that is the same memory)."""
+        """A NumPy array, copied to `device` (shared with the host where that is the same memory).
+
+        It is contiguous and in the machine's byte order.
+
+        Raises
+        ------
+        ValueError
+            For float64 where the device has none; the message says what to do.
+        """
 
     @abstractmethod
     def to_host(self, array: Array) -> Any:
