@@ -222,8 +222,11 @@ def test_a_file_system_that_counts_no_links(tmp_path, monkeypatch):
     monkeypatch.setattr(
         os, "fstat", lambda handle: os.stat_result((*fstat(handle)[:3], 0, *fstat(handle)[4:]))
     )
+    opened, made = os.open, []
+    monkeypatch.setattr(os, "open", lambda path, *more: made.append(path) or opened(path, *more))
     atomic.write_atomically(tmp_path / "file", b"content")
     assert os.listdir(tmp_path) == ["file"]
+    assert len([path for path in made if os.fspath(path).endswith(atomic.SUFFIX)]) == 1
 
 
 def test_a_file_system_where_all_files_have_the_same_permissions(tmp_path, monkeypatch):
