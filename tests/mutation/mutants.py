@@ -15,7 +15,14 @@ ROOMS = [
         f"tables/{name}.py"
         for name in ("delimited", "encoder", "header", "left_out", "number_column", "numerals")
     ),
-    *(f"estimators/{name}.py" for name in ("batches", "initial", "optimizers", "weights")),
+    *(
+        f"estimators/{name}.py"
+        for name in ("base", "batches", "callbacks", "classifier", "epochs", "initial")
+    ),
+    *(
+        f"estimators/{name}.py"
+        for name in ("inputs", "interface", "optimizers", "prediction", "settings", "weights")
+    ),
     *("prediction.py", "network_base.py", "network.py"),
 ]
 
