@@ -474,16 +474,24 @@ def test_dtypes():
         assert model.coefs_[0].dtype == model.predict(X).dtype == expected
 
 
-def test_an_array_class_of_ones_own_is_numpys():
-    class Own(np.ndarray):
-        pass
+class Own(np.ndarray):
+    """An array class of one's own."""
 
-    bad = np.where(X > 1, np.nan, X).view(Own)
+
+@pytest.mark.parametrize("kind", ["own", "memmap"])
+def test_array_classes_on_the_host_are_numpys(kind, tmp_path):
+    def there(array):
+        if kind == "own":
+            return array.view(Own)
+        np.save(tmp_path / "array.npy", array)
+        return np.load(tmp_path / "array.npy", mmap_mode="r")
+
+    bad = there(np.where(X > 1, np.nan, X))
     for model in (MLPRegressor(**FAST), MLPRegressor(**FAST).fit(X, target("value", X))):
         with pytest.raises(ValueError, match=r"^Input X contains NaN"):
             model.predict(bad) if hasattr(model, "coefs_") else model.fit(bad, target("value", X))
-    model = MLPRegressor(**FAST).fit(X.view(Own), target("value", X))
-    assert type(model.coefs_[0]) is type(model.predict(X.view(Own))) is np.ndarray
+    model = MLPRegressor(**FAST).fit(there(X), target("value", X))
+    assert type(model.coefs_[0]) is type(model.predict(there(X))) is np.ndarray
 
 
 def test_numbers_beside_float32_in_another_library():

@@ -10,7 +10,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 ROOMS = [
     *("core", "devices", "inputs", "teams", "training", "tables", "files", "exchange"),
-    *(f"estimators/{name}.py" for name in ("batches", "initial", "optimizers", "weights")),
+    *(
+        f"estimators/{name}.py"
+        for name in (
+            *("base", "batches", "callbacks", "classifier", "epochs", "initial", "inputs", "interface"),
+            *("optimizers", "prediction", "settings", "weights"),
+        )
+    ),
     *("prediction.py", "network_base.py", "network.py"),
 ]
 
