@@ -84,7 +84,10 @@ def test_columns_that_do_not_go_together():
     with pytest.raises(ValueError, match=r"^t: expected columns of equal length, got {'a': 2, 'b': 1}"):
         to_polars({"a": [1, 2], "b": [1]}, "t")
     with pytest.raises(ValueError, match=r"'x' must be one column \(m,\), got shape \(2, 3\)"):
-        TableEncoder().fit({"x": np.zeros((2, 3))})
+        to_series("x", np.zeros((2, 3)))
+    for columns in (np.zeros((2, 3)), pd.DataFrame(np.zeros((2, 3)))):
+        with pytest.raises(ValueError, match=r"^table: 'x' must be one column \(m,\), got shape \(2, 3\)"):
+            TableEncoder().fit({"x": columns})
     with pytest.raises(TypeError, match=r"^t: expected a DataFrame, got list"):
         to_polars([1, 2], "t")
 

@@ -121,7 +121,7 @@ def test_rows_that_are_not_there():
     ):
         table.take([0.5])
     assert len(table.take([])) == 0
-    assert table.take([-1, 0]).frame["x"].to_list() == [3, 1]
+    assert table.take([-1, 0, -3]).frame["x"].to_list() == [3, 1, 1]
 
 
 def test_rows_that_were_taken_are_read_as_all_rows():
