@@ -325,8 +325,13 @@ def introduction(results):
     suite = results["suite"]
     machine, peak = suite["machine"], suite["machine"]["sgemm_gflops"]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    on = (
+        machine["gpu"]["name"]
+        if "gpu" in machine
+        else f"{machine['processor']}, {machine['threads']} threads"
+    )
     lines = [
-        f"# Benchmarks: {machine['backend']}, {machine['date']}"
+        f"# Benchmarks: {machine['backend']}, {on}, {machine['date']}"
         + (" (quick mode)" if machine["quick"] else ""),
         "",
         f"- {machine['processor']}, {machine['system']}, {machine['threads']} threads per implementation, float32.",
