@@ -10,7 +10,6 @@ import pytest
 
 os.environ.setdefault("JAX_ENABLE_X64", "1")  # before JAX is imported: float64 is tested too
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # compiling takes most of the time
 os.environ.pop("GPUNET_BACKEND", None)
 os.environ["GPUNET_COMPILE"] = "wait"  # in the background, how much has been compiled would change results
 os.environ.pop("PYTEST_ADDOPTS", None)  # meant for this run, not for a pytest that a test starts

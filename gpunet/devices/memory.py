@@ -9,8 +9,8 @@ from gpunet.errors import OutOfMemory
 class memory_errors:
     """A context in which the library's own error becomes :class:`OutOfMemory`, with `advice` on what to do.
 
-    What is in it leaves a network as it was, where there is an error. A generator with ``contextmanager`` would take a
-    tenth of a short prediction's time.
+    What is in it leaves a network as it was, where there is an error. It is no generator: each prediction of one
+    row enters it.
     """
 
     def __init__(self, placement: Placement, advice: str) -> None:

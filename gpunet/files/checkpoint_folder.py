@@ -110,9 +110,9 @@ class CheckpointFolder:
             return saved
         if errors:
             raise FileRefused(
-                f"no checkpoint in {self.path} can be read, out of {len(errors)}; the newest: {errors[0]}. Give "
-                f"another folder, or begin afresh there with gpunet.Checkpoint({str(self.path)!r}, restart=True), "
-                "or --restart on the command line"
+                f"no checkpoint in {self.path} can be read, out of {len(errors)}. Give another folder, or begin afresh "
+                f"there with gpunet.Checkpoint({str(self.path)!r}, restart=True), or --restart on the command line. "
+                f"The newest: {errors[0]}"
             )
         return None
 

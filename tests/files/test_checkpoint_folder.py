@@ -265,7 +265,8 @@ def test_checkpoints_that_cannot_be_read_stay(tmp_path):
         folder.write(saved(epochs, relu2), {})
     before = names(folder)
     with pytest.raises(
-        gn.FileRefused, match=r"no checkpoint in .*run can be read.* 2; .*'relu2'.*restart=True"
+        gn.FileRefused,
+        match=r"no checkpoint in .*run can be read.* 2\. .*restart=True.*The newest: .*'relu2'",
     ):
         folder.newest()
     assert names(folder) == before
