@@ -17,7 +17,7 @@ from gpunet_numpy.compiled.updates import rule_of
 # Fraction of numbers that are not 0 below which data are treated as sparse: a number of CSR costs about twice one in a
 # dense product, and has to be found.
 DENSE = 0.5
-TOGETHER, MOST_TOGETHER = 8_000_000, 64  # multiplications of the epochs that a call takes; epochs
+TOGETHER, MOST_TOGETHER = 20_000_000, 1024  # multiplications of the epochs that a call takes; epochs
 SAMPLE = 256  # examples that tell how many zeros there are
 
 

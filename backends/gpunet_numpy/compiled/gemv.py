@@ -30,6 +30,20 @@ def add(x: Any, factor: Any, y: Any) -> None:
 
 
 @inner
+def add_rows(x: Any, D: Any) -> None:
+    """``x ← x + Σ_s D_s``, a few rows at a time: each sum waits for the one before."""
+    noinline()
+    rows = D.shape[0]
+    together = rows - rows % 4
+    for s in range(0, together, 4):
+        d0, d1, d2, d3 = D[s], D[s + 1], D[s + 2], D[s + 3]
+        for i in range(x.size):
+            x[i] += (d0[i] + d1[i]) + (d2[i] + d3[i])
+    for s in range(together, rows):
+        add(x, cast(1, x), D[s])
+
+
+@inner
 def matrix_vector(W: Any, x: Any, z: Any) -> None:
     """``z ← W x``. Rows of W may be longer than x."""
     noinline()

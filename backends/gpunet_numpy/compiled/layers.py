@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpunet_numpy.compiled.gemv import bias_update, matrix_vector, outer_update, vector_matrix
-from gpunet_numpy.compiled.intrinsics import block, cast, inlined, inner, matrix, span
-from gpunet_numpy.compiled.math import activate, multiply_slope, output_error
+from gpunet_numpy.compiled.gemv import add, bias_update, matrix_vector, outer_update, vector_matrix
+from gpunet_numpy.compiled.intrinsics import block, cast, inlined, inner, matrix, noinline, span
+from gpunet_numpy.compiled.math import (
+    CROSS_ENTROPY,
+    activate,
+    activate_all,
+    centred,
+    exponentials,
+    multiply_slope,
+    normalized,
+    output_error,
+)
+from gpunet_numpy.compiled.sparse import example_at
+
+SHORT = 32  # numbers of a row
 
 
 @inlined
@@ -28,6 +40,27 @@ def rows_of(network: Any, A: Any, l: Any, r0: Any, r1: Any) -> Any:
     return block(layer, r0, r1 - r0, 0, network.sizes[l])
 
 
+@inlined
+def stretch_of(network: Any, A: Any, l: Any, r0: Any, r1: Any) -> Any:
+    """The same rows as one vector, with what lies between them."""
+    stride = network.strides[l]
+    return span(A, network.at_A[l] + r0 * stride, (r1 - r0) * stride)
+
+
+@inner
+def activate_rows(l: Any, network: Any, A: Any, b: Any, r0: Any, r1: Any) -> None:
+    """``Z_r ← g(Z_r + b)`` for rows of A[l]; short ones in one loop over all their numbers, for its own cost's sake."""
+    noinline()
+    Z = rows_of(network, A, l, r0, r1)
+    if network.sizes[l] > SHORT:
+        for r in range(r1 - r0):
+            activate(network.activations[l], Z[r], b)
+    else:
+        for r in range(r1 - r0):
+            add(Z[r], cast(1, b), b)
+        activate_all(network.activations[l], stretch_of(network, A, l, r0, r1))
+
+
 @inner
 def forward_from(first: Any, s: Any, network: Any, theta: Any, A: Any) -> None:
     """Layers `first` to L of example s from ``A[first − 1]``; ``Z[L]`` is left without its bias."""
@@ -38,14 +71,53 @@ def forward_from(first: Any, s: Any, network: Any, theta: Any, A: Any) -> None:
             activate(network.activations[l], z, biases_of(network, theta, l))
 
 
-@inner
-def weighted_error(network: Any, data: Any, example: Any, scale: Any, z: Any, b: Any, d: Any) -> Any:
-    """``z ← a``, ``d ← scale w ∂L/∂z`` of one example; returns w L."""
-    weight = data.weights[example] if data.weights.size != 0 else cast(1, z)
-    L = output_error(network.activations[network.L], network.loss, z, b, data.Y[example], d)
+@inlined
+def weight_of(data: Any, example: Any, like: Any) -> Any:
+    """The weight of an example, 1 if none is given."""
+    return data.weights[example] if data.weights.size != 0 else cast(1, like)
+
+
+@inlined
+def scale(d: Any, factor: Any) -> None:
+    """``d ← factor · d``."""
     for i in range(d.size):
-        d[i] = d[i] * (weight * scale)
+        d[i] = d[i] * factor
+
+
+@inner
+def weighted_error(network: Any, data: Any, example: Any, factor: Any, z: Any, b: Any, d: Any) -> Any:
+    """``z ← a``, ``d ← factor · w ∂L/∂z`` of one example; returns w L."""
+    weight = weight_of(data, example, z)
+    L = output_error(network.activations[network.L], network.loss, z, b, data.Y[example], d)
+    scale(d, weight * factor)
     return weight * L
+
+
+@inner
+def weighted_errors(
+    network: Any, data: Any, start: Any, factor: Any, arrays: Any, b: Any, r0: Any, r1: Any
+) -> Any:
+    """The same for rows r0 … r1 of ``arrays``, ``(A, δ)``, which hold the examples from place `start` on."""
+    noinline()
+    A, D = arrays
+    L = network.L
+    Z, delta = rows_of(network, A, L, r0, r1), rows_of(network, D, L, r0, r1)
+    total = 0.0
+    if network.loss != CROSS_ENTROPY or network.sizes[L] > SHORT:
+        for r in range(r1 - r0):
+            example = example_at(start + r0 + r, data.order)
+            total += weighted_error(network, data, example, factor, Z[r], b, delta[r])
+        return total
+    for r in range(r1 - r0):
+        example = example_at(start + r0 + r, data.order)
+        total += weight_of(data, example, b) * centred(Z[r], b, data.Y[example])
+    exponentials(stretch_of(network, A, L, r0, r1))
+    for r in range(r1 - r0):
+        example = example_at(start + r0 + r, data.order)
+        weight = weight_of(data, example, b)
+        total += weight * normalized(Z[r], data.Y[example], delta[r])
+        scale(delta[r], weight * factor)
+    return total
 
 
 @inner

@@ -64,7 +64,7 @@ class Layout:
         edges = [min(lines * t // threads * lanes, n[1]) for t in range(threads + 1)]
         self.neurons = [slice(a, b) for a, b in itertools.pairwise(edges)]
         self.width = -(-lines // threads) * lanes
-        self.strides = np.array([n[0], lines * lanes + lanes, *n[2:]])
+        self.strides = np.array([n[0], (lines + (lines > 1)) * lanes, *n[2:]])
         self.at_W, self.at_b = np.zeros(len(n), np.int64), np.zeros(len(n), np.int64)
         at = n[1]
         for l in range(2, len(n)):

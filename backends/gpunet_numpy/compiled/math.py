@@ -14,7 +14,16 @@ from numba import types
 from numba.extending import overload
 
 from gpunet.core.activations import LEAK
-from gpunet_numpy.compiled.intrinsics import INNER, bits_of, cast, float_of, inner, itemsize, noinline
+from gpunet_numpy.compiled.intrinsics import (
+    INNER,
+    bits_of,
+    cast,
+    float_of,
+    inlined,
+    inner,
+    itemsize,
+    noinline,
+)
 
 IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, SOFTMAX = range(6)
 ACTIVATION = {
@@ -103,41 +112,74 @@ def log1p(x: Any) -> Any:
     return (s + s) * total
 
 
+@inlined
+def sigmoid(x: Any) -> Any:
+    """``1 / (1 + e^−x)``."""
+    one = cast(1, x)
+    return one / (one + exp(-x))
+
+
+@inlined
+def relu(x: Any) -> Any:
+    """x, or 0 below 0."""
+    return cast(0, x) if x < 0 else x
+
+
+@inlined
+def leaky_relu(x: Any) -> Any:
+    """x, or a small part of it below 0."""
+    return cast(LEAK, x) * x if x < 0 else x
+
+
 @inner
 def activate(activation: Any, z: Any, b: Any) -> None:
     """``z ← g(z + b)``."""
     noinline()
-    one, zero = cast(1, z), cast(0, z)
     n = z.size
     if activation == IDENTITY:
         for i in range(n):
             z[i] = z[i] + b[i]
     elif activation == SIGMOID:
         for i in range(n):
-            z[i] = one / (one + exp(-(z[i] + b[i])))
+            z[i] = sigmoid(z[i] + b[i])
     elif activation == TANH:
         for i in range(n):
             z[i] = tanh(z[i] + b[i])
     elif activation == RELU:
         for i in range(n):
-            x = z[i] + b[i]
-            z[i] = zero if x < zero else x
+            z[i] = relu(z[i] + b[i])
     elif activation == LEAKY_RELU:
-        leak = cast(LEAK, z)
         for i in range(n):
-            x = z[i] + b[i]
-            z[i] = leak * x if x < zero else x
+            z[i] = leaky_relu(z[i] + b[i])
     else:
-        top = z[0] + b[0]
+        top, total = z[0] + b[0], cast(0, z)
         for i in range(n):
             z[i] = z[i] + b[i]
             top = z[i] if z[i] > top else top
-        total = zero
         for i in range(n):
             z[i] = exp(z[i] - top)
             total += z[i]
         for i in range(n):
             z[i] = z[i] / total
+
+
+@inner
+def activate_all(activation: Any, z: Any) -> None:
+    """``z ← g(z)`` of numbers that have their bias; softmax couples them and is not among these."""
+    noinline()
+    n = z.size
+    if activation == SIGMOID:
+        for i in range(n):
+            z[i] = sigmoid(z[i])
+    elif activation == TANH:
+        for i in range(n):
+            z[i] = tanh(z[i])
+    elif activation == RELU:
+        for i in range(n):
+            z[i] = relu(z[i])
+    elif activation == LEAKY_RELU:
+        for i in range(n):
+            z[i] = leaky_relu(z[i])
 
 
 @inner
@@ -161,6 +203,42 @@ def multiply_slope(activation: Any, d: Any, a: Any) -> None:
             d[i] = d[i] if a[i] > zero else leak * d[i]
 
 
+# Cross-entropy of a softmax in three passes: the one between the others is the same for all examples of a batch.
+
+
+@inlined
+def centred(z: Any, b: Any, y: Any) -> Any:
+    """``z ← z + b − max(z + b)``; returns ``−yᵀ z``."""
+    top, L = z[0] + b[0], 0.0
+    for k in range(z.size):
+        z[k] = z[k] + b[k]
+        top = max(top, z[k])
+    for k in range(z.size):
+        z[k] = z[k] - top
+        L -= y[k] * z[k]
+    return L
+
+
+@inlined
+def exponentials(z: Any) -> None:
+    """``z ← e^z``."""
+    for k in range(z.size):
+        z[k] = exp(z[k])
+
+
+@inlined
+def normalized(z: Any, y: Any, d: Any) -> Any:
+    """``z ← a = z / Σ z``, ``d ← a − y``; returns ``Σ y · log Σ z``, what the loss lacks."""
+    weight, total = cast(0, z), cast(0, z)
+    for k in range(z.size):
+        weight += y[k]
+        total += z[k]
+    for k in range(z.size):
+        z[k] = z[k] / total
+        d[k] = z[k] - y[k]
+    return weight * math.log(float(total))
+
+
 @inner
 def output_error(activation: Any, loss: Any, z: Any, b: Any, y: Any, d: Any) -> Any:
     """Output and error of one example: ``z ← a = g(z + b)``, ``d ← ∂L/∂z``; returns L.
@@ -172,21 +250,9 @@ def output_error(activation: Any, loss: Any, z: Any, b: Any, y: Any, d: Any) -> 
     n = z.size
     L = 0.0
     if loss == CROSS_ENTROPY:
-        top = z[0] + b[0]
-        for k in range(n):
-            z[k] = z[k] + b[k]
-            top = max(top, z[k])
-        weight, total = zero, zero
-        for k in range(n):
-            x = z[k] - top
-            L -= y[k] * x
-            weight += y[k]
-            z[k] = exp(x)
-            total += z[k]
-        for k in range(n):
-            z[k] = z[k] / total
-            d[k] = z[k] - y[k]
-        return L + weight * math.log(float(total))
+        L = centred(z, b, y)
+        exponentials(z)
+        return L + normalized(z, y, d)
     if loss == LOGISTIC:
         for k in range(n):
             x = z[k] + b[k]

@@ -27,7 +27,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from gpunet_numpy.compiled.first_layer import forward, gradient, offset_outputs, owned_neurons
-from gpunet_numpy.compiled.gemv import add, copy, fill
+from gpunet_numpy.compiled.gemv import add, add_rows, copy, fill
 from gpunet_numpy.compiled.intrinsics import (
     block,
     cast,
@@ -40,13 +40,20 @@ from gpunet_numpy.compiled.intrinsics import (
     noinline,
     span,
 )
-from gpunet_numpy.compiled.layers import biases_of, rows_of, weighted_error, weights_of
+from gpunet_numpy.compiled.layers import (
+    SHORT,
+    activate_rows,
+    biases_of,
+    rows_of,
+    stretch_of,
+    weighted_errors,
+    weights_of,
+)
 from gpunet_numpy.compiled.math import activate, multiply_slope
 from gpunet_numpy.compiled.sparse import (
     Inputs,
     build_csc,
     dense_rows,
-    example_at,
     gather,
     prefetch_targets,
     used_examples,
@@ -153,10 +160,13 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
                     if L > 1:
                         add(offset_sums, one, b1)
                         bias = offset_sums
-                for r in range(z0, z1):
-                    if L > 1:
+                if L > 1 and own == n1:
+                    activate_rows(1, network, A, bias, z0, z1)
+                elif L > 1:
+                    for r in range(z0, z1):
                         activate(network.activations[1], Z[r], bias)
-                    elif inputs.shifted:  # the output adds b[1]
+                elif inputs.shifted:  # the output adds b[1]
+                    for r in range(z0, z1):
                         add(Z[r], one, offset_sums)
             keep, factor = product(rule, c, shrink, buffers.in_place, begins)
             if inputs.sparse and split:
@@ -431,22 +441,26 @@ def later_layers(team: Any, network: Any, data: Any, arrays: Any, start: Any, ro
         if l > 1:
             gemm(team.gemm, 1, rows_of(network, A, l - 1, r0, r1), 0, weights_of(network, theta, l), 1, 0, Z)
         if l == L:
-            delta = rows_of(network, D, l, r0, r1)
-            for r in range(r1 - r0):
-                example = example_at(start + r0 + r, data.order)
-                total += weighted_error(network, data, example, scale, Z[r], b, delta[r])
+            total = weighted_errors(network, data, start, scale, (A, D), b, r0, r1)
         elif l > 1:
-            for r in range(r1 - r0):
-                activate(network.activations[l], Z[r], b)
+            activate_rows(l, network, A, b, r0, r1)
     before = bias_sums.size
     for l in range(L, 0, -1):
         delta, here = rows_of(network, D, l, r0, r1), rows_of(network, A, l, r0, r1)
         before -= network.sizes[l]
         db = span(bias_sums, before, network.sizes[l])
-        for r in range(r1 - r0):
-            if l < L:
-                multiply_slope(network.activations[l], delta[r], here[r])
-            add(db, cast(1, db), delta[r])
+        short = network.sizes[l] <= SHORT
+        if l < L and short:
+            multiply_slope(
+                network.activations[l], stretch_of(network, D, l, r0, r1), stretch_of(network, A, l, r0, r1)
+            )
+        if short:
+            add_rows(db, delta)
+        else:
+            for r in range(r1 - r0):
+                if l < L:
+                    multiply_slope(network.activations[l], delta[r], here[r])
+                add(db, cast(1, db), delta[r])
         if l > 1:
             below = rows_of(network, D, l - 1, r0, r1)
             gemm(team.gemm, 1, delta, 0, weights_of(network, theta, l), 0, 0, below)
