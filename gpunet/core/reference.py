@@ -6,6 +6,7 @@ them full-batch descent. This module defines what a backend's faster program mus
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from gpunet.core.columns import Columns
@@ -102,17 +103,33 @@ class Reference(Program):
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Array]:
         """See :class:`gpunet.core.program.Program`."""
         xp, losses = self.xp, []
-        batches = self.plan.batches(inputs.examples) * inputs.repeats(self.plan)
-        for t, (first, last) in enumerate(batches):
-            state, J = step(xp, self.plan, state, batch_of(xp, inputs, t, first, last))
+        for batch in batches_of(xp, self.plan, inputs):
+            state, J = step(xp, self.plan, state, batch)
             losses.append(J)
         return state, xp.stack(losses)
 
 
+def batches_of(xp: Namespace, plan: Plan, inputs: EpochInputs) -> Iterator[Batch]:
+    """The batch of each step; a full batch that is repeated is taken from X once."""
+    bounds, repeats = plan.batches(inputs.examples), inputs.repeats(plan)
+    if repeats == 1:
+        for t, (first, last) in enumerate(bounds):
+            yield batch_of(xp, inputs, t, first, last)
+        return
+    examples_used = examples(xp, inputs, *bounds[0])
+    for t in range(repeats):
+        yield Batch(*examples_used, *numbers(inputs, t))
+
+
 def batch_of(xp: Namespace, inputs: EpochInputs, t: int, first: int, last: int) -> Batch:
     """Step `t` of some inputs, whose examples are at positions ``[first, last)``."""
-    keys = None if inputs.dropout_keys is None else inputs.dropout_keys[t, :]
-    return Batch(*examples(xp, inputs, first, last), inputs.coefficients[t, :], keys)
+    return Batch(*examples(xp, inputs, first, last), *numbers(inputs, t))
+
+
+def numbers(inputs: EpochInputs, t: int) -> tuple[Array, Array | None]:
+    """Coefficients and dropout keys of step `t`."""
+    keys = inputs.dropout_keys
+    return inputs.coefficients[t, :], None if keys is None else keys[t, :]
 
 
 def examples(xp: Namespace, inputs: EpochInputs, first: int, last: int) -> tuple[Array, Array, Array | None]:

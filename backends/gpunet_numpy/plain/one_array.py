@@ -14,7 +14,7 @@ import numpy as np
 from gpunet.core.optimizers import OPTIMIZERS
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, TrainState
-from gpunet.core.reference import batch_gradients, batch_of
+from gpunet.core.reference import batch_gradients, batches_of
 
 Array = Any
 
@@ -37,8 +37,7 @@ def steps(xp: Any, plan: Plan, state: TrainState, inputs: EpochInputs) -> tuple[
         in_a_row([(slots_W[k], slots_b[k]) for slots_W, slots_b in state.slots])
         for k in range(plan.optimizer.slots)
     )
-    for t, (first, last) in enumerate(plan.batches(inputs.examples) * inputs.repeats(plan)):
-        batch = batch_of(xp, inputs, t, first, last)
+    for batch in batches_of(xp, plan, inputs):
         J, gradients = batch_gradients(xp, plan, by_layer(plan, theta), batch)
         theta, slots = plan.optimizer.update(xp, theta, in_a_row(gradients), slots, batch.coefficients)
         losses.append(J)
