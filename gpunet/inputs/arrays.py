@@ -69,6 +69,11 @@ def is_wide(X: Any) -> bool:
     return name not in ("float32", "float16", "bfloat16", "bool", "int8", "uint8", "int16", "uint16")
 
 
+def holds_integers(X: Any) -> bool:
+    """Whether no number of an array can be NaN or infinity, in its own dtype or as a float."""
+    return str(getattr(X, "dtype", "")).rpartition(".")[2].startswith(("int", "uint", "bool"))
+
+
 def from_lists(name: str, values: Any) -> Any:
     """Lists, tables and the like as a NumPy array."""
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
@@ -233,7 +238,7 @@ def checked_rows(
     rows = to_device_array(name, X, placement, dtype)
     if len(rows.shape) != 2:
         rows = placement.xp.reshape(rows, (m, n))
-    if finite:
+    if finite and not holds_integers(X):
         require_finite(placement.xp, name, rows, first_row)
     return rows
 

@@ -22,6 +22,7 @@ from gpunet.inputs.blocks.stream import Stream
 from gpunet.inputs.pipeline import Examples
 from gpunet.teams.share import Share
 from gpunet.training.frozen import FrozenBase
+from gpunet.training.reused_memory import ReusedMemory
 
 Array = Any
 
@@ -98,6 +99,7 @@ class Windows:
         self.every = every
         self.epochs = 0  # that the network will have been trained for at the end of the run, if it is known
         self.transfer = base.placement.transfer()
+        self.memory = ReusedMemory()
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="gpunet reader")
         self.known: Epoch | None = None
         self.reading: Reading | None = None
@@ -247,7 +249,8 @@ class Windows:
                 order, some, count = _wanted(order, mine, count, edges)
                 mine = mine[last - first :]
             wanted_rows.update(zip(numbers.tolist(), some, strict=True))
-            examples: Any = _together(rest, (self.stream.examples(block) for block in blocks), count)
+            parts = (self.stream.examples(block) for block in blocks)
+            examples: Any = _together(rest, parts, count, self.memory)
             group, rest, waiting = end, None, position - last
             if waiting:
                 rest = _taken(examples, order[last - first :][mine])
@@ -281,7 +284,7 @@ def _wanted(
     return np.where(wanted, np.cumsum(wanted, dtype=np.int32) - 1, np.int32(count))[order], rows, count
 
 
-def _together(rest: Examples | None, parts: Iterator[Examples], m: int) -> Examples:
+def _together(rest: Examples | None, parts: Iterator[Examples], m: int, memory: ReusedMemory) -> Examples:
     """The examples of `rest` and of as many parts as make m, side by side."""
     filled = 0
     arrays: Any = None
@@ -290,7 +293,7 @@ def _together(rest: Examples | None, parts: Iterator[Examples], m: int) -> Examp
         rest = None
         rows = [None if A is None else A.T for A in part]
         if arrays is None:
-            arrays = [None if A is None else np.empty((m, A.shape[1]), A.dtype) for A in rows]
+            arrays = [None if A is None else memory.empty((m, A.shape[1]), A.dtype) for A in rows]
         count = len(part.X.T)
         for A, some in zip(arrays, rows, strict=True):
             if A is not None and some is not None:
