@@ -154,8 +154,8 @@ BUGS = {
     "mask on the wrong layer": ("reference", "enumerate(plan.layers)", "enumerate(plan.layers[::-1])"),
     "the same mask in every step": (
         "reference",
-        "inputs.dropout_keys[t, :]",
-        "inputs.dropout_keys[0, :]",
+        "keys[t, :]",
+        "keys[0, :]",
     ),
     # Update rules.
     "uphill": ("optimizers", "theta - c[0] * gradient, ()", "theta + c[0] * gradient, ()"),
@@ -288,9 +288,8 @@ BUGS = {
     ),
     "the optimizer's state is lost": (
         "reference",
-        "state, J = step(xp, self.plan, state, batch_of(xp, inputs, t, first, last))",
-        "(now, _), J = step(xp, self.plan, state, batch_of(xp, inputs, t, first, last))\n"
-        "            state = TrainState(now, state.slots)",
+        "state, J = step(xp, self.plan, state, batch)",
+        "(now, _), J = step(xp, self.plan, state, batch)\n            state = TrainState(now, state.slots)",
     ),
     # Normalising and measuring.
     "variance for deviation": (

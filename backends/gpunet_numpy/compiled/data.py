@@ -140,7 +140,7 @@ def _sample(rows: Any) -> Any:
 
 
 def epochs_together(plan: Plan) -> int:
-    """Epochs of a plan that take a kernel about a millisecond, if they do not take longer each."""
+    """Epochs of a plan that take a kernel a few milliseconds, if they do not take longer each."""
     work = plan.examples * sum(layer.units * layer.inputs for layer in plan.layers)
     return max(min(TOGETHER // work, MOST_TOGETHER), 1)
 

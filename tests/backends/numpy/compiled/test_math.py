@@ -7,6 +7,7 @@ from numba import njit
 
 from gpunet.core import losses
 from gpunet.core.activations import ACTIVATIONS
+from gpunet_numpy.compiled import gemv
 from gpunet_numpy.compiled import math as kernel_math
 from gpunet_numpy.compiled.intrinsics import OPTIONS
 
@@ -103,6 +104,28 @@ def test_activations(name, dtype, from_python):
         expected = ACTIVATIONS[name].forward(xp, (z + b)[:, None])[:, 0]
         activate(kernel_math.ACTIVATION[name], z, b)
         assert np.allclose(z, expected, rtol=2e-6 if dtype == "float32" else 1e-14, atol=0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", sorted(set(kernel_math.ACTIVATION) - {"softmax"}))
+def test_activations_of_many_rows(name, dtype, from_python):
+    """Bit for bit those of each row, whose bias is 0 then."""
+    z = (3 * np.random.default_rng(1).standard_normal(301)).astype(dtype)
+    z[:4] = 0, -0.0, np.inf, -np.inf
+    alone, together = z.copy(), z.copy()
+    from_python(kernel_math.activate)(kernel_math.ACTIVATION[name], alone, np.zeros_like(z))
+    from_python(kernel_math.activate_all)(kernel_math.ACTIVATION[name], together)
+    assert np.array_equal(alone, together, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", [1, 3, 4, 9])
+def test_sums_of_rows(rows, dtype, from_python):
+    rng = np.random.default_rng(rows)
+    x, D = rng.standard_normal(5).astype(dtype), rng.standard_normal((rows, 5)).astype(dtype)
+    expected = x + D.sum(axis=0)
+    from_python(gemv.add_rows)(x, D)
+    assert np.allclose(x, expected, rtol=1e-5 if dtype == "float32" else 1e-13)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -340,14 +340,14 @@ def test_products_of_a_short_epoch_that_blas_would_divide(monkeypatch):
 
 
 def test_epochs_that_are_run_together(monkeypatch):
-    """As many as take about a millisecond; the larger ones one by one, and those on several threads."""
+    """As many as take a few milliseconds; the larger ones one by one, and those on several threads."""
     monkeypatch.setattr(minibatch, "threads", lambda: 1)
     layers = (Layer(24, 8, "tanh"), Layer(8, 2, "identity"))
-    for examples, count in ((200, 64), (5000, 7), (10**4, 3), (10**5, 1)):
+    for examples, count in ((5, 1024), (200, 480), (5000, 19), (10**4, 9), (10**5, 1)):
         plan = Plan(layers, "squared_error", OTHERS["adam"], examples, examples)
         assert minibatch.MiniBatch(plan).epochs_together == count
     monkeypatch.setattr(minibatch, "threads", lambda: 2)
     wide = Plan((Layer(300, 200, "tanh"),), "squared_error", OTHERS["adam"], 100, 100)
     assert minibatch.MiniBatch(wide).threads == 2 and minibatch.MiniBatch(wide).epochs_together == 1
     plan = Plan(layers, "squared_error", DESCENTS["plain"], 200, 1)
-    assert tiny.Tiny(plan).epochs_together == 64
+    assert tiny.Tiny(plan).epochs_together == 480
