@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from gpunet.core.checks import flag, known_name, positive_int, texts
 from gpunet.core.default_optimizer import chosen_optimizer, default_optimizer
 from gpunet.core.losses import Loss
 from gpunet.core.optimizers import Optimizer
-from gpunet.core.own_functions import require_shapes
+from gpunet.core.own_functions import require_usable
 from gpunet.core.plan import PRECISIONS
 from gpunet.core.table_training import BATCH_SIZE as TABLE_BATCH
 from gpunet.core.table_training import UPDATES as TABLE_UPDATES
@@ -31,16 +31,18 @@ from gpunet.inputs.blocks.blocks import Blocks
 from gpunet.inputs.blocks.fit import checked_stream, fit_examples
 from gpunet.inputs.blocks.opened import opened, opened_arrays
 from gpunet.inputs.blocks.stream import Stream
+from gpunet.inputs.example_weights import by_class
 from gpunet.inputs.fit_data import DEFAULT_BATCH, FitArrays, FitData
 from gpunet.inputs.missing_targets import evaluate_rows
 from gpunet.inputs.pipeline import Examples, InputPipeline
 from gpunet.inputs.tabular import encoded
 from gpunet.network_base import NetworkBase, restored
+from gpunet.prediction import writable
 from gpunet.teams.program import in_lanes
 from gpunet.teams.team import Team, on_a_team, require_team
 from gpunet.training import evaluation
 from gpunet.training.call import described_call
-from gpunet.training.callbacks import Callback, checked_callbacks, require_monitored
+from gpunet.training.callbacks import Callback, checked_callbacks, require_monitored, started
 from gpunet.training.checkpoint import Checkpoint, checked_checkpoint, open_run
 from gpunet.training.class_report import ClassReport, class_report
 from gpunet.training.evaluator import FEWER_ROWS, Evaluator
@@ -231,7 +233,8 @@ class Network(NetworkBase):
 
             Weights of examples do not count. A metric that is NaN does not end the run.
         callbacks : callable ``(network, history)`` or sequence of them
-            Called after each epoch; True ends the run. See :class:`EarlyStopping`.
+            Called after each epoch; True ends the run. See :class:`EarlyStopping`. The next epoch begins with the
+            weights that they give the network; the optimizer keeps its slots.
         checkpoint : Checkpoint, folder or None
             Where to keep what a run needs to go on. The same call with a network made in the same way goes on from the
             newest checkpoint there, to the bit; once the run has ended it returns the history at once. More epochs are
@@ -271,7 +274,7 @@ class Network(NetworkBase):
         chosen = chosen_optimizer(optimizer, self.activations[:-1])
         is_table = self.encoder is not None
         if epochs is not None:
-            positive_int("epochs", epochs)
+            epochs = positive_int("epochs", epochs)
         shuffle, progress = flag("shuffle", shuffle), flag("progress", progress)
         if not any(layer.trainable for layer in self.layers):
             raise ValueError(
@@ -283,7 +286,7 @@ class Network(NetworkBase):
         if transform is not None:
             takes_targets(transform)  # raises for what is no transform
         arrays = FitArrays(
-            X, y, sample_weight, class_weight, validation_data, validation_fraction, label_smoothing
+            X, y, sample_weight, by_class(class_weight), validation_data, validation_fraction, label_smoothing
         )
         arrays = opened_arrays(arrays, self.dtype, whole=is_table)
         measures = Metrics(metrics)
@@ -308,13 +311,15 @@ class Network(NetworkBase):
         with open_run(checkpoint, call, trained.run_id, constant_rate, own, team) as run:
             if run is not None and run.saved is not None:
                 self._take_up(run.saved)
+                trained.run_id = run.id
                 if run.finished:
-                    self.history, trained.run_id = History(**run.saved.training["run"]["history"]), run.id
+                    self.history = History(**run.saved.training["run"]["history"])
                     return self.history
             arrays, tabular = encoded(self._tabular, arrays, self.dtype, self.layers[-1], self.seed)
             placement = choose_placement(self.backend, self._placement, arrays.by_name(), follow=True)
             require_precision(precision, self.dtype, placement)
-            with placement.context(), memory_errors(placement, "Use a smaller batch_size, fewer examples"):
+            errors = memory_errors(placement, "Use a smaller batch_size, fewer examples")
+            with placement.context(), errors, ExitStack() as stack:
                 auto_batch = TABLE_BATCH if is_table else DEFAULT_BATCH
                 raw, pipeline = transform is not None, self._pipeline(placement)
                 data = fit_examples(pipeline, arrays, batch_size, self.seed, auto_batch, raw=raw)
@@ -323,11 +328,11 @@ class Network(NetworkBase):
                 monitors = [*callbacks, *([] if checkpoint is None else [checkpoint])]
                 require_monitored(monitors, data.validation is not None, data.kind, measures.directions)
                 evaluator = Evaluator(placement, self.activations, self.loss, tabular)
-                require_shapes(placement.xp, self.layers, self.loss, getattr(placement.xp, self.dtype))
+                with np.errstate(all="ignore"):
+                    xp = placement.xp
+                    require_usable(xp, self.layers, self.loss, chosen, getattr(xp, self.dtype))
                 evaluator.require_computable(measures, data.validation, data.kind)
-                for callback in callbacks if team.rank == 0 else ():
-                    if hasattr(callback, "start"):
-                        callback.start(self)
+                begun = stack.enter_context(started(callbacks if team.rank == 0 else [], self))
                 # Everything is checked: from here on the network changes.
                 self._move_to(placement)
                 with self._restored_on_error():
@@ -362,6 +367,7 @@ class Network(NetworkBase):
                     if self.standardizer is None:
                         warn_of_unscaled(placement.xp, data.training.X, data.check.mean_size)
                     self.history = training.history
+                    begun.clear()  # the run finishes them
                     return training.run()
 
     @contextmanager
@@ -439,10 +445,11 @@ class Network(NetworkBase):
         if self.target is not None and self.class_names is None:
             return self.target.decode(where.backend.to_host(A))[:, None]
         if source is None:
-            return where.backend.to_host(A)
+            return writable(where.backend.to_host(A))
         if source is where.backend:
             return source.move(A, source.device_of(X))
-        return source.from_host(np.ascontiguousarray(where.backend.to_host(A)), source.device_of(X))
+        host = writable(np.ascontiguousarray(where.backend.to_host(A)))
+        return source.from_host(host, source.device_of(X))
 
     def _outputs(self, X: Any, placement: Placement) -> Array:
         """``A[L]`` as rows on `placement`, by the backend's own forward pass if it has one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import inspect
 import math
@@ -138,6 +139,19 @@ def finite_number(what: str, value: Any, low: float = -math.inf, *, strict: bool
         bound = "" if low == -math.inf else f" {'above' if strict else 'at least'} {low:g}"
         raise ValueError(f"{what} must be a finite number{bound}, got {value!r}")
     return found
+
+
+def keep_pythons_numbers(settings: Any) -> None:
+    """Replace the numbers of a frozen dataclass by Python's own.
+
+    Those of NumPy have a dtype: a float64 would make float64 of the float32 arrays that it is multiplied with, and the
+    sums of an int8 overflow.
+    """
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if isinstance(value, numbers.Real) and not isinstance(value, bool):
+            own = int(value) if isinstance(value, numbers.Integral) else float(value)
+            object.__setattr__(settings, field.name, own)
 
 
 def unit_interval(what: str, value: Any) -> float:

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gpunet.core.checks import finite_number, flag, unit_interval
+from gpunet.core.checks import finite_number, flag, keep_pythons_numbers, unit_interval
 from gpunet.core.propagation import Gradients
 from gpunet.core.schedules import Schedule, rate_at, rates_at, require_rate
 
@@ -28,6 +28,7 @@ Slots = tuple[Array, ...]
 
 
 def _check(optimizer: Any) -> None:
+    keep_pythons_numbers(optimizer)
     require_rate("learning_rate", optimizer.learning_rate)
     finite_number("weight_decay", optimizer.weight_decay, 0.0)
     if optimizer.clip_norm is not None:

@@ -11,7 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from gpunet.core.checks import finite_number, flag, function, positive_int, unit_interval
+from gpunet.core.checks import (
+    finite_number,
+    flag,
+    function,
+    keep_pythons_numbers,
+    positive_int,
+    unit_interval,
+)
 
 
 @runtime_checkable
@@ -129,6 +136,7 @@ class Ramp(ClosedForm):
     length: int
 
     def __post_init__(self) -> None:
+        keep_pythons_numbers(self)
         finite_number("lowest", self.lowest, 0.0, strict=True)
         if not finite_number("highest", self.highest) > self.lowest:
             raise ValueError(f"highest must be above lowest, got {self.highest!r} and {self.lowest!r}")
@@ -163,6 +171,7 @@ class Cosine(ClosedForm):
     steps: int | None = None
 
     def __post_init__(self) -> None:
+        keep_pythons_numbers(self)
         finite_number("initial", self.initial, 0.0, strict=True)
         finite_number("final", self.final, 0.0)
         unit_interval("warmup", self.warmup)
@@ -202,6 +211,7 @@ class Exponential(ClosedForm):
     stairs: bool = False
 
     def __post_init__(self) -> None:
+        keep_pythons_numbers(self)
         finite_number("initial", self.initial, 0.0, strict=True)
         finite_number("factor", self.factor, 0.0, strict=True)
         positive_int("every", self.every)
@@ -211,7 +221,13 @@ class Exponential(ClosedForm):
         """The rates of these steps (from 0) out of `planned`."""
         initial, factor, every = self.initial, self.factor, self.every
         times = [step // every for step in steps] if self.stairs else [step / every for step in steps]
-        return [float(initial * factor**t) for t in times]
+        try:
+            return [float(initial * factor**t) for t in times]
+        except OverflowError:
+            raise ValueError(
+                f"{self!r} gives a rate too large for a float before step {steps[-1] + 1}: take a smaller factor, or a "
+                "larger every"
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -229,6 +245,7 @@ class InverseTime(ClosedForm):
     half_life: int = 1000
 
     def __post_init__(self) -> None:
+        keep_pythons_numbers(self)
         finite_number("initial", self.initial, 0.0, strict=True)
         positive_int("half_life", self.half_life)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpunet.devices.registry import backend_of
 from gpunet.devices.scipy_sparse import from_cupy, is_sparse
@@ -13,6 +15,8 @@ from gpunet.inputs.arrays import from_lists
 from gpunet.inputs.blocks.blocks import Blocks, SlicedBlocks
 from gpunet.inputs.blocks.sliced import Sliced
 from gpunet.inputs.missing_targets import is_table
+
+PART = 2**24  # bytes that are copied at a time
 
 
 def digest(name: str, data: Any) -> str | None:
@@ -41,29 +45,41 @@ def digest(name: str, data: Any) -> str | None:
 
 def _array(array: Any) -> str:
     array = np.asarray(array)
-    about = f"{array.dtype} {array.shape}"
-    if array.dtype.kind == "O":
-        return f"{about} {_sha256(repr(array.tolist()).encode())}"
-    # In the order of memory, if that is gapless: a copy of large data would take as much again.
-    order = array.T if array.flags.f_contiguous else array
-    return f"{about} {_sha256(np.ascontiguousarray(order).data)}"
+    found, rows = hashlib.sha256(), np.atleast_1d(array)
+    size = max(PART // max(math.prod(rows.shape[1:]) * rows.itemsize, 1), 1)
+    # Row by row, however they lie in memory; a copy of large data would take as much again.
+    for first in range(0, len(rows), size):
+        found.update(_content(rows[first : first + size]))
+    return f"{array.dtype} {array.shape} {found.hexdigest()[:16]}"
+
+
+def _content(array: NDArray[Any]) -> bytes:
+    """What an array holds, row by row."""
+    addresses = array.dtype.kind in "OT"  # of Python's objects and texts
+    return repr(array.tolist()).encode() if addresses else array.tobytes()
 
 
 def _blocks(blocks: Blocks) -> str:
     """Of rows that are not in memory together."""
     found, kinds = hashlib.sha256(), []
     for number, (_, *arrays, _) in enumerate(blocks.all()):
-        some = [np.ascontiguousarray(A) for A in arrays if A is not None]
+        some = [A for A in arrays if A is not None]
         if number == 0:
             kinds = [f"{A.dtype} {A.shape[1:]}" for A in some]
         for A in some:
-            found.update(A.data)
+            found.update(_content(A))
     return f"{blocks.shape} of {', '.join(kinds)} {found.hexdigest()[:16]}"
 
 
 def _frame(frame: Any) -> str:
+    from polars.exceptions import ComputeError
+
     columns = {name: str(kind) for name, kind in frame.schema.items()}
-    return f"{frame.height} rows of {columns} {_sha256(frame.write_csv().encode())}"
+    try:
+        text = frame.write_csv()
+    except ComputeError:  # there are none of lists, spans of time and the like
+        text = repr(frame.rows())
+    return f"{frame.height} rows of {columns} {_sha256(text.encode())}"
 
 
 def _sha256(data: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,18 @@ def balanced_weights(counts: Any) -> Any:
     present, weights = counts > 0, np.ones(counts.shape)
     weights[present] = counts.sum() / (present.sum() * counts[present])
     return weights
+
+
+def by_class(class_weight: Any) -> Any:
+    """``class_weight`` as ``fit`` takes it, as a dict where it names its classes: any mapping, and a Series of pandas.
+
+    Iterated over, a mapping would give its classes for weights, and a Series its weights in an order of its own.
+    """
+    if isinstance(class_weight, Mapping):
+        return dict(class_weight)
+    if hasattr(class_weight, "to_dict") and hasattr(class_weight, "index"):
+        return class_weight.to_dict()
+    return class_weight
 
 
 def per_class(class_weight: Any, count: int, dtype: str) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpunet.devices.registry import backend_of
+from gpunet.devices.scipy_sparse import from_cupy, is_sparse
 from gpunet.errors import RowsLeftOut, warn
 from gpunet.inputs.arrays import from_lists
 from gpunet.inputs.blocks.blocks import Blocks
@@ -135,14 +136,18 @@ def _is_plain(y: Any) -> bool:
 
 def _has_columns(X: Any) -> bool:
     """Whether X is a table, of any kind."""
+    if is_sparse(X):
+        return False
     return isinstance(X, Mapping) or is_table(X) or hasattr(X, "columns") or hasattr(X, "column_names")
 
 
 def _length(values: Any) -> int:
-    if isinstance(values, Mapping):
+    if isinstance(values, Mapping) and not is_sparse(values):  # SciPy's dictionary of keys is both
         return len(next(iter(values.values()), ()))
     shape = getattr(values, "shape", None)
-    return int(shape[0]) if shape else len(values)
+    if shape is not None:
+        return int(shape[0]) if shape else 1
+    return len(values) if hasattr(values, "__len__") else 1
 
 
 def first_gap(rows: NDArray[np.intp]) -> int:
@@ -158,6 +163,8 @@ def _take(values: Any, rows: NDArray[np.intp]) -> Any:
             f"the target of row {first_gap(rows)} is missing, and rows of an X that is read block by block can't be "
             "left out: remove them, or give them weight 0 and any target"
         )
+    if is_sparse(values):
+        return from_cupy(values).tocsr()[rows]  # of some formats no rows can be taken
     if isinstance(values, Mapping):
         return {name: _take(column, rows) for name, column in values.items()}
     if hasattr(values, "iloc"):  # pandas
@@ -167,6 +174,8 @@ def _take(values: Any, rows: NDArray[np.intp]) -> Any:
     if isinstance(values, list | tuple):
         return [values[row] for row in rows]
     source = backend_of(values)
+    if source is None and not hasattr(values, "to_numpy"):
+        return np.asanyarray(values)[rows]
     if source is None or isinstance(values, np.ndarray):
         return values[rows] if not hasattr(values, "to_pylist") else values.take(rows)
     xp = source.namespace()

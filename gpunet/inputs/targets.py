@@ -129,6 +129,8 @@ def _class_numbers(name: str, y: Any, units: int, first_row: int) -> Any:
                 f"{name} must hold class numbers 0 to {units - 1}; row {first_row + row} is {float(y[row]):g}. "
                 f"Real targets for {units} outputs have shape (m, {units})."
             )
+    elif source is not None and xp.isdtype(y.dtype, "unsigned integer") and xp.iinfo(y.dtype).bits >= 32:
+        y, xp = source.to_host(y), np  # PyTorch has no comparisons of these
     elif xp.isdtype(y.dtype, "bool") or xp.iinfo(y.dtype).bits < 32:
         y = xp.astype(y, xp.int32)  # the number of units may not fit into a byte
     outside = (y < 0) | (y >= units)

@@ -32,8 +32,8 @@ def described_call(
         "seed": seed,
         **{name: described(value) for name, value in settings.items()},
         "class_weight": described(arrays.class_weight),
-        "label_smoothing": arrays.label_smoothing,
-        "validation_fraction": arrays.validation_fraction,
+        "label_smoothing": described(arrays.label_smoothing),
+        "validation_fraction": described(arrays.validation_fraction),
         **{name: digest(name, array) for name, array in arrays.by_name().items()},
         WEIGHTS: weights,
     }

@@ -29,7 +29,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -54,7 +55,8 @@ class TrainedNetwork(Protocol):
 
 
 Callback = Callable[[Any, History], Any]
-"""Called as ``callback(network, history)`` after every epoch. True ends the run; any other result is ignored.
+"""Called as ``callback(network, history)`` after every epoch. True ends the run; any other result is ignored. The next
+epoch begins with the weights that it gives the network by ``set_parameters``; the optimizer keeps its slots.
 
 An object with ``start(network)`` or ``finish(network, history)`` has those called at the ends of the run. One whose
 attributes change from epoch to epoch has ``state()`` too, which returns them (numbers, text, arrays of the network's
@@ -93,6 +95,26 @@ def checked_callbacks(callbacks: Any) -> list[Callback]:
                 f"a callback is called as callback(network, history); the parameters of {callback!r} are {signature}"
             ) from None
     return given
+
+
+@contextmanager
+def started(callbacks: Sequence[Callback], network: Any) -> Iterator[list[Callback]]:
+    """Start callbacks; an error before the run, which finishes them itself, finishes those that have been started.
+
+    The run empties the list that this gives.
+    """
+    begun: list[Callback] = []
+    try:
+        for callback in callbacks:
+            if hasattr(callback, "start"):
+                callback.start(network)
+            begun.append(callback)
+        yield begun
+    except BaseException:
+        for callback in begun:
+            if hasattr(callback, "finish"):
+                callback.finish(network, History())
+        raise
 
 
 def require_monitored(

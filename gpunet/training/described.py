@@ -2,49 +2,113 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import dis
 import functools
 import hashlib
 import inspect
+from collections.abc import Callable, Iterator
+from types import CodeType, FunctionType
 from typing import Any
+
+import numpy as np
+
+from gpunet.devices.registry import backend_of
+from gpunet.devices.scipy_sparse import is_sparse
+from gpunet.inputs.digest import digest
+
+PLAIN = (str, bool, int, float, np.generic, tuple, type(None), FunctionType, functools.partial)
 
 
 def described(value: Any) -> Any:
     """A setting as JSON holds it.
 
     Numbers and text are themselves; a dataclass is its type and fields, another object its type and the parameters of
-    its class that it keeps as attributes; a function is its name and a digest of its code.
+    its class that it keeps as attributes; a function is its name and a digest of its code, its defaults and the numbers
+    that it has from where it is defined; arrays and tables are digests of what they hold.
     """
+    return _described(value, ())
+
+
+def _described(value: Any, within: tuple[int, ...]) -> Any:
+    """The same; `within` are the objects that this one is an attribute of, to which it may lead back."""
+    if isinstance(value, float) and value != value:
+        return "nan"  # which equals itself
     if value is None or isinstance(value, str | bool | int | float):
         return value
+    if id(value) in within:
+        return {"type": type(value).__qualname__}
+    describe = functools.partial(_described, within=(*within, id(value)))
     if isinstance(value, list | tuple):
-        return [described(one) for one in value]
+        return [describe(one) for one in value]
+    if isinstance(value, set | frozenset):
+        return sorted(map(describe, value), key=repr)  # their own order changes from process to process
     if isinstance(value, dict):
-        return {str(key): described(one) for key, one in value.items()}
+        return {str(key): describe(one) for key, one in value.items()}
     if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
-        return described(value.item())
+        return describe(value.item())
+    if backend_of(value) is not None or is_sparse(value) or hasattr(type(value), "to_numpy"):
+        return digest("a setting", value)
     if isinstance(value, functools.partial):
         return {
             "type": "partial",
-            **described({"of": value.func, "args": value.args, "keywords": value.keywords}),
+            **describe({"of": value.func, "args": value.args, "keywords": value.keywords}),
         }
     if callable(value) and hasattr(value, "__qualname__"):
-        return _function(value)
+        return _function(value, describe)
+    return {"type": type(value).__qualname__, **_settings(value, describe)}
+
+
+def _settings(value: Any, describe: Callable[[Any], Any]) -> dict[str, Any]:
+    """The fields of a dataclass; of another object the parameters of its class that it keeps as attributes."""
     if dataclasses.is_dataclass(value):
         names = [field.name for field in dataclasses.fields(value)]
     else:
-        names = [name for name in inspect.signature(type(value)).parameters if hasattr(value, name)]
-    settings = {name: described(getattr(value, name)) for name in names}
-    return {"type": type(value).__qualname__, **settings}
+        try:
+            names = [name for name in inspect.signature(type(value)).parameters if hasattr(value, name)]
+        except (ValueError, TypeError):  # some classes that are not written in Python have no signature
+            text = repr(value)
+            return {} if " at 0x" in text else {"value": text}
+    return {name: describe(getattr(value, name)) for name in names}
 
 
-def _function(function: Any) -> dict[str, str]:
+def _function(function: Any, describe: Callable[[Any], Any]) -> dict[str, str]:
     about = {"function": f"{function.__module__}.{function.__qualname__}"}
     code = getattr(function, "__code__", None)
     if code is not None:
-        constants = [repr(one) for one in code.co_consts if not inspect.iscode(one)]
-        about["code"] = hashlib.sha256(code.co_code + "".join(constants).encode()).hexdigest()[:16]
+        known = _code(code), [(name, describe(value)) for name, value in _constants(function, code)]
+        about["code"] = hashlib.sha256(repr(known).encode()).hexdigest()[:16]
     return about
+
+
+def _code(code: CodeType) -> list[Any]:
+    """Instructions, the names in them, and constants, functions that are defined within among them."""
+    return [code.co_code.hex(), code.co_names, [_constant(one) for one in code.co_consts]]
+
+
+def _constant(value: Any) -> Any:
+    if isinstance(value, CodeType):
+        return _code(value)
+    if isinstance(value, tuple):
+        return [_constant(one) for one in value]
+    # The order of a set, as `x in {"a", "b"}` has it, changes from process to process.
+    return sorted(map(repr, value)) if isinstance(value, frozenset) else repr(value)
+
+
+def _constants(function: Any, code: CodeType) -> Iterator[tuple[str, Any]]:
+    """Defaults, and what a function has from where it is defined: what cannot change from epoch to epoch."""
+    defaults = getattr(function, "__defaults__", None) or ()
+    named = getattr(function, "__kwdefaults__", None) or {}
+    given = [*((str(i), value) for i, value in enumerate(defaults)), *named.items()]
+    counted = {one.argval for one in dis.get_instructions(code) if one.opname == "STORE_DEREF"}
+    for name, cell in zip(code.co_freevars, getattr(function, "__closure__", None) or (), strict=False):
+        if name not in counted:
+            with contextlib.suppress(ValueError):  # not set yet
+                given.append((name, cell.cell_contents))
+    for name, value in given:
+        if isinstance(value, PLAIN):
+            yield name, value
 
 
 CHANGED = "{name} was {before}, now it is {now}"

@@ -82,6 +82,7 @@ class TrainingLoop:
         self.reference = reference
         self.bar = bar
         self.together = together
+        self.given: TrainState | None = None  # by the consumer, to go on with after an epoch
 
     def run(
         self, state: TrainState, epochs_trained: int, updates: int, start: Position | None = None
@@ -148,6 +149,8 @@ class TrainingLoop:
             position = Position(epoch + ran.epochs)
             updates, epochs_trained = feed.updates(position.epoch), feed.epochs_trained(position.epoch)
             yield EpochEnd(state, updates, epochs_trained, None, ran.epochs)
+            if self.given is not None:
+                state, self.given = self.given, None
 
     def _add_steps(self, ran: Snapshot, losses: Any, seconds: float) -> None:
         """Add to the history what ran, for how long, and the steps of the last epoch."""

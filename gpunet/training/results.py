@@ -58,7 +58,8 @@ def results_of(
         From values as the network is trained on them to those of the user.
     """
     if kind == "values":
-        true, predicted = (_flat(np.asarray(in_own_unit(rows), dtype=np.float64)) for rows in (Y, A))
+        # Copies: a metric may write into what it is given.
+        true, predicted = (_flat(np.array(in_own_unit(rows), dtype=np.float64)) for rows in (Y, A))
         return Results(kind, true, predicted, predicted.reshape(A.shape), None)
     P = A.astype(np.float64)
     if kind == "classes":

@@ -162,13 +162,13 @@ class TrainingRun:
 
     def run(self) -> History:
         """Consume the training loop: keep each epoch's state, evaluate, call the callbacks."""
-        self._resume()
         trained, stopping = self.trained, False
         with StopSignals() if self.pauses else nullcontext() as signals:
             assert trained.state is not None
             settled = trained.state, trained.updates
             self.agreed = trained.state
             try:
+                self._resume()
                 self._compare()
                 with self.team.reporting():
                     # Only the loop holds the state at the start: its memory is free once there is another one.
@@ -244,17 +244,47 @@ class TrainingRun:
         history.step_loss = own_loss(history.step_loss)
         if end.diverged is not None:
             raise end.diverged
-        figures, self.ended = self.team.from_first(lambda: self._figures(end.epochs))
+        figures, self.ended, given = self.team.from_first(lambda: self._figures(end.epochs))
         if self.team.rank > 0:
             resumed_history(history, figures)
+            if given is not None:
+                self.network.set_parameters(given)
+        if self.trained.state is not self.agreed:
+            self._go_on_with_callbacks_weights(end.updates)
 
-    def _figures(self, epochs: int) -> tuple[dict[str, Any], bool]:
-        """Figures of so many epochs that have ended, and whether a callback ends the run."""
+    def _figures(self, epochs: int) -> tuple[dict[str, Any], bool, Any]:
+        """Figures of so many epochs that have ended, whether a callback ends the run, and weights that one has set."""
         history = self.history
         history.loss[-epochs:] = [self.evaluator.own_loss(loss) for loss in history.loss[-epochs:]]
         self.bar.epoch(history, self._validate())
         results = [callback(self.network, history) for callback in self.callbacks]
-        return vars(history), any(isinstance(one, bool | np.bool_) and one for one in results)
+        ended = any(isinstance(one, bool | np.bool_) and one for one in results)
+        return vars(history), ended, self._weights_of_callbacks()
+
+    def _weights_of_callbacks(self) -> Any:
+        """The weights, on the host, if callbacks have set them and other ranks are to have them."""
+        after = self.trained.state
+        if self.team.size == 1 or after is None or after is self.agreed:
+            return None
+        return on_host(after.parameters, self.placement)
+
+    def _go_on_with_callbacks_weights(self, updates: int) -> None:
+        """Give the weights that a callback has set to the next epoch; the optimizer keeps its slots."""
+        trained, before, base = self.trained, self.agreed, self.base
+        assert before is not None and trained.state is not None
+        given, xp = trained.state.parameters, self.placement.xp
+        trained.optimizer, trained.updates = self.plan.optimizer, updates
+        for l in range(base.depth):
+            pairs = zip(given[l], before.parameters[l], strict=True)
+            if not all(bool(xp.all(new == old)) for new, old in pairs):
+                trained.state = before
+                raise ValueError(
+                    f"a callback has set other weights for layer {l + 1}, which is frozen, as are those below it: what "
+                    "they give is computed once, at the start of a run. Set them between two calls of "
+                    "fit, or make the layer trainable"
+                )
+        trained.state = self.agreed = TrainState(given, before.slots)
+        self.loop.given = base.state_above(trained.state)
 
     def _validate(self) -> float | None:
         """Add the validation figures to the history; the accuracy that the bar shows."""
@@ -310,7 +340,4 @@ class TrainingRun:
         for callback in self.callbacks:
             if hasattr(callback, "finish"):
                 callback.finish(self.network, self.history)
-        after = self.trained.state
-        if self.team.size == 1 or after is None or after is self.agreed:
-            return None
-        return on_host(after.parameters, self.placement)
+        return self._weights_of_callbacks()

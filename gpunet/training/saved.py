@@ -71,7 +71,7 @@ def saved_run(
     return {
         "position": position._asdict(),
         "history": dataclasses.asdict(history),
-        "callbacks": on_host(states, placement),
+        "callbacks": _copied(on_host(states, placement)),  # they are written while the callbacks go on
         "ended": ended,
     }
 
@@ -92,3 +92,12 @@ def on_host(value: Any, placement: Placement) -> Any:
     if isinstance(value, list | tuple):
         return [on_host(one, placement) for one in value]
     return backend.to_host(value) if backend.owns(value) else value
+
+
+def _copied(value: Any) -> Any:
+    """Nested lists and dicts with copies of their arrays."""
+    if isinstance(value, dict):
+        return {key: _copied(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_copied(one) for one in value]
+    return value.copy() if isinstance(value, np.ndarray) else value

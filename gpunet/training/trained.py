@@ -83,7 +83,7 @@ class Trained:
             See :func:`gpunet.training.state.checked_state`. Nothing has changed then.
         """
         self.state = checked_state(parameters, layers, inputs, placement, dtype)
-        self.given = True
+        self.given, self.run_id = True, None
         self.forget_optimizer()
         return self.state
 
@@ -129,7 +129,7 @@ class Trained:
         before, self.before = self.before, None
         if before is None or (self.updates > 0 and self.state is not before.state):
             return False
-        vars(self).update({**vars(before), "run_id": self.run_id})
+        vars(self).update({**vars(before), "run_id": self.run_id or before.run_id})
         return True
 
     def weights(self, placement: Placement) -> str:

@@ -126,7 +126,9 @@ class Transform:
             batch = chosen[i * size : min((i + 1) * size, count)]
             # Copies: a function may write into what it is given.
             X, Y = (columns(xp, A, batch).T for A in (given.X, given.Y))
-            batches.append(self._batch(X, Y, epoch, step))
+            # The function may write the next batch into the array that it has returned.
+            changed = self._batch(X, Y, epoch, step)
+            batches.append([xp.asarray(A, copy=True) for A in changed])
         X, Y = (xp.concat(parts, axis=0) for parts in zip(*batches, strict=True))
         weights = None if given.weights is None else columns(xp, given.weights, chosen)
         return Examples(self.base.outputs(self.pipeline.standardized(X)).T, Y.T, weights)

@@ -1,5 +1,7 @@
 """Update rules on every backend: published trajectories, decay, clipping, settings (C19, C20, C21)."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -209,3 +211,25 @@ def test_defaults_are_those_of_the_papers():
     assert (descent.learning_rate, descent.momentum, descent.nesterov) == (0.1, 0.0, False)
     for optimizer in (adam, rmsprop, descent):
         assert (optimizer.weight_decay, optimizer.clip_norm) == (0.0, None)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        gn.GradientDescent(
+            np.float32(0.5), np.float32(0.25), weight_decay=np.float64(0.125), clip_norm=np.int8(3)
+        ),
+        gn.RMSprop(np.float64(0.5), np.float32(0.25), np.float16(0.125)),
+        gn.Adam(np.int64(1), np.float64(0.5), np.float32(0.25), np.float32(0.125)),
+        gn.AdamW(0.5, weight_decay=np.float64(0.5)),
+    ],
+    ids=repr,
+)
+def test_numbers_of_numpy_are_pythons_own(optimizer):
+    """A float64 would make float64 of the float32 arrays that it is multiplied with."""
+    settings = {f.name: getattr(optimizer, f.name) for f in dataclasses.fields(optimizer)}
+    assert {type(value) for value in settings.values()} <= {int, float, bool, type(None)}
+    assert type(optimizer)(**settings) == optimizer
+    theta = np.ones((2, 3), np.float32)
+    new, slots = optimizer.update(np, theta, theta, (theta,) * optimizer.slots, np.ones(3, np.float32))
+    assert {array.dtype for array in (new, *slots)} == {np.dtype("float32")}

@@ -116,3 +116,41 @@ def test_what_is_no_schedule_is_refused_at_once(optimizer):
     ):
         optimizer(lambda epoch: 0.1)
     assert optimizer(lambda step, planned: 0.1).learning_rate(0, 1) == 0.1
+
+
+@pytest.mark.parametrize(
+    ("of_numpy", "own"),
+    [
+        (
+            gn.Cosine(np.float32(0.5), np.float16(0.25), np.float32(0.125), np.int8(100)),
+            gn.Cosine(0.5, 0.25, 0.125, 100),
+        ),
+        (gn.Exponential(np.float32(0.5), np.float32(0.75), np.int8(100)), gn.Exponential(0.5, 0.75, 100)),
+        (
+            gn.Exponential(np.float32(0.5), np.float32(0.75), np.int8(100), True),
+            gn.Exponential(0.5, 0.75, 100, True),
+        ),
+        (gn.InverseTime(np.float32(0.5), np.int8(100)), gn.InverseTime(0.5, 100)),
+        (Ramp(np.float32(0.25), np.float32(0.5), np.int8(100)), Ramp(0.25, 0.5, 100)),
+    ],
+    ids=repr,
+)
+def test_numbers_of_numpy_are_pythons_own(of_numpy, own):
+    """Rates are computed in float64, and steps do not overflow an int8."""
+    steps = range(0, 1000, 7)
+    assert [of_numpy(step, 1000) for step in steps] == [own(step, 1000) for step in steps]
+    assert of_numpy == own
+    for name in ("initial", "lowest", "every", "half_life", "length", "steps"):
+        assert type(getattr(of_numpy, name, 1)) in (int, float)
+
+
+@pytest.mark.parametrize("stairs", [True, False])
+@pytest.mark.parametrize("factor", [2.0, 2])
+def test_a_rate_that_no_float_holds(stairs, factor):
+    """Python's own error says neither which rate nor when."""
+    schedule = gn.Exponential(1.0, factor=factor, every=1, stairs=stairs)
+    assert schedule(1023, 2000) == 2.0**1023
+    with pytest.raises(
+        ValueError, match=r"^Exponential\(initial=1.0, .* too large for a float before step 1025: take"
+    ):
+        schedule(1024, 2000)

@@ -1,9 +1,12 @@
 """Digests of data: the same for the same, another for any change."""
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 
 import gpunet as gn
+from gpunet.inputs.blocks.iterated import IteratedBlocks
 from gpunet.inputs.digest import digest
 
 
@@ -59,3 +62,56 @@ def test_sparse():
     assert digest("X", X) != digest("X", other)
     assert digest("X", X) == digest("X", X.tocoo())
     assert digest("X", X) != digest("X", sparse.csr_array((X.data, X.indices, X.indptr), shape=(4, 5)))
+
+
+def test_an_array_is_known_by_its_rows_however_they_lie_in_memory(monkeypatch):
+    X = np.arange(25.0).reshape(5, 5)
+    assert digest("X", X) == digest("X", np.asfortranarray(X))
+    assert digest("X", X) != digest("X", X.T)  # the same numbers in memory
+    assert digest("X", X[:, :2]) == digest("X", X[:, :2].copy())
+    whole = digest("X", X)
+    monkeypatch.setattr("gpunet.inputs.digest.PART", 2 * 5 * 8)
+    assert digest("X", X) == digest("X", np.asfortranarray(X)) == whole
+    assert digest("X", X[:0]) != digest("X", X[:0, :2])
+    assert digest("y", np.float64(2.0)) == digest("y", np.array(2.0)) != digest("y", np.array(3.0))
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    ["datetime64[s]", "timedelta64[s]", "complex64", "longdouble", "float16", ">f4", "bool", "S3", "i4,f8"],
+)
+def test_arrays_of_every_dtype(dtype):
+    """What is no number is refused where it is read, with an error that says so."""
+    zeros, ones = np.zeros(3, dtype), np.ones(3, dtype)
+    assert digest("X", zeros) == digest("X", zeros.copy()) != digest("X", ones)
+
+
+def test_texts_of_numpy():
+    words = np.array(["a", "long enough to lie elsewhere in memory"], dtype=np.dtypes.StringDType())
+    again = np.array(words.tolist(), dtype=np.dtypes.StringDType())
+    again[1] = again[1] + ""
+    other = np.array(["a", "long enough to lie elsewhere in memorY"], dtype=np.dtypes.StringDType())
+    assert digest("y", words) == digest("y", again) != digest("y", other)
+
+
+@pytest.mark.slow
+def test_numbers_of_few_bits():
+    jnp = pytest.importorskip("jax.numpy")
+    assert digest("X", jnp.ones(3, jnp.bfloat16)) != digest("X", jnp.zeros(3, jnp.bfloat16))
+
+
+def test_blocks_of_words():
+    pieces = [(np.ones((2, 3)), np.array(["a", "b" * 40], dtype=object))]
+    again = [(np.ones((2, 3)), np.array(["a", "b" * 20 + "b" * 20], dtype=object))]
+    other = [(np.ones((2, 3)), np.array(["a", "c"], dtype=object))]
+    found, same, different = (digest("X", IteratedBlocks("X", one)) for one in (pieces, again, other))
+    assert found == same != different
+
+
+@pytest.mark.parametrize("cells", ["lists", "spans", "bytes"])
+def test_columns_that_are_not_written_as_text(cells):
+    """Refused later on, unless an encoder reads them."""
+    polars = pytest.importorskip("polars")
+    make = {"lists": lambda n: [n], "spans": lambda n: timedelta(n), "bytes": lambda n: bytes([n])}[cells]
+    one, again, other = (polars.DataFrame({"a": [make(1), make(n)]}) for n in (2, 2, 3))
+    assert digest("X", one) == digest("X", again) != digest("X", other)

@@ -1,11 +1,14 @@
 """Weights of examples: those given for each one, and those of its class."""
 
+from collections import UserDict
+from types import MappingProxyType
+
 import numpy as np
 import pytest
 
 import gpunet as gn
 from gpunet.devices.placement import Placement
-from gpunet.inputs.example_weights import class_weights, sample_weights
+from gpunet.inputs.example_weights import by_class, class_weights, sample_weights
 
 
 def place(backend):
@@ -139,3 +142,35 @@ def test_a_class_whose_examples_weigh_nothing_is_none():
     Y, sample = np.eye(3)[:, [0, 1, 1, 2]], np.array([[1.0, 3.0, 0.0, 0.0]])
     found = class_weights("balanced", Y, "classes", numpy, "float64", sample)
     assert found.tolist() == [[4 / 2, 4 / 6, 4 / 6, 1.0]]
+
+
+def test_weights_that_name_their_classes():
+    """A mapping that is no dict, and a Series, whose weights stand in the order of its index."""
+    pandas = pytest.importorskip("pandas")
+    y = np.array([1] * 6 + [2] * 3 + [0])
+    wanted = {0: 10.0, 1: 10 / 6, 2: 10 / 3}
+    series = 1 / pandas.Series(y).value_counts(normalize=True)
+    assert series.index.tolist() == [1, 2, 0]
+    X = np.random.default_rng(0).normal(size=(10, 2))
+    found = []
+    for given in (wanted, MappingProxyType(wanted), UserDict(wanted), series):
+        net = gn.Network([gn.Dense(3, "softmax")], seed=0, backend="numpy")
+        found.append(net.fit(X, y, epochs=2, batch_size=3, class_weight=given).loss)
+    assert found == [found[0]] * 4
+    named = gn.Network([gn.Dense(3, "softmax")], seed=0, backend="numpy")
+    words = np.array(["low", "middle", "high"])[y]
+    by_name = pandas.Series({"high": 10 / 3, "middle": 10 / 6, "low": 10.0})
+    twin = gn.Network([gn.Dense(3, "softmax")], seed=0, backend="numpy")
+    given = {"epochs": 2, "batch_size": 3}
+    assert (
+        named.fit(X, words, class_weight=by_name, **given).loss
+        == twin.fit(X, words, class_weight=by_name.to_dict(), **given).loss
+    )
+
+
+def test_weights_in_the_order_of_the_classes_stay_as_they_are():
+    for given in (None, "balanced", [1.0, 2.0], np.array([1.0, 2.0]), {0: 1.0}):
+        assert by_class(given) is given or by_class(given) == given
+    polars = pytest.importorskip("polars")
+    series = polars.Series([1.0, 2.0])
+    assert by_class(series) is series

@@ -137,3 +137,49 @@ def test_a_function_has_no_parameters(function):
         TypeError, match=r"^X must be a function \(\) -> generator of blocks, .*; the parameters of .* are \("
     ):
         network("numpy").fit(function)
+
+
+def refilled(X, y, size, weights=None):
+    """A function whose generator fills the same arrays for each piece, as one that reads files may."""
+
+    def pieces():
+        A, b, c = np.empty((size, N), "float32"), np.empty(size, y.dtype), np.empty(size)
+        for first in range(0, len(X), size):
+            count = len(X[first : first + size])
+            A[:count], b[:count] = X[first : first + size], y[first : first + size]
+            if weights is None:
+                yield A[:count], b[:count]
+            else:
+                c[:count] = weights[first : first + size]
+                yield A[:count], b[:count], c[:count]
+        A[:], b[:] = 0, 0
+
+    return pieces
+
+
+@pytest.mark.parametrize("size", [3, 7, 20, M])
+def test_arrays_that_a_source_fills_again(size, data, monkeypatch):
+    """Pieces that are smaller than a block, as large, and larger, some of whose rows wait for the next one."""
+    small_blocks(monkeypatch, 7, 2, N)
+    X, y = data
+    weights = np.linspace(1, 2, M)
+    blocks = IteratedBlocks("X", refilled(X, y, size, weights))
+    kept = list(blocks.all())
+    assert np.array_equal(np.concatenate([block.X for block in kept]), X)
+    assert np.array_equal(np.concatenate([block.y for block in kept]), y)
+    assert np.array_equal(np.concatenate([block.weights for block in kept]), weights)
+    one, two = network("numpy"), network("numpy")
+    one.fit(refilled(X, y, size), epochs=2, batch_size=4)
+    two.fit(lambda: [(X, y)], epochs=2, batch_size=4)
+    assert same(one, two)
+    labels = np.eye(4, dtype="float32")[y]
+    found = one.evaluate(lambda: ((A, labels[i : i + len(A)]) for i, A in refilled_rows(X, size)))
+    assert found == pytest.approx(one.evaluate(X, labels))
+
+
+def refilled_rows(X, size):
+    A = np.empty((size, N), "float32")
+    for first in range(0, len(X), size):
+        count = len(X[first : first + size])
+        A[:count] = X[first : first + size]
+        yield first, A[:count]

@@ -242,3 +242,30 @@ def test_mistakes_are_named():
     with pytest.raises(ValueError, match="y is ragged"):
         net.fit(X[:3], [1, [2, 3], None])
     assert net.inputs is None
+
+
+@pytest.mark.parametrize("form", ["csr", "csc", "coo", "lil", "dok", "dia", "bsr"])
+def test_sparse_rows_of_every_format(form):
+    """Of some no rows can be taken by themselves."""
+    rows = np.round(X, 1) * (rng.random(X.shape) < 0.7)
+    y = np.array(without(WORDS), object)
+    for kind in (scipy.sparse.csr_array, scipy.sparse.csr_matrix):
+        net, history, caught = trained(getattr(kind(rows), f"to{form}")(), y)
+        other, wanted, _ = trained(scipy.sparse.csr_array(rows[KEPT]), y[KEPT])
+        assert history.loss == wanted.loss and same(net, other)
+        assert "4 of 24 rows" in str(caught[0].message)
+
+
+def test_weights_that_are_no_array():
+    y = np.array(without(WORDS), object)
+    net, history, _ = trained(X, y, sample_weight=range(1, M + 1))
+    other, wanted, _ = trained(X[KEPT], y[KEPT], sample_weight=np.arange(1, M + 1)[KEPT])
+    assert history.loss == wanted.loss and same(net, other)
+    masked = np.ma.masked_equal(np.arange(M), 3)
+    with pytest.raises(ValueError, match="sample_weight has masked entries"):
+        trained(X, y, sample_weight=masked)
+    for weight in (1.0, np.float64(1.0), np.array(1.0)):
+        with pytest.raises(
+            ValueError, match=r"sample_weight must have shape \(24,\), one for each example; got 1"
+        ):
+            trained(X, y, sample_weight=weight)

@@ -163,3 +163,18 @@ def test_an_archive_is_none_of_its_arrays(data, tmp_path):
         network("numpy").fit(archive, archive["y"])
     with pytest.raises(TypeError, match=r"^X must be an array or a list of rows, got dict$"):
         network("numpy").fit({"a": [1.0]}, data[1])
+
+
+def test_files_without_rows(tmp_path):
+    """Alone or several: an error about X, as for an array without rows."""
+    np.save(tmp_path / "none.npy", np.empty((0, N), "float32"))
+    np.save(tmp_path / "number.npy", np.float32(3))
+    none, number = tmp_path / "none.npy", tmp_path / "number.npy"
+    for X in (none, [none], [none, none]):
+        with pytest.raises(ValueError, match=r"X is empty: its shape is \(0, 3\)"):
+            network("numpy").predict(X)
+    with pytest.raises(ValueError, match=r"X must be rows of examples, .* got shape \(\)"):
+        network("numpy").predict(number)
+    for X in ([number], [none, number], [number, none]):
+        with pytest.raises(ValueError, match=r"X: .*number.npy holds a single number, and no rows"):
+            network("numpy").predict(X)

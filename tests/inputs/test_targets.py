@@ -179,3 +179,17 @@ def test_the_number_out_of_reach_is_named(row, activation, loss, said):
     placement = Placement(gn.get_backend("numpy"), "cpu")
     with pytest.raises(ValueError, match=said):
         targets("y", np.array([row]), placement, "float32", 1, 2, activation, loss)
+
+
+@pytest.mark.parametrize("kind", ["uint16", "uint32", "uint64"])
+def test_class_numbers_without_a_sign(kind):
+    """PyTorch has few operations for them."""
+    torch = pytest.importorskip("torch")
+    y = torch.tensor([0, 2, 1]).to(getattr(torch, kind))
+    placement = Placement(gn.get_backend("torch"), "cpu")
+    found = targets("y", y, placement, "float32", 3, 3, "softmax", "cross_entropy")
+    assert found.Y.T.tolist() == np.eye(3)[[0, 2, 1]].tolist()
+    with pytest.raises(
+        ValueError, match=r"y must hold class numbers 0 to 1, .* row 1 is 2\. Count classes from 0\."
+    ):
+        targets("y", y, placement, "float32", 3, 2, "softmax", "cross_entropy")

@@ -12,6 +12,7 @@ from gpunet.core.activations import ACTIVATIONS
 from gpunet.core.losses import LOSSES
 from gpunet.core.plan import Layer, Plan
 from gpunet_cupy.programs import BlockedSGD, MiniBatch, PersistentBlockedSGD, PersistentKernel
+from small_networks import host
 
 # Twins of gpunet's own would hide a program that ignores them: these are functions that no program knows.
 SINE = gn.Activation("sine", lambda xp, Z: xp.sin(Z), lambda xp, dA, Z, A: dA * xp.cos(Z), -1.0, 1.0)
@@ -370,3 +371,53 @@ def test_a_callback_with_other_parameters():
         net.fit([[0.0], [1.0]], [0.0, 1.0], callbacks=lambda net: None, epochs=1)
     assert net.epochs_trained == 0
     net.fit([[0.0], [1.0]], [0.0, 1.0], callbacks=lambda *both: None, epochs=1)
+
+
+def test_numbers_of_numpy_do_not_make_float64_of_the_weights(rng):
+    """A factor of np.float64, as a search has it, would: the reference multiplies float32 arrays with it."""
+    X, Y = rng.random((8, 3), "float32"), rng.random((8, 2), "float32")
+    half, tenth = np.float64(0.5), np.float64(0.1)
+    for of_numpy, own in [
+        (gn.GradientDescent(tenth, half, weight_decay=tenth), gn.GradientDescent(0.1, 0.5, weight_decay=0.1)),
+        (gn.RMSprop(tenth, half, tenth, clip_norm=half), gn.RMSprop(0.1, 0.5, 0.1, clip_norm=0.5)),
+        (gn.Adam(tenth, half, half, tenth), gn.Adam(0.1, 0.5, 0.5, 0.1)),
+        (gn.AdamW(tenth, weight_decay=half), gn.AdamW(0.1, weight_decay=0.5)),
+    ]:
+        one, two = (network(dtype="float32") for _ in range(2))
+        one.fit(X, Y, optimizer=of_numpy, epochs=3, batch_size=4)
+        two.fit(X, Y, optimizer=own, epochs=3, batch_size=4)
+        assert of_numpy == own
+        for a, b in zip(one.parameters, two.parameters, strict=True):
+            for p, q in zip(a, b, strict=True):
+                assert p.dtype == np.float32
+                np.testing.assert_array_equal(p, q)
+
+
+def test_functions_that_would_change_the_dtype_are_refused_before_the_run(backend):
+    """A network of float32 would be one of float64, or the library's own error would say so in the middle."""
+    own = gn.Activation("wide", lambda xp, Z: xp.astype(Z, xp.float64), lambda xp, dA, Z, A: dA)
+    net = network(backend.name, own, loss="squared_error", dtype="float32")
+    before = host(net)
+    with pytest.raises(
+        ValueError, match=r"forward of activation 'wide' must give .*float32 here; it gave .*float64"
+    ):
+        net.fit(np.ones((4, 3), "float32"), np.ones((4, 2), "float32"), epochs=1)
+    assert net.epochs_trained == 0
+    assert all(np.array_equal(a, b) for a, b in zip(before, host(net), strict=True))
+
+
+def test_an_optimizer_that_writes_into_the_weights_is_refused(data):
+    @dataclass(frozen=True)
+    class InPlace(gn.Optimizer):
+        learning_rate: float = 0.1
+
+        def update(self, xp, theta, gradient, slots, c):
+            theta -= c[0] * gradient
+            return theta, ()
+
+    net = network()
+    before = net.parameters
+    with pytest.raises(ValueError, match=r"update of .*InPlace\(learning_rate=0.1.* must not write"):
+        net.fit(*data, optimizer=InPlace(), epochs=1)
+    for a, b in zip(before, net.parameters, strict=True):
+        np.testing.assert_array_equal(a[0], b[0])

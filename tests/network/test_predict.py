@@ -284,3 +284,15 @@ def test_few_rows_follow_the_parameters(from_host):
     net.set_parameters([(2 * W, b + 1) for W, b in net.parameters])
     np.testing.assert_allclose(net.predict(X), expected(net, X), rtol=1e-4, atol=1e-5)
     assert not np.allclose(net.predict(X), before) and len(from_host) == 2
+
+
+def test_predictions_may_be_written_into(backend, rng):
+    """They are the caller's; those that come from JAX share its memory, which is read-only."""
+    X = rng.normal(size=(6, 3)).astype("float32")
+    net = gn.Network([gn.Dense(4, "tanh"), gn.Dense(2, "softmax")], inputs=3, seed=0, backend=backend.name)
+    for given in (X, X.tolist(), X[:1]):
+        P = net.predict(given)
+        assert isinstance(P, np.ndarray)
+        before = P.copy()
+        P[P < 0.5] = 0.0
+        np.testing.assert_array_equal(net.predict(given), before)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gpunet as gn
+from broken_runs import killed_after
 from checkpoint_runs import M, examples, network, numbers
 
 
@@ -96,3 +97,56 @@ def test_a_network_file_is_no_run(data, tmp_path):
     net.save(tmp_path / "run" / "checkpoint-000007.safetensors")
     with pytest.raises(gn.AnotherRun, match="holds a network without a run to go on with"):
         network().fit(*data, epochs=1, checkpoint=tmp_path / "run")
+
+
+def test_weights_that_are_set_after_a_run_are_not_replaced_by_its_own(data, tmp_path):
+    net = network()
+    more = {"epochs": 2, "checkpoint": tmp_path / "run"}
+    net.fit(*data, **more)
+    assert net.fit(*data, **more).epochs == 2  # the history of the run
+    net.set_parameters([(2 * W, b) for W, b in net.parameters])
+    before = numbers(net)
+    with pytest.raises(gn.AnotherRun, match="this one with weights that were trained or set"):
+        net.fit(*data, **more)
+    assert np.array_equal(numbers(net), before)
+
+
+class Fails:
+    """Where its file can't be written yet."""
+
+    def __init__(self):
+        self.fixed = True
+
+    def start(self, net):
+        if not self.fixed:
+            raise OSError("no such folder")
+
+    def __call__(self, net, history):
+        pass
+
+
+@pytest.mark.parametrize("where", ["callback", "weights"])
+def test_a_run_that_cannot_go_on_yet_goes_on_later(data, tmp_path, monkeypatch, where):
+    """With the same network, as in a notebook, where the call is made again once its cause is removed."""
+    callback = Fails()
+    more = {"epochs": 3, "batch_size": 8, "callbacks": callback}
+
+    def fit(net, folder):
+        net.fit(*data, **more, checkpoint=gn.Checkpoint(tmp_path / folder, steps=2))
+
+    whole, again = network(), network()
+    fit(whole, "whole")
+    assert killed_after(2, monkeypatch, lambda: fit(network(), "parts"))
+    with monkeypatch.context() as patch:
+        if where == "callback":
+            patch.setattr(callback, "fixed", False)
+        else:  # after the callbacks have started, and the optimizer's slots are there
+            patch.setattr("gpunet.training.run.FrozenBase", failing)
+        with pytest.raises(OSError, match="no such folder"):
+            fit(again, "parts")
+    fit(again, "parts")
+    assert np.array_equal(numbers(again), numbers(whole))
+
+
+def failing(*given, **more):
+    raise OSError("no such folder")

@@ -1,5 +1,7 @@
 """When checkpoints are written, which are kept, and settings that are refused."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -89,3 +91,23 @@ def test_bad_settings(data, tmp_path):
 def test_best_only_needs_what_it_monitors(data, tmp_path):
     with pytest.raises(ValueError, match="monitors 'val_loss', which this run does not measure"):
         network().fit(*data, epochs=1, checkpoint=gn.Checkpoint(tmp_path / "run", best_only=True))
+
+
+def test_numbers_of_numpy_in_a_call(data, tmp_path):
+    """Those of a search, say: they are written as numbers, into the manifest too."""
+    numbers_of_numpy = {
+        "validation_fraction": np.float32(0.25),
+        "label_smoothing": np.float32(0.125),
+        "batch_size": np.int16(30),
+        "epochs": np.int8(3),
+        "class_weight": np.array([1.0, 2.0, 1.0], "float32"),
+    }
+    net = network()
+    history = net.fit(*data, **numbers_of_numpy, checkpoint=gn.Checkpoint(tmp_path, every="epoch", keep=1))
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert (manifest["epoch"], manifest["finished"]) == (3, True)
+    assert manifest["call"]["validation_fraction"] == 0.25
+    assert len(list(tmp_path.glob("*.safetensors"))) == 1
+    again = network()
+    assert figures(again.fit(*data, **numbers_of_numpy, checkpoint=tmp_path)) == figures(history)
+    assert np.array_equal(numbers(again), numbers(net))

@@ -1,9 +1,16 @@
 """Settings as text and numbers, and what differs between two of them."""
 
 import json
+import os
+import re
+import subprocess
+import sys
+import threading
 from functools import partial
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 import gpunet as gn
 from gpunet.training.described import described, differences
@@ -82,3 +89,147 @@ def test_of_lists_of_objects_the_entries_that_differ():
     (line,) = differences(one, described({"layers": now[:1]}))
     assert line.startswith("layers was [Dense(")
     assert differences({"sizes": [1, 2]}, {"sizes": [1, 3]}) == ["sizes was [1, 2], now it is [1, 3]"]
+
+
+def factory(scale):
+    return lambda X, rng: X + scale
+
+
+def draws_normal(X, rng, size=0.1):
+    return X + size * rng.normal(size=X.shape)
+
+
+def draws_uniform(X, rng, size=0.1):
+    return X + size * rng.uniform(size=X.shape)
+
+
+def named(function, name="f"):
+    function.__qualname__ = name
+    return function
+
+
+def test_a_function_is_known_by_all_that_it_computes():
+    """By the names that it uses, its defaults, functions within it, and numbers of the function that made it."""
+
+    def later(X, rng, size=0.2):
+        return X + size * rng.normal(size=X.shape)
+
+    def keyword(X, rng, *, size=0.1):
+        return X + size * rng.normal(size=X.shape)
+
+    def other_keyword(X, rng, *, size=0.2):
+        return X + size * rng.normal(size=X.shape)
+
+    def within(X, rng):
+        return (lambda x: x + 1)(X)
+
+    def other_within(X, rng):
+        return (lambda x: x + 2)(X)
+
+    def nested(X, rng):
+        return within(X, rng)
+
+    functions = [draws_normal, draws_uniform, later, keyword, other_keyword, within, other_within, nested]
+    functions += [
+        factory(0.1),
+        factory(0.2),
+        factory("0.1"),
+        factory((1, 2)),
+        factory((1, 3)),
+        factory(within),
+    ]
+    found = [described(named(function))["code"] for function in functions]
+    assert len(set(found)) == len(found)
+    assert described(factory(0.1)) == described(factory(0.1))
+    two, three = (described(factory(np.float32(number))) for number in (2, 3))
+    assert two == described(factory(np.float32(2))) != three
+
+
+def test_what_a_function_counts_is_no_part_of_it():
+    """It may have counted when the run goes on: a number of its own, or in lists."""
+    seen, count = [], 0
+
+    def callback(network, history, found=()):
+        nonlocal count
+        count += 1
+        seen.append(history)
+
+    before = described(callback)
+    callback(None, "a")
+    assert count == len(seen) == 1
+    assert described(callback) == before
+
+
+def test_a_function_that_calls_itself():
+    def steps(n):
+        return n and steps(n - 1)
+
+    def others(unset=True):
+        if unset:
+            return lambda: late
+        late = 1
+        return late
+
+    assert described(steps) == described(steps)
+    assert described(others()) == described(others())  # one of its names has no value yet
+
+
+CODE = """
+from gpunet.training.described import described
+def f(kind):
+    return kind in {"alpha", "beta", "gamma", "delta"}, kind in (frozenset({1}), "x")
+print(described(f)["code"], described({"alpha", "beta", "gamma"}), described(frozenset({"b", "a"})))
+"""
+
+
+def test_sets_are_the_same_in_each_process():
+    """Their order follows from hashes, which each process draws anew."""
+    found = set()
+    for seed in ("1", "2", "3"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+        command = [sys.executable, "-c", CODE]
+        found.add(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+    (text,) = found
+    assert text.endswith("['alpha', 'beta', 'gamma'] ['a', 'b']\n")
+
+
+def test_attributes_of_any_kind_are_json():
+    """Callbacks are given data, files, locks and one another."""
+    values = [
+        np.arange(6.0).reshape(2, 3),
+        {3, 1, 2},
+        frozenset({"a"}),
+        b"bytes",
+        range(3),
+        re.compile("a+"),
+        threading.Lock(),
+        np.dtype("float32"),
+        np.random.default_rng(0),
+        float("nan"),
+        float("inf"),
+        Path("here"),
+        object(),
+        gn.Loss("mine", max, max, outputs=frozenset({"sigmoid", "softmax"})),
+    ]
+    for value in values:
+        first, again = (json.loads(json.dumps(described(Own(value)))) for _ in range(2))
+        assert first == again, value
+        assert first["type"] == "Own"
+    assert described(b"one") != described(b"two")
+    assert described(range(3)) != described(range(4))
+    assert described(np.ones(3)) == described(np.ones(3)) != described(np.zeros(3))
+    assert described({1, 2}) != described({1, 3})
+
+
+def test_tables_are_known_by_what_they_hold():
+    pandas = pytest.importorskip("pandas")
+    for make in (pandas.Series, lambda values: pandas.DataFrame({"a": values})):
+        assert described(make([1.0, 2.0])) == described(make([1.0, 2.0])) != described(make([1.0, 3.0]))
+
+
+def test_objects_that_hold_each_other():
+    first, second = Own(1), Own(2)
+    first.patience, second.patience = second, first
+    assert described(first) == {"type": "Own", "patience": {"type": "Own", "patience": {"type": "Own"}}}
+    twice = [1]
+    assert described([twice, twice]) == [[1], [1]]

@@ -160,3 +160,23 @@ def test_warnings_of_a_function_are_its_own(X):
     net = network(3, "softmax", inputs=N)
     with pytest.warns(DeprecationWarning, match="mine"):
         net.evaluate(X, np.arange(M) % 3, metrics=noisy)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_function_may_write_into_what_it_gets(dtype, rng):
+    """Neither the data nor what the network is measured with later may change."""
+    X, y = rng.normal(size=(M, N)), rng.normal(size=M)
+    kept = y.copy()
+
+    def relative(y_true, y_pred):
+        y_true[np.abs(y_true) < 0.5] = 0.5
+        y_pred -= y_true
+        return np.abs(y_pred / y_true).mean()
+
+    net = gn.Network([gn.Dense(1)], inputs=N, seed=0, backend="numpy", dtype=dtype)
+    first, again = (net.evaluate(X, y, metrics=relative) for _ in range(2))
+    assert first == again
+    history = net.fit(X, y, epochs=3, validation_data=(X, y), metrics=relative)
+    plain = gn.Network([gn.Dense(1)], inputs=N, seed=0, backend="numpy", dtype=dtype)
+    assert plain.fit(X, y, epochs=3, validation_data=(X, y)).val_loss == history.val_loss
+    assert np.array_equal(y, kept)

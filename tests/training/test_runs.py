@@ -1,5 +1,6 @@
 """Runs on every backend: history, repetition, seeds, order."""
 
+import numpy as np
 import pytest
 
 import gpunet as gn
@@ -87,3 +88,12 @@ def test_order_of_examples(data):
         )
     close(still, by_hand)
     assert not same(still, shuffled)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8", "int16", "int64"])
+def test_a_number_of_epochs_of_numpy(kind):
+    """Counts of updates would overflow a type of few bits."""
+    X, y = np.ones((300, 2), "float32"), np.zeros(300)
+    net = gn.Network([gn.Dense(1)], seed=0, backend="numpy")
+    history = net.fit(X, y, optimizer=gn.Adam(gn.Cosine(0.1)), epochs=np.dtype(kind).type(3), batch_size=1)
+    assert history.epochs == net.epochs_trained == 3

@@ -5,7 +5,8 @@ import pytest
 
 from gpunet.devices.placement import Placement
 from gpunet.training.history import History
-from gpunet.training.saved import on_host, resumed_history
+from gpunet.training.position import Position
+from gpunet.training.saved import on_host, resumed_history, saved_run
 
 
 @pytest.mark.parametrize("name", ["program", "reason", "backend", "device"])
@@ -25,3 +26,30 @@ def test_arrays_of_a_nested_value_come_to_the_host(backend):
     [[[on_the_host], empty]] = found["slots"]
     assert type(on_the_host) is np.ndarray and np.array_equal(on_the_host, given)
     assert empty == [] and found["updates"] == 7
+
+
+class Average:
+    """A callback whose arrays change in place."""
+
+    def __init__(self):
+        self.mean, self.others = np.ones(3), [np.zeros(2), (np.ones(2), "text")]
+
+    def state(self):
+        return {"mean": self.mean, "others": self.others, "count": 3}
+
+
+def test_a_checkpoint_has_arrays_of_its_own(backend):
+    """It is written while training goes on, and callbacks may write into theirs."""
+    place = Placement(backend, backend.devices()[0])
+    callback = Average()
+    callback.others.append(place.to_device(np.ones(2, "float32")))
+    (found, none) = saved_run(Position(), History(), [callback, print], False, place)["callbacks"]
+    callback.mean += 1
+    callback.others[0] += 1
+    callback.others[1][0][:] = 0
+    assert none is None
+    assert found["count"] == 3 and found["others"][1][1] == "text"
+    assert found["mean"].tolist() == [1.0] * 3
+    assert found["others"][0].tolist() == [0.0] * 2
+    assert found["others"][1][0].tolist() == [1.0] * 2
+    assert found["others"][2].tolist() == [1.0] * 2 and isinstance(found["others"][2], np.ndarray)

@@ -107,3 +107,33 @@ def test_mistakes_of_a_transform(case, progress, rng, chunks_of, monkeypatch):
     for one in (net, other):  # and goes on
         one.fit(X, y, epochs=1, batch_size=5)
     assert same(net, other)
+
+
+@pytest.mark.parametrize("with_targets", [False, True])
+def test_a_function_may_return_the_same_array_each_time(with_targets, rng):
+    """Several batches are transformed before the first of them is used."""
+    X, y = small_data(rng)
+    kept = {}
+
+    def again(name, rows):
+        """The rows in an array that the call before has returned."""
+        array = kept.setdefault((name, rows.shape), np.empty_like(rows))
+        array[:] = rows
+        return array
+
+    def inputs(X, rng):
+        return again("X", X + rng.normal(size=X.shape).astype("float32"))
+
+    def both(X, y, rng):
+        return inputs(X, rng), again("y", y[:, ::-1])
+
+    def fresh(X, rng):
+        return X + rng.normal(size=X.shape).astype("float32")
+
+    def fresh_both(X, y, rng):
+        return fresh(X, rng), y[:, ::-1].copy()
+
+    one, two = network("numpy"), network("numpy")
+    one.fit(X, y, epochs=2, batch_size=5, transform=both if with_targets else inputs)
+    two.fit(X, y, epochs=2, batch_size=5, transform=fresh_both if with_targets else fresh)
+    assert same(one, two)

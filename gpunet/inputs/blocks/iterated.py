@@ -71,6 +71,8 @@ class IteratedBlocks(Blocks):
                     yield self._block(first + start, tuple(A[start : start + size] for A in together))
                 first, count = first + whole, count - whole
                 waiting = [tuple(A[whole:] for A in together)] if count else []
+            # The source may fill the same arrays again for its next piece.
+            waiting[-1:] = [tuple(A.copy() for A in rows) for rows in waiting[-1:]]
         self._end(first + count, size)
         if count:
             yield self._block(first, _joined(waiting))
@@ -106,7 +108,8 @@ class IteratedBlocks(Blocks):
             raise ValueError(
                 f"{self.name} gave {self.length:,} examples at first, and now more: each pass must give the same number"
             )
-        return Block(first, rows[0], rows[1], rows[2] if len(rows) == 3 else None)
+        X, y, *weights = (A.copy() for A in rows)  # see `all`
+        return Block(first, X, y, weights[0] if weights else None)
 
     def _end(self, m: int, size: int | None) -> None:
         """All examples have been read."""

@@ -32,6 +32,8 @@ class JoinedRows(Sliced):
         self.parts = parts
         shape = parts[0].shape[1:]
         for part in parts:
+            if not part.shape:
+                raise ValueError(f"{name}: {part.name} holds a single number, and no rows")
             if part.shape[1:] != shape:
                 raise ValueError(
                     f"{name}: all files must have rows of one shape; those of {parts[0].name} have {shape}, those of "
@@ -55,6 +57,8 @@ class JoinedRows(Sliced):
             low, high = max(first - start, 0), min(last - start, len(part))
             if low < high:
                 found.append(part.read(low, high).astype(self.dtype, copy=False))
+        if not found:
+            return np.empty((0, *self.shape[1:]), self.dtype)
         return found[0] if len(found) == 1 else np.concatenate(found)
 
     def select(self, columns: Sequence[str]) -> JoinedRows:
