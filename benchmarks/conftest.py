@@ -23,7 +23,9 @@ def pytest_addoption(parser):
     group.addoption("--backend", default="numpy", help="gpunet's backend, for example numpy or cupy:0")
     group.addoption("--quick", action="store_true", help="few cases, short samples: under two minutes")
     group.addoption("--peers", default="", help="names separated by commas; default: all that are installed")
-    group.addoption("--keep", help="a folder for data sets and what is known of the machine, for the next run too")
+    group.addoption(
+        "--keep", help="a folder for data sets and what is known of the machine, for the next run too"
+    )
     group.addoption("--cores", default=[], type=core_counts, help="numbers of cores, separated by commas")
 
 

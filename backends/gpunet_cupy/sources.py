@@ -116,8 +116,8 @@ def launch_cooperative(
 ) -> None:
     """Launch a kernel with a grid barrier: its thread blocks all run at the same time.
 
-    CuPy warns and launches fewer where they do not all fit, and the barrier would wait for ever. So there are at most as
-    many as multiprocessors, each of which has room for one.
+    CuPy warns and launches fewer where they do not all fit, and the barrier would wait for ever. So there are at most
+    as many as multiprocessors, each of which has room for one.
     """
     kernel.max_dynamic_shared_size_bytes = shared_bytes
     # As RawKernel calls its function, with its last argument, `enable_cooperative_groups`, set.

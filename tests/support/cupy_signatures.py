@@ -54,7 +54,14 @@ SIGNATURES = {
 }
 # Of these, the stand-ins have nothing to compare: they are put in the place of what calls them, or are properties.
 NAMES = [
-    *("asarray", "get_default_memory_pool", "ndarray.base", "ndarray.data", "ndarray.device", "ndarray.flags"),
+    *(
+        "asarray",
+        "get_default_memory_pool",
+        "ndarray.base",
+        "ndarray.data",
+        "ndarray.device",
+        "ndarray.flags",
+    ),
     *("RawKernel.max_dynamic_shared_size_bytes", "cuda.Device.attributes", "cuda.Device.compute_capability"),
     *("cuda.Event.done", "cuda.device.get_cublas_handle", "cuda.is_available", "cuda.runtime.getDevice"),
     *("cuda.runtime.getDeviceCount", "cuda.runtime.memcpyDeviceToHost", "cuda.runtime.memcpyHostToDevice"),
@@ -71,7 +78,7 @@ def attribute(module, name):
 
 def names(signature):
     """The names of the parameters of a row of the table."""
-    return [part.partition("=")[0].strip(" *") for part in signature.split(", ") if part != "*"]
+    return [part.partition("=")[0].strip(" *") for part in signature.split(", ") if part.strip("*")]
 
 
 def parameters_of(function):
@@ -92,4 +99,6 @@ def documented(function):
     if found is None:
         return None
     parameters = [part.partition("=")[0].split() for part in re.split(r",\s*(?![^()]*\))", found[1])]
-    return [words[-1].lstrip("*\\") for words in parameters if words and words[-1] not in ("self", "*", "\\*")]
+    return [
+        words[-1].lstrip("*\\") for words in parameters if words and words[-1] not in ("self", "*", "\\*")
+    ]

@@ -288,7 +288,9 @@ class Stream:
 
     def __enter__(self):
         if self.device_id not in (-1, current_device()):
-            raise RuntimeError(f"a stream of device {self.device_id}, while {current_device()} is the current one")
+            raise RuntimeError(
+                f"a stream of device {self.device_id}, while {current_device()} is the current one"
+            )
         CURRENT.streams.append((current_device(), self))
         return self
 
@@ -351,7 +353,7 @@ class Graph:
 class Event:
     """What a stream has been given before the last record."""
 
-    by_pointer = weakref.WeakValueDictionary()
+    by_pointer = weakref.WeakValueDictionary()  # noqa: RUF012
 
     def __init__(self, block=False, disable_timing=False):
         self.device_id, self.ptr = current_device(), next(POINTERS)

@@ -51,7 +51,9 @@ class Library:
             size = (stored[1] - 1) * ld.value + stored[0]
             at = pointer.value + number * stride.value * dtype.itemsize
             values = np.frombuffer((ctypes.c_char * (size * dtype.itemsize)).from_address(at), dtype)
-            found = np.lib.stride_tricks.as_strided(values, stored, (dtype.itemsize, ld.value * dtype.itemsize))
+            found = np.lib.stride_tricks.as_strided(
+                values, stored, (dtype.itemsize, ld.value * dtype.itemsize)
+            )
             return found.T if transposed else found
 
         def number_of(values):
@@ -92,7 +94,10 @@ def test_a_product_is_that_of_the_stand_in(dtype, operation, accumulate, library
         expected = fake_cupy.to_device(out)
         strides = [stride + more for stride in STRIDES[operation]]
         for make, target in ((cublas.product, out), (fake_cupy.product, expected)):
-            matrices = [Matrix(one, stride, 50) for one, stride in zip((target, a, b), (strides[2], *strides[:2]), strict=True)]
+            matrices = [
+                Matrix(one, stride, 50)
+                for one, stride in zip((target, a, b), (strides[2], *strides[:2]), strict=True)
+            ]
             run = make(operation, *matrices, (3, 4, 5), batch=batch, dtype=dtype, accumulate=accumulate)
             run(ctypes.c_void_p(77))
         np.testing.assert_allclose(np.array(out), np.array(expected), rtol=1e-5, atol=1e-6)
@@ -102,7 +107,9 @@ def test_a_product_is_that_of_the_stand_in(dtype, operation, accumulate, library
 
 def test_tf32(library, rng):
     a, b, out = arrays(rng, "float32", 1)
-    run = cublas.product("NN", Matrix(out, 4), Matrix(a, 5), Matrix(b, 4), (3, 4, 5), dtype="float32", compute="tf32")
+    run = cublas.product(
+        "NN", Matrix(out, 4), Matrix(a, 5), Matrix(b, 4), (3, 4, 5), dtype="float32", compute="tf32"
+    )
     run(ctypes.c_void_p(77))
     assert library.calls == [("product", 77, -1)]
 

@@ -264,7 +264,7 @@ def test_a_group_ends_with_an_error(ends, library, monkeypatch):
     ended = []
     monkeypatch.setattr(library, "groupEnd", lambda: (ended.append(True), None if ends else fail()))
     part = fake_cupy.to_device(np.arange(3, dtype="float32"))
-    with pytest.raises(gn.TeamError, match="exchanging arrays .NCCL_ERROR_INVALID_ARGUMENT"):
+    with pytest.raises(gn.TeamError, match=r"exchanging arrays .*INVALID_ARGUMENT"):
         communicator.spread(part, [3, 3])
     assert ended == [True] and not communicator.events
 
@@ -294,7 +294,7 @@ def test_the_host_runs_ahead_of_the_gpu_by_two_calls(library, monkeypatch):
     part = fake_cupy.to_device(np.arange(3, dtype="float32"))
     queued = []
     for _ in range(4):
-        np.testing.assert_array_equal(communicator.spread(part, [3]), [0, 1, 2])
+        np.testing.assert_array_equal(np.array(communicator.spread(part, [3])), [0, 1, 2])
         queued.append((len(communicator.events), len(waits)))
     assert queued == [(1, 0), (2, 0), (2, 3), (2, 6)]
     communicator.wait()

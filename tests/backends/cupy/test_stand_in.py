@@ -173,7 +173,13 @@ def test_kernels_alone_are_captured(kernel, fake, cupy):
         stream.begin_capture()
         kernel((1,), (32,), (x, np.int32(3)))
         for use in (
-            *(lambda: x + 1, lambda: x.copy(), lambda: x.fill(0), lambda: x.get(), lambda: x.astype("float64")),
+            *(
+                lambda: x + 1,
+                lambda: x.copy(),
+                lambda: x.fill(0),
+                lambda: x.get(),
+                lambda: x.astype("float64"),
+            ),
             *(lambda: cupy.zeros(3), lambda: fake.to_device(x), lambda: x.__setitem__(0, 1)),
             *(lambda: cupy.cuda.alloc_pinned_memory(8), lambda: x.take(x), lambda: x.item()),
             lambda: cupy.cublas.gemm("N", "N", *[fake.DeviceArray((2, 2), "float32") for _ in range(3)]),
