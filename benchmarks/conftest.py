@@ -23,6 +23,9 @@ def pytest_addoption(parser):
     group.addoption("--backend", default="numpy", help="gpunet's backend, for example numpy or cupy:0")
     group.addoption("--quick", action="store_true", help="few cases, short samples: under two minutes")
     group.addoption("--peers", default="", help="names separated by commas; default: all that are installed")
+    group.addoption(
+        "--keep", help="a folder for data sets and what is known of the machine, for the next run too"
+    )
     group.addoption("--cores", default=[], type=core_counts, help="numbers of cores, separated by commas")
 
 
@@ -51,9 +54,8 @@ def pytest_configure(config):
 @pytest.fixture(scope="session")
 def suite(request):
     option = request.config.option
-    suite = Suite(
-        option.backend, option.quick, [name for name in option.peers.split(",") if name], option.cores
-    )
+    peers = [name for name in option.peers.split(",") if name]
+    suite = Suite(option.backend, option.quick, peers, option.cores, option.keep)
     request.config.stash[RECORD] = suite.record
     yield suite
     suite.close()

@@ -56,28 +56,34 @@ def table(examples=200, test_examples=200):
     return DataSet(*arrays)
 
 
-def write_all(folder):
-    """Write all data sets; their descriptions, by name, for the results."""
+def mnist():
+    """MNIST, or data in its shape where there is none; and what it is, for the results."""
     import gpunet as gn
 
     source = mnist_folder()
     if source is None:
-        mnist, description = (
+        return (
             synthetic(),
             "synthetic data in MNIST's shape (GPUNET_DATA names no folder with MNIST)",
         )
-    else:
-        images = gn.datasets.mnist(source)
-        one_hot = np.eye(10, dtype=np.float32)
-        mnist = DataSet(images.X, one_hot[images.y], images.X_test, one_hot[images.y_test])
-        description = "MNIST, 60,000 training and 10,000 test images, pixels from 0 to 1"
+    images = gn.datasets.mnist(source)
+    one_hot = np.eye(10, dtype=np.float32)
+    data = DataSet(images.X, one_hot[images.y], images.X_test, one_hot[images.y_test])
+    return data, "MNIST, 60,000 training and 10,000 test images, pixels from 0 to 1"
+
+
+def write_all(folder):
+    """Write all data sets; their descriptions, by name, for the results."""
+    import gpunet as gn
+
+    images, description = mnist()
     drawn = gn.datasets.needles("one", examples=60_000, test_examples=10_000)
     columns = [y.astype(np.float32)[:, None] for y in (drawn.y, drawn.y_test)]
     needles = DataSet(drawn.X, columns[0], drawn.X_test, columns[1])
-    every = {"mnist": mnist, "noisy": with_noise(mnist), "needles": needles, "table": table()}
+    every = {"mnist": images, "noisy": with_noise(images), "needles": needles, "table": table()}
     for name, data in every.items():
         write(folder, name, data)
-    zeros = np.mean(mnist.X == 0)
+    zeros = np.mean(images.X == 0)
     return {
         "mnist": f"{description}; {zeros:.0%} of the pixels are 0",
         "noisy": "the same with noise from 0 to 0.1 on every pixel: none is 0, and no two are equal",

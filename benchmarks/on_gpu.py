@@ -24,6 +24,7 @@ BACKEND = "cupy:0"
 PEERS = "torch_graph,jax_scan"  # the others are many times slower, and take most of the suite's time
 TESTERS = 8  # processes; most of the tests' time goes into compiling, on the host
 SHARE = 0.6  # of the time that is left, at most, for the tests and for each part
+TEST_SECONDS = 150  # for the tests, at most: several times what they take
 GRACE = 15  # seconds in which a part that is ended stores what it has measured
 LOWER = "(tf32 or bfloat16)"
 PARTS = [  # module, and which of its cases; "fit_calls" is a script, and what it measures
@@ -62,6 +63,18 @@ def run(arguments, seconds):
             process.wait()
 
 
+def end_parts_with_this():
+    """From here on, SIGTERM ends the part that runs, too: it is in a session of its own, and would go on."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+def store(target, results):
+    """Write results so that the file has all of the old ones or all of the new ones, whenever this process ends."""
+    whole = target.with_suffix(".new")
+    whole.write_text(json.dumps(results, indent=1))
+    whole.replace(target)
+
+
 def merged(files):
     """The results of several runs of the suite as those of one."""
     first, *others = [json.loads(path.read_text()) for path in files]
@@ -95,11 +108,12 @@ def measure(backend, target, options, end):
             path = Path(folder, f"{number}.json")
             chosen = ["-k", cases] if cases else []
             where = [f"benchmarks/{name}.py", "--backend", backend, "--peers", PEERS]
-            command = ["pytest", "-q", *where, *chosen, f"--benchmark-json={path}", *options]
+            kept = [f"--keep={Path(folder, 'suite')}"]  # data sets, and what is known of the machine
+            command = ["pytest", "-q", *where, *kept, *chosen, f"--benchmark-json={path}", *options]
             status = max(status, abs(run(command, SHARE * left)))
             if stored(path):
                 files.append(path)
-                target.write_text(json.dumps(merged(files), indent=1))
+                store(target, merged(files))
     if files:
         run(["benchmarks.report", str(target)], 60 + GRACE)
     return status
@@ -120,7 +134,7 @@ def main(arguments=None):
         workers = min(TESTERS, os.cpu_count() or 1)
         parallel = ["-n", str(workers)] if importlib.util.find_spec("xdist") else []
         tests = ["pytest", "-q", *parallel, "tests/backends/cupy/test_on_gpu.py"]
-        status = abs(run(tests, SHARE * 60 * given.minutes))
+        status = abs(run(tests, min(SHARE * 60 * given.minutes, TEST_SECONDS)))
     target = given.results or results_path(given.backend, quick="--quick" in options)
     status = max(status, measure(given.backend, target, options, end))
     print(f"{machine.slug(given.backend)}: {time.monotonic() - begun:.0f} s in all", flush=True)
@@ -128,4 +142,5 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
+    end_parts_with_this()
     main()

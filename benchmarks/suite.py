@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tempfile
+from pathlib import Path
 
 from benchmarks import datasets, machine, peers
 from benchmarks.settings import Settings, device_of
@@ -23,20 +25,27 @@ class Suite:
         Names of peers; empty for all that are installed.
     cores_wanted : list of int
         On how many cores training is measured beside all of them.
+    keep : str or None
+        A folder for the data sets and the description of the machine: they are taken from there if an earlier run has
+        left them. None for a temporary one.
     """
 
-    def __init__(self, backend, quick, peers_wanted, cores_wanted=()):
+    def __init__(self, backend, quick, peers_wanted, cores_wanted=(), keep=None):
         self.quick = quick
         device = device_of(backend)
         self.names, excluded = peers.selected(peers_wanted, quick, device)
-        self.folder = tempfile.TemporaryDirectory(prefix="gpunet-benchmarks-")
+        self.temporary = None
+        if keep is None:
+            self.temporary = tempfile.TemporaryDirectory(prefix="gpunet-benchmarks-")
+        folder = Path(keep or self.temporary.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        known = about(folder, backend, quick)
         sample_seconds, rounds = (0.1, 3) if quick or device == "cuda" else (0.25, 5)
-        self.settings = Settings(backend, self.folder.name, machine.available_cores(), sample_seconds, rounds)
+        self.settings = Settings(backend, str(folder), machine.available_cores(), sample_seconds, rounds)
         self.pool = WorkerPool(self.settings)
         self.some_cores = None  # the pool of workers that have fewer
         self.record = {
-            "machine": machine.describe(backend, quick),
-            "data": datasets.write_all(self.folder.name),
+            **known,
             "excluded": {peers.IMPLEMENTATIONS[name].label: reason for name, reason in excluded.items()},
         }
         if missing := [str(count) for count in cores_wanted if count > machine.available_cores()]:
@@ -79,4 +88,16 @@ class Suite:
     def close(self):
         self._close_some_cores()
         self.pool.close()
-        self.folder.cleanup()
+        if self.temporary is not None:
+            self.temporary.cleanup()
+
+
+def about(folder, backend, quick):
+    """What the results say of machine and data, which are written to `folder` unless they are there."""
+    known = folder / "about.json"
+    if not known.exists():
+        found = {"machine": machine.describe(backend, quick), "data": datasets.write_all(folder)}
+        whole = known.with_suffix(".new")
+        whole.write_text(json.dumps(found))
+        whole.replace(known)
+    return json.loads(known.read_text())

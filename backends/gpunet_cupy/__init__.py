@@ -143,7 +143,10 @@ class CuPyBackend(Backend):
         if kept is not None:
             return kept, SUPPORTED
         program, reason = first_supported(programs(plan), plan, device)
-        return None if program is None else program(plan, device), reason
+        if program is None:
+            return None, reason
+        with _on(device):  # for which kernels are compiled
+            return program(plan, device), reason
 
     def precisions(self, device: str) -> tuple[str, ...]:
         from gpunet_cupy.products import has_bfloat16

@@ -34,15 +34,15 @@ def begin_check(rows: Any, y: Any, reach: Reach, every: int) -> Callable[[], Fou
     m, n = given[0].shape[0], 0 if rows is None else rows.shape[1]
     k = 0 if y is None else y.size // m
     dtype = "float32" if rows is None else rows.dtype.name
-    kernel = function(
-        *(dtype, "run/check_examples.cu", "check_examples"),
-        VECTOR=1 if rows is None else _vector(rows),
-        TARGET=TARGETS["float32" if y is None else y.dtype.name],
-        CLASSES=int(reach.classes),
-        SUM_TO_ONE=int(reach.sum_to_one),
-        THREADS=THREADS,
-    )
     with given[0].device:
+        kernel = function(
+            *(dtype, "run/check_examples.cu", "check_examples"),
+            VECTOR=1 if rows is None else _vector(rows),
+            TARGET=TARGETS["float32" if y is None else y.dtype.name],
+            CLASSES=int(reach.classes),
+            SUM_TO_ONE=int(reach.sum_to_one),
+            THREADS=THREADS,
+        )
         most = given[0].device.attributes["MultiProcessorCount"] * BLOCKS_EACH
         blocks = max(min(most, -(-m * max(n // VALUES, 1) // THREADS)), 1)
         found = cupy.empty((blocks, 2), dtype=np.float64)
@@ -74,8 +74,8 @@ def one_hot(classes: Any, units: int, dtype: str) -> Any | None:
 
     if classes.dtype.name not in TARGETS or not classes.flags.c_contiguous:
         return None
-    kernel = function(dtype, "run/one_hot.cu", "one_hot", TARGET=TARGETS[classes.dtype.name])
     with classes.device:
+        kernel = function(dtype, "run/one_hot.cu", "one_hot", TARGET=TARGETS[classes.dtype.name])
         rows = cupy.empty((classes.shape[0], units), dtype=dtype)
         launch(kernel, rows.size, classes, np.int32(units), np.int64(rows.size), rows)
     return rows
@@ -88,10 +88,10 @@ def losses_and_finite(losses: Any, arrays: Sequence[Any]) -> tuple[Any, bool] | 
     first = side_by_side(arrays)
     if first is None or losses.dtype != first.dtype or first.dtype.name not in TYPES:
         return None
-    kernel = function(first.dtype.name, "run/read_back.cu", "read_back", THREADS=THREADS)
     steps, count = losses.shape[0], sum(array.size for array in arrays)
     blocks = min(FINITE_BLOCKS, -(-max(count, steps) // THREADS))
     with first.device:
+        kernel = function(first.dtype.name, "run/read_back.cu", "read_back", THREADS=THREADS)
         out = cupy.empty(steps + blocks, dtype=first.dtype)
         launch(kernel, blocks * THREADS, losses, np.int32(steps), first, np.int64(count), out)
     read = out.get()

@@ -50,9 +50,9 @@ def bind(workspace: Any) -> ctypes.c_void_p:
 
     handle = ctypes.c_void_p(cupy.cuda.device.get_cublas_handle())
     stream = ctypes.c_void_p(cupy.cuda.get_current_stream().ptr)
-    _check(library().cublasSetStream_v2(handle, stream), "cublasSetStream")  # it resets the workspace
+    _check(library().cublasSetStream_v2(handle, stream))  # it resets the workspace
     pointer, size = ctypes.c_void_p(workspace.data.ptr), ctypes.c_size_t(workspace.nbytes)
-    _check(library().cublasSetWorkspace_v2(handle, pointer, size), "cublasSetWorkspace")
+    _check(library().cublasSetWorkspace_v2(handle, pointer, size))
     return handle
 
 
@@ -111,7 +111,7 @@ def product(
     call = library().cublasGemmStridedBatchedEx
 
     def run(handle: ctypes.c_void_p) -> None:
-        _check(call(handle, *arguments), "cublasGemmStridedBatchedEx")
+        _check(call(handle, *arguments))
 
     return run
 
@@ -126,6 +126,9 @@ def _operand(matrix: Matrix, kind: int) -> tuple[Any, ...]:
     )
 
 
-def _check(status: int, name: str) -> None:
+def _check(status: int) -> None:
+    """Raise CuPy's error, whose message is the status's name: so one that means out of memory is known."""
     if status:
-        raise RuntimeError(f"{name} returned status {status}")
+        from cupy.cuda import cublas
+
+        raise cublas.CUBLASError(status)

@@ -11,7 +11,7 @@ import platform
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ SWITCH = "GPUNET_NCCL"  # an environment variable: 0 is off
 OLDEST = 2700  # NCCL 2.7, the first to send from one rank to one other
 MISSING = "CuPy finds no NCCL: install nvidia-nccl-cu13, or -cu12 to match the driver"
 QUEUED = 2  # calls that the host runs ahead: the GPU has work while the host queues the next
+NOT_READY = 600  # cudaErrorNotReady
 POLL_SECONDS = 1e-4
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -56,7 +57,7 @@ class NCCL(Communicator):
             return f"{SWITCH}=0 says so"
         try:
             from cupy.cuda import nccl
-        except ImportError:
+        except (ImportError, Warning):  # CuPy warns that it finds none, which may be an error here
             return MISSING
         if not nccl.available:
             return MISSING
@@ -147,7 +148,12 @@ class NCCL(Communicator):
         with self._errors("exchanging arrays"):
             self.stream = cupy.cuda.get_current_stream()
             nccl.groupStart()
-            yield
+            try:
+                yield
+            except nccl.NcclError:
+                with suppress(nccl.NcclError):
+                    nccl.groupEnd()  # or this thread's later calls would belong to the group
+                raise
             nccl.groupEnd()
             self.events.append(self.stream.record(cupy.cuda.Event(disable_timing=True)))
 
@@ -158,7 +164,7 @@ class NCCL(Communicator):
     def _wait_for_all_but(self, count: int) -> None:
         with self._errors("exchanging arrays"):
             while len(self.events) > count:
-                while not self.events[0].done:
+                while not _is_done(self.events[0]):
                     self.library.check_async_error()
                     time.sleep(POLL_SECONDS)
                 self.events.popleft()
@@ -176,3 +182,13 @@ class NCCL(Communicator):
                 "same command goes on from the last checkpoint, if there is one. NCCL_DEBUG=WARN in the environment "
                 f"of all ranks shows the cause; with {SWITCH}=0 arrays go through the memory of the hosts"
             ) from error
+
+
+def _is_done(event: Any) -> bool:
+    """Whether the GPU has come to an event; CuPy's error if it has failed, when ``event.done`` is False for ever."""
+    import cupy
+
+    status = cupy.cuda.runtime.eventQuery(event.ptr)
+    if status not in (0, NOT_READY):
+        event.synchronize()  # which raises it
+    return bool(status == 0)

@@ -101,14 +101,14 @@ class Predictor(HostPredictor):
         numbers = activation_numbers()
         self.activations = [numbers[name] for name in activations]
         self.softmax = activations[-1] == "softmax"
-        with self.device:
+        self.host_rows = STAGING // (max(self.sizes[0], self.sizes[-1]) * self.dtype.itemsize)
+        self.row_bytes = self.sizes[0] * self.dtype.itemsize
+        with self.device:  # for which the kernels are compiled, too
             self.parameters = [
                 (cupy.ascontiguousarray(W), cupy.ascontiguousarray(b.reshape(-1))) for W, b in parameters
             ]
-        self.host_rows = STAGING // (max(self.sizes[0], self.sizes[-1]) * self.dtype.itemsize)
-        self.row_bytes = self.sizes[0] * self.dtype.itemsize
-        self.few = FewRows(self)
-        self.many = ManyRows(self)
+            self.few = FewRows(self)
+            self.many = ManyRows(self)
         self.staging: Staging | None = None
         self.lock = threading.Lock()  # callers may be threads of a server, and have the buffers in common
 
@@ -212,9 +212,8 @@ class FewRows:
         sizes, layers = predictor.sizes, len(predictor.parameters)
         widest = max(sizes[1:-1], default=0)
         stride = -(-widest // 4) * 4  # values of the hidden layers are loaded four at a time
-        with predictor.device:
-            self.workspace = cupy.empty(2 * FEW * stride, dtype=predictor.dtype)
-            self.counters = cupy.zeros(2, dtype=np.uint32)
+        self.workspace = cupy.empty(2 * FEW * stride, dtype=predictor.dtype)
+        self.counters = cupy.zeros(2, dtype=np.uint32)
         # The kernel's parameters: it gets their addresses, so that a call sets only those that change.
         self.values = values = np.zeros(1, PARAMETERS)
         network = values["network"]

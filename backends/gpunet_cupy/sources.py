@@ -56,7 +56,7 @@ def device_context(name: str) -> Any:
 
 
 def module(dtype: str, file: str, **macros: Macro) -> Any:
-    """A module; CuPy compiles it for the current device when one of its kernels is first launched."""
+    """A module; CuPy compiles it when it is asked for a kernel, for the device that is current then."""
     import cupy
 
     return _module(cupy.RawModule, dtype, file, tuple(macros.items()))
@@ -114,7 +114,11 @@ def launch(kernel: Any, threads: int, *arguments: Any) -> None:
 def launch_cooperative(
     kernel: Any, thread_blocks: int, threads: int, shared_bytes: int, *arguments: Any
 ) -> None:
-    """Launch a kernel with a grid barrier: its thread blocks all run at the same time, or the launch fails."""
+    """Launch a kernel with a grid barrier: its thread blocks all run at the same time.
+
+    CuPy warns and launches fewer where they do not all fit, and the barrier would wait for ever. So there are at most
+    as many as multiprocessors, each of which has room for one.
+    """
     kernel.max_dynamic_shared_size_bytes = shared_bytes
     # As RawKernel calls its function, with its last argument, `enable_cooperative_groups`, set.
     kernel.kernel((thread_blocks,), (threads,), arguments, shared_bytes, None, True)

@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -71,11 +73,36 @@ def test_all_parts_though_one_dies(commands):
     suite = [part for part in parts if part[0] == "pytest"]
     assert all("cupy:0" in part for part in parts)
     assert all(part[-1] == "--benchmark-disable-gc" for part in suite)
+    [kept] = {word for part in suite for word in part if word.startswith("--keep=")}
+    assert not Path(kept.partition("=")[2]).exists()
     assert report == ["benchmarks.report", str(commands.results)]
     stored = json.loads(commands.results.read_text())
     assert [one["name"] for one in stored["benchmarks"]] == [part[2] for part in suite if part[2] != DIES]
     pages = {part[-1] for part in parts if part[0] == "benchmarks.fit_calls"}
     assert pages == {str(commands.results.with_name("cupy:0-False-fit.md"))}
+
+
+@pytest.mark.parametrize(("limit", "ended"), [(150, False), (30, True)])
+def test_tests_that_hang_leave_time_for_the_rest(limit, ended, commands, monkeypatch):
+    monkeypatch.setattr(on_gpu, "TEST_SECONDS", limit)
+    with pytest.raises(SystemExit):
+        on_gpu.main(["--minutes", "60"])
+    assert (commands.ran[0] in commands.ended) == ended and len(commands.ran) == 2 + len(on_gpu.PARTS)
+
+
+def test_results_are_never_half_written(tmp_path, monkeypatch):
+    target = tmp_path / "results.json"
+    on_gpu.store(target, {"benchmarks": [1]})
+    assert [*tmp_path.iterdir()] == [target]
+
+    def half(path, text):
+        path.write_bytes(text[:5].encode())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(KeyboardInterrupt):
+        on_gpu.store(target, {"benchmarks": [2]})
+    assert json.loads(target.read_text()) == {"benchmarks": [1]}
 
 
 @pytest.mark.parametrize("minutes", [2.5, 8])
@@ -129,6 +156,31 @@ def test_a_process_that_takes_too_long(ignores, tmp_path, monkeypatch):
         os.kill(pid, on_gpu.signal.SIGKILL)
 
 
+ENDED = """
+import sys
+from pathlib import Path
+from benchmarks import on_gpu
+on_gpu.ROOT = Path(sys.argv[1])
+on_gpu.end_parts_with_this()
+on_gpu.run(["sleeper"], 50)
+"""
+
+
+@pytest.mark.slow
+def test_sigterm_ends_the_part_that_runs(tmp_path):
+    file = tmp_path / "pid"
+    (tmp_path / "sleeper.py").write_text(SLEEPER.format(file=str(file), ignores=True))
+    command = subprocess.Popen([sys.executable, "-c", ENDED, str(tmp_path)], cwd=on_gpu.ROOT)
+    begun = time.monotonic()
+    while not (file.exists() and file.read_text().strip()) and time.monotonic() - begun < 30:
+        time.sleep(0.05)
+    command.terminate()
+    assert command.wait(20) == 128 + signal.SIGTERM
+    while alive(int(file.read_text())) and time.monotonic() - begun < 30:
+        time.sleep(0.05)
+    assert not alive(int(file.read_text()))
+
+
 def alive(pid):
     """Whether a process is there that has not ended."""
     try:
@@ -177,3 +229,29 @@ def test_fit_calls(what, tmp_path, monkeypatch, capsys):
     assert len({line.count("|") for line in lines if line}) == 1
     if what == "integers":
         assert all(line.split("|")[5].strip() == "yes" for line in lines[3 : 3 + cells])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["cells", "integers"])
+def test_a_cell_that_fails(what, tmp_path, monkeypatch, capsys):
+    """The others are measured."""
+    from benchmarks import fit_calls
+
+    monkeypatch.setenv("GPUNET_DATA", str(tmp_path))
+    monkeypatch.setattr(fit_calls, "SECONDS", 1e-3)
+    monkeypatch.setattr(fit_calls.datasets, "mnist_folder", lambda: None)
+    monkeypatch.setattr(fit_calls, "CELLS", fit_calls.CELLS[1:3] + fit_calls.CELLS[-1:])
+    fit = fit_calls.gn.Network.fit
+
+    def fails(self, *given, batch_size, **more):
+        if batch_size == 128:
+            raise RuntimeError("a | b\nand more")
+        return fit(self, *given, batch_size=batch_size, **more)
+
+    monkeypatch.setattr(fit_calls.gn.Network, "fit", fails)
+    page = tmp_path / "page.md"
+    assert fit_calls.main([what, "--backend", "numpy", "--examples", "1200", "--page", str(page)]) == 1
+    lines = page.read_text().splitlines()[1:]
+    assert "| failed | – |" in lines[3] and lines[3].endswith("| RuntimeError: a / b and more |")
+    assert [fit_calls.FAILED in line for line in lines[2:]] == [False, True, *[False] * (len(lines) - 4)]
+    assert len({line.count("|") for line in lines}) == 1 and len(lines) > 4

@@ -56,3 +56,35 @@ def test_environment_of_workers():
     assert on_gpu["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
     assert "NVIDIA_TF32_OVERRIDE" not in on_gpu  # it would undo the cases at TF32
     assert worker_environment(Settings("numpy", "", 1), "jax_scan")["JAX_PLATFORMS"] == "cpu"
+
+
+def test_a_folder_that_is_kept_for_the_next_run(tmp_path, monkeypatch):
+    """What takes most of a short run's time is done once; and again, if it was not finished."""
+    from benchmarks import suite
+
+    made = []
+
+    def describe(backend, quick):
+        made.append("machine")
+        return {"date": "today", "backend": backend}
+
+    def write_all(folder):
+        made.append("data")
+        assert folder == tmp_path / "kept" and folder.is_dir()
+        if made.count("data") == 1:
+            raise KeyboardInterrupt
+        return {"mnist": "images"}
+
+    monkeypatch.setattr(suite.machine, "describe", describe)
+    monkeypatch.setattr(suite.datasets, "write_all", write_all)
+
+    def record():
+        one = suite.Suite("cupy:0", False, ["torch_graph"], keep=str(tmp_path / "kept"))
+        one.close()
+        return one.record
+
+    with pytest.raises(KeyboardInterrupt):
+        record()
+    first, second = record(), record()
+    assert first == second and made == ["machine", "data"] * 2
+    assert first["machine"]["backend"] == "cupy:0" and first["data"] == {"mnist": "images"}

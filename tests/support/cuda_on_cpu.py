@@ -72,16 +72,17 @@ def build(source):
 class CPointer:
     """CuPy's: an argument of a kernel that is at an address."""
 
-    def __init__(self, ptr):
-        self.ptr = ptr
+    def __init__(self, p=0):
+        self.ptr = p
 
 
 class Kernel:
     """Called as CuPy's: ``kernel(grid, block, args, shared_mem=0)``, with NumPy arrays for device arrays."""
 
+    max_dynamic_shared_size_bytes = 48 * 1024
+
     def __init__(self, source, name):
         self.source, self.name = source, name
-        self.max_dynamic_shared_size_bytes = 48 * 1024
 
     @functools.cached_property
     def library(self):
@@ -96,13 +97,18 @@ class Kernel:
     def __call__(self, grid, block, args, *, shared_mem=0):
         self.kernel(grid, block, args, shared_mem)
 
-    def kernel(self, grid, block, args, shared_mem=0, stream=None, together=False):
+    def kernel(self, grid, block, args, shared_mem=0, stream=None, enable_cooperative_groups=False):
         """CuPy's function below its RawKernel, which can launch blocks that wait for each other."""
+        grid = tuple(max(1, n) for n in grid)  # as CuPy does
+
+        def run():
+            self._run(grid, block, args, shared_mem, enable_cooperative_groups)
+
         if CAPTURED:  # a graph is being captured: the launch is recorded
-            CAPTURED[-1].append(lambda: self._run(grid, block, args, shared_mem, together))
+            CAPTURED[-1].append(run)
         else:
             CALLS["launch"] += 1
-            self._run(grid, block, args, shared_mem, together)
+            run()
 
     def _run(self, grid, block, args, shared_mem, together):
         assert len(args) == len(self.sizes), f"{self.name} takes {len(self.sizes)} arguments, got {len(args)}"

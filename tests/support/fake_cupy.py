@@ -1,20 +1,30 @@
 """As much of CuPy as the programs use, on NumPy: their host code runs without a GPU, their kernels on the CPU.
 
 An array of the "device" refuses to become a Python number: that would be a transfer. New arrays hold NaN, so
-that reading what nothing wrote shows. Products must write into arrays as cuBLAS could.
+that reading what nothing wrote shows. Products must write into arrays as cuBLAS could. What CuPy or CUDA refuse is
+refused here, too: an array of the host in the place of one of the device, or of another device than the current one, a
+grid barrier for more thread blocks than run at once, a product or a copy in a CUDA graph. `cupy_signatures.py` has the
+signatures of what is here as they are in CuPy.
 
 `CALLS` counts what the host asks of the device: "launch" (a kernel, an operation of the library, a copy within the
 device, a graph), "upload" (a copy from the host), and "wait" (a number or an array that is read back, and other waits).
 """
 
 import ctypes
+import itertools
+import math
+import operator
+import re
 import sys
+import threading
 import types
+import weakref
 
 import array_api_compat.numpy as numpy_namespace
 import numpy as np
 
-from cuda_on_cpu import CALLS, CAPTURED, CPointer, RawModule
+import cuda_on_cpu
+from cuda_on_cpu import CALLS, CAPTURED, CPointer
 from gpunet.devices.registry import load_backend
 from rounded_products import rounded
 
@@ -33,10 +43,43 @@ def allocate(bytes_wanted):
     if refused:
         MEMORY["refused"] += 1
         assert MEMORY["refused"] < 50, "memory is asked for over and over"
-        raise OutOfMemoryError("out of memory")
+        raise OutOfMemoryError(bytes_wanted, 0)
+
+
+class OutOfMemoryError(MemoryError):
+    """CuPy's."""
+
+    def __init__(self, size, total, limit=0):
+        super().__init__("out of memory")
 
 
 HOST = {"may_wait": False}  # whether arrays may become numbers
+
+
+class _Current(threading.local):
+    """What each thread has of its own: its devices and streams, the current ones last."""
+
+    def __init__(self):
+        self.devices, self.streams = [], []
+
+
+CURRENT = _Current()
+
+
+def current_device():
+    return CURRENT.devices[-1] if CURRENT.devices else 0
+
+
+def on_current_device(array):
+    """The array, which whoever works with it finds on the current device."""
+    assert array.device_id == current_device(), (
+        f"an array of device {array.device_id}, while device {current_device()} is the current one"
+    )
+    return array
+
+
+def not_captured():
+    assert not CAPTURED, "a graph is being captured: kernels alone may be in it"
 
 
 def waits(function):
@@ -44,21 +87,9 @@ def waits(function):
 
     def method(self, *given):
         assert HOST["may_wait"], "a number was read back from the device"
+        not_captured()
         CALLS["wait"] += 1
         return function(self.view(np.ndarray), *given)
-
-    return method
-
-
-def launches(function):
-    """A method of an array that is work for the device."""
-    makes_one = function in (np.ndarray.copy, np.ndarray.take)
-
-    def method(self, *given, **options):
-        CALLS["launch"] += 1
-        if makes_one:
-            allocate(0)
-        return function(self, *given, **options)
 
     return method
 
@@ -66,19 +97,27 @@ def launches(function):
 class DeviceArray(np.ndarray):
     """An array on the device."""
 
+    def __array_finalize__(self, source):
+        self.device_id = source.device_id if isinstance(source, DeviceArray) else current_device()
+
     @property
     def data(self):
         return types.SimpleNamespace(ptr=self.ctypes.data)
 
     @property
     def device(self):
-        return Device()
+        return Device(self.device_id)
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
         CALLS["launch"] += 1
+        not_captured()
 
         def plain(array):
-            return array.view(np.ndarray) if isinstance(array, DeviceArray) else array
+            if isinstance(array, DeviceArray):
+                return on_current_device(array).view(np.ndarray)
+            if isinstance(array, np.ndarray) and array.ndim > 0:
+                raise TypeError("an array of the host in an operation of the device")
+            return array
 
         if out is None:
             allocate(0)
@@ -89,52 +128,78 @@ class DeviceArray(np.ndarray):
 
     def astype(self, dtype, *given, copy=True, **options):
         if copy or np.dtype(dtype) != self.dtype:
-            CALLS["launch"] += 1
-            allocate(0)
+            self._launched(makes_one=True)
         return super().astype(dtype, *given, copy=copy, **options)
 
-    def get(self):
+    def get(self, stream=None, order="C", out=None, blocking=True):
+        assert stream is None and order == "C" and out is None and blocking
         return to_host(self)
+
+    def _launched(self, makes_one=False):
+        """A method is work for the device."""
+        CALLS["launch"] += 1
+        not_captured()
+        if makes_one:
+            allocate(0)
+
+    def __setitem__(self, slices, value):
+        self._launched()
+        if isinstance(value, np.ndarray) and not isinstance(value, DeviceArray) and value.ndim > 0:
+            raise ValueError("an array of the host is assigned to one of the device")
+        super().__setitem__(slices, value)
+
+    def copy(self, order="C"):
+        self._launched(makes_one=True)
+        return super().copy(order)
+
+    def fill(self, value):
+        self._launched()
+        super().fill(value)
+
+    def take(self, indices, axis=None, out=None, mode="raise"):
+        self._launched(makes_one=True)
+        return super().take(indices, axis, out, mode)
 
     __float__, __int__, __bool__, __index__, item, tolist = map(
         waits, (np.ndarray.__float__, np.ndarray.__int__, np.ndarray.__bool__, np.ndarray.__index__,
                 np.ndarray.item, np.ndarray.tolist)
     )  # fmt: skip
-    __setitem__, copy, fill, take = map(
-        launches, (np.ndarray.__setitem__, np.ndarray.copy, np.ndarray.fill, np.ndarray.take)
-    )
 
 
 def to_device(host):
     CALLS["upload"] += 1
+    not_captured()
     allocate(0)  # the limit of single arrays is for what programs make
     return np.array(host, order="K").view(DeviceArray)
 
 
 def to_host(array):
+    not_captured()
     CALLS["wait"] += 1
     return np.array(array)
 
 
-def empty(shape, dtype="float64"):
+def empty(shape, dtype=float):
     array = np.empty(shape, dtype=dtype)
     allocate(array.nbytes)
     array[...] = np.nan if array.dtype.kind == "f" else np.array(-1).astype(array.dtype)
     return array.view(DeviceArray)
 
 
-def zeros(shape, dtype="float64"):
+def zeros(shape, dtype=float):
     CALLS["launch"] += 1
+    not_captured()
     allocate(0)
     return np.zeros(shape, dtype=dtype).view(DeviceArray)
 
 
-def ascontiguousarray(array):
-    assert isinstance(array, DeviceArray)
-    if not array.flags.c_contiguous:
+def ascontiguousarray(a):
+    assert isinstance(a, DeviceArray)
+    if not a.flags.c_contiguous:
         CALLS["launch"] += 1
+        not_captured()
         allocate(0)
-    return np.ascontiguousarray(array).view(DeviceArray)
+    return np.ascontiguousarray(a).view(DeviceArray)
 
 
 def gemm(transa, transb, a, b, out=None, alpha=1.0, beta=0.0):
@@ -143,6 +208,9 @@ def gemm(transa, transb, a, b, out=None, alpha=1.0, beta=0.0):
     assert a.dtype == b.dtype == out.dtype
     assert out.flags.c_contiguous and all(one.flags.c_contiguous for one in (a, b))
     assert not any(np.shares_memory(out, one) for one in (a, b))
+    for one in (a, b, out):
+        on_current_device(one)
+    not_captured()
     a = a.T if transa == "T" else a
     b = b.T if transb == "T" else b
     a, b, target = (one.view(np.ndarray) for one in (a, b, out))
@@ -198,29 +266,36 @@ def product(operation, out, a, b, shape, *, batch=1, dtype, compute=None, accumu
     return launched
 
 
+POINTERS = itertools.count(0x7000)  # of streams and events
+
+
 class Stream:
     """A stream, also as a context, that can capture a graph.
 
     The null stream does everything at once. Any other one copies as late as a device may: when somebody waits for it.
     """
 
-    current: list["Stream"] = []  # noqa: RUF012
+    null: "Stream"
     by_pointer: dict[int, "Stream"] = {}  # noqa: RUF012
 
-    def __init__(self, non_blocking=False):
+    def __init__(self, null=False, non_blocking=False):
+        assert null or non_blocking, "streams that wait for the null stream are not here"
         self.non_blocking = non_blocking
-        self.ptr = len(self.by_pointer) + 1 if non_blocking else 0
+        self.ptr, self.device_id = (0, -1) if null else (next(POINTERS), current_device())
         self.waiting, self.done = [], 0  # copies; how many are done
         self.waited = []  # events that it was told to wait for, and how many copies were queued before
-        if non_blocking:
-            self.by_pointer[self.ptr] = self
+        self.by_pointer[self.ptr] = self
 
     def __enter__(self):
-        self.current.append(self)
+        if self.device_id not in (-1, current_device()):
+            raise RuntimeError(
+                f"a stream of device {self.device_id}, while {current_device()} is the current one"
+            )
+        CURRENT.streams.append((current_device(), self))
         return self
 
     def __exit__(self, *_):
-        self.current.pop()
+        CURRENT.streams.pop()
 
     def synchronize(self):
         """Do all copies."""
@@ -233,7 +308,8 @@ class Stream:
             self.waiting.pop(0)()
             self.done += 1
 
-    def record(self, event):
+    def record(self, event=None):
+        event = Event() if event is None else event
         event.record(self)
         return event
 
@@ -243,27 +319,51 @@ class Stream:
         self.waited.append((event, self.done + len(self.waiting)))
 
     def begin_capture(self):
-        assert self.non_blocking, "the null stream can't be captured"
+        if self.ptr == 0:
+            raise RuntimeError("the null stream can't be captured")
+        assert get_current_stream() is self, "launches go to the current stream"
         CAPTURED.append([])
 
     def end_capture(self):
-        launches = CAPTURED.pop()
+        assert get_current_stream() is self
+        return Graph(CAPTURED.pop())
 
-        def launch(stream):
-            CALLS["launch"] += 1
-            for one in launches:
-                one()
 
-        return types.SimpleNamespace(launch=launch)
+Stream.null = Stream(null=True)
+
+
+def get_current_stream(device_id=-1):
+    device = current_device() if device_id == -1 else device_id
+    return next((one for where, one in reversed(CURRENT.streams) if where == device), Stream.null)
+
+
+class Graph:
+    """Launches that were captured."""
+
+    def __init__(self, launches):
+        self.launches = launches
+
+    def launch(self, stream=None):
+        not_captured()
+        CALLS["launch"] += 1
+        for one in self.launches:
+            one()
 
 
 class Event:
     """What a stream has been given before the last record."""
 
-    def __init__(self, block=False, disable_timing=False):
-        self.stream, self.count = None, 0
+    by_pointer = weakref.WeakValueDictionary()  # noqa: RUF012
 
-    def record(self, stream):
+    def __init__(self, block=False, disable_timing=False):
+        self.device_id, self.ptr = current_device(), next(POINTERS)
+        self.stream, self.count = None, 0
+        self.by_pointer[self.ptr] = self
+
+    def record(self, stream=None):
+        stream = get_current_stream() if stream is None else stream
+        device = current_device() if stream.device_id == -1 else stream.device_id
+        assert device == self.device_id, "an event of one device is recorded on a stream of another one"
         self.stream, self.count = stream, stream.done + len(stream.waiting)
 
     @property
@@ -275,6 +375,11 @@ class Event:
             self.stream.copy_until(self.count)
 
 
+def event_query(event):
+    """CUDA's status: 0, or that the event is not done."""
+    return 0 if Event.by_pointer[event].done else 600
+
+
 ATTRIBUTES = {"MaxSharedMemoryPerBlockOptin": 227 * 1024, "MultiProcessorCount": 5}
 ATTRIBUTES_OF = {}  # of single devices, by their number, where they differ
 
@@ -284,44 +389,94 @@ class Device:
 
     compute_capability = "90"
 
-    current: list[int] = []  # noqa: RUF012
-
-    def __init__(self, number=None):
-        self.id = current_device() if number is None else number
+    def __init__(self, device=None):
+        self.id = current_device() if device is None else operator.index(device)
 
     @property
     def attributes(self):
         return ATTRIBUTES_OF.get(self.id, ATTRIBUTES)
 
     def __enter__(self):
-        self.current.append(self.id)
+        CURRENT.devices.append(self.id)
+        return self
 
     def __exit__(self, *_):
-        self.current.pop()
+        CURRENT.devices.pop()
 
 
-def current_device():
-    return Device.current[-1] if Device.current else 0
+COMPILED = []  # each kernel's name, and for which device it was compiled
+
+
+class RawKernel(cuda_on_cpu.Kernel):
+    """A kernel that is launched on arrays of the current device."""
+
+    def __init__(self, source, name):
+        super().__init__(source, name)
+        self.shared_sizes = {}  # the limit of shared memory on each device
+
+    @property
+    def max_dynamic_shared_size_bytes(self):
+        return self.shared_sizes.get(current_device(), 48 * 1024)
+
+    @max_dynamic_shared_size_bytes.setter
+    def max_dynamic_shared_size_bytes(self, size):
+        assert size <= Device().attributes["MaxSharedMemoryPerBlockOptin"]
+        self.shared_sizes[current_device()] = size
+
+    def kernel(self, grid, block, args, shared_mem=0, stream=None, enable_cooperative_groups=False):
+        for size in (grid, block):
+            if not isinstance(size, tuple):
+                raise TypeError("sizes of grids and thread blocks are tuples")
+        assert 0 < math.prod(map(operator.index, block)) <= 1024
+        if enable_cooperative_groups:
+            fits = Device().attributes["MultiProcessorCount"]
+            assert math.prod(map(operator.index, grid)) <= fits, "CuPy would launch fewer thread blocks"
+        assert stream is None
+        for value in args:
+            if isinstance(value, DeviceArray):
+                on_current_device(value)
+            elif value is not None and not isinstance(value, int | float | np.generic | CPointer):
+                raise TypeError(f"{type(value).__name__} is no argument of a kernel")
+        super().kernel(grid, block, args, shared_mem, stream, enable_cooperative_groups)
+
+
+class RawModule(cuda_on_cpu.RawModule):
+    """CuPy's: a kernel is compiled when it is asked for, for the device that is current then."""
+
+    def get_function(self, name):
+        assert re.search(rf"\b{name}\(", self.code), f"no kernel {name}"
+        COMPILED.append((name, current_device()))
+        return RawKernel(self.code, name)
 
 
 class PinnedMemory(bytearray):
-    """Memory of the host that kernels can use. New memory holds NaN."""
+    """Memory of the host that kernels can use, of at least the size that was asked for. New memory holds NaN."""
 
     def __init__(self, size):
-        super().__init__(b"\xff" * size)
+        assert size > 0
+        super().__init__(b"\xff" * max(512, 1 << (size - 1).bit_length()))
         self.ptr = np.frombuffer(self, np.uint8).ctypes.data
 
 
-def memcpy_async(to, source, size, kind, stream):
+def alloc_pinned_memory(size):
+    not_captured()
+    return PinnedMemory(size)
+
+
+def memcpy_async(dst, src, size, kind, stream):
     assert kind in (1, 2)
+    not_captured()
     if stream == 0:
-        ctypes.memmove(to, source, size)
+        ctypes.memmove(dst, src, size)
     else:
-        Stream.by_pointer[stream].waiting.append(lambda: ctypes.memmove(to, source, size))
+        Stream.by_pointer[stream].waiting.append(lambda: ctypes.memmove(dst, src, size))
 
 
-class OutOfMemoryError(MemoryError):
+class CUBLASError(RuntimeError):
     """CuPy's."""
+
+    def __init__(self, status):
+        super().__init__({3: "CUBLAS_STATUS_ALLOC_FAILED", 13: "CUBLAS_STATUS_EXECUTION_FAILED"}[status])
 
 
 def install(monkeypatch):
@@ -329,25 +484,31 @@ def install(monkeypatch):
     MEMORY.update(room=None, refused=0, arrays=None, once=False)
     monkeypatch.setitem(HOST, "may_wait", False)
     CALLS.clear()
+    COMPILED.clear()
     cupy = types.ModuleType("cupy")
     cupy.empty, cupy.zeros, cupy.ascontiguousarray = empty, zeros, ascontiguousarray
-    cupy.RawModule = RawModule
+    cupy.ndarray = DeviceArray
+    cupy.RawModule, cupy.RawKernel = RawModule, RawKernel
     cupy.__version__ = "14"
     runtime = types.SimpleNamespace(
         runtimeGetVersion=lambda: 13000,
-        deviceGetPCIBusId=lambda number: f"0000:{number:02x}:00.0",
+        deviceGetPCIBusId=lambda device: f"0000:{device:02x}:00.0",
+        eventQuery=event_query,
         memcpyAsync=memcpy_async,
         memcpyHostToDevice=1,
         memcpyDeviceToHost=2,
     )
-    cupy.cuda = types.SimpleNamespace(
+    cupy.cuda = types.ModuleType("cupy.cuda")
+    vars(cupy.cuda).update(
         Device=Device,
         runtime=runtime,
         function=types.SimpleNamespace(CPointer=CPointer),
-        alloc_pinned_memory=PinnedMemory,
+        cublas=types.SimpleNamespace(CUBLASError=CUBLASError),
+        alloc_pinned_memory=alloc_pinned_memory,
         Stream=Stream,
         Event=Event,
-        get_current_stream=lambda: Stream.current[-1] if Stream.current else Stream(),
+        Graph=Graph,
+        get_current_stream=get_current_stream,
     )
     cupy.cublas = types.ModuleType("cupy.cublas")
     cupy.cublas.gemm = gemm
@@ -355,6 +516,7 @@ def install(monkeypatch):
     monkeypatch.setattr("gpunet_cupy.programs.minibatch.bind", bound)
     monkeypatch.setattr("gpunet_cupy.programs.minibatch.WORKSPACE", 8)
     monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setitem(sys.modules, "cupy.cuda", cupy.cuda)
     monkeypatch.setitem(sys.modules, "cupy.cublas", cupy.cublas)
     return cupy
 
@@ -378,14 +540,26 @@ def make_usable(monkeypatch, devices=("cuda:0",)):
     for name in ("asarray", "concat", "stack", "where"):  # NumPy's give arrays of its own
         setattr(namespace, name, _on_device(getattr(numpy_namespace, name)))
     monkeypatch.setattr("gpunet_cupy.kept.KEPT.program", None)
+
+    def to(device):
+        return Device(int(device.partition(":")[2]))
+
+    def from_host(array, device):
+        with to(device):
+            return to_device(array)
+
+    def move(array, device):
+        with to(device):
+            return array if array.device_id == current_device() else to_device(array)
+
     for name, function in {
         "unavailable_reason": lambda: None,
         "devices": lambda: list(devices),
         "namespace": lambda: namespace,
         "owns": lambda array: isinstance(array, DeviceArray),
-        "from_host": lambda array, device: to_device(array),
+        "from_host": from_host,
         "to_host": to_host,
-        "move": lambda array, device: array,
+        "move": move,
     }.items():
         monkeypatch.setattr(backend, name, function)
     monkeypatch.setitem(HOST, "may_wait", True)  # `fit` waits for the device, programs do not

@@ -118,15 +118,15 @@ class FakeNccl:
             ctypes.memmove(pointer, message, size)
         self.wires.flush()
 
-    def NcclCommunicator(self, size, identifier, rank):
-        return FakeCommunicator(self, size, identifier, rank)
+    def NcclCommunicator(self, ndev, commId, rank):
+        return FakeCommunicator(self, ndev, commId, rank)
 
 
 class FakeCommunicator:
     """One rank's connection."""
 
     def __init__(self, library, size, identifier, rank):
-        assert len(identifier) == 128
+        assert type(identifier) is bytes and len(identifier) == 128
         self.library, self.size, self.identifier, self.rank = library, size, identifier, rank
         self.may_fail("connect")
         library.connections.append((rank, size))
@@ -143,11 +143,11 @@ class FakeCommunicator:
         assert stream == 0
         self.library.group.calls.append((kind, self, pointer, count * BYTES[datatype], peer))
 
-    def send(self, *given):
-        self._call("send", *given)
+    def send(self, sendbuf, count, datatype, peer, stream):
+        self._call("send", sendbuf, count, datatype, peer, stream)
 
-    def recv(self, *given):
-        self._call("receive", *given)
+    def recv(self, recvbuf, count, datatype, peer, stream):
+        self._call("receive", recvbuf, count, datatype, peer, stream)
 
     def check_async_error(self):
         self.may_fail("asynchronous")

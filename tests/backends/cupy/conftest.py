@@ -61,7 +61,8 @@ def check(fake):
         if plan.penalized:
             _, inputs = with_penalty(plan, inputs)
         given = state, inputs._replace(dropout_keys=dropout_keys)
-        on_device = map_arrays(fake.to_device, given)
+        with fake.Device(int(program.device.partition(":")[2])):
+            on_device = map_arrays(fake.to_device, given)
         state, losses = program(*on_device)
         expected_state, expected_losses = Reference(xp, plan)(*given)
         same = [np.array_equal(numbers(a), numbers(b)) for a, b in zip(on_device[0], given[0], strict=True)]

@@ -5,7 +5,7 @@ import pytest
 
 import gpunet as gn
 from gpunet.devices.checks import Reach
-from gpunet_cupy import checks
+from gpunet_cupy import checks, sources
 
 pytestmark = pytest.mark.slow
 
@@ -294,3 +294,15 @@ def test_integers_and_arrays_of_the_host(fake, usable, rng):
             net.fit(rows, wrong, epochs=1)
         assert np.array_equal(parameters(net), ends[-1])
     assert np.array_equal(ends[0], ends[1]) and np.array_equal(ends[0], ends[2])
+
+
+def test_kernels_are_compiled_where_the_arrays_are(fake, usable, rng):
+    for cached in (sources._function, sources._module):
+        cached.cache_clear()
+    with fake.Device(1):
+        X = fake.to_device(rng.standard_normal((M, N)).astype("float32"))
+        y = fake.to_device(np.arange(M) % 3)
+    assert found(X, y, CLASSES).good
+    usable.one_hot(y, 3, "float32")
+    assert usable.losses_and_finite(X[0], [X])[1]
+    assert sorted(fake.COMPILED) == [("check_examples", 1), ("one_hot", 1), ("read_back", 1)]

@@ -204,7 +204,10 @@ def nvrtc():
 def compiled(nvrtc, arch, text):
     """What the assembler says of each kernel: its stack, what it spills."""
     log = io.StringIO()
-    options = nvrtc.ProgramOptions(arch=arch, ptxas_options=["-v"])
+    # CuPy's own options
+    options = nvrtc.ProgramOptions(
+        arch=arch, std="c++17", ftz=True, device_as_default_execution_space=True, ptxas_options=["-v"]
+    )
     assert nvrtc.Program(text, "c++", options).compile("cubin", logs=log).code
     assert "warning" not in log.getvalue().lower(), log.getvalue()
     return log.getvalue()

@@ -95,7 +95,7 @@ extern "C" __global__ void all_blocks(unsigned* counter, int* y) {
 def test_blocks_that_wait_for_each_other_must_be_launched_together(cpu, thread_order):
     kernel = cpu.RawModule(code=ALL_BLOCKS).get_function("all_blocks")
     y = np.zeros(3 * 32, np.int32)
-    kernel.kernel((3,), (32,), (np.zeros(1, np.uint32), y), together=True)
+    kernel.kernel((3,), (32,), (np.zeros(1, np.uint32), y), enable_cooperative_groups=True)
     assert (y == 3).all()
     with pytest.raises(AssertionError, match="in vain"):
         kernel((3,), (32,), (np.zeros(1, np.uint32), y))

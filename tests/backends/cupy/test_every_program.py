@@ -172,7 +172,7 @@ def test_all_work_is_done_on_the_device_of_the_run(
 
     def on_current_device(function):
         def recorded(*arguments, **options):
-            used.add(fake.Device.current[-1])
+            used.add(fake.current_device())
             return function(*arguments, **options)
 
         return recorded
@@ -187,7 +187,7 @@ def test_all_work_is_done_on_the_device_of_the_run(
     run = make(program, plan, "cuda:1")
     with fake.Device(2):
         check(run, plan)
-        assert fake.Device.current == [2]
+        assert fake.CURRENT.devices == [2]
     assert used == {1}
 
 

@@ -1,7 +1,8 @@
 """Teams whose ranks have a GPU each: arrays go from GPU to GPU. Ranks are threads, NCCL is a stand-in."""
 
 import sys
-from collections import deque
+import warnings
+from collections import Counter, deque
 
 import numpy as np
 import pytest
@@ -99,6 +100,15 @@ def absent(monkeypatch, library):
     monkeypatch.delattr(sys.modules["cupy.cuda"], "nccl")
 
 
+def warned_of(monkeypatch, library):
+    def missing(name):
+        warnings.warn("no library", stacklevel=2)  # an error in these tests
+        raise AssertionError
+
+    absent(monkeypatch, library)
+    monkeypatch.setattr(sys.modules["cupy.cuda"], "__getattr__", missing, raising=False)
+
+
 def not_found(monkeypatch, library):
     monkeypatch.setattr(library, "available", False)
 
@@ -117,6 +127,7 @@ def survivors(monkeypatch, library):
 
 WITHOUT = {
     absent: "CuPy finds no NCCL: install nvidia-nccl-cu13, or -cu12 to match the driver (rank 0)",
+    warned_of: "CuPy finds no NCCL: install nvidia-nccl-cu13, or -cu12 to match the driver (rank 0)",
     not_found: "CuPy finds no NCCL: install nvidia-nccl-cu13, or -cu12 to match the driver (rank 0)",
     old: "this CuPy was built for an NCCL older than 2.7 (rank 0)",
     off: "GPUNET_NCCL=0 says so (rank 0)",
@@ -219,10 +230,43 @@ def test_an_error_that_comes_later(library, monkeypatch):
     """The GPU would wait for ever."""
     communicator = connected(library)
     library.fails["asynchronous"] = 0
-    polls = iter([False] * 5)
-    communicator.events.append(type("Never", (), {"done": property(lambda self: next(polls))})())
+    polls = iter([module.NOT_READY] * 5)
+    monkeypatch.setattr(sys.modules["cupy.cuda"].runtime, "eventQuery", lambda event: next(polls))
+    communicator.events.append(fake_cupy.Event())
     with pytest.raises(gn.TeamError, match="NCCL failed while exchanging arrays"):
         communicator.wait()
+
+
+def test_an_error_of_the_gpu_is_not_waited_for(library, monkeypatch):
+    """NCCL need not notice it, and no event is ever done."""
+    communicator = connected(library, size=1)
+    statuses = iter([module.NOT_READY, 700, 700])  # 700: cudaErrorIllegalAddress
+    monkeypatch.setattr(sys.modules["cupy.cuda"].runtime, "eventQuery", lambda event: next(statuses))
+
+    def fail(self):
+        raise RuntimeError("cudaErrorIllegalAddress: an illegal memory access was encountered")
+
+    monkeypatch.setattr(fake_cupy.Event, "synchronize", fail)
+    communicator.events.append(fake_cupy.Event())
+    with pytest.raises(RuntimeError, match="cudaErrorIllegalAddress"):
+        communicator.wait()
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_group_ends_with_an_error(ends, library, monkeypatch):
+    """Else what this thread calls next would be in it, and never begin."""
+    communicator = connected(library)
+
+    def fail(*given):
+        raise fake_nccl.NcclError(4)
+
+    monkeypatch.setattr(communicator.library, "send", fail)
+    ended = []
+    monkeypatch.setattr(library, "groupEnd", lambda: (ended.append(True), None if ends else fail()))
+    part = fake_cupy.to_device(np.arange(3, dtype="float32"))
+    with pytest.raises(gn.TeamError, match=r"exchanging arrays .*INVALID_ARGUMENT"):
+        communicator.spread(part, [3, 3])
+    assert ended == [True] and not communicator.events
 
 
 def test_an_id_that_can_not_be_made(library, monkeypatch):
@@ -238,25 +282,19 @@ def test_the_host_runs_ahead_of_the_gpu_by_two_calls(library, monkeypatch):
     """One more, and it waits for the first."""
     waits = []
 
-    class Slow:
-        def __init__(self, disable_timing):
-            self.polls = 0
+    polls = Counter()
 
-        def record(self, stream):
-            pass
+    def slow(event):
+        polls[event] += 1
+        return 0 if polls[event] > 3 else module.NOT_READY
 
-        @property
-        def done(self):
-            self.polls += 1
-            return self.polls > 3
-
-    monkeypatch.setattr(sys.modules["cupy.cuda"], "Event", Slow)
+    monkeypatch.setattr(sys.modules["cupy.cuda"].runtime, "eventQuery", slow)
     monkeypatch.setattr(module.time, "sleep", waits.append)
     communicator = connected(library, size=1)
     part = fake_cupy.to_device(np.arange(3, dtype="float32"))
     queued = []
     for _ in range(4):
-        np.testing.assert_array_equal(communicator.spread(part, [3]), [0, 1, 2])
+        np.testing.assert_array_equal(np.array(communicator.spread(part, [3])), [0, 1, 2])
         queued.append((len(communicator.events), len(waits)))
     assert queued == [(1, 0), (2, 0), (2, 3), (2, 6)]
     communicator.wait()

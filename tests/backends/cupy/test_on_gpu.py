@@ -1,5 +1,6 @@
 """The programs on a GPU: the same kernels, compiled for it and run by it, against the reference."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -8,11 +9,15 @@ import numpy as np
 import pytest
 
 import gpunet as gn
+from cupy_signatures import NAMES, SIGNATURES, attribute, names, parameters_of
 from gpunet.core.integer_columns import IntegerColumns
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.propagation import forward
 from gpunet.core.reference import Reference
+from gpunet.devices.checks import Reach
+from gpunet_cupy import checks
 from gpunet_cupy.kept import KEPT
+from gpunet_cupy.nccl import NCCL, QUEUED
 from gpunet_cupy.predict import FEW, Predictor
 from gpunet_cupy.programs.blocked import BlockedSGD
 from gpunet_cupy.programs.minibatch import MiniBatch
@@ -302,6 +307,17 @@ def test_a_stream_is_the_run_in_memory(batch_size, cupy, tmp_path, monkeypatch):
     assert one.history.program == two.history.program
 
 
+def free_blocks(cupy, pool):
+    """Arrays in all free blocks of a pool that may get no more memory."""
+    taken, size = [], pool.free_bytes()
+    while size >= 512:  # bytes, the pool's unit
+        try:
+            taken.append(cupy.empty(size, dtype=np.uint8))
+        except MemoryError:
+            size //= 2
+    return taken
+
+
 @pytest.mark.parametrize("batch_size", [1, 100, 1000, None])
 def test_a_limit_of_memory(batch_size, cupy, rng):
     """Training and prediction end in gpunet's error, the network is as it was, and goes on once there is memory."""
@@ -315,6 +331,8 @@ def test_a_limit_of_memory(batch_size, cupy, rng):
     before = numbers(map_arrays(cupy.asnumpy, net.parameters))
     pool, KEPT.program = cupy.get_default_memory_pool(), None
     pool.free_all_blocks()
+    pool.set_limit(size=pool.total_bytes())
+    taken = free_blocks(cupy, pool)  # else a run might find room in what is left of a block
     pool.set_limit(size=pool.total_bytes() + 100_000)
     try:
         with pytest.raises(gn.OutOfMemory, match="keeps the weights it had"):
@@ -322,6 +340,7 @@ def test_a_limit_of_memory(batch_size, cupy, rng):
         with pytest.raises(gn.OutOfMemory, match="fewer rows"):
             net.predict(X)
     finally:
+        del taken
         pool.set_limit(size=0)
     assert np.array_equal(numbers(map_arrays(cupy.asnumpy, net.parameters)), before)
     for one in (net, twin):
@@ -349,3 +368,80 @@ def test_bad_examples(what, batch_size, cupy, rng):
         net.fit(cupy.asarray(X), cupy.asarray(y), **fit)
     assert np.array_equal(numbers(map_arrays(cupy.asnumpy, net.parameters)), before)
     assert net.history is history
+
+
+def test_the_names_and_parameters_of_cupy(cupy):
+    """Those of the stand-in, which all other tests rely on."""
+    import cupy.cublas
+    import cupy.cuda.nccl
+
+    wrong = {}
+    for name in (*SIGNATURES, *NAMES):
+        if name.startswith("cuda.nccl.") and not cupy.cuda.nccl.available:
+            continue
+        try:
+            found = parameters_of(attribute(cupy, name))
+        except AttributeError:
+            wrong[name] = "is not there"
+            continue
+        if name in SIGNATURES and found not in (None, names(SIGNATURES[name])):
+            wrong[name] = found
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_nccl_with_one_rank(dtype, cupy):
+    """Which sends to itself."""
+    communicator = NCCL("cuda:0")
+    if communicator.unavailable_reason() is not None:
+        pytest.skip(communicator.unavailable_reason())
+    communicator.connect(communicator.new_id(), 0, 1)
+    assert re.fullmatch(r"NCCL \d+\.\d+\.\d+", communicator.name) and communicator.address()
+    sent, received = cupy.arange(1000, dtype=dtype), cupy.zeros(1000, dtype=dtype)
+    for _ in range(5):
+        received.fill(0)
+        with communicator._queued():
+            communicator._send(sent[3:], 0)
+            communicator._receive(received[:-3], 0)
+        assert len(communicator.events) <= QUEUED
+    communicator.wait()
+    assert not communicator.events
+    assert np.array_equal(cupy.asnumpy(received), [*range(3, 1000), 0, 0, 0])
+    assert cupy.asnumpy(communicator.spread(sent, [1000])).tolist() == list(range(1000))
+    [[one, two]] = communicator.exchange([sent, received], [slice(0, 1000)], [2])
+    assert cupy.asnumpy(one)[999] == 999 and cupy.asnumpy(two)[0] == 3
+
+
+TARGET_TYPES = ("bool", "uint8", "int16", "int32", "uint64", "float32")
+
+
+@pytest.mark.parametrize("dtype", TARGET_TYPES)
+def test_checks_and_class_numbers(dtype, cupy):
+    """The kernels around the epochs of a run, on vectors of four values and on single ones."""
+    units = 2 if dtype == "bool" else 3
+    reach = Reach(True, 0, units - 1)
+    for m, n in ((5000, 132), (4999, 131)):
+        X = cupy.asarray(np.random.default_rng(0).standard_normal((m, n)), dtype="float32")
+        y = cupy.asarray(np.arange(m) % units).astype(dtype)
+        good, size = checks.begin_check(X, y, reach, 7)()
+        assert good and size == pytest.approx(float(cupy.abs(X[::7]).mean()), rel=1e-5)
+        assert cupy.asnumpy(checks.one_hot(y, units, "float32")).argmax(axis=1).tolist() == y.tolist()
+        X[m - 1, n - 1] = np.inf
+        assert not checks.begin_check(X, y, reach, 7)().good
+        X[m - 1, n - 1], y[4321] = 0, 1
+        assert checks.begin_check(X, y, reach, 7)().good
+        if units == 3:
+            y[4321] = 3
+            assert not checks.begin_check(None, y, reach, 7)().good
+
+
+@pytest.mark.parametrize("count", [1, 300, 100_000])
+def test_losses_and_finite_parameters(count, cupy):
+    theta = cupy.arange(count + 7, dtype="float32")
+    parts, losses = [theta[:count], theta[count:]], cupy.arange(500, dtype="float32")
+    read, finite = checks.losses_and_finite(losses, parts[::-1])
+    assert finite and read.tolist() == list(range(500))
+    for at in (0, count - 1, count + 6):
+        theta[at] = np.nan
+        assert not checks.losses_and_finite(losses, parts)[1]
+        theta[at] = 0

@@ -168,22 +168,27 @@ def test_threads_take_turns(fake, predictor):
         assert all(pool.map(check, range(40)))
 
 
-def test_all_work_is_done_on_the_device_of_the_weights(fake, predictor, monkeypatch):
+def test_all_work_is_done_on_the_device_of_the_weights(fake, monkeypatch):
+    """Kernels are compiled for it, and launched on it."""
     used = set()
     kernel = cuda_on_cpu.Kernel.kernel
 
     def recorded(self, *arguments):
-        used.add(fake.Device.current[-1])
+        used.add(fake.current_device())
         return kernel(self, *arguments)
 
     monkeypatch.setattr(cuda_on_cpu.Kernel, "kernel", recorded)
     plan, parameters, rows = drawn("wide")
     with fake.Device(1):
-        predict = predictor(plan, parameters)
+        parameters, rows_there = map_arrays(fake.to_device, (parameters, rows))
+    predict = Predictor(list(plan.activations), parameters)
     for m in (1, FEW + 1):
         predict.from_host(rows[:m])
-        predict(fake.to_device(rows[:m]))
-    assert used == {1} and fake.Device.current == []
+        predict(rows_there[:m])
+    assert used == {1} and fake.CURRENT.devices == []
+    assert {name: device for name, device in fake.COMPILED} == dict.fromkeys(
+        ("few_rows", "activate_rows", "softmax_rows", "output_rows"), 1
+    )
 
 
 def test_copies(fake, predictor):

@@ -241,3 +241,13 @@ def test_programs_of_the_estimators_defaults(fake, backend, monkeypatch):
         layers = (Layer(inputs, 100, "relu"), Layer(100, 10, "softmax"))
         plan = Plan(layers, "cross_entropy", gn.Adam(), examples, min(200, examples), penalized=True)
         assert backend.program_for(plan, "cuda:0")[0].name == f"cupy {program}"
+
+
+def test_kernels_are_compiled_for_the_device_of_the_run(fake, backend):
+    """CuPy compiles a kernel when it is asked for, for the current device, and makes a context there."""
+    for batch_size, program in ((500, "cupy mini-batch"), (3, "cupy blocked SGD")):
+        plan = plan_of("linear", DESCENTS["plain"], batch_size, "float32", examples=1000)
+        fake.COMPILED.clear()
+        with fake.Device(2):
+            assert backend.program_for(plan, "cuda:1")[0].name == program
+        assert {device for _, device in fake.COMPILED} == {1}
