@@ -6,6 +6,7 @@ state of its callbacks.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
@@ -71,7 +72,8 @@ def saved_run(
     return {
         "position": position._asdict(),
         "history": dataclasses.asdict(history),
-        "callbacks": on_host(states, placement),
+        # Copies: they are written while training, and the callbacks, go on.
+        "callbacks": copy.deepcopy(on_host(states, placement)),
         "ended": ended,
     }
 

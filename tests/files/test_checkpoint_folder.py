@@ -303,3 +303,14 @@ def test_another_process_has_the_lock_until_it_ends(tmp_path):
         child.kill()
     with folder.locked():
         folder.write(saved(1), {})
+
+
+@pytest.mark.parametrize("keep", range(1, 8))
+def test_so_many_of_the_newest_stay(tmp_path, keep):
+    """No fewer, too: with more to keep than there are, none is removed."""
+    folder = CheckpointFolder(tmp_path / "run", keep)
+    for written in range(1, 11):
+        folder.write(saved(written), {})
+        kept = [int(path.stem.rpartition("-")[2]) for path in folder.files()]
+        assert kept == list(range(max(written - keep, 0) + 1, written + 1))
+        assert folder.known == {path.name for path in folder.files()}

@@ -5,7 +5,8 @@ import pytest
 
 from gpunet.devices.placement import Placement
 from gpunet.training.history import History
-from gpunet.training.saved import on_host, resumed_history
+from gpunet.training.position import Position
+from gpunet.training.saved import on_host, resumed_history, saved_run
 
 
 @pytest.mark.parametrize("name", ["program", "reason", "backend", "device"])
@@ -25,3 +26,28 @@ def test_arrays_of_a_nested_value_come_to_the_host(backend):
     [[[on_the_host], empty]] = found["slots"]
     assert type(on_the_host) is np.ndarray and np.array_equal(on_the_host, given)
     assert empty == [] and found["updates"] == 7
+
+
+class Counting:
+    """Its state is what it goes on counting with."""
+
+    def __init__(self):
+        self.total, self.seen, self.by_name = np.zeros(2), [], {"inner": [1]}
+
+    def __call__(self, network, history):
+        self.total += 1
+        self.seen.append(history)
+        self.by_name["inner"].append(2)
+
+    def state(self):
+        return {"total": self.total, "seen": self.seen, "by_name": self.by_name}
+
+
+def test_the_state_of_a_callback_is_a_copy(backend):
+    """A thread writes it while the run goes on: changed in between, the file would not be what its digest says."""
+    placement = Placement(backend, backend.devices()[0])
+    callback = Counting()
+    kept = saved_run(Position(), History(), [callback, len], False, placement)["callbacks"]
+    callback(None, "epoch")
+    assert kept[0]["total"].tolist() == [0.0, 0.0]
+    assert (kept[0]["seen"], kept[0]["by_name"], kept[1]) == ([], {"inner": [1]}, None)
