@@ -119,7 +119,7 @@ def texts(what: str, value: Any) -> tuple[str, ...]:
     TypeError
         For a single text, whose letters are no names, and what is no list.
     """
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise TypeError(f"{what} must be a list of names, got {value!r}")
     return tuple(map(str, value))
 
@@ -128,7 +128,10 @@ def number(what: str, value: Any) -> float:
     """`value` as a float, which need not be finite, else a TypeError."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{what} must be a number, got {value!r}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # an int beyond all floats
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]
 
 
 def finite_number(what: str, value: Any, low: float = -math.inf, *, strict: bool = False) -> float:
