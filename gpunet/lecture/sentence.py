@@ -34,7 +34,7 @@ def percent(fraction: float) -> str:
     """A fraction as a percentage with one decimal; 100% and 0% only if it is exactly that."""
     if fraction == 0.0 or fraction >= 1.0:
         return f"{fraction:.0%}"
-    if 0.9995 < fraction < 1.0:
+    if 0.9995 <= fraction < 1.0:
         return "more than 99.9%"
     return "less than 0.1%" if fraction < 0.0005 else f"{fraction:.1%}"
 

@@ -139,7 +139,7 @@ def test_each_sentence_changes_when_the_values_contradict_it(one, run, copied):
 def test_percentages_are_not_rounded_to_a_false_sentence():
     assert percent(1.0) == "100%"
     assert percent(0.0) == "0%"
-    assert percent(0.9997) == "more than 99.9%"
+    assert percent(0.9997) == percent(0.9995) == "more than 99.9%"
     assert percent(2.8697) == "287%"
     assert percent(0.0002) == "less than 0.1%"
     assert percent(0.998) == "99.8%"
