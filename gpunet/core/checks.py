@@ -71,7 +71,7 @@ def _whole_number(what: str, value: Any, least: int) -> int:
 
 def flag(what: str, value: Any) -> bool:
     """`value`, if it is True or False, NumPy's too, else a TypeError: the text "no", say, is not False."""
-    if not isinstance(value, bool) and type(value).__name__ not in ("bool", "bool_"):
+    if type(value).__name__ != "bool":
         raise TypeError(f"{what} must be True or False, got {value!r}")
     return bool(value)
 
