@@ -26,6 +26,7 @@ ARRAY_SUFFIXES = (".npz", ".npy", *SVMLIGHT_SUFFIXES)
 WORKBOOKS = (".xlsx", ".xls", ".ods")
 UNBROKEN: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}  # paths
 TABLE_OPTIONS = ("drop", "columns", "missing", "separator")
+TEST_FRACTION = 0.2
 
 
 class DataOptions(NamedTuple):
@@ -41,10 +42,10 @@ class DataOptions(NamedTuple):
         ``--target``: of a file.
     kind : str or None
         ``--kind``: of needles or a file.
-    test_fraction : float
-        ``--test-fraction``: of a file.
+    test_fraction : float or None
+        ``--test-fraction``: of a file; None for the usual one.
     drop, columns, missing, separator : str or None
-        Of a table (columns also as a list); see `gpunet.datasets.read_table`.
+        Of a table (columns and missing also as a list); see `gpunet.datasets.read_table`.
     dtype : str
         Of arrays.
     inputs, first_feature : int or None
@@ -57,15 +58,20 @@ class DataOptions(NamedTuple):
     folder: Path | None = None
     target: str | None = None
     kind: str | None = None
-    test_fraction: float = 0.2
+    test_fraction: float | None = None
     drop: str | None = None
     columns: str | Sequence[str] | None = None
-    missing: str | None = None
+    missing: str | Sequence[str] | None = None
     separator: str | None = None
     dtype: str = "float32"
     inputs: int | None = None
     first_feature: int | None = None
     by_blocks: bool | None = None
+
+    @property
+    def held_out(self) -> float:
+        """Fraction of the examples for the test set."""
+        return TEST_FRACTION if self.test_fraction is None else self.test_fraction
 
     @classmethod
     def of(cls, options: Namespace, **changes: Any) -> DataOptions:
@@ -87,7 +93,7 @@ def open_data(options: DataOptions) -> Source:
     if is_table_file(what):
         if reads_by_blocks(options):
             return of_parquet(options)
-        return of_table(read_table(options, target=target_of(options)), options.test_fraction)
+        return of_table(read_table(options, target=target_of(options)), options.held_out)
     if what == "digits":
         return of_arrays(gn.datasets.digits())
     if what == "mnist":
@@ -101,7 +107,7 @@ def open_data(options: DataOptions) -> Source:
             what,
             target=options.target,
             kind=options.kind or "auto",
-            test_fraction=options.test_fraction,
+            test_fraction=options.held_out,
             dtype=options.dtype,
             inputs=options.inputs,
             first_feature=options.first_feature,
@@ -153,7 +159,7 @@ def of_parquet(options: DataOptions) -> Source:
         drop=options.drop or (),
         columns=options.columns,
         kind=options.kind or "auto",
-        test_fraction=options.test_fraction,
+        test_fraction=options.held_out,
     )
     note = (
         "read block by block, because it is large; its last rows are the test set. If its rows are sorted, shuffle "
@@ -181,6 +187,8 @@ def check_options(options: DataOptions) -> None:
         raise ValueError(f"--data is the folder of mnist or fashion; {what} does not take it{hint}")
     if options.target is not None and what in NAMED:
         raise ValueError(f"--target applies to files only, not to {what}")
+    if options.test_fraction is not None and what in NAMED:
+        raise ValueError(f"--test-fraction applies to files only, not to {what}")
     if options.kind is not None and what in NAMED and what != "needles":
         raise ValueError(f"--kind applies to needles and files only, not to {what}")
     for name in TABLE_OPTIONS:

@@ -42,7 +42,7 @@ from gpunet.training.metrics import Metrics
 def evaluate(options: Namespace) -> None:
     """Print loss and accuracy on the test examples, or on all examples of a file that is new to the network."""
     if options.plot is not None:
-        require_output("--plot", options.plot)
+        require_output("--plot", options.plot, (options.net, options.what))
         check(options.plot)
     Metrics(options.metrics)  # raises for an unknown one
     network = saved_network(options, options.backend)
@@ -65,7 +65,7 @@ def _table_examples(network: gn.Network, data: DataOptions, use_all: bool) -> tu
     check_options(data)
     missing = data.missing
     if missing is None and network.encoder is not None:
-        missing = ",".join(network.encoder.missing)
+        missing = network.encoder.missing
     table = read_table(data._replace(missing=missing), target=-1 if data.target is None else data.target)
     table, renamed = by_training_names(table, network.notes)
     if renamed:
@@ -73,7 +73,7 @@ def _table_examples(network: gn.Network, data: DataOptions, use_all: bool) -> tu
     note = extra_columns(network, table)
     if note:
         print(note)
-    chosen = table if use_all else of_table(table, data.test_fraction).test.X
+    chosen = table if use_all else of_table(table, data.held_out).test.X
     if network.encoder is not None:
         return Examples(chosen), table.name
     X = inputs_of(network, chosen)

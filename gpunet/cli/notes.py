@@ -28,7 +28,7 @@ def training_notes(options: Namespace, source: Source) -> dict[str, Any]:
         notes["source_kind"] = options.kind
     if options.what in NAMED:
         return notes
-    notes |= {"sha256": _sha256(options.what), "test_fraction": options.test_fraction}
+    notes |= {"sha256": _sha256(options.what), "test_fraction": DataOptions.of(options).held_out}
     if source.is_table:
         table = source.training.X
         notes |= {"columns": table.columns, "target": table.target}
@@ -67,7 +67,7 @@ def evaluation_data(options: Namespace, network: gn.Network) -> tuple[DataOption
         by_blocks = bool(notes.get("by_blocks")) if same_file else None
         data = data._replace(by_blocks=by_blocks, columns=network.columns or notes.get("columns"))
     return data._replace(
-        test_fraction=notes["test_fraction"] if same_file else 0.2,
+        test_fraction=notes["test_fraction"] if same_file else None,
         inputs=network.inputs,
         first_feature=notes.get("first_feature"),
     ), same_file

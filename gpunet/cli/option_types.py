@@ -90,13 +90,17 @@ def class_weights(text: str) -> str | dict[str, float]:
     for pair in text.split(","):
         name, _, weight = pair.rpartition("=")
         try:
-            weights[name.strip()] = finite_number("weight", float(weight), 0.0)
+            found = finite_number("weight", float(weight), 0.0)
         except ValueError:
             name = ""
+        name = name.strip()
         if not name:
             raise argparse.ArgumentTypeError(
                 f"expected balanced, or a weight of at least 0 for each class, such as cat=1,dog=4.5; got {text!r}"
             )
+        if name in weights:
+            raise argparse.ArgumentTypeError(f"expected one weight for each class, got two for {name!r}")
+        weights[name] = found
     return weights
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gpunet as gn
-from gpunet.cli.data import ARRAY_SUFFIXES, NAMED
+from gpunet.cli.data import ARRAY_SUFFIXES, NAMED, TEST_FRACTION
 from gpunet.cli.evaluate import evaluate
 from gpunet.cli.export import ENDINGS, export
 from gpunet.cli.info import info
@@ -128,9 +128,8 @@ def _add_train_data(add: AddArgument) -> None:
     add(
         "--test-fraction",
         type=proper_fraction,
-        default=0.2,
         metavar="FRACTION",
-        help="fraction of a file's examples for the test set",
+        help=f"fraction of a file's examples for the test set; default: {TEST_FRACTION}",
     )
     add(
         "--standardize",

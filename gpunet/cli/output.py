@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,3 +30,12 @@ def require_output(option: str, path: Path, read: Iterable[Any] = ()) -> None:
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error
         raise ValueError(f"{option}: {path} can't be written: {reason}") from error
+
+
+def require_different_outputs(outputs: Mapping[str, Path]) -> None:
+    """Raise a ValueError if two of a command's outputs, by their options, are one file: the later would replace it."""
+    options: dict[str, str] = {}
+    for option, path in outputs.items():
+        other = options.setdefault(os.path.realpath(path), option)
+        if other != option:
+            raise ValueError(f"{other} and {option} are both {path}: give each a name of its own")

@@ -70,7 +70,7 @@ def _inputs(network: gn.Network, options: Namespace) -> tuple[Any, list[str]]:
         return X, []
     missing = options.missing
     if missing is None and network.encoder is not None:
-        missing = ",".join(network.encoder.missing)
+        missing = network.encoder.missing
     columns = network.columns or network.notes.get("columns")
     by_blocks = None if network.encoder is None else False
     data = DataOptions(options.file, columns=columns, missing=missing, by_blocks=by_blocks)

@@ -24,6 +24,10 @@ SCHEDULES = ("cosine", "constant", "exponential", "inverse_time")
 def build_network(options: Namespace, source: Source) -> gn.Network:
     """The network for the options and the data; for a table with its encoder, fitted to the training part."""
     output = output_layer(options, source)
+    if options.dropout and not options.hidden:
+        raise ValueError(
+            "--dropout comes after each hidden layer, and --hidden none has none: leave one of both out"
+        )
     layers: list[gn.Dense | gn.Dropout] = []
     for units in options.hidden:
         layers.append(gn.Dense(units, options.activation))

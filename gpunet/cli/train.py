@@ -15,7 +15,7 @@ import gpunet as gn
 from gpunet.cli.codes import INTERRUPTED, TERMINATED
 from gpunet.cli.data import DataOptions, open_data
 from gpunet.cli.notes import training_notes
-from gpunet.cli.output import require_output
+from gpunet.cli.output import require_different_outputs, require_output
 from gpunet.cli.report import class_report, figures, run_report, settings_report
 from gpunet.cli.settings import (
     FIND,
@@ -67,6 +67,10 @@ def _train(options: Namespace, team: gn.Team) -> None:
         )
     _check_output(options)
     source = open_data(DataOptions.of(options))
+    if options.validation_fraction is not None and source.validation is not None:
+        raise ValueError(
+            f"--validation-fraction: {source.name} has a validation set of its own, which is used; leave the option out"
+        )
     source = source.with_validation(validation_fraction(options), options.seed, options.dtype)
     for name in ("patience", "metrics"):
         if getattr(options, name) and source.validation is None:
@@ -170,9 +174,13 @@ def saved_when_stopped(
 
 def _check_output(options: Namespace) -> None:
     """Raise now what would otherwise be raised after the training."""
-    for name, path in (("--save", options.save), ("--plot", options.plot), ("--log", options.log)):
-        if path is not None:
-            require_output(name, path, (options.what, options.target))
+    outputs = {"--save": options.save, "--plot": options.plot, "--log": options.log}
+    outputs = {name: path for name, path in outputs.items() if path is not None}
+    for name, path in outputs.items():
+        require_output(name, path, (options.what, options.target))
+    require_different_outputs(
+        outputs if options.checkpoint is None else {**outputs, "--checkpoint": options.checkpoint}
+    )
     if options.plot is not None:
         from gpunet.plots import check
 

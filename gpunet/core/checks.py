@@ -72,7 +72,7 @@ def _whole_number(what: str, value: Any, least: int) -> int:
 
 def flag(what: str, value: Any) -> bool:
     """`value`, if it is True or False, NumPy's too, else a TypeError: the text "no", say, is not False."""
-    if not isinstance(value, bool) and type(value).__name__ not in ("bool", "bool_"):
+    if type(value).__name__ != "bool":
         raise TypeError(f"{what} must be True or False, got {value!r}")
     return bool(value)
 
@@ -120,7 +120,7 @@ def texts(what: str, value: Any) -> tuple[str, ...]:
     TypeError
         For a single text, whose letters are no names, and what is no list.
     """
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise TypeError(f"{what} must be a list of names, got {value!r}")
     return tuple(map(str, value))
 
@@ -129,7 +129,10 @@ def number(what: str, value: Any) -> float:
     """`value` as a float, which need not be finite, else a TypeError."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{what} must be a number, got {value!r}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # an int beyond all floats
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]
 
 
 def finite_number(what: str, value: Any, low: float = -math.inf, *, strict: bool = False) -> float:

@@ -9,6 +9,8 @@ from sklearn.base import is_regressor
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
+from gpunet.core.architecture import loss_for
+from gpunet.core.layers import Dense
 from gpunet.core.plan import Plan
 from gpunet.devices.placement import Placement, host_placement
 from gpunet.devices.registry import backend_from_env
@@ -68,6 +70,8 @@ class BaseMLP(EpochTraining, LBFGSTraining):
         weights = self._checked_weights(sample_weight, m)
         placement = self._placement(X)
         Y = self._targets(y, first=first, incremental=incremental)
+        output, loss = self._output()
+        loss_for(Dense(Y.shape[1], output), loss)  # raises if they do not go together
         weights = self._class_weighted(y, weights)
         self.n_outputs_ = Y.shape[1]
         self._random_state = check_random_state(self.random_state)

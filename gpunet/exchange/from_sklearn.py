@@ -75,7 +75,10 @@ def _steps(pipeline: Any) -> tuple[Any, Any]:
     """The scaler, or None, and the network of a pipeline."""
     from sklearn.preprocessing import StandardScaler
 
-    *before, mlp = [step for _, step in pipeline.steps if step not in (None, "passthrough")]
+    steps = [step for _, step in pipeline.steps if step not in (None, "passthrough")]
+    if not steps:
+        raise TypeError(f"{_TAKEN}; this Pipeline has no step that does anything")
+    *before, mlp = steps
     for step in before:
         if not isinstance(step, StandardScaler) or len(before) > 1:
             raise ValueError(
@@ -90,7 +93,7 @@ def _standardizer(scaler: Any) -> Standardizer:
 
     check_is_fitted(scaler)
     n = scaler.n_features_in_
-    standardizer = Standardizer()
+    standardizer = Standardizer(center=scaler.with_mean)
     standardizer.mean = np.array(scaler.mean_, "float64") if scaler.with_mean else np.zeros(n)
     standardizer.deviation = np.array(scaler.scale_, "float64") if scaler.with_std else np.ones(n)
     return standardizer

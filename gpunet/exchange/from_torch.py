@@ -71,6 +71,7 @@ class _Reader:
         if self.ended:
             raise ValueError(f"{what}, but nothing may follow {self.ended}")
         if kind is nn.Linear:
+            _require_own_parameters(what, module)
             if any(module.weight is other.weight for other in self.linears):
                 raise ValueError(f"{what}, whose weights another one has too: gpunet's layers share none")
             self.linears.append(module)
@@ -94,7 +95,10 @@ class _Reader:
         if self.layers:
             raise ValueError(f"{what}, which from_torch takes before the first Linear only")
         if isinstance(module, Standardize):
-            self.standardizer = Standardizer(module.per)
+            if self.standardizer is not None:
+                raise ValueError(f"{what}, the second one: gpunet standardises once")
+            # One that an earlier version pickled does not say.
+            self.standardizer = Standardizer(module.per, getattr(module, "center", True))
             self.standardizer.mean, self.standardizer.deviation = map(_host, (module.mean, module.deviation))
         elif (module.start_dim, module.end_dim) != (1, -1):
             raise ValueError(f"{what}; gpunet flattens each example whole: Flatten() with its defaults")
@@ -146,6 +150,17 @@ class _Reader:
             notes={},
             target=self.target,
         )
+
+
+def _require_own_parameters(what: str, linear: Module) -> None:
+    """Raise a ValueError for weights that are computed from others before each call, as old weight norms do."""
+    for name in ("weight", "bias"):
+        value = getattr(linear, name)
+        if value is not None and not isinstance(value, nn.Parameter):
+            raise ValueError(
+                f"{what}, whose {name} is computed from other parameters: make it one, as "
+                "torch.nn.utils.remove_weight_norm and prune.remove do"
+            )
 
 
 def _trainable(what: str, linear: Module) -> bool:

@@ -7,6 +7,7 @@ text, "" where missing.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -66,8 +67,15 @@ def table_inputs(graph: Graph, encoder: TableEncoder, dtype: str) -> Tensor:
 
 
 def column_names(encoder: TableEncoder) -> list[str]:
-    """What the inputs are called: as the columns; one without a name, which ONNX does not have, by its number."""
-    return [name or f"column {k}" for k, name in enumerate(encoder.columns)]
+    """What the inputs are called: as the columns; one without a name, which ONNX does not have, by its number.
+
+    Where another column is called so, by the next number.
+    """
+    known = encoder.columns
+    return [
+        name or next(free for n in count(k) if (free := f"column {n}") not in known)
+        for k, name in enumerate(known)
+    ]
 
 
 def _input(graph: Graph, name: str, column: Column) -> Tensor:

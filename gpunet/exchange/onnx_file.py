@@ -90,10 +90,10 @@ def _activated(graph: Graph, activation: ActivationLike, Z: Tensor) -> Tensor:
 
 
 def _label(graph: Graph, A: Tensor, names: list[str], width: int) -> Tensor:
-    """The name of the largest output; of one output, the second name from ½ on."""
+    """The name of the largest output; of one output, the second name above ½."""
     if width == 1:
-        second = graph.node("Reshape", A >= 0.5, graph.constant([-1], "int64"))
-        return graph.where(second, *(graph.constant(name, "str", name) for name in reversed(names)))
+        second = graph.node("Reshape", A > 0.5, graph.constant([-1], "int64"))
+        return graph.where(second, *(graph.constant(name, "str", "class name") for name in reversed(names)))
     number = graph.node("ArgMax", A, dtype="int64", axis=1, keepdims=0)
     return graph.node("Gather", graph.constant(names, "str", "class names"), number, axis=0)
 

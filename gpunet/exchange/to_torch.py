@@ -27,7 +27,8 @@ def torch_module(saved: SavedNetwork, logits: bool) -> Any:
     standardizer = saved.standardizer
     if standardizer is not None and standardizer.fitted:
         dtype = getattr(torch, saved.dtype)
-        modules.append(Standardize(standardizer.mean, standardizer.deviation, dtype, standardizer.per))
+        measured = standardizer.mean, standardizer.deviation
+        modules.append(Standardize(*measured, dtype, standardizer.per, standardizer.center))
     remaining = iter(zip(saved.parameters, activations, strict=True))
     for layer in saved.layers:
         if isinstance(layer, Dropout):

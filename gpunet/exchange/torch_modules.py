@@ -44,11 +44,15 @@ class Standardize(nn.Module):  # type: ignore[misc]
         Of the result; ``module.half()`` and the like change it.
     per : {"feature", "set"}
         How both were measured.
+    center : bool
+        Whether a mean is subtracted; else all of `mean` is 0.
     """
 
-    def __init__(self, mean: Any, deviation: Any, dtype: torch.dtype, per: str = "feature") -> None:
+    def __init__(
+        self, mean: Any, deviation: Any, dtype: torch.dtype, per: str = "feature", center: bool = True
+    ) -> None:
         super().__init__()
-        self.per = per
+        self.per, self.center = per, center
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float64))
         self.register_buffer("deviation", torch.tensor(deviation, dtype=torch.float64))
         # A tensor without elements: it follows the network to another dtype.

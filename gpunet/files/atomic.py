@@ -115,7 +115,10 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
     path = Path(os.path.realpath(path))
     remove_left_over(path)
     old = path.stat() if path.exists() else None
-    handle, temporary = _open_beside(path, 0o666 if old is None else 0o600)
+    try:
+        handle, temporary = _open_beside(path, 0o666 if old is None else 0o600)
+    except OSError as error:  # which names a file that nobody knows
+        raise OSError(error.errno, f"can't save to {path}: {error.strerror}") from error
     try:
         with os.fdopen(handle, "w+b") as file:
             yield file

@@ -144,7 +144,7 @@ class CheckpointFolder:
         manifest = json.dumps({"newest": path.name, **about}, indent=1)
         try:
             # First what makes room.
-            for old in before if alone else before[: len(before) + 1 - self.keep]:
+            for old in before if alone else before[: max(len(before) + 1 - self.keep, 0)]:
                 old.unlink(missing_ok=True)
                 self.known.discard(old.name)
             write_atomically(self.path / MANIFEST, manifest.encode())

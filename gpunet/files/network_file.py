@@ -85,7 +85,12 @@ def encoded(saved: SavedNetwork) -> bytes:
     if saved.training is not None:
         about["training"], arrays = pack(saved.training)
         tensors |= {_TRAINING + name: array for name, array in arrays.items()}
-    description = json.dumps(about, sort_keys=True)
+    try:
+        description = json.dumps(about, sort_keys=True)
+    except (TypeError, ValueError) as error:  # all else in it is gpunet's own
+        raise TypeError(
+            f"can't save the network's notes: expected text, numbers, and lists and dicts of them ({error})"
+        ) from None
     metadata = {"format": FORMAT, "network": description, "sha256": _digest(description, tensors)}
     return encode(tensors, metadata)
 

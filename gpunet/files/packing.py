@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 ARRAY = "array"  # the key of what stands in the JSON for an array
+ENTRIES = "entries of a dict"  # of what stands for a dict that would be taken for such a one
 
 
 def pack(value: Any) -> tuple[Any, dict[str, Any]]:
@@ -14,7 +15,7 @@ def pack(value: Any) -> tuple[Any, dict[str, Any]]:
 
     Parameters
     ----------
-    value : dict, list, tuple, str, number, bool, None, or NumPy array
+    value : dict, list, tuple, str, number, bool, None, or NumPy array of numbers or booleans
         Nested as one likes; keys are text. Tuples become lists.
 
     Raises
@@ -30,20 +31,32 @@ def _packed(value: Any, where: str, arrays: dict[str, Any]) -> Any:
     if isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):
             raise TypeError(f"can't save {where or 'a dict'}: the keys of a dict must be text")
-        return {key: _packed(one, f"{where}/{key}", arrays) for key, one in value.items()}
+        packed = {key: _packed(one, f"{where}/{key}", arrays) for key, one in value.items()}
+        return {ENTRIES: packed} if set(packed) in ({ARRAY}, {ENTRIES}) else packed
     if isinstance(value, list | tuple):
         return [_packed(one, f"{where}/{i}", arrays) for i, one in enumerate(value)]
-    if isinstance(value, np.ndarray):
-        arrays[where] = np.ascontiguousarray(value)
-        return {ARRAY: where}
     if isinstance(value, np.generic):
-        return value.item()
+        value = value.item()
+    if isinstance(value, np.ndarray):
+        return {ARRAY: _kept(value, where, arrays)}
     if value is None or isinstance(value, str | bool | int | float):
         return value
     raise TypeError(
         f"can't save {where}: expected numbers, text, NumPy arrays, and lists and dicts of them; got "
         f"{type(value).__name__}"
     )
+
+
+def _kept(array: Any, where: str, arrays: dict[str, Any]) -> str:
+    """Put an array among the others; its name."""
+    if array.dtype.kind not in "biufc" or array.dtype.itemsize > 8:
+        raise TypeError(f"can't save {where}: expected an array of numbers or booleans, got {array.dtype}")
+    name = where
+    while name in arrays:  # {"a/b": …} beside {"a": {"b": …}}
+        name += "'"
+    # In this machine's byte order; an array without axes stays one.
+    arrays[name] = np.asarray(array, array.dtype.newbyteorder("="), order="C")
+    return name
 
 
 def unpack(packed: Any, arrays: dict[str, Any]) -> Any:
@@ -57,6 +70,8 @@ def unpack(packed: Any, arrays: dict[str, Any]) -> Any:
     if isinstance(packed, dict):
         if set(packed) == {ARRAY}:
             return arrays[packed[ARRAY]]
+        if set(packed) == {ENTRIES}:
+            packed = packed[ENTRIES]
         return {key: unpack(one, arrays) for key, one in packed.items()}
     if isinstance(packed, list):
         return [unpack(one, arrays) for one in packed]

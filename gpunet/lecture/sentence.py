@@ -34,7 +34,7 @@ def percent(fraction: float) -> str:
     """A fraction as a percentage with one decimal; 100% and 0% only if it is exactly that."""
     if fraction == 0.0 or fraction >= 1.0:
         return f"{fraction:.0%}"
-    if 0.9995 < fraction < 1.0:
+    if 0.9995 <= fraction < 1.0:
         return "more than 99.9%"
     return "less than 0.1%" if fraction < 0.0005 else f"{fraction:.1%}"
 
@@ -51,15 +51,18 @@ def at_most(fraction: float) -> str:
 
 def number(value: float, digits: int = 2) -> str:
     """A number with so many significant digits; as a power of ten if it is very small or large."""
-    if value == 0 or 1e-3 <= abs(value) < 10.0**digits:
-        return f"{value:.{digits}g}".replace("-", "−")
+    rounded = f"{value:.{digits}g}"
+    if value == 0 or (abs(value) >= 1e-3 and abs(float(rounded)) < 10.0**digits):
+        return rounded.replace("-", "−")
     return f"{value:,.0f}".replace("-", "−") if 1.0 <= abs(value) < 1e6 else power(value, digits - 1)
 
 
 def power(value: float, digits: int = 0) -> str:
-    """A very small or large number as a power of ten: 2·10⁻³⁰; "0" for 0."""
+    """A very small or large number as a power of ten: 2·10⁻³⁰; "0" for 0, and words for what is no number."""
     if value == 0:
         return "0"
+    if not math.isfinite(value):
+        return "not a number" if math.isnan(value) else f"{'−' if value < 0 else ''}∞"
     mantissa, _, exponent = f"{value:.{digits}e}".partition("e")
     return mantissa.replace("-", "−") + "·10" + str(int(exponent)).translate(SUPERSCRIPT)
 
@@ -68,6 +71,8 @@ def bound(value: float) -> str:
     """The next power of ten that is not smaller: 10⁻⁹ for 2·10⁻¹⁰."""
     if value == 0:
         return "0"
+    if not math.isfinite(value):
+        return power(value)
     return "10" + str(math.ceil(math.log10(value))).translate(SUPERSCRIPT)
 
 

@@ -170,8 +170,9 @@ class Target:
         Parameters
         ----------
         outputs : array, shape (m, k), or (m,)
-            Classes: probabilities per class ``(m, k)``, the probability of the second of two classes ``(m, 1)``, or
-            class numbers ``(m,)`` of an integer type. Values: ``(m, 1)`` or ``(m,)``, in units of the deviation.
+            Classes: probabilities per class ``(m, k)``, the probability of the second of two classes ``(m, 1)``, which
+            is predicted above ½, or class numbers ``(m,)`` of an integer type. Values: ``(m, 1)`` or ``(m,)``, in
+            units of the deviation.
 
         Returns
         -------
@@ -189,7 +190,7 @@ class Target:
         two = A.shape[1] == 1 and len(names) == 2
         if not two and A.shape[1] != len(names):
             raise ValueError(f"expected outputs for {len(names)} classes, got {A.shape[1]} per row")
-        numbers = (A[:, 0] >= 0.5).astype(np.intp) if two else A.argmax(axis=1)
+        numbers = (A[:, 0] > 0.5).astype(np.intp) if two else A.argmax(axis=1)
         return np.take(names, numbers)
 
     def loss_in_own_unit(self, value: float, loss: str) -> float:

@@ -6,6 +6,7 @@ state of its callbacks.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
@@ -71,7 +72,8 @@ def saved_run(
     return {
         "position": position._asdict(),
         "history": dataclasses.asdict(history),
-        "callbacks": _copied(on_host(states, placement)),  # they are written while the callbacks go on
+        # Copies: they are written while training, and the callbacks, go on.
+        "callbacks": copy.deepcopy(on_host(states, placement)),
         "ended": ended,
     }
 
@@ -92,12 +94,3 @@ def on_host(value: Any, placement: Placement) -> Any:
     if isinstance(value, list | tuple):
         return [on_host(one, placement) for one in value]
     return backend.to_host(value) if backend.owns(value) else value
-
-
-def _copied(value: Any) -> Any:
-    """Nested lists and dicts with copies of their arrays."""
-    if isinstance(value, dict):
-        return {key: _copied(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_copied(one) for one in value]
-    return value.copy() if isinstance(value, np.ndarray) else value

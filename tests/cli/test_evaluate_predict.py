@@ -149,3 +149,15 @@ def test_bad_input(bad, classifier, tmp_path):
     assert "choose 2 with --columns" in bad("predict", net, tmp_path / "four.csv")
     assert "did you mean 'height'" in bad("predict", net, path, "--columns", "heigt,width")
     assert "not a file" in bad("evaluate", net, tmp_path / "none.csv")
+
+
+def test_one_half_is_the_first_class(good, tmp_path):
+    """As for the accuracy: a network that knows nothing takes all for the first class, by both commands."""
+    net = gn.Network([gn.Dense(1, "sigmoid", "zeros")], inputs=2, seed=0, backend="numpy")
+    np.savez(tmp_path / "d.npz", X=np.ones((4, 2)), y=[0, 0, 0, 1])
+    net.notes = {"kind": "classes", "class_names": ["no", "yes"]}
+    net.save(tmp_path / "net")
+    assert [row[0] for row in table(good("predict", tmp_path / "net", tmp_path / "d.npz"))] == [
+        "class",
+        *["no"] * 4,
+    ]

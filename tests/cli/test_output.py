@@ -94,3 +94,51 @@ def test_no_word_is_cut_on_a_terminal(monkeypatch):
         )
         assert (len(lines) > 4 and max(map(len, lines)) <= 50) is terminal
         assert (len(lines) == 1) is not terminal
+
+
+def test_two_outputs_in_one_file(gpunet, tmp_path):
+    """By a link, too; before anything is trained or replaced."""
+    (tmp_path / "net.svg").write_bytes(b"old")
+    (tmp_path / "link.svg").symlink_to(tmp_path / "net.svg")
+    code, _, error = gpunet(*TRAIN, "--save", tmp_path / "net.svg", "--plot", tmp_path / "link.svg")
+    assert (
+        code == 2
+        and f"--save and --plot are both {tmp_path / 'link.svg'}: give each a name of its own" in error
+    )
+    assert (tmp_path / "net.svg").read_bytes() == b"old"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse some of these names")
+@pytest.mark.parametrize(
+    "name", ["ünïcödé 数.net", " spaced out ", "dots.and.more.", "-dash", "quote'\"", "a\\b", "new\nline"]
+)
+def test_names_of_files(good, tmp_path, monkeypatch, name):
+    """Every command reads and writes them."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / name
+    folder.mkdir()
+    table = folder / f"{name}.csv"
+    table.write_text(
+        "a,b,y\n" + "".join(f"{k % 7},{k % 5},{'yes' if k % 7 > 3 else 'no'}\n" for k in range(40))
+    )
+    net = folder / name
+    good(
+        "train",
+        table,
+        "--epochs",
+        1,
+        "--hidden",
+        4,
+        "--backend",
+        "numpy",
+        "--save",
+        net,
+        "--log",
+        folder / f"{name}.jsonl",
+    )
+    assert "accuracy" in good("evaluate", net, table)
+    good("predict", net, table, "--out", folder / "out.csv")
+    good("export", net, folder / f"{name}.onnx")
+    names = ["out.csv", name, f"{name}.csv", f"{name}.jsonl", f"{name}.onnx"]
+    assert sorted(os.listdir(folder)) == sorted(names)

@@ -240,3 +240,36 @@ def test_a_validation_set_of_the_file_is_used(good, tmp_path):
     assert "60 training examples, 20 for validation, 20 test examples" in out
     assert "left out: the array note" in out
     assert "validation accuracy" in metrics(out)
+
+
+def test_a_fraction_for_a_set_that_has_its_own(bad, tmp_path):
+    X, y = np.random.default_rng(0).normal(size=(90, 3)), np.arange(90) % 2
+    np.savez(tmp_path / "d.npz", X=X[:60], y=y[:60], X_val=X[60:], y_val=y[60:])
+    for fraction in (0, 0.3):
+        said = bad("train", tmp_path / "d.npz", *FAST, "--validation-fraction", fraction)
+        assert "--validation-fraction: d has a validation set of its own, which is used" in said
+
+
+def test_the_usual_test_set_of_a_file(good, points, tmp_path):
+    """A fifth, as the network's notes say, so that evaluate finds it again."""
+    a, b, y = points
+    path = write(tmp_path / "ab.csv", "a,b,y", a, b, y)
+    out = good("train", path, *FAST, "--epochs", 1, "--save", tmp_path / "net")
+    assert "160 training examples, 40 test examples" in out
+    assert gn.load(tmp_path / "net").notes["test_fraction"] == 0.2
+    assert "40 test examples" in good("evaluate", tmp_path / "net", path)
+
+
+def test_a_word_for_missing_that_holds_a_comma(good, points, tmp_path):
+    """As a network from Python may have it: its parts are words like any others."""
+    a, _, y = points
+    color = ["red", "blue", "not, known", "known"] * 50
+    table = gn.datasets.read_table({"a": a, "color": color, "y": y}, target="y", missing=["not, known"])
+    net = gn.Network.for_table(table, hidden=(8,), seed=0, backend="numpy")
+    net.fit(table, epochs=2)
+    net.save(tmp_path / "net")
+    rows = ["a,color", *(f'{x},"{word}"' for x, word in zip(a, color, strict=True))]
+    (tmp_path / "new.csv").write_text("\n".join(rows) + "\n")
+    given = records(good("predict", tmp_path / "net", tmp_path / "new.csv", "--probabilities"))
+    expected = net.predict({"a": a, "color": [None if word == "not, known" else word for word in color]})
+    np.testing.assert_allclose([float(row[2]) for row in given[1:]], expected[:, 0], rtol=1e-6)

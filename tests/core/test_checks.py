@@ -15,6 +15,7 @@ from gpunet.core.checks import (
     function,
     known_name,
     not_negative_int,
+    number,
     other_parameters,
     positive_int,
     texts,
@@ -301,3 +302,15 @@ def test_numbers_of_numpy_become_pythons():
     layer, dropout = gn.Dense(np.int64(3), "relu", trainable=np.False_), gn.Dropout(np.float32(0.25))
     assert (type(layer.units), type(layer.trainable), type(dropout.rate)) == (int, bool, float)
     assert (layer.units, layer.trainable, dropout.rate) == (3, False, 0.25)
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400)], ids=["large", "small"])
+def test_integers_beyond_all_floats(value):
+    with pytest.raises(ValueError, match=r"^learning_rate must be a finite number above 0, got -?1000"):
+        gn.GradientDescent(value)
+    assert number("low", value) == math.copysign(math.inf, value > 0 or -1)
+
+
+def test_bytes_are_no_list_of_names():
+    with pytest.raises(TypeError, match=r"^names must be a list of names, got b'ab'"):
+        texts("names", b"ab")

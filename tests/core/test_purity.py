@@ -28,7 +28,7 @@ STANDARD = {
 # What `isinstance` and `hasattr` may ask of an argument: Python's own types, and core's. Never an array's.
 ASKED = {
     "slice", "str", "dict", "bool", "int", "numbers.Integral", "numbers.Real", "Dense", "Dropout", "Dense | Dropout",
-    "str | dict", "'__iter__'", "Optimizer", "Activation", "Loss", "type", "Hashable",
+    "str | dict", "str | bytes", "'__iter__'", "Optimizer", "Activation", "Loss", "type", "Hashable",
     "Columns", "ColumnsInParts", "'learning_rate'", "Iterable", "tuple | list",
 }  # fmt: skip
 

@@ -327,3 +327,28 @@ def test_the_parts_that_constraints_are_made_of():
         assert not several.holds(value)
     assert parameters._same(None).holds(None) and not parameters._same(None).holds(0)
     assert parameters._same(None).text == "None"
+
+
+def test_a_loss_goes_with_the_output():
+    """One sigmoid, for two classes or several labels, would only learn to be 1 with cross-entropy."""
+    three, labels = target("classes", X), target("labels", X)
+    for y in (Y, labels):
+        model = MLPClassifier(4, loss="cross_entropy")
+        with pytest.raises(
+            ValueError, match="cross_entropy needs an output between 0 and 1 that sums to 1: softmax"
+        ):
+            model.fit(X, y)
+        assert not hasattr(model, "coefs_")
+    settings = {"max_iter": 3, "tol": 10.0, "solver": "lbfgs"}
+    assert MLPClassifier(4, loss="cross_entropy", **settings).fit(X, three).out_activation_ == "softmax"
+    detectors = Loss(
+        "detectors",
+        lambda xp, A, Y: (A - Y) ** 2,
+        lambda xp, A, Y: 2 * (A - Y),
+        outputs=frozenset({"sigmoid"}),
+    )
+    assert MLPClassifier(4, loss=detectors, **settings).fit(X, Y).out_activation_ == "logistic"
+    with pytest.raises(
+        ValueError, match="detectors needs an output between 0 and 1: sigmoid; the last layer is iden"
+    ):
+        MLPRegressor(hidden_layer_sizes=4, loss=detectors).fit(X, Y)

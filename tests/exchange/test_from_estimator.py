@@ -202,3 +202,31 @@ def test_counts_have_no_module(rng):
         pytest.skip("scikit-learn has no Poisson loss yet")
     with pytest.raises(ValueError, match="PyTorch has no module for it, and 'exp'"):
         gn.from_sklearn(mlp, backend="numpy").to_torch()
+
+
+def test_sparse_rows_behind_a_scaler_that_leaves_the_mean(rng):
+    """scikit-learn's takes them so."""
+    sparse = pytest.importorskip("scipy.sparse")
+    X, y = data(rng, ["a", "b", "c"])
+    X = sparse.csr_matrix(X * (rng.random(X.shape) < 0.5))
+    pipeline = make_pipeline(StandardScaler(with_mean=False), MLPClassifier(**SETTINGS)).fit(X, y)
+    net = gn.from_sklearn(pipeline, backend="numpy")
+    np.testing.assert_allclose(net.predict(X), pipeline.predict_proba(X), rtol=1e-6, atol=1e-6)
+    assert not net.standardizer.center
+    with_mean = make_pipeline(StandardScaler(), MLPClassifier(**SETTINGS)).fit(X.toarray(), y)
+    with pytest.raises(ValueError, match="X is sparse, and a Standardizer that subtracts the mean"):
+        gn.from_sklearn(with_mean, backend="numpy").predict(X)
+
+
+def test_a_pipeline_that_does_nothing():
+    with pytest.raises(
+        TypeError, match=r"takes a fitted MLPClassifier .*; this Pipeline has no step that does"
+    ):
+        gn.from_sklearn(Pipeline([("nothing", "passthrough"), ("none", None)]))
+
+
+def test_one_class(rng):
+    X, _ = data(rng, [0, 1])
+    mlp = MLPClassifier(**SETTINGS).fit(X, ["only"] * len(X))
+    net = gn.from_sklearn(mlp, backend="numpy")
+    assert net.predict_target(X).tolist() == mlp.predict(X).tolist()

@@ -145,6 +145,16 @@ def test_a_column_without_a_name(exported, close, rng):
     close(out["values"], net.predict(columns))
 
 
+def test_a_column_without_a_name_beside_one_that_is_called_by_its_number(exported, close, rng):
+    columns = {name: rng.normal(size=M) for name in ("column 1", "", "column 2")}
+    net = gn.Network([gn.Dense(1)], seed=0, backend="numpy", encoder=gn.TableEncoder())
+    net.fit(columns, columns[""] - columns["column 1"], epochs=1)
+    run = exported(net)
+    assert list(run.inputs) == ["column 1", "column 3", "column 2"]
+    feeds = {name or "column 3": column.reshape(-1, 1) for name, column in columns.items()}
+    close(run(feeds)["values"], net.predict(columns))
+
+
 @pytest.mark.parametrize("kind", ["number", "category", "boolean"])
 def test_one_column_alone(exported, close, rng, kind):
     column = {

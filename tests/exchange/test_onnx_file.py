@@ -10,6 +10,7 @@ import pytest
 import gpunet as gn
 from gpunet.core.activations import ACTIVATIONS
 from gpunet.exchange import onnx_graph
+from gpunet.tables import Target
 from gpunet.version import VERSION
 
 TYPES = {"float32": "tensor(float)", "float64": "tensor(double)"}
@@ -110,12 +111,26 @@ def test_class_names(exported, close, rng, names):
     assert json.loads(run.metadata["class_names"]) == list(names)
 
 
-def test_one_half_is_the_second_class(exported, network):
+def test_one_half_is_the_first_class_for_all_that_decide(exported, network):
+    """The label of the file, predict_target, the accuracy, and the report of classes."""
     net = network([gn.Dense(1, "sigmoid")], inputs=1)
     net.set_parameters([([[1.0]], [[0.0]])])
-    net.notes = {"class_names": ["no", "yes"], "kind": "classes"}
-    X = np.array([[0.0], [-1e-3], [1e-3]], "float32")
-    assert exported(net)({"X": X})["label"].tolist() == ["yes", "no", "yes"]
+    net.target = Target().fit(["no", "yes"])
+    X, words = np.array([[0.0], [-1e-3], [1e-3]], "float32"), ["no", "no", "yes"]
+    assert exported(net)({"X": X})["label"].tolist() == net.predict_target(X).tolist() == words
+    assert net.evaluate(X, words)["accuracy"] == 1.0
+    assert net.class_report(X, words).matrix.tolist() == [[2, 0], [0, 1]]
+
+
+@pytest.mark.parametrize("names", [("label", "other"), ("no", "label"), ("", "x"), ("X", "probabilities")])
+def test_classes_that_are_called_as_outputs_or_not_at_all(exported, network, names):
+    net = network([gn.Dense(1, "sigmoid")], inputs=1)
+    net.set_parameters([([[1.0]], [[0.0]])])
+    net.notes = {"class_names": list(names), "kind": "classes"}
+    run = exported(net)
+    assert list(run.outputs) == ["probabilities", "label"]
+    found = run({"X": np.array([[-1.0], [1.0]], "float32")})["label"]
+    assert found.tolist() == list(names)
 
 
 @pytest.mark.parametrize(

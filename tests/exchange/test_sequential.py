@@ -345,3 +345,41 @@ def test_nothing_may_follow_the_own_unit():
 def test_the_backend(backend):
     net = gn.from_torch(nn.Linear(3, 2), backend=backend)
     assert net.placement.backend.name == backend
+
+
+def test_a_standardizer_that_only_divides_both_ways(network, standardizer, rng):
+    X = rng.normal(size=(9, 4)) * [1, 5, 3, 2]
+    net = network([gn.Dense(2)], standardizer=gn.Standardizer(center=False))
+    net.standardizer.mean, net.standardizer.deviation = np.zeros(4), X.std(axis=0)
+    module = net.to_torch()
+    back = gn.from_torch(module, backend="numpy")
+    assert not back.standardizer.center
+    sparse = pytest.importorskip("scipy.sparse").csr_array(X)
+    np.testing.assert_allclose(back.predict(sparse), outputs(module, X), rtol=1e-5, atol=1e-6)
+    del module[0].center  # as an earlier version pickled it
+    assert gn.from_torch(module, backend="numpy").standardizer.center
+
+
+def test_two_standardizers(network, standardizer, rng):
+    net = network([gn.Dense(2)])
+    net.standardizer = standardizer(rng.normal(size=(9, 4)))
+    first = net.to_torch()
+    with pytest.raises(ValueError, match=r"module 1\.0 is Standardize.*second one: gpunet standardises once"):
+        gn.from_torch(nn.Sequential(first[0], first))
+    assert gn.from_torch(nn.Sequential(first[0], nn.Flatten(), first[1]), backend="numpy").standardizer.fitted
+
+
+@pytest.mark.parametrize("name", ["weight", "bias"])
+def test_weights_that_are_computed_before_each_call(name):
+    """Those that stand there are of the call before."""
+    from torch.nn.utils import prune
+
+    linear = nn.Linear(3, 4)
+    prune.random_unstructured(linear, name, amount=2)
+    with pytest.raises(
+        ValueError, match=rf"module 1 is Linear.*whose {name} is computed from other parameters"
+    ):
+        gn.from_torch(nn.Sequential(nn.Flatten(), linear))
+    prune.remove(linear, name)
+    net = gn.from_torch(linear, backend="numpy")
+    assert (net.parameters[0][0 if name == "weight" else 1] == 0).sum() == 2

@@ -291,3 +291,38 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(call, monkeypatch, tmp_p
     with pytest.raises(OSError, match="No space left"):
         write_atomically(path, CONTENT)
     assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="this system does not list open files")
+@pytest.mark.parametrize("how", ["locked", "removed"])
+def test_another_process_is_first_at_the_new_file(tmp_path, monkeypatch, how):
+    """It takes it for one that was left: another new file is made, and nothing stays open."""
+    fcntl = pytest.importorskip("fcntl")
+    flock, tried, before = fcntl.flock, [], descriptors()
+
+    def first_at(handle, operation):
+        tried.append(os.readlink(f"/proc/self/fd/{handle}"))
+        if len(tried) > 1:
+            return flock(handle, operation)
+        if how == "locked":
+            raise BlockingIOError
+        os.unlink(tried[0])
+
+    monkeypatch.setattr(fcntl, "flock", first_at)
+    write_atomically(tmp_path / "file", CONTENT)
+    assert len(set(tried)) == len(tried) == 2
+    assert os.listdir(tmp_path) == ["file"] and (tmp_path / "file").read_bytes() == CONTENT
+    assert descriptors() == before
+
+
+def test_what_was_left_is_closed_again(tmp_path):
+    """What another writes, too, which stays."""
+    fcntl = pytest.importorskip("fcntl")
+    left, others = (tmp_path / f".file.{digits}.gpunet" for digits in ("12345678", "87654321"))
+    left.touch()
+    with others.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        before = descriptors()
+        write_atomically(tmp_path / "file", CONTENT)
+        assert descriptors() == before
+    assert sorted(os.listdir(tmp_path)) == [others.name, "file"]

@@ -1,6 +1,7 @@
 """A folder of checkpoints on a disk that fails, without locks, removed, or used by two."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -303,3 +304,38 @@ def test_another_process_has_the_lock_until_it_ends(tmp_path):
         child.kill()
     with folder.locked():
         folder.write(saved(1), {})
+
+
+@pytest.mark.parametrize("keep", range(1, 8))
+def test_so_many_of_the_newest_stay(tmp_path, keep):
+    """No fewer, too: with more to keep than there are, none is removed."""
+    folder = CheckpointFolder(tmp_path / "run", keep)
+    for written in range(1, 11):
+        folder.write(saved(written), {})
+        kept = [int(path.stem.rpartition("-")[2]) for path in folder.files()]
+        assert kept == list(range(max(written - keep, 0) + 1, written + 1))
+        assert folder.known == {path.name for path in folder.files()}
+
+
+def test_the_lock_is_given_back(tmp_path):
+    """Whoever may write to the folder may take it next."""
+    folder = CheckpointFolder(tmp_path / "run", 2)
+    before = os.umask(0)
+    try:
+        with folder.locked():
+            assert (folder.path / "lock").stat().st_mode & 0o777 == 0o666
+    finally:
+        os.umask(before)
+    with pytest.raises(KeyError), folder.locked():
+        raise KeyError
+    with folder.locked():
+        folder.write(saved(1), {})
+
+
+def test_the_manifest_is_for_people(tmp_path):
+    folder = CheckpointFolder(tmp_path / "run", 2)
+    for epochs in (1, 2):
+        folder.write(saved(epochs), {"epoch": epochs})
+    text = (folder.path / "manifest.json").read_text()
+    assert json.loads(text) == {"newest": "checkpoint-000002.safetensors", "epoch": 2}
+    assert text.splitlines()[1] == ' "newest": "checkpoint-000002.safetensors",'

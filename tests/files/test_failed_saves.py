@@ -1,5 +1,6 @@
 """A save that fails or is killed leaves the old file, whole."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -90,3 +91,23 @@ def test_killed_in_the_middle_of_saving(tmp_path):
         found = path.read_bytes()
         assert len(found) == 3_000_000
         assert found == found[:1] * 3_000_000
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_that_may_not_be_written(saved, monkeypatch, there):
+    """The error names the file that was asked for, and not one that nobody knows."""
+    path = saved if there else saved.with_name("another")
+    opened = os.open
+
+    def refused(name, flags, *mode, **more):
+        if flags & os.O_CREAT:
+            raise PermissionError(errno.EACCES, "Permission denied", os.fspath(name))
+        return opened(name, flags, *mode, **more)
+
+    old = saved.read_bytes()
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(PermissionError) as caught:
+        network().save(path)
+    monkeypatch.undo()
+    assert str(caught.value) == f"[Errno {errno.EACCES}] can't save to {path}: Permission denied"
+    assert saved.read_bytes() == old and os.listdir(saved.parent) == [saved.name]

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import sys
 
 import numpy as np
 import pytest
@@ -126,3 +127,53 @@ def test_own_functions_come_in_a_list(tmp_path, own):
         TypeError, match=r"^own must be a list of gpunet\.Activation and gpunet\.Loss objects, got "
     ):
         gn.load(tmp_path / "none", own=own)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse some of these names")
+@pytest.mark.parametrize(
+    "name", ["ünïcödé 数", " blank ", "dots.and.more.", ".hidden", "a\\b", "*?", "new\nline", "\udcff"]
+)
+def test_names_of_any_characters(net, tmp_path, name):
+    net.save(tmp_path / name)
+    assert os.listdir(tmp_path) == [name]
+    assert same(gn.load(tmp_path / name, "numpy"), net)
+    assert same(gn.load(str(tmp_path / name), "numpy"), net)
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [{"when": {1, 2}}, {"array": np.zeros(2)}, {1: "one", "two": 2}, {"loop": []}],
+    ids=lambda notes: str(list(notes)),
+)
+def test_notes_that_no_file_holds(net, saved, notes):
+    """Nothing is written, and the network stays as it is."""
+    old, twin = saved.read_bytes(), network()
+    if "loop" in notes:
+        notes["loop"].append(notes)
+    twin.notes = notes
+    with pytest.raises(
+        TypeError, match="can't save the network's notes: expected text, numbers, and lists and"
+    ):
+        twin.save(saved)
+    assert saved.read_bytes() == old
+    twin.notes = {}
+    twin.save(saved)
+
+
+def test_a_file_of_the_first_version(net, saved, tmp_path):
+    """It knows nothing of tables, of frozen layers, and of standardizers that only divide."""
+    from safetensors.numpy import save_file
+
+    from gpunet.files.network_file import _digest, _read
+
+    tensors, about = _read(saved)
+    for name in ("target", "columns", "center"):
+        del about[name]
+    text = json.dumps(about)
+    old = tmp_path / "old"
+    save_file(tensors, old, {"format": "gpunet-1", "network": text, "sha256": _digest(text, tensors)})
+    found = gn.load(old, "numpy")
+    assert same(found, net) and found.evaluate(*data()) == net.evaluate(*data())
+    assert found.standardizer.center and (found.target, found.columns, found.encoder) == (None, None, None)
+    found.save(tmp_path / "new")
+    assert same(gn.load(tmp_path / "new", "numpy"), net)

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from gpunet.lecture import EXPERIMENTS, Sentence, at_least, at_most, bound, fixed, number, percent, power
+from gpunet.lecture.result import format_value
 
 # Values that contradict a sentence each, and words of the sentence that then stands on the page.
 CONTRADICTIONS = {
@@ -138,7 +139,7 @@ def test_each_sentence_changes_when_the_values_contradict_it(one, run, copied):
 def test_percentages_are_not_rounded_to_a_false_sentence():
     assert percent(1.0) == "100%"
     assert percent(0.0) == "0%"
-    assert percent(0.9997) == "more than 99.9%"
+    assert percent(0.9997) == percent(0.9995) == "more than 99.9%"
     assert percent(2.8697) == "287%"
     assert percent(0.0002) == "less than 0.1%"
     assert percent(0.998) == "99.8%"
@@ -174,6 +175,23 @@ def test_numbers():
     assert number(3.7, 1) == "4"
     assert number(37.0, 1) == "37"
     assert number(3e9) == "3.0·10⁹"
+    for value, digits, text in (
+        (99.6, 2, "100"),
+        (-99.6, 2, "−100"),
+        (9.7, 1, "10"),
+        (99.4, 2, "99"),
+        (999.7, 3, "1,000"),
+    ):
+        assert number(value, digits) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(math.inf, "∞"), (-math.inf, "−∞"), (math.nan, "not a number")], ids=str
+)
+def test_what_is_no_number(value, text):
+    """As when a run diverges: the page says so, and is made."""
+    assert number(value) == power(value) == power(value, 1) == bound(value) == format_value(value) == text
+    assert format_value([value, 1.5]) == f"{text}, 1.5"
 
 
 def test_powers_and_fixed_decimals():

@@ -53,3 +53,28 @@ def test_a_checkpoint_has_arrays_of_its_own(backend):
     assert found["others"][0].tolist() == [0.0] * 2
     assert found["others"][1][0].tolist() == [1.0] * 2
     assert found["others"][2].tolist() == [1.0] * 2 and isinstance(found["others"][2], np.ndarray)
+
+
+class Counting:
+    """Its state is what it goes on counting with."""
+
+    def __init__(self):
+        self.total, self.seen, self.by_name = np.zeros(2), [], {"inner": [1]}
+
+    def __call__(self, network, history):
+        self.total += 1
+        self.seen.append(history)
+        self.by_name["inner"].append(2)
+
+    def state(self):
+        return {"total": self.total, "seen": self.seen, "by_name": self.by_name}
+
+
+def test_the_state_of_a_callback_is_a_copy(backend):
+    """A thread writes it while the run goes on: changed in between, the file would not be what its digest says."""
+    placement = Placement(backend, backend.devices()[0])
+    callback = Counting()
+    kept = saved_run(Position(), History(), [callback, len], False, placement)["callbacks"]
+    callback(None, "epoch")
+    assert kept[0]["total"].tolist() == [0.0, 0.0]
+    assert (kept[0]["seen"], kept[0]["by_name"], kept[1]) == ([], {"inner": [1]}, None)
