@@ -109,7 +109,8 @@ def measure(backend, target, options, end):
             chosen = ["-k", cases] if cases else []
             where = [f"benchmarks/{name}.py", "--backend", backend, "--peers", PEERS]
             kept = [f"--keep={Path(folder, 'suite')}"]  # data sets, and what is known of the machine
-            command = ["pytest", "-q", *where, *kept, *chosen, f"--benchmark-json={path}", *options]
+            quiet = ["-W", "ignore:Not saving anything"]  # where the time was over before the first case
+            command = ["pytest", "-q", *where, *quiet, *kept, *chosen, f"--benchmark-json={path}", *options]
             status = max(status, abs(run(command, SHARE * left)))
             if stored(path):
                 files.append(path)
