@@ -240,7 +240,7 @@ def _add_training(add: AddArgument) -> None:
         type=fraction,
         default=0.0,
         metavar="EPSILON",
-        help="probability that targets of classes leave to all of them alike",
+        help="ε: 1 − ε for the true class, and ε in equal parts for all classes",
     )
     add(
         "--validation-fraction",
