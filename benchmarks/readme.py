@@ -101,13 +101,22 @@ def other_tasks(results):
     first = cell(results, "first epoch", net=NETS["shallow"], batch=32, cache="cold")
     lines = [
         ["images without zeros, batches of 1", *speed(throughput(results, "shallow-noisy", 1), "images/s")],
-        ["images without zeros, batches of 1,000", *speed(throughput(results, "shallow-noisy", 1000), "images/s")],
+        [
+            "images without zeros, batches of 1,000",
+            *speed(throughput(results, "shallow-noisy", 1000), "images/s"),
+        ],
         [f"98% of the test images right, the fastest of {settings} settings each", *time_to_98(results)],
         ["prediction, one image per call", *predicted[1]],
         ["prediction, 10,000 images per call", *predicted[10_000]],
-        ["`MLPClassifier.fit` of `gpunet.estimators`", *speed(cell(results, "estimators", case="mnist"), "s")],
+        [
+            "`MLPClassifier.fit` of `gpunet.estimators`",
+            *speed(cell(results, "estimators", case="mnist"), "s"),
+        ],
         ["an epoch on text, sparse rows with 100,000 features", *speed(cell(results, "sparse"), "s")],
-        ["memory of a full batch, above data and weights", *speed(cell(results, "memory", examples=60_000), "MB")],
+        [
+            "memory of a full batch, above data and weights",
+            *speed(cell(results, "memory", examples=60_000), "MB"),
+        ],
         ["a small table (24-8-2, 200 rows, full batch), 1,000 epochs", *speed(small, "rows/s")],
         ["import and first epoch, with nothing compiled yet", *speed(first, "s")],
     ]

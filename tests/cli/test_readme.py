@@ -61,7 +61,14 @@ def test_the_script_for_tables_runs(process, tmp_path):
     assert re.search(r"'accuracy': [^\n]*\n\['(iris|rose|lily)'\]$", out.strip())
 
 
-PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "SECURITY.md", "benchmarks/README.md")
+PAGES = (
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "ARCHITECTURE.md",
+    "SECURITY.md",
+    "benchmarks/README.md",
+)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -17,7 +17,15 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted(path for path in (ROOT / "docs").rglob("*.md") if "generated" not in path.parts)
 SCRIPTS = {str(path.relative_to(ROOT)): as_script(path.read_text(encoding="utf-8")) for path in PAGES}
 OPTIONAL = (
-    "array_api_strict", "fastapi", "onnx", "onnxruntime", "optuna", "pandas", "polars", "sklearn", "torch",
+    "array_api_strict",
+    "fastapi",
+    "onnx",
+    "onnxruntime",
+    "optuna",
+    "pandas",
+    "polars",
+    "sklearn",
+    "torch",
 )
 
 
