@@ -109,7 +109,7 @@ def other_tasks(results):
         ["prediction, one image per call", *predicted[1]],
         ["prediction, 10,000 images per call", *predicted[10_000]],
         [
-            "`MLPClassifier.fit` of `gpunet.estimators`",
+            "`MLPClassifier.fit` of `gpunet.estimators`, five epochs",
             *speed(cell(results, "estimators", case="mnist"), "s"),
         ],
         ["an epoch on text, sparse rows with 100,000 features", *speed(cell(results, "sparse"), "s")],
@@ -118,7 +118,7 @@ def other_tasks(results):
             *speed(cell(results, "memory", examples=60_000), "MB"),
         ],
         ["a small table (24-8-2, 200 rows, full batch), 1,000 epochs", *speed(small, "rows/s")],
-        ["import and first epoch, with nothing compiled yet", *speed(first, "s")],
+        ["import and first epoch, waiting for the compiler", *speed(first, "s")],
     ]
     return markdown_table(["task, on the same CPU", "gpunet", "against the best peer"], lines)
 
