@@ -114,7 +114,7 @@ def _add_metrics(add: AddArgument, where: str) -> None:
         type=names,
         default=(),
         metavar="NAMES",
-        help=f"measured {where}, by scikit-learn's names, such as f1,roc_auc, f1_macro, r2, mean_absolute_error",
+        help=f"measured {where}: scikit-learn's names with commas between, such as f1_macro,roc_auc or r2",
     )
 
 
