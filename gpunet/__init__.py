@@ -1,8 +1,9 @@
-"""Dense neural networks, as the lecture writes them, on any array library that follows the Array API standard.
+"""Dense neural networks on any array library that follows the Array API standard, with the equations of a lecture.
 
 The subpackages, from the bottom up: `core` holds the formulas, for any array library; `devices` finds backends;
-`inputs` checks data; `files` reads and writes networks; `training` runs the epochs; `network` is the public class.
-The lecture is Andrew Ng's CS229, neural networks; C1 to C22 number its claims (``gpunet/lecture/CLAIMS.md``).
+`tables` and `inputs` check data; `teams` are several processes; `files` reads and writes networks; `training` runs the
+epochs; `network` is the public class. The lecture is Andrew Ng's CS229, neural networks (Stanford, autumn 2018); C1 to
+C22 number its claims (``gpunet/lecture/CLAIMS.md``).
 """
 
 from __future__ import annotations

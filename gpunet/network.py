@@ -216,8 +216,7 @@ class Network(NetworkBase):
             as the loss takes them: one-hot for classes, smoothed by `label_smoothing`. X must come back in its shape,
             in any real dtype and as an array of any library. rng is a ``numpy.random.Generator``, drawn from the
             network's seed, the epoch and the step: runs repeat, and go on, to the bit. Not with batches that are
-            computed part by part. Weights of examples stay with
-            their rows.
+            computed part by part. Weights of examples stay with their rows.
         metrics : name, function ``(y_true, y_pred)``, a sequence of them, or a dict of names to them
             To be measured on the validation data after each epoch, see ``History.val_metrics``. A callback
             monitors them as ``"val_f1"``.

@@ -1,4 +1,4 @@
-"""The command line: ``gpunet train``, ``evaluate``, ``predict``, ``export``, ``lecture`` and ``info``."""
+"""The command line: ``gpunet train``, ``evaluate``, ``predict``, ``export``, ``shuffle``, ``lecture`` and ``info``."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def _add_metrics(add: AddArgument, where: str) -> None:
         type=names,
         default=(),
         metavar="NAMES",
-        help=f"measured {where}, by scikit-learn's names, such as f1,roc_auc, f1_macro, r2, mean_absolute_error",
+        help=f"measured {where}: scikit-learn's names with commas between, such as f1_macro,roc_auc or r2",
     )
 
 
@@ -239,7 +239,7 @@ def _add_training(add: AddArgument) -> None:
         type=fraction,
         default=0.0,
         metavar="EPSILON",
-        help="probability that targets of classes leave to all of them alike",
+        help="ε: 1 − ε for the true class, and ε in equal parts for all classes",
     )
     add(
         "--validation-fraction",

@@ -56,7 +56,7 @@ class Parser(argparse.ArgumentParser):
         """Raise a ValueError."""
         nearest = self._nearest(message)
         hint = f"; did you mean {nearest}?" if nearest else ""
-        raise ValueError(f"{message}{hint} (see {self.prog} --help)")
+        raise ValueError(f"{message.rstrip('.')}{hint} (see {self.prog} --help)")
 
     def option_names(self) -> list[str]:
         """The options, as they are written."""
@@ -81,9 +81,9 @@ class Parser(argparse.ArgumentParser):
 
 
 class Formatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows the defaults other than None and False."""
+    """Shows the defaults other than None, False and nothing at all."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.default is None or action.default is False:
+        if action.default is None or action.default is False or action.default == ():
             return action.help
         return super()._get_help_string(action)

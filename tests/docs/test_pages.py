@@ -16,7 +16,17 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path for path in (ROOT / "docs").rglob("*.md") if "generated" not in path.parts)
 SCRIPTS = {str(path.relative_to(ROOT)): as_script(path.read_text(encoding="utf-8")) for path in PAGES}
-OPTIONAL = ("fastapi", "onnx", "onnxruntime", "optuna", "pandas", "polars", "sklearn", "torch")
+OPTIONAL = (
+    "array_api_strict",
+    "fastapi",
+    "onnx",
+    "onnxruntime",
+    "optuna",
+    "pandas",
+    "polars",
+    "sklearn",
+    "torch",
+)
 
 
 @pytest.mark.parametrize("page", [page for page, script in SCRIPTS.items() if script])
@@ -64,6 +74,11 @@ def test_a_block_that_fails_is_noticed(text, tmp_path):
 def test_a_block_that_nothing_runs_is_refused(text):
     with pytest.raises(ValueError, match="not"):
         as_script(text)
+
+
+def test_toml_with_a_mistake_is_refused():
+    with pytest.raises(tomllib.TOMLDecodeError):
+        as_script("```toml\nkey = \n```\n")
 
 
 def test_every_extra_that_pages_name_exists():

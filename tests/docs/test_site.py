@@ -83,7 +83,7 @@ def built(folder):
         pytest.importorskip(name)
     checkout, site = folder / "checkout", folder / "site"
     checkout.mkdir()
-    for name in ("backends", "benchmarks", "gpunet", "README.md"):
+    for name in ("backends", "benchmarks", "gpunet"):
         (checkout / name).symlink_to(ROOT / name)
     shutil.copytree(ROOT / "docs", checkout / "docs", ignore=shutil.ignore_patterns("generated"))
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", str(site)]

@@ -1,6 +1,7 @@
 """The fenced code blocks of a Markdown page, and a page as one script."""
 
 import re
+import tomllib
 from typing import NamedTuple
 
 FENCE = re.compile(
@@ -26,10 +27,12 @@ def blocks(text):
 def as_script(text):
     """What a reader runs who copies a page from its top to its end: its Python, and its ``gpunet`` commands.
 
+    TOML is parsed.
+
     Raises
     ------
     ValueError
-        For a block that is neither run nor says why not.
+        For a block that is neither run nor says why not, and for TOML with a mistake.
     """
     parts = []
     for language, body, not_run in blocks(text):
@@ -37,6 +40,8 @@ def as_script(text):
             continue
         if language == "python":
             parts.append(body)
+        elif language == "toml":
+            tomllib.loads(body)
         elif language == "console":
             for line in body.splitlines():
                 if not line.startswith("$ gpunet "):
