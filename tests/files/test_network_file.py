@@ -183,3 +183,5 @@ def test_a_file_of_the_first_version(net, saved, tmp_path):
 def test_what_is_no_path(net, path):
     with pytest.raises(TypeError, match=r"^path must be a path, a str or a pathlib\.Path, got "):
         net.save(path)
+    with pytest.raises(TypeError, match=r"^path must be a path, a str or a pathlib\.Path, got "):
+        gn.load(path)
