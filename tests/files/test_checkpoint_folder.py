@@ -339,3 +339,20 @@ def test_the_manifest_is_for_people(tmp_path):
     text = (folder.path / "manifest.json").read_text()
     assert json.loads(text) == {"newest": "checkpoint-000002.safetensors", "epoch": 2}
     assert text.splitlines()[1] == ' "newest": "checkpoint-000002.safetensors",'
+
+
+def test_an_old_checkpoint_that_can_not_be_removed(tmp_path, monkeypatch):
+    """The new one is there, and the error says so."""
+    folder = CheckpointFolder(tmp_path / "run", 1)
+    folder.write(saved(1), {})
+
+    def refused(*arguments, **more):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "unlink", refused)
+    with pytest.raises(
+        NotTidied, match=r"checkpoint-000002\.safetensors is there, but: .*not permitted"
+    ) as caught:
+        folder.write(saved(2), {})
+    assert caught.value.errno == errno.EPERM
+    assert folder.newest().epochs_trained == 2 and len(folder.files()) == 2

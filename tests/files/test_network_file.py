@@ -177,3 +177,11 @@ def test_a_file_of_the_first_version(net, saved, tmp_path):
     assert found.standardizer.center and (found.target, found.columns, found.encoder) == (None, None, None)
     found.save(tmp_path / "new")
     assert same(gn.load(tmp_path / "new", "numpy"), net)
+
+
+@pytest.mark.parametrize("path", [None, 3, b"net", ["net"]])
+def test_what_is_no_path(net, path):
+    with pytest.raises(TypeError, match=r"^path must be a path, a str or a pathlib\.Path, got "):
+        net.save(path)
+    with pytest.raises(TypeError, match=r"^path must be a path, a str or a pathlib\.Path, got "):
+        gn.load(path)
