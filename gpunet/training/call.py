@@ -30,7 +30,7 @@ def described_call(
     return {
         "version": VERSION,
         "seed": seed,
-        **{name: described(value) for name, value in settings.items()},
+        **{name: described(value, constants=name != "callbacks") for name, value in settings.items()},
         "class_weight": described(arrays.class_weight),
         "label_smoothing": described(arrays.label_smoothing),
         "validation_fraction": described(arrays.validation_fraction),

@@ -21,17 +21,18 @@ from gpunet.inputs.digest import digest
 PLAIN = (str, bool, int, float, np.generic, tuple, type(None), FunctionType, functools.partial)
 
 
-def described(value: Any) -> Any:
+def described(value: Any, constants: bool = True) -> Any:
     """A setting as JSON holds it.
 
     Numbers and text are themselves; a dataclass is its type and fields, another object its type and the parameters of
     its class that it keeps as attributes; a function is its name and a digest of its code, its defaults and the numbers
-    that it has from where it is defined; arrays and tables are digests of what they hold.
+    that it has from where it is defined; arrays and tables are digests of what they hold. Without `constants`, these
+    defaults and numbers do not count: those of a callback may be a deadline.
     """
-    return _described(value, ())
+    return _described(value, (), constants)
 
 
-def _described(value: Any, within: tuple[int, ...]) -> Any:
+def _described(value: Any, within: tuple[int, ...], constants: bool) -> Any:
     """The same; `within` are the objects that this one is an attribute of, to which it may lead back."""
     if isinstance(value, float) and value != value:
         return "nan"  # which equals itself
@@ -39,7 +40,7 @@ def _described(value: Any, within: tuple[int, ...]) -> Any:
         return value
     if id(value) in within:
         return {"type": type(value).__qualname__}
-    describe = functools.partial(_described, within=(*within, id(value)))
+    describe = functools.partial(_described, within=(*within, id(value)), constants=constants)
     if isinstance(value, list | tuple):
         return [describe(one) for one in value]
     if isinstance(value, set | frozenset):
@@ -56,7 +57,7 @@ def _described(value: Any, within: tuple[int, ...]) -> Any:
             **describe({"of": value.func, "args": value.args, "keywords": value.keywords}),
         }
     if callable(value) and hasattr(value, "__qualname__"):
-        return _function(value, describe)
+        return _function(value, describe, constants)
     return {"type": type(value).__qualname__, **_settings(value, describe)}
 
 
@@ -73,11 +74,12 @@ def _settings(value: Any, describe: Callable[[Any], Any]) -> dict[str, Any]:
     return {name: describe(getattr(value, name)) for name in names}
 
 
-def _function(function: Any, describe: Callable[[Any], Any]) -> dict[str, str]:
+def _function(function: Any, describe: Callable[[Any], Any], constants: bool) -> dict[str, str]:
     about = {"function": f"{function.__module__}.{function.__qualname__}"}
     code = getattr(function, "__code__", None)
     if code is not None:
-        known = _code(code), [(name, describe(value)) for name, value in _constants(function, code)]
+        found = _constants(function, code) if constants else ()
+        known = _code(code), [(name, describe(value)) for name, value in found]
         about["code"] = hashlib.sha256(repr(known).encode()).hexdigest()[:16]
     return about
 

@@ -145,6 +145,17 @@ def test_a_function_is_known_by_all_that_it_computes():
     assert two == described(factory(np.float32(2))) != three
 
 
+def test_numbers_of_a_callback_do_not_count():
+    """They may be a deadline, which is another one when a run goes on."""
+
+    def stops(deadline):
+        return lambda network, history, more=deadline: history.epochs > deadline
+
+    assert described([stops(1)]) != described([stops(2)])
+    assert described([stops(1)], constants=False) == described([stops(2)], constants=False)
+    assert described([draws_normal], constants=False) != described([draws_uniform], constants=False)
+
+
 def test_what_a_function_counts_is_no_part_of_it():
     """It may have counted when the run goes on: a number of its own, or in lists."""
     seen, count = [], 0
