@@ -1,5 +1,6 @@
 """Fixtures that every room's tests share."""
 
+import gc
 import math
 import os
 import shutil
@@ -83,6 +84,12 @@ def pytest_configure(config):
     if not hasattr(config, "workerinput"):
         folder = os.environ[cuda_on_cpu.FOLDER] = tempfile.mkdtemp(prefix="kernels")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def pytest_collection_finish():
+    """What is there before the tests is not garbage: it would be looked through again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)  # of those that -m leaves
