@@ -1,19 +1,27 @@
 """Fixtures that every room's tests share."""
 
+import gc
 import math
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+# Before NumPy is imported. Threads of BLAS that have nothing to do would keep a core busy, which other tests could use.
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("JAX_ENABLE_X64", "1")  # before JAX is imported: float64 is tested too
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.pop("GPUNET_BACKEND", None)
 os.environ["GPUNET_COMPILE"] = "wait"  # in the background, how much has been compiled would change results
 os.environ.pop("PYTEST_ADDOPTS", None)  # meant for this run, not for a pytest that a test starts
 
+import numpy as np
+
+import cuda_on_cpu
 import gpunet as gn
 
 # JAX compiles each new shape, which takes most of the time of a room's tests.
@@ -69,6 +77,19 @@ def mnist():
     if folder is None:
         pytest.skip("full MNIST is not here: GPUNET_DATA names its folder")
     return gn.datasets.mnist(folder)
+
+
+def pytest_configure(config):
+    """What is compiled of CUDA kernels is shared by the processes of a run, those of pytest-xdist and of tests."""
+    if not hasattr(config, "workerinput"):
+        folder = os.environ[cuda_on_cpu.FOLDER] = tempfile.mkdtemp(prefix="kernels")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def pytest_collection_finish():
+    """What is there before the tests is not garbage: it would be looked through again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)  # of those that -m leaves

@@ -140,7 +140,7 @@ time.sleep(60)
 @pytest.mark.parametrize("ignores", [False, True])
 def test_a_process_that_takes_too_long(ignores, tmp_path, monkeypatch):
     """It is interrupted, and killed where it goes on; then those that it has started, too."""
-    monkeypatch.setattr(on_gpu, "GRACE", 3)
+    monkeypatch.setattr(on_gpu, "GRACE", 1 if ignores else 20)
     file = tmp_path / "pid"
     (tmp_path / "sleeper.py").write_text(SLEEPER.format(file=str(file), ignores=ignores))
     monkeypatch.setattr(on_gpu, "ROOT", tmp_path)
@@ -217,7 +217,9 @@ def test_fit_calls(what, tmp_path, monkeypatch, capsys):
 
     monkeypatch.setenv("GPUNET_DATA", str(tmp_path))
     monkeypatch.setattr(fit_calls, "SECONDS", 1e-3)
+    few = fit_calls.datasets.synthetic(1200, 200)
     monkeypatch.setattr(fit_calls.datasets, "mnist_folder", lambda: None)
+    monkeypatch.setattr(fit_calls.datasets, "synthetic", lambda: few)
     monkeypatch.setattr(fit_calls, "CELLS", fit_calls.CELLS[1:5] + fit_calls.CELLS[-1:])
     page = tmp_path / "new" / "page.md"
     for _ in range(2):

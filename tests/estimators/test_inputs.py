@@ -107,6 +107,8 @@ def library(request):
 @pytest.mark.parametrize("settings", SOLVERS, ids=str)
 @pytest.mark.parametrize(("one", "kind"), TARGETS)
 def test_arrays_stay_in_their_library(library, one, kind, settings):
+    if library.name == "jax" and (SOLVERS.index(settings) - TARGETS.index((one, kind))) % 3:
+        pytest.skip("compiling takes most of the time; each solver and each kind of targets in turn will do")
     y = target(kind, X)
 
     def there(array):

@@ -118,6 +118,8 @@ def agrees(run, name, backend):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["shapes", "depth", "momentum"])
 def test_small_ones_agree_on_every_backend(run, name, backend):
+    if (name, backend.name) == ("depth", "jax"):
+        pytest.skip("compiling takes most of the time, of networks with so many layers")
     agrees(run, name, backend.name)
 
 

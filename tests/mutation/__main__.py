@@ -21,7 +21,12 @@ def equivalent():
     return {name.strip(): why.strip() for name, why in rows}
 
 
-def chosen(mutants, only, sample, seed):
+def all_mutants():
+    """Those of gpunet's rooms, and the faults that are written down for them."""
+    return planted(HERE / "faults.toml") + [m for path in room_files() for m in mutants_of(path)]
+
+
+def chosen(mutants, only, sample, seed=0):
     """The mutants whose names hold `only`; of these a sample, drawn with the seed."""
     found = [m for m in mutants if only in m.name]
     if sample is not None and sample < len(found):
@@ -30,14 +35,14 @@ def chosen(mutants, only, sample, seed):
     return found
 
 
-def outcomes_of_rooms(mutants, jobs, own):
+def outcomes_of_rooms(mutants, jobs, own, recorded):
     """Run mutants of gpunet's rooms: in memory where that can be, else in copies of the tree."""
     print(f"{len(mutants)} mutants", flush=True)
 
     def report(line):
         print(line, flush=True)
 
-    found, reaching = in_memory.run(mutants, jobs, report, own)
+    found, reaching = in_memory.run(mutants, jobs, report, own, recorded)
     slow = [m for m in mutants if not m.in_function]
     options = ["-k", " and ".join(f"not {library}" for library in ("torch", "jax", "cupy", "strict"))]
     found |= in_copy.run(slow, lambda m: m.tests or reaching.get(m.path, []), options, jobs, report=report)
@@ -53,6 +58,9 @@ def main(arguments=None):
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
     parser.add_argument("--own", action="store_true", help="only the tests of the mutants' own rooms")
+    parser.add_argument(
+        "--recorded", metavar="FOLDER", help="what tests reach, by record.py; not measured again"
+    )
     parser.add_argument("--list", action="store_true", help="print the mutants, run nothing")
     options = parser.parse_args(arguments)
     started = time.time()
@@ -60,9 +68,7 @@ def main(arguments=None):
     if options.what == "kernels":
         mutants = planted(HERE / "kernels.toml")
     else:
-        mutants = planted(HERE / "faults.toml")
-        if options.what == "rooms":
-            mutants += [m for path in room_files() for m in mutants_of(path)]
+        mutants = all_mutants() if options.what == "rooms" else planted(HERE / "faults.toml")
     mutants, listed = chosen(mutants, options.only, options.sample, options.seed), equivalent()
     if options.sample is not None:  # they survive, which takes all the tests that reach them
         mutants = [m for m in mutants if m.name not in listed]
@@ -72,7 +78,7 @@ def main(arguments=None):
     if options.what == "kernels":
         outcomes = in_copy.run(mutants, lambda m: m.tests, jobs=options.jobs)
     else:
-        outcomes = outcomes_of_rooms(mutants, options.jobs, options.own)
+        outcomes = outcomes_of_rooms(mutants, options.jobs, options.own, options.recorded)
     whole = not options.only and options.sample is None
     return verdict(outcomes, listed, time.time() - started, WANTED if whole else 0.0)
 

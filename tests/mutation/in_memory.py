@@ -1,7 +1,8 @@
 """Runs mutants in forked children of one pytest session: tests are collected and packages imported once.
 
 A child puts the mutated functions' code into the functions that stand in memory, and runs the tests that reach
-the fault. The first failure ends it. Which tests reach a line is measured first, in a child of its own.
+the fault. The first failure ends it. Which tests reach a line is measured first, in a child of its own, or has been
+recorded by another run of the tests: see `record.py`.
 """
 
 import os
@@ -11,15 +12,14 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
 import time
-import types
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from tests.mutation.mutants import ROOMS, ROOT
+from tests.mutation.reach import Reach, put_into_memory
 
 # Left out, by words in the tests' ids. Torch and JAX start threads, which a fork does not survive; what is true on
 # NumPy and on one other library is enough.
@@ -56,12 +56,13 @@ def room_of(path):
 KILLED, SURVIVED, UNREACHED = "killed", "survived", "not reached by any test"
 
 
-def run(mutants, jobs=2, report=print, own=False):
+def run(mutants, jobs=2, report=print, own=False, recorded=None):
     """``({mutant name: outcome}, {module path: tests that reach it})``; only mutants of functions have outcomes.
 
-    With `own`, the tests of the mutants' own rooms alone run.
+    With `own`, the tests of the mutants' own rooms alone run. `recorded` is the folder where another run of the tests
+    has recorded what they reach.
     """
-    session = Session(mutants, jobs, report)
+    session = Session(mutants, jobs, report, None if recorded is None else recordings(recorded))
     os.environ.pop("GPUNET_NO_SKIPS", None)
     paths = [mutant.path for mutant in mutants] if own else [f"gpunet/{room}" for room in ROOMS]
     folders = sorted({f"tests/{room_of(path)}" for path in paths})
@@ -78,8 +79,8 @@ def run(mutants, jobs=2, report=print, own=False):
 class Session:
     """The pytest plugin."""
 
-    def __init__(self, mutants, jobs, report):
-        self.mutants, self.jobs, self.report = mutants, jobs, report
+    def __init__(self, mutants, jobs, report, recorded=None):
+        self.mutants, self.jobs, self.report, self.recorded = mutants, jobs, report, recorded
         self.outcomes, self.reaching_modules = {}, {}
         self.seconds = {}
         self.error = None
@@ -117,105 +118,93 @@ class Session:
         fast = [name for name, item in self.items.items() if not item.get_closest_marker("slow")]
         with tempfile.TemporaryDirectory() as folder:
             self.folder = Path(folder)
-            self.measure(fast, self.mutants)
-            if self.error is None:
-                self.run_mutants(self.mutants)
-                self.run_slow_tests(set(fast))
+            self.run_those_that_reach(self.mutants, fast)
+            if self.recorded is not None:
+                # The first test that calls a cached function reaches what it calls: in the run that was recorded, that
+                # may have been one of those that are left out.
+                self.recorded = None
+                self.run_those_that_reach(self.left(), fast)
+            left, fast = self.left(), set(fast)
+            rooms = tuple({f"tests/{room_of(m.path)}/" for m in left})
+            slow = [name for name in self.items if name not in fast and name.startswith(rooms)]
+            self.run_those_that_reach(left, slow)
         return True
 
-    def run_slow_tests(self, fast):
-        """On the mutants that the fast tests leave, those of their own rooms."""
-        left = [m for m in self.mutants if self.outcomes.get(m.name, KILLED) != KILLED]
-        rooms = tuple({f"tests/{room_of(m.path)}/" for m in left})
-        slow = [name for name in self.items if name not in fast and name.startswith(rooms)]
-        if left and slow:
-            self.measure(slow, left)
-            if self.error is None:
-                self.run_mutants(left)
+    def left(self):
+        """The mutants that have not been killed."""
+        return [m for m in self.mutants if self.outcomes.get(m.name, KILLED) != KILLED]
+
+    def run_those_that_reach(self, mutants, names):
+        """Run the tests of these names on the mutants, each test on those that it reaches."""
+        if mutants and names and self.error is None:
+            self.measure(names, mutants)
+        if mutants and names and self.error is None:
+            self.run_mutants(mutants)
 
     # --- which tests reach which lines ---
 
     def measure(self, names, mutants):
-        """Run the tests of these names, for these mutants."""
+        """Find out what the tests of these names reach, for these mutants."""
         started = time.time()
-        files = [self.folder / f"coverage {job}" for job in range(self.jobs)]
-
-        def trace(job):
-            files[job].write_bytes(pickle.dumps(self.trace(names[job :: self.jobs], mutants)))
-
-        children = [self.fork(lambda j=job: trace(j)) for job in range(self.jobs)]
-        for child in children:
-            _, status = os.waitpid(child, 0)
-            self.forget(child)
-            if status != 0:
-                self.error = f"a child that measures coverage died, {described(status)}"
+        files = self.run_on_marks(names, mutants) if self.recorded is None else self.recorded
         if self.error is not None:
             return
-        self.reached, failed = {}, []
+        self.reached = {}
         for file in files:
-            reached, seconds, failing = pickle.loads(file.read_bytes())
+            reached, seconds = pickle.loads(file.read_bytes())
             for place, tests in reached.items():
-                self.reached.setdefault(place, set()).update(tests)
-            self.seconds |= seconds
-            failed += failing
-        if failed:
-            self.error = "these tests fail without any mutant: " + ", ".join(failed)
-        # A module of constants has no lines that are traced; its room's tests count all the same.
+                self.reached.setdefault(place, set()).update(tests.intersection(names))
+            self.seconds |= {name: seconds[name] for name in names if name in seconds}
+        names = [name for name in names if name in self.seconds]
+        # A module of constants has no marks; its room's tests count all the same.
         paths = [path for path, _ in self.reached] + [mutant.path for mutant in mutants]
         modules = {path: set() for path in paths}
         for (path, _), tests in self.reached.items():
             modules[path] |= tests
         for path, tests in modules.items():
-            # Generated methods of dataclasses are not traced: all tests of the module's own room count.
+            # Generated methods of dataclasses have no marks: all tests of the module's own room count.
             tests |= {name for name in names if name.startswith(f"tests/{room_of(path)}/")}
         for path, tests in modules.items():
             # Without parameters: a fault may change their names.
             found = dict.fromkeys(test.partition("[")[0] for test in self.sorted(path, tests))
             self.reaching_modules.setdefault(path, list(found))
-        self.report(f"{len(names)} tests, coverage measured in {time.time() - started:.0f} s")
+        how = "measured" if self.recorded is None else "recorded before, read"
+        self.report(f"{len(names)} tests, coverage {how} in {time.time() - started:.0f} s")
 
-    def trace(self, names, mutants):
-        """``({(path, line): ids of tests}, {id: seconds}, ids of tests that fail)``, of these tests."""
-        paths = {str(ROOT / mutant.path): mutant.path for mutant in mutants}
-        wanted = {file: set() for file in paths}
-        for mutant in mutants:
-            wanted[str(ROOT / mutant.path)].update(mutant.lines)
-        # For faults that act on import, all tests count that call any function of the module.
-        any_call = {str(ROOT / mutant.path) for mutant in mutants if not mutant.in_function}
-        lines, reached, seconds, failed, known = set(), {}, {}, [], {}
+    def run_on_marks(self, names, mutants):
+        """Run tests in children, on modules with marks; the files in which they write what was reached."""
+        files = [self.folder / f"reached {job}" for job in range(self.jobs)]
 
-        def places(code):
-            """The lines of one function that matter. Python would compare code objects by what is in them."""
-            if id(code) not in known:
-                file = code.co_filename
-                inside = {number for *_, number in code.co_lines()} & wanted[file]
-                inside |= {code.co_firstlineno} if file in any_call else set()
-                known[id(code)] = code, {(file, number) for number in inside}
-            return known[id(code)][1]
+        def trace(job):
+            reach = Reach(mutants)
+            reach.put_marks(ROOT)
+            for name in names[job :: self.jobs]:
+                reach.begin()
+                self.passes([name])
+                reach.end(name)
+            files[job].write_bytes(pickle.dumps((reach.tests, reach.seconds)))
 
-        def line(frame, event, argument):
-            lines.add((frame.f_code.co_filename, frame.f_lineno))
-            return line
+        self.in_children(trace)
+        return files
 
-        def call(frame, event, argument):
-            # Tracing lines takes most of the time: it ends where a test has reached all that matters.
-            if frame.f_code.co_filename not in wanted or places(frame.f_code) <= lines:
-                return None
-            return line(frame, event, argument)
+    def in_children(self, work):
+        """``work(job)`` for each job, without any mutant; an error if a child dies, or a test fails."""
+        children = [self.fork(lambda j=job: work(j)) for job in range(self.jobs)]
+        for child in children:
+            _, status = os.waitpid(child, 0)
+            self.forget(child)
+            if status != 0 and self.error is None:
+                self.error = f"a child without any mutant died, {described(status)}"
+        if failed := self.failed_tests():
+            self.error = "these tests fail without any mutant: " + ", ".join(sorted(failed))
 
-        for name in names:
-            lines.clear()
-            started = time.process_time()
-            threading.settrace(call)
-            sys.settrace(call)
-            ok = self.passes([name])
-            sys.settrace(None)
-            threading.settrace(None)
-            seconds[name] = time.process_time() - started
-            failed += [] if ok else [name]
-            for file, number in lines:
-                reached.setdefault((paths[file], number), set()).add(name)
-        return reached, seconds, failed
+    def failed_tests(self):
+        """The tests that have failed in children since the last call."""
+        files = list(self.folder.glob("failed *"))
+        found = {name for file in files for name in file.read_text(encoding="utf-8").splitlines()}
+        for file in files:
+            file.unlink()
+        return found
 
     def tests_of(self, mutant):
         if mutant.tests:
@@ -242,6 +231,11 @@ class Session:
             running[self.fork(lambda m=mutant, t=tests: self.survives(m, t))] = mutant
         while running:
             self.wait(running)
+        killed = sorted(self.failed_tests())
+        if (
+            self.recorded is not None
+        ):  # that they pass without a mutant, too, has been seen in other processes alone
+            self.in_children(lambda job: [self.passes([name]) for name in killed[job :: self.jobs]])
 
     def wait(self, running):
         child, status = os.wait()
@@ -255,7 +249,7 @@ class Session:
             self.report(f"killed by the time limit, or a crash: {mutant.name}")
 
     def survives(self, mutant, tests):
-        put_into_memory(mutant)
+        put_into_memory(mutant.path, compile(mutant.source, str(ROOT / mutant.path), "exec"))
         if not self.passes(tests):
             raise SystemExit(1)
 
@@ -269,6 +263,8 @@ class Session:
             signal.setitimer(signal.ITIMER_REAL, 300)
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
             if self.failed:
+                with (self.folder / f"failed {os.getpid()}").open("a", encoding="utf-8") as names:
+                    print(item.nodeid, file=names)
                 return False
         return True
 
@@ -299,43 +295,22 @@ def threads_of_polars():
     return [name for name in names if re.fullmatch(r"polars-\d+", name)]
 
 
+def recordings(folder):
+    """The files that `record.py` has written.
+
+    Raises
+    ------
+    SystemExit
+        If there are none.
+    """
+    files = sorted(Path(folder).glob("*.pickle"))
+    if not files:
+        raise SystemExit(f"{folder} holds no recordings: run pytest with -p tests.mutation.record first")
+    return files
+
+
 def described(status):
     """How a process has ended, from the status that `os.wait` gives."""
     if os.WIFEXITED(status):
         return f"with exit status {os.WEXITSTATUS(status)}"
     return f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
-
-
-def put_into_memory(mutant):
-    """Give the functions of a module the code of the mutated source."""
-    name = mutant.path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
-    module = sys.modules[name]
-    for qualified, code in functions(compile(mutant.source, module.__file__, "exec")).items():
-        owner = module
-        *path, last = qualified.split(".")
-        for part in path:
-            owner = vars(owner)[part]
-        function = vars(owner)[last]
-        if hasattr(function, "cache_clear"):
-            function.cache_clear()
-        plain(function).__code__ = code
-
-
-def functions(code, path=""):
-    """Code of the functions and methods of a module, by qualified name; not of those inside functions."""
-    found = {}
-    for inner in code.co_consts:
-        if isinstance(inner, types.CodeType) and not inner.co_name.startswith("<"):
-            if inner.co_flags & 0x1:  # CO_OPTIMIZED: a function, no class body
-                found[path + inner.co_name] = inner
-            else:
-                found |= functions(inner, f"{path}{inner.co_name}.")
-    return found
-
-
-def plain(function):
-    """The function inside properties, class methods and wrappers."""
-    for name in ("fget", "func", "__func__", "__wrapped__"):
-        if hasattr(function, name):
-            return plain(getattr(function, name))
-    return function

@@ -1,16 +1,21 @@
 """The mutation tool: its operators, its tables, and that it can tell a killed mutant from a survivor."""
 
 import ast
+import importlib
+import pickle
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from tests.mutation import record
 from tests.mutation.__main__ import chosen, equivalent, verdict
 from tests.mutation.in_copy import run_one
-from tests.mutation.in_memory import KILLED, SURVIVED, functions
+from tests.mutation.in_memory import KILLED, SURVIVED, recordings
 from tests.mutation.mutants import ROOT, Mutant, mutants_of, planted, room_files
+from tests.mutation.reach import Reach, functions, put_into_memory
 
 pytestmark = pytest.mark.slow
 
@@ -111,6 +116,172 @@ def test_functions_of_a_module():
         "class A:\n    def f(self):\n        def inner(): pass\n        return [1 for _ in ()]\ndef g(): pass"
     )
     assert functions(compile(source, "x", "exec")).keys() == {"A.f", "g"}
+
+
+MARKED = '''"""A module."""
+import functools
+
+
+def f(x):
+    """A docstring."""
+    total = 0
+    for i in range(x):
+        if i == 1:
+            total += 10
+        elif i == 2:
+            continue
+        else:
+            total += 1
+    try:
+        total += 1 // (x - 3)
+    except ZeroDivisionError:
+        total = -1
+    else:
+        total += 2
+    finally:
+        total += 3
+
+    def inner(y):
+        return y + 1
+
+    with open(__file__):
+        match x:
+            case 4:
+                total = inner(total)
+            case _:
+                total -= 1
+    while total > 5:
+        total -= 5
+        if total == 7:
+            break
+    return total
+
+
+@functools.cache
+def cached(x):
+    return x + 1
+
+
+class A:
+    x_ = 0
+
+    @property
+    def x(self):
+        return self.x_
+
+    @x.setter
+    def x(self, value):
+        self.x_ = value
+
+    @functools.cached_property
+    def y(self):
+        return cached(self.x)
+
+    @classmethod
+    def z(cls):
+        return cls().y
+'''
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    (tmp_path / "module_with_marks.py").write_text(MARKED, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module("module_with_marks")
+    del sys.modules["module_with_marks"]
+
+
+def lines_of(call, file):
+    """The lines of a file that a call comes to, as Python reports them."""
+    found = set()
+
+    def trace(frame, event, argument):
+        if frame.f_code.co_filename == file:
+            if event == "line":
+                found.add(frame.f_lineno)
+            return trace
+        return None
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+    return found
+
+
+def statements():
+    """The first lines of the statements in functions."""
+    functions = [node for node in ast.walk(ast.parse(MARKED)) if isinstance(node, ast.FunctionDef)]
+    within = {one for f in functions for one in ast.walk(f) if isinstance(one, ast.stmt) and one is not f}
+    return {one.lineno for one in within if ast.get_source_segment(MARKED, one) != '"""A docstring."""'}
+
+
+def test_marks_are_reached_where_their_lines_are(module, tmp_path):
+    def set_and_get():
+        a = module.A()
+        a.x = 5
+        return a.x, a.y, module.A.z()
+
+    calls = {f"f {x}": lambda x=x: module.f(x) for x in range(6)} | {"A": set_and_get}
+    wanted = statements()
+    traced = {name: lines_of(call, module.__file__) & wanted for name, call in calls.items()}
+    values = {name: call() for name, call in calls.items()}
+    assert set().union(*traced.values()) == wanted
+
+    mutants = [Mutant("", "module_with_marks.py", "", range(line, line + 1), True) for line in wanted]
+    reach = Reach(mutants)
+    reach.put_marks(tmp_path)  # which forgets what has been cached
+    for name, call in calls.items():
+        reach.begin()
+        assert call() == values[name]
+        reach.end(name)
+        assert {line for (_, line), tests in reach.tests.items() if name in tests} == traced[name], name
+    assert reach.seconds.keys() == calls.keys()
+
+
+def test_faults_that_act_on_import_are_reached_by_any_call(module, tmp_path):
+    reach = Reach([Mutant("", "module_with_marks.py", "", range(46, 47), False)])
+    reach.put_marks(tmp_path)
+    for name, call in {"none": lambda: 0, "f": lambda: module.f(0), "A.z": module.A.z}.items():
+        reach.begin()
+        call()
+        reach.end(name)
+    assert set().union(*reach.tests.values()) == {"f", "A.z"}
+
+
+def test_a_fault_is_put_into_its_function_alone(module):
+    for old, new in (("x_ = value", "x_ = 2 * value"), ("return self.x_", "return self.x_ + 1")):
+        put_into_memory("module_with_marks.py", compile(MARKED.replace(old, new), "x", "exec"))
+        a = module.A()
+        a.x = 5
+        assert (a.x, a.x_) == ((10, 10) if "value" in old else (6, 5))
+
+
+def test_a_recording(module, tmp_path, monkeypatch):
+    mutants = [Mutant("", "module_with_marks.py", "", range(line, line + 1), True) for line in (10, 18)]
+    monkeypatch.setattr(record, "ROOT", tmp_path)
+    monkeypatch.setattr(record, "all_mutants", lambda: mutants)
+    monkeypatch.setenv("GPUNET_SAMPLE", "2")
+    monkeypatch.setenv("GPUNET_REACHED", str(tmp_path / "new"))
+    with pytest.raises(SystemExit, match="holds no recordings"):
+        recordings(tmp_path / "new")
+    plugins = []
+    manager = SimpleNamespace(register=plugins.append)
+    record.pytest_collection_finish(SimpleNamespace(config=SimpleNamespace(pluginmanager=manager)))
+    (recorder,) = plugins
+    for x in (1, 2, 3):
+        running = recorder.pytest_runtest_protocol(SimpleNamespace(nodeid=f"f({x})"))
+        next(running)
+        module.f(x)
+        with pytest.raises(StopIteration):
+            running.send(None)
+    recorder.pytest_sessionfinish()
+    (file,) = recordings(tmp_path / "new")
+    tests, seconds = pickle.loads(file.read_bytes())
+    assert tests == {("module_with_marks.py", 10): {"f(2)", "f(3)"}, ("module_with_marks.py", 18): {"f(3)"}}
+    assert seconds.keys() == {"f(1)", "f(2)", "f(3)"}
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no /proc: threads can't be seen")

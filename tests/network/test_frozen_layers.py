@@ -27,6 +27,10 @@ def frozen_network(backend, *frozen, layers=LAYERS, **more):
     [("descent", (0,)), ("momentum", (0, 1)), ("adamw", (1,)), ("rmsprop", (2,)), ("adamw", (0, 2))],
 )
 def test_no_fit_changes_a_frozen_layer(backend, optimizer, frozen, rng):
+    if backend.name == "jax" and optimizer not in ("momentum", "rmsprop"):
+        pytest.skip(
+            "compiling takes most of the time; one optimizer for the first layers and one for the last will do"
+        )
     X, y = small_data(rng)
     net = frozen_network(backend, *frozen)
     before = host(net)

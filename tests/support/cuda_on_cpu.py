@@ -3,6 +3,8 @@
 import atexit
 import ctypes
 import functools
+import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -12,6 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+FOLDER = (
+    "GPUNET_KERNELS_ON_CPU"  # a variable of the environment: where libraries are built, for several processes
+)
 HEADER = Path(__file__).with_name("cuda_on_cpu.h")
 COMPILER = shutil.which("c++") or shutil.which("g++")
 TROUBLE = {
@@ -40,19 +45,34 @@ def _compile(*arguments):
     assert done.returncode == 0, done.stderr
 
 
-@functools.cache
-def _folder():
-    """Where libraries are built. The compiler finds the precompiled header beside the copy of the header."""
-    folder = Path(tempfile.mkdtemp(prefix="kernels"))
+def _made(file, make):
+    """A file that several processes may make at a time: it is there when it is whole."""
+    if not file.exists():
+        with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+            made = Path(folder) / file.name
+            make(made)
+            made.replace(file)
+    return file
+
+
+def _own_folder():
+    folder = tempfile.mkdtemp(prefix="kernels")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    shutil.copy(HEADER, folder)
-    _compile("-x", "c++-header", folder / HEADER.name, "-o", folder / f"{HEADER.name}.gch")
     return folder
 
 
 @functools.cache
+def _header():
+    """In the folder where libraries are built. The compiler finds the precompiled header beside the header."""
+    folder = Path(os.environ.get(FOLDER) or _own_folder())
+    header = _made(folder / HEADER.name, lambda copy: shutil.copy(HEADER, copy))
+    _made(folder / f"{HEADER.name}.gch", lambda made: _compile("-x", "c++-header", header, "-o", made))
+    return header
+
+
+@functools.cache
 def build(source):
-    """The shared library of a source, with a launcher for every kernel. Built once per process."""
+    """The shared library of a source, with a launcher for every kernel. Each is built once."""
     names = re.findall(r"void\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\(", source.replace("\n", " "))
     kernels = [n for n in names if re.search(rf"__global__[^;{{]*?\b{n}\(", source)]
     launchers = "".join(
@@ -61,12 +81,15 @@ def build(source):
         f'extern "C" int parameters_{n}(size_t* s) {{ return emulator::parameters({n}, s); }}\n'
         for n in kernels
     )
-    folder = _folder()
-    text = folder / f"k{len(list(folder.iterdir()))}.cpp"
-    text.write_text(source + launchers)
-    library = text.with_suffix(".so")
-    _compile("-shared", "-include", folder / HEADER.name, text, "-o", library)
-    return ctypes.CDLL(str(library))
+    text, header = source + launchers, _header()
+
+    def make(library):
+        file = library.with_suffix(".cpp")
+        file.write_text(text)
+        _compile("-shared", "-include", header, file, "-o", library)
+
+    name = hashlib.sha256(text.encode()).hexdigest()
+    return ctypes.CDLL(str(_made(header.with_name(f"{name}.so"), make)))
 
 
 class CPointer:

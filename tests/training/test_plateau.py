@@ -108,6 +108,8 @@ class Lower:
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: type(o).__name__)
 def test_the_rate_counts_from_the_next_epoch_on(backend, data, optimizer):
     """Against a schedule that says the same, step by step."""
+    if backend.name == "jax" and optimizer not in (OPTIMIZERS[0], OPTIMIZERS[3]):
+        pytest.skip("compiling takes most of the time; a constant and a falling rate will do")
     X, y = data
     base = optimizer.learning_rate
     factors = [1, 1, 0.25, 0.0625, 0.0625]
