@@ -26,6 +26,11 @@ def with_zero_slots(parameters: Parameters, slots: int, placement: Placement) ->
     return TrainState(parameters, [(zeros(W), zeros(b)) for W, b in parameters])
 
 
+def copied(xp: Any, parameters: Parameters) -> list[tuple[Array, Array]]:
+    """Copies of ``[(W, b), …]``: a view, alone, would keep all of a state in memory."""
+    return [(xp.asarray(W, copy=True), xp.asarray(b, copy=True)) for W, b in parameters]
+
+
 def moved(state: TrainState, placement: Placement, dtype: str) -> TrainState:
     """The same state on another library or device."""
 
