@@ -86,7 +86,7 @@ def unpacked(theta: Any, plan: Plan) -> tuple[list[Any], list[Any]]:
     """The reverse, as views."""
     coefs, intercepts, at = [], [], 0
     for layer in plan.layers:
-        size = layer.inputs * layer.units
+        size = layer.weights
         coefs.append(theta[at : at + size].reshape(layer.inputs, layer.units))
         at += size
     for layer in plan.layers:
@@ -120,7 +120,7 @@ class LBFGSTraining(Prediction):
         theta = packed(host[: len(self.coefs_)], host[len(self.coefs_) :])
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
         search = partial(minimize, method="L-BFGS-B", jac=True, options=options, callback=iteration)
-        work = 3 * plan.examples * sum(layer.inputs * layer.units for layer in plan.layers)
+        work = 3 * plan.examples * plan.weights
         if work < SMALL:  # threads of BLAS would wait for each other more than they compute
             search = partial(placement.backend.on_one_core, search)
         result = search(cost, theta)

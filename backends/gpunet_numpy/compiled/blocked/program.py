@@ -96,7 +96,7 @@ class Blocked(Program):
         rule = rule_of(plan.optimizer)
         if rule is None or rule.code > MOMENTUM:
             return "only plain descent and momentum are done in blocks"
-        if sum(layer.units * layer.inputs for layer in plan.layers[2:]) > LATER:
+        if sum(layer.weights for layer in plan.layers[2:]) > LATER:
             return "the later layers are too large to update on every thread"
         return None
 

@@ -74,7 +74,7 @@ class SparseRows(Program):
     def _threads(self, data: SparseData) -> int:
         """How many threads are worth it."""
         first, plan = self.plan.layers[0], self.plan
-        others = sum(layer.units * layer.inputs for layer in plan.layers[1:])
+        others = sum(layer.weights for layer in plan.layers[1:])
         mean = len(data.values) / (len(data.starts) - 1)
         work = plan.batch_size * (mean * first.units + others)
         if self.rule.code != PLAIN or self.rule.decay != 0 or self.rule.penalized:
