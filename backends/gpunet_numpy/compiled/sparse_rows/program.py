@@ -34,9 +34,8 @@ class SparseRows(Program):
     name = "compiled sparse rows"
     kernel = staticmethod(run_epoch)
     takes_sparse = True
-    block_steps = (
-        STRETCH  # updates without a gradient are done together, which rounds otherwise than one by one
-    )
+    # Updates without a gradient are done together, which rounds otherwise than one by one.
+    block_steps = STRETCH
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         super().__init__(plan, device)
