@@ -71,7 +71,7 @@ def is_wide(X: Any) -> bool:
 
 def holds_integers(X: Any) -> bool:
     """Whether no number of an array can be NaN or infinity, in its own dtype or as a float."""
-    return str(getattr(X, "dtype", "")).rpartition(".")[2].startswith(("int", "uint", "bool"))
+    return dtype_name(X).startswith(("int", "uint", "bool"))
 
 
 def from_lists(name: str, values: Any) -> Any:
