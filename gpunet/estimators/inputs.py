@@ -119,9 +119,7 @@ class InputChecks:
 
     def _compute_dtype(self, X: Any) -> str:
         """The dtype of weights and computation; by default that of X if it is one of them, as scikit-learn chooses."""
-        if self.dtype is not None:
-            return np.dtype(self.dtype).name
-        name = dtype_name(X)
+        name = dtype_name(X) if self.dtype is None else str(np.dtype(self.dtype).name)
         return name if name in ("float32", "float64") else "float64"
 
     def _foreign_dtype(self, X: Any, placement: Placement) -> str:

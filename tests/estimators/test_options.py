@@ -355,7 +355,9 @@ def test_chunks_add_up(sparse_rows, weights, monkeypatch):
     given = csr_array(thin) if sparse_rows else thin
     sums = []
     one = evaluation.cost_and_gradients
-    monkeypatch.setattr(evaluation, "cost_and_gradients", lambda *given: (sums.append(one(*given)), sums[-1])[1])
+    monkeypatch.setattr(
+        evaluation, "cost_and_gradients", lambda *given: (sums.append(one(*given)), sums[-1])[1]
+    )
     for chunk in (1, 50, ROWS):
         sums.clear()
         monkeypatch.setattr(evaluation, "CHUNK", chunk)

@@ -86,7 +86,7 @@ class Buffers(NamedTuple):
     bias_sums: Any
     sums: Any
     losses: Any
-    gradients: Any  # (threads, width): of one feature; (n[0], width) of all, where batches have several chunks
+    gradients: Any  # (threads, width): of a feature; (n[0], width): of all, for batches of several chunks
     summed: Any  # int32 (n[0],): then the step, from 1, whose gradient the feature's row holds
     stretch: int  # steps that are foreseen at a time
     upcoming: Any  # int32 (n[0],): the next step that has the feature, or the end of the stretch
