@@ -439,14 +439,22 @@ class Network(NetworkBase):
     # --- use ------------------------------------------------------------------------------------
 
     def predict(self, X: Any) -> Array:
-        """The last layer's activations, rows ``(m, n[L])``, in the library and on the device of X.
+        """The last layer's activations, in the library and on the device of X.
 
-        For a Table or DataFrame a NumPy array; values in the target's own unit, in float64.
+        Parameters
+        ----------
+        X : array, list, Table, DataFrame or file
+            Rows ``(m, n[0])`` or images, as for :meth:`fit`.
+
+        Returns
+        -------
+        array, ``(m, n[L])``
+            For a Table or DataFrame NumPy's; values in the target's own unit, in float64.
 
         Raises
         ------
         ValueError, TypeError
-            For a wrong shape, dtype, or numbers that are not finite.
+            For a wrong shape, dtype, or numbers that are not finite; and while there are no weights.
         """
         if self._trained.state is None and self.inputs is None:
             raise ValueError("the network has no weights yet: fit it, or give Network inputs=…")
@@ -498,7 +506,16 @@ class Network(NetworkBase):
             return self._forward.outputs_on_host(pipeline, X, backend, self.activations, state)
 
     def predict_target(self, X: Any) -> Array:
-        """The predicted targets as they are written: class names, or values; a NumPy array ``(m,)``.
+        """The predicted targets as they are written: class names, or values in their own unit.
+
+        Parameters
+        ----------
+        X
+            As for :meth:`predict`.
+
+        Returns
+        -------
+        numpy.ndarray, ``(m,)``
 
         Raises
         ------
@@ -516,14 +533,24 @@ class Network(NetworkBase):
     def evaluate(
         self, X: Any, y: Any = None, sample_weight: Any = None, metrics: Any = ()
     ) -> dict[str, float]:
-        """Cost and accuracy on data: ``{"loss": …, "accuracy": …}``; real targets have no accuracy.
-
-        `metrics` are names and functions as in :meth:`fit`; each adds its name and value.
+        """Cost and accuracy on data.
 
         Accuracy is the fraction of examples whose class is right; for several sigmoid outputs with rows of
-        labels, the fraction of labels that are right at ½. Weights of examples count in the loss alone. For a Table
-        y may be left out; the loss of values is in the target's own unit. Rows without a target are left out, as by
-        :meth:`fit`.
+        labels, the fraction of labels that are right at ½. Real targets have no accuracy.
+
+        Parameters
+        ----------
+        X, y
+            As for :meth:`fit`. For a Table y may be left out. Rows without a target are not counted.
+        sample_weight : array ``(m,)`` or None
+            Weight of each example; it counts in the loss alone.
+        metrics : name, function ``(y_true, y_pred)``, a sequence of them, or a dict of names to them
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        dict of str to float
+            ``{"loss": …, "accuracy": …}``, and each metric by its name. The loss of values is in the target's own unit.
 
         Raises
         ------
@@ -563,9 +590,19 @@ class Network(NetworkBase):
     def gradients(
         self, X: Any, y: Any = None, sample_weight: Any = None
     ) -> tuple[float, list[tuple[Array, Array]]]:
-        """``(J, [(dW, db), …])`` for these examples as one batch, shaped as the parameters (C9).
+        """The cost of these examples as one batch, and its gradients (C9).
 
-        Where values are standardised for training, J is the cost of the standardised ones.
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for :meth:`evaluate`.
+
+        Returns
+        -------
+        J : float
+            Where values are standardised for training, that of the standardised ones.
+        gradients : list of ``(dW, db)``
+            ``∂J/∂W[l]`` and ``∂J/∂b[l]`` of each layer, shaped as the parameters and on the network's backend.
 
         Raises
         ------
