@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gpunet.core.plan import Plan
-from gpunet.core.program import Parameters, TrainState
+from gpunet.core.program import TrainState
+from gpunet.core.propagation import Parameters
 
 
 class ParameterLayout:

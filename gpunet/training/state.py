@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from gpunet.core.layers import Dense
-from gpunet.core.program import Parameters, TrainState
+from gpunet.core.program import TrainState
+from gpunet.core.propagation import Parameters
 from gpunet.devices.host_memory import host_memory
 from gpunet.devices.placement import Placement
 from gpunet.errors import OutOfMemory
