@@ -41,10 +41,10 @@ from gpunet.errors import (
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.network import Network, load
 from gpunet.teams.team import Team
-from gpunet.training.callbacks import EarlyStopping, SaveNetwork
 from gpunet.training.checkpoint import Checkpoint
 from gpunet.training.history import History
 from gpunet.training.logs import CSVLog, JSONLog
+from gpunet.training.monitors import EarlyStopping, SaveNetwork
 from gpunet.training.plateau import ReduceOnPlateau
 from gpunet.training.rate_finder import find_learning_rate
 from gpunet.training.trackers import MLflowLog, TensorBoardLog, WandbLog

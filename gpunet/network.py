@@ -35,20 +35,22 @@ from gpunet.inputs.example_weights import by_class
 from gpunet.inputs.fit_data import DEFAULT_BATCH, FitArrays, FitData
 from gpunet.inputs.missing_targets import evaluate_rows
 from gpunet.inputs.pipeline import Examples, InputPipeline
-from gpunet.inputs.tabular import encoded
+from gpunet.inputs.tabular import Tabular, encoded
 from gpunet.network_base import NetworkBase, restored
 from gpunet.prediction import writable
 from gpunet.teams.program import in_lanes
 from gpunet.teams.team import Team, on_a_team, require_team
 from gpunet.training import evaluation
 from gpunet.training.call import described_call
-from gpunet.training.callbacks import Callback, checked_callbacks, require_monitored, started
+from gpunet.training.callbacks import Callback, checked_callbacks, started
 from gpunet.training.checkpoint import Checkpoint, checked_checkpoint, open_run
 from gpunet.training.class_report import ClassReport, class_report
 from gpunet.training.evaluator import FEWER_ROWS, Evaluator
 from gpunet.training.history import History
 from gpunet.training.metrics import Metrics
+from gpunet.training.monitors import require_monitored
 from gpunet.training.run import TrainingRun
+from gpunet.training.run_settings import RunSettings
 from gpunet.training.same_start import require_same
 from gpunet.training.scale import warn_of_unscaled
 from gpunet.training.transforms import takes_targets
@@ -271,7 +273,6 @@ class Network(NetworkBase):
         """
         team = require_team(team)
         chosen = chosen_optimizer(optimizer, self.activations[:-1])
-        is_table = self.encoder is not None
         if epochs is not None:
             epochs = positive_int("epochs", epochs)
         shuffle, progress = flag("shuffle", shuffle), flag("progress", progress)
@@ -287,7 +288,7 @@ class Network(NetworkBase):
         arrays = FitArrays(
             X, y, sample_weight, by_class(class_weight), validation_data, validation_fraction, label_smoothing
         )
-        arrays = opened_arrays(arrays, self.dtype, whole=is_table)
+        arrays = opened_arrays(arrays, self.dtype, whole=self.encoder is not None)
         measures = Metrics(metrics)
         require_same(team, {"checkpoint=": checkpoint is not None})  # ranks with one compare it first
         self._share_seed(team)
@@ -305,7 +306,7 @@ class Network(NetworkBase):
                 callbacks=callbacks,
                 lanes=team.lanes,
             )
-        constant_rate = not is_table and chosen.constant_rate
+        constant_rate = self.encoder is None and chosen.constant_rate
         trained, own = self._trained, self._own_functions()
         with open_run(checkpoint, call, trained.run_id, constant_rate, own, team) as run:
             if run is not None and run.saved is not None:
@@ -314,60 +315,77 @@ class Network(NetworkBase):
                 if run.finished:
                     self.history = History(**run.saved.training["run"]["history"])
                     return self.history
+            settings = RunSettings(self.seed, shuffle, transform, measures, callbacks, progress, run, team)
             arrays, tabular = encoded(self._tabular, arrays, self.dtype, self.layers[-1], self.seed)
-            placement = choose_placement(self.backend, self._placement, arrays.by_name(), follow=True)
-            require_precision(precision, self.dtype, placement)
-            errors = memory_errors(placement, "Use a smaller batch_size, fewer examples")
-            with placement.context(), errors, ExitStack() as stack:
-                auto_batch = TABLE_BATCH if is_table else DEFAULT_BATCH
-                raw, pipeline = transform is not None, self._pipeline(placement)
-                data = fit_examples(pipeline, arrays, batch_size, self.seed, auto_batch, raw=raw)
-                if placement != self._placement or callbacks or run is not None or team.size > 1:
-                    data.check.settle()  # before anybody sees a change
-                monitors = [*callbacks, *([] if checkpoint is None else [checkpoint])]
-                require_monitored(monitors, data.validation is not None, data.kind, measures.directions)
-                evaluator = Evaluator(placement, self.activations, self.loss, tabular)
-                with np.errstate(all="ignore"):
-                    xp = placement.xp
-                    require_usable(xp, self.layers, self.loss, chosen, getattr(xp, self.dtype))
-                evaluator.require_computable(measures, data.validation, data.kind)
-                begun = stack.enter_context(started(callbacks if team.rank == 0 else [], self))
-                # Everything is checked: from here on the network changes.
-                self._move_to(placement)
-                with self._restored_on_error():
-                    self.standardizer = data.standardizer
-                    self.encoder, self.target, self.columns = tabular
-                    self.inputs, _ = data.size
-                    self._ready()
-                    if optimizer is None:
-                        chosen = self._default_optimizer(data)
-                    plan = data.plan(self.layers, self.dropouts, self.loss, chosen, self.dtype, precision)
-                    plan = in_lanes(plan, team.lanes)
-                    training = TrainingRun(
-                        self,
-                        trained,
-                        plan,
-                        data,
-                        self._pipeline(placement),
-                        evaluator,
-                        seed=self.seed,
-                        epochs=self._default_epochs(plan.steps) if epochs is None else epochs,
-                        shuffle=shuffle,
-                        transform=transform,
-                        measures=measures,
-                        callbacks=callbacks,
-                        progress=progress,
-                        checkpoints=run,
-                        team=team,
-                        starting=call,
-                        save=lambda: self._saved(training_state=True),
-                    )
-                    data.check.settle()  # as late as possible: the device works on it meanwhile
-                    if self.standardizer is None:
-                        warn_of_unscaled(placement.xp, data.training.X, data.check.mean_size)
-                    self.history = training.history
-                    begun.clear()  # the run finishes them
-                    return training.run()
+            given = None if optimizer is None else chosen
+            return self._fit(arrays, tabular, given, epochs, batch_size, precision, settings, call)
+
+    def _fit(
+        self,
+        arrays: FitArrays,
+        tabular: Tabular,
+        optimizer: Optimizer | None,
+        epochs: int | None,
+        batch_size: int | str | None,
+        precision: str,
+        settings: RunSettings,
+        call: dict[str, Any],
+    ) -> History:
+        """Train as :meth:`fit` says, on arrays: check the data, then change the network."""
+        placement = choose_placement(self.backend, self._placement, arrays.by_name(), follow=True)
+        require_precision(precision, self.dtype, placement)
+        errors = memory_errors(placement, "Use a smaller batch_size, fewer examples")
+        with placement.context(), errors, ExitStack() as stack:
+            evaluator = Evaluator(placement, self.activations, self.loss, tabular)
+            data = self._checked_data(arrays, batch_size, optimizer, evaluator, settings)
+            begun = stack.enter_context(started(settings.callbacks if settings.is_first else [], self))
+            # Everything is checked: from here on the network changes.
+            self._move_to(placement)
+            with self._restored_on_error():
+                self.standardizer = data.standardizer
+                self.encoder, self.target, self.columns = tabular
+                self.inputs, _ = data.size
+                self._ready()
+                if optimizer is None:
+                    optimizer = self._default_optimizer(data)
+                plan = data.plan(self.layers, self.dropouts, self.loss, optimizer, self.dtype, precision)
+                plan = in_lanes(plan, settings.team.lanes)
+                training = TrainingRun(
+                    *(self, self._trained, plan, data, self._pipeline(placement), evaluator),
+                    epochs=self._default_epochs(plan.steps) if epochs is None else epochs,
+                    settings=settings,
+                    starting=call,
+                    save=lambda: self._saved(training_state=True),
+                )
+                data.check.settle()  # as late as possible: the device works on it meanwhile
+                if self.standardizer is None:
+                    warn_of_unscaled(placement.xp, data.training.X, data.check.mean_size)
+                self.history = training.history
+                begun.clear()  # the run finishes them
+                return training.run()
+
+    def _checked_data(
+        self,
+        arrays: FitArrays,
+        batch_size: int | str | None,
+        optimizer: Optimizer | None,
+        evaluator: Evaluator,
+        settings: RunSettings,
+    ) -> FitData:
+        """The data of a run, on its placement, and suited to what the run measures; nothing of the network changes."""
+        placement, run = evaluator.placement, settings.checkpoints
+        auto_batch = DEFAULT_BATCH if self.encoder is None else TABLE_BATCH
+        raw, pipeline = settings.transform is not None, self._pipeline(placement)
+        data = fit_examples(pipeline, arrays, batch_size, self.seed, auto_batch, raw=raw)
+        if placement != self._placement or settings.callbacks or run is not None or settings.team.size > 1:
+            data.check.settle()  # before anybody sees a change
+        monitors = [*settings.callbacks, *([] if run is None else [run.checkpoint])]
+        require_monitored(monitors, data.validation is not None, data.kind, settings.measures.directions)
+        with np.errstate(all="ignore"):
+            xp = placement.xp
+            require_usable(xp, self.layers, self.loss, optimizer, getattr(xp, self.dtype))
+        evaluator.require_computable(settings.measures, data.validation, data.kind)
+        return data
 
     @contextmanager
     def _restored_on_error(self) -> Iterator[None]:
@@ -421,14 +439,22 @@ class Network(NetworkBase):
     # --- use ------------------------------------------------------------------------------------
 
     def predict(self, X: Any) -> Array:
-        """The last layer's activations, rows ``(m, n[L])``, in the library and on the device of X.
+        """The last layer's activations, in the library and on the device of X.
 
-        For a Table or DataFrame a NumPy array; values in the target's own unit, in float64.
+        Parameters
+        ----------
+        X : array, list, Table, DataFrame or file
+            Rows ``(m, n[0])`` or images, as for :meth:`fit`.
+
+        Returns
+        -------
+        array, ``(m, n[L])``
+            For a Table or DataFrame NumPy's; values in the target's own unit, in float64.
 
         Raises
         ------
         ValueError, TypeError
-            For a wrong shape, dtype, or numbers that are not finite.
+            For a wrong shape, dtype, or numbers that are not finite; and while there are no weights.
         """
         if self._trained.state is None and self.inputs is None:
             raise ValueError("the network has no weights yet: fit it, or give Network inputs=…")
@@ -480,7 +506,16 @@ class Network(NetworkBase):
             return self._forward.outputs_on_host(pipeline, X, backend, self.activations, state)
 
     def predict_target(self, X: Any) -> Array:
-        """The predicted targets as they are written: class names, or values; a NumPy array ``(m,)``.
+        """The predicted targets as they are written: class names, or values in their own unit.
+
+        Parameters
+        ----------
+        X
+            As for :meth:`predict`.
+
+        Returns
+        -------
+        numpy.ndarray, ``(m,)``
 
         Raises
         ------
@@ -498,14 +533,24 @@ class Network(NetworkBase):
     def evaluate(
         self, X: Any, y: Any = None, sample_weight: Any = None, metrics: Any = ()
     ) -> dict[str, float]:
-        """Cost and accuracy on data: ``{"loss": …, "accuracy": …}``; real targets have no accuracy.
-
-        `metrics` are names and functions as in :meth:`fit`; each adds its name and value.
+        """Cost and accuracy on data.
 
         Accuracy is the fraction of examples whose class is right; for several sigmoid outputs with rows of
-        labels, the fraction of labels that are right at ½. Weights of examples count in the loss alone. For a Table
-        y may be left out; the loss of values is in the target's own unit. Rows without a target are left out, as by
-        :meth:`fit`.
+        labels, the fraction of labels that are right at ½. Real targets have no accuracy.
+
+        Parameters
+        ----------
+        X, y
+            As for :meth:`fit`. For a Table y may be left out. Rows without a target are not counted.
+        sample_weight : array ``(m,)`` or None
+            Weight of each example; it counts in the loss alone.
+        metrics : name, function ``(y_true, y_pred)``, a sequence of them, or a dict of names to them
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        dict of str to float
+            ``{"loss": …, "accuracy": …}``, and each metric by its name. The loss of values is in the target's own unit.
 
         Raises
         ------
@@ -545,9 +590,19 @@ class Network(NetworkBase):
     def gradients(
         self, X: Any, y: Any = None, sample_weight: Any = None
     ) -> tuple[float, list[tuple[Array, Array]]]:
-        """``(J, [(dW, db), …])`` for these examples as one batch, shaped as the parameters (C9).
+        """The cost of these examples as one batch, and its gradients (C9).
 
-        Where values are standardised for training, J is the cost of the standardised ones.
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for :meth:`evaluate`.
+
+        Returns
+        -------
+        J : float
+            Where values are standardised for training, that of the standardised ones.
+        gradients : list of ``(dW, db)``
+            ``∂J/∂W[l]`` and ``∂J/∂b[l]`` of each layer, shaped as the parameters and on the network's backend.
 
         Raises
         ------

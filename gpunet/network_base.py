@@ -26,6 +26,7 @@ from gpunet.prediction import ForwardPass
 from gpunet.summary import summary, summary_html
 from gpunet.training.history import History
 from gpunet.training.saved import on_host
+from gpunet.training.state import copied
 from gpunet.training.trained import Trained
 
 if TYPE_CHECKING:
@@ -177,9 +178,9 @@ class NetworkBase:
         ValueError
             While the number of inputs is not known.
         """
-        state, xp = self._ready(), self.placement.xp
+        state = self._ready()
         with self.placement.context():
-            return [(xp.asarray(W, copy=True), xp.asarray(b, copy=True)) for W, b in state.parameters]
+            return copied(self.placement.xp, state.parameters)
 
     def set_parameters(self, parameters: Sequence[tuple[Any, Any]]) -> None:
         """Replace all weights; arrays of any library, shaped as in :attr:`parameters`.

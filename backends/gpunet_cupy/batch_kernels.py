@@ -88,7 +88,7 @@ def output_layer_macros(plan: Plan, group: int) -> dict[str, Macro]:
 
 def update_grid(plan: Plan, top: int) -> tuple[int, int]:
     """Thread blocks of ``update.cu`` for the weights of the first `top` layers, and for all parameters."""
-    sizes = [layer.units * layer.inputs for layer in plan.layers]
+    sizes = [layer.weights for layer in plan.layers]
     per_thread = 4 if all(layer.inputs % 4 == 0 for layer in plan.layers[:top]) else 1
     weight_blocks = -(-(sum(sizes[:top]) // per_thread) // THREADS)
     others = sum(sizes[top:]) + sum(layer.units for layer in plan.layers)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gpunet.core.plan import Plan
-from gpunet.core.program import Parameters, TrainState
+from gpunet.core.program import TrainState
+from gpunet.core.propagation import Parameters
 
 
 class ParameterLayout:
@@ -27,13 +28,13 @@ class ParameterLayout:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.sizes = [plan.layers[0].inputs, *(layer.units for layer in plan.layers)]
-        self.weights = sum(layer.units * layer.inputs for layer in plan.layers)
+        self.sizes = list(plan.sizes)
+        self.weights = plan.weights
         self.biases = sum(layer.units for layer in plan.layers)
         self.at_W, self.at_b = [], []
         at, bias_at = 0, self.weights
         for layer in plan.layers:
-            self.at_W.append(slice(at, at := at + layer.units * layer.inputs))
+            self.at_W.append(slice(at, at := at + layer.weights))
             self.at_b.append(slice(bias_at, bias_at := bias_at + layer.units))
 
     @property

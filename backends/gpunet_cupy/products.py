@@ -77,7 +77,7 @@ class Bfloat16Products:
     dtype = "uint16"  # of what is multiplied
 
     def __init__(self, plan: Plan, layers: int, chunk: int, pairs: int = PAIRS) -> None:
-        self.sizes = [plan.layers[0].inputs, *(layer.units for layer in plan.layers)]
+        self.sizes = list(plan.sizes)
         self.layers, self.chunk, self.pairs = layers, chunk, pairs
         self.Z_partials = pairs if chunk <= SEPARATE else 1
         # At most, for any number of examples up to `chunk`: see `gradient_products`.
@@ -245,7 +245,7 @@ class PlainProducts:
     weights_size = 0
 
     def __init__(self, plan: Plan, layers: int, chunk: int) -> None:
-        self.sizes = [plan.layers[0].inputs, *(layer.units for layer in plan.layers)]
+        self.sizes = list(plan.sizes)
         self.layers, self.dtype = layers, plan.dtype
         self.compute = "tf32" if plan.precision == "tf32" else None
         self.at = [sum(self.sizes[i] * self.sizes[i + 1] for i in range(l)) for l in range(layers)]

@@ -68,10 +68,9 @@ def braces(*values: object) -> str:
 
 def network_macros(plan: Plan, absent: int = 0) -> dict[str, Macro]:
     """What ``common/network.cuh`` needs; sizes and activations of `absent` more layers are 0."""
-    sizes = [plan.layers[0].inputs, *(layer.units for layer in plan.layers)]
     return {
         "LAYERS": len(plan.layers),
-        "SIZES": braces(*sizes, *[0] * absent),
+        "SIZES": braces(*plan.sizes, *[0] * absent),
         "ACTIVATIONS": braces(0, *(str(name).upper() for name in plan.activations), *[0] * absent),
         "LOSS": str(plan.loss).upper(),
     }

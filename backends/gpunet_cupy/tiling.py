@@ -47,7 +47,7 @@ class Tiling:
 
     def __init__(self, plan: Plan, inputs: list[int]) -> None:
         self.plan, self.inputs = plan, inputs
-        self.sizes = [plan.layers[0].inputs, *(layer.units for layer in plan.layers)]
+        self.sizes = list(plan.sizes)
         self.strides = [round_up(n, 4) for n in self.sizes]
         self.grid = [
             (-(-self.sizes[l + 1] // TILE_UNITS), -(-self.sizes[l] // n)) for l, n in enumerate(inputs)

@@ -22,7 +22,7 @@ def epochs_together(plan: Plan, device: str, block_steps: int = 1) -> int:
     """
     if plan.examples % plan.batch_size or plan.steps % block_steps:
         return 1
-    work = plan.examples * sum(layer.units * layer.inputs for layer in plan.layers)
+    work = plan.examples * plan.weights
     steps = plan.steps // block_steps
     multiprocessors = int(device_context(device).attributes["MultiProcessorCount"])
     most = min(EPOCHS, STEPS // steps, EXAMPLES // plan.examples, multiprocessors * WORK // work)

@@ -31,8 +31,7 @@ def threads_for(plan: Plan, examples: int) -> int:
 
     A step makes three products with each weight matrix: forward, for its gradient, and backward.
     """
-    weights = sum(layer.inputs * layer.units for layer in plan.layers)
-    return max(min(int(3 * weights * examples / MULTIPLY_ADDS), processors()), 1)
+    return max(min(int(3 * plan.weights * examples / MULTIPLY_ADDS), processors()), 1)
 
 
 def set_threads(library: Any, threads: int) -> None:

@@ -48,10 +48,7 @@ def _missing() -> str | None:
     try:
         _compiled()
         importlib.import_module("gpunet_numpy.compiled.threads").threads()
-    except (
-        ImportError,
-        RuntimeError,
-    ) as error:  # RuntimeError: no folder for numba's cache can be written, no thread
+    except (ImportError, RuntimeError) as error:  # numba has no folder for its cache, or there is no thread
         return f"numba does not work here ({error})"
     return None
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from gpunet.core.plan import Plan
-from gpunet.core.program import EpochInputs, Parameters, Program, TrainState
-from gpunet.core.propagation import Gradients
+from gpunet.core.program import EpochInputs, Program, TrainState
+from gpunet.core.propagation import Gradients, Parameters
 from gpunet.core.reference import Batch, batch_gradients, examples, update
 
 Array = Any

@@ -166,14 +166,19 @@ def silu_backward(xp: Namespace, dA: Array, Z: Array, A: Array) -> Array:
     return dA * (S + A * (1.0 - S))
 
 
+def _gelu_tanh(xp: Namespace, Z: Array) -> Array:
+    """``t = tanh(√(2/π) (z + 0.044715 z³))``, of GELU and its slope."""
+    return xp.tanh(GELU_ROOT * (Z + GELU_CUBIC * Z * Z * Z))
+
+
 def gelu(xp: Namespace, Z: Array) -> Array:
-    """``½ z (1 + tanh(√(2/π) (z + 0.044715 z³)))`` (Hendrycks and Gimpel 2016)."""
-    return 0.5 * Z * (1.0 + xp.tanh(GELU_ROOT * (Z + GELU_CUBIC * Z * Z * Z)))
+    """``½ z (1 + t)``, ``t = tanh(√(2/π) (z + 0.044715 z³))`` (Hendrycks and Gimpel 2016)."""
+    return 0.5 * Z * (1.0 + _gelu_tanh(xp, Z))
 
 
 def gelu_backward(xp: Namespace, dA: Array, Z: Array, A: Array) -> Array:
     """``g′ = ½ (1 + t) + ½ z (1 − t²) u′`` with ``t = tanh u`` and ``u = √(2/π) (z + 0.044715 z³)``."""
-    T = xp.tanh(GELU_ROOT * (Z + GELU_CUBIC * Z * Z * Z))
+    T = _gelu_tanh(xp, Z)
     slope = GELU_ROOT * (1.0 + 3.0 * GELU_CUBIC * Z * Z)
     return dA * 0.5 * (1.0 + T + Z * (1.0 - T * T) * slope)
 

@@ -196,6 +196,11 @@ class RMSprop(Optimizer):
         ε, above 0.
     weight_decay, clip_norm
         As for :class:`GradientDescent`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For settings outside their range.
     """
 
     learning_rate: float | Schedule = 1e-3
@@ -236,6 +241,11 @@ class Adam(Optimizer):
         ε, above 0.
     weight_decay, clip_norm
         As for :class:`GradientDescent`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For settings outside their range.
     """
 
     learning_rate: float | Schedule = 1e-3

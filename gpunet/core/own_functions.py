@@ -25,7 +25,7 @@ PLANNED = 1000  # updates
 
 
 def require_usable(
-    xp: Namespace, layers: Sequence[Dense], loss: LossLike, optimizer: Optimizer, dtype: Any
+    xp: Namespace, layers: Sequence[Dense], loss: LossLike, optimizer: Optimizer | None, dtype: Any
 ) -> None:
     """Raise an error if a function of the user's own does not give new arrays of its argument's shape and dtype.
 
@@ -35,7 +35,8 @@ def require_usable(
         The functions are called on its arrays, on the current device.
     layers : sequence of Dense
     loss : str or Loss
-    optimizer : Optimizer
+    optimizer : Optimizer or None
+        None for one that the data decide on, of gpunet's own.
     dtype : dtype of `xp`
 
     Raises
@@ -64,7 +65,7 @@ def require_usable(
         _tried(f"gradient of loss {loss.name!r}", loss.gradient, xp, A, Y)
         if loss.value_from_Z is not None:
             _tried(f"value_from_Z of loss {loss.name!r}", loss.value_from_Z, xp, A, Y)
-    if type(optimizer) not in OPTIMIZERS.values():
+    if optimizer is not None and type(optimizer) not in OPTIMIZERS.values():
         _try_optimizer(xp, optimizer, full, dtype)
 
 

@@ -9,13 +9,12 @@ divides its ``alpha`` by the number of examples in the batch: λ is that quotien
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
+
+from gpunet.core.propagation import Gradients, Parameters
 
 Array = Any
 Namespace = Any
-Parameters = Sequence[tuple[Array, Array]]
-Gradients = Sequence[tuple[Array, Array] | None]
 
 
 def penalty(xp: Namespace, parameters: Parameters, strength: Array) -> Array:

@@ -33,6 +33,11 @@ class Layer:
     dropout: float = 0.0
     trainable: bool = True
 
+    @property
+    def weights(self) -> int:
+        """How many numbers W has."""
+        return self.inputs * self.units
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -82,6 +87,16 @@ class Plan:
     def activations(self) -> tuple[ActivationLike, ...]:
         """Each layer's activation."""
         return tuple(layer.activation for layer in self.layers)
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """``n[0] … n[L]``."""
+        return (self.layers[0].inputs, *(layer.units for layer in self.layers))
+
+    @cached_property
+    def weights(self) -> int:
+        """How many numbers all W have: as many multiplications has the forward pass of an example."""
+        return sum(layer.weights for layer in self.layers)
 
     @cached_property
     def trainable(self) -> tuple[bool, ...]:

@@ -10,11 +10,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from gpunet.core.optimizers import Slots
 from gpunet.core.plan import Plan
+from gpunet.core.propagation import Parameters
 
 Array = Any
-Parameters = Sequence[tuple[Array, Array]]
-Slots = Sequence[tuple[tuple[Array, ...], tuple[Array, ...]]]
 
 
 class TrainState(NamedTuple):
@@ -29,7 +29,7 @@ class TrainState(NamedTuple):
     """
 
     parameters: Parameters
-    slots: Slots
+    slots: Sequence[tuple[Slots, Slots]]
 
 
 class EpochInputs(NamedTuple):

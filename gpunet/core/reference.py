@@ -15,8 +15,8 @@ from gpunet.core.losses import LOSSES, cost
 from gpunet.core.optimizers import update_all
 from gpunet.core.penalty import add_gradients, penalty
 from gpunet.core.plan import Plan
-from gpunet.core.program import EpochInputs, Parameters, Program, TrainState
-from gpunet.core.propagation import Gradients, cost_and_gradients, forward
+from gpunet.core.program import EpochInputs, Program, TrainState
+from gpunet.core.propagation import Gradients, Parameters, cost_and_gradients, forward
 
 Array = Any
 Namespace = Any

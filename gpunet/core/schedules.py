@@ -129,6 +129,11 @@ class Ramp(ClosedForm):
         Of the first and of the last step.
     length : int
         At least 2.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For settings outside their range.
     """
 
     lowest: float
@@ -163,6 +168,11 @@ class Cosine(ClosedForm):
     steps : int, optional
         Updates that it lasts, over several calls of ``fit`` with this optimizer; `final` from then on. None: the steps
         of one call.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For settings outside their range.
     """
 
     initial: float
@@ -203,6 +213,11 @@ class Exponential(ClosedForm):
         Steps in which the rate changes by `factor`.
     stairs : bool
         Change the rate only every `every` steps: the exponent is rounded down to a whole number.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For settings outside their range.
     """
 
     initial: float
@@ -239,6 +254,11 @@ class InverseTime(ClosedForm):
     initial : float
     half_life : int
         Step at which the rate has halved.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For settings outside their range.
     """
 
     initial: float

@@ -9,10 +9,8 @@ from pathlib import Path
 
 GROUPS = Path("/sys/fs/cgroup")  # where Linux shows control groups
 OWN = Path("/proc/self/cgroup")  # which of them this process is in
-LIMITS = (
-    "memory.max",
-    "memory.high",
-)  # files with limits of version 2 (from "high" on, the kernel slows a process down)
+# Files with limits of version 2; from "high" on, the kernel slows a process down.
+LIMITS = ("memory.max", "memory.high")
 LIMITS_1 = ("memory.limit_in_bytes",)  # and of version 1
 
 

@@ -112,10 +112,16 @@ def get_backend(name: str = "auto") -> Backend:
         ``"auto"`` takes ``GPUNET_BACKEND`` if set, else CuPy if a CUDA device answers, else NumPy. A device may
         follow the name, as in ``"cupy:1"``; it is not checked here.
 
+    Returns
+    -------
+    Backend
+
     Raises
     ------
     ValueError
         If no such backend is known.
+    TypeError
+        If the name is no text.
     BackendUnavailable
         If it can't be used here, with the command that installs it.
     """
@@ -135,7 +141,13 @@ def get_backend(name: str = "auto") -> Backend:
 
 
 def list_backends() -> list[BackendInfo]:
-    """Every known backend: whether it is usable, its devices, or why not and what to install."""
+    """Every known backend.
+
+    Returns
+    -------
+    list of BackendInfo
+        Whether each is usable, its devices, or why it is not and what to install.
+    """
     rows = []
     for name in entry_points_by_name():
         reason = unavailable_reason(name)

@@ -21,6 +21,7 @@ from gpunet.estimators.epochs import EpochTraining
 from gpunet.estimators.inputs import foreign_backend, to_host
 from gpunet.estimators.lbfgs import LBFGSTraining
 from gpunet.inputs.arrays import to_device_array
+from gpunet.inputs.dtypes import dtype_name
 from gpunet.training.callbacks import checked_callbacks
 
 NOT_FINITE = (
@@ -86,7 +87,7 @@ class BaseMLP(EpochTraining, LBFGSTraining):
             self._start(sizes, activations, dtype)
         else:
             self._require_sizes(sizes)
-            dtype = str(self.coefs_[0].dtype).rpartition(".")[2]
+            dtype = dtype_name(self.coefs_[0])
         if self.encode is None:
             split = self._split(m, Y)
         training = np.arange(m) if split is None else split[0]

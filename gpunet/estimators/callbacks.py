@@ -6,14 +6,19 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from sklearn.base import is_classifier
 
 from gpunet.core.plan import Plan
 from gpunet.devices.placement import Placement
 from gpunet.network import Network
-from gpunet.training.callbacks import Callback, checked_callbacks, require_monitored
+from gpunet.training.callbacks import (
+    Callback,
+    call_callbacks,
+    checked_callbacks,
+    finish_callbacks,
+)
 from gpunet.training.history import History
+from gpunet.training.monitors import require_monitored
 
 
 class Callbacks:
@@ -59,16 +64,14 @@ class Callbacks:
         if "accuracy" in validation:
             history.val_accuracy.append(validation["accuracy"])
         self.network.set_parameters(parameters)
-        results = [callback(self.network, history) for callback in self.callbacks]
+        ended = call_callbacks(self.callbacks, self.network, history)
         self.started = time.perf_counter()
-        return any(isinstance(result, bool | np.bool_) and result for result in results)
+        return ended
 
     def finish(self) -> Any:
         """End the run; the weights that the callbacks leave instead of the last epoch's, or None."""
         last = self.network.parameters
-        for callback in self.callbacks:
-            if hasattr(callback, "finish"):
-                callback.finish(self.network, self.history)
+        finish_callbacks(self.callbacks, self.network, self.history)
         left = self.network.parameters
         same = all(
             (a == b).all() for pairs in zip(last, left, strict=True) for a, b in zip(*pairs, strict=True)

@@ -19,8 +19,9 @@ from gpunet.estimators.callbacks import Callbacks, callbacks_of
 from gpunet.estimators.prediction import Prediction
 from gpunet.inputs.pipeline import Examples
 from gpunet.training import evaluation
+from gpunet.training.divergence import is_finite
 from gpunet.training.programs import chosen_program
-from gpunet.training.state import moved, with_zero_slots
+from gpunet.training.state import copied, moved, with_zero_slots
 
 
 class EpochTraining(Prediction):
@@ -54,10 +55,10 @@ class EpochTraining(Prediction):
                 state = self._run_epoch(plan, placement, run, parts[0], state, used)
                 solver.slots = state.slots
                 if self._watch(placement, state, parts, plan):
-                    best = _copies(placement, state.parameters)  # alone: views would keep all of a state
+                    best = copied(placement.xp, state.parameters)  # alone: views would keep all of a state
                 ended = False
                 # They are given a network, and its weights are finite.
-                if callbacks is not None and _finite(placement, state):
+                if callbacks is not None and is_finite(placement.backend, state):
                     ended = self._ended(callbacks, plan, placement, state, parts, run)
                 solver.epoch_ends(self.t_)
                 if self._no_improvement_count > self.n_iter_no_change:
@@ -68,7 +69,7 @@ class EpochTraining(Prediction):
                         break
                     self._no_improvement_count = 0
                 state = state._replace(slots=solver.slots)  # rescaled if the learning rate has changed
-                if ended or not (math.isfinite(self.loss_) or _finite(placement, state)):
+                if ended or not (math.isfinite(self.loss_) or is_finite(placement.backend, state)):
                     break  # weights that are not finite stay so
                 if self.n_iter_ == epochs and not incremental:
                     warnings.warn(
@@ -195,15 +196,3 @@ def _mean_half_squares(xp: Any, before: TrainState, after: TrainState, steps: in
     """``½ Σ W²``, the mean over the weights that an epoch's steps begin with, as if it changed evenly."""
     first, last = (0.5 * sum(float(xp.sum(W * W)) for W, _ in one.parameters) for one in (before, after))
     return first + (last - first) * (steps - 1) / (2 * steps)
-
-
-def _finite(placement: Placement, state: TrainState) -> bool:
-    """Whether all weights are finite."""
-    xp = placement.xp
-    return all(bool(xp.all(xp.isfinite(one))) for pair in state.parameters for one in pair)
-
-
-def _copies(placement: Placement, parameters: Any) -> Any:
-    """Copies of ``[(W, b)]``."""
-    xp = placement.xp
-    return [(xp.asarray(W, copy=True), xp.asarray(b, copy=True)) for W, b in parameters]

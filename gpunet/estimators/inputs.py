@@ -15,6 +15,7 @@ from gpunet.devices.placement import Placement, choose_placement, host_placement
 from gpunet.devices.registry import backend_from_env, backend_of
 from gpunet.devices.scipy_sparse import from_cupy
 from gpunet.inputs.arrays import checked_rows
+from gpunet.inputs.dtypes import dtype_name
 from gpunet.inputs.standardizer import Standardizer
 
 Array = Any
@@ -34,12 +35,6 @@ def to_host(array: Any) -> Any:
         return backend.to_host(array)
     unknown = hasattr(array, "__array_namespace__") and not isinstance(array, np.ndarray | np.generic)
     return np.from_dlpack(array) if unknown else from_cupy(array)
-
-
-def dtype_name(array: Any) -> str:
-    """float32 or float64, as scikit-learn chooses: that of the data if it is one of them."""
-    name = str(getattr(array, "dtype", "")).rpartition(".")[2]
-    return name if name in ("float32", "float64") else "float64"
 
 
 class InputChecks:
@@ -123,8 +118,9 @@ class InputChecks:
         return weights
 
     def _compute_dtype(self, X: Any) -> str:
-        """The dtype of weights and computation."""
-        return dtype_name(X) if self.dtype is None else np.dtype(self.dtype).name
+        """The dtype of weights and computation; by default that of X if it is one of them, as scikit-learn chooses."""
+        name = dtype_name(X) if self.dtype is None else str(np.dtype(self.dtype).name)
+        return name if name in ("float32", "float64") else "float64"
 
     def _foreign_dtype(self, X: Any, placement: Placement) -> str:
         name = self._compute_dtype(X)

@@ -13,20 +13,18 @@ from sklearn.exceptions import ConvergenceWarning
 
 from gpunet.core.penalty import add_gradients, penalty
 from gpunet.core.plan import Plan
-from gpunet.core.propagation import cost_and_gradients
-from gpunet.core.reference import columns
 from gpunet.devices.placement import Placement
-from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.estimators.batches import Rows, columns_of
 from gpunet.estimators.callbacks import callbacks_of
 from gpunet.estimators.inputs import to_host
 from gpunet.estimators.prediction import Prediction
+from gpunet.inputs.pipeline import Examples
+from gpunet.training import evaluation
 
 Array = Any
 
 ENDED_BY_CALLBACK = 99  # SciPy's status
 SMALL = 4e8  # multiplications of J and its gradient, below which one core is faster than two
-CHUNK = 8192  # examples at a time, whose activations are in memory together
 
 
 class Cost:
@@ -43,33 +41,24 @@ class Cost:
     """
 
     def __init__(self, plan: Plan, placement: Placement, rows: Rows, strength: float) -> None:
-        self.plan, self.placement, self.rows, self.strength = plan, placement, rows, strength
-        self.X = columns_of(rows.X, placement)
-        self.chunk = self.X.chunk(CHUNK) if isinstance(self.X, SparseExamples) else CHUNK
+        self.plan, self.placement, self.strength = plan, placement, strength
         weights = rows.weights
-        self.weights = None if weights is None else placement.to_device(weights.astype(plan.dtype)[None, :])
+        if weights is not None:
+            weights = placement.to_device(weights.astype(plan.dtype)[None, :])
+        self.examples = Examples(columns_of(rows.X, placement), rows.Y.T, weights)
 
     def __call__(self, theta: Any) -> tuple[float, Any]:
         """J, and its gradient in the order of θ."""
         xp, plan = self.placement.xp, self.plan
         parameters = self.parameters(theta)
-        m, J, total = plan.examples, 0.0, None
-        for start in range(0, m, self.chunk):
-            some = slice(start, min(start + self.chunk, m))
-            X = columns(xp, self.X, some)
-            Y, weights = self.rows.Y[some, :].T, None if self.weights is None else self.weights[:, some]
-            with np.errstate(all="ignore"):
-                J_chunk, gradients = cost_and_gradients(
-                    xp, plan.activations, plan.loss, parameters, X, Y, weights
-                )
-            fraction = (some.stop - start) / m
-            J += fraction * float(J_chunk)
-            total = _sum(total, gradients, fraction)
-        assert total is not None
-        if self.strength:
-            J += float(penalty(xp, parameters, self.strength))
-            total = add_gradients(total, parameters, self.strength)
-        return J, self._row(total)
+        # In chunks: the activations of all examples would take much memory.
+        J, gradients = evaluation.gradients(
+            xp, plan.activations, plan.loss, parameters, self.examples, in_chunks=True
+        )
+        if not self.strength:
+            return J, self._row(gradients)
+        J += float(penalty(xp, parameters, self.strength))
+        return J, self._row(add_gradients(gradients, parameters, self.strength))
 
     def parameters(self, theta: Any) -> list[tuple[Array, Array]]:
         """θ as ``[(W, b)]`` on the placement."""
@@ -88,15 +77,6 @@ class Cost:
         return packed([to_host(dW).T for dW, _ in gradients], [to_host(db) for _, db in gradients])
 
 
-def _sum(total: Any, gradients: Any, fraction: float) -> Any:
-    if fraction == 1.0:
-        return gradients
-    scaled = [(fraction * dW, fraction * db) for dW, db in gradients]
-    if total is None:
-        return scaled
-    return [(W + dW, b + db) for (W, b), (dW, db) in zip(total, scaled, strict=True)]
-
-
 def packed(coefs: Sequence[Any], intercepts: Sequence[Any]) -> Any:
     """θ: all weights, then all biases, in a row of float64."""
     return np.concatenate([np.ravel(one) for one in (*coefs, *intercepts)], dtype=np.float64)
@@ -106,7 +86,7 @@ def unpacked(theta: Any, plan: Plan) -> tuple[list[Any], list[Any]]:
     """The reverse, as views."""
     coefs, intercepts, at = [], [], 0
     for layer in plan.layers:
-        size = layer.inputs * layer.units
+        size = layer.weights
         coefs.append(theta[at : at + size].reshape(layer.inputs, layer.units))
         at += size
     for layer in plan.layers:
@@ -140,7 +120,7 @@ class LBFGSTraining(Prediction):
         theta = packed(host[: len(self.coefs_)], host[len(self.coefs_) :])
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
         search = partial(minimize, method="L-BFGS-B", jac=True, options=options, callback=iteration)
-        work = 3 * plan.examples * sum(layer.inputs * layer.units for layer in plan.layers)
+        work = 3 * plan.examples * plan.weights
         if work < SMALL:  # threads of BLAS would wait for each other more than they compute
             search = partial(placement.backend.on_one_core, search)
         result = search(cost, theta)

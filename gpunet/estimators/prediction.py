@@ -13,6 +13,7 @@ from gpunet.estimators.batches import on_placement, outputs
 from gpunet.estimators.inputs import foreign_backend, to_host
 from gpunet.estimators.settings import Settings
 from gpunet.estimators.weights import Weights
+from gpunet.inputs.dtypes import dtype_name
 from gpunet.network import Network
 
 
@@ -38,7 +39,7 @@ class Prediction(Settings, Weights):
         ):
             layers += [Dropout(rate)] if rate else []
             layers.append(Dense(int(b.shape[0]), activation))
-        dtype = str(self.coefs_[0].dtype).rpartition(".")[2]
+        dtype = dtype_name(self.coefs_[0])
         network = Network(
             layers,
             self._output()[1],
@@ -60,7 +61,7 @@ class Prediction(Settings, Weights):
         self._require_as_trained()
         X = self._checked_X(X, reset=False)
         placement = self._predicting_on(X)
-        dtype = str(self.coefs_[0].dtype).rpartition(".")[2]
+        dtype = dtype_name(self.coefs_[0])
         X = self._encoded(X, None, dtype, learn=False)
         with placement.context():
             X = on_placement(X, placement, dtype)

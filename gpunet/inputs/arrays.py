@@ -15,6 +15,7 @@ import numpy as np
 
 from gpunet.devices.placement import Placement
 from gpunet.devices.registry import backend_of
+from gpunet.inputs.dtypes import dtype_name
 
 Array = Any
 
@@ -65,13 +66,12 @@ def to_device_array(name: str, array: Any, placement: Placement, dtype: str | No
 
 def is_wide(X: Any) -> bool:
     """Whether X may hold numbers that float32 rounds: Python's, float64, and integers above 2²⁴."""
-    name = str(getattr(X, "dtype", "float64")).rpartition(".")[2]
-    return name not in ("float32", "float16", "bfloat16", "bool", "int8", "uint8", "int16", "uint16")
+    return dtype_name(X) not in ("float32", "float16", "bfloat16", "bool", "int8", "uint8", "int16", "uint16")
 
 
 def holds_integers(X: Any) -> bool:
     """Whether no number of an array can be NaN or infinity, in its own dtype or as a float."""
-    return str(getattr(X, "dtype", "")).rpartition(".")[2].startswith(("int", "uint", "bool"))
+    return dtype_name(X).startswith(("int", "uint", "bool"))
 
 
 def from_lists(name: str, values: Any) -> Any:
@@ -254,7 +254,7 @@ def require_finite(xp: Any, name: str, rows: Array, first_row: int = 0) -> None:
         good = xp.all(good, axis=1)
     if bool(xp.all(good)):
         return
-    raise not_finite(name, first_row + first_true(xp, ~good), str(rows.dtype).rpartition(".")[2])
+    raise not_finite(name, first_row + first_true(xp, ~good), dtype_name(rows))
 
 
 def not_finite(name: str, row: int, dtype: str) -> ValueError:

@@ -118,3 +118,11 @@ def per_class(class_weight: Any, count: int, dtype: str) -> Any:
     if not np.all(np.isfinite(row)) or np.any(row < 0):
         raise ValueError(f"class weights must be finite and not negative, got {class_weight!r}")
     return row
+
+
+def require_some_weight(some: bool) -> None:
+    """Raise a ValueError unless an example has a weight above 0."""
+    if not some:
+        raise ValueError(
+            "sample_weight and class_weight give every example weight 0: there is nothing to learn from"
+        )

@@ -16,6 +16,7 @@ from gpunet.core.optimizers import Optimizer
 from gpunet.core.plan import Layer, Plan
 from gpunet.devices.placement import Placement
 from gpunet.devices.sparse_examples import SparseExamples
+from gpunet.inputs.example_weights import require_some_weight
 from gpunet.inputs.integer_examples import IntegerExamples
 from gpunet.inputs.label_smoothing import smoothed
 from gpunet.inputs.pending_check import NOTHING_PENDING, PendingCheck
@@ -150,10 +151,8 @@ def fit_data(
             validation = pipeline.standardized_examples(validation)
     # Class weights and smoothed labels shape what is learned; validation measures the examples as they are.
     training = pipeline.with_class_weights(training, arrays.class_weight, kind)
-    if training.weights is not None and not bool(pipeline.placement.xp.any(training.weights > 0)):
-        raise ValueError(
-            "sample_weight and class_weight give every example weight 0: there is nothing to learn from"
-        )
+    if training.weights is not None:
+        require_some_weight(bool(pipeline.placement.xp.any(training.weights > 0)))
     epsilon = unit_interval("label_smoothing", arrays.label_smoothing)
     training = training._replace(Y=smoothed(training.Y, epsilon, kind, pipeline.output.activation))
     size = batch_of(batch_size, training.m, auto_batch)

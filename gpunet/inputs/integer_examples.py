@@ -6,6 +6,7 @@ from typing import Any
 
 from gpunet.core.integer_columns import SMALL_INTEGERS, IntegerColumns
 from gpunet.devices.placement import Placement
+from gpunet.inputs.dtypes import dtype_name
 from gpunet.inputs.standardizer import Standardizer
 
 Array = Any
@@ -13,7 +14,7 @@ Array = Any
 
 def is_small_integers(X: Any) -> bool:
     """Whether X is an array, of any library, with a dtype of `SMALL_INTEGERS`."""
-    return str(getattr(X, "dtype", "")).rpartition(".")[2] in SMALL_INTEGERS
+    return dtype_name(X) in SMALL_INTEGERS
 
 
 def keeps_integers(X: Any, placement: Placement, standardizer: Standardizer | None) -> bool:

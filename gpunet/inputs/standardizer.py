@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gpunet.core.checks import flag
+from gpunet.inputs.dtypes import dtype_name
 from gpunet.inputs.moments import Moments
 
 Array = Any
 
 SMALL = 1e-30  # a variance below it may have lost bits to the dtype's smallest numbers
+ROUNDINGS = 8  # relative ones that a constant feature's deviation may amount to
 
 
 class Standardizer:
@@ -55,7 +57,7 @@ class Standardizer:
 
         `dtype` is the one in which integers are to be read.
         """
-        dtype = dtype or _dtype_name(rows)
+        dtype = dtype or dtype_name(rows)
         moments = _Moments(xp, rows, dtype, from_host, to_host)
         n = rows.shape[1]
         mean = moments.mean()
@@ -68,8 +70,7 @@ class Standardizer:
         odd = ~np.isfinite(variance) | (variance < SMALL)
         if odd.any():  # squares of large or small numbers leave the dtype's range
             deviation[odd] = moments.scaled_deviation(mean, np.flatnonzero(odd), together=self.per == "set")
-        # Rounding can leave a constant feature with a tiny deviation: compare with its size.
-        deviation[deviation <= float(xp.finfo(getattr(xp, dtype)).eps) * np.abs(mean) * 8] = 1.0
+        deviation = _without_rounding(deviation, mean, xp.finfo(getattr(xp, dtype)))
         return (mean if self.center else np.zeros(n)), deviation
 
     def measured(self, moments: Moments, dtype: Any) -> tuple[Any, Any]:
@@ -89,7 +90,7 @@ class Standardizer:
         deviation = np.sqrt(variance)
         if not np.isfinite(deviation).all():
             raise ValueError("X holds numbers whose squares are too large for float64: scale them first")
-        deviation[deviation <= float(np.finfo(dtype).eps) * np.abs(mean) * 8] = 1.0
+        deviation = _without_rounding(deviation, mean, np.finfo(dtype))
         return (mean if self.center else np.zeros(len(mean))), deviation
 
     def measure_sparse(self, rows: Any) -> tuple[Any, Any]:
@@ -118,9 +119,7 @@ class Standardizer:
         variance = squares / m
         if self.per == "set":
             variance[:] = variance.mean()
-        deviation = scale * np.sqrt(variance)
-        # Rounding can leave a constant feature with a tiny deviation: compare with its size.
-        deviation[deviation <= float(np.finfo(rows.dtype).eps) * np.abs(scale * mean) * 8] = 1.0
+        deviation = _without_rounding(scale * np.sqrt(variance), scale * mean, np.finfo(rows.dtype))
         return np.zeros(n), deviation
 
     def apply_sparse(self, rows: Any) -> Any:
@@ -148,7 +147,7 @@ class Standardizer:
 
         NumPy's rows may go to `out`, of their shape and dtype, which may be the rows themselves.
         """
-        mean, deviation = self.constants(_dtype_name(rows), from_host)
+        mean, deviation = self.constants(dtype_name(rows), from_host)
         if out is not None:
             return np.divide(np.subtract(rows, mean, out=out), deviation, out=out)
         return (rows - mean) / deviation
@@ -209,5 +208,9 @@ class _Moments(NamedTuple):
         return self.xp.astype(rows, getattr(self.xp, self.dtype), copy=False)
 
 
-def _dtype_name(rows: Array) -> str:
-    return str(rows.dtype).rpartition(".")[2]
+def _without_rounding(deviation: Any, sizes: Any, dtype_info: Any) -> Any:
+    """Deviations, 1 for constant features, whose numbers are of these sizes.
+
+    Rounding can leave such a feature with a deviation that is tiny beside its size; it would become large by division.
+    """
+    return np.where(deviation <= float(dtype_info.eps) * np.abs(sizes) * ROUNDINGS, 1.0, deviation)

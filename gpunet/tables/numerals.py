@@ -20,7 +20,6 @@ STYLES = {
 UNITS = ("$", "€", "£", "¥", "%")
 
 _LEADING_ZERO = r"^[+-]?0[0-9]+$"
-_INTEGER = r"^[+-]?[0-9]+$"
 # 1E2 is a product's code in a column of whole numbers, and 100 beside decimal points or signed exponents.
 _LETTER_E = r"^[0-9]+E[0-9]+$"
 _REAL = r"[.,]|[eE][+-]|e"
@@ -72,11 +71,6 @@ def are_codes(cells: Series) -> bool:
     if cells.str.contains(_LEADING_ZERO).any():
         return True
     return bool(cells.str.contains(_LETTER_E).any() and not cells.str.contains(_REAL).any())
-
-
-def are_integers(cells: Series) -> bool:
-    """Whether all cells are whole numbers written without a point or exponent."""
-    return bool(cells.str.contains(_INTEGER).all())
 
 
 def to_float(cells: Series, style: str) -> Series:

@@ -19,7 +19,6 @@ from gpunet.tables.target_cells import SeriesCells, TargetCells, target_cells
 TARGET_KINDS = ("auto", "classes", "values")
 MOST_CLASSES = 30
 ROWS_PER_CLASS = 4
-_EXACT = 2**53
 
 
 class Target:

@@ -10,7 +10,8 @@ import numpy as np
 from gpunet.core.accumulation import accumulated, parts_of
 from gpunet.core.lanes import lane_bounds
 from gpunet.core.plan import Plan
-from gpunet.core.program import EpochInputs, Parameters, Program, TrainState
+from gpunet.core.program import EpochInputs, Program, TrainState
+from gpunet.core.propagation import Parameters
 from gpunet.devices.placement import Placement
 from gpunet.teams.engine import Engine
 from gpunet.teams.paths import Path, path_between

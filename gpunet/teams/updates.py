@@ -9,7 +9,8 @@ import numpy as np
 
 from gpunet.core.optimizers import OPTIMIZERS
 from gpunet.core.plan import Plan
-from gpunet.core.program import Parameters, TrainState
+from gpunet.core.program import TrainState
+from gpunet.core.propagation import Parameters
 from gpunet.core.reference import update
 from gpunet.teams.total import TreeTotal
 from gpunet.teams.vectors import Layout

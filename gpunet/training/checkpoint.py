@@ -17,9 +17,9 @@ from gpunet.files.checkpoint_folder import CheckpointFolder, NotTidied
 from gpunet.files.network_file import SavedNetwork, decoded, encoded
 from gpunet.paths import file_path
 from gpunet.teams.team import Team
-from gpunet.training.callbacks import Monitored
 from gpunet.training.described import differences
 from gpunet.training.history import History
+from gpunet.training.monitors import Monitored
 
 WEIGHTS, EPOCHS = "weights", "epochs"  # entries of a call that may differ, under conditions
 

@@ -31,7 +31,7 @@ class Chunks:
 
     def __init__(self, plan: Plan, every: int | None = None, team: Team | None = None) -> None:
         self.team = team
-        flops = 6.0 * plan.batch_size * sum(layer.inputs * layer.units for layer in plan.layers)
+        flops = 6.0 * plan.batch_size * plan.weights
         self.every = every
         self.short = SPARSE_SHORT_SECONDS if plan.sparse else SHORT_SECONDS
         self.steps = FIRST_SPARSE_STEPS if plan.sparse else max(min(FIRST_STEPS, int(FIRST_FLOPS / flops)), 1)

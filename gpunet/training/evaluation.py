@@ -10,8 +10,7 @@ import numpy as np
 from gpunet.core.activations import ActivationLike
 from gpunet.core.losses import LOSSES, LossLike, cost
 from gpunet.core.metrics import accuracy
-from gpunet.core.program import Parameters
-from gpunet.core.propagation import cost_and_gradients, forward
+from gpunet.core.propagation import Parameters, cost_and_gradients, forward
 from gpunet.core.reference import columns
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.inputs.blocks.stream import Stream
@@ -87,15 +86,17 @@ def gradients(
     loss: LossLike,
     parameters: Parameters,
     examples: Examples | Stream,
+    *,
+    in_chunks: bool = False,
 ) -> tuple[float, list[tuple[Array, Array]]]:
     """``(J, [(dW, db), …])`` of all examples as one batch (C9).
 
-    J is a sum (C8): sparse examples, and blocks, are taken part by part.
+    J is a sum (C8): sparse examples, and blocks, are taken part by part; with `in_chunks` dense examples are, too.
     """
     m = examples.m
-    in_parts = isinstance(examples, Stream) or isinstance(examples.X, SparseExamples)
+    in_chunks = in_chunks or isinstance(examples, Stream) or isinstance(examples.X, SparseExamples)
     total, summed = 0.0, None
-    parts: Any = _parts(xp, examples) if in_parts else (examples,)
+    parts: Any = _parts(xp, examples) if in_chunks else (examples,)
     for X, Y, weights in parts:
         with np.errstate(all="ignore"):  # overflow shows in the result
             J, found = cost_and_gradients(xp, activations, loss, parameters, X, Y, weights)

@@ -9,7 +9,7 @@ import numpy as np
 
 from gpunet.core.activations import ActivationLike
 from gpunet.core.losses import LossLike
-from gpunet.core.program import Parameters
+from gpunet.core.propagation import Parameters
 from gpunet.devices.memory import memory_errors
 from gpunet.devices.placement import Placement
 from gpunet.inputs.blocks.stream import Stream

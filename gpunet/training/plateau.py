@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from gpunet.core.checks import finite_number, positive_int
-from gpunet.training.callbacks import Monitor, TrainedNetwork
+from gpunet.training.callbacks import TrainedNetwork
 from gpunet.training.history import History
+from gpunet.training.monitors import Monitor
 
 
 class ReduceOnPlateau(Monitor):
@@ -33,6 +34,11 @@ class ReduceOnPlateau(Monitor):
     ----------
     waited : int
         Epochs since the best one, or since the rate was lowered.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For settings outside their range.
     """
 
     def __init__(

@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
-import numpy as np
-
 from gpunet.core.plan import Plan
 from gpunet.core.program import TrainState
+from gpunet.core.propagation import Parameters
 from gpunet.core.reference import columns
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.files.network_file import SavedNetwork
 from gpunet.inputs.fit_data import FitData
 from gpunet.inputs.pipeline import Examples, InputPipeline
-from gpunet.teams.share import Share
-from gpunet.teams.team import Team
 from gpunet.training import evaluation
-from gpunet.training.callbacks import Callback
-from gpunet.training.checkpoint import CheckpointedRun
-from gpunet.training.chunks import Chunks
+from gpunet.training.callbacks import call_callbacks, finish_callbacks
 from gpunet.training.described import described
 from gpunet.training.evaluator import Evaluator
-from gpunet.training.feed import Feed
-from gpunet.training.frozen import FrozenBase
 from gpunet.training.history import History
-from gpunet.training.loop import EpochEnd, Pause, TrainingLoop
-from gpunet.training.metrics import Metrics
+from gpunet.training.loop import EpochEnd, Pause
 from gpunet.training.position import Position
-from gpunet.training.programs import chosen_program
-from gpunet.training.progress import ProgressBar
+from gpunet.training.preparation import prepared
+from gpunet.training.run_settings import RunSettings
 from gpunet.training.same_start import begin_training
 from gpunet.training.saved import on_host, resumed_history, saved_run
 from gpunet.training.signals import StopSignals
 from gpunet.training.trained import Trained
-from gpunet.training.transforms import Transform
-from gpunet.training.windows import Windows
 
 
 class TrainingRun:
@@ -55,22 +44,10 @@ class TrainingRun:
     pipeline : InputPipeline
         With a fitted standardizer.
     evaluator : Evaluator
-    seed : int
-        Of the network.
     epochs : int
-    shuffle : bool
-    transform : callable or None
-        The user's function; the training part of the data is raw then.
-    measures : Metrics
-        Of the validation data.
-    callbacks : sequence of callable
-        Started already.
-    progress : bool
-    checkpoints : CheckpointedRun or None
-    team : Team
-        Callbacks, validation, progress and checkpoints are its rank 0's.
+    settings : RunSettings
     starting : dict
-        What its ranks must agree on, beside the plan and the weights.
+        What the ranks of a team must agree on, beside the plan and the weights.
     save : callable ``() -> SavedNetwork``
         What a checkpoint holds of the network.
 
@@ -87,83 +64,26 @@ class TrainingRun:
         data: FitData,
         pipeline: InputPipeline,
         evaluator: Evaluator,
-        *,
-        seed: int,
         epochs: int,
-        shuffle: bool,
-        transform: Callable[..., Any] | None,
-        measures: Metrics,
-        callbacks: Sequence[Callback],
-        progress: bool,
-        checkpoints: CheckpointedRun | None,
-        team: Team,
+        settings: RunSettings,
         starting: dict[str, Any],
         save: Callable[[], SavedNetwork],
     ) -> None:
-        self.network = network
-        self.trained = trained
-        self.data = data
-        self.pipeline = pipeline
-        self.placement = placement = pipeline.placement
-        self.evaluator = evaluator
-        self.measures = measures
-        self.team, self.starting = team, starting
-        self.callbacks = callbacks if team.rank == 0 else []
-        self.checkpoints = checkpoints
-        self.save = save
-        self.seed = seed
-        shuffle = shuffle and plan.steps > 1  # a sum over all examples has no order
-        state = trained.begin(plan.optimizer, placement)
-        self.bar = ProgressBar(progress and team.rank == 0, epochs, plan.examples)
-        kept = transform is None and data.stream is None
-        self.base = base = FrozenBase(plan, state, placement, kept=kept)
-        changed, examples = None, data.training
-        if transform is None:
-            examples = base.examples_above(examples)
-        else:
-            changed = Transform(transform, data.shape, plan.batch_size, seed, pipeline, base)
-            # A batch of sparse examples is dense for the function, and after it.
-            if isinstance(examples.X, SparseExamples):
-                examples = examples._replace(X=examples.X.as_dense())
-                plan = dataclasses.replace(plan, sparse=False)
-        self.plan = plan = base.plan_above(plan)
-        program, reason, reference = chosen_program(plan, placement, team)
-        self.history = History(
-            examples=plan.examples,
-            program=program.name,
-            reason=reason,
-            backend=placement.backend.name,
-            device=placement.device,
-            precision=plan.precision,
-        )
-        every = None if checkpoints is None else checkpoints.checkpoint.steps
-        pauses = checkpoints is not None or progress or team.size > 1
-        self.pauses = Chunks(plan, every, team) if pauses else None
-        self.windows = None
-        if data.stream is not None:
-            # A transform, and products of the frozen base, would give other bits for other batches.
-            together = transform is not None or base.depth
-            share = Share(dataclasses.replace(plan, lanes=None) if together else plan, team.engine)
-            order_seed = seed if shuffle else None
-            self.windows = Windows(data.stream, plan, order_seed, base, share, program.block_steps, every)
-        feed = Feed(
-            *(plan, placement, examples, seed, shuffle, epochs),
-            program=program,
-            history=self.history,
-            chunks=self.pauses,
-            transform=changed,
-            windows=self.windows,
-        )
-        looks = callbacks or checkpoints is not None or data.validation is not None
-        alone = not looks and self.windows is None and team.size == 1
-        self.loop = TrainingLoop(feed, reference, self.bar, together=alone)
+        self.network, self.trained = network, trained
+        self.data, self.pipeline, self.placement = data, pipeline, pipeline.placement
+        self.evaluator, self.settings, self.starting, self.save = evaluator, settings, starting, save
+        self.team, self.checkpoints = settings.team, settings.checkpoints
+        self.callbacks = settings.callbacks if settings.is_first else []
+        state = trained.begin(plan.optimizer, self.placement)
+        self.loop, self.base = prepared(plan, data, pipeline, state, epochs, settings)
+        self.plan, self.history, self.bar = self.loop.plan, self.loop.history, self.loop.bar
         self.position, self.ended = Position(), False
         self.agreed: TrainState | None = None  # the last state that all ranks have
 
     def run(self) -> History:
         """Consume the training loop: keep each epoch's state, evaluate, call the callbacks."""
         trained, stopping = self.trained, False
-        with StopSignals() if self.pauses else nullcontext() as signals:
+        with StopSignals() if self.settings.pauses else nullcontext() as signals:
             assert trained.state is not None
             settled = trained.state, trained.updates
             self.agreed = trained.state
@@ -208,7 +128,7 @@ class TrainingRun:
             return
         # Callbacks are rank 0's alone.
         settings = {name: value for name, value in self.starting.items() if name != "callbacks"}
-        settings |= {"seed": self.seed, "plan": described(self.plan)}
+        settings |= {"seed": self.settings.seed, "plan": described(self.plan)}
         settings["backend"] = self.placement.backend.name  # each library rounds in its own way
         settings["starting weights"] = self.trained.weights(self.placement)
         begin_training(self.team, settings)
@@ -257,8 +177,7 @@ class TrainingRun:
         history = self.history
         history.loss[-epochs:] = [self.evaluator.own_loss(loss) for loss in history.loss[-epochs:]]
         self.bar.epoch(history, self._validate())
-        results = [callback(self.network, history) for callback in self.callbacks]
-        ended = any(isinstance(one, bool | np.bool_) and one for one in results)
+        ended = call_callbacks(self.callbacks, self.network, history)
         return vars(history), ended, self._weights_of_callbacks()
 
     def _weights_of_callbacks(self) -> Any:
@@ -288,26 +207,29 @@ class TrainingRun:
 
     def _validate(self) -> float | None:
         """Add the validation figures to the history; the accuracy that the bar shows."""
-        data, history = self.data, self.history
+        data, history, measures = self.data, self.history, self.settings.measures
         assert self.trained.state is not None
         parameters = self.trained.state.parameters
-        if data.validation is not None:
-            figures = self.evaluator.figures(parameters, data.validation, data.kind, self.measures)
-            for name in self.measures.directions:
-                history.val_metrics.setdefault(name, []).append(figures[name])
-            history.val_loss.append(figures["loss"])
-            if "accuracy" in figures:
-                history.val_accuracy.append(figures["accuracy"])
-            return figures.get("accuracy")
-        if self.bar.visible and data.kind != "values":
-            X, Y, _ = data.training
-            first = slice(evaluation.CHUNK)
-            X = X.take(first) if isinstance(X, SparseExamples) else columns(self.placement.xp, X, first)
-            few = Examples(X, Y[:, first], None)
-            if data.raw:
-                few = self.pipeline.standardized_examples(few)
-            return self.evaluator.figures(parameters, few, data.kind)["accuracy"]
-        return None
+        if data.validation is None:
+            shows = self.bar.visible and data.kind != "values"
+            return self._training_accuracy(parameters) if shows else None
+        figures = self.evaluator.figures(parameters, data.validation, data.kind, measures)
+        for name in measures.directions:
+            history.val_metrics.setdefault(name, []).append(figures[name])
+        history.val_loss.append(figures["loss"])
+        if "accuracy" in figures:
+            history.val_accuracy.append(figures["accuracy"])
+        return figures.get("accuracy")
+
+    def _training_accuracy(self, parameters: Parameters) -> float:
+        """The accuracy on the first of the training examples."""
+        X, Y, _ = self.data.training
+        first = slice(evaluation.CHUNK)
+        X = X.take(first) if isinstance(X, SparseExamples) else columns(self.placement.xp, X, first)
+        few = Examples(X, Y[:, first], None)
+        if self.data.raw:
+            few = self.pipeline.standardized_examples(few)
+        return self.evaluator.figures(parameters, few, self.data.kind)["accuracy"]
 
     def _due(self) -> bool:
         if self.team.rank > 0:
@@ -325,8 +247,8 @@ class TrainingRun:
     def _finish(self) -> None:
         """The end of the run, also of one with an error."""
         self.bar.close()
-        if self.windows is not None:
-            self.windows.close()
+        if self.loop.feed.windows is not None:
+            self.loop.feed.windows.close()
         if self.team.broken:
             self._finish_callbacks()
         else:
@@ -337,7 +259,5 @@ class TrainingRun:
 
     def _finish_callbacks(self) -> Any:
         """The weights, on the host, if the callbacks change them."""
-        for callback in self.callbacks:
-            if hasattr(callback, "finish"):
-                callback.finish(self.network, self.history)
+        finish_callbacks(self.callbacks, self.network, self.history)
         return self._weights_of_callbacks()

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from gpunet.core.layers import Dense
-from gpunet.core.program import Parameters, TrainState
+from gpunet.core.program import TrainState
+from gpunet.core.propagation import Parameters
 from gpunet.devices.host_memory import host_memory
 from gpunet.devices.placement import Placement
 from gpunet.errors import OutOfMemory
@@ -24,6 +25,11 @@ def with_zero_slots(parameters: Parameters, slots: int, placement: Placement) ->
         return tuple(placement.xp.zeros_like(p) for _ in range(slots))
 
     return TrainState(parameters, [(zeros(W), zeros(b)) for W, b in parameters])
+
+
+def copied(xp: Any, parameters: Parameters) -> list[tuple[Array, Array]]:
+    """Copies of ``[(W, b), …]``: a view, alone, would keep all of a state in memory."""
+    return [(xp.asarray(W, copy=True), xp.asarray(b, copy=True)) for W, b in parameters]
 
 
 def moved(state: TrainState, placement: Placement, dtype: str) -> TrainState:

@@ -15,6 +15,7 @@ import numpy as np
 from gpunet.core.reference import columns
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.inputs.arrays import require_finite, to_device_array
+from gpunet.inputs.dtypes import dtype_name
 from gpunet.inputs.pipeline import Examples, InputPipeline
 from gpunet.inputs.targets import targets
 from gpunet.training.frozen import FrozenBase
@@ -157,7 +158,7 @@ class Transform:
         if result is None:
             raise TypeError(f"transform must return X, of shape {wanted}; {where} it returned None")
         name = f"X that transform returned {where}"
-        placement, dtype = self.pipeline.placement, str(X.dtype).rpartition(".")[2]
+        placement, dtype = self.pipeline.placement, dtype_name(X)
         changed = to_device_array(name, result, placement, dtype)
         if tuple(changed.shape) != wanted:
             raise ValueError(f"{name} must have the shape that it was given, {wanted}; got {changed.shape}")

@@ -23,6 +23,7 @@ COPIED = [
     "core.other_names",
     "core.penalty",
     "core.columns",
+    "inputs.dtypes",
     "inputs.moments",
 ]
 
@@ -299,7 +300,7 @@ BUGS = {
     ),
     "constant features divide by 0": (
         "standardizer",
-        "        deviation[deviation <= float(xp.finfo(getattr(xp, dtype)).eps) * np.abs(mean) * 8] = 1.0\n",
+        "        deviation = _without_rounding(deviation, mean, xp.finfo(getattr(xp, dtype)))\n",
         "",
     ),
     "σ but no μ": ("standardizer", "(rows - mean) / deviation", "rows / deviation"),

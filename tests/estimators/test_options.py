@@ -23,6 +23,7 @@ from gpunet.devices.placement import host_placement
 from gpunet.estimators import MLPClassifier, MLPRegressor
 from gpunet.estimators.batches import Rows
 from gpunet.estimators.lbfgs import Cost
+from gpunet.training import evaluation
 from gpunet.training.state import with_zero_slots
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -327,7 +328,7 @@ def test_large_fits_run_compiled_and_equal_the_reference():
 @pytest.mark.parametrize("loss", ["squared_error", "logistic"])
 def test_the_gradient_of_lbfgs(loss, chunk, monkeypatch):
     """Against differences, in one chunk and in several."""
-    monkeypatch.setattr("gpunet.estimators.lbfgs.CHUNK", chunk)
+    monkeypatch.setattr("gpunet.training.evaluation.CHUNK", chunk)
     layers = (Layer(7, 3, "tanh"), Layer(3, 2, "identity" if loss == "squared_error" else "sigmoid"))
     plan = Plan(layers, loss, gn.GradientDescent(), ROWS, ROWS, "float64")
     weights = np.linspace(0.5, 1.5, ROWS)
@@ -337,12 +338,11 @@ def test_the_gradient_of_lbfgs(loss, chunk, monkeypatch):
         assert check_grad(lambda t, cost=cost: cost(t)[0], lambda t, cost=cost: cost(t)[1], theta) < 1e-5
 
 
-def of_cost(X, weights=None, chunk=None, strength=0.3, plan=None):
+def of_cost(X, weights=None, strength=0.3):
     """J and its gradient at some θ."""
     layers = (Layer(7, 3, "tanh"), Layer(3, 2, "sigmoid"))
-    plan = plan or Plan(layers, "logistic", gn.GradientDescent(), ROWS, ROWS, "float64")
+    plan = Plan(layers, "logistic", gn.GradientDescent(), ROWS, ROWS, "float64")
     cost = Cost(plan, host_placement(), Rows(X, LABELS[:, :2].astype(float), weights), strength)
-    assert chunk is None or cost.chunk == chunk
     return cost(np.random.default_rng(0).normal(size=7 * 3 + 3 * 2 + 3 + 2))
 
 
@@ -353,9 +353,16 @@ def test_chunks_add_up(sparse_rows, weights, monkeypatch):
     thin = np.where(X > 0.5, X, 0.0)
     J, gradient = of_cost(thin, weights)
     given = csr_array(thin) if sparse_rows else thin
+    sums = []
+    one = evaluation.cost_and_gradients
+    monkeypatch.setattr(
+        evaluation, "cost_and_gradients", lambda *given: (sums.append(one(*given)), sums[-1])[1]
+    )
     for chunk in (1, 50, ROWS):
-        monkeypatch.setattr("gpunet.estimators.lbfgs.CHUNK", chunk)
-        found = of_cost(given, weights, None if sparse_rows else chunk)
+        sums.clear()
+        monkeypatch.setattr(evaluation, "CHUNK", chunk)
+        found = of_cost(given, weights)
+        assert len(sums) == -(-ROWS // chunk)
         assert found[0] == pytest.approx(J, rel=1e-12)
         assert_allclose(found[1], gradient, rtol=1e-10, atol=1e-14)
     plain = of_cost(thin, weights, strength=0.0)

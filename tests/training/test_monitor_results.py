@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gpunet as gn
-from gpunet.training.callbacks import Monitor
+from gpunet.training.monitors import Monitor
 
 
 class FakeNetwork:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import gpunet as gn
-from gpunet.training.callbacks import Monitor
 from gpunet.training.history import History
+from gpunet.training.monitors import Monitor
 
 
 class FakeNetwork:

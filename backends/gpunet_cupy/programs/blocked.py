@@ -31,7 +31,7 @@ MAX_SHARED = 99 * 1024  # bytes for the smallest block; networks that need more 
 def shared_bytes(plan: Plan, block: int) -> int:
     """Size of ``BlockState`` in ``kernels/blocked/block_state.cuh``."""
     n = [layer.units for layer in plan.layers]
-    later_weights = max(sum(layer.units * layer.inputs for layer in plan.layers[1:]), 1)
+    later_weights = max(sum(layer.weights for layer in plan.layers[1:]), 1)
     slots = sum(n) + later_weights if plan.optimizer.slots else 2
     B = plan.batch_size
     values = block * (n[0] + block + B + n[-1] + 1) + B * (sum(n) + 1) + sum(n) + later_weights + slots

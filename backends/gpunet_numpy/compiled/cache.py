@@ -82,9 +82,8 @@ class _Cache(FunctionCache):  # type: ignore[misc]
             return False
         for key in index:
             signature = key[0]
-            found = (
-                "float32" if "float32" in str(signature) else "float64"
-            )  # float32's has a few float64, not vice versa
+            # float32's has a few float64, not vice versa.
+            found = "float32" if "float32" in str(signature) else "float64"
             made_here = key == self._index_key(signature, codegen)
             if found == dtype and made_here and self._loads(key):
                 return True

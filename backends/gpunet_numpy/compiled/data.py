@@ -141,7 +141,7 @@ def _sample(rows: Any) -> Any:
 
 def epochs_together(plan: Plan) -> int:
     """Epochs of a plan that take a kernel a few milliseconds, if they do not take longer each."""
-    work = plan.examples * sum(layer.units * layer.inputs for layer in plan.layers)
+    work = plan.examples * plan.weights
     return max(min(TOGETHER // work, MOST_TOGETHER), 1)
 
 

@@ -1,11 +1,18 @@
-"""One or a few examples through layers that are small: forward, error, and backward with an update of each layer."""
+"""The layers after the first: a few examples at a time with an update of each layer, or a range of a batch."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from gpunet_numpy.compiled.gemv import add, bias_update, matrix_vector, outer_update, vector_matrix
-from gpunet_numpy.compiled.intrinsics import block, cast, inlined, inner, matrix, noinline, span
+from gpunet_numpy.compiled.gemv import (
+    add,
+    add_rows,
+    bias_update,
+    matrix_vector,
+    outer_update,
+    vector_matrix,
+)
+from gpunet_numpy.compiled.intrinsics import block, cast, gemm, inlined, inner, matrix, noinline, span
 from gpunet_numpy.compiled.math import (
     CROSS_ENTROPY,
     activate,
@@ -142,3 +149,45 @@ def backward_to(last: Any, B: Any, network: Any, steps: Any, state: Any, activat
                 multiply_slope(network.activations[l - 1], errors[s], below[s])
         outer_update(step_W, W, weights_of(network, v, l), delta, below)
         bias_update(step_b, biases_of(network, theta, l), biases_of(network, v, l), delta)
+
+
+@inner
+def later_layers(team: Any, network: Any, data: Any, arrays: Any, start: Any, rows: Any, scale: Any) -> Any:
+    """A range of a chunk's rows from ``A[1]`` to the output and back to ``δ[1]``; the sum of w(i) L(i).
+
+    `arrays` are all parameters but W[1], A, δ, and the thread's partial sums of the biases' gradients.
+    """
+    noinline()
+    r0, r1 = rows
+    theta, A, D, bias_sums = arrays
+    L = network.L
+    total = 0.0
+    for l in range(1, L + 1):
+        Z, b = rows_of(network, A, l, r0, r1), biases_of(network, theta, l)
+        if l > 1:
+            gemm(team.gemm, 1, rows_of(network, A, l - 1, r0, r1), 0, weights_of(network, theta, l), 1, 0, Z)
+        if l == L:
+            total = weighted_errors(network, data, start, scale, (A, D), b, r0, r1)
+        elif l > 1:
+            activate_rows(l, network, A, b, r0, r1)
+    before = bias_sums.size
+    for l in range(L, 0, -1):
+        delta, here = rows_of(network, D, l, r0, r1), rows_of(network, A, l, r0, r1)
+        before -= network.sizes[l]
+        db = span(bias_sums, before, network.sizes[l])
+        short = network.sizes[l] <= SHORT
+        if l < L and short:
+            multiply_slope(
+                network.activations[l], stretch_of(network, D, l, r0, r1), stretch_of(network, A, l, r0, r1)
+            )
+        if short:
+            add_rows(db, delta)
+        else:
+            for r in range(r1 - r0):
+                if l < L:
+                    multiply_slope(network.activations[l], delta[r], here[r])
+                add(db, cast(1, db), delta[r])
+        if l > 1:
+            below = rows_of(network, D, l - 1, r0, r1)
+            gemm(team.gemm, 1, delta, 0, weights_of(network, theta, l), 0, 0, below)
+    return total

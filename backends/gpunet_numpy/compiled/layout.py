@@ -75,8 +75,7 @@ class Layout:
     @classmethod
     def of(cls, plan: Plan, threads: int) -> Layout:
         """The layout of a plan's network."""
-        sizes = [plan.layers[0].inputs, *(layer.units for layer in plan.layers)]
-        return cls(sizes, [str(name) for name in plan.activations], plan.dtype, threads, str(plan.loss))
+        return cls(plan.sizes, [str(name) for name in plan.activations], plan.dtype, threads, str(plan.loss))
 
     def at_A(self, examples: int, first: int = 1) -> tuple[Any, int]:
         """Where A[l] begins in a buffer for so many examples, from layer `first` on, and the buffer's size."""

@@ -85,9 +85,8 @@ class Job:
         self.ended.release()
 
 
-Task = tuple[
-    Job, Callable[[], None], "SimpleQueue[None]"
-]  # for a worker: its share, and how it says that it has ended
+# For a worker: its share of a job, and how it says that it has ended.
+Task = tuple[Job, Callable[[], None], "SimpleQueue[None]"]
 
 
 class Pool:

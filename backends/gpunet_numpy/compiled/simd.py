@@ -100,52 +100,70 @@ def _sum_stretch(size, start, out, keep, rows, index, weights, count):  # type: 
     here[:] = weights[:count] @ rows[index[:count], first:last] + old
 
 
+def _add_up(builder, size, signature, args):  # type: ignore[no-untyped-def]
+    """Code that sums `size` bytes of the rows."""
+    _, start, out, keep, data, index, weights, count = addresses(builder, signature, args)
+    stride = row_bytes(builder, signature.args[4], args[4])
+    out, data = builder.add(out, start), builder.add(data, start)
+    # LLVM has good code for vectors whose size is a power of two: 448 bytes are 256 + 128 + 64.
+    parts, at = [], 0
+    for one in (512, 256, 128, 64):
+        if size & one:
+            parts.append((Vectors(builder, keep.type, one), I64(at)))
+            at += one
+    ways = min(WIDEST // size, 4)  # sums side by side, where one would wait for itself
+    zeros = [v.zero for v, _ in parts]
+
+    def add_some(k, sums):  # type: ignore[no-untyped-def]
+        new = []
+        for way in range(len(sums) // len(parts)):
+            at = builder.add(k, I64(way))
+            which = builder.load(first.pointer(builder.add(index, builder.mul(at, I64(4))), I32))
+            row = builder.add(data, builder.mul(builder.sext(which, I64), stride))
+            weight = first.number(weights, at)
+            for (v, offset), total in zip(parts, sums[way * len(parts) :], strict=False):
+                new.append(v.plus(total, v.times(weight, v.load(builder.add(row, offset)))))
+        return new
+
+    first = parts[0][0]
+    together = builder.sub(count, builder.srem(count, I64(ways)))
+    sums, k = first.loop(zeros * ways, I64(0), together, ways, add_some)
+    totals = sums[: len(parts)]
+    for way in range(1, ways):
+        others = sums[way * len(parts) :]
+        totals = [v.plus(x, y) for (v, _), x, y in zip(parts, totals, others, strict=False)]
+    if ways > 1:
+        totals, _ = first.loop(totals, k, count, 1, add_some)
+    # The old value comes last, and no flag lets LLVM move it: small terms would lose their last bits to a large one
+    # that was there first.
+    drops = builder.fcmp_ordered("==", keep, keep.type(0))  # whatever was there, NaN too
+    for (v, offset), total in zip(parts, totals, strict=True):
+        here = builder.add(out, offset)
+        old = v.times(keep, v.load(here))
+        v.store(builder.fadd(total, builder.select(drops, v.zero, old)), here)
+
+
 @instructions(_sum_stretch, literals=True)
 def sum_stretch(typing, size, start, out, keep, rows, index, weights, count):  # type: ignore[no-untyped-def]
-    """`size` bytes of :func:`weighted_row_sum`, from byte `start` on."""
+    """`size` bytes of :func:`weighted_row_sum`, a constant, from byte `start` on."""
     sig = types.void(size, types.int64, out, out.dtype, rows, index, weights, types.int64)
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        _, start, out, keep, data, index, weights, count = addresses(builder, signature, args)
-        stride = row_bytes(builder, signature.args[4], args[4])
-        out, data = builder.add(out, start), builder.add(data, start)
-        size = signature.args[0].literal_value
-        # LLVM has good code for vectors whose size is a power of two: 448 bytes are 256 + 128 + 64.
-        parts, at = [], 0
-        for one in (512, 256, 128, 64):
-            if size & one:
-                parts.append((Vectors(builder, keep.type, one), I64(at)))
-                at += one
-        ways = min(WIDEST // size, 4)  # sums side by side, where one would wait for itself
-        zeros = [v.zero for v, _ in parts]
+        _add_up(builder, signature.args[0].literal_value, signature, args)
+        return context.get_dummy_value()
 
-        def add_some(k, sums):  # type: ignore[no-untyped-def]
-            new = []
-            for way in range(len(sums) // len(parts)):
-                at = builder.add(k, I64(way))
-                which = builder.load(first.pointer(builder.add(index, builder.mul(at, I64(4))), I32))
-                row = builder.add(data, builder.mul(builder.sext(which, I64), stride))
-                weight = first.number(weights, at)
-                for (v, offset), total in zip(parts, sums[way * len(parts) :], strict=False):
-                    new.append(v.plus(total, v.times(weight, v.load(builder.add(row, offset)))))
-            return new
+    return sig, generate
 
-        first = parts[0][0]
-        together = builder.sub(count, builder.srem(count, I64(ways)))
-        sums, k = first.loop(zeros * ways, I64(0), together, ways, add_some)
-        totals = sums[: len(parts)]
-        for way in range(1, ways):
-            others = sums[way * len(parts) :]
-            totals = [v.plus(x, y) for (v, _), x, y in zip(parts, totals, others, strict=False)]
-        if ways > 1:
-            totals, _ = first.loop(totals, k, count, 1, add_some)
-        # The old value comes last, and no flag lets LLVM move it: small terms would lose their last bits to a large one
-        # that was there first.
-        drops = builder.fcmp_ordered("==", keep, keep.type(0))  # whatever was there, NaN too
-        for (v, offset), total in zip(parts, totals, strict=True):
-            here = builder.add(out, offset)
-            old = v.times(keep, v.load(here))
-            v.store(builder.fadd(total, builder.select(drops, v.zero, old)), here)
+
+@instructions(_sum_stretch)
+def sum_rest(typing, size, start, out, keep, rows, index, weights, count):  # type: ignore[no-untyped-def]
+    """The same for whole cache lines of any number below `WIDEST` bytes: there is code for each, of which one runs."""
+    sig = types.void(types.int64, types.int64, out, out.dtype, rows, index, weights, types.int64)
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        for one in range(CACHE_LINE, WIDEST, CACHE_LINE):
+            with builder.if_then(builder.icmp_signed("==", args[0], I64(one))):
+                _add_up(builder, one, signature, args)
         return context.get_dummy_value()
 
     return sig, generate
@@ -157,25 +175,11 @@ def weighted_row_sum(out: Any, keep: Any, rows: Any, index: Any, weights: Any, c
     noinline()
     size = -(-out.size * out.itemsize // CACHE_LINE) * CACHE_LINE
     c = 0
-    while c + 512 <= size:
-        sum_stretch(512, c, out, keep, rows, index, weights, count)
-        c += 512
+    while c + WIDEST <= size:
+        sum_stretch(WIDEST, c, out, keep, rows, index, weights, count)
+        c += WIDEST
     # What is left in one go: the rows' numbers and weights are read once
-    left = size - c
-    if left == 448:
-        sum_stretch(448, c, out, keep, rows, index, weights, count)
-    elif left == 384:
-        sum_stretch(384, c, out, keep, rows, index, weights, count)
-    elif left == 320:
-        sum_stretch(320, c, out, keep, rows, index, weights, count)
-    elif left == 256:
-        sum_stretch(256, c, out, keep, rows, index, weights, count)
-    elif left == 192:
-        sum_stretch(192, c, out, keep, rows, index, weights, count)
-    elif left == 128:
-        sum_stretch(128, c, out, keep, rows, index, weights, count)
-    elif left == 64:
-        sum_stretch(64, c, out, keep, rows, index, weights, count)
+    sum_rest(size - c, c, out, keep, rows, index, weights, count)
 
 
 def _back_stretch(size, start, e, a, keep, rate, W, d):  # type: ignore[no-untyped-def]

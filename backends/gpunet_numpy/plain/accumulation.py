@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpunet.core.optimizers import update_all
-from gpunet.core.penalty import add_gradients, penalty
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
-from gpunet.core.propagation import cost_and_gradients
-from gpunet.core.reference import examples
+from gpunet.core.reference import batch_gradients, batch_of, update
 from gpunet_numpy.blas_threads import threads_for, with_blas_threads
 from gpunet_numpy.plain.namespace import xp
 
@@ -57,33 +54,20 @@ class Accumulation(Program):
 
     def _steps(self, state: TrainState, inputs: EpochInputs, size: int) -> tuple[TrainState, Any]:
         """The epoch, in chunks of `size` examples."""
-        losses = []
-        for t, (first, last) in enumerate(self.plan.batches(inputs.examples)):
+        xp, plan, losses = self.xp, self.plan, []
+        for t, (first, last) in enumerate(plan.batches(inputs.examples)):
             J, gradients = 0.0, None
             for start in range(first, last, size):
                 stop = min(start + size, last)
-                x, y, w = examples(self.xp, inputs, start, stop)
-                J_chunk, gradients_chunk = cost_and_gradients(
-                    self.xp,
-                    self.plan.activations,
-                    self.plan.loss,
-                    state.parameters,
-                    x,
-                    y,
-                    w,
-                    trainable=self.plan.trainable,
-                )
+                chunk = batch_of(xp, inputs, t, start, stop)
+                J_chunk, gradients_chunk = batch_gradients(xp, plan, state.parameters, chunk)
                 fraction = (stop - start) / (last - first)
                 J = J + fraction * J_chunk
                 gradients = _accumulate(gradients, gradients_chunk, fraction)
-            c = inputs.coefficients[t]
-            if self.plan.penalized:
-                J = J + penalty(self.xp, state.parameters, c[-1])
-                gradients = add_gradients(gradients or [], state.parameters, c[-1])
-            new = update_all(self.xp, self.plan.optimizer, state.parameters, gradients or [], state.slots, c)
-            state = TrainState(*new)
+            assert gradients is not None
+            state, J = update(xp, plan, state, J, gradients, inputs.coefficients[t])
             losses.append(J)
-        return state, self.xp.asarray(losses, dtype=inputs.X.dtype)
+        return state, xp.asarray(losses, dtype=inputs.X.dtype)
 
 
 def _accumulate(total: Any, gradients: Any, fraction: float) -> Any:

@@ -12,9 +12,8 @@ CALL_SECONDS = 5e-3  # around a call the training loop takes some tenths of a mi
 
 def epoch_seconds(plan: Plan) -> float:
     """About what an epoch takes."""
-    weights = sum(layer.inputs * layer.units for layer in plan.layers)
     bytes_read = plan.examples * plan.layers[0].inputs * (4 if plan.dtype == "float32" else 8)
-    return 6.0 * weights * plan.examples / FLOPS + bytes_read / BYTES + plan.steps * STEP_SECONDS
+    return 6.0 * plan.weights * plan.examples / FLOPS + bytes_read / BYTES + plan.steps * STEP_SECONDS
 
 
 def epochs_together(plan: Plan) -> int:

@@ -8,7 +8,13 @@ import numpy as np
 
 from gpunet.inputs.blocks.blocks import Block, Blocks
 from gpunet.inputs.blocks.stream import Stream
-from gpunet.inputs.example_weights import BALANCED, balanced_weights, class_counts, per_class
+from gpunet.inputs.example_weights import (
+    BALANCED,
+    balanced_weights,
+    class_counts,
+    per_class,
+    require_some_weight,
+)
 from gpunet.inputs.label_smoothing import smoothed
 from gpunet.inputs.moments import Moments
 from gpunet.inputs.pipeline import InputPipeline
@@ -119,10 +125,6 @@ def survey(
         weights = balanced_weights(counts)
     elif class_weight is not None:
         weights = per_class(class_weight, len(counts), pipeline.dtype)
-    if (class_weight is not None or blocks.weighted) and not np.any(
-        counts * (1.0 if weights is None else weights) > 0
-    ):
-        raise ValueError(
-            "sample_weight and class_weight give every example weight 0: there is nothing to learn from"
-        )
+    if class_weight is not None or blocks.weighted:
+        require_some_weight(bool(np.any(counts * (1.0 if weights is None else weights) > 0)))
     return Survey(kind, moments, None if weights is None else weights.tolist(), sample.block(), dtype)

@@ -46,17 +46,18 @@ class Blocked(Program):
         self.rule = rule_of(plan.optimizer, plan.dtype)
         # A single layer's outputs depend on each other at once.
         count = 1 if len(plan.layers) == 1 else max(min(threads(), plan.layers[0].units // NEURONS), 1)
-        self.layout = layout = Layout.of(plan, count)
-        slots, B, n, dtype = (
-            plan.optimizer.slots,
-            plan.batch_size,
-            [int(size) for size in layout.sizes],
-            layout.dtype,
-        )
-        at_A, numbers = layout.at_A(B, first=2)
-        self.network = layout.network(at_A=at_A)
+        self.layout = Layout.of(plan, count)
+        self.block_steps = BLOCK // plan.batch_size
+        at_A, numbers = self.layout.at_A(plan.batch_size, first=2)
+        self.network = self.layout.network(at_A=at_A)
+        self.buffers = self._buffers(numbers)
+        self.inputs: dict[bool, Any] = {}
+
+    def _buffers(self, numbers: int) -> dict[str, Any]:
+        """All that does not hold parameters or losses; `numbers` are those of a thread's activations."""
+        layout, B, slots = self.layout, self.plan.batch_size, self.plan.optimizer.slots
+        count, dtype, n = layout.threads, layout.dtype, self.plan.sizes
         lanes = CACHE_LINE // dtype.itemsize
-        self.block_steps = BLOCK // B
         examples, stride = self.block_steps * B, int(layout.strides[1])
         room = -(-BLOCK // lanes) * lanes
         n2 = n[2] if len(n) > 2 else 0
@@ -74,14 +75,13 @@ class Blocked(Program):
             "errors": (count, numbers),
             "scratch": (count, 3, room),
         }
-        self.buffers = {
+        return {
             "block": examples,
             "width": layout.width,
             "recurrence": aligned(count, 2, room, dtype=np.float64),
             "range": np.arange(max(room, n2), dtype=np.int32),
             **{name: aligned(*shape, dtype=dtype) for name, shape in shapes.items()},
         }
-        self.inputs: dict[bool, Any] = {}
 
     @classmethod
     def unsupported_reason(cls, plan: Plan, device: str = "cpu") -> str | None:
@@ -96,7 +96,7 @@ class Blocked(Program):
         rule = rule_of(plan.optimizer)
         if rule is None or rule.code > MOMENTUM:
             return "only plain descent and momentum are done in blocks"
-        if sum(layer.units * layer.inputs for layer in plan.layers[2:]) > LATER:
+        if sum(layer.weights for layer in plan.layers[2:]) > LATER:
             return "the later layers are too large to update on every thread"
         return None
 

@@ -27,29 +27,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from gpunet_numpy.compiled.first_layer import forward, gradient, offset_outputs, owned_neurons
-from gpunet_numpy.compiled.gemv import add, add_rows, copy, fill
-from gpunet_numpy.compiled.intrinsics import (
-    block,
-    cast,
-    gemm,
-    inlined,
-    inner,
-    itemsize,
-    kernel,
-    matrix,
-    noinline,
-    span,
-)
-from gpunet_numpy.compiled.layers import (
-    SHORT,
-    activate_rows,
-    biases_of,
-    rows_of,
-    stretch_of,
-    weighted_errors,
-    weights_of,
-)
-from gpunet_numpy.compiled.math import activate, multiply_slope
+from gpunet_numpy.compiled.gemv import add, copy, fill
+from gpunet_numpy.compiled.intrinsics import block, cast, inlined, itemsize, kernel, matrix, span
+from gpunet_numpy.compiled.layers import activate_rows, later_layers, rows_of
+from gpunet_numpy.compiled.math import activate
 from gpunet_numpy.compiled.sparse import (
     Inputs,
     build_csc,
@@ -59,15 +40,20 @@ from gpunet_numpy.compiled.sparse import (
     used_examples,
 )
 from gpunet_numpy.compiled.threads import STOPPED, barrier, range_of, stopped
-from gpunet_numpy.compiled.updates import (
-    MOMENTUM,
-    PLAIN,
-    follow,
-    linear_step,
-    penalty_factor,
-    shrinkage,
-    update,
+from gpunet_numpy.compiled.tiles import (
+    add_partial_sums,
+    add_parts,
+    finish,
+    finish_later,
+    later_products,
+    later_squares,
+    later_tile,
+    product,
+    target,
+    tile_of,
+    tile_squares,
 )
+from gpunet_numpy.compiled.updates import shrinkage
 from gpunet_numpy.compiled.views import unowned
 
 
@@ -246,222 +232,3 @@ def of_group(inputs: Any, group: Any) -> Any:
         inputs.csc_values[group],
         inputs.csc_counts[group],
     )
-
-
-# A tile of a matrix is ``(first row, end, first column, end)``. The *place* of a matrix in a vector: where it begins,
-# the distance from row to row, and how many columns it has.
-
-
-@inner
-def tile_of(rows: Any, columns: Any, across: Any, worker: Any, item: Any) -> Any:
-    """The tile of a matrix that a worker, ``(thread, threads)``, takes; columns in whole cache lines."""
-    noinline()
-    thread, threads = worker
-    across = min(across, threads)
-    c0, c1 = owned_neurons(columns, thread % across, across, item)
-    r0, r1 = range_of(rows, thread // across, threads // across)
-    return r0, r1, c0, c1
-
-
-@inner
-def later_tile(network: Any, across: Any, l: Any, worker: Any, item: Any) -> Any:
-    """The same for ``W[l]`` from the second on."""
-    return tile_of(network.sizes[l], network.sizes[l - 1], across[l], worker, item)
-
-
-@inner
-def product(rule: Any, c: Any, shrink: Any, in_place: Any, begins: Any) -> Any:
-    """``(keep, factor)`` of ``out ← keep · out + factor · δ Aᵀ``, a batch's product or one chunk of it.
-
-    In place it is a :class:`LinearStep`; else `out` is a gradient, which the first chunk begins.
-    """
-    one = cast(1, c)
-    if in_place:
-        step = linear_step(rule, c, shrink)
-        return step.keep, step.factor
-    return one - one if begins else one, one
-
-
-@inlined
-def target(rule: Any, in_place: Any, state: Any, gradient: Any) -> Any:
-    """The array that this product is added to: θ, its momentum, or the gradient."""
-    if not in_place:
-        return gradient
-    return state[0] if rule.code == PLAIN else state[1]
-
-
-@inner
-def finish(rule: Any, c: Any, in_place: Any, state: Any, gradient: Any, place: Any, tile: Any) -> None:
-    """What is left to do for a tile of weights when their products are complete."""
-    noinline()
-    shrink, factor = shrinkage(rule, c), penalty_factor(rule, c, in_place)
-    if in_place and factor == 0 and rule.code != MOMENTUM:
-        return
-    begin, stride, columns = place
-    r0, r1, c0, c1 = tile
-    rows, count = r1 - r0, c1 - c0
-    if count == columns:  # whole rows, which follow each other
-        rows, count = 1, rows * stride
-    for r in range(rows):
-        at = begin + (r0 + r) * stride + c0
-        finish_stretch(rule, c, (shrink, factor), in_place, state, gradient, (at, count))
-
-
-@inner
-def finish_stretch(
-    rule: Any, c: Any, factors: Any, in_place: Any, state: Any, gradient: Any, stretch: Any
-) -> None:
-    """The same for weights ``(first, count)`` that follow each other."""
-    noinline()
-    shrink, factor = factors
-    at, count = stretch
-    theta, v = span(state[0], at, count), span(state[1], at, count)
-    if factor != 0:
-        add(v if in_place else span(gradient, at, count), factor, theta)
-    if not in_place:
-        update(rule, c, shrink, theta, v, span(state[2], at, count), span(gradient, at, count))
-    elif rule.code == MOMENTUM:
-        follow(linear_step(rule, c, shrink), theta, v)
-
-
-@inner
-def sum_of_squares(theta: Any) -> Any:
-    """``Σ θ²``."""
-    total = cast(0, theta)
-    for i in range(theta.size):
-        total += theta[i] * theta[i]
-    return total
-
-
-@inner
-def tile_squares(theta: Any, place: Any, tile: Any) -> Any:
-    """``Σ θ²`` of a tile."""
-    noinline()
-    begin, stride, _ = place
-    r0, r1, c0, c1 = tile
-    total = cast(0, theta)
-    for r in range(r0, r1):
-        total += sum_of_squares(span(theta, begin + r * stride + c0, c1 - c0))
-    return total
-
-
-@inner
-def later_squares(team: Any, network: Any, across: Any, theta: Any) -> Any:
-    """``Σ W²`` of a thread's tiles of ``W[2]`` … ``W[L]``."""
-    noinline()
-    total, worker = cast(0, theta), (team.thread, team.threads)
-    for l in range(2, network.L + 1):
-        k = network.sizes[l - 1]
-        tile = later_tile(network, across, l, worker, itemsize(total))
-        total += tile_squares(theta, (network.at_W[l], k, k), tile)
-    return total
-
-
-@inner
-def add_parts(parts: Any, place: Any, tile: Any) -> None:
-    """Add up all threads' partial gradients of a tile, in the order of threads, in the first one's."""
-    noinline()
-    begin, stride, _ = place
-    r0, r1, c0, c1 = tile
-    for r in range(r0, r1):
-        at = begin + r * stride + c0
-        add_partial_sums(parts, at, span(parts[0], at, c1 - c0))
-
-
-@inner
-def later_products(
-    team: Any, network: Any, across: Any, worker: Any, chunk: Any, accumulation: Any, out: Any
-) -> None:
-    """``out ← keep · out + factor · δ[l] A[l−1]ᵀ`` for a worker's tiles of all layers from the second on."""
-    noinline()
-    A, D, B = chunk
-    keep, factor = accumulation
-    for l in range(2, network.L + 1):
-        r0, r1, c0, c1 = later_tile(network, across, l, worker, itemsize(keep))
-        if r1 > r0 and c1 > c0:
-            delta = block(rows_of(network, D, l, 0, B), 0, B, r0, r1 - r0)
-            below = block(rows_of(network, A, l - 1, 0, B), 0, B, c0, c1 - c0)
-            some = block(weights_of(network, out, l), r0, r1 - r0, c0, c1 - c0)
-            gemm(team.gemm, factor, delta, 1, below, 0, keep, some)
-
-
-@inner
-def finish_later(
-    team: Any, network: Any, rule: Any, c: Any, buffers: Any, later: Any, gradient: Any, owned: Any
-) -> None:
-    """The same for all parameters but the first layer's weights."""
-    noinline()
-    for l in range(2, network.L + 1):
-        k = network.sizes[l - 1]
-        tile = later_tile(network, buffers.across, l, (team.thread, team.threads), itemsize(rule.decay))
-        finish(rule, c, buffers.in_place, later, gradient, (network.at_W[l], k, k), tile)
-    update_biases(team, network, rule, c, buffers, owned, later)
-
-
-@inner
-def update_biases(team: Any, network: Any, rule: Any, c: Any, buffers: Any, owned: Any, later: Any) -> None:
-    """Update a thread's biases: of its own neurons of the first layer or a range of them, and a range of all others."""
-    noinline()
-    one, thread, threads = cast(1, c), team.thread, team.threads
-    theta, v, s = later
-    before = 0
-    for l in range(1, network.L + 1):
-        q0, q1 = range_of(network.sizes[l], thread, threads)
-        if l == 1 and buffers.panels.shape[1] == threads:
-            q0, q1 = owned[0], owned[0] + owned[1]
-        db = span(buffers.sums[thread, 2], 0, q1 - q0)
-        add_partial_sums(buffers.bias_sums, before + q0, db)
-        at, n = network.at_b[l] + q0, q1 - q0
-        update(rule, c, one, span(theta, at, n), span(v, at, n), span(s, at, n), db)
-        before += network.sizes[l]
-
-
-@inner
-def add_partial_sums(sums: Any, first: Any, out: Any) -> None:
-    """All threads' partial sums of some numbers from `first` on, added up in the order of threads."""
-    noinline()
-    copy(out, span(sums[0], first, out.size))
-    for t in range(1, sums.shape[0]):
-        add(out, cast(1, out), span(sums[t], first, out.size))
-
-
-@inner
-def later_layers(team: Any, network: Any, data: Any, arrays: Any, start: Any, rows: Any, scale: Any) -> Any:
-    """A range of a chunk's rows from ``A[1]`` to the output and back to ``δ[1]``; the sum of w(i) L(i).
-
-    `arrays` are all parameters but W[1], A, δ, and the thread's partial sums of the biases' gradients.
-    """
-    noinline()
-    r0, r1 = rows
-    theta, A, D, bias_sums = arrays
-    L = network.L
-    total = 0.0
-    for l in range(1, L + 1):
-        Z, b = rows_of(network, A, l, r0, r1), biases_of(network, theta, l)
-        if l > 1:
-            gemm(team.gemm, 1, rows_of(network, A, l - 1, r0, r1), 0, weights_of(network, theta, l), 1, 0, Z)
-        if l == L:
-            total = weighted_errors(network, data, start, scale, (A, D), b, r0, r1)
-        elif l > 1:
-            activate_rows(l, network, A, b, r0, r1)
-    before = bias_sums.size
-    for l in range(L, 0, -1):
-        delta, here = rows_of(network, D, l, r0, r1), rows_of(network, A, l, r0, r1)
-        before -= network.sizes[l]
-        db = span(bias_sums, before, network.sizes[l])
-        short = network.sizes[l] <= SHORT
-        if l < L and short:
-            multiply_slope(
-                network.activations[l], stretch_of(network, D, l, r0, r1), stretch_of(network, A, l, r0, r1)
-            )
-        if short:
-            add_rows(db, delta)
-        else:
-            for r in range(r1 - r0):
-                if l < L:
-                    multiply_slope(network.activations[l], delta[r], here[r])
-                add(db, cast(1, db), delta[r])
-        if l > 1:
-            below = rows_of(network, D, l - 1, r0, r1)
-            gemm(team.gemm, 1, delta, 0, weights_of(network, theta, l), 0, 0, below)
-    return total

@@ -31,13 +31,25 @@ SPARSE_CHUNK = 256  # the same where inputs are sparse
 CACHE, FEWEST = 2**18, 512  # bytes that a chunk should not exceed, if it can have that many examples
 WORK = 100_000  # multiplications of a batch that are worth a thread
 NEURONS = 32  # of the first layer that a thread should own at least
-EXAMPLES = (
-    64  # of a batch that a thread should have at least if they are divided: it reads all weights for them
-)
+EXAMPLES = 64  # of a batch that a thread should have at least: it reads all weights for them
 EXAMPLES_PER_NEURON = 1.5  # if there are so many, they are divided and not the neurons
 SHORT = 2_000_000  # multiplications of an epoch that are done before other threads have woken up
 HERE = 20_000_000  # of one that a single thread does without a hand-over: Ctrl-C waits for its end
 PARTS = 2**27  # numbers that all threads' partial gradients may have
+
+
+def threads_of(plan: Plan) -> tuple[int, bool]:
+    """How many threads do a batch, and whether its examples are divided among them, and not the first layer's neurons.
+
+    The sizes of batch and network decide, which are the same in every run.
+    """
+    units, batch = plan.layers[0].units, plan.batch_size
+    short = plan.examples * plan.weights <= SHORT
+    most = 1 if short else max(min(threads(), batch * plan.weights // WORK), 1)
+    by_neurons, by_examples = min(most, max(units // NEURONS, 1)), min(most, -(-batch // EXAMPLES))
+    if by_examples > by_neurons or (by_examples > 1 and batch >= EXAMPLES_PER_NEURON * units):
+        return by_examples, True
+    return by_neurons, False
 
 
 class MiniBatch(Program):
@@ -54,17 +66,9 @@ class MiniBatch(Program):
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         super().__init__(plan, device)
         self.rule = rule_of(plan.optimizer, plan.dtype, plan.penalized)
-        units, batch = plan.layers[0].units, plan.batch_size
-        weights = [layer.units * layer.inputs for layer in plan.layers]
-        epoch = plan.examples * sum(weights)
-        count = 1 if epoch <= SHORT else max(min(threads(), batch * sum(weights) // WORK), 1)
-        by_neurons, by_examples = max(units // NEURONS, 1), -(-batch // EXAMPLES)
-        divided = min(count, by_examples)
-        self.by_examples = divided > min(count, by_neurons) or (
-            divided > 1 and batch >= EXAMPLES_PER_NEURON * units
-        )
-        self.threads = divided if self.by_examples else min(count, by_neurons)
-        self.short, self.largest = self.threads == 1 and epoch <= HERE, batch * max(weights)
+        self.threads, self.by_examples = threads_of(plan)
+        self.short = self.threads == 1 and plan.examples * plan.weights <= HERE
+        self.largest = plan.batch_size * max(layer.weights for layer in plan.layers)
         if self.short:
             self.epochs_together = epochs_together(plan)
         self.layout = Layout.of(plan, 1 if self.by_examples else self.threads)

@@ -35,21 +35,20 @@ from gpunet_numpy.compiled.intrinsics import (
     prefetch,
     span,
 )
-from gpunet_numpy.compiled.layers import rows_of
+from gpunet_numpy.compiled.layers import later_layers, rows_of
 from gpunet_numpy.compiled.math import activate
-from gpunet_numpy.compiled.minibatch.kernel import (
+from gpunet_numpy.compiled.simd import weighted_row_sum
+from gpunet_numpy.compiled.sparse import example_at
+from gpunet_numpy.compiled.sparse_rows.idle import idle
+from gpunet_numpy.compiled.threads import STOPPED, barrier, range_of
+from gpunet_numpy.compiled.tiles import (
     finish_later,
-    later_layers,
     later_products,
     later_squares,
     product,
     sum_of_squares,
     target,
 )
-from gpunet_numpy.compiled.simd import weighted_row_sum
-from gpunet_numpy.compiled.sparse import example_at
-from gpunet_numpy.compiled.sparse_rows.idle import idle
-from gpunet_numpy.compiled.threads import STOPPED, barrier, range_of
 from gpunet_numpy.compiled.updates import penalty_factor, shrinkage, update
 from gpunet_numpy.compiled.views import unowned
 
@@ -87,9 +86,7 @@ class Buffers(NamedTuple):
     bias_sums: Any
     sums: Any
     losses: Any
-    gradients: (
-        Any  # (threads, width): of one feature; of all, (n[0], width), where batches have several chunks
-    )
+    gradients: Any  # (threads, width): of a feature; (n[0], width): of all, for batches of several chunks
     summed: Any  # int32 (n[0],): then the step, from 1, whose gradient the feature's row holds
     stretch: int  # steps that are foreseen at a time
     upcoming: Any  # int32 (n[0],): the next step that has the feature, or the end of the stretch

@@ -34,9 +34,8 @@ class SparseRows(Program):
     name = "compiled sparse rows"
     kernel = staticmethod(run_epoch)
     takes_sparse = True
-    block_steps = (
-        STRETCH  # updates without a gradient are done together, which rounds otherwise than one by one
-    )
+    # Updates without a gradient are done together, which rounds otherwise than one by one.
+    block_steps = STRETCH
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         super().__init__(plan, device)
@@ -74,7 +73,7 @@ class SparseRows(Program):
     def _threads(self, data: SparseData) -> int:
         """How many threads are worth it."""
         first, plan = self.plan.layers[0], self.plan
-        others = sum(layer.units * layer.inputs for layer in plan.layers[1:])
+        others = sum(layer.weights for layer in plan.layers[1:])
         mean = len(data.values) / (len(data.starts) - 1)
         work = plan.batch_size * (mean * first.units + others)
         if self.rule.code != PLAIN or self.rule.decay != 0 or self.rule.penalized:

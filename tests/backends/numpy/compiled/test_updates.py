@@ -6,7 +6,7 @@ import pytest
 
 import gpunet as gn
 from gpunet_numpy.compiled import gemv, updates
-from gpunet_numpy.compiled.minibatch import kernel as minibatch
+from gpunet_numpy.compiled import tiles as compiled_tiles
 
 pytestmark = pytest.mark.slow
 
@@ -103,12 +103,12 @@ def test_products_of_chunks(name, chunks, from_python):
     shrink = 1 - c[0] * rule.decay
     target = gradient if not in_place else theta if rule.code == updates.PLAIN else v
     for chunk in range(chunks):
-        keep, factor = from_python(minibatch.product)(rule, c, shrink, in_place, chunk == 0)
+        keep, factor = from_python(compiled_tiles.product)(rule, c, shrink, in_place, chunk == 0)
         old = keep * target if keep else 0
         target[:] = old + factor * g / chunks
     place, tiles = (0, 11, 11), [(0, 2, 0, 8), (0, 2, 8, 11), (2, 3, 0, 11)]
     for tile in tiles if chunks == 1 else [(0, 3, 0, 11)]:
-        from_python(minibatch.finish)(rule, c, in_place, state, gradient, place, tile)
+        from_python(compiled_tiles.finish)(rule, c, in_place, state, gradient, place, tile)
     assert np.allclose(theta, wanted, rtol=1e-12)
     for found, slot in zip((v, s), slots, strict=False):
         assert np.allclose(found, slot, rtol=1e-12)
