@@ -230,6 +230,7 @@ def test_attributes_of_any_kind_are_json():
     assert described(range(3)) != described(range(4))
     assert described(np.ones(3)) == described(np.ones(3)) != described(np.zeros(3))
     assert described({1, 2}) != described({1, 3})
+    assert described({"a", 1, None}) == described({None, "a", 1})
 
 
 def test_tables_are_known_by_what_they_hold():
