@@ -188,10 +188,18 @@ def test_a_pipe_is_written_to(tmp_path):
     assert os.listdir(tmp_path) == ["pipe"]
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/null"), reason="this system has no such device")
+@pytest.mark.skipif(not os.path.isdir("/dev/pts"), reason="this system has no such devices")
 def test_a_device_is_written_to():
-    write_atomically(real_path("/dev/null"), CONTENT)
-    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    """A terminal: no file can be put in the place of one, as root might do with /dev/null where the code is wrong."""
+    master, slave = os.openpty()
+    try:
+        path = os.ttyname(slave)
+        write_atomically(real_path(path), b"content")
+        assert os.read(master, 100) == b"content"
+        assert stat.S_ISCHR(os.stat(path).st_mode)
+    finally:
+        os.close(master)
+        os.close(slave)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="this system has no such file")

@@ -14,7 +14,7 @@ ROOMS = [
         f"estimators/{name}.py"
         for name in (
             *("base", "batches", "callbacks", "classifier", "epochs", "initial", "inputs", "interface"),
-            *("optimizers", "prediction", "settings", "weights"),
+            *("lbfgs", "optimizers", "prediction", "settings", "weights"),
         )
     ),
     *("prediction.py", "network_base.py", "network.py"),
