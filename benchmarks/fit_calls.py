@@ -47,7 +47,7 @@ def epochs_for(seconds):
     return max(math.ceil(SECONDS / max(seconds, 1e-6)), 3)
 
 
-def cells(backend, examples, epochs=epochs_for, calls=CALLS):
+def cells(backend, examples, epochs=epochs_for):
     """The lines of the cells, one after the other."""
     with tempfile.TemporaryDirectory() as folder:
         datasets.write(folder, "mnist", datasets.mnist()[0])
@@ -56,16 +56,16 @@ def cells(backend, examples, epochs=epochs_for, calls=CALLS):
     for net, batch, optimizer in CELLS:
         case = Case(net, batch, optimizer, examples=examples)
         cell = f"| {case.architecture.title} | {batch or 'full'} | {optimizer} |"
-        yield line_or_error(cell, 3, lambda case=case: cell_figures(case, data, settings, epochs, calls))
+        yield line_or_error(cell, 3, lambda case=case: cell_figures(case, data, settings, epochs))
 
 
-def cell_figures(case, data, settings, epochs, calls):
+def cell_figures(case, data, settings, epochs):
     implementation = Implementation(case, data, settings)
     implementation.fit(1)  # compiles
     history = implementation.fit(epochs(implementation.fit(1).seconds[0]))
     epoch = statistics.median(history.seconds)
     beyond = []
-    for _ in range(calls):
+    for _ in range(CALLS):
         started = time.perf_counter()
         implementation.fit(1)
         beyond.append(time.perf_counter() - started - epoch)

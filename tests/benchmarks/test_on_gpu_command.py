@@ -209,6 +209,13 @@ def test_parts_have_each_case_of_a_gpu_once():
     assert modules == {table for table in TABLES if cases_of(table, False, "cupy:0")}
 
 
+def few_examples_and_calls(monkeypatch, fit_calls):
+    few = fit_calls.datasets.synthetic(1200, 200)
+    monkeypatch.setattr(fit_calls.datasets, "mnist_folder", lambda: None)
+    monkeypatch.setattr(fit_calls.datasets, "synthetic", lambda: few)
+    monkeypatch.setattr(fit_calls, "CALLS", 2)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["cells", "integers"])
 def test_fit_calls(what, tmp_path, monkeypatch, capsys):
@@ -217,9 +224,7 @@ def test_fit_calls(what, tmp_path, monkeypatch, capsys):
 
     monkeypatch.setenv("GPUNET_DATA", str(tmp_path))
     monkeypatch.setattr(fit_calls, "SECONDS", 1e-3)
-    few = fit_calls.datasets.synthetic(1200, 200)
-    monkeypatch.setattr(fit_calls.datasets, "mnist_folder", lambda: None)
-    monkeypatch.setattr(fit_calls.datasets, "synthetic", lambda: few)
+    few_examples_and_calls(monkeypatch, fit_calls)
     monkeypatch.setattr(fit_calls, "CELLS", fit_calls.CELLS[1:5] + fit_calls.CELLS[-1:])
     page = tmp_path / "new" / "page.md"
     for _ in range(2):
@@ -241,7 +246,7 @@ def test_a_cell_that_fails(what, tmp_path, monkeypatch, capsys):
 
     monkeypatch.setenv("GPUNET_DATA", str(tmp_path))
     monkeypatch.setattr(fit_calls, "SECONDS", 1e-3)
-    monkeypatch.setattr(fit_calls.datasets, "mnist_folder", lambda: None)
+    few_examples_and_calls(monkeypatch, fit_calls)
     monkeypatch.setattr(fit_calls, "CELLS", fit_calls.CELLS[1:3] + fit_calls.CELLS[-1:])
     fit = fit_calls.gn.Network.fit
 
