@@ -141,7 +141,7 @@ def test_a_run_that_cannot_go_on_yet_goes_on_later(data, tmp_path, monkeypatch, 
         if where == "callback":
             patch.setattr(callback, "fixed", False)
         else:  # after the callbacks have started, and the optimizer's slots are there
-            patch.setattr("gpunet.training.run.FrozenBase", failing)
+            patch.setattr("gpunet.training.preparation.FrozenBase", failing)
         with pytest.raises(OSError, match="no such folder"):
             fit(again, "parts")
     fit(again, "parts")
