@@ -237,7 +237,8 @@ def test_what_numpy_really_uses():
     net = gn.Network([gn.Dense(4, "tanh"), gn.Dense(1)], seed=0, backend="numpy")
     history = net.fit(np.ones((40, 3)), np.ones(40), optimizer=Looking(0.1), epochs=1)
     assert history.program == "reference"
-    assert not numpys or set(inside) == {1}
+    # The first call is not the run's: an optimizer of one's own is tried before.
+    assert not numpys or set(inside[len(numpys) :]) == {1}
     assert in_force() == before
 
 
