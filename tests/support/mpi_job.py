@@ -109,13 +109,14 @@ def train(team, folder, fail=None):
     """A run with checkpoints; `fail` is called in one step."""
     X, y = data()
     steps = 0
+    failures = [fail]  # a list: a transform with another function in it would be that of another run
 
     def transform(rows, rng):
         nonlocal steps
         steps += 1
-        if steps == STEP and fail is not None:
+        if steps == STEP and failures[0] is not None:
             await_checkpoint(folder)
-            fail(team)
+            failures[0](team)
         return rows + rng.normal(size=rows.shape).astype("float32") / 10
 
     net = network()
