@@ -108,6 +108,13 @@ def test_blocks_of_words():
     assert found == same != different
 
 
+def test_one_block_of_another_dtype():
+    """The same bytes, as other numbers."""
+    X, y = np.arange(6, dtype="float32").reshape(3, 2), np.zeros(3, "int64")
+    found, other = (digest("X", IteratedBlocks("X", [(one, y)])) for one in (X, X.view("int32")))
+    assert found != other
+
+
 @pytest.mark.parametrize("cells", ["lists", "spans", "bytes"])
 def test_columns_that_are_not_written_as_text(cells):
     """Refused later on, unless an encoder reads them."""

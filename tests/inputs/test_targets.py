@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import gpunet as gn
+from gpunet.devices.checks import Reach
 from gpunet.devices.placement import Placement
-from gpunet.inputs.targets import targets
+from gpunet.inputs.targets import reach_of, targets
 
 
 def columns(backend, y, units, activation="softmax", loss="cross_entropy", m=None):
@@ -193,3 +194,11 @@ def test_class_numbers_without_a_sign(kind):
         ValueError, match=r"y must hold class numbers 0 to 1, .* row 1 is 2\. Count classes from 0\."
     ):
         targets("y", y, placement, "float32", 3, 2, "softmax", "cross_entropy")
+
+
+def test_what_targets_may_be():
+    """A backend that checks them at once is told so."""
+    assert reach_of(True, 4, "softmax", "cross_entropy") == Reach(True, 0, 3)
+    assert reach_of(False, 4, "softmax", "cross_entropy") == Reach(False, 0.0, 1.0, sum_to_one=True)
+    assert reach_of(False, 4, "sigmoid", "logistic") == Reach(False, 0.0, 1.0)
+    assert reach_of(False, 1, "tanh", "squared_error") == Reach(False, -1.0, 1.0)
