@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import machine
+from benchmarks import machine, result_file
 from benchmarks.conftest import results_path
 
 ROOT = Path(__file__).parents[1]
@@ -68,13 +68,6 @@ def end_parts_with_this():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
-def store(target, results):
-    """Write results so that the file has all of the old ones or all of the new ones, whenever this process ends."""
-    whole = target.with_suffix(".new")
-    whole.write_text(json.dumps(results, indent=1))
-    whole.replace(target)
-
-
 def merged(files):
     """The results of several runs of the suite as those of one."""
     first, *others = [json.loads(path.read_text()) for path in files]
@@ -114,7 +107,7 @@ def measure(backend, target, options, end):
             status = max(status, abs(run(command, SHARE * left)))
             if stored(path):
                 files.append(path)
-                store(target, merged(files))
+                result_file.write(target, merged(files))
     if files:
         run(["benchmarks.report", str(target)], 60 + GRACE)
     return status

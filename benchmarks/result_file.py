@@ -1,4 +1,4 @@
-"""Reading stored results: pytest-benchmark's JSON, with each benchmark's figures in ``extra_info``."""
+"""Reading and writing stored results: pytest-benchmark's JSON, with each benchmark's figures in ``extra_info``."""
 
 from __future__ import annotations
 
@@ -21,6 +21,13 @@ def read(path):
         Path(path).read_text(),
         object_pairs_hook=lambda pairs: {RENAMED_KEYS.get(key, key): value for key, value in pairs},
     )
+
+
+def write(path, results):
+    """Write JSON so that the file has all of the old content or all of the new, whenever this process ends."""
+    whole = Path(path).with_suffix(".new")
+    whole.write_text(json.dumps(results, indent=1))
+    whole.replace(path)
 
 
 def rows_of(results, kind):

@@ -7,7 +7,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from benchmarks import datasets, machine, peers
+from benchmarks import datasets, machine, peers, result_file
 from benchmarks.settings import Settings, device_of
 from benchmarks.worker_pool import WorkerPool
 
@@ -97,7 +97,5 @@ def about(folder, backend, quick):
     known = folder / "about.json"
     if not known.exists():
         found = {"machine": machine.describe(backend, quick), "data": datasets.write_all(folder)}
-        whole = known.with_suffix(".new")
-        whole.write_text(json.dumps(found))
-        whole.replace(known)
+        result_file.write(known, found)
     return json.loads(known.read_text())

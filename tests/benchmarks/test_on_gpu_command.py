@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import on_gpu
+from benchmarks import on_gpu, result_file
 
 DIES = "benchmarks/test_inference.py"  # in these tests
 
@@ -92,7 +92,7 @@ def test_tests_that_hang_leave_time_for_the_rest(limit, ended, commands, monkeyp
 
 def test_results_are_never_half_written(tmp_path, monkeypatch):
     target = tmp_path / "results.json"
-    on_gpu.store(target, {"benchmarks": [1]})
+    result_file.write(target, {"benchmarks": [1]})
     assert [*tmp_path.iterdir()] == [target]
 
     def half(path, text):
@@ -101,7 +101,7 @@ def test_results_are_never_half_written(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "write_text", half)
     with pytest.raises(KeyboardInterrupt):
-        on_gpu.store(target, {"benchmarks": [2]})
+        result_file.write(target, {"benchmarks": [2]})
     assert json.loads(target.read_text()) == {"benchmarks": [1]}
 
 
