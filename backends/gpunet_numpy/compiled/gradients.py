@@ -58,7 +58,7 @@ class CompiledGradients:
         return losses[0], [(W[0], b[0]) for W, b in new.slots]
 
     def _program(self, examples: int) -> MiniBatch:
-        """One for so many examples, of few sizes. Earlier calls do not matter: a run that is resumed has the same bits."""
+        """One for so many examples, of few sizes: no earlier call matters, so a resumed run has the same bits."""
         size = 1 << (examples - 1).bit_length()
         if size not in self.made:
             made = self.made[size] = self.program(self.plan_of(self.plan, size))
