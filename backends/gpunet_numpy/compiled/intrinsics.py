@@ -9,6 +9,7 @@ So arrays cannot be allocated in them; the caller of a kernel passes all buffers
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable
 from typing import Any
@@ -38,6 +39,7 @@ PYTHON = bool(config.DISABLE_JIT)
 
 I32, I64 = ir.IntType(32), ir.IntType(64)
 BYTE_POINTER = ir.IntType(8).as_pointer()
+ON_X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -263,6 +265,59 @@ def sched_yield(typing, address):  # type: ignore[no-untyped-def]
         return context.get_dummy_value()
 
     return types.void(types.intp), generate
+
+
+# Subnormal numbers, those below 1e-38 in float32: a processor may take a hundred times as long for each, and saturated
+# neurons have many as their errors. A kernel begins with `flush_subnormals` and ends with `restore_subnormals`. One that
+# is stopped before is on a thread of the pool, which runs nothing but kernels.
+
+FLUSHES = 0x8040  # bits of MXCSR: results that are so small become 0, and operands count as 0
+
+
+def _flush_subnormals():  # type: ignore[no-untyped-def]
+    return 0
+
+
+@instructions(_flush_subnormals)
+def flush_subnormals(typing):  # type: ignore[no-untyped-def]
+    """Let this thread take subnormal numbers for 0, where it runs on x86; returns what it did before."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        if not ON_X86:
+            return I32(0)
+        slot = cgutils.alloca_once(builder, I32)
+        _control(builder, "st", slot)
+        before = builder.load(slot)
+        builder.store(builder.or_(before, I32(FLUSHES)), slot)
+        _control(builder, "ld", slot)
+        return before
+
+    return types.int32(), generate
+
+
+def _restore_subnormals(before):  # type: ignore[no-untyped-def]
+    """The reverse of :func:`flush_subnormals`, with what that returned."""
+
+
+@instructions(_restore_subnormals)
+def restore_subnormals(typing, before):  # type: ignore[no-untyped-def]
+    """The reverse of :func:`flush_subnormals`, with what that returned."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        if ON_X86:
+            slot = cgutils.alloca_once(builder, I32)
+            builder.store(args[0], slot)
+            _control(builder, "ld", slot)
+        return context.get_dummy_value()
+
+    return types.void(types.int32), generate
+
+
+def _control(builder: Any, way: str, slot: Any) -> None:
+    """Store the register MXCSR to a slot in memory, or load it."""
+    kind = ir.FunctionType(ir.VoidType(), [BYTE_POINTER])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.sse.{way}mxcsr")
+    builder.call(function, [builder.bitcast(slot, BYTE_POINTER)])
 
 
 # Hints to the compiler and to the processor.

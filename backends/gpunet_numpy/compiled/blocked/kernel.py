@@ -16,12 +16,14 @@ from gpunet_numpy.compiled.gemv import add, bias_update, copy, fill, matrix_vect
 from gpunet_numpy.compiled.intrinsics import (
     block,
     cast,
+    flush_subnormals,
     gemm,
     inner,
     itemsize,
     kernel,
     matrix,
     noinline,
+    restore_subnormals,
     span,
 )
 from gpunet_numpy.compiled.layers import backward_to, biases_of, forward_from, rows_of, weighted_error
@@ -72,6 +74,7 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
     """One epoch of plain descent or momentum."""
     team, network, inputs = unowned(team), unowned(network), unowned(inputs)
     data, buffers = unowned(data), unowned(buffers)
+    before = flush_subnormals()
     thread, threads = team.thread, team.threads
     L, sizes = network.L, network.sizes
     one, zero = cast(1, rule.decay), cast(0, rule.decay)
@@ -204,6 +207,7 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
         for i in range(1 + slots):
             n = buffers.later.shape[1] - at
             copy(span(buffers.later[i], at, n), span(buffers.copies[thread, i], at, n))
+    restore_subnormals(before)
 
 
 @inner

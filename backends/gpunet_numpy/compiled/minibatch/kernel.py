@@ -28,7 +28,17 @@ from typing import Any, NamedTuple
 
 from gpunet_numpy.compiled.first_layer import forward, gradient, offset_outputs, owned_neurons
 from gpunet_numpy.compiled.gemv import add, copy, fill
-from gpunet_numpy.compiled.intrinsics import block, cast, inlined, itemsize, kernel, matrix, span
+from gpunet_numpy.compiled.intrinsics import (
+    block,
+    cast,
+    flush_subnormals,
+    inlined,
+    itemsize,
+    kernel,
+    matrix,
+    restore_subnormals,
+    span,
+)
 from gpunet_numpy.compiled.layers import activate_rows, later_layers, rows_of
 from gpunet_numpy.compiled.math import activate
 from gpunet_numpy.compiled.sparse import (
@@ -84,6 +94,7 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
     """One epoch; see the module's docstring."""
     team, network, inputs = unowned(team), unowned(network), unowned(inputs)
     data, buffers = unowned(data), unowned(buffers)
+    before = flush_subnormals()
     L, sizes, one = network.L, network.sizes, cast(1, rule.decay)
     n0, n1, item = sizes[0], sizes[1], itemsize(rule.decay)
     thread, threads, apart = team.thread, team.threads, buffers.apart
@@ -221,6 +232,7 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
             if phase == STOPPED:
                 return
         buffers.losses[step, thread] = total
+    restore_subnormals(before)
 
 
 @inlined

@@ -8,7 +8,16 @@ import numpy as np
 
 from gpunet_numpy.compiled import first_layer
 from gpunet_numpy.compiled.gemv import copy, matrix_vector
-from gpunet_numpy.compiled.intrinsics import block, cast, gemm, inner, kernel, matrix
+from gpunet_numpy.compiled.intrinsics import (
+    block,
+    cast,
+    flush_subnormals,
+    gemm,
+    inner,
+    kernel,
+    matrix,
+    restore_subnormals,
+)
 from gpunet_numpy.compiled.layers import biases_of, rows_of, weights_of
 from gpunet_numpy.compiled.math import activate
 from gpunet_numpy.compiled.sparse import Inputs, dense_rows, gather
@@ -46,6 +55,7 @@ def run_forward(
     """
     network, weights, buffers = unowned(network), unowned(weights), unowned(buffers)
     team, X, out, bad = unowned(team), unowned(X), unowned(out), unowned(bad)
+    before = flush_subnormals()
     L, n0, n1, thread = network.L, network.sizes[0], network.sizes[1], team.thread
     A, theta, order, zeros = buffers.A[thread], weights.later, buffers.empty, buffers.zeros
     panel = block(matrix(weights.panel, 0, n0, weights.width), 0, n0, 0, n1)
@@ -64,6 +74,7 @@ def run_forward(
         for r in range(rows):
             if not finite(x[r]):
                 bad[0] = 1
+                restore_subnormals(before)
                 return
         gather(inputs, X, order, first, 0, rows)
         for l in range(1, L + 1):
@@ -79,6 +90,7 @@ def run_forward(
                 activate(network.activations[l], Z[r], b)
                 if l == L:
                     copy(out[first + r], Z[r])
+    restore_subnormals(before)
 
 
 @inner

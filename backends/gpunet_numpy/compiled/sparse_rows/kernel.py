@@ -28,11 +28,13 @@ from gpunet_numpy.compiled.intrinsics import (
     CACHE_LINE,
     block,
     cast,
+    flush_subnormals,
     inner,
     kernel,
     matrix,
     noinline,
     prefetch,
+    restore_subnormals,
     span,
 )
 from gpunet_numpy.compiled.layers import later_layers, rows_of
@@ -108,6 +110,7 @@ def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, batch
     """One epoch; see the module's docstring."""
     team, network = unowned(team), unowned(network)
     data, buffers = unowned(data), unowned(buffers)
+    before = flush_subnormals()
     L, one, zero = network.L, cast(1, rule.decay), cast(0, rule.decay)
     n0, n1, width = network.sizes[0], network.sizes[1], buffers.width
     thread, threads = team.thread, team.threads
@@ -177,6 +180,7 @@ def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, batch
             if ends:
                 finish_later(team, network, rule, c, buffers, later, buffers.later_gradient, (0, n1))
         buffers.losses[step, thread] = total
+    restore_subnormals(before)
 
 
 @inner

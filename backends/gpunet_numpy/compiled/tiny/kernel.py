@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from gpunet_numpy.compiled.gemv import copy
-from gpunet_numpy.compiled.intrinsics import CACHE_LINE, cast, inner, kernel, prefetch
+from gpunet_numpy.compiled.intrinsics import (
+    CACHE_LINE,
+    cast,
+    flush_subnormals,
+    inner,
+    kernel,
+    prefetch,
+    restore_subnormals,
+)
 from gpunet_numpy.compiled.layers import backward_to, biases_of, forward_from, rows_of, weighted_error
 from gpunet_numpy.compiled.sparse import example_at, used_examples
 from gpunet_numpy.compiled.updates import linear_step, shrinkage
@@ -27,6 +35,7 @@ class Buffers(NamedTuple):
 def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, batch: Any) -> None:
     """One epoch of plain descent or momentum."""
     network, data, buffers = unowned(network), unowned(data), unowned(buffers)
+    before = flush_subnormals()
     L, used = network.L, used_examples(data.X, data.order)
     theta, v = buffers.state[0], buffers.state[buffers.state.shape[0] - 1]  # v is θ itself without slots
     A, D = buffers.A, buffers.D
@@ -47,6 +56,7 @@ def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, batch
         steps = linear_step(rule, c, shrinkage(rule, c)), linear_step(rule, c, cast(1, c))
         backward_to(1, B, network, steps, (theta, v), (A, D))
         buffers.losses[step, 0] = total
+    restore_subnormals(before)
 
 
 @inner
