@@ -19,7 +19,8 @@ from gpunet.core.losses import Loss, LossLike
 from gpunet.core.program import TrainState
 from gpunet.core.table_training import UNITS
 from gpunet.devices.placement import Placement, choose_placement, named_placement
-from gpunet.files.network_file import SavedNetwork, write_network
+from gpunet.files.network_file import write_network
+from gpunet.files.saved_network import SavedNetwork
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.inputs.tabular import Tabular, require_encoder
 from gpunet.prediction import ForwardPass

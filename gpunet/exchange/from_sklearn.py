@@ -12,7 +12,7 @@ from gpunet.core.layers import Dense
 from gpunet.core.losses import LossLike
 from gpunet.core.poisson import EXP, POISSON
 from gpunet.exchange.targets import target_of_classes
-from gpunet.files.network_file import SavedNetwork
+from gpunet.files.saved_network import SavedNetwork
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.tables import Target
 

@@ -14,7 +14,7 @@ from gpunet.core.layers import Dense, Dropout
 from gpunet.core.losses import LossLike
 from gpunet.exchange.targets import target_of_values
 from gpunet.exchange.torch_modules import NAMES, SETTINGS, OwnUnit, Standardize
-from gpunet.files.network_file import SavedNetwork
+from gpunet.files.saved_network import SavedNetwork
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.tables import Target
 

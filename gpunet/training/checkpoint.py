@@ -14,7 +14,8 @@ from typing import Any
 from gpunet.core.checks import finite_number, flag, positive_int
 from gpunet.errors import AnotherRun, CheckpointNotWritten, warn
 from gpunet.files.checkpoint_folder import CheckpointFolder, NotTidied
-from gpunet.files.network_file import SavedNetwork, decoded, encoded
+from gpunet.files.network_file import decoded, encoded
+from gpunet.files.saved_network import SavedNetwork
 from gpunet.paths import file_path
 from gpunet.teams.team import Team
 from gpunet.training.described import differences
