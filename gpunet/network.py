@@ -43,12 +43,13 @@ from gpunet.teams.team import Team, on_a_team, require_team
 from gpunet.training import evaluation
 from gpunet.training.call import described_call
 from gpunet.training.callbacks import Callback, checked_callbacks, started
-from gpunet.training.checkpoint import Checkpoint, checked_checkpoint, open_run
+from gpunet.training.checkpoint import Checkpoint, checked_checkpoint
 from gpunet.training.class_report import ClassReport, class_report
 from gpunet.training.evaluator import FEWER_ROWS, Evaluator
 from gpunet.training.history import History
 from gpunet.training.metrics import Metrics
 from gpunet.training.monitors import require_monitored
+from gpunet.training.resuming import open_run
 from gpunet.training.run import TrainingRun
 from gpunet.training.run_settings import RunSettings
 from gpunet.training.same_start import require_same
