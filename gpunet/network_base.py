@@ -105,6 +105,13 @@ class NetworkBase:
         -------
         Network
 
+        Raises
+        ------
+        TypeError
+            If `table` is no Table, or `hidden` no sequence.
+        ValueError
+            If the table has no target, or its target has one class only; and as for :class:`Network`.
+
         Examples
         --------
         >>> import gpunet as gn
