@@ -27,11 +27,13 @@ class Epoch(NamedTuple):
 class Content(NamedTuple):
     """What a window is made of: in memory are the examples that the one before left over, then rows of blocks."""
 
-    blocks: list[int]  # that are read for it
-    rows: list[NDArray[np.int64] | None]  # which ones of each block; None for all
+    rows: dict[
+        int, NDArray[np.int64] | None
+    ]  # of each block that is read for it, in this order; None for all
     size: int  # examples in memory
     order: NDArray[np.int32]  # in which the steps use them
     left_over: NDArray[np.int32]  # those that the next window begins with, in the order of their use
+    stop: int  # the position at which it ends
 
 
 def blocks_from(epoch: Epoch, number: int, order: TwoLevelOrder) -> NDArray[np.int64]:
@@ -59,13 +61,14 @@ def contents(epoch: Epoch, number: int, order: TwoLevelOrder, share: Share) -> I
             places.append(at - start + order.rows(epoch.number, one, int(edges[one + 1]) - at))
         uses = np.concatenate(places, dtype=np.int32)[first - start :]
         blocks = epoch.blocks[group * order.held : end * order.held]
-        rows: list[NDArray[np.int64] | None] = [None] * len(blocks)
+        rows: dict[int, NDArray[np.int64] | None] = dict.fromkeys(blocks.tolist())
         size, mine = stop - start, share(first, stop)
         if not share.whole:
             begins = np.cumsum([waiting, *sizes[blocks[:-1]]])
-            uses, rows, size = _wanted(uses, mine, size, begins)
+            uses, of_blocks, size = _wanted(uses, mine, size, begins)
+            rows = dict(zip(rows, of_blocks, strict=True))
         here = last - first
-        yield Content(blocks.tolist(), rows, size, uses[:here], uses[here:][mine[here:]])
+        yield Content(rows, size, uses[:here], uses[here:][mine[here:]], last)
         group, waiting = end, stop - last
         first = start = last
 

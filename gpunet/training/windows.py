@@ -218,14 +218,13 @@ class Windows:
         chosen = blocks_from(epoch, number, self.order).tolist()
         blocks = self.stream.blocks.read(chosen, rows.pop)
         rest: Examples | None = None  # what was read for the window before and is used in this one
-        made_of = contents(epoch, number, self.order, self.share)
-        for end, content in zip(epoch.ends[number:].tolist(), made_of, strict=True):
-            rows.update(zip(content.blocks, content.rows, strict=True))
+        for content in contents(epoch, number, self.order, self.share):
+            rows.update(content.rows)
             parts = (self.stream.examples(block) for block in blocks)
             examples: Any = _together(rest, parts, content.size, self.memory)
             rest = _taken(examples, content.left_over) if len(content.left_over) else None
             window, examples = Window(examples, content.order), None
-            if end == self.stream.m:
+            if content.stop == self.stream.m:
                 next(blocks, None)  # a source that has become longer says so
             yield window
             del window  # before the next one takes its place in memory

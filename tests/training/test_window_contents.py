@@ -29,8 +29,9 @@ class Even:
 def of(number, share):
     """Blocks, size, order and what is left over of each window from one on; which rows of the blocks."""
     found = list(contents(EPOCH, number, ORDER, share))
-    said = [(one.blocks, one.size, one.order.tolist(), one.left_over.tolist()) for one in found]
-    return said, [[None if rows is None else rows.tolist() for rows in one.rows] for one in found]
+    assert [one.stop for one in found] == EPOCH.ends[number:].tolist()
+    said = [(list(one.rows), one.size, one.order.tolist(), one.left_over.tolist()) for one in found]
+    return said, [[None if rows is None else rows.tolist() for rows in one.rows.values()] for one in found]
 
 
 def test_what_is_left_over_opens_the_next_window():
@@ -70,7 +71,7 @@ def test_rows_of_a_group_are_permuted(number):
     order = TwoLevelOrder(ORDER.edges, held=2, seed=3, sequential=False)
     epoch, memory, found = EPOCH._replace(blocks=order.blocks(0)), [], []
     for content in contents(epoch, number, order, All()):
-        memory = [*memory, *(2 * block + row for block in content.blocks for row in range(2))]
+        memory = [*memory, *(2 * block + row for block in content.rows for row in range(2))]
         assert len(memory) == content.size
         found += [memory[place] for place in content.order]
         memory = [memory[place] for place in content.left_over]
