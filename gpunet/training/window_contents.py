@@ -55,7 +55,7 @@ def contents(epoch: Epoch, number: int, order: TwoLevelOrder, share: Share) -> I
     for last in epoch.ends[number:].tolist():
         end = int(np.searchsorted(edges, last))  # the last group is read up to here
         stop = int(edges[end])
-        places = [np.arange(waiting, dtype=np.int32)]
+        places: list[NDArray[np.integer]] = [np.arange(waiting)]
         for one in range(group, end):
             at = int(edges[one])
             places.append(at - start + order.rows(epoch.number, one, int(edges[one + 1]) - at))

@@ -30,6 +30,7 @@ def of(number, share):
     """Blocks, size, order and what is left over of each window from one on; which rows of the blocks."""
     found = list(contents(EPOCH, number, ORDER, share))
     assert [one.stop for one in found] == EPOCH.ends[number:].tolist()
+    assert all(one.order.dtype == np.int32 for one in found)
     said = [(list(one.rows), one.size, one.order.tolist(), one.left_over.tolist()) for one in found]
     return said, [[None if rows is None else rows.tolist() for rows in one.rows.values()] for one in found]
 
