@@ -66,6 +66,21 @@ def test_a_rank_has_only_its_own_examples_in_memory():
     assert rows == [[[0], [0]], [[0], [0]], [[0]]]
 
 
+def test_a_rank_without_examples_reads_one():
+    """The last one of the newest block, to have arrays of the right shape."""
+
+    class Nobodys(Even):
+        def __call__(self, first, last):
+            return np.zeros(last - first, bool)
+
+    said, rows = of(0, Nobodys())
+    assert [size for _, size, _, _ in said] == [1, 1, 1]
+    assert rows == [[[], [1]], [[], [1]], [[1]]]
+    one = Epoch(0, np.arange(1), used=np.array([1]), ends=np.array([1]))
+    [content] = contents(one, 0, TwoLevelOrder(np.arange(2), 1, None, False), Nobodys())
+    assert (content.rows, content.size) == ({0: None}, 1)
+
+
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_rows_of_a_group_are_permuted(number):
     """Each window uses each of its examples once; all windows together use all."""
