@@ -62,8 +62,8 @@ def from_torch(
 def from_sklearn(estimator: Any, *, seed: int | None = None, backend: str = "auto") -> Network:
     """A fitted MLPClassifier or MLPRegressor of scikit-learn as a network, with copies of its weights.
 
-    Class names are kept as text, so that :meth:`Network.predict_target` gives them. What belongs to the training is not
-    taken over: `alpha` is an optimizer's ``weight_decay`` here.
+    Class names are kept as text, so that :meth:`Network.predict_target` gives them. The solver and the
+    penalty `alpha` are not taken over: ``fit`` takes an optimizer, whose ``weight_decay`` also makes weights smaller.
 
     Parameters
     ----------

@@ -43,12 +43,13 @@ from gpunet.teams.team import Team, on_a_team, require_team
 from gpunet.training import evaluation
 from gpunet.training.call import described_call
 from gpunet.training.callbacks import Callback, checked_callbacks, started
-from gpunet.training.checkpoint import Checkpoint, checked_checkpoint, open_run
+from gpunet.training.checkpoint import Checkpoint, checked_checkpoint
 from gpunet.training.class_report import ClassReport, class_report
 from gpunet.training.evaluator import FEWER_ROWS, Evaluator
 from gpunet.training.history import History
 from gpunet.training.metrics import Metrics
 from gpunet.training.monitors import require_monitored
+from gpunet.training.resuming import open_run
 from gpunet.training.run import TrainingRun
 from gpunet.training.run_settings import RunSettings
 from gpunet.training.same_start import require_same
@@ -66,7 +67,9 @@ PART = 16_384  # rows of an array on the host that are predicted at a time
 
 
 class Network(NetworkBase):
-    """A dense network (C6): layers, a loss, and where it computes.
+    """A dense neural network (C6): its layers, its loss, and the array library that it computes with.
+
+    C1 to C22 in these texts number the claims of the lecture that gpunet follows (``gpunet lecture`` shows them).
 
     Parameters
     ----------
@@ -76,15 +79,16 @@ class Network(NetworkBase):
         A name, or a :class:`Loss` of your own. None takes the canonical one of the output: cross-entropy for
         softmax, logistic for sigmoid, squared error otherwise.
     inputs : int or None
-        ``n[0]``; None lets the first data decide.
+        Features per example, ``n[0]``; None takes the number that the first data have.
     seed : int or None
-        Of initial weights, shuffling and dropout. The same seed gives the same on every backend; None draws one.
+        Of initial weights, shuffling and dropout, all of which are the same on every backend; None draws a seed.
     backend : str
         ``"numpy"``, ``"cupy"``, ``"torch"``, ``"jax"``, with a device if needed (``"cupy:1"``, ``"torch:cuda:0"``,
         ``"jax:all"`` for all of JAX's devices).
         ``"auto"`` takes the library and device of the training data; for NumPy arrays and lists CuPy if a CUDA
         device answers, else NumPy. The environment variable ``GPUNET_BACKEND`` overrides "auto".
     dtype : {"float32", "float64"}
+        Of weights, inputs and computation.
     standardizer : Standardizer or None
         Fitted by the first ``fit``, then applied to every input (C15).
     encoder : TableEncoder or None
@@ -93,9 +97,11 @@ class Network(NetworkBase):
 
     Attributes
     ----------
+    layers : tuple of Dense
+        Without the Dropout layers.
     target : Target or None
-        What the targets mean, once ``fit`` got them in words or with an encoder: class names, or mean and deviation
-        of values.
+        What the targets mean, once ``fit`` got them in words or with an encoder: class names, or mean and standard
+        deviation of values.
     columns : tuple of str or None
         Without an encoder, the column names of the first DataFrame: later ones are matched by name.
     history : History or None
@@ -151,15 +157,15 @@ class Network(NetworkBase):
         Parameters
         ----------
         X : array or list
-            Rows ``(m, n[0])``, or images ``(m, height, width[, channels])``, which are flattened (C1). Numbers are
-            taken as they are; where they are large, as uint8 pixels, give the network a :class:`Standardizer`. With
-            CuPy, uint8, int8, uint16, int16 and bool stay so on the device, without another result: most programs
-            make a batch at a time numbers. A Table, if there is an encoder. Columns of a DataFrame are matched by name
-            with those of the first one.
+            Rows ``(m, n[0])``, or images ``(m, height, width[, channels])``, which are flattened (C1). They are
+            not rescaled: where numbers are large, as uint8 pixels, give the network a :class:`Standardizer`. With
+            CuPy, uint8, int8, uint16, int16 and bool keep their dtype on the device, which takes less memory: most
+            programs convert one batch at a time, with the same result. A Table, if there is an encoder. Columns of a
+            DataFrame are matched by name with those of the first one.
             A sparse matrix or array of SciPy ``(m, n[0])`` never becomes dense as a whole: NumPy computes with its
-            entries, other backends make a batch at a time dense, and "auto" takes NumPy. CSR in the network's dtype is
-            used as it is; other formats are converted to CSR first, other dtypes cast, which costs a copy. One of CuPy
-            is copied to the host. A :class:`Standardizer` must have ``center=False``.
+            nonzero entries, other backends make one batch at a time dense, and "auto" takes NumPy. CSR in the network's
+            dtype is used as it is; other formats are converted to CSR first, other dtypes cast, which costs a copy. One
+            of CuPy is copied to the host. A :class:`Standardizer` must have ``center=False``.
 
             Data larger than memory are read block by block: an ``np.memmap``, the path of a ``.npy`` or ``.parquet``
             file or a list of such, a dataset of h5py or zarr, where it takes more than 128 MiB in the network's dtype;
@@ -175,16 +181,16 @@ class Network(NetworkBase):
             lazy frame the name of the target column; left out where blocks bring theirs. Rows whose target is missing
             (None, NaN, NA or an empty text in words or in a column, and NaN beside a DataFrame) are left out.
         optimizer : Optimizer, str or None
-            None takes Adam; beside an encoder AdamW with a cosine schedule, and with a weight decay of 1000 / rows,
+            None takes Adam; with an encoder AdamW with a cosine schedule, and with a weight decay of 1000 / rows,
             between 0.2 and 5, for 256 hidden units; for h units √(h/256) times that. A name (``"adam"``, ``"adamw"``,
             ``"rmsprop"``, ``"sgd"``), and None, get the learning rate that ``gpunet train`` takes: 0.002 for Adam, 2.5
-            times that with sigmoid in a hidden layer. None suits large inputs too where there is no standardizer: with
-            their root mean square s, as a power of two, the first layer's initial weights are divided by s, and above
-            s = 4 the rate is √(4/s) times that.
+            times that with sigmoid in a hidden layer. None suits large inputs too where there is no standardizer: let s
+            be their root mean square, rounded to a power of two. Then the first layer's initial weights are divided by
+            s, and where s is above 4 the learning rate is multiplied by √(4/s).
         epochs : int or None
-            None takes as many as make 1000 updates, between 10 and 100; beside an encoder 5000, between 20 and 300.
+            None takes as many as make 1000 updates, between 10 and 100; with an encoder 5000, between 20 and 300.
         batch_size : int, None or "auto"
-            1 is stochastic, None full batch (C18); "auto" takes 32, beside an encoder 64, or all examples where there
+            1 is stochastic, None full batch (C18); "auto" takes 32, with an encoder 64, or all examples where there
             are fewer. Of data that are read block by block, a batch that takes more than 128 MiB is computed part by
             part, with one update at its end.
         shuffle : bool
@@ -193,16 +199,16 @@ class Network(NetworkBase):
             are sorted, by class for instance, shuffle the file once with :func:`gpunet.datasets.shuffle`.
         precision : {"float32", "tf32", "bfloat16"}
             Of the matrix products of training. "float32" has float32's error, whichever way the products are computed.
-            "tf32" (10 bits after the leading one) and "bfloat16" (7 bits) let their factors be rounded so, as a GPU's
-            matrix units take them; a program for small batches may still compute in float32. Weights, biases,
-            activations, slots and all sums stay float32, and so do validation and predictions. For float32 networks on
+            "tf32" (a mantissa of 10 bits) and "bfloat16" (7 bits) let their factors be rounded so, as a GPU's matrix
+            units take them; a program for small batches may still compute in float32. Weights, biases, activations, the
+            optimizer's state and all sums stay float32, and so do validation and predictions. For float32 networks on
             CuPy, PyTorch with CUDA, and JAX on a GPU or TPU. PyTorch computes "bfloat16" in TF32.
         validation_data : (X, y), (X, y, sample_weight), Table or None
             May be read block by block, too.
         validation_fraction : float
             Fraction of the rows to hold out for validation instead, drawn with the seed; of an X in memory.
         sample_weight : array ``(m,)`` or None
-            Weight of each example's loss: ``J = (1/B) Σ w(i) L(i)``.
+            Weight of each example's loss: ``J = (1/B) Σ w(i) L(i)`` over the B examples of a batch.
         class_weight : "balanced", dict or sequence, or None
             Weight of each class, by number or name, times ``sample_weight``; for training, not for validation.
             "balanced" is ``m / (classes · count)`` for a class of `count` examples in the training part (sums of
@@ -213,8 +219,8 @@ class Network(NetworkBase):
         transform : callable ``(X, rng) -> X`` or ``(X, y, rng) -> (X, y)``, or None
             Changes the examples of each training batch (data augmentation); validation data never. X are rows ``(B,
             n[0])``, or images as they were given ``(B, height, width[, channels])``, on the network's backend and
-            device, before the standardizer and in its own unit; float64 where wider numbers are standardised, else of
-            the network's dtype; beside an encoder what that gives. They may be written into. y are rows ``(B, n[L])``
+            device, not yet standardised; float64 where float64 or large integers are standardised, else of the
+            network's dtype; with an encoder its outputs. They may be written into. y are rows ``(B, n[L])``
             as the loss takes them: one-hot for classes, smoothed by `label_smoothing`. X must come back in its shape,
             in any real dtype and as an array of any library. rng is a ``numpy.random.Generator``, drawn from the
             network's seed, the epoch and the step: runs repeat, and go on, to the bit. Not with batches that are
@@ -235,7 +241,7 @@ class Network(NetworkBase):
             Weights of examples do not count. A metric that is NaN does not end the run.
         callbacks : callable ``(network, history)`` or sequence of them
             Called after each epoch; True ends the run. See :class:`EarlyStopping`. The next epoch begins with the
-            weights that they give the network; the optimizer keeps its slots.
+            weights that they give the network; the optimizer keeps its state, such as momentum.
         checkpoint : Checkpoint, folder or None
             Where to keep what a run needs to go on. The same call with a network made in the same way goes on from the
             newest checkpoint there, to the bit; once the run has ended it returns the history at once. More epochs are
@@ -439,7 +445,10 @@ class Network(NetworkBase):
     # --- use ------------------------------------------------------------------------------------
 
     def predict(self, X: Any) -> Array:
-        """The last layer's activations, in the library and on the device of X.
+        """The last layer's outputs, in the library and on the device of X.
+
+        For classes these are probabilities, as scikit-learn's ``predict_proba`` gives; :meth:`predict_target` gives
+        class names.
 
         Parameters
         ----------
@@ -449,7 +458,7 @@ class Network(NetworkBase):
         Returns
         -------
         array, ``(m, n[L])``
-            For a Table or DataFrame NumPy's; values in the target's own unit, in float64.
+            A NumPy array for a Table or DataFrame. Values are in the target's own unit, in float64.
 
         Raises
         ------
@@ -533,10 +542,12 @@ class Network(NetworkBase):
     def evaluate(
         self, X: Any, y: Any = None, sample_weight: Any = None, metrics: Any = ()
     ) -> dict[str, float]:
-        """Cost and accuracy on data.
+        """Loss and accuracy on data.
 
-        Accuracy is the fraction of examples whose class is right; for several sigmoid outputs with rows of
-        labels, the fraction of labels that are right at ½. Real targets have no accuracy.
+        The loss is summed over the outputs of an example, and averaged over the examples. Accuracy, from 0 to 1, is the
+        fraction of examples whose class is predicted: that of the largest output, or, of one sigmoid output, class 1
+        where it is above ½. For several labels it is the fraction of all labels that are right at ½. Real targets have
+        no accuracy.
 
         Parameters
         ----------

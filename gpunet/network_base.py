@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import numpy as np
 
 from gpunet.core.activations import Activation, ActivationLike
-from gpunet.core.architecture import dense_and_dropouts, loss_for
+from gpunet.core.architecture import dense_and_dropouts
 from gpunet.core.checks import flag, known_name, positive_int
 from gpunet.core.layers import Dense, Dropout
 from gpunet.core.losses import Loss, LossLike
+from gpunet.core.output import loss_for, output_for
 from gpunet.core.program import TrainState
 from gpunet.core.table_training import UNITS
 from gpunet.devices.placement import Placement, choose_placement, named_placement
-from gpunet.files.network_file import SavedNetwork, write_network
+from gpunet.files.network_file import write_network
+from gpunet.files.saved_network import SavedNetwork
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.inputs.tabular import Tabular, require_encoder
 from gpunet.prediction import ForwardPass
@@ -103,6 +105,13 @@ class NetworkBase:
         -------
         Network
 
+        Raises
+        ------
+        TypeError
+            If `table` is no Table, or `hidden` no sequence.
+        ValueError
+            If the table has no target, or its target has one class only; and as for :class:`Network`.
+
         Examples
         --------
         >>> import gpunet as gn
@@ -125,12 +134,7 @@ class NetworkBase:
             raise TypeError(f"hidden must be a list of units such as (256, 128), got {hidden!r}")
         target = Target().fit(table)
         names = target.class_names
-        if names is None:
-            output = Dense(1, "identity")
-        elif len(names) == 2:
-            output = Dense(1, "sigmoid")
-        else:
-            output = Dense(len(names), "softmax")
+        output = output_for("values", 1) if names is None else output_for("classes", len(names))
         layers = [Dense(units, activation) for units in hidden]
         network = cls([*layers, output], **{"encoder": TableEncoder(), **options})
         if names is not None:  # a part of the table may lack a class

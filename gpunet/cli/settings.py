@@ -9,6 +9,7 @@ import gpunet as gn
 from gpunet.cli.source import Examples, Source
 from gpunet.core.default_optimizer import MOMENTUM, default_rate
 from gpunet.core.optimizers import OPTIMIZERS, Optimizer
+from gpunet.core.output import output_for
 from gpunet.core.schedules import Schedule
 from gpunet.core.table_training import UPDATES as TABLE_UPDATES
 from gpunet.core.table_training import epochs_for, table_weight_decay
@@ -73,17 +74,17 @@ def table_encoder(options: Namespace, source: Source) -> gn.TableEncoder:
 
 
 def output_layer(options: Namespace, source: Source) -> gn.Dense:
-    """Softmax for classes, one sigmoid for two classes (C2), sigmoids for labels, the identity for values."""
-    kind, one_hot, classes = source.kind, source.one_hot, source.outputs
+    """The output layer for the targets, unless ``--output`` or ``--loss`` say something else."""
+    kind, count = source.kind, source.outputs
+    usual = output_for(kind, count)
     if kind != "classes":
-        activation = options.output or ("sigmoid" if kind == "labels" else "identity")
-        return gn.Dense(source.outputs, activation)
-    if classes < 2:
+        return gn.Dense(count, options.output or usual.activation)
+    if count < 2:
         raise ValueError(f"{source.name} has only one class; classification needs at least two")
-    two = classes == 2 and not one_hot
-    logistic = options.loss == "logistic" or (two and options.loss != "cross_entropy")
-    activation = options.output or ("sigmoid" if logistic else "softmax")
-    return gn.Dense(1 if two and activation == "sigmoid" else classes, activation)
+    meant = {"logistic": "sigmoid", "cross_entropy": "softmax"}.get(options.loss)
+    activation = options.output or meant or ("softmax" if source.one_hot else usual.activation)
+    one_unit = activation == "sigmoid" and count == 2 and not source.one_hot
+    return gn.Dense(1 if one_unit else count, activation)
 
 
 def found_rate(

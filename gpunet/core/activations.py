@@ -34,7 +34,7 @@ GELU_CUBIC = 0.044715
 
 @dataclass(frozen=True)
 class Activation:
-    """One activation: its name, its two functions, what it can output, and how to start its layer.
+    """An activation function g and its derivative: ``A = g(Z)``.
 
     One of your own is passed to a layer, ``Dense(10, Activation("square", forward, backward))``, and runs on the
     reference program. An example's activation may depend on that example alone.
@@ -43,13 +43,15 @@ class Activation:
     ----------
     name : str
     forward : callable
-        ``(xp, Z) -> A``, shapes ``(n, m)``.
+        ``(xp, Z) -> A``: from the weighted sums of a layer of n units to its outputs, both ``(n, m)``, one column per
+        example. ``xp`` is the Array API namespace of the arrays: ``xp.exp(Z)`` works with every library.
     backward : callable
-        ``(xp, dA, Z, A) -> dZ``, shapes ``(n, m)``.
+        ``(xp, dA, Z, A) -> dZ``: from ``∂J/∂A`` to ``∂J/∂Z``, both ``(n, m)``; ``dA * g′(Z)`` where g is elementwise.
     low, high : float
-        Bounds of the values that A can take; a target outside can never be reached.
+        Bounds of the values that A can take; a target outside of them can never be reached.
     initializer : str
-        The default start of W in a layer with this activation: the one that keeps the variance of signals (C16).
+        The default initializer of W in a layer with this activation: one that keeps the variance of the activations
+        the same from layer to layer (C16).
 
     Raises
     ------

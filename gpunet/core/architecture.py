@@ -1,14 +1,11 @@
-"""Whether layers and loss make a network: the checks of construction."""
+"""Whether layers make a network."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from gpunet.core.activations import ACTIVATIONS
-from gpunet.core.checks import known_name, named_or_own, no_function
 from gpunet.core.layers import Dense, Dropout
-from gpunet.core.losses import LOSSES, Loss, LossLike
-from gpunet.core.other_names import LOSSES_ELSEWHERE
 
 
 def dense_and_dropouts(layers: Any) -> tuple[tuple[Dense, ...], tuple[float, ...]]:
@@ -52,40 +49,3 @@ def _meant(layer: Any) -> str:
     if isinstance(layer, int):
         return f" Dense({layer}, 'relu') is a layer of {layer} units."
     return ""
-
-
-def loss_for(output: Dense, loss: LossLike | None) -> LossLike:
-    """The loss, checked against the output activation; None takes the canonical one.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If they do not go together, and for a layer.
-    """
-    if isinstance(loss, Dense | Dropout):
-        raise TypeError(
-            f"layers go into one list, Network([Dense(…), Dense(…)]); got {loss!r} beside it, in the place of the loss"
-        )
-    if output.activation == "softmax" and output.units == 1:
-        raise ValueError(
-            "softmax over one unit is always 1; use Dense(1, 'sigmoid') with 'logistic', or one unit "
-            "for each class"
-        )
-    if loss is None:
-        fitting = [name for name, one in LOSSES.items() if one.canonical == output.activation]
-        return fitting[0] if fitting else "squared_error"
-    if isinstance(loss, Loss):
-        loss = cast("LossLike", named_or_own("loss", loss, LOSSES))
-    else:
-        no_function("loss", loss, "a gpunet.Loss(name, value, gradient)")
-        known_name("loss", loss, LOSSES, LOSSES_ELSEWHERE)
-    outputs, own = LOSSES[loss].outputs, ACTIVATIONS[output.activation]
-    between_0_and_1 = output.activation not in ACTIVATIONS and own.low >= 0.0 and own.high <= 1.0
-    if outputs is not None and output.activation not in outputs and not between_0_and_1:
-        raise ValueError(
-            f"{loss} needs an output between 0 and 1"
-            + (" that sums to 1" if loss == "cross_entropy" else "")
-            + f": {' or '.join(sorted(outputs))}; the last layer is {output.activation}."
-            + (" Independent sigmoids go with 'logistic'." if output.activation == "sigmoid" else "")
-        )
-    return loss

@@ -7,7 +7,8 @@ import math
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from gpunet.core.optimizers import OPTIMIZERS, Adam, GradientDescent, Optimizer
+from gpunet.core.optimizers import OPTIMIZERS, Adam, Optimizer
+from gpunet.core.other_names import OPTIMIZERS_ELSEWHERE
 
 # Learning rates that suit standardised inputs; of a schedule, the highest.
 RATES = {"adamw": 2e-3, "adam": 2e-3, "rmsprop": 1e-3, "gradient_descent": 0.5}
@@ -16,7 +17,8 @@ RATES = {"adamw": 2e-3, "adam": 2e-3, "rmsprop": 1e-3, "gradient_descent": 0.5}
 SIGMOID_FACTOR = 2.5
 MOMENTUM = 0.9  # of gradient descent
 LARGE = 4.0  # the size of inputs above which the default rate is smaller
-OTHER_NAMES = {"sgd": "gradient_descent", "gradientdescent": "gradient_descent"}
+# Names that mean quite the same.
+OTHER_NAMES = {other: meant.name for other, meant in OPTIMIZERS_ELSEWHERE.items() if not meant.difference}
 
 
 def default_rate(name: str, hidden: Sequence[Any]) -> float:
@@ -77,5 +79,7 @@ def chosen_optimizer(optimizer: Any, hidden: Sequence[Any]) -> Optimizer:
 
 def _nearest(name: str) -> type[Any]:
     """The class that was probably meant."""
+    if name.lower() in OPTIMIZERS_ELSEWHERE:
+        return OPTIMIZERS[OPTIMIZERS_ELSEWHERE[name.lower()].name]
     near = difflib.get_close_matches(name.lower(), OPTIMIZERS, n=1)
-    return OPTIMIZERS[near[0]] if near else GradientDescent if name.lower() == "sgd" else Adam
+    return OPTIMIZERS[near[0]] if near else Adam

@@ -32,8 +32,8 @@ class Dense:
         ``softplus``, ``silu``, ``gelu``, ``mish`` or ``softmax``; or an :class:`Activation` of your own.
     initializer : str, callable or None
         Initial W: ``lecun_normal``, ``lecun_uniform``, ``glorot_normal``, ``glorot_uniform``, ``he_normal``,
-        ``he_uniform`` or ``zeros``; a :class:`Constant`; or a callable ``(rng, n_out, n_in) -> W``. None takes the one
-        that suits the activation (C16).
+        ``he_uniform`` or ``zeros``; a :class:`Constant`; or a callable ``(rng, n_out, n_in) -> W``, an array
+        ``(n_out, n_in)``. None takes the one that suits the activation (C16).
     trainable : bool
         False freezes the layer: no ``fit`` changes W and b. See :meth:`gpunet.Network.set_trainable`.
 
@@ -82,12 +82,13 @@ class Dropout:
     Parameters
     ----------
     rate : float
-        ``0 ≤ rate < 1``. The features that stay are scaled by ``1/(1 − rate)``.
+        ``0 ≤ rate < 1``. The inputs that stay are multiplied by ``1/(1 − rate)``; predictions use all
+        inputs as they are.
 
     Raises
     ------
-    ValueError
-        If the rate is outside that range.
+    ValueError, TypeError
+        If the rate is outside that range, or no number.
     """
 
     rate: float

@@ -23,7 +23,7 @@ Namespace = Any
 
 @dataclass(frozen=True)
 class Loss:
-    """One loss.
+    """A loss function and its gradient.
 
     One of your own is passed to the network, ``Network(layers, loss=Loss("huber", value, gradient))``, and runs on
     the reference program.
@@ -32,16 +32,18 @@ class Loss:
     ----------
     name : str
     value : callable
-        ``(xp, A, Y) -> L``, the loss of each output, ``(n[L], m)``; summed over axis 0 by the caller.
+        ``(xp, A, Y) -> L``: from outputs and targets to the loss of each output, all ``(n[L], m)``, one column per
+        example. ``xp`` is the Array API namespace of the arrays: ``xp.log(A)`` works with every library. The sum over
+        the outputs and the mean over the examples are taken afterwards.
     gradient : callable
         ``(xp, A, Y) -> ∂L/∂A``, ``(n[L], m)``.
     canonical : str, Activation or None
-        The output activation with ``∂L/∂Z = A − Y``.
+        The output activation with which ``∂L/∂Z = A − Y``, if there is one.
     value_from_Z : callable or None
         ``(xp, Z, Y) -> L`` for the canonical activation, stable for any Z.
     outputs : frozenset of str or None
-        Output activations it makes sense with; None for all. An activation of your own counts as one of them if
-        its values lie between 0 and 1.
+        Names of the output activations that the loss can be used with; None for all. An activation of your own counts
+        as one of them if its values lie between 0 and 1.
 
     Raises
     ------

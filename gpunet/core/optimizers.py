@@ -36,19 +36,22 @@ def _check(optimizer: Any) -> None:
 
 
 class Optimizer(ABC):
-    """What every optimizer is: derive your own from it, and pass it to ``fit``.
+    """The base class of optimizers: derive your own from it, and pass an object of it to ``fit``.
 
-    It is a value: write ``@dataclass(frozen=True)`` before the class. It runs on the reference program, on every
-    backend. A subclass says what `update` does to one parameter array, and how many `slots` it keeps for each.
+    An optimizer never changes: write ``@dataclass(frozen=True)`` before the class. One of your own runs on the
+    reference program, on every backend. Its method `update` makes one step of one parameter array; `slots` says how
+    many arrays of state, such as momentum, are kept for each.
 
     Attributes
     ----------
     learning_rate : float or Schedule
+        α; :meth:`update` gets that of the step as ``c[0]``.
     weight_decay : float
         λ, decoupled; see :class:`GradientDescent`.
     clip_norm : float or None
+        Largest norm of the gradient; see :class:`GradientDescent`.
     slots : int
-        Arrays kept for each parameter.
+        Arrays of state for each parameter, of its shape, 0 at first.
 
     Examples
     --------
@@ -294,7 +297,20 @@ class Adam(Optimizer):
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """:class:`Adam` with weight decay on by default (Loshchilov and Hutter 2019)."""
+    """:class:`Adam` with a weight decay of 0.01 by default (Loshchilov and Hutter 2019).
+
+    Parameters
+    ----------
+    learning_rate, beta1, beta2, epsilon, clip_norm
+        As for :class:`Adam`.
+    weight_decay : float
+        λ: ``W ← (1 − αλ) W`` before each update; biases do not decay.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For settings outside their range.
+    """
 
     weight_decay: float = 0.01
 

@@ -47,6 +47,7 @@ LOSSES_ELSEWHERE = {
 }  # fmt: skip
 OPTIMIZERS_ELSEWHERE = {
     "sgd": Meant("gradient_descent"),
+    "gradientdescent": Meant("gradient_descent"),
     "momentum": Meant("gradient_descent", "with a momentum"),
     "nesterov": Meant("gradient_descent", "with a momentum, and Nesterov's form of it"),
 }

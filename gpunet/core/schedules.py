@@ -163,6 +163,7 @@ class Cosine(ClosedForm):
     Parameters
     ----------
     initial, final : float
+        Learning rates: the highest one, and that of the last update.
     warmup : float
         Share of the run, in ``[0, 1)``, in which the rate rises linearly to `initial`.
     steps : int, optional
@@ -208,7 +209,9 @@ class Exponential(ClosedForm):
 
     Parameters
     ----------
-    initial, factor : float
+    initial : float
+        Learning rate of the first update; step counts the updates of a call of ``fit``, from 0.
+    factor : float
     every : int
         Steps in which the rate changes by `factor`.
     stairs : bool
@@ -252,6 +255,7 @@ class InverseTime(ClosedForm):
     Parameters
     ----------
     initial : float
+        Learning rate of the first update; step counts the updates of a call of ``fit``, from 0.
     half_life : int
         Step at which the rate has halved.
 

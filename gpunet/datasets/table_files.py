@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from gpunet.core.checks import flag, known_name
 from gpunet.datasets.chosen_columns import asked_for, chosen_columns
 from gpunet.tables.delimited import read_delimited
-from gpunet.tables.frames import is_frame, tidy_text, to_polars
+from gpunet.tables.frames import is_readable, tidy_text, to_polars
 from gpunet.tables.libraries import polars
 from gpunet.tables.missing import missing_words
 from gpunet.tables.series import Frame
@@ -130,7 +130,7 @@ def _source(data: Any, separator: str | None, header: bool | None, asked: Sequen
                 "expected a file opened for bytes, got one opened for text; open it with mode 'rb'"
             )
         return _of_bytes(content, str(getattr(data, "name", "table")), separator, header, asked)
-    if isinstance(data, Mapping) or is_frame(data):
+    if is_readable(data):
         if separator is not None or header is not None:
             raise ValueError("separator and header go with text files; a DataFrame has neither")
         return Table(to_polars(data, "table"))

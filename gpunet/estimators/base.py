@@ -9,8 +9,8 @@ from sklearn.base import is_regressor
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
-from gpunet.core.architecture import loss_for
 from gpunet.core.layers import Dense
+from gpunet.core.output import loss_for
 from gpunet.core.plan import Plan
 from gpunet.devices.placement import Placement, host_placement
 from gpunet.devices.registry import backend_from_env

@@ -14,6 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from gpunet.core.losses import LOSSES, Loss
+from gpunet.core.output import loss_for, output_for
 from gpunet.estimators.base import BaseMLP
 from gpunet.estimators.inputs import foreign_backend, to_host
 from gpunet.estimators.parameters import NONE, Allowed, instance, interval, names
@@ -231,12 +232,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         return smoothed(Y.T, self.label_smoothing, "classes", self._output()[0]).T
 
     def _output(self) -> tuple[Any, Any]:
-        several = self._label_binarizer.y_type_ == "multiclass"
-        loss = ("cross_entropy" if several else "logistic") if self.loss == "log_loss" else self.loss
-        return "softmax" if several else "sigmoid", loss
+        output = output_for("labels" if self._has_labels() else "classes", len(self.classes_))
+        return output.activation, loss_for(output, None) if self.loss == "log_loss" else self.loss
+
+    def _has_labels(self) -> bool:
+        """Whether y has several labels at once, in place of exclusive classes."""
+        return bool(self._label_binarizer.y_type_.startswith("multilabel"))
 
     def _target(self) -> Target | None:
-        if self._label_binarizer.y_type_.startswith("multilabel") or len(self.classes_) < 2:
+        if self._has_labels() or len(self.classes_) < 2:
             return None
         return target_of_classes([str(one) for one in self.classes_.tolist()])
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from gpunet.core.activations import ActivationLike
 from gpunet.core.layers import Dense
-from gpunet.core.losses import LossLike
+from gpunet.core.output import loss_for
 from gpunet.core.poisson import EXP, POISSON
 from gpunet.exchange.targets import target_of_classes
-from gpunet.files.network_file import SavedNetwork
+from gpunet.files.saved_network import SavedNetwork
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.tables import Target
 
@@ -23,13 +23,6 @@ _ACTIVATIONS: dict[str, ActivationLike] = {
     "relu": "relu",
     "softmax": "softmax",
     "exp": EXP,
-}
-# By the activation of the output.
-_LOSSES: dict[str, LossLike] = {
-    "identity": "squared_error",
-    "logistic": "logistic",
-    "softmax": "cross_entropy",
-    "exp": POISSON,
 }
 _TAKEN = "from_sklearn takes a fitted MLPClassifier or MLPRegressor, or a Pipeline of a StandardScaler and one of them"
 
@@ -53,12 +46,12 @@ def from_estimator(estimator: Any, seed: int | None) -> SavedNetwork:
     check_is_fitted(mlp)
     activations = [*[mlp.activation] * (len(mlp.coefs_) - 1), mlp.out_activation_]
     pairs = [(W.T, b[:, None]) for W, b in zip(mlp.coefs_, mlp.intercepts_, strict=True)]
+    layers = [
+        Dense(len(b), _ACTIVATIONS[activation]) for (_, b), activation in zip(pairs, activations, strict=True)
+    ]
     return SavedNetwork(
-        [
-            Dense(len(b), _ACTIVATIONS[activation])
-            for (_, b), activation in zip(pairs, activations, strict=True)
-        ],
-        _LOSSES[mlp.out_activation_],
+        [*layers],
+        POISSON if layers[-1].activation == EXP else loss_for(layers[-1], None),
         mlp.n_features_in_,
         seed,
         pairs[0][0].dtype.name,

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from gpunet.core.architecture import dense_and_dropouts, loss_for
+from gpunet.core.activations import ActivationLike
+from gpunet.core.architecture import dense_and_dropouts
 from gpunet.core.layers import Dense, Dropout
-from gpunet.core.losses import LossLike
+from gpunet.core.losses import LOSSES, LossLike
+from gpunet.core.output import loss_for
 from gpunet.exchange.targets import target_of_values
 from gpunet.exchange.torch_modules import NAMES, SETTINGS, OwnUnit, Standardize
-from gpunet.files.network_file import SavedNetwork
+from gpunet.files.saved_network import SavedNetwork
 from gpunet.inputs.standardizer import Standardizer
 from gpunet.tables import Target
 
@@ -23,8 +25,6 @@ _SUPPORTED = (
     "Linear, Dropout, Identity, and the activations ReLU, Sigmoid, Tanh, LeakyReLU, ELU, SELU, Softplus, SiLU, GELU, "
     "Mish and Softmax, in an nn.Sequential (nested ones too); Flatten before the first Linear; LogSoftmax at the end"
 )
-# The output that a loss means where the module ends in a Linear: PyTorch's losses take logits.
-_OUTPUT_OF_LOSS = {"cross_entropy": "softmax", "logistic": "sigmoid"}
 
 
 def from_module(module: Module, loss: LossLike | None, seed: int | None) -> SavedNetwork:
@@ -120,7 +120,7 @@ class _Reader:
             self.ended = "LogSoftmax"
         self._activate(NAMES.get(kind, "softmax"))
 
-    def _activate(self, activation: str) -> None:
+    def _activate(self, activation: ActivationLike) -> None:
         """Give the last Linear its activation."""
         layer = self.layers[-1]
         assert isinstance(layer, Dense)
@@ -130,8 +130,9 @@ class _Reader:
         """The network of all modules that were read."""
         if not self.linears:
             raise ValueError(f"the module has no Linear layer; from_torch takes {_SUPPORTED}")
-        if self.bare and loss in _OUTPUT_OF_LOSS:
-            self._activate(_OUTPUT_OF_LOSS[str(loss)])
+        if self.bare and isinstance(loss, str) and loss in LOSSES:
+            # PyTorch's losses take logits: the output is the one that the loss means.
+            self._activate(LOSSES[loss].canonical or "identity")
         dense, _ = dense_and_dropouts(self.layers)
         kinds = sorted({str(linear.weight.dtype).removeprefix("torch.") for linear in self.linears})
         if len(kinds) > 1 or kinds[0] not in ("float32", "float64"):

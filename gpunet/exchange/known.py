@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gpunet.core.activations import ACTIVATIONS, Activation, ActivationLike
 from gpunet.core.layers import Dense
-from gpunet.files.network_file import SavedNetwork
+from gpunet.files.saved_network import SavedNetwork
 
 
 def known_activations(

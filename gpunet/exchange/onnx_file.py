@@ -12,7 +12,7 @@ from gpunet.exchange.known import known_activations
 from gpunet.exchange.onnx_columns import array_input, column_names, table_inputs
 from gpunet.exchange.onnx_graph import Graph, Tensor
 from gpunet.files.atomic import real_path, write_atomically
-from gpunet.files.network_file import SavedNetwork
+from gpunet.files.saved_network import SavedNetwork
 from gpunet.paths import file_path
 from gpunet.version import VERSION
 

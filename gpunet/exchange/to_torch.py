@@ -9,7 +9,7 @@ import numpy as np
 from gpunet.core.layers import Dropout
 from gpunet.exchange.known import known_activations
 from gpunet.exchange.libraries import torch as import_torch
-from gpunet.files.network_file import SavedNetwork
+from gpunet.files.saved_network import SavedNetwork
 
 
 def torch_module(saved: SavedNetwork, logits: bool) -> Any:

@@ -16,7 +16,8 @@ from typing import Any
 
 from gpunet.errors import CheckpointDamaged, FileRefused, FolderInUse, warn
 from gpunet.files.atomic import make_folder, require_writable, write_atomically
-from gpunet.files.network_file import SavedNetwork, encoded, read_network
+from gpunet.files.network_file import encoded, read_network
+from gpunet.files.saved_network import SavedNetwork
 
 NAME = re.compile(r"checkpoint-(\d+)\.safetensors")
 MANIFEST, LOCK = "manifest.json", "lock"

@@ -16,6 +16,7 @@ import numpy as np
 from gpunet.devices.placement import Placement
 from gpunet.devices.registry import backend_of
 from gpunet.inputs.dtypes import dtype_name
+from gpunet.inputs.table_forms import is_frame
 
 Array = Any
 
@@ -108,10 +109,11 @@ def from_lists(name: str, values: Any) -> Any:
 
 def require_number_columns(name: str, frame: Any) -> None:
     """Raise a TypeError that names the columns of a DataFrame that hold no numbers; other data pass."""
-    if not hasattr(frame, "columns") or not hasattr(frame, "__getitem__"):
+    if not is_frame(frame) or not hasattr(frame, "__getitem__"):
         return
-    names = getattr(frame, "column_names", None) or list(frame.columns)
-    words = [str(one) for one in names if not _are_numbers(from_lists(name, frame[one]))]
+    from gpunet.tables.frames import names_of
+
+    words = [str(one) for one in names_of(frame) if not _are_numbers(from_lists(name, frame[one]))]
     if words:
         listed = ", ".join(map(repr, words[:8])) + (", …" if words[8:] else "")
         are = f"columns {listed} hold" if words[1:] else f"column {listed} holds"

@@ -14,7 +14,7 @@ from gpunet.devices.scipy_sparse import from_cupy, is_sparse
 from gpunet.inputs.arrays import from_lists
 from gpunet.inputs.blocks.blocks import Blocks, SlicedBlocks
 from gpunet.inputs.blocks.sliced import Sliced
-from gpunet.inputs.missing_targets import is_table
+from gpunet.inputs.table_forms import has_columns, is_table
 
 PART = 2**24  # bytes that are copied at a time
 
@@ -36,7 +36,7 @@ def digest(name: str, data: Any) -> str | None:
     backend = backend_of(data)
     if backend is not None:
         return _array(backend.to_host(data))
-    if isinstance(data, dict) or hasattr(data, "columns"):
+    if has_columns(data):
         from gpunet.tables.frames import to_polars
 
         return _frame(to_polars(data, name))

@@ -7,7 +7,6 @@ checked.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +20,7 @@ from gpunet.inputs.arrays import from_lists
 from gpunet.inputs.blocks.blocks import Blocks
 from gpunet.inputs.blocks.sliced import Sliced
 from gpunet.inputs.fit_data import FitArrays
+from gpunet.inputs.table_forms import has_columns, is_table
 
 if TYPE_CHECKING:
     from gpunet.tables import Target
@@ -95,7 +95,7 @@ def _missing(target: Target | None, X: Any, y: Any) -> NDArray[np.bool_] | None:
         if not is_table(X) or X.labels is None:
             return None
         y = X
-    elif isinstance(y, Sliced) or is_rows(y) or (_is_plain(y) and not _has_columns(X)):
+    elif isinstance(y, Sliced) or is_rows(y) or (_is_plain(y) and not has_columns(X)):
         return None
     else:
         source = backend_of(y)
@@ -106,12 +106,6 @@ def _missing(target: Target | None, X: Any, y: Any) -> NDArray[np.bool_] | None:
     from gpunet.tables.target import missing_targets
 
     return missing_targets(y) if target is None else target.is_missing(y)
-
-
-def is_table(X: Any) -> bool:
-    """Whether X is a Table; no table if nobody has imported them."""
-    module = sys.modules.get("gpunet.tables.table")
-    return module is not None and isinstance(X, module.Table)
 
 
 def is_rows(y: Any) -> bool:
@@ -132,13 +126,6 @@ def _is_plain(y: Any) -> bool:
         except (ValueError, TypeError):
             return True  # reported where targets are checked
     return not isinstance(y, np.ndarray) or y.dtype.kind in "biuf"
-
-
-def _has_columns(X: Any) -> bool:
-    """Whether X is a table, of any kind."""
-    if is_sparse(X):
-        return False
-    return isinstance(X, Mapping) or is_table(X) or hasattr(X, "columns") or hasattr(X, "column_names")
 
 
 def _length(values: Any) -> int:

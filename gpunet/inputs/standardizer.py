@@ -33,8 +33,13 @@ class Standardizer:
     Attributes
     ----------
     mean, deviation : numpy.ndarray or None
-        ``(n,)``, float64; None before fitting. A constant feature has deviation 1: it becomes 0, or stays as it is
-        without `center`.
+        μ and σ of each of the n features, ``(n,)``, float64; None before fitting. A constant feature has deviation 1:
+        it becomes 0, or stays as it is without `center`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `per` or `center` is none of these.
     """
 
     def __init__(self, per: str = "feature", center: bool = True) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,7 +15,8 @@ from gpunet.inputs.arrays import from_lists
 from gpunet.inputs.blocks.blocks import Blocks
 from gpunet.inputs.blocks.sliced import Sliced
 from gpunet.inputs.fit_data import FitArrays, split_rows
-from gpunet.inputs.missing_targets import fit_rows, is_rows, is_table
+from gpunet.inputs.missing_targets import fit_rows, is_rows
+from gpunet.inputs.table_forms import is_frame, is_table
 
 if TYPE_CHECKING:  # they cost time to import, and most networks are given arrays
     from gpunet.tables import Table, TableEncoder, Target
@@ -188,14 +188,12 @@ def column_names(name: str, X: Any) -> tuple[str, ...] | None:
     ValueError
         If two columns have one name.
     """
-    names = getattr(X, "column_names", None)  # PyArrow, whose `columns` are the columns themselves
-    if names is None:
-        names = getattr(X, "columns", None)
-    if names is None or not hasattr(X, "shape") or is_table(X):
+    if is_table(X) or not is_frame(X) or not hasattr(X, "shape"):
         return None
     from gpunet.tables.delimited import require_different
+    from gpunet.tables.frames import names_of
 
-    texts = tuple(str(column) for column in names)
+    texts = tuple(str(column) for column in names_of(X))
     require_different(texts, name)
     return texts
 
@@ -203,11 +201,11 @@ def column_names(name: str, X: Any) -> tuple[str, ...] | None:
 def _require_no_target_in(X: Any, y: Any) -> None:
     """Raise a ValueError if a DataFrame still has the column that the targets were taken from: it would be copied."""
     name = getattr(y, "name", None)
-    if name is None or is_table(X) or not hasattr(X, "columns"):
+    if name is None or is_table(X) or not is_frame(X):
         return
-    if name not in list(getattr(X, "column_names", None) or X.columns):
-        return
-    if np.array_equal(np.asarray(X[name]), np.asarray(y)):
+    from gpunet.tables.frames import names_of
+
+    if name in names_of(X) and np.array_equal(np.asarray(X[name]), np.asarray(y)):
         raise ValueError(
             f"X has the column {name!r}, and y is that column: a network would learn to copy it. Leave it out of X, as "
             f"X.drop(columns=[{name!r}]) does"
@@ -215,10 +213,10 @@ def _require_no_target_in(X: Any, y: Any) -> None:
 
 
 def _table(name: str, X: Any) -> Table:
-    from gpunet.tables.frames import is_frame
+    from gpunet.tables.frames import is_readable
     from gpunet.tables.table import as_table
 
-    if not is_table(X) and not isinstance(X, Mapping) and not is_frame(X):
+    if not is_table(X) and not is_readable(X):
         raise TypeError(
             f"{name} must be a Table, a DataFrame or a dict of columns, whose names the network's encoder reads; got "
             f"{type(X).__name__}"

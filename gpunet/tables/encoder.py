@@ -32,8 +32,9 @@ class TableEncoder:
     - **Numbers** are scaled in float64. "standard": ``(x − mean) / deviation``. "robust" (RealMLP, Holzmüller et al.
       2024): ``z = (x − median) / (range of the quartiles)``, then ``z / sqrt(1 + (z/3)²)``, so that outliers and heavy
       tails do no harm.
-    - **Categories** become one input per value (one-hot) up to `one_hot_limit` different values, else a frequency and a
-      hash code. Unseen values are a value of their own.
+    - **Categories** become one input per value (one-hot) up to `one_hot_limit` different values. Where there are more,
+      they become 33 inputs: the frequency of the value, and a code of 32 zeros and ones from its hash. A value that
+      the training part did not have is 0 in all of these inputs.
     - **Booleans** are 0 and 1. **Dates** become a trend, and sine and cosine of their place in year, week and day.
       Those with a time zone, or an offset from UTC, count in UTC, typed or as text; take the zone off
       (``tz_localize(None)`` in pandas) where the local time of day matters.
@@ -58,6 +59,11 @@ class TableEncoder:
     ----------
     left_out : dict of str to str
         The columns that become no input, and why.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For settings outside their range; by `fit` and `transform` for tables that can't be read, see there.
 
     Examples
     --------

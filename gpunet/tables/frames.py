@@ -19,10 +19,16 @@ _TYPES = (bool, str, datetime.date, datetime.datetime, datetime.time, datetime.t
 _CONTAINERS = (list, dict, tuple, set, bytes, np.ndarray)
 
 
-def is_frame(data: Any) -> bool:
-    """Whether `data` is a DataFrame of a library that narwhals knows, or a mapping of names to columns."""
+def is_readable(data: Any) -> bool:
+    """Whether :func:`to_polars` reads `data`: a DataFrame of a library that narwhals knows, or a mapping of columns."""
     nw = narwhals()
     return isinstance(data, Mapping) or isinstance(_wrapped(data), nw.DataFrame | nw.LazyFrame)
+
+
+def names_of(frame: Any) -> list[Any]:
+    """The names of a DataFrame's columns, which need not be text."""
+    names = getattr(frame, "column_names", None)  # PyArrow's; its `columns` are the columns themselves
+    return list(frame.columns if names is None else names)
 
 
 def _wrapped(data: Any) -> Any:
@@ -33,8 +39,7 @@ def _wrapped(data: Any) -> Any:
         if isinstance(frame, nw.DataFrame):
             require_different([str(name) for name in frame.columns], "the table")  # 0 and "0" are one name
     except nw.exceptions.DuplicateError:
-        names = getattr(data, "column_names", None) or data.columns
-        require_different([str(name) for name in names], "the table")
+        require_different([str(name) for name in names_of(data)], "the table")
         raise
     return frame
 

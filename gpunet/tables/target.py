@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gpunet.core.checks import finite_number, known_name
 from gpunet.tables import scaling, stored
 from gpunet.tables.class_names import canonical, class_names
+from gpunet.tables.frames import names_of
 from gpunet.tables.missing import MISSING
 from gpunet.tables.numerals import is_number
 from gpunet.tables.reading import Misread, Reading
@@ -268,7 +269,7 @@ class Target:
         if len(shape) == 2 and shape[1] == 1 and hasattr(data, "reshape"):
             data = data.reshape(-1)
         elif len(shape) == 2 and shape[1] == 1 and hasattr(data, "columns"):  # a DataFrame of one column
-            data = data[(getattr(data, "column_names", None) or list(data.columns))[0]]
+            data = data[names_of(data)[0]]
         elif isinstance(data, list | tuple) and all(isinstance(row, list) and len(row) == 1 for row in data):
             data = [row[0] for row in data]
         name = getattr(data, "name", None)

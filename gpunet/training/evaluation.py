@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from gpunet.core.accuracy import accuracy
 from gpunet.core.activations import ActivationLike
 from gpunet.core.losses import LOSSES, LossLike, cost
-from gpunet.core.metrics import accuracy
 from gpunet.core.propagation import Parameters, cost_and_gradients, forward
 from gpunet.core.reference import columns
 from gpunet.devices.sparse_examples import SparseExamples

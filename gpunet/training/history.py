@@ -12,7 +12,7 @@ from gpunet.summary import html_table
 
 @dataclass
 class History:
-    """Figures per epoch, and the program that computed them.
+    """Losses, metrics and times of each epoch of a call of ``fit``, and the program that computed them.
 
     Attributes
     ----------

@@ -132,6 +132,13 @@ class CSVLog(FileLog):
         "epoch": a row per epoch, with every figure of ``history.figures`` and the examples per second. "step": a row
         per update, with epoch, step, loss and learning rate. Use two logs for both.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If `every` is neither of these, or `path` no path; by ``fit``, if the file holds something else than such a log.
+    OSError
+        By ``fit``, if the file can't be written.
+
     Examples
     --------
     ``net.fit(X, y, callbacks=[gn.CSVLog("run.csv"), gn.CSVLog("steps.csv", every="step")])``
@@ -179,6 +186,13 @@ class JSONLog(FileLog):
     path : path
     every : {"epoch", "step"}
         As for :class:`CSVLog`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `every` is neither of these, or `path` no path; by ``fit``, if the file holds something else than such a log.
+    OSError
+        By ``fit``, if the file can't be written.
 
     Examples
     --------

@@ -1,63 +1,19 @@
-"""Metrics of a network's predictions: scikit-learn's by name, and functions of the user's own.
-
-scikit-learn's scorers say themselves whether they need predictions or probabilities; they are called on an estimator
-whose answers have been computed already. scikit-learn is imported when a name is used.
-"""
+"""The metrics of a run: scikit-learn's by name, and functions of the user's own."""
 
 from __future__ import annotations
 
-import difflib
-import functools
-import importlib.util
-import inspect
 import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from gpunet.errors import UndefinedMetric, warn
-from gpunet.installation import install_command
+from gpunet.training.metric import MEASURED, Metric
+from gpunet.training.metric_functions import metric_function
 from gpunet.training.results import Results
-
-MEASURED = ("loss", "accuracy")  # always, and without scikit-learn
-
-# What scikit-learn's functions call their second argument where they need more than predictions.
-SCORES = ("y_score", "y_proba", "y_prob")
-
-
-# What other libraries and people call them.
-ELSEWHERE = {
-    "acc": "accuracy",
-    "auc": "roc_auc",
-    "mae": "mean_absolute_error",
-    "mape": "mean_absolute_percentage_error",
-    "mse": "mean_squared_error",
-    "rmse": "root_mean_squared_error",
-    "mcc": "matthews_corrcoef",
-}
-
-
-class Metric(NamedTuple):
-    """One metric.
-
-    Attributes
-    ----------
-    name : str
-    compute : callable
-        From :class:`Results` to a number.
-    higher_is_better : bool or None
-        None where that is not known.
-    named : bool
-        Whether it is scikit-learn's, found by its name.
-    """
-
-    name: str
-    compute: Callable[[Results], Any]
-    higher_is_better: bool | None
-    named: bool
+from gpunet.training.scorers import scorer, usable_scorers
 
 
 class Metrics:
@@ -149,103 +105,19 @@ def _pairs(metrics: Any) -> list[tuple[str | None, Any]]:
     return [(None, metric) for metric in metrics]
 
 
-def rescaled(metrics: Any, in_own_unit: Callable[[NDArray[Any]], NDArray[Any]]) -> list[Metric]:
-    """Metrics of values that are standardised outside of the network, computed in their own unit."""
-
-    def in_unit(metric: Metric) -> Metric:
-        def compute(given: Results) -> Any:
-            true, predicted = in_own_unit(given.y_true), in_own_unit(given.y_pred)
-            outputs = predicted.reshape(given.outputs.shape)
-            return metric.compute(given._replace(y_true=true, y_pred=predicted, outputs=outputs))
-
-        return metric._replace(compute=compute)
-
-    return [in_unit(metric) for metric in Metrics(metrics).metrics]
-
-
 def _metric(name: str | None, metric: Any) -> Metric:
+    """One metric of what the user gave; None for its own name."""
     if isinstance(metric, Metric):
         return metric
     if name is not None and not isinstance(name, str):
         raise TypeError(f"the name of a metric must be a str, got {name!r}")
     if isinstance(metric, str):
-        return _named(name or metric, metric)
+        return scorer(name or metric, metric)
     if isinstance(metric, type) or not callable(metric):
         raise TypeError(
             f"a metric must be a name of scikit-learn's or a function (y_true, y_pred), got {metric!r}"
         )
-    inner = metric.func if isinstance(metric, functools.partial) else metric
-    name = name or str(getattr(inner, "__name__", type(inner).__name__))
-    if name == "<lambda>" or name.startswith("_"):
-        raise ValueError(f"a metric has no name, {metric!r}: give it one, metrics={{'name': …}}")
-    return _own(name, metric)
-
-
-def _own(name: str, function: Callable[..., Any]) -> Metric:
-    """A function of the user's own; what its second parameter is called says what it gets."""
-    second = _second_parameter(function)
-    if second == "X":  # a scorer of scikit-learn's make_scorer
-        return Metric(name, lambda given: function(_estimator(given), None, given.y_true), True, False)
-    if second in SCORES:
-        return Metric(name, lambda given: function(given.y_true, given.score), None, False)
-    if second == "outputs":
-        return Metric(name, lambda given: function(given.y_true, given.outputs), None, False)
-    return Metric(name, lambda given: function(given.y_true, given.y_pred), None, False)
-
-
-def _second_parameter(function: Callable[..., Any]) -> str:
-    try:
-        parameters = list(inspect.signature(function).parameters)
-    except (TypeError, ValueError):  # written in C
-        return ""
-    return parameters[1] if len(parameters) > 1 else ""
-
-
-def _named(name: str, scorer_name: str) -> Metric:
-    """A scorer of scikit-learn's; ``neg_`` may be left out, then the sign is turned."""
-    metrics = _sklearn_metrics()
-    known = metrics.get_scorer_names()
-    if scorer_name in known:
-        return Metric(name, lambda given: _score(scorer_name, given), True, True)
-    if f"neg_{scorer_name}" in known:
-        return Metric(name, lambda given: -_score(f"neg_{scorer_name}", given), False, True)
-    every = [*known, *(one.removeprefix("neg_") for one in known), *MEASURED]
-    lower = scorer_name.lower()
-    near = [ELSEWHERE[lower]] if lower in ELSEWHERE else difflib.get_close_matches(lower, sorted(set(every)))
-    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-    raise ValueError(
-        f"unknown metric {scorer_name!r}.{hint} Metrics have the names of scikit-learn's scorers, with or without "
-        "neg_, such as f1, f1_macro, roc_auc, r2, mean_absolute_error; "
-        "sklearn.metrics.get_scorer_names() lists them."
-    )
-
-
-def _score(scorer_name: str, given: Results) -> float:
-    if given.kind != "values" and scorer_name in names_for_values():
-        raise ValueError("it is for real targets, these are classes")
-    return float(_sklearn_metrics().get_scorer(scorer_name)(_estimator(given), None, given.y_true))
-
-
-@functools.cache
-def names_for_values() -> frozenset[str]:
-    """scikit-learn's scorers of real targets: those that take numbers with fractions."""
-    values = np.array([1.5, 2.25, 3.75])
-    given = Results("values", values, values, values[:, None], None)
-    return frozenset(_usable(given))
-
-
-def _usable(given: Results) -> list[str]:
-    """The scorers that can be computed for such targets."""
-    usable = []
-    for name in _sklearn_metrics().get_scorer_names():
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # "expects discrete values"
-            try:
-                _score(name, given)
-            except Exception:
-                continue
-        usable.append(name)
-    return usable
+    return metric_function(name, metric)
 
 
 def _compute(metric: Metric, given: Results) -> float:
@@ -259,52 +131,20 @@ def _compute(metric: Metric, given: Results) -> float:
 
 def _names_instead(name: str, given: Results) -> str:
     """The names that can be computed for such targets, those that begin alike first."""
-    usable = _usable(given)
+    usable = usable_scorers(given)
     alike = [other for other in usable if other.startswith(f"{name}_")]
     return f". For these targets there are: {', '.join(alike or usable)}" if usable else ""
 
 
-def _sklearn_metrics() -> Any:
-    if importlib.util.find_spec("sklearn") is None:
-        raise ImportError(
-            "metrics by name are scikit-learn's, which is not installed; install it with: "
-            f"{install_command('sklearn')}"
-        )
-    import sklearn.metrics
+def rescaled(metrics: Any, in_own_unit: Callable[[NDArray[Any]], NDArray[Any]]) -> list[Metric]:
+    """Metrics of values that are standardised outside of the network, computed in their own unit."""
 
-    return sklearn.metrics
+    def in_unit(metric: Metric) -> Metric:
+        def compute(given: Results) -> Any:
+            true, predicted = in_own_unit(given.y_true), in_own_unit(given.y_pred)
+            outputs = predicted.reshape(given.outputs.shape)
+            return metric.compute(given._replace(y_true=true, y_pred=predicted, outputs=outputs))
 
+        return metric._replace(compute=compute)
 
-@functools.cache
-def _answering() -> tuple[Any, Any]:
-    """A classifier and a regressor whose answers are given to them."""
-    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-
-    class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-        def __init__(self, given: Results) -> None:
-            self.given = given
-            two = np.arange(2)
-            assert given.probabilities is not None
-            k = given.probabilities.shape[1]
-            self.classes_: Sequence[Any] = [two] * k if given.kind == "labels" else np.arange(k)  # type: ignore[assignment]
-
-        def predict(self, X: None) -> Any:
-            return self.given.y_pred
-
-        def predict_proba(self, X: None) -> Any:
-            return self.given.probabilities
-
-    class Regressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-        def __init__(self, given: Results) -> None:
-            self.given = given
-
-        def predict(self, X: None) -> Any:
-            return self.given.y_pred
-
-    return Classifier, Regressor
-
-
-def _estimator(given: Results) -> Any:
-    """What scikit-learn's scorers take, with these answers."""
-    classifier, regressor = _answering()
-    return regressor(given) if given.kind == "values" else classifier(given)
+    return [in_unit(metric) for metric in Metrics(metrics).metrics]

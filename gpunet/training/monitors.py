@@ -102,6 +102,7 @@ class Monitor(Monitored):
     Parameters
     ----------
     monitor : {"val_loss", "val_accuracy", "loss"} or ``"val_"`` and the name of a metric
+        The figure, one of :attr:`gpunet.History.figures`.
     min_delta : float
         Smallest change that counts as better.
     mode : {"max", "min"} or None
@@ -152,6 +153,7 @@ class EarlyStopping(Monitor):
     patience : int
         Epochs without a better figure before the run ends.
     monitor : {"val_loss", "val_accuracy", "loss"} or ``"val_"`` and the name of a metric
+        The figure, one of :attr:`gpunet.History.figures`.
     min_delta : float
         Smallest change that counts as better.
     restore_best : bool

@@ -19,6 +19,7 @@ class ReduceOnPlateau(Monitor):
     Parameters
     ----------
     monitor : {"val_loss", "val_accuracy", "loss"} or ``"val_"`` and the name of a metric
+        The figure, one of :attr:`gpunet.History.figures`.
     factor : float
         Above 0 and below 1.
     patience : int

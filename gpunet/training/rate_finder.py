@@ -138,7 +138,7 @@ def find_learning_rate(
     batch_size : int, None or "auto"
         As for ``fit``: the best rate depends on it.
     lowest, highest : float
-        Of the rates.
+        The learning rates of the first and of the last update.
     updates : int
         At least 20. A whole number of epochs runs, at rate 0 after the last of these updates.
     **settings
@@ -147,7 +147,7 @@ def find_learning_rate(
     Returns
     -------
     RateSearch
-        With ``rates``, ``losses``, ``suggestion`` and ``plot()``.
+        With ``rates``, ``losses``, ``suggestion`` and ``plot()``. The suggestion is None if the loss falls at no rate.
 
     Raises
     ------

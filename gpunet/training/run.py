@@ -11,7 +11,7 @@ from gpunet.core.program import TrainState
 from gpunet.core.propagation import Parameters
 from gpunet.core.reference import columns
 from gpunet.devices.sparse_examples import SparseExamples
-from gpunet.files.network_file import SavedNetwork
+from gpunet.files.saved_network import SavedNetwork
 from gpunet.inputs.fit_data import FitData
 from gpunet.inputs.pipeline import Examples, InputPipeline
 from gpunet.training import evaluation

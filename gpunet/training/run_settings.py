@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from gpunet.teams.team import Team
 from gpunet.training.callbacks import Callback
-from gpunet.training.checkpoint import CheckpointedRun
+from gpunet.training.checkpointed_run import CheckpointedRun
 from gpunet.training.metrics import Metrics
 
 

@@ -33,6 +33,8 @@ class TensorBoardLog:
     ------
     ImportError
         If neither is installed.
+    ValueError, TypeError
+        If `every` is neither of these, or `folder` no path.
     """
 
     def __init__(self, folder: str | Path, every: str = "epoch") -> None:
@@ -76,6 +78,8 @@ class MLflowLog:
     ------
     ImportError
         If MLflow is not installed.
+    ValueError
+        If `every` is neither of these.
     """
 
     def __init__(self, every: str = "epoch") -> None:
@@ -119,6 +123,8 @@ class WandbLog:
     ------
     ImportError
         If wandb is not installed.
+    ValueError
+        If `every` is neither of these.
     """
 
     def __init__(self, every: str = "epoch", **settings: Any) -> None:

@@ -23,6 +23,7 @@ from gpunet.inputs.blocks.stream import Stream
 from gpunet.inputs.pipeline import Examples
 from gpunet.teams.share import Share
 from gpunet.training.frozen import FrozenBase
+from gpunet.training.window_contents import Epoch, blocks_from, contents
 
 Array = Any
 
@@ -40,15 +41,6 @@ class ReadWindow(NamedTuple):
     take: Callable[[], list[Array]]  # its arrays, once they are there
     weighted: bool
     order: NDArray[np.int32]
-
-
-class Epoch(NamedTuple):
-    """Where the windows of an epoch end."""
-
-    number: int  # epochs that the network has been trained for
-    blocks: NDArray[np.int64]  # their numbers, in the order of their use
-    used: NDArray[np.int64]  # examples, at the end of each group
-    ends: NDArray[np.int64]  # examples, at the end of each window
 
 
 class Reading(NamedTuple):
@@ -222,66 +214,20 @@ class Windows:
 
     def _windows(self, epoch: Epoch, number: int) -> Iterator[Window]:
         """The windows of an epoch from one of them on. Runs in the thread."""
-        used, ends = epoch.used, epoch.ends
-        # The position of the first example that is wanted.
-        first = int(ends[number - 1]) if number else 0
-        group = int(np.searchsorted(used, first, side="right"))
-        position = int(used[group - 1]) if group else 0  # of the first example that is not read yet
-        held, sizes = self.order.held, np.diff(self.stream.blocks.edges)
-        wanted_rows: dict[int, NDArray[np.int64] | None] = {}  # of each block
-        blocks = self.stream.blocks.read(epoch.blocks[group * held :].tolist(), wanted_rows.pop)
+        rows: dict[int, NDArray[np.int64] | None] = {}  # of each block, known once its window is
+        chosen = blocks_from(epoch, number, self.order).tolist()
+        blocks = self.stream.blocks.read(chosen, rows.pop)
         rest: Examples | None = None  # what was read for the window before and is used in this one
-        waiting = 0  # examples of the windows before that are used in this one, read or not
-        for last in ends[number:].tolist():
-            end = int(np.searchsorted(used, last)) + 1
-            begun = position - waiting
-            orders = [np.arange(waiting, dtype=np.int32)]
-            for one in range(group, end):
-                rows = int(used[one]) - position
-                orders.append(position - begun + self.order.rows(epoch.number, one, rows))
-                position += rows
-            order = np.concatenate(orders, dtype=np.int32)[first - begun :]
-            numbers = epoch.blocks[group * held : end * held]
-            count, mine, some = position - begun, np.ones(position - last, np.bool_), [None] * len(numbers)
-            if not self.share.whole:
-                mine = self.share(first, position)
-                edges = np.cumsum([waiting, *sizes[numbers[:-1]]])
-                order, some, count = _wanted(order, mine, count, edges)
-                mine = mine[last - first :]
-            wanted_rows.update(zip(numbers.tolist(), some, strict=True))
+        for content in contents(epoch, number, self.order, self.share):
+            rows.update(content.rows)
             parts = (self.stream.examples(block) for block in blocks)
-            examples: Any = _together(rest, parts, count, self.memory)
-            group, rest, waiting = end, None, position - last
-            if waiting:
-                rest = _taken(examples, order[last - first :][mine])
-            window, examples = Window(examples, order[: last - first]), None
-            if last == self.stream.m:
+            examples: Any = _together(rest, parts, content.size, self.memory)
+            rest = _taken(examples, content.left_over) if len(content.left_over) else None
+            window, examples = Window(examples, content.order), None
+            if content.stop == self.stream.m:
                 next(blocks, None)  # a source that has become longer says so
             yield window
             del window  # before the next one takes its place in memory
-            first = last
-
-
-def _wanted(
-    order: NDArray[np.int32], mine: NDArray[np.bool_], count: int, edges: NDArray[np.int64]
-) -> tuple[NDArray[np.int32], list[Any], int]:
-    """What a rank reads of `count` rows that steps use in some order, a part of them for `mine`.
-
-    Returns
-    -------
-    order : int32 array
-        Among the rows that are read; their count for the others.
-    rows : list of int64 array or None
-        Which ones of each block, where `edges` say that the blocks begin; None for all.
-    count : int
-        At least one, to have arrays of the right shape.
-    """
-    wanted = np.zeros(count, np.bool_)
-    wanted[order[mine]] = True
-    wanted[-1] |= not wanted.any()
-    rows = [None if some.all() else np.flatnonzero(some) for some in np.split(wanted, edges)[1:]]
-    count = int(wanted.sum())
-    return np.where(wanted, np.cumsum(wanted, dtype=np.int32) - 1, np.int32(count))[order], rows, count
 
 
 def _together(rest: Examples | None, parts: Iterator[Examples], m: int, memory: ReusedMemory) -> Examples:

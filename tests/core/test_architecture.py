@@ -1,11 +1,11 @@
-"""Messages about layers and losses that make no network: the hint fits the mistake, and only that one."""
+"""Messages about layers that make no network: the hint fits the mistake, and only that one."""
 
 import pytest
 
 from gpunet.core.activations import Activation
-from gpunet.core.architecture import dense_and_dropouts, loss_for
+from gpunet.core.architecture import dense_and_dropouts
 from gpunet.core.initializers import Constant
-from gpunet.core.layers import Dense, Dropout
+from gpunet.core.layers import Dense
 from gpunet.core.losses import Loss
 
 
@@ -25,41 +25,9 @@ def test_what_was_probably_meant(layer, hint):
     assert str(caught.value) == f"a layer must be a Dense or a Dropout, got {layer!r}.{hint}"
 
 
-@pytest.mark.parametrize(
-    ("loss", "activation", "message"),
-    [
-        (
-            "cross_entropy",
-            "sigmoid",
-            "cross_entropy needs an output between 0 and 1 that sums to 1: softmax; the last layer is sigmoid."
-            " Independent sigmoids go with 'logistic'.",
-        ),
-        (
-            "logistic",
-            "tanh",
-            "logistic needs an output between 0 and 1: sigmoid or softmax; the last layer is tanh.",
-        ),
-    ],
-)
-def test_outputs_that_do_not_fit_the_loss(loss, activation, message):
-    with pytest.raises(ValueError, match="needs an output") as caught:
-        loss_for(Dense(3, activation), loss)
-    assert str(caught.value) == message
-
-
 def test_one_layer_needs_no_list():
     assert dense_and_dropouts(Dense(3, "relu")) == dense_and_dropouts([Dense(3, "relu")])
     assert dense_and_dropouts(Dense(3, "relu"))[0] == (Dense(3, "relu"),)
-
-
-def test_layers_that_are_not_in_a_list():
-    """As other libraries take them: the second one is in the place of the loss."""
-    with pytest.raises(
-        TypeError, match=r"^layers go into one list, .*; got Dense\(units=3, .* in the place of the loss$"
-    ):
-        loss_for(Dense(4), Dense(3))
-    with pytest.raises(TypeError, match="layers go into one list"):
-        loss_for(Dense(4), Dropout(0.1))
 
 
 def test_a_layer_knows_its_units_alone():

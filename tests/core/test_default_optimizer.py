@@ -17,6 +17,7 @@ from gpunet.core.optimizers import OPTIMIZERS
         ("rmsprop", RMSprop(1e-3), RMSprop(2.5e-3)),
         ("gradient_descent", GradientDescent(0.5, momentum=0.9), GradientDescent(0.5, momentum=0.9)),
         ("sgd", GradientDescent(0.5, momentum=0.9), GradientDescent(0.5, momentum=0.9)),
+        ("GradientDescent", GradientDescent(0.5, momentum=0.9), GradientDescent(0.5, momentum=0.9)),
         ("Gradient-Descent", GradientDescent(0.5, momentum=0.9), GradientDescent(0.5, momentum=0.9)),
     ],
 )
@@ -57,7 +58,13 @@ def test_a_class_is_answered_with_the_optimizer_of_that_name(given, meant):
 
 @pytest.mark.parametrize(
     ("given", "meant"),
-    [("adams", "Adam"), ("RMS-Prob", "RMSprop"), ("lion", "Adam"), ("gradients", "GradientDescent")],
+    [
+        ("adams", "Adam"),
+        ("RMS-Prob", "RMSprop"),
+        ("lion", "Adam"),
+        ("gradients", "GradientDescent"),
+        ("momentum", "GradientDescent"),
+    ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(given, meant):
     with pytest.raises(ValueError) as caught:

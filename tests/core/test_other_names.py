@@ -1,10 +1,11 @@
-"""What other libraries call losses and activations is answered with a name that gpunet has."""
+"""What other libraries call losses, activations and optimizers is answered with a name that gpunet has."""
 
 import pytest
 
 from gpunet.core.activations import ACTIVATIONS
 from gpunet.core.losses import LOSSES
-from gpunet.core.other_names import ACTIVATIONS_ELSEWHERE, LOSSES_ELSEWHERE
+from gpunet.core.optimizers import OPTIMIZERS
+from gpunet.core.other_names import ACTIVATIONS_ELSEWHERE, LOSSES_ELSEWHERE, OPTIMIZERS_ELSEWHERE
 
 LOSSES_THERE = {
     "squared_error": ("mse", "mseloss", "meansquarederror", "squarederrors", "l2", "l2loss"),
@@ -27,7 +28,12 @@ ACTIVATIONS_THERE = {
 
 
 @pytest.mark.parametrize(
-    ("elsewhere", "known"), [(LOSSES_ELSEWHERE, LOSSES), (ACTIVATIONS_ELSEWHERE, ACTIVATIONS)]
+    ("elsewhere", "known"),
+    [
+        (LOSSES_ELSEWHERE, LOSSES),
+        (ACTIVATIONS_ELSEWHERE, ACTIVATIONS),
+        (OPTIMIZERS_ELSEWHERE, OPTIMIZERS),
+    ],
 )
 def test_every_answer_is_a_name_of_ours(elsewhere, known):
     assert {meant.name for meant in elsewhere.values()} <= known.keys()

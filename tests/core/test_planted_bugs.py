@@ -310,11 +310,11 @@ BUGS = {
         "origin = self._read(self.rows[0, :] * 0)",
     ),
     "classes counted along the examples": (
-        "metrics",
+        "accuracy",
         "xp.argmax(A, axis=0) == xp.argmax(Y, axis=0)",
         "xp.argmax(A, axis=1) == xp.argmax(Y, axis=1)",
     ),
-    "labels decided at 0": ("metrics", "(A > 0.5) == (Y > 0.5)", "(A > 0.0) == (Y > 0.5)"),
+    "labels decided at 0": ("accuracy", "(A > 0.5) == (Y > 0.5)", "(A > 0.0) == (Y > 0.5)"),
 }
 
 

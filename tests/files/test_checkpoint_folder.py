@@ -12,7 +12,7 @@ import pytest
 import gpunet as gn
 from gpunet.files import atomic
 from gpunet.files.checkpoint_folder import CheckpointFolder, NotTidied
-from gpunet.files.network_file import SavedNetwork
+from gpunet.files.saved_network import SavedNetwork
 
 fcntl = pytest.importorskip("fcntl")
 CALLS = ("open", "fsync", "replace", "unlink", "listdir", "fdopen")

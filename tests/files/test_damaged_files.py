@@ -9,6 +9,7 @@ from safetensors.numpy import save_file
 
 import gpunet as gn
 from crafted_files import load_mutated
+from file_parts import parts_of, write_parts
 from saved_networks import data
 
 
@@ -178,24 +179,19 @@ def test_files_of_others(tmp_path):
 )
 def test_a_wrong_description_with_a_right_digest(saved, tmp_path, change):
     """A right digest does not make a network of it."""
-    from gpunet.files.network_file import _digest, _read
-
-    tensors, about = _read(saved)
+    tensors, about = parts_of(saved)
     change(about, tensors)
-    text = json.dumps(about)
     path = tmp_path / "wrong"
-    save_file(tensors, path, {"format": "gpunet-1", "network": text, "sha256": _digest(text, tensors)})
+    write_parts(path, json.dumps(about), tensors, "gpunet-1")
     with pytest.raises(gn.FileRefused, match=r"does not describe a network|not one of gpunet's"):
         gn.load(path, "numpy")
 
 
 @pytest.mark.parametrize("text", ["", "[", "null", "[]", "7", "[" * 100_000, '{"layers":' * 100_000])
 def test_a_description_that_is_no_object(text, saved, tmp_path):
-    from gpunet.files.network_file import _digest, _read
-
-    tensors, _ = _read(saved)
+    tensors, _ = parts_of(saved)
     path = tmp_path / "wrong"
-    save_file(tensors, path, {"format": "gpunet-2", "network": text, "sha256": _digest(text, tensors)})
+    write_parts(path, text, tensors)
     with pytest.raises(gn.FileRefused, match="does not describe a network"):
         gn.load(path, "numpy")
 

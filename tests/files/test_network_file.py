@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import gpunet as gn
+from file_parts import parts_of, write_parts
 from saved_networks import K, data, network, same
 
 
@@ -96,13 +97,11 @@ def test_names_as_long_as_names_can_be(net, tmp_path):
 
 
 def test_the_description_does_not_depend_on_the_order_of_notes(net, tmp_path):
-    from gpunet.files.network_file import _read
-
     def written(notes):
         twin = gn.Network([gn.Dense(1)], inputs=1, seed=0, backend="numpy")
         twin.notes.update(notes)
         twin.save(tmp_path / "twin")
-        return json.dumps(_read(tmp_path / "twin")[1])
+        return json.dumps(parts_of(tmp_path / "twin")[1])
 
     assert written({"a": 1, "b": 2}) == written({"b": 2, "a": 1})
 
@@ -162,16 +161,11 @@ def test_notes_that_no_file_holds(net, saved, notes):
 
 def test_a_file_of_the_first_version(net, saved, tmp_path):
     """It knows nothing of tables, of frozen layers, and of standardizers that only divide."""
-    from safetensors.numpy import save_file
-
-    from gpunet.files.network_file import _digest, _read
-
-    tensors, about = _read(saved)
+    tensors, about = parts_of(saved)
     for name in ("target", "columns", "center"):
         del about[name]
-    text = json.dumps(about)
     old = tmp_path / "old"
-    save_file(tensors, old, {"format": "gpunet-1", "network": text, "sha256": _digest(text, tensors)})
+    write_parts(old, json.dumps(about), tensors, "gpunet-1")
     found = gn.load(old, "numpy")
     assert same(found, net) and found.evaluate(*data()) == net.evaluate(*data())
     assert found.standardizer.center and (found.target, found.columns, found.encoder) == (None, None, None)

@@ -8,7 +8,7 @@ import pytest
 import gpunet as gn
 from gpunet.files.atomic import write_atomically
 from gpunet.files.checkpoint_folder import CheckpointFolder
-from gpunet.files.network_file import SavedNetwork
+from gpunet.files.saved_network import SavedNetwork
 from power_loss import RecordedDisk, put
 
 

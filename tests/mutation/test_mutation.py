@@ -348,10 +348,10 @@ def test_a_row_whose_text_is_gone_is_refused(tmp_path):
 )
 def test_a_mutant_in_a_copy_of_the_tree(source, outcome):
     """A crash, a module that can't be imported, and a failing test are noticed."""
-    path = "gpunet/core/metrics.py"
+    path = "gpunet/core/accuracy.py"
     before = (ROOT / path).read_text(encoding="utf-8")
     mutant = Mutant("m", path, f"{before}\n{source}\n", range(1, 2), False)
-    assert run_one(mutant, ["tests/core/test_metrics.py"], (), 300) == (outcome or SURVIVED)
+    assert run_one(mutant, ["tests/core/test_accuracy.py"], (), 300) == (outcome or SURVIVED)
 
 
 def test_samples(found):

@@ -8,6 +8,7 @@ import pytest
 
 import gpunet as gn
 from animal_tables import M, animals, table, trained
+from file_parts import parts_of, write_parts
 
 
 @pytest.mark.parametrize("target", ["animal", "weight"])
@@ -40,23 +41,14 @@ def test_column_names_are_kept_in_the_file(tmp_path):
     assert np.array_equal(other.predict(frame[["b", "a"]]), net.predict(frame))
 
 
-def test_files_of_the_first_format_are_read(tmp_path):
+def test_files_of_the_first_format_areparts_of(tmp_path):
     """As version 0.1 wrote them: nothing about tables."""
-    from safetensors.numpy import save_file
-
-    from gpunet.files.network_file import _digest, _read
-
     net = gn.Network([gn.Dense(2, "softmax")], inputs=3, seed=0, backend="numpy")
     net.save(tmp_path / "new")
-    tensors, about = _read(tmp_path / "new")
+    tensors, about = parts_of(tmp_path / "new")
     for name in ("target", "columns"):
         del about[name]
-    text = json.dumps(about)
-    save_file(
-        tensors,
-        tmp_path / "old",
-        {"format": "gpunet-1", "network": text, "sha256": _digest(text, tensors)},
-    )
+    write_parts(tmp_path / "old", json.dumps(about), tensors, "gpunet-1")
     old = gn.load(tmp_path / "old", "numpy")
     assert (old.encoder, old.target, old.columns) == (None, None, None)
     assert np.array_equal(old.predict(np.eye(3)), net.predict(np.eye(3)))

@@ -11,7 +11,7 @@ from safetensors.numpy import load as decode
 from safetensors.numpy import save as encode
 
 import gpunet as gn
-from gpunet.files import network_file
+from gpunet.files.tensor_file import sha256
 
 COUNT = 12_000
 MOST_BYTES = 64 * 2**20
@@ -75,7 +75,7 @@ def crafted(data, rng):
             del arrays[name]
     else:
         text = odd_description(text, rng)
-    return encode(arrays, {**metadata, "network": text, "sha256": network_file._digest(text, arrays)})
+    return encode(arrays, {**metadata, "network": text, "sha256": sha256(text, arrays)})
 
 
 def odd_array(array, rng):

@@ -11,6 +11,8 @@ import tempfile
 import warnings
 from pathlib import Path
 
+from file_parts import parts_of, write_parts
+
 VALUES = (
     *(None, True, False, 0, 1, -1, 7, 2**31, 2**63, 10**30, 0.5, -0.0, 1e308, float("nan"), float("inf")),
     *("", "a", "relu", "softmax", "float64", "cross_entropy", "mean", "\x00", "x" * 1000),
@@ -89,22 +91,17 @@ def saved_networks(folder):
 
 def load_mutated(count, seed=0, networks=saved_networks):
     """Load so many; how many were refused. Raises whatever is not FileRefused, with the text that led to it."""
-    from safetensors.numpy import save_file
-
     import gpunet as gn
-    from gpunet.files.network_file import _digest, _read
 
     choose, refused = random.Random(seed), 0
     with tempfile.TemporaryDirectory() as name, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        originals = [_read(path) for path in networks(Path(name))]
+        originals = [parts_of(path) for path in networks(Path(name))]
         path = Path(name) / "mutated"
         for i in range(count):
             tensors, about = originals[i % len(originals)]
             text = mutated(about, choose)
-            save_file(
-                tensors, path, {"format": "gpunet-2", "network": text, "sha256": _digest(text, tensors)}
-            )
+            write_parts(path, text, tensors)
             try:
                 net = gn.load(path, "numpy")
                 if net.encoder is None:

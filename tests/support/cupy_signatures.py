@@ -1,6 +1,6 @@
 """What gpunet calls in CuPy, by its name there, with the parameters that it has there: CuPy 14.0 to 14.2.
 
-`fake_cupy.py` and `fake_nccl.py` may take less, and nothing else. With a GPU, CuPy itself is compared with this table.
+`fake_cupy` and `fake_nccl` may take less, and nothing else. With a GPU, CuPy itself is compared with this table.
 """
 
 import inspect

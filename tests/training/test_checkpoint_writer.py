@@ -8,7 +8,7 @@ import pytest
 
 import gpunet as gn
 from gpunet.files.checkpoint_folder import NotTidied
-from gpunet.training.checkpoint import CheckpointedRun
+from gpunet.training.checkpointed_run import CheckpointedRun
 
 
 class SavedHere(SimpleNamespace):
@@ -106,7 +106,7 @@ def test_one_that_is_not_written_is_still_the_first(tmp_path):
         begin(run)
     begin(run)
     assert asked == [True, True]
-    assert not run.alone
+    assert not run.writer.alone
 
 
 def test_the_clock_set_back(tmp_path, monkeypatch):

@@ -5,7 +5,8 @@ import pytest
 import sklearn.metrics as sk
 
 import gpunet as gn
-from gpunet.training.metrics import Metrics, names_for_values
+from gpunet.training.metrics import Metrics
+from gpunet.training.scorers import names_for_values
 from validation_metrics import M, N, fitted, network
 
 

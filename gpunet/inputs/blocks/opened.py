@@ -20,6 +20,7 @@ from gpunet.inputs.blocks.mapped import MappedRows, mapped_file
 from gpunet.inputs.blocks.parquet import open_parquet, parquet_rows
 from gpunet.inputs.blocks.sliced import ArraySlices, Sliced
 from gpunet.inputs.fit_data import FitArrays
+from gpunet.inputs.table_forms import is_frame_or_series, is_table
 
 IN_MEMORY = 2**27  # bytes of X in the network's dtype up to which a file is read into memory at once: 128 MiB
 
@@ -70,7 +71,7 @@ def opened_arrays(arrays: FitArrays, dtype: str, *, whole: bool = False) -> FitA
     """The same for the arrays of ``fit``."""
     X, y, sample_weight = opened(arrays.X, arrays.y, arrays.sample_weight, dtype, whole=whole)
     arrays = arrays._replace(X=X, y=y, sample_weight=sample_weight)
-    if arrays.validation_data is None or hasattr(arrays.validation_data, "labels"):
+    if arrays.validation_data is None or is_table(arrays.validation_data):
         return arrays
     given = arrays.validation_data
     if isinstance(given, tuple | list) and len(given) in (2, 3):
@@ -94,7 +95,7 @@ def sliced(name: str, array: Any) -> Sliced | None:
 
 
 def _inputs(name: str, X: Any, dtype: str) -> Any:
-    if hasattr(X, "X_test") and not _has_columns(X):
+    if hasattr(X, "X_test") and not is_frame_or_series(X):
         raise TypeError(
             f"{name} is a {type(X).__name__} of training and test examples: give its arrays, fit(data.X, data.y), and "
             "evaluate(data.X_test, data.y_test)"
@@ -211,7 +212,7 @@ def _has_slices(array: Any) -> bool:
         and hasattr(array, "dtype")
         and hasattr(array, "__getitem__")
         and not isinstance(array, np.ndarray)
-        and not _has_columns(array)
+        and not is_frame_or_series(array)
         and not is_sparse(array)
         and not hasattr(array, "toarray")
         and backend_of(array) is None
@@ -221,13 +222,6 @@ def _has_slices(array: Any) -> bool:
 def _is_iterable_of_blocks(X: Any) -> bool:
     """Whether X can be nothing but blocks: no array, no list, no table."""
     known = (str, bytes, Mapping, Sequence, set, frozenset)
-    if isinstance(X, known) or hasattr(X, "shape") or _has_columns(X):
+    if isinstance(X, known) or hasattr(X, "shape") or is_frame_or_series(X):
         return False
     return hasattr(X, "__iter__") or callable(X)
-
-
-def _has_columns(X: Any) -> bool:
-    """Whether X is a table of any kind."""
-    return (
-        hasattr(X, "columns") or hasattr(X, "column_names") or hasattr(X, "labels") or hasattr(X, "to_numpy")
-    )

@@ -69,7 +69,7 @@ MODULES = {
         "plan",
         "program",
         "reference",
-        "metrics",
+        "accuracy",
     )
 } | {"standardizer": "inputs.standardizer"}
 

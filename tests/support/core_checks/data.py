@@ -33,6 +33,6 @@ def check_metrics(room):
     """Accuracy, counted on the fingers."""
     A = np.array([[0.7, 0.2, 0.4, 0.1], [0.2, 0.7, 0.35, 0.3], [0.1, 0.1, 0.25, 0.6]])
     Y = np.eye(3)[:, [0, 1, 2, 2]]
-    assert room.metrics.accuracy(np, A, Y, "classes") == 0.75
+    assert room.accuracy.accuracy(np, A, Y, "classes") == 0.75
     labels = np.array([[1.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
-    assert_allclose(room.metrics.accuracy(np, A, labels, "labels"), 11 / 12)
+    assert_allclose(room.accuracy.accuracy(np, A, labels, "labels"), 11 / 12)

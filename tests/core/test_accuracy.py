@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gpunet.core.metrics import accuracy
+from gpunet.core.accuracy import accuracy
 
 
 def test_exactly_one_half_counts_as_no():
