@@ -58,8 +58,7 @@ def forward(
     caches = []
     for l, (W, b) in enumerate(parameters):
         inputs = A if masks is None or masks[l] is None else A * masks[l]
-        Z = W @ inputs
-        Z += b  # where arrays can change, in place: a second one would take as long to fill as the product
+        Z = W @ inputs + b
         A = ACTIVATIONS[activations[l]].forward(xp, Z)
         caches.append(Cache(inputs, Z, A))
     return A, caches

@@ -141,7 +141,7 @@ BUGS = {
         "_, Z, A = caches[l - 1]",
         "_, Z, A = caches[l]",
     ),
-    "bias left out": ("propagation", "        Z += b", "        pass"),
+    "bias left out": ("propagation", "Z = W @ inputs + b", "Z = W @ inputs"),
     "dropout forgotten on the way back": ("propagation", "dA = dA * masks[l]", "dA = dA * 1.0"),
     "dropout forgotten in the cache": (
         "propagation",
