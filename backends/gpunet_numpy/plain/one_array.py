@@ -34,20 +34,18 @@ def steps(xp: Any, plan: Plan, state: TrainState, inputs: EpochInputs) -> tuple[
     """All steps of some inputs: see :class:`gpunet.core.program.Program`."""
     # The first step's parameters as they are in memory: on that depend the bits of products and sums.
     parameters, theta, losses = state.parameters, in_a_row(state.parameters), []
-    slots = tuple(
-        in_a_row([(slots_W[k], slots_b[k]) for slots_W, slots_b in state.slots])
-        for k in range(plan.optimizer.slots)
-    )
+    pairs = zip(
+        *(zip(*layer, strict=True) for layer in state.slots), strict=True
+    )  # (of W, of b) of each layer
+    slots = tuple(map(in_a_row, pairs))
     for batch in batches_of(xp, plan, inputs):
         J, gradients = batch_gradients(xp, plan, parameters, batch)
         J, gradients = penalized(xp, plan, parameters, J, gradients, batch.coefficients)
         theta, slots = plan.optimizer.update(xp, theta, in_a_row(gradients), slots, batch.coefficients)
         parameters = by_layer(plan, theta)
         losses.append(J)
-    kept = [by_layer(plan, slot) for slot in slots]
-    new_slots = [
-        (tuple(W for W, _ in layer), tuple(b for _, b in layer)) for layer in zip(*kept, strict=True)
-    ]
+    by_slot = [by_layer(plan, slot) for slot in slots]
+    new_slots: Any = [tuple(zip(*layer, strict=True)) for layer in zip(*by_slot, strict=True)]
     return TrainState(parameters, new_slots), xp.stack(losses)
 
 
