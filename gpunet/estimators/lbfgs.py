@@ -79,7 +79,7 @@ class Cost:
 
 def packed(coefs: Sequence[Any], intercepts: Sequence[Any]) -> Any:
     """θ: all weights, then all biases, in a row of float64."""
-    return np.concatenate([np.ravel(one) for one in (*coefs, *intercepts)], dtype=np.float64)
+    return np.concatenate([one.ravel() for one in (*coefs, *intercepts)], dtype=np.float64)
 
 
 def unpacked(theta: Any, plan: Plan) -> tuple[list[Any], list[Any]]:
@@ -119,7 +119,8 @@ class LBFGSTraining(Prediction):
         host = [to_host(one) for one in (*self.coefs_, *self.intercepts_)]
         theta = packed(host[: len(self.coefs_)], host[len(self.coefs_) :])
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
-        search = partial(minimize, method="L-BFGS-B", jac=True, options=options, callback=iteration)
+        watch = iteration if callbacks or self.verbose else None  # SciPy makes copies for one
+        search = partial(minimize, method="L-BFGS-B", jac=True, options=options, callback=watch)
         work = 3 * plan.examples * plan.weights
         if work < SMALL:  # threads of BLAS would wait for each other more than they compute
             search = partial(placement.backend.on_one_core, search)
