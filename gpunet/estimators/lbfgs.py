@@ -20,6 +20,7 @@ from gpunet.estimators.inputs import to_host
 from gpunet.estimators.prediction import Prediction
 from gpunet.inputs.pipeline import Examples
 from gpunet.training import evaluation
+from gpunet.training.reused_memory import keep_freed_memory
 
 Array = Any
 
@@ -121,6 +122,7 @@ class LBFGSTraining(Prediction):
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
         watch = iteration if callbacks or self.verbose else None  # SciPy makes copies for one
         search = partial(minimize, method="L-BFGS-B", jac=True, options=options, callback=watch)
+        keep_freed_memory()
         work = 3 * plan.examples * plan.weights
         if work < SMALL:  # threads of BLAS would wait for each other more than they compute
             search = partial(placement.backend.on_one_core, search)
