@@ -14,13 +14,13 @@ from sklearn.exceptions import ConvergenceWarning
 from gpunet.core.penalty import add_gradients, penalty
 from gpunet.core.plan import Plan
 from gpunet.devices.placement import Placement
+from gpunet.devices.reused_memory import keep_freed_memory
 from gpunet.estimators.batches import Rows, columns_of
 from gpunet.estimators.callbacks import callbacks_of
 from gpunet.estimators.inputs import to_host
 from gpunet.estimators.prediction import Prediction
 from gpunet.inputs.pipeline import Examples
 from gpunet.training import evaluation
-from gpunet.training.reused_memory import keep_freed_memory
 
 Array = Any
 

@@ -83,7 +83,7 @@ def test_the_c_library_keeps_freed_memory():
     script = """
 import resource
 import numpy as np
-from gpunet.training.reused_memory import keep_freed_memory
+from gpunet.devices.reused_memory import keep_freed_memory
 
 def new_pages():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
