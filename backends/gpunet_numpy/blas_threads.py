@@ -90,8 +90,10 @@ class _Limits:
         self.before = [*self.before, *found]
 
     def _apply(self) -> None:
+        most = min(self.wanted.values(), default=sys.maxsize)
         for library, before in self.before:
-            set_threads(library, min([before, *self.wanted.values()]))
+            if library.num_threads != min(before, most):  # setting them takes longer
+                set_threads(library, min(before, most))
         if not self.wanted:
             self.before = []  # the user may change it from now on
 

@@ -108,7 +108,7 @@ class Plan:
         """Whether any layer drops inputs."""
         return any(layer.dropout for layer in self.layers)
 
-    @property
+    @cached_property
     def steps(self) -> int:
         """Updates per epoch."""
         return self.steps_for(self.examples)

@@ -76,11 +76,19 @@ def update(
     xp: Namespace, plan: Plan, state: TrainState, J: Array, gradients: Gradients, coefficients: Array
 ) -> tuple[TrainState, Array]:
     """The state after a step with these gradients, and J; both get the penalty's part here."""
-    if plan.penalized:
-        J = J + penalty(xp, state.parameters, coefficients[-1])
-        gradients = add_gradients(gradients, state.parameters, coefficients[-1])
+    J, gradients = penalized(xp, plan, state.parameters, J, gradients, coefficients)
     new = update_all(xp, plan.optimizer, state.parameters, gradients, state.slots, coefficients)
     return TrainState(*new), J
+
+
+def penalized(
+    xp: Namespace, plan: Plan, parameters: Parameters, J: Array, gradients: Gradients, coefficients: Array
+) -> tuple[Array, Gradients]:
+    """J and its gradients with the penalty's part, if the plan has one."""
+    if not plan.penalized:
+        return J, gradients
+    strength = coefficients[-1]
+    return J + penalty(xp, parameters, strength), add_gradients(gradients, parameters, strength)
 
 
 class Reference(Program):

@@ -84,13 +84,15 @@ def load_backend(name: str) -> Backend:
     return backend
 
 
-def unavailable_reason(name: str) -> str | None:
+def unavailable_reason(name: str, *, what_to_install: bool = True) -> str | None:
     """Why the backend can't be used here, and what to install; None if it can."""
     try:
         backend = load_backend(name)
         backend.owns(None)  # it is asked about every array, where an error means no
         reason = backend.unavailable_reason()
-        return None if reason is None else f"{reason} To install it: {backend.install}"
+        if reason is None or not what_to_install:
+            return reason
+        return f"{reason} To install it: {backend.install}"
     except BackendUnavailable as error:
         return str(error)
     except Exception as error:  # somebody else's broken package must not hide the others
@@ -131,7 +133,7 @@ def get_backend(name: str = "auto") -> Backend:
     if name == "auto":
         name, source = backend_from_env() or "auto", "GPUNET_BACKEND"
     if name == "auto":
-        return load_backend("numpy" if unavailable_reason("cupy") else "cupy")
+        return load_backend("numpy" if unavailable_reason("cupy", what_to_install=False) else "cupy")
     auto = [] if ":" in name else ["auto"]
     name = known_name(source, name.partition(":")[0], [*entry_points_by_name(), *auto], ELSEWHERE)
     reason = unavailable_reason(name)

@@ -10,6 +10,17 @@ from numpy.typing import NDArray
 
 LARGE = 2**20  # bytes: smaller arrays are made anew
 SPARE = 2  # pieces of memory that are kept
+LEARNED = 2**25 - 2**16  # bytes: glibc learns from arrays of up to 32 MiB
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep what arrays of some megabytes have freed for the next ones, up to 64 MiB.
+
+    glibc keeps twice the size of the largest array that was freed, and gives the rest back to the system: steps with
+    several arrays of one size get all their pages anew. Here a large array is freed once, which nothing has filled.
+    Other libraries have rules of their own. See M_MMAP_THRESHOLD in ``mallopt(3)``.
+    """
+    np.empty(LEARNED, np.uint8)
 
 
 class ReusedMemory:

@@ -57,8 +57,9 @@ class BaseMLP(EpochTraining, LBFGSTraining):
         return self._fit(X, y, sample_weight, incremental=False)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool) -> Any:
-        given = self.get_params(deep=False)
-        parameters.check(type(self).__name__, given, {**parameters.CONSTRAINTS, **self._constraints()})
+        constraints = {**parameters.CONSTRAINTS, **self._constraints()}
+        given = {name: getattr(self, name) for name in sorted(constraints)}
+        parameters.check(type(self).__name__, given, constraints)
         hidden = parameters.layer_sizes(self.hidden_layer_sizes)
         checked_callbacks(self.callbacks)
         if self.early_stopping and incremental:

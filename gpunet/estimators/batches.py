@@ -26,15 +26,6 @@ class Rows(NamedTuple):
     weights: Any  # (m,) float64 on the host, or None
 
 
-class Epoch(NamedTuple):
-    """What is drawn or computed for an epoch, on the host."""
-
-    order: Any  # (m,) int32, or None: as they stand
-    coefficients: Any  # (steps, k), λ of the L2 penalty last
-    weights: Any  # (m,), those of each batch scaled to a mean of 1; or None
-    keys: Any  # (steps, L) int32, or None
-
-
 def shuffled(order: Any, random_state: Any) -> Any:
     """The next epoch's order: that of the last one, shuffled, as scikit-learn draws it."""
     places = np.arange(len(order))
@@ -42,43 +33,69 @@ def shuffled(order: Any, random_state: Any) -> Any:
     return order[places]
 
 
-def epoch(plan: Plan, rates: Any, alpha: float, order: Any, weights: Any, keys: Any) -> Epoch:
-    """An epoch in a given order; `rates` are the optimizer's coefficients.
+class Epochs:
+    """What the epochs of a run read. What is the same in all of them is made once.
 
-    scikit-learn divides both the sum of a batch's losses and ``½ alpha Σ W²`` by the sum of its weights.
+    Parameters
+    ----------
+    plan : Plan
+    placement : Placement
+    rows : Rows
+    alpha : float
+        scikit-learn divides both the sum of a batch's losses and ``½ alpha Σ W²`` by the sum of its weights.
+
+    Attributes
+    ----------
+    sizes : float64 array, ``(steps,)``
+        Examples of each batch.
     """
-    starts = np.arange(0, plan.examples, plan.batch_size)
-    totals = np.diff(starts, append=plan.examples).astype(np.float64)
-    scaled = None
-    if weights is not None:
-        used = weights if order is None else weights[order]
-        sums = np.add.reduceat(used, starts)
+
+    def __init__(self, plan: Plan, placement: Placement, rows: Rows, alpha: float) -> None:
+        self.plan, self.placement, self.weights, self.alpha = plan, placement, rows.weights, alpha
+        self.columns = (
+            columns_of(rows.X, placement),
+            rows.Y.T,
+        )  # no estimator drops features: sparse ones stay so
+        self.starts = np.arange(0, plan.examples, plan.batch_size)
+        self.sizes = np.diff(self.starts, append=plan.examples).astype(np.float64)
+
+    def inputs(self, rates: Any, order: Any, keys: Any) -> EpochInputs:
+        """Those of an epoch.
+
+        Parameters
+        ----------
+        rates : array ``(steps, k)``
+            The optimizer's coefficients.
+        order : int32 array ``(m,)``, or None
+            None for as they stand.
+        keys : int32 array ``(steps, L)``, or None
+            Of dropout.
+        """
+        plan, to_device = self.plan, self.placement.to_device
+        weights, totals = (None, self.sizes) if self.weights is None else self._scaled(order)
+        coefficients = np.empty((plan.steps, rates.shape[1] + plan.penalized), plan.dtype)
+        coefficients[:, : rates.shape[1]] = rates
+        if plan.penalized:
+            coefficients[:, -1] = self.alpha / totals
+        return EpochInputs(
+            *self.columns,
+            None if weights is None else to_device(weights.astype(plan.dtype)[None, :]),
+            None if order is None else to_device(order),
+            to_device(coefficients),
+            None if keys is None else to_device(keys),
+        )
+
+    def _scaled(self, order: Any) -> tuple[Any, Any]:
+        """The weights, those of each batch scaled to a mean of 1, and their sums before."""
+        used = self.weights if order is None else self.weights[order]
+        sums = np.add.reduceat(used, self.starts)
         # Nothing is learned from a batch whose weights are all 0.
-        factors = np.divide(totals, sums, out=np.zeros_like(sums), where=sums != 0)
-        in_order = used * np.repeat(factors, totals.astype(int))
+        factors = np.divide(self.sizes, sums, out=np.zeros_like(sums), where=sums != 0)
+        in_order = used * np.repeat(factors, self.sizes.astype(int))
         scaled = in_order if order is None else np.empty_like(in_order)
         if order is not None:
             scaled[order] = in_order
-        totals = np.where(sums != 0, sums, np.inf)
-    coefficients = np.empty((plan.steps, rates.shape[1] + plan.penalized), plan.dtype)
-    coefficients[:, : rates.shape[1]] = rates
-    if plan.penalized:
-        coefficients[:, -1] = alpha / totals
-    return Epoch(order, coefficients, scaled, keys)
-
-
-def epoch_inputs(plan: Plan, placement: Placement, rows: Rows, drawn: Epoch) -> EpochInputs:
-    """The epoch as programs take it."""
-    order, coefficients, weights, keys = drawn
-    to_device = placement.to_device
-    return EpochInputs(
-        columns_of(rows.X, placement),  # no estimator drops features: what is sparse stays so
-        rows.Y.T,
-        None if weights is None else to_device(weights.astype(plan.dtype)[None, :]),
-        None if order is None else to_device(order),
-        to_device(coefficients),
-        None if keys is None else to_device(keys),
-    )
+        return scaled, np.where(sums != 0, sums, np.inf)
 
 
 def columns_of(X: Any, placement: Placement) -> Array | SparseExamples:

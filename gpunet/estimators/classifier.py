@@ -228,8 +228,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
                 raise ValueError(
                     f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {classes}."
                 )
-        Y = self._label_binarizer.transform(y).astype(bool)
+        Y = self._one_hot(y)
         return smoothed(Y.T, self.label_smoothing, "classes", self._output()[0]).T
+
+    def _one_hot(self, y: Any) -> Any:
+        """What the binarizer makes of y, as booleans; for known classes without its checks, which come once more."""
+        if y.ndim != 1:
+            return self._label_binarizer.transform(y).astype(bool)
+        numbers, count = np.searchsorted(self.classes_, y)[:, None], len(self.classes_)
+        return numbers == (np.arange(count) if count > 2 else 1)
 
     def _output(self) -> tuple[Any, Any]:
         output = output_for("labels" if self._has_labels() else "classes", len(self.classes_))

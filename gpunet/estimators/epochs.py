@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from gpunet.core.plan import Plan
 from gpunet.core.program import Program, TrainState
 from gpunet.devices.placement import Placement, host_placement
-from gpunet.estimators.batches import Rows, columns_of, epoch, epoch_inputs, outputs, shuffled
+from gpunet.estimators.batches import Epochs, Rows, columns_of, outputs, shuffled
 from gpunet.estimators.callbacks import Callbacks, callbacks_of
 from gpunet.estimators.prediction import Prediction
 from gpunet.inputs.pipeline import Examples
@@ -43,6 +43,7 @@ class EpochTraining(Prediction):
         callbacks = callbacks_of(self, plan, placement, run.name, reason)
         self._start_watching()
         best = state.parameters
+        all_inputs = Epochs(plan, placement, parts[0], self.alpha)
         order = np.arange(plan.examples, dtype=np.int32)
         epochs = 1 if incremental else self.max_iter
         self.n_iter_ = 0
@@ -52,7 +53,7 @@ class EpochTraining(Prediction):
                     order = shuffled(order, self._random_state)
                 # A sum over all examples has no order.
                 used = order if self.shuffle and plan.steps > 1 else None
-                state = self._run_epoch(plan, placement, run, parts[0], state, used)
+                state = self._run_epoch(plan, placement, run, all_inputs, state, used)
                 solver.slots = state.slots
                 if self._watch(placement, state, parts, plan):
                     best = copied(placement.xp, state.parameters)  # alone: views would keep all of a state
@@ -106,25 +107,22 @@ class EpochTraining(Prediction):
             self.validation_scores_ = self.best_validation_score_ = None
 
     def _run_epoch(
-        self, plan: Plan, placement: Placement, run: Program, rows: Rows, state: TrainState, order: Any
+        self, plan: Plan, placement: Placement, run: Program, epochs: Epochs, state: TrainState, order: Any
     ) -> TrainState:
         """One epoch; its loss goes into the curve."""
         keys = None
         if plan.uses_dropout:
             keys = self._random_state.randint(-(2**31), 2**31, (plan.steps, len(plan.layers)), dtype=np.int32)
-        drawn = epoch(plan, self._optimizer.coefficients(plan.steps), self.alpha, order, rows.weights, keys)
-        before = state
+        inputs = epochs.inputs(self._optimizer.coefficients(plan.steps), order, keys)
+        before, to_host = state, placement.backend.to_host
         with np.errstate(all="ignore"):
-            state, on_device = run(state, epoch_inputs(plan, placement, rows, drawn))
-        losses = placement.backend.to_host(on_device)
-        sizes = np.full(plan.steps, plan.batch_size)
-        sizes[-1] = plan.examples - plan.batch_size * (plan.steps - 1)
-        J = float(np.dot(losses.astype(np.float64), sizes) / plan.examples)
+            state, losses = run(state, inputs)
+        J = float(np.dot(to_host(losses).astype(np.float64), epochs.sizes) / plan.examples)
         if plan.loss == "squared_error" and self.n_outputs_ > 1:
             # scikit-learn reports the mean loss of the outputs, though it descends along the gradient of their sum.
             penalty = 0.0
             if plan.penalized:
-                strength = float(np.dot(drawn.coefficients[:, -1], sizes) / plan.examples)
+                strength = float(np.dot(to_host(inputs.coefficients)[:, -1], epochs.sizes) / plan.examples)
                 penalty = strength * _mean_half_squares(placement.xp, before, state, plan.steps)
             J = (J - penalty) / self.n_outputs_ + penalty
         self.n_iter_ += 1

@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from gpunet.core.penalty import add_gradients, penalty
 from gpunet.core.plan import Plan
 from gpunet.devices.placement import Placement
+from gpunet.devices.reused_memory import keep_freed_memory
 from gpunet.estimators.batches import Rows, columns_of
 from gpunet.estimators.callbacks import callbacks_of
 from gpunet.estimators.inputs import to_host
@@ -79,7 +80,7 @@ class Cost:
 
 def packed(coefs: Sequence[Any], intercepts: Sequence[Any]) -> Any:
     """θ: all weights, then all biases, in a row of float64."""
-    return np.concatenate([np.ravel(one) for one in (*coefs, *intercepts)], dtype=np.float64)
+    return np.concatenate([one.ravel() for one in (*coefs, *intercepts)], dtype=np.float64)
 
 
 def unpacked(theta: Any, plan: Plan) -> tuple[list[Any], list[Any]]:
@@ -119,7 +120,9 @@ class LBFGSTraining(Prediction):
         host = [to_host(one) for one in (*self.coefs_, *self.intercepts_)]
         theta = packed(host[: len(self.coefs_)], host[len(self.coefs_) :])
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
-        search = partial(minimize, method="L-BFGS-B", jac=True, options=options, callback=iteration)
+        watch = iteration if callbacks or self.verbose else None  # SciPy makes copies for one
+        search = partial(minimize, method="L-BFGS-B", jac=True, options=options, callback=watch)
+        keep_freed_memory()
         work = 3 * plan.examples * plan.weights
         if work < SMALL:  # threads of BLAS would wait for each other more than they compute
             search = partial(placement.backend.on_one_core, search)

@@ -20,7 +20,9 @@ from gpunet.devices.placement import (
 def no_gpu(monkeypatch):
     """Auto, as on a machine without a GPU."""
     reason = registry.unavailable_reason
-    monkeypatch.setattr(registry, "unavailable_reason", lambda n: "no device" if n == "cupy" else reason(n))
+    monkeypatch.setattr(
+        registry, "unavailable_reason", lambda n, **more: "no device" if n == "cupy" else reason(n, **more)
+    )
 
 
 X = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
@@ -77,7 +79,9 @@ def test_auto_takes_the_gpu_for_numpy_arrays_if_there_is_one(monkeypatch):
     readonly, load = gn.get_backend("readonly"), registry.load_backend
     reason = registry.unavailable_reason
     monkeypatch.setattr(registry, "load_backend", lambda n: readonly if n == "cupy" else load(n))
-    monkeypatch.setattr(registry, "unavailable_reason", lambda n: None if n == "cupy" else reason(n))
+    monkeypatch.setattr(
+        registry, "unavailable_reason", lambda n, **more: None if n == "cupy" else reason(n, **more)
+    )
     assert fit(network(), X, Y).backend == "readonly"
 
 

@@ -1,6 +1,10 @@
 """Memory that is used again: only once nothing refers to it, and only where it fits."""
 
 import gc
+import os
+import platform
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -71,3 +75,28 @@ def test_small_arrays_are_made_anew():
     memory = ReusedMemory()
     assert memory.empty((3, 2), "float32").base is None
     assert memory.empty((0, 5), "float64").shape == (0, 5)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have rules of their own")
+def test_the_c_library_keeps_freed_memory():
+    """In a process of its own, which has freed no array before: pages that come anew in rounds of the same arrays."""
+    script = """
+import resource
+import numpy as np
+from gpunet.devices.reused_memory import keep_freed_memory
+
+def new_pages():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    arrays = [np.ones(2**20) for _ in range(4)]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+for _ in range(3):
+    without = new_pages()
+keep_freed_memory()
+for _ in range(3):
+    kept = new_pages()
+assert kept < without / 10, (kept, without)
+"""
+    settings = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    settings["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120, env=settings)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.preprocessing import LabelBinarizer
 
 from estimator_data import rows, target
 from gpunet.estimators import MLPClassifier, MLPRegressor
@@ -93,6 +94,37 @@ def test_descent_as_scikit_learn_writes_it():
     last = SGDSolver(1e-6, "adaptive", 0.4, True, 0.5)
     assert last.stops() == "Learning rate too small. Stopping."
     assert SGDSolver(1.5e-6, "adaptive", 0.4, True, 0.5).stops().startswith("Setting learning rate")
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        [3, -1, 3, 7],
+        [True, False, True],
+        [2.0, 1.0, 2.0],
+        ["b", "c", "a", "b"],
+        [5, 5, 5],
+        [[0, 1], [1, 1]],
+        np.array(["no", "yes", "no"], object),
+    ],
+    ids=str,
+)
+def test_targets_are_those_of_scikit_learns_binarizer(y):
+    y, model = np.asarray(y), MLPClassifier()
+    found, expected = model._targets(y, first=True, incremental=False), LabelBinarizer().fit_transform(y)
+    assert_array_equal(found, expected)
+    assert found.dtype == bool
+    # Later ones may be fewer, and of another type.
+    other = {"i": "int8", "f": "int8", "U": object}.get(y.dtype.kind, y.dtype)
+    for some in (y[:1], y[:1].astype(other)):
+        assert_array_equal(model._targets(some, first=False, incremental=True), expected[:1])
+
+
+def test_later_targets_of_another_kind():
+    model = MLPClassifier()
+    model._targets(np.array([0, 1, 2]), first=True, incremental=False)
+    with pytest.raises(ValueError, match="not fitted with multilabel"):
+        model._targets(np.array([[0, 1], [1, 0]]), first=False, incremental=True)
 
 
 def test_undamped_momentum_is_a_value():

@@ -14,7 +14,7 @@ import numpy as np
 from gpunet.core.optimizers import OPTIMIZERS
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, TrainState
-from gpunet.core.reference import batch_gradients, batches_of
+from gpunet.core.reference import batch_gradients, batches_of, penalized
 
 Array = Any
 
@@ -27,25 +27,26 @@ def pays(plan: Plan) -> bool:
     elementwise = type(rule) in OPTIMIZERS.values() and not rule.weight_decay and rule.clip_norm is None
     numbers = sum(layer.units * (layer.inputs + 1) for layer in plan.layers)
     small = rule.slots > 0 and numbers <= NUMBERS
-    return small and elementwise and not plan.penalized and all(plan.trainable)
+    return small and elementwise and all(plan.trainable)
 
 
 def steps(xp: Any, plan: Plan, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Array]:
     """All steps of some inputs: see :class:`gpunet.core.program.Program`."""
-    theta, losses = in_a_row(state.parameters), []
-    slots = tuple(
-        in_a_row([(slots_W[k], slots_b[k]) for slots_W, slots_b in state.slots])
-        for k in range(plan.optimizer.slots)
-    )
+    # The first step's parameters as they are in memory: on that depend the bits of products and sums.
+    parameters, theta, losses = state.parameters, in_a_row(state.parameters), []
+    pairs = zip(
+        *(zip(*layer, strict=True) for layer in state.slots), strict=True
+    )  # (of W, of b) of each layer
+    slots = tuple(map(in_a_row, pairs))
     for batch in batches_of(xp, plan, inputs):
-        J, gradients = batch_gradients(xp, plan, by_layer(plan, theta), batch)
+        J, gradients = batch_gradients(xp, plan, parameters, batch)
+        J, gradients = penalized(xp, plan, parameters, J, gradients, batch.coefficients)
         theta, slots = plan.optimizer.update(xp, theta, in_a_row(gradients), slots, batch.coefficients)
+        parameters = by_layer(plan, theta)
         losses.append(J)
-    kept = [by_layer(plan, slot) for slot in slots]
-    new_slots = [
-        (tuple(W for W, _ in layer), tuple(b for _, b in layer)) for layer in zip(*kept, strict=True)
-    ]
-    return TrainState(by_layer(plan, theta), new_slots), xp.stack(losses)
+    by_slot = [by_layer(plan, slot) for slot in slots]
+    new_slots: Any = [tuple(zip(*layer, strict=True)) for layer in zip(*by_slot, strict=True)]
+    return TrainState(parameters, new_slots), xp.stack(losses)
 
 
 def in_a_row(pairs: Any) -> Array:

@@ -131,6 +131,15 @@ def test_a_second_interrupt_while_the_first_is_handled(library, monkeypatch):
     assert library.num_threads == 8 and len(calls) == 3
 
 
+def test_what_is_so_already_is_not_set(library, monkeypatch):
+    """Setting takes longer than looking, and a call inside another one comes with each epoch."""
+    calls = []
+    monkeypatch.setattr(library, "set_num_threads", lambda threads: calls.append(threads))
+    library.num_threads = 1
+    assert with_blas_threads(1, with_blas_threads, 2, lambda: "result") == "result"
+    assert calls == []
+
+
 def test_threads_that_overlap(library):
     """The one that began first ends first: what it found is not put back while the other runs, nor lost after it."""
     first, second = Limit(2), Limit(1)

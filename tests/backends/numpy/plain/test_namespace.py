@@ -4,7 +4,8 @@ import array_api_compat.numpy as whole
 import numpy as np
 import pytest
 
-from gpunet_numpy.plain.namespace import xp
+import gpunet as gn
+from gpunet_numpy.plain.namespace import FEW, xp
 
 RNG = np.random.default_rng(0)
 ARRAYS = [
@@ -41,9 +42,38 @@ def test_stack(axis):
     assert xp.stack([np.float32(1.0), np.float32(2.0)]).dtype == "float32"
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", ">f8", "float16"])
+@pytest.mark.parametrize("other", [0.0, -0.0, 0, 1.5, np.float32(0.0), "array"])
+def test_where(other, dtype):
+    """Every bit: signs of zeros and what is not a number stay, and only what is chosen shows."""
+    rng = np.random.default_rng(1)
+    Z, dA = (rng.standard_normal((7, FEW)).astype(dtype) for _ in range(2))
+    Z[0, :4] = dA[1, :4] = dA[:4, 2] = 0.0, -0.0, np.nan, np.inf
+    other = np.flip(dA) if isinstance(other, str) else other
+    before = dA.copy()
+    for condition in (Z > 0, np.asfortranarray(Z > 0), Z[0] > 0, 3 * (Z > 0).astype(np.int8)):
+        for x in (dA, np.asfortranarray(dA), dA[:, ::-1]):
+            found, expected = xp.where(condition, x, other), np.where(condition, x, other)
+            assert found.dtype == expected.dtype and found.strides == expected.strides
+            assert found.tobytes() == expected.tobytes()
+    assert xp.where(Z[0, 0] > 0, 2.0, 0.0) == 0.0
+    assert dA.tobytes() == before.tobytes()
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_where_few_numbers_are_chosen_from(more):
+    x = np.ones(FEW + more)
+    assert (xp.where(np.zeros(FEW + more, bool), x, 0.0).base is None) == (not more)  # a view of integers
+
+
+def test_it_is_the_backend_s():
+    assert gn.get_backend("numpy").namespace() is xp
+
+
 def test_all_else_is_numpy_s():
     assert {name for name in vars(whole) if vars(xp)[name] is not vars(whole)[name]} == {
         "sum",
         "max",
         "stack",
+        "where",
     }

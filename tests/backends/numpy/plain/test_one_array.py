@@ -11,7 +11,7 @@ from gpunet.core.reference import Reference
 from gpunet_numpy.plain.namespace import xp
 from gpunet_numpy.plain.one_array import NUMBERS, pays, steps
 from gpunet_numpy.plain.reference import PlainReference
-from random_plans import NETWORKS, draw, numbers, plan_of
+from random_plans import NETWORKS, draw, numbers, plan_of, with_penalty
 
 RULES = {
     "adam": gn.Adam(gn.Cosine(0.01), beta1=0.8, beta2=0.93, epsilon=1e-3),
@@ -25,10 +25,15 @@ RULES = {
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("network", NETWORKS)
-def test_the_same_bits(network, rule, dtype):
+@pytest.mark.parametrize(("penalized", "transposed"), [(False, False), (False, True), (True, True)])
+def test_the_same_bits(penalized, transposed, network, rule, dtype):
     for batch_size, shuffled, used in ((20, True, 50), (75, False, None)):
         plan = plan_of(network, RULES[rule], batch_size, dtype, weighted=shuffled)
         state, inputs = draw(plan, shuffled, used)
+        if penalized:
+            plan, inputs = with_penalty(plan, inputs)
+        if transposed:  # in memory, as the estimators' weights are
+            state = state._replace(parameters=[(np.asfortranarray(W), b) for W, b in state.parameters])
         if plan.steps == 1:  # a full batch, three times
             inputs = inputs._replace(coefficients=np.repeat(inputs.coefficients, 3, axis=0))
         before = numbers(state)
@@ -56,6 +61,6 @@ def test_where_it_pays():
         assert pays(plan(rule))
     for rule in (gn.GradientDescent(0.1), gn.AdamW(), gn.Adam(clip_norm=1.0), ByArray()):
         assert not pays(plan(rule))
-    assert not pays(plan(penalized=True)) and not pays(plan(trainable=False))
+    assert pays(plan(penalized=True)) and not pays(plan(trainable=False))
     largest = (NUMBERS - 2) // 27
     assert pays(plan(units=largest)) and not pays(plan(units=largest + 1))
