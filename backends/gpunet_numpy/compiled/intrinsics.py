@@ -268,8 +268,8 @@ def sched_yield(typing, address):  # type: ignore[no-untyped-def]
 
 
 # Subnormal numbers, those below 1e-38 in float32: a processor may take a hundred times as long for each, and saturated
-# neurons have many as their errors. A kernel begins with `flush_subnormals` and ends with `restore_subnormals`; one that
-# is stopped before is on a thread of the pool, which runs nothing but kernels.
+# neurons have many as their errors. A kernel begins with `flush_subnormals` and ends with `restore_subnormals`; one
+# that is stopped before is on a thread of the pool, which runs nothing but kernels.
 
 FLUSHES = 0x8040  # bits of MXCSR: results that are so small become 0, and operands count as 0
 
