@@ -192,6 +192,10 @@ class Backend(ABC):
         """
         return None, NO_PROGRAM
 
+    def has_program(self, plan: Plan, device: str) -> bool:
+        """Whether :meth:`program_for` gives a program; a backend whose programs are costly to make answers without one."""
+        return self.program_for(plan, device)[0] is not None
+
     def precisions(self, device: str) -> tuple[str, ...]:
         """The precisions of ``gpunet.core.plan.PRECISIONS`` that training on `device` offers."""
         return ("float32",)
