@@ -193,7 +193,7 @@ class Backend(ABC):
         return None, NO_PROGRAM
 
     def has_program(self, plan: Plan, device: str) -> bool:
-        """Whether :meth:`program_for` gives a program; a backend whose programs are costly to make answers without one."""
+        """Whether :meth:`program_for` gives a program. A backend whose programs are costly to make answers without."""
         return self.program_for(plan, device)[0] is not None
 
     def precisions(self, device: str) -> tuple[str, ...]:
