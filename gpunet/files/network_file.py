@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gpunet.core.activations import ACTIVATIONS, Activation
+from gpunet.core.checks import OWN_PREFIX
 from gpunet.core.layers import Dense, Dropout
 from gpunet.core.losses import LOSSES, Loss, LossLike
+from gpunet.core.poisson import EXP, POISSON
 from gpunet.errors import FileRefused, FunctionsNotSaved, warn
 from gpunet.files.atomic import real_path, write_atomically
 from gpunet.files.packing import pack, unpack
@@ -25,6 +27,8 @@ if TYPE_CHECKING:  # imported where a file has them
 
 FORMAT = "gpunet-2"
 READABLE = ("gpunet-1", FORMAT)  # files of version 1 know nothing of tables
+# Of gpunet's functions those that no name stands for in a network; in a file this name does.
+UNNAMED: dict[str, Activation | Loss] = {f"{OWN_PREFIX}{one.name}": one for one in (EXP, POISSON)}
 # What building a network of a wrong description may raise.
 BUILDING = (
     ValueError,
@@ -100,7 +104,9 @@ def _warn_of_own_functions(saved: SavedNetwork) -> None:
     own: dict[str, Activation | Loss] = {}
     used = [layer.activation for layer in saved.layers if isinstance(layer, Dense)]
     for one in (saved.loss, *used):
-        if not isinstance(one, str) and own.setdefault(one.name, one) != one:
+        if isinstance(one, str) or one in UNNAMED.values():
+            continue
+        if own.setdefault(one.name, one) != one:
             raise ValueError(f"two activations or losses are called {one.name!r}: give each its own name")
     if own:
         names = ", ".join(map(repr, own))
@@ -204,6 +210,8 @@ def _saved_network(
     def named(kind: type[Any], what: str, name: Any, known: Any) -> Any:
         if name in known:
             return name
+        if isinstance(UNNAMED.get(name), kind):
+            return UNNAMED[name]
         if (kind, name) in owned:
             return owned[kind, name]
         raise FileRefused(
@@ -320,7 +328,7 @@ def _describe(saved: SavedNetwork) -> dict[str, Any]:
     """All but the tensors, as JSON holds it."""
     return {
         "layers": [_describe_layer(layer) for layer in saved.layers],
-        "loss": str(saved.loss),
+        "loss": _name(saved.loss),
         "inputs": saved.inputs,
         "seed": saved.seed,
         "dtype": saved.dtype,
@@ -333,11 +341,16 @@ def _describe(saved: SavedNetwork) -> dict[str, Any]:
     }
 
 
+def _name(function: str | Activation | Loss) -> str:
+    """What a file calls an activation or a loss."""
+    return next((name for name, one in UNNAMED.items() if one == function), str(function))
+
+
 def _describe_layer(layer: Dense | Dropout) -> dict[str, Any]:
     if isinstance(layer, Dropout):
         return {"dropout": layer.rate}
     # A callable initializer can't be written down; the weights are, so it isn't needed.
     initializer = layer.initializer if isinstance(layer.initializer, str) else None
-    described = {"units": layer.units, "activation": str(layer.activation), "initializer": initializer}
+    described = {"units": layer.units, "activation": _name(layer.activation), "initializer": initializer}
     # Only where it is so: files of networks without frozen layers are those of earlier versions.
     return described if layer.trainable else {**described, "trainable": False}
