@@ -16,6 +16,7 @@ from gpunet.training.callbacks import (
     call_callbacks,
     checked_callbacks,
     finish_callbacks,
+    started,
 )
 from gpunet.training.history import History
 from gpunet.training.monitors import require_monitored
@@ -41,10 +42,8 @@ class Callbacks:
         self.callbacks, self.network, self.history = callbacks, network, history
         self.started = time.perf_counter()
         before = network.parameters
-        for callback in callbacks:
-            if hasattr(callback, "start"):
-                callback.start(network)
-        self.start = self._set_since(before)
+        with started(callbacks, network):
+            self.start = self._set_since(before)
 
     def epoch(
         self, parameters: Any, loss: float, learning_rate: float | None, validation: dict[str, float]

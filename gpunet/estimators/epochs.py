@@ -84,6 +84,10 @@ class EpochTraining(Prediction):
                     )
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=4)
+        except BaseException:
+            if callbacks is not None:
+                callbacks.finish()
+            raise
         self.program_ = run.name
         solver.slots = moved(state, host_placement(), plan.dtype).slots
         # Without a score that is a number, none were the best.

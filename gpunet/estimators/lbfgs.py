@@ -136,7 +136,12 @@ class LBFGSTraining(Prediction):
         work = 3 * plan.examples * plan.weights
         if work < SMALL:  # threads of BLAS would wait for each other more than they compute
             search = partial(placement.backend.on_one_core, search)
-        result = search(cost, theta)
+        try:
+            result = search(cost, theta)
+        except BaseException:
+            if callbacks is not None:
+                callbacks.finish()
+            raise
         self.n_iter_, self.loss_ = int(result.nit), float(result.fun)
         pairs = left or cost.parameters(result.x)
         if callbacks:

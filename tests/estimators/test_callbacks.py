@@ -176,6 +176,40 @@ def test_a_run_begins_with_weights_that_a_callback_sets(solver):
     assert np.ptp(model.coefs_[0][:, 0]) > 1e-3
 
 
+class Finishing:
+    """Notes that it has been finished."""
+
+    finished = 0
+
+    def __call__(self, network, history):
+        pass
+
+    def finish(self, network, history):
+        self.finished += 1
+
+
+class Failing(Finishing):
+    def __call__(self, network, history):
+        raise RuntimeError("no room")
+
+
+class NotStarting(Finishing):
+    def start(self, network):
+        raise RuntimeError("no folder")
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_callbacks_are_finished_after_an_error(solver):
+    """As Network.fit does: those that have been started, once."""
+    first, fails, never = Finishing(), Failing(), NotStarting()
+    with pytest.raises(RuntimeError, match="no room"):
+        MLPRegressor(**FAST, solver=solver, callbacks=[first, fails]).fit(X, VALUE)
+    assert first.finished == fails.finished == 1
+    with pytest.raises(RuntimeError, match="no folder"):
+        MLPRegressor(**FAST, solver=solver, callbacks=[first, never, fails]).fit(X, VALUE)
+    assert (first.finished, never.finished, fails.finished) == (2, 0, 1)
+
+
 def test_one_search_can_not_go_on_with_other_weights():
     with pytest.raises(ValueError, match="the solver 'lbfgs' can't go on with them"):
         MLPRegressor(**FAST, solver="lbfgs", callbacks=Clip()).fit(X, VALUE)
