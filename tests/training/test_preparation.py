@@ -1,7 +1,6 @@
 """The plan of what a run trains: above the frozen layers, after the function for batches."""
 
 import pytest
-from scipy import sparse
 
 import gpunet as gn
 from gpunet.core.reference import Reference
@@ -9,6 +8,8 @@ from gpunet.training import frozen
 from small_networks import K, N, small_data
 from streams import mapped, small_blocks
 from transforms import as_it_is
+
+sparse = pytest.importorskip("scipy.sparse")
 
 
 @pytest.fixture
