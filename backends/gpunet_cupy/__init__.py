@@ -148,6 +148,12 @@ class CuPyBackend(Backend):
         with _on(device):  # for which kernels are compiled
             return program(plan, device), reason
 
+    def has_program(self, plan: Plan, device: str) -> bool:
+        from gpunet_cupy.programs import programs
+
+        # The program that is kept for the next run stays kept.
+        return first_supported(programs(plan), plan, device)[0] is not None
+
     def precisions(self, device: str) -> tuple[str, ...]:
         from gpunet_cupy.products import has_bfloat16
 

@@ -11,18 +11,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 VARIABLE = "GPUNET_COMPILE"
 SETTINGS = BACKGROUND, WAIT, NEVER = "background", "wait", "never"
 COMPILING = f"compiled programs: plain NumPy runs while numba compiles one in another process ({VARIABLE})"
 # The child compiles on one thread; its few products are no reason to start others.
 ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+LAST_BYTES = 4096  # of what a child has written, which hold its last line
 NO_LOCK = -1  # in the place of a file descriptor
 
 # What compiles a class for a dtype: a process of this one's own, or why there is none
@@ -45,7 +47,7 @@ class Detached(subprocess.Popen[bytes]):
     """A process that may outlive this one: in a session of its own, with none of its files.
 
     No signal from the terminal reaches it, and nobody who reads this process's output waits for it. A thread waits for
-    its end, so that no zombie is left.
+    its end, so that no zombie is left, and keeps the last line of what it has written to standard error.
 
     Its priority is this process's. Where Linux's scheduler groups processes by session (``sched_autogroup``), niceness
     counts within a session alone, and measurements showed no difference; elsewhere a busy machine would starve it.
@@ -55,20 +57,51 @@ class Detached(subprocess.Popen[bytes]):
         windows = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(
             subprocess, "CREATE_NO_WINDOW", 0
         )
-        super().__init__(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            pass_fds=keep_open,
-            start_new_session=True,
-            creationflags=windows,
-        )
-        threading.Thread(target=self.wait, daemon=True).start()
+        written = _file_without_name()
+        try:
+            super().__init__(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL if written is None else written,
+                env=environment,
+                pass_fds=keep_open,
+                start_new_session=True,
+                creationflags=windows,
+            )
+        except BaseException:
+            if written is not None:
+                written.close()
+            raise
+        self._last_line = ""
+        # The thread alone knows the file: it is closed there, or with this process.
+        self._end = threading.Thread(target=self._wait_for_end, args=(written,), daemon=True)
+        self._end.start()
+
+    def _wait_for_end(self, written: IO[bytes] | None) -> None:
+        self.wait()
+        if written is None:
+            return
+        with written:
+            written.seek(max(written.seek(0, os.SEEK_END) - LAST_BYTES, 0))
+            lines = written.read().decode(errors="replace").split("\n")
+        self._last_line = next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+    def last_line(self) -> str:
+        """The last line that it has written to standard error, once it has ended; "" without any."""
+        self._end.join()
+        return self._last_line
 
     def __del__(self) -> None:
         """Nothing: the original warns of a process that still runs."""
+
+
+def _file_without_name() -> IO[bytes] | None:
+    """A temporary file that is gone when all who have it open have ended; None where there is no room for one."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return None
 
 
 def setting() -> str:
@@ -119,7 +152,11 @@ def unready_reason(compiled: Any, dtype: str) -> str | None:
         return COMPILING
     if failed == 0:
         return None
-    why = failed if isinstance(failed, str) else f"exit status {failed}"
+    why = (
+        failed
+        if isinstance(failed, str)
+        else ": ".join(filter(None, (f"exit status {failed}", child.last_line())))
+    )
     return f"compiled programs: compiling in another process failed ({why}); {VARIABLE}={WAIT} does it in this one"
 
 

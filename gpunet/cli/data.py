@@ -111,7 +111,8 @@ def open_data(options: DataOptions) -> Source:
             dtype=options.dtype,
             inputs=options.inputs,
             first_feature=options.first_feature,
-        )
+        ),
+        options.kind,
     )
 
 
@@ -142,6 +143,8 @@ def reads_by_blocks(options: DataOptions, *, targets: bool = True) -> bool:
     else:
         target = target_of(options) if targets else None
         why = why_whole(what, target, options.drop or (), options.columns)
+    if why is None and options.separator is not None:
+        raise ValueError(f"--separator goes with text files, and {what} is none: leave it out")
     if why is not None and options.by_blocks:
         raise ValueError(f"{what} was read block by block in training, and can't be now: {why}")
     if why is not None:
@@ -229,9 +232,9 @@ def of_table(table: Table, test_fraction: float) -> Source:
     )
 
 
-def of_arrays(dataset: Dataset) -> Source:
-    """A data set of arrays."""
-    kind = target_kind(dataset)
+def of_arrays(dataset: Dataset, asked: str | None = None) -> Source:
+    """A data set of arrays, whose targets are of the kind that is asked for, if one is."""
+    kind = target_kind(dataset, asked)
     one_hot = dataset.y.ndim == 2
     validation = None if dataset.X_val is None else Examples(dataset.X_val, dataset.y_val)
     return Source(
@@ -249,8 +252,22 @@ def of_arrays(dataset: Dataset) -> Source:
     )
 
 
-def target_kind(dataset: Dataset) -> str:
-    """Kind of the targets: "classes" (exclusive), "labels" (several at once) or "values" (real numbers)."""
+def target_kind(dataset: Dataset, asked: str | None = None) -> str:
+    """Kind of the targets: "classes" (exclusive), "labels" (several at once) or "values" (real numbers).
+
+    Of rows of numbers, what is `asked` for comes first: "values" may be 0 and 1 alone.
+
+    Raises
+    ------
+    ValueError
+        If rows of named labels are asked for as values.
+    """
+    if asked == "values" and dataset.y.ndim == 2:
+        if dataset.class_names is not None:
+            raise ValueError(
+                f"--kind values: {dataset.name} has labels, several an example; leave --kind out"
+            )
+        return "values"
     y = np.concatenate([dataset.y, dataset.y_test])
     if y.ndim == 1:
         return "classes"

@@ -25,6 +25,7 @@ from gpunet.cli.notes import (
     evaluation_data,
     extra_columns,
     inputs_of,
+    kind_of,
 )
 from gpunet.cli.output import require_output
 from gpunet.cli.report import class_report, figures
@@ -46,6 +47,7 @@ def evaluate(options: Namespace) -> None:
         check(options.plot)
     Metrics(options.metrics)  # raises for an unknown one
     network = saved_network(options, options.backend)
+    _check(options, network)
     data, same_file = evaluation_data(options, network)
     use_all = options.all or not (same_file or options.what in NAMED)
     if is_table_file(data.what) and not reads_by_blocks(data):
@@ -58,6 +60,19 @@ def evaluate(options: Namespace) -> None:
     with warnings.catch_warnings(action="ignore", category=gn.ColumnsIgnored):  # printed above
         lines = class_report(network, examples, "examples", options.plot)
         print("\n".join([*lines, *figures(network, examples, "", unit, options.metrics)]))
+
+
+def _check(options: Namespace, network: gn.Network) -> None:
+    """Raise a ValueError for an option that has no meaning for this network."""
+    known = network.target.kind if network.target is not None else network.notes.get("kind")
+    if options.kind in ("classes", "values") and known not in (None, options.kind):
+        raise ValueError(f"--kind {options.kind}: {options.net} predicts {known}; leave the option out")
+    kind = kind_of(network)
+    one_output = network.layers[-1].units == 1  # of two classes, where nothing says so
+    if options.plot is not None and (kind == "values" or (kind == "labels" and not one_output)):
+        raise ValueError(
+            f"--plot draws the confusion matrix of classes, and {options.net} predicts {kind}: leave it out"
+        )
 
 
 def _table_examples(network: gn.Network, data: DataOptions, use_all: bool) -> tuple[Examples, str]:

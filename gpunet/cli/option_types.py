@@ -111,7 +111,16 @@ def rate(text: str) -> float | str:
 
 def names(text: str) -> tuple[str, ...]:
     """``f1,roc_auc`` as ``("f1", "roc_auc")``."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    found = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not found:
+        raise argparse.ArgumentTypeError(f"expected names with commas between; got {text!r}")
+    return found
+
+
+def name_list(text: str) -> str:
+    """``id,note`` as it is, if it names something."""
+    names(text)
+    return text
 
 
 def batch_size(text: str) -> int | str:

@@ -16,6 +16,7 @@ from gpunet.cli.option_types import (
     batch_size,
     class_weights,
     fraction,
+    name_list,
     names,
     not_negative,
     one_of,
@@ -28,7 +29,7 @@ from gpunet.cli.option_types import (
 )
 from gpunet.cli.parser import Formatter, Parser
 from gpunet.cli.predict import predict
-from gpunet.cli.settings import SCHEDULES
+from gpunet.cli.settings import ACTIVATION, SCHEDULES
 from gpunet.cli.shuffle import shuffle
 from gpunet.cli.train import train
 from gpunet.core.activations import ACTIVATIONS
@@ -123,7 +124,12 @@ def _add_train_data(add: AddArgument) -> None:
     known = f"{', '.join(NAMED)}, or a file: {files}; - is a table on standard input"
     add("what", nargs="?", default="digits", metavar="DATA", help=known)
     _add_data(add)
-    add("--drop", metavar="NAMES", help="columns of a table that are no features, such as id,note")
+    add(
+        "--drop",
+        type=name_list,
+        metavar="NAMES",
+        help="columns of a table that are no features, such as id,note",
+    )
     add("--columns", metavar="NAMES", help="feature columns of a table; default: all but the target")
     add(
         "--test-fraction",
@@ -153,9 +159,8 @@ def _add_network(add: AddArgument) -> None:
     add(
         "--activation",
         type=activation,
-        default="relu",
         metavar="NAME",
-        help=f"of the hidden layers: {', '.join(ACTIVATIONS)}",
+        help=f"of the hidden layers: {', '.join(ACTIVATIONS)}; default: {ACTIVATION}",
     )
     add(
         "--output",

@@ -7,7 +7,7 @@ import io
 import sys
 import warnings
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,16 +71,24 @@ def _inputs(network: gn.Network, options: Namespace) -> tuple[Any, list[str]]:
     missing = options.missing
     if missing is None and network.encoder is not None:
         missing = network.encoder.missing
-    columns = network.columns or network.notes.get("columns")
     by_blocks = None if network.encoder is None else False
-    data = DataOptions(options.file, columns=columns, missing=missing, by_blocks=by_blocks)
+    data = DataOptions.of(options, what=options.file, missing=missing, by_blocks=by_blocks)
+    data = data._replace(columns=_columns(network, options.columns))
     if reads_by_blocks(data, targets=False):
-        return rows_of_parquet(options.file, columns), []
+        return rows_of_parquet(options.file, data.columns), []
     rows = read_table(DataOptions.of(options, what=options.file, missing=missing), target=None)
     rows, renamed = by_training_names(rows, network.notes)
     notes = [f"no header: columns taken as {', '.join(rows.columns)}"] if renamed else []
     extra = extra_columns(network, rows)
     return inputs_of(network, rows), [*notes, *([extra] if extra else [])]
+
+
+def _columns(network: gn.Network, asked: str | None) -> str | Sequence[str] | None:
+    """What is read of a table block by block: the columns of the training, unless others are asked for."""
+    names = network.columns or network.notes.get("columns")
+    if asked is None or (names and set(names) <= {name.strip() for name in asked.split(",")}):
+        return names
+    return asked
 
 
 def table(network: gn.Network, A: Any, *, probabilities: bool = False) -> Iterable[list[str]]:

@@ -17,6 +17,7 @@ from gpunet.devices.scipy_sparse import is_sparse
 from gpunet.training.logs import FileLog, file_log
 
 BATCH_SIZE = 64
+ACTIVATION = "relu"
 UPDATES = 2000  # of arrays, where they make between 20 and 300 epochs
 FIND = "find"  # for --learning-rate
 SCHEDULES = ("cosine", "constant", "exponential", "inverse_time")
@@ -29,9 +30,14 @@ def build_network(options: Namespace, source: Source) -> gn.Network:
         raise ValueError(
             "--dropout comes after each hidden layer, and --hidden none has none: leave one of both out"
         )
+    if options.activation is not None and not options.hidden:
+        raise ValueError(
+            "--activation is that of the hidden layers, and --hidden none has none: leave it out; --output is the "
+            "activation of the last layer"
+        )
     layers: list[gn.Dense | gn.Dropout] = []
     for units in options.hidden:
-        layers.append(gn.Dense(units, options.activation))
+        layers.append(gn.Dense(units, options.activation or ACTIVATION))
         if options.dropout:
             layers.append(gn.Dropout(options.dropout))
     encoder = table_encoder(options, source) if source.is_table else None
@@ -143,7 +149,7 @@ def highest_rate(options: Namespace) -> float:
     """The given learning rate, or the default for optimizer and activation."""
     if options.learning_rate is not None:
         return float(options.learning_rate)
-    return default_rate(options.optimizer, [options.activation] * len(options.hidden))
+    return default_rate(options.optimizer, [options.activation or ACTIVATION] * len(options.hidden))
 
 
 def class_weights(options: Namespace, source: Source) -> str | list[float] | None:

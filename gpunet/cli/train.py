@@ -37,6 +37,7 @@ from gpunet.cli.target_scaling import (
     target_scaling,
     unscale_output,
 )
+from gpunet.datasets.arrays import has_test_set
 from gpunet.teams.launchers import by_mpi
 from gpunet.teams.team import LANES, single
 from gpunet.training.metrics import Metrics
@@ -70,6 +71,10 @@ def _train(options: Namespace, team: gn.Team) -> None:
     if options.validation_fraction is not None and source.validation is not None:
         raise ValueError(
             f"--validation-fraction: {source.name} has a validation set of its own, which is used; leave the option out"
+        )
+    if options.test_fraction is not None and has_test_set(options.what):
+        raise ValueError(
+            f"--test-fraction: {source.name} has a test set of its own, which is used; leave the option out"
         )
     source = source.with_validation(validation_fraction(options), options.seed, options.dtype)
     for name in ("patience", "metrics"):

@@ -12,6 +12,8 @@ from typing import Any
 
 from gpunet.core.other_names import Meant
 
+OWN_PREFIX = "gpunet."  # of gpunet's own functions in files
+
 
 def known_name(
     what: str, name: Any, known: Iterable[str], elsewhere: Mapping[str, Meant] | None = None
@@ -110,6 +112,10 @@ def own_name(what: str, name: Any) -> None:
         raise TypeError(f"the name of {what} must be a str, got {name!r}")
     if not name:
         raise ValueError(f"the name of {what} must not be empty")
+    if name.startswith(OWN_PREFIX):
+        raise ValueError(
+            f"names that begin with {OWN_PREFIX!r} are gpunet's own in files; got {name!r} for {what}"
+        )
 
 
 def texts(what: str, value: Any) -> tuple[str, ...]:

@@ -114,6 +114,14 @@ def load(
     return _load_npz(path, arrays, target, test_fraction, seed, kind, dtype)
 
 
+def has_test_set(path: str) -> bool:
+    """Whether a file that `load` has read has a test set of its own: an ``.npz``, by the names of its arrays."""
+    if not path.lower().endswith(".npz"):
+        return False
+    with np.load(Path(path).expanduser(), allow_pickle=False) as arrays:
+        return _part(arrays, _X_TEST, _Y_TEST) is not None
+
+
 def read_rows(
     path: str | os.PathLike[str],
     *,

@@ -111,6 +111,7 @@ def read_table(
 def _source(data: Any, separator: str | None, header: bool | None, asked: Sequence[str | int]) -> Table:
     """All columns of a file or DataFrame."""
     if isinstance(data, Table):
+        _require_text("a Table", separator, header)
         return data
     if isinstance(data, str | os.PathLike):
         if os.fspath(data) == STANDARD_INPUT:
@@ -131,8 +132,7 @@ def _source(data: Any, separator: str | None, header: bool | None, asked: Sequen
             )
         return _of_bytes(content, str(getattr(data, "name", "table")), separator, header, asked)
     if is_readable(data):
-        if separator is not None or header is not None:
-            raise ValueError("separator and header go with text files; a DataFrame has neither")
+        _require_text("a DataFrame", separator, header)
         return Table(to_polars(data, "table"))
     raise TypeError(f"expected a path, a binary file or a DataFrame, got {type(data).__name__}")
 
@@ -151,6 +151,7 @@ def _of_bytes(
         (_ARROW_STREAM, pl.read_ipc_stream),
     ):
         if data.startswith(magic):
+            _require_text(where, separator, header)
             return Table(_typed(reader, data, where), name=where)
     if data.startswith(b"FEA1"):
         raise ValueError(
@@ -180,6 +181,13 @@ def _of_bytes(
     text = decode(data, where)
     read = read_delimited(text, where, separator=separator, header=header, asked=asked)
     return Table(read.frame, name=where, decimal=read.decimal, lines=read.lines, notes=read.notes)
+
+
+def _require_text(what: str, separator: str | None, header: bool | None) -> None:
+    """Raise a ValueError if an option of text files is given for what is none."""
+    for name, given in (("separator", separator), ("header", header)):
+        if given is not None:
+            raise ValueError(f"{name} goes with text files, and {what} is none: leave it out")
 
 
 def _typed(reader: Any, data: bytes, where: str) -> Frame:

@@ -193,6 +193,10 @@ class Backend(ABC):
         """
         return None, NO_PROGRAM
 
+    def has_program(self, plan: Plan, device: str) -> bool:
+        """Whether :meth:`program_for` gives a program. A backend whose programs are costly to make answers without."""
+        return self.program_for(plan, device)[0] is not None
+
     def part_gradients(self, plan: Plan, device: str) -> PartGradients | None:
         """A faster way to J and the gradients of some examples of a batch; None if there is none.
 

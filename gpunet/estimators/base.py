@@ -129,9 +129,7 @@ class BaseMLP(EpochTraining, LBFGSTraining):
         named = self.backend != "auto" or backend_from_env() is not None or foreign_backend(X) is not None
         if named or placement == host_placement():
             return placement
-        has_program = (
-            self.solver != "lbfgs" and placement.backend.program_for(plan, placement.device)[0] is not None
-        )
+        has_program = self.solver != "lbfgs" and placement.backend.has_program(plan, placement.device)
         return placement if has_program else host_placement()
 
     def __sklearn_tags__(self) -> Any:

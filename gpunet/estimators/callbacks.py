@@ -16,6 +16,7 @@ from gpunet.training.callbacks import (
     call_callbacks,
     checked_callbacks,
     finish_callbacks,
+    started,
 )
 from gpunet.training.history import History
 from gpunet.training.monitors import require_monitored
@@ -30,19 +31,24 @@ class Callbacks:
     network : Network
         With the weights at the start; it gets those of each epoch.
     history : History
+
+    Attributes
+    ----------
+    start : list of ``(W, b)`` or None
+        The weights that callbacks have set before the first epoch.
     """
 
     def __init__(self, callbacks: Sequence[Callback], network: Network, history: History) -> None:
         self.callbacks, self.network, self.history = callbacks, network, history
         self.started = time.perf_counter()
-        for callback in callbacks:
-            if hasattr(callback, "start"):
-                callback.start(network)
+        before = network.parameters
+        with started(callbacks, network):
+            self.start = self._set_since(before)
 
     def epoch(
         self, parameters: Any, loss: float, learning_rate: float | None, validation: dict[str, float]
-    ) -> bool:
-        """Call them after an epoch, or an iteration of L-BFGS; whether one of them ends the run.
+    ) -> tuple[bool, Any]:
+        """Call them after an epoch, or an iteration of L-BFGS.
 
         Parameters
         ----------
@@ -52,6 +58,13 @@ class Callbacks:
             None where there is none.
         validation : dict of str to float
             ``"loss"`` and ``"accuracy"`` on the validation set, if there is one.
+
+        Returns
+        -------
+        ended : bool
+            Whether one of them ends the run.
+        given : list of ``(W, b)`` or None
+            The weights that they have set.
         """
         history = self.history
         history.loss.append(loss)
@@ -64,19 +77,24 @@ class Callbacks:
         if "accuracy" in validation:
             history.val_accuracy.append(validation["accuracy"])
         self.network.set_parameters(parameters)
+        before = self.network.parameters
         ended = call_callbacks(self.callbacks, self.network, history)
+        given = self._set_since(before)
         self.started = time.perf_counter()
-        return ended
+        return ended, given
 
     def finish(self) -> Any:
         """End the run; the weights that the callbacks leave instead of the last epoch's, or None."""
         last = self.network.parameters
         finish_callbacks(self.callbacks, self.network, self.history)
-        left = self.network.parameters
-        same = all(
-            (a == b).all() for pairs in zip(last, left, strict=True) for a, b in zip(*pairs, strict=True)
-        )
-        return None if same else left
+        return self._set_since(last)
+
+    def _set_since(self, before: Any) -> Any:
+        """The network's weights, if they are others than `before`; else None."""
+        now, xp = self.network.parameters, self.network.placement.xp
+        pairs = zip(before, now, strict=True)
+        same = all(bool(xp.all(a == b)) for pair in pairs for a, b in zip(*pair, strict=True))
+        return None if same else now
 
 
 def callbacks_of(

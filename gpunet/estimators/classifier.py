@@ -97,7 +97,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         Of weights and computation; None takes that of X if it is one of them, else float64.
     callbacks : callable ``(network, history)`` or sequence of them, default=()
         Called after each epoch, or iteration of "lbfgs", with a :class:`gpunet.Network` of the weights; True ends the
-        run.
+        run. The next epoch begins with the weights that it gives the network; "lbfgs" can't go on with others.
     compile : {"background", "wait", "never"} or None, default=None
         When compiled programs are made on the CPU; None takes what the environment variable ``GPUNET_COMPILE`` says.
 

@@ -41,6 +41,8 @@ class EpochTraining(Prediction):
             state = moved(TrainState(state.parameters, solver.slots), placement, plan.dtype)
         run, reason, _ = chosen_program(plan, placement)
         callbacks = callbacks_of(self, plan, placement, run.name, reason)
+        if callbacks is not None and callbacks.start is not None:
+            state = state._replace(parameters=callbacks.start)
         self._start_watching()
         best = state.parameters
         all_inputs = Epochs(plan, placement, parts[0], self.alpha)
@@ -57,10 +59,12 @@ class EpochTraining(Prediction):
                 solver.slots = state.slots
                 if self._watch(placement, state, parts, plan):
                     best = copied(placement.xp, state.parameters)  # alone: views would keep all of a state
-                ended = False
+                ended, given = False, None
                 # They are given a network, and its weights are finite.
                 if callbacks is not None and is_finite(placement.backend, state):
-                    ended = self._ended(callbacks, plan, placement, state, parts, run)
+                    ended, given = self._called(callbacks, plan, placement, state, parts, run)
+                if given is not None:  # the next epoch begins with them
+                    state = state._replace(parameters=given)
                 solver.epoch_ends(self.t_)
                 if self._no_improvement_count > self.n_iter_no_change:
                     action = solver.stops()
@@ -81,6 +85,10 @@ class EpochTraining(Prediction):
                     )
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=4)
+        except BaseException:
+            if callbacks is not None:
+                callbacks.finish()
+            raise
         self.program_ = run.name
         solver.slots = moved(state, host_placement(), plan.dtype).slots
         # Without a score that is a number, none were the best.
@@ -152,7 +160,7 @@ class EpochTraining(Prediction):
         self.best_validation_score_ = score
         return True
 
-    def _ended(
+    def _called(
         self,
         callbacks: Callbacks,
         plan: Plan,
@@ -160,8 +168,8 @@ class EpochTraining(Prediction):
         state: TrainState,
         parts: list[Rows],
         run: Program,
-    ) -> bool:
-        """Call the callbacks; whether one of them ends the run."""
+    ) -> tuple[bool, Any]:
+        """Call the callbacks: whether one of them ends the run, and the weights that they have set, or None."""
         figures = {}
         if self.early_stopping:
             X, Y, _ = parts[1]

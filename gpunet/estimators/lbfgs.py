@@ -108,17 +108,30 @@ class LBFGSTraining(Prediction):
         self.program_ = "SciPy's L-BFGS"
         callbacks = callbacks_of(self, plan, placement, self.program_, "the solver is 'lbfgs'")
         self.n_iter_ = 0
+        left: Any = None
 
         def iteration(intermediate_result: Any) -> None:
+            nonlocal left
             self.n_iter_ += 1
             self.loss_ = float(intermediate_result.fun)
             if self.verbose:
                 print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
-            if callbacks and callbacks.epoch(cost.parameters(intermediate_result.x), self.loss_, None, {}):
+            if callbacks is None:
+                return
+            ended, left = callbacks.epoch(cost.parameters(intermediate_result.x), self.loss_, None, {})
+            if ended:
                 raise StopIteration
+            if left is not None:
+                raise ValueError(
+                    "a callback has set other weights, but the solver 'lbfgs' can't go on with them: its steps are "
+                    "those of one search. Use 'adam' or 'sgd', or set them in the callback's start or finish"
+                )
 
-        host = [to_host(one) for one in (*self.coefs_, *self.intercepts_)]
-        theta = packed(host[: len(self.coefs_)], host[len(self.coefs_) :])
+        start = None if callbacks is None else callbacks.start
+        coefs, intercepts = (
+            self._fitted_arrays(start, placement, False) if start else (self.coefs_, self.intercepts_)
+        )
+        theta = packed([to_host(one) for one in coefs], [to_host(one) for one in intercepts])
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
         watch = iteration if callbacks or self.verbose else None  # SciPy makes copies for one
         search = partial(minimize, method="L-BFGS-B", jac=True, options=options, callback=watch)
@@ -126,9 +139,14 @@ class LBFGSTraining(Prediction):
         work = 3 * plan.examples * plan.weights
         if work < SMALL:  # threads of BLAS would wait for each other more than they compute
             search = partial(placement.backend.on_one_core, search)
-        result = search(cost, theta)
+        try:
+            result = search(cost, theta)
+        except BaseException:
+            if callbacks is not None:
+                callbacks.finish()
+            raise
         self.n_iter_, self.loss_ = int(result.nit), float(result.fun)
-        pairs = cost.parameters(result.x)
+        pairs = left or cost.parameters(result.x)
         if callbacks:
             pairs = callbacks.finish() or pairs
         self.coefs_, self.intercepts_ = self._fitted_arrays(pairs, placement, in_place)

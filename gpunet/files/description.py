@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpunet.core.activations import ACTIVATIONS, Activation
+from gpunet.core.checks import OWN_PREFIX
 from gpunet.core.layers import Dense, Dropout
 from gpunet.core.losses import LOSSES, Loss
+from gpunet.core.poisson import EXP, POISSON
 from gpunet.errors import FileRefused
 from gpunet.files.packing import pack, unpack
 from gpunet.files.saved_network import SavedNetwork
@@ -21,6 +23,8 @@ if TYPE_CHECKING:  # imported where a file has them
     from gpunet.tables import TableEncoder
     from gpunet.tables.target import Target
 
+# Of gpunet's functions those that no name stands for in a network; in a file this name does.
+UNNAMED: dict[str, Activation | Loss] = {f"{OWN_PREFIX}{one.name}": one for one in (EXP, POISSON)}
 # Before the names of the encoder's arrays, and those of training.
 _ENCODER = "encoder "
 _TRAINING = "training"
@@ -61,7 +65,7 @@ def _describe(saved: SavedNetwork) -> dict[str, Any]:
     """All but the tensors, as JSON holds it."""
     return {
         "layers": [_describe_layer(layer) for layer in saved.layers],
-        "loss": str(saved.loss),
+        "loss": _name(saved.loss),
         "inputs": saved.inputs,
         "seed": saved.seed,
         "dtype": saved.dtype,
@@ -74,12 +78,17 @@ def _describe(saved: SavedNetwork) -> dict[str, Any]:
     }
 
 
+def _name(function: str | Activation | Loss) -> str:
+    """What a file calls an activation or a loss."""
+    return next((name for name, one in UNNAMED.items() if one == function), str(function))
+
+
 def _describe_layer(layer: Dense | Dropout) -> dict[str, Any]:
     if isinstance(layer, Dropout):
         return {"dropout": layer.rate}
     # A callable initializer can't be written down; the weights are, so it isn't needed.
     initializer = layer.initializer if isinstance(layer.initializer, str) else None
-    described = {"units": layer.units, "activation": str(layer.activation), "initializer": initializer}
+    described = {"units": layer.units, "activation": _name(layer.activation), "initializer": initializer}
     # Only where it is so: files of networks without frozen layers are those of earlier versions.
     return described if layer.trainable else {**described, "trainable": False}
 
@@ -102,6 +111,8 @@ def network_of(
     def named(kind: type[Any], what: str, name: Any, known: Any) -> Any:
         if name in known:
             return name
+        if isinstance(UNNAMED.get(name), kind):
+            return UNNAMED[name]
         if (kind, name) in owned:
             return owned[kind, name]
         raise FileRefused(

@@ -12,7 +12,7 @@ from gpunet.core.layers import Dense
 from gpunet.core.losses import Loss
 from gpunet.errors import FileRefused, FunctionsNotSaved, warn
 from gpunet.files.atomic import real_path, write_atomically
-from gpunet.files.description import description_of, network_of
+from gpunet.files.description import UNNAMED, description_of, network_of
 from gpunet.files.saved_network import SavedNetwork
 from gpunet.files.tensor_file import from_bytes, to_bytes
 from gpunet.paths import file_path
@@ -45,7 +45,9 @@ def _warn_of_own_functions(saved: SavedNetwork) -> None:
     own: dict[str, Activation | Loss] = {}
     used = [layer.activation for layer in saved.layers if isinstance(layer, Dense)]
     for one in (saved.loss, *used):
-        if not isinstance(one, str) and own.setdefault(one.name, one) != one:
+        if isinstance(one, str) or one in UNNAMED.values():
+            continue
+        if own.setdefault(one.name, one) != one:
             raise ValueError(f"two activations or losses are called {one.name!r}: give each its own name")
     if own:
         names = ", ".join(map(repr, own))

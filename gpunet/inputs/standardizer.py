@@ -13,6 +13,9 @@ from gpunet.inputs.moments import Moments
 Array = Any
 
 SMALL = 1e-30  # a variance below it may have lost bits to the dtype's smallest numbers
+CHUNK = 4096  # rows that are added up in the dtype
+LARGEST_SUM = 4.0 * CHUNK  # of the differences of numbers up to 1
+MOST_SQUARED = 2.0**28  # a number whose square, added up over a chunk, is far from the largest one
 ROUNDINGS = 8  # relative ones that a constant feature's deviation may amount to
 
 
@@ -61,6 +64,11 @@ class Standardizer:
         """μ and σ of rows ``(m, n)``, each ``(n,)`` float64 on the host; nothing is stored.
 
         `dtype` is the one in which integers are to be read.
+
+        Raises
+        ------
+        ValueError
+            If a deviation is too large for it.
         """
         dtype = dtype or dtype_name(rows)
         moments = _Moments(xp, rows, dtype, from_host, to_host)
@@ -84,7 +92,7 @@ class Standardizer:
         Raises
         ------
         ValueError
-            If a variance is too large for float64.
+            If a variance is too large for float64, or a deviation for `dtype`.
         """
         mean, variance = moments.mean, moments.variance
         if self.per == "set":
@@ -104,7 +112,7 @@ class Standardizer:
         Raises
         ------
         ValueError
-            With `center`: without their zeros, the rows would be dense.
+            With `center`: without their zeros, the rows would be dense. If a deviation is too large for their dtype.
         """
         self._require_no_mean()
         m, n = rows.shape
@@ -173,7 +181,16 @@ class _Moments(NamedTuple):
     def mean(self) -> Any:
         # Counted from the first row, a constant feature sums to exactly 0 however many rows there are.
         origin = self._read(self.rows[0, :])
-        return self.to_host(origin).astype("float64") + self._total(self.rows, origin, 1) / self.rows.shape[0]
+        total = self._total(self.rows, origin, 1)
+        odd = np.flatnonzero(~np.isfinite(total))
+        if len(odd):  # sums of large numbers leave the dtype's range
+            total[odd] = self._large_total(odd)
+        return self.to_host(origin).astype("float64") + total / self.rows.shape[0]
+
+    def _large_total(self, features: Any) -> Any:
+        """``Σ (x − x[0])`` of some features, from numbers divided by a power of 2, which rounds none of them."""
+        rows = self._features(features) / LARGEST_SUM
+        return self._total(rows, rows[0, :], 1) * LARGEST_SUM
 
     def variance(self, mean: Any) -> Any:
         """Second pass about the mean: no cancellation."""
@@ -184,27 +201,32 @@ class _Moments(NamedTuple):
 
         `together` takes one deviation of all of them.
         """
-        rows = self._read(self.xp.take(self.rows, self.from_host(features.astype("int32")), axis=1))
-        centre = self._on_device(mean[features])
-        largest = self.to_host(self.xp.max(self.xp.abs(rows - centre), axis=0)).astype("float64")
+        rows, centre = self._features(features), self._on_device(mean[features])
+        with np.errstate(over="ignore"):  # the deviation is infinite then
+            largest = self.to_host(self.xp.max(self.xp.abs(rows - centre), axis=0)).astype("float64")
         if together:
             largest = np.full(len(features), largest.max())
-        scale = np.where(largest > 0, largest, 1.0)
+        # No larger than what has a reciprocal in the dtype: libraries multiply by it.
+        most = float(self.xp.finfo(getattr(self.xp, self.dtype)).max) / MOST_SQUARED
+        scale = np.where(largest > 0, np.minimum(largest, most), 1.0)
         squares = self._total(rows, centre, 2, self._on_device(scale)) / rows.shape[0]
         if together:
             squares = np.full(len(features), squares.mean())
-        return largest * np.sqrt(squares)
+        return scale * np.sqrt(squares)
 
     def _total(self, rows: Array, centre: Array, power: int, scale: Array | None = None) -> Any:
         """``Σ ((x − centre) / scale)^power``."""
         sums = np.zeros(rows.shape[1])
-        for first in range(0, rows.shape[0], 4096):
-            chunk = self._read(rows[first : min(first + 4096, rows.shape[0]), :]) - centre
-            if scale is not None:
-                chunk = chunk / scale
-            with np.errstate(over="ignore"):  # seen in the result
+        for first in range(0, rows.shape[0], CHUNK):
+            with np.errstate(over="ignore", invalid="ignore"):  # seen in the result
+                chunk = self._read(rows[first : min(first + CHUNK, rows.shape[0]), :]) - centre
+                if scale is not None:
+                    chunk = chunk / scale
                 sums += self.to_host(self.xp.sum(chunk**power, axis=0)).astype("float64")
         return sums
+
+    def _features(self, features: Any) -> Array:
+        return self._read(self.xp.take(self.rows, self.from_host(features.astype("int32")), axis=1))
 
     def _on_device(self, values: Any) -> Array:
         return self.from_host(values.astype(self.dtype))
@@ -217,5 +239,16 @@ def _without_rounding(deviation: Any, sizes: Any, dtype_info: Any) -> Any:
     """Deviations, 1 for constant features, whose numbers are of these sizes.
 
     Rounding can leave such a feature with a deviation that is tiny beside its size; it would become large by division.
+
+    Raises
+    ------
+    ValueError
+        If a deviation is so large that its reciprocal is none of the dtype's normal numbers.
     """
+    large = np.flatnonzero(~(deviation <= float(dtype_info.max) / 4))
+    if len(large):
+        raise ValueError(
+            f"X holds numbers in column {large[0]} that lie too far apart for float{dtype_info.bits}, with a deviation "
+            f"of more than {float(dtype_info.max) / 4:.1e}: divide them by a large number first"
+        )
     return np.where(deviation <= float(dtype_info.eps) * np.abs(sizes) * ROUNDINGS, 1.0, deviation)

@@ -19,6 +19,8 @@ from gpunet.lecture.page import Run, page
 from gpunet.lecture.result import WIDTH
 
 PAGE = "lecture.html"
+FOLDER = Path("lecture")
+OF_A_RUN = ("out", "backend", "seed")  # the options that say how experiments run
 INTRODUCTION = """\
 The lecture: neural networks in CS229 (Stanford, autumn 2018, lectures 11 and
 12). What it teaches is numbered C1 to C22; these are the claims. Each
@@ -46,15 +48,14 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        default=Path("lecture"),
         metavar="FOLDER",
-        help="folder of the figures (default: lecture)",
+        help=f"folder of the figures (default: {FOLDER})",
     )
     parser.add_argument(
-        "--backend", default="auto", metavar="NAME", help="numpy, cupy, torch, jax; with a device: cupy:1"
+        "--backend", metavar="NAME", help="numpy, cupy, torch, jax; with a device: cupy:1 (default: auto)"
     )
     parser.add_argument(
-        "--seed", type=seed, default=0, metavar="N", help="of data, initial weights and order (default: 0)"
+        "--seed", type=seed, metavar="N", help="of data, initial weights and order (default: 0)"
     )
     parser.add_argument(
         "--answer",
@@ -89,33 +90,41 @@ def main(options: argparse.Namespace) -> None:
     Raises
     ------
     ValueError
-        For an unknown claim or experiment.
+        For an unknown claim or experiment, or for an option where nothing is run.
     ImportError
         If matplotlib is not installed, or, for the page, latex2mathml.
     """
+    given = [name for name in OF_A_RUN if getattr(options, name) is not None]
     if options.answer is not None:
+        if given:
+            raise ValueError(f"--answer runs nothing, so --{given[0]} has no meaning: leave one of both out")
         check_answer(find(options.what or "all"), options.answer)
         return
     if options.what is None:
+        if given:
+            raise ValueError(
+                f"--{given[0]} is for experiments that run: name some, as in gpunet lecture depth; or all"
+            )
         print_list()
         return
     experiments = find(options.what)
-    if options.out.exists() and not options.out.is_dir():
-        raise ValueError(f"--out: {options.out} is a file; give the name of a folder")
+    out, chosen_seed = options.out or FOLDER, options.seed or 0
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"--out: {out} is a file; give the name of a folder")
     figures.matplotlib()  # raises before the first experiment rather than after it
     run_all = options.what.lower() == "all"
     if run_all:
         mathml("x")  # so does this
-    backend = choose_backend(options.backend)
-    options.out.mkdir(parents=True, exist_ok=True)
+    backend = choose_backend(options.backend or "auto")
+    out.mkdir(parents=True, exist_ok=True)
     runs = []
     for experiment in experiments:
         started = time.perf_counter()
-        result = experiment.run(backend=backend, seed=options.seed)
+        result = experiment.run(backend=backend, seed=chosen_seed)
         with figures.style():
             run = Run(experiment, result, figures.png(experiment.draw(result)))
         runs.append(run)
-        file = options.out / f"{EXPERIMENTS.index(experiment) + 1:02}-{experiment.name}.png"
+        file = out / f"{EXPERIMENTS.index(experiment) + 1:02}-{experiment.name}.png"
         file.write_bytes(run.png)
         if run_all:
             seconds = time.perf_counter() - started
@@ -125,8 +134,8 @@ def main(options: argparse.Namespace) -> None:
         else:
             print_run(run, file)
     if run_all:
-        target = options.out / PAGE
-        target.write_text(page(runs, backend, options.seed, gn.__version__), encoding="utf-8")
+        target = out / PAGE
+        target.write_text(page(runs, backend, chosen_seed, gn.__version__), encoding="utf-8")
         print(f"\npage: {target}")
 
 

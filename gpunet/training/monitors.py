@@ -131,8 +131,8 @@ class Monitor(Monitored):
     def improved(self, history: History) -> bool:
         """Whether the newest epoch is the best so far; if so, it is the one to beat."""
         value = self.signed(history)
-        # Written so that NaN is never better.
-        if not value > self.value + (self.min_delta if self.epoch else 0.0):
+        # Written so that NaN is never better; any number is better than −∞, which is there first.
+        if not value > self.value + self.min_delta:
             return False
         self.value, self.epoch = value, history.epochs
         return True

@@ -252,3 +252,12 @@ def test_which_tables_are_large(memory, found, written, rng, monkeypatch):
     assert is_large(path) is found
     monkeypatch.setattr("gpunet.datasets.parquet_rows.PACKED", 0)
     assert is_large(path) is False
+
+
+def test_predict_reads_the_columns_that_are_asked_for(good, bad, written, large, never_whole, tmp_path):
+    path, net = written("data", "height", "width", "kind"), tmp_path / "net"
+    good("train", path, *SETTINGS, "--save", net)
+    whole = good("predict", net, path)
+    assert good("predict", net, path, "--columns", "kind, width,height") == whole
+    assert "'height'" in bad("predict", net, path, "--columns", "width")
+    assert "--separator goes with text files" in bad("predict", net, path, "--separator", ";")

@@ -60,6 +60,9 @@ MISTAKES = {
     "train --weight-decay=-1": "argument --weight-decay: expected a number of at least 0; got '-1'",
     "train --test-fraction 0.3": "--test-fraction applies to files only, not to digits",
     "train --dropout 0.5 --hidden none": "--dropout comes after each hidden layer, and --hidden none has none",
+    "train --activation tanh --hidden none": "--activation is that of the hidden layers, and --hidden none has none",
+    "train --metrics ,": "argument --metrics: expected names with commas between; got ','",
+    "train table.csv --drop ,": "argument --drop: expected names with commas between; got ','",
     "train --class-weight 1=2,1=3": "expected one weight for each class, got two for '1'",
     "train --save run --checkpoint ./run": "--save and --checkpoint are both run: give each a name of its own",
     "train --save one.svg --plot ./one.svg": "--save and --plot are both one.svg: give each a name of its own",
@@ -93,6 +96,10 @@ MISTAKES = {
     "predict none digits": "digits is a data set with targets: gpunet evaluate none digits tests the network on it",
     "lecture depth --seed x": "argument --seed: expected a whole number of at least 0; got 'x'",
     "lecture depth --answer ten": "argument --answer: expected a number such as 0.25; got 'ten'",
+    "lecture --seed 0": "--seed is for experiments that run: name some",
+    "lecture --out figures": "--out is for experiments that run: name some",
+    "lecture --backend numpy": "--backend is for experiments that run: name some",
+    "lecture depth --answer 66 --out figures": "--answer runs nothing, so --out has no meaning",
     "lecture depth --answer nan": "argument --answer: expected a number such as 0.25; got 'nan'",
 }
 
@@ -109,6 +116,57 @@ def test_a_file_with_one_class(bad, tmp_path):
     assert "the target 'y' holds one class only, '0'" in bad("train", tmp_path / "d.npz")
     np.savez(tmp_path / "d.npz", X=np.ones((10, 2)), y=np.ones((10, 1)))
     assert "holds one class only, '1'" in bad("train", tmp_path / "d.npz")
+
+
+def test_a_file_with_a_test_set_of_its_own(bad, tmp_path):
+    X, y = np.eye(20), np.arange(20) % 2
+    np.savez(tmp_path / "d.npz", X_train=X, y_train=y, X_test=X, y_test=y)
+    assert "d has a test set of its own" in bad("train", tmp_path / "d.npz", "--test-fraction", 0.5)
+
+
+def test_a_separator_is_for_text(bad, tmp_path):
+    polars = pytest.importorskip("polars")
+    polars.DataFrame({"a": [1, 2], "b": [3, 4]}).write_parquet(tmp_path / "d.parquet")
+    assert "separator goes with text files" in bad("train", tmp_path / "d.parquet", "--separator", ";")
+
+
+def test_rows_of_named_labels_are_no_values(bad, tmp_path):
+    pytest.importorskip("sklearn")
+    (tmp_path / "d.svm").write_text("0,1 1:0.5\n1,2 2:0.5\n" * 10)
+    assert "d has labels, several an example" in bad("train", tmp_path / "d.svm", "--kind", "values")
+
+
+def test_evaluate_refuses_what_has_no_meaning_for_a_network(bad, good, tmp_path):
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    nets = {}
+    for kind, y in {"values": X[:, 0], "labels": X > 0, "classes": X[:, 0] > 0}.items():
+        np.savez(tmp_path / f"{kind}.npz", X=X, y=y.astype(float if kind == "values" else int))
+        nets[kind] = tmp_path / kind
+        good(
+            *("train", tmp_path / f"{kind}.npz", "--hidden", "none", "--epochs", 1, "--backend", "numpy"),
+            *("--save", nets[kind]),
+        )
+    for kind in ("values", "labels"):
+        refused = bad("evaluate", nets[kind], tmp_path / f"{kind}.npz", "--plot", tmp_path / "x.png")
+        assert f"--plot draws the confusion matrix of classes, and {nets[kind]} predicts {kind}" in refused
+    for kind, asked in (("values", "classes"), ("labels", "values"), ("classes", "values")):
+        refused = bad("evaluate", nets[kind], tmp_path / f"{kind}.npz", "--kind", asked)
+        assert f"--kind {asked}: {nets[kind]} predicts {kind}" in refused
+    good("evaluate", nets["values"], tmp_path / "values.npz", "--kind", "values")
+
+
+def test_rows_of_0_and_1_may_be_values(good, tmp_path):
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    np.savez(tmp_path / "d.npz", X=X, y=(X > 0).astype(int))
+    train = ("train", tmp_path / "d.npz", "--hidden", "none", "--epochs", 1, "--backend", "numpy")
+    assert "; 2 labels" in good(*train)
+    out = good(*train, "--kind", "values", "--save", tmp_path / "net")
+    assert "; 2 values" in out
+    loss = out[out.index("test loss") :]
+    assert (
+        loss.split("\n")[0]
+        == "test " + good("evaluate", tmp_path / "net", tmp_path / "d.npz").split("\n")[-2]
+    )
 
 
 def test_mistakes_in_a_table(bad, tmp_path):

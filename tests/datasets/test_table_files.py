@@ -314,6 +314,17 @@ def test_errors_of_files(tmp_path):
         read_table(frame(), target=1.5)
 
 
+@pytest.mark.parametrize("setting", [{"separator": ";"}, {"header": True}])
+def test_settings_of_text_are_refused_where_there_is_none(tmp_path, setting):
+    rows = pl.DataFrame({"a": [1, 2], "b": [3, 4]})
+    rows.write_parquet(tmp_path / "t.parquet")
+    rows.write_ipc(tmp_path / "t.arrow")
+    name = next(iter(setting))
+    for data in (tmp_path / "t.parquet", tmp_path / "t.arrow", rows, {"a": [1, 2]}, read_table(rows)):
+        with pytest.raises(ValueError, match=f"^{name} goes with text files, and .* is none: leave it out"):
+            read_table(data, **setting)
+
+
 def test_duplicate_names_of_dataframes_are_refused():
     twice = pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"])
     with pytest.raises(ValueError, match="2 are called 'a'"):

@@ -121,6 +121,109 @@ def test_what_callbacks_leave_at_the_end_is_what_stays(settings):
         assert_allclose(i, b[:, 0] + 0.5 * (len(i) == 1), rtol=1e-15)
 
 
+class Clip:
+    """Keeps every weight within a bound, after each epoch."""
+
+    def __init__(self, bound=0.1):
+        self.bound = bound
+
+    def __call__(self, network, history):
+        to_host = network.placement.backend.to_host
+        network.set_parameters(
+            [(np.clip(to_host(W), -self.bound, self.bound), b) for W, b in network.parameters]
+        )
+
+
+@pytest.mark.parametrize("backend", ["numpy", "readonly"])
+def test_the_next_epoch_begins_with_weights_that_a_callback_sets(backend):
+    """As in Network.fit, which trains on the same batches."""
+    settings = {**FAST, "solver": "sgd", "momentum": 0.8, "nesterovs_momentum": False, "alpha": 0.0}
+    settings |= {"shuffle": False, "backend": backend}
+    firsts = []
+
+    class First(Clip):
+        def start(self, network):
+            firsts.append(network.parameters)
+
+    model = MLPRegressor(**settings, callbacks=First()).fit(X, VALUE)
+    assert np.abs(model.coefs_[0]).max() <= 0.1
+    twin = gn.Network([gn.Dense(8, "relu"), gn.Dense(1, "identity")], "squared_error", inputs=X.shape[1],
+                      dtype="float64", backend="numpy")  # fmt: skip
+    twin.set_parameters(firsts[0])
+    # scikit-learn's momentum has no 1 − β.
+    twin.fit(X, VALUE, optimizer=gn.GradientDescent(0.02 / (1 - 0.8), momentum=0.8), epochs=4, batch_size=40,
+             shuffle=False, callbacks=Clip())  # fmt: skip
+    for (W, b), c, i in zip(twin.parameters, model.coefs_, model.intercepts_, strict=True):
+        assert_allclose(c, W.T, rtol=1e-9, atol=1e-12)
+        assert_allclose(i, b[:, 0], rtol=1e-9, atol=1e-12)
+
+
+class Starting:
+    """Begins with weights of its own."""
+
+    def start(self, network):
+        network.set_parameters([(0 * W + 0.01, 0 * b) for W, b in network.parameters])
+
+    def __call__(self, network, history):
+        pass
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_a_run_begins_with_weights_that_a_callback_sets(solver):
+    """Hidden units that begin alike stay alike."""
+    model = MLPRegressor(**FAST, solver=solver, callbacks=Starting()).fit(X, VALUE)
+    assert_allclose(model.coefs_[0], model.coefs_[0][:, :1] + np.zeros(8), rtol=1e-9)
+    assert np.ptp(model.coefs_[0][:, 0]) > 1e-3
+
+
+class Finishing:
+    """Notes that it has been finished."""
+
+    finished = 0
+
+    def __call__(self, network, history):
+        pass
+
+    def finish(self, network, history):
+        self.finished += 1
+
+
+class Failing(Finishing):
+    def __call__(self, network, history):
+        raise RuntimeError("no room")
+
+
+class NotStarting(Finishing):
+    def start(self, network):
+        raise RuntimeError("no folder")
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_callbacks_are_finished_after_an_error(solver):
+    """As Network.fit does: those that have been started, once."""
+    first, fails, never = Finishing(), Failing(), NotStarting()
+    with pytest.raises(RuntimeError, match="no room"):
+        MLPRegressor(**FAST, solver=solver, callbacks=[first, fails]).fit(X, VALUE)
+    assert first.finished == fails.finished == 1
+    with pytest.raises(RuntimeError, match="no folder"):
+        MLPRegressor(**FAST, solver=solver, callbacks=[first, never, fails]).fit(X, VALUE)
+    assert (first.finished, never.finished, fails.finished) == (2, 0, 1)
+
+
+def test_one_search_can_not_go_on_with_other_weights():
+    with pytest.raises(ValueError, match="the solver 'lbfgs' can't go on with them"):
+        MLPRegressor(**FAST, solver="lbfgs", callbacks=Clip()).fit(X, VALUE)
+
+    def last(network, history):
+        if history.epochs == 2:
+            Clip()(network, history)
+            return True
+
+    model = MLPRegressor(**FAST, solver="lbfgs", callbacks=last).fit(X, VALUE)
+    assert model.n_iter_ == 2
+    assert np.abs(np.concatenate([c.ravel() for c in model.coefs_])).max() == 0.1
+
+
 def test_early_stopping_by_the_loss_of_the_validation_set():
     stop = gn.EarlyStopping(3)
     settings = {**FAST, "learning_rate_init": 0.2, "max_iter": 60, "early_stopping": True}

@@ -193,6 +193,13 @@ def test_data_on_the_host_where_there_is_a_gpu(one, settings, program, expected,
     assert_allclose(model.coefs_[0], plain.coefs_[0], rtol=1e-6, atol=1e-9)
 
 
+def test_the_question_for_a_program_makes_none(gpu, monkeypatch):
+    made = record(monkeypatch, "readonly")
+    monkeypatch.setattr(type(gpu), "has_program", lambda self, plan, device: True)
+    assert backends_of(MLPRegressor, {}, X, VALUE)[0] == {"readonly"}
+    assert len(made) == 1
+
+
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_who_names_a_backend_gets_it(solver, gpu, monkeypatch):
     """With a program or without one, by parameter or by environment; and where arrays of its library come in."""

@@ -69,13 +69,14 @@ def test_values(rng, close, outputs, dtype):
     assert (net.loss, net.target, net.class_names, net.dtype) == ("squared_error", None, None, dtype)
 
 
-def test_labels(rng, close):
+@pytest.mark.parametrize("labels", [2, 3])
+def test_labels(rng, close, labels):
     X, _ = data(rng, [0, 1])
-    Y = (X[:, :3] > 0).astype(int)
+    Y = (X[:, :labels] > 0).astype(int)
     mlp = MLPClassifier(**SETTINGS).fit(X, Y)
     net = gn.from_sklearn(mlp, backend="numpy")
     close(net.predict(X), mlp.predict_proba(X))
-    assert (net.loss, net.target) == ("logistic", None)
+    assert (net.loss, net.target, net.epochs_trained) == ("logistic", None, 0)
     assert net.evaluate(X, Y)["accuracy"] == pytest.approx((mlp.predict(X) == Y).mean())
 
 
@@ -154,6 +155,9 @@ def test_through_every_door(rng, close, exported):
 
 def test_what_is_refused(rng):
     X, y = data(rng, [0, 1, 2])
+    scaler = StandardScaler()
+    with pytest.raises(NotFittedError, match="StandardScaler instance is not fitted"):
+        gn.from_sklearn(Pipeline([("scale", scaler), ("net", MLPClassifier(**SETTINGS).fit(X, y))]))
     for estimator in (MLPClassifier(), make_pipeline(StandardScaler(), MLPRegressor())):
         with pytest.raises(NotFittedError):
             gn.from_sklearn(estimator)

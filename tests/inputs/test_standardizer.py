@@ -8,6 +8,7 @@ import pytest
 import gpunet as gn
 from gpunet.devices.placement import Placement
 from gpunet.inputs.arrays import is_wide
+from gpunet.inputs.moments import Moments
 
 
 def measured(backend, rows, per="feature"):
@@ -97,14 +98,27 @@ def test_deviations_of_up_to_eight_rounding_units_are_rounding(units, constant):
 
 
 @pytest.mark.parametrize("per", ["feature", "set"])
-@pytest.mark.parametrize("size", [1e-30, 1e-24, 1e18, 1e25])
+@pytest.mark.parametrize("size", [1e-30, 1e-24, 1e18, 1e25, 1e35, 5e37])
 def test_large_and_small_numbers(size, per, backend):
-    """Their squares leave float32's range."""
+    """Their squares leave float32's range, or their sums do."""
     rows = np.random.default_rng(0).normal(2, 1, (5000, 3)).astype("float32") * np.float32(size)
     mean, deviation = measured(backend, rows, per)
     exact, axis = rows.astype("float64"), 0 if per == "feature" else None
     np.testing.assert_allclose(mean, np.broadcast_to(exact.mean(axis=axis), 3), rtol=1e-4)
     np.testing.assert_allclose(deviation, np.broadcast_to(exact.std(axis=axis), 3), rtol=1e-4)
+
+
+@pytest.mark.parametrize("far", [1e38, 3.4e38])
+def test_numbers_that_lie_too_far_apart_are_refused(far, backend):
+    """A deviation that has no reciprocal in float32, and one that overflows."""
+    rows = np.zeros((5000, 3), "float32")
+    rows[:1500, 1], rows[1500:, 1] = far, -far
+    with pytest.raises(ValueError, match="column 1 that lie too far apart for float32"):
+        measured(backend, rows)
+    moments = Moments()
+    moments.add(rows.astype("float64") * 2)
+    with pytest.raises(ValueError, match="column 1 that lie too far apart for float32"):
+        gn.Standardizer().measured(moments, "float32")
 
 
 WIDE = {

@@ -106,6 +106,24 @@ def test_summary_is_a_narrow_table(inputs):
     assert ("107,960,010" if inputs else "?") in table.splitlines()[-1]
 
 
+def test_messages_name_the_argument(tmp_path):
+    net = network("numpy")
+    with pytest.raises(TypeError, match=r"^encoder must be an object"):
+        gn.Network([gn.Dense(1)], encoder=gn.TableEncoder, backend="numpy")
+    with pytest.raises(TypeError, match=r"^training_state must be True or False"):
+        net.save(tmp_path / "net", training_state="no")
+    with pytest.raises(TypeError, match=r"^logits must be True or False"):
+        net.to_torch(logits=1)
+
+
+def test_a_copy_has_a_forward_pass_of_its_own(data):
+    net = network("numpy")
+    net.predict(data[0])
+    for twin in (copy.copy(net), pickle.loads(pickle.dumps(net))):
+        assert vars(twin).keys() == vars(net).keys()
+        assert twin._forward is not net._forward
+
+
 def test_copies_and_pickles_are_whole_and_apart(backend, data):
     X, y = data
     net = network(backend, standardizer=gn.Standardizer())

@@ -11,6 +11,7 @@ import gpunet as gn
 from gpunet.core.activations import ACTIVATIONS
 from gpunet.core.losses import LOSSES
 from gpunet.core.plan import Layer, Plan
+from gpunet.core.poisson import EXP, POISSON
 from gpunet_cupy.programs import BlockedSGD, MiniBatch, PersistentBlockedSGD, PersistentKernel
 from small_networks import host
 
@@ -421,3 +422,26 @@ def test_an_optimizer_that_writes_into_the_weights_is_refused(data):
         net.fit(*data, optimizer=InPlace(), epochs=1)
     for a, b in zip(before, net.parameters, strict=True):
         np.testing.assert_array_equal(a[0], b[0])
+
+
+def test_files_of_networks_for_counts_are_whole(tmp_path, data):
+    """gpunet's own functions that no name stands for need no definition; one of the user's of that name does."""
+    net = gn.Network([gn.Dense(2, EXP)], POISSON, inputs=3, backend="numpy", seed=0)
+    net.save(tmp_path / "net")
+    again = gn.load(tmp_path / "net")
+    assert (again.loss, again.layers[-1].activation) == (POISSON, EXP)
+    X = np.ones((2, 3))
+    np.testing.assert_array_equal(again.predict(X), net.predict(X))
+    other = dataclasses.replace(SINE, name="exp")
+    net = gn.Network([gn.Dense(2, other), gn.Dense(2, EXP)], POISSON, inputs=3, backend="numpy", seed=0)
+    with pytest.warns(gn.FunctionsNotSaved, match="names 'exp' only"):
+        net.save(tmp_path / "net")
+    with pytest.raises(gn.FileRefused, match="the activation 'exp'"):
+        gn.load(tmp_path / "net")
+    assert gn.load(tmp_path / "net", own=[other]).activations == (other, EXP)
+
+
+@pytest.mark.parametrize("kind", [SINE, QUARTIC], ids=lambda one: one.name)
+def test_names_that_are_gpunets_own_in_files(kind):
+    with pytest.raises(ValueError, match=r"names that begin with 'gpunet\.' are gpunet's own"):
+        dataclasses.replace(kind, name="gpunet.exp")

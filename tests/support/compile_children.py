@@ -7,10 +7,13 @@ class Child:
     """A child process whose exit status is given."""
 
     def __init__(self, status=None):
-        self.status = status
+        self.status, self.line = status, ""
 
     def poll(self):
         return self.status
+
+    def last_line(self):
+        return self.line
 
 
 def children():

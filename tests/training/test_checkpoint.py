@@ -102,6 +102,17 @@ def test_a_finished_run_returns_its_history(data, tmp_path, monkeypatch):
     np.testing.assert_array_equal(net.predict(X), first.predict(X))
 
 
+def test_a_run_goes_on_with_the_seed_that_it_has_drawn(data, tmp_path):
+    X, y = data
+    first, again = network(seed=None), network(seed=None)
+    first.fit(X, y, epochs=2, batch_size=8, checkpoint=tmp_path / "run")
+    history = again.fit(X, y, epochs=4, batch_size=8, checkpoint=tmp_path / "run")
+    assert again.seed == first.seed
+    whole = network(seed=first.seed)
+    assert figures(whole.fit(X, y, epochs=4, batch_size=8)) == figures(history)
+    assert np.array_equal(numbers(whole), numbers(again))
+
+
 def test_more_epochs_are_the_same_run(data, tmp_path):
     X, y = data
     more = {"optimizer": OPTIMIZERS["adam"], "batch_size": 8}

@@ -194,7 +194,7 @@ def test_no_memory(backend, data, monkeypatch):
             raise MemoryError("3 TiB")
 
     monkeypatch.setattr(type(backend), "program_for", lambda self, plan, device: (OutOfRoom(plan), ""))
-    with pytest.raises(gn.OutOfMemory, match="batch_size=5") as caught:
+    with pytest.raises(gn.OutOfMemory, match="ran out of memory in an update with batch_size=5") as caught:
         net.fit(X, y, batch_size=5)
     assert "3 TiB" in str(caught.value)
     assert isinstance(caught.value, MemoryError)

@@ -172,3 +172,17 @@ def test_dropout_of_the_last_epoch_before_a_divergence():
     *_, end = loop.run(TrainState([(zero, zero)] * 2, [((), ())] * 2), 0, 0)
     assert end.diverged is not None and end.epochs_trained == 3
     np.testing.assert_array_equal(np.concatenate(keys), loop.feed.draw(2)[1][: STEPS - 1])
+
+
+def test_the_seconds_of_a_pause(monkeypatch):
+    """Those of its epoch so far, with those from before the run went on."""
+    loop = loop_of([[1.0], [1.0] * 2], epochs=1)
+    monkeypatch.setattr(loop.feed, "chunks", object())
+    monkeypatch.setattr(
+        loop.feed, "chunk_end", lambda first, epoch: min(first + 1, STEPS) if first < 3 else STEPS
+    )
+    begun = time.perf_counter()
+    start = Position(0, 2, np.ones(2, "float32"), 1000.0)
+    pause, _ = loop.run(state(), epochs_trained=0, updates=2, start=start)
+    assert pause.position.step == 3
+    assert 1000.0 <= pause.position.seconds <= 1000.0 + time.perf_counter() - begun

@@ -91,3 +91,16 @@ def test_defaults(tmp_path):
     assert [one.min_delta for one in (alone, stopping, saving)] == [0.0] * 3
     assert (stopping.patience, stopping.restore_best, saving.best_only) == (5, True, False)
     assert stopping.monitored and not saving.monitored
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: gn.EarlyStopping(restore_best=1), r"^restore_best must be True or False"),
+        (lambda: gn.SaveNetwork("net", best_only=1), r"^best_only must be True or False"),
+        (lambda: gn.SaveNetwork(b"net"), r"^path must be a path"),
+    ],
+)
+def test_messages_name_the_argument(make, message):
+    with pytest.raises(TypeError, match=message):
+        make()

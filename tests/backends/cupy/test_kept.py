@@ -40,6 +40,16 @@ def test_who_gets_it(fake, backend):
         assert kept.KEPT.program is None  # nothing is left of it while another plan runs
 
 
+def test_who_asks_for_it_makes_none_and_takes_none(fake, backend, monkeypatch):
+    plan = plan_of("sigmoid-softmax", DESCENTS["plain"], 20)
+    program, _ = backend.program_for(plan, "cuda:0")
+    program.finish()
+    monkeypatch.setattr(type(program), "__init__", None)
+    assert backend.has_program(plan, "cuda:0")
+    assert not backend.has_program(replace(plan, sparse=True), "cuda:0")
+    assert kept.KEPT.program is program
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "optimizer", "batch_size", "name"),

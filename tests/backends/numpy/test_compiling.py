@@ -58,6 +58,9 @@ def test_one_child_for_a_class_and_a_dtype(with_numba, started):
 @pytest.mark.parametrize(("status", "words"), [(1, "exit status 1"), (-9, "exit status -9")])
 def test_a_child_that_fails_is_not_started_again(with_numba, started, status, words):
     started.make = lambda: Child(status)
+    assert f"failed ({words}); GPUNET" in unready_reason(Compiled, "float32")
+    children()[0].line = "OSError: no room"
+    assert f"failed ({words}: OSError: no room); GPUNET" in unready_reason(Compiled, "float32")
     for _ in range(2):
         assert words in unready_reason(Compiled, "float32")
         assert "GPUNET_COMPILE=wait" in unready_reason(Compiled, "float32")
@@ -114,6 +117,30 @@ def test_a_process_that_nobody_waits_for():
         sleeping.__del__()
     assert sleeping.wait() == 1  # there is no standard input
     assert pid not in [popen.pid for popen in subprocess._active]
+
+
+@pytest.mark.parametrize(
+    ("script", "line"),
+    [
+        ("raise ValueError('no such type')", "ValueError: no such type"),
+        ("import sys; sys.stderr.write('x' * 9000 + '\\nlast\\n \\n'); sys.exit(1)", "last"),
+        ("import sys; sys.stderr.buffer.write(b'na\\xefve'); sys.exit(1)", "na�ve"),
+        ("print('nothing on standard error')", ""),
+    ],
+)
+def test_the_last_line_of_a_process_that_has_ended(script, line):
+    child = compiling.Detached([sys.executable, "-c", script], dict(os.environ), ())
+    assert child.last_line() == line
+    assert child.poll() == (0 if not line else 1)
+
+
+def test_where_there_is_no_room_for_what_a_process_writes(monkeypatch):
+    def full():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(compiling.tempfile, "TemporaryFile", full)
+    child = compiling.Detached([sys.executable, "-c", "raise SystemExit('unseen')"], dict(os.environ), ())
+    assert child.last_line() == "" and child.wait() == 1
 
 
 def test_another_process_compiles(with_numba, started, monkeypatch, tmp_path):
