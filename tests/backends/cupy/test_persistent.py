@@ -134,7 +134,11 @@ def test_deep_blocked(network, make, check, thread_order):
     check(program, plan, shuffled=False, seed=1)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("dtype", "thread_order"),
+    [("float32", "descending"), ("float64", "ascending")],  # the tests above have all pairs of networks and orders
+    indirect=["thread_order"],
+)
 def test_deep_blocked_in_many_tiles(dtype, fake, make, check, monkeypatch, thread_order):
     """The second layer is spread over several thread blocks, of which the last is not full."""
     monkeypatch.setitem(fake.ATTRIBUTES, "MultiProcessorCount", 15)
