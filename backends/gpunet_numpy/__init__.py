@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
+from gpunet.core.accumulation import PartGradients
 from gpunet.core.activations import ActivationLike
 from gpunet.core.plan import Plan
 from gpunet.core.program import Program
@@ -53,6 +54,11 @@ class NumPyBackend(Backend):
         from gpunet_numpy.select import program_for
 
         return program_for(plan)
+
+    def part_gradients(self, plan: Plan, device: str) -> PartGradients | None:
+        from gpunet_numpy.select import part_gradients
+
+        return part_gradients(plan)
 
     def compiling(self, setting: str | None) -> AbstractContextManager[Any]:
         from gpunet_numpy.compiling import chosen

@@ -13,6 +13,7 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gpunet.core.accumulation import PartGradients
 from gpunet.core.activations import ActivationLike
 from gpunet.core.plan import Plan
 from gpunet.core.program import SUPPORTED, Program, first_supported
@@ -86,6 +87,20 @@ def program_for(plan: Plan) -> tuple[Program | None, str]:
     if plain is not None:
         return plain(plan), SUPPORTED
     return PlainReference(plan), f"{reason}; {plain_reason}"
+
+
+def part_gradients(plan: Plan) -> PartGradients | None:
+    """See :meth:`gpunet.devices.backend.Backend.part_gradients`."""
+    if compiled_unavailable_reason() is not None:
+        return None
+    compiled = importlib.import_module("gpunet_numpy.compiled.gradients").CompiledGradients
+    if (
+        compiled.unsupported_reason(plan) is not None
+        or unready_reason(compiled.program, plan.dtype) is not None
+    ):
+        return None
+    made: PartGradients = compiled(plan)
+    return made
 
 
 def predictor(activations: Sequence[ActivationLike], parameters: Any) -> Callable[[Any], Any | None] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
@@ -52,6 +52,15 @@ def parts_of(xp: Namespace, inputs: EpochInputs, first: int, last: int) -> Itera
     return [Part(*examples(xp, inputs, first, last))]
 
 
+class PartGradients(Protocol):
+    """A backend's own way to J and the gradients of some examples, see :meth:`gpunet.Backend.part_gradients`."""
+
+    def __call__(
+        self, parameters: Parameters, X: Array, Y: Array, weights: Array | None
+    ) -> tuple[Array, Gradients]:
+        """J and the gradients of the examples that X has as columns."""
+
+
 def accumulated(
     xp: Namespace,
     plan: Plan,
@@ -59,6 +68,7 @@ def accumulated(
     parts: Iterable[Part],
     place: tuple[int, int],
     dropout_keys: Array | None,
+    part_gradients: PartGradients | None = None,
 ) -> tuple[Array, Gradients]:
     """What some consecutive examples of a batch add to its J and to its gradients; without the penalty.
 
@@ -73,6 +83,8 @@ def accumulated(
         The position in the batch of the first of them, and the size of the batch.
     dropout_keys : int32 array or None
         Of the step.
+    part_gradients : PartGradients or None
+        In the place of the reference's.
     """
     (first, size), total = place, None
     summed: list[tuple[Array, Array] | None] | None = None
@@ -81,8 +93,11 @@ def accumulated(
         # J and its gradient are means over the part's examples (C8): its share makes them parts of the batch's means.
         share = count / size
         weights = xp.full_like(Y[:1, :], share) if weights is None else weights * share
-        batch = Batch(X, Y, weights, None, dropout_keys, (first, first + count, size))
-        J, gradients = batch_gradients(xp, plan, parameters, batch)
+        if part_gradients is None:
+            batch = Batch(X, Y, weights, None, dropout_keys, (first, first + count, size))
+            J, gradients = batch_gradients(xp, plan, parameters, batch)
+        else:
+            J, gradients = part_gradients(parameters, X, Y, weights)
         first += count
         if summed is None:
             total, summed = J, list(gradients)
@@ -104,14 +119,16 @@ class Accumulation(Program):
     xp : Array API namespace
     plan : Plan
         In parts.
+    part_gradients : PartGradients or None
+        In the place of the reference's.
     """
 
     name = "accumulation"
     reason = "a batch is larger than what is in memory at a time: gradients of its parts are added up"
 
-    def __init__(self, xp: Namespace, plan: Plan) -> None:
+    def __init__(self, xp: Namespace, plan: Plan, part_gradients: PartGradients | None = None) -> None:
         super().__init__(plan)
-        self.xp = xp
+        self.xp, self.part_gradients = xp, part_gradients
 
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Array]:
         """See :class:`gpunet.core.program.Program`."""
@@ -119,7 +136,7 @@ class Accumulation(Program):
         for t, (first, last) in enumerate(plan.batches(inputs.examples)):
             keys = None if inputs.dropout_keys is None else inputs.dropout_keys[t, :]
             parts, place = parts_of(xp, inputs, first, last), (0, last - first)
-            J, gradients = accumulated(xp, plan, state.parameters, parts, place, keys)
+            J, gradients = accumulated(xp, plan, state.parameters, parts, place, keys, self.part_gradients)
             state, J = update(xp, plan, state, J, gradients, inputs.coefficients[t, :])
             losses.append(J)
         return state, xp.stack(losses)

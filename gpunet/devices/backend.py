@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
+from gpunet.core.accumulation import PartGradients
 from gpunet.core.activations import ActivationLike
 from gpunet.core.plan import Plan
 from gpunet.core.program import Program
@@ -191,6 +192,23 @@ class Backend(ABC):
         Without a program of the backend's own, the reference runs.
         """
         return None, NO_PROGRAM
+
+    def part_gradients(self, plan: Plan, device: str) -> PartGradients | None:
+        """A faster way to J and the gradients of some examples of a batch; None if there is none.
+
+        Parameters
+        ----------
+        plan : Plan
+            In parts: its batches are larger than what is in memory at a time.
+        device : str
+
+        Returns
+        -------
+        callable or None
+            ``(parameters, X (n[0], m), Y (n[L], m), weights (1, m) or None) -> (J, [(dW, db), …])``, means over the m
+            examples, without the penalty. The arrays are the caller's own.
+        """
+        return None
 
     def precisions(self, device: str) -> tuple[str, ...]:
         """The precisions of ``gpunet.core.plan.PRECISIONS`` that training on `device` offers."""

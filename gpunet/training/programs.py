@@ -31,7 +31,8 @@ def chosen_program(plan: Plan, placement: Placement, team: Team | None = None) -
         lanes = Lanes(plan, placement, team.engine)
         return Chosen(lanes, lanes.reason, lanes)
     if plan.in_parts:
-        parts = Accumulation(placement.xp, plan)
+        part_gradients = placement.backend.part_gradients(plan, placement.device)
+        parts = Accumulation(placement.xp, plan, part_gradients)
         return Chosen(parts, parts.reason, parts)
     reference = Reference(placement.xp, plan)
     program, reason = placement.backend.program_for(plan, placement.device)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from array_api_compat import device
 
 from gpunet.core.layers import Dense
 from gpunet.core.program import TrainState
@@ -22,7 +23,9 @@ def with_zero_slots(parameters: Parameters, slots: int, placement: Placement) ->
     """A state with these parameters, and `slots` arrays of zeros for each of them."""
 
     def zeros(p: Array) -> tuple[Array, ...]:
-        return tuple(placement.xp.zeros_like(p) for _ in range(slots))
+        # Not `zeros_like`: NumPy writes those, and gets these from the system as they are.
+        make = placement.xp.zeros
+        return tuple(make(p.shape, dtype=p.dtype, device=device(p)) for _ in range(slots))
 
     return TrainState(parameters, [(zeros(W), zeros(b)) for W, b in parameters])
 

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpunet.core.plan import Plan
+from gpunet.devices.reused_memory import ReusedMemory
 from gpunet.inputs.blocks.blocks import HELD, held_together
 from gpunet.inputs.blocks.order import TwoLevelOrder
 from gpunet.inputs.blocks.stream import Stream
 from gpunet.inputs.pipeline import Examples
 from gpunet.teams.share import Share
 from gpunet.training.frozen import FrozenBase
-from gpunet.training.reused_memory import ReusedMemory
 
 Array = Any
 

@@ -13,7 +13,7 @@ def small_blocks(monkeypatch, rows, held, n):
     monkeypatch.setattr("gpunet.inputs.blocks.opened.IN_MEMORY", 0)
     monkeypatch.setattr("gpunet.inputs.blocks.blocks.NUMBERS", rows * n)
     monkeypatch.setattr("gpunet.training.windows.HELD", held)
-    monkeypatch.setattr("gpunet.training.reused_memory.LARGE", 1)  # windows are small, too
+    monkeypatch.setattr("gpunet.devices.reused_memory.LARGE", 1)  # windows are small, too
 
 
 def used_order(m, rows, held, seed, epoch, sequential=False):

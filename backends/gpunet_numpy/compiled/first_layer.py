@@ -51,7 +51,7 @@ def offset_outputs(inputs: Any, panel: Any, out: Any) -> None:
 def gradient(
     blas: Any, inputs: Any, x: Any, features: Any, out: Any, accumulation: Any, D: Any, sums: Any
 ) -> None:
-    """``out ← keep · out + factor · Σ_r x_r δ_rᵀ`` for the neurons of a panel and a range of features.
+    """``out ← keep · out + factor · Σ_r x_r δ_rᵀ`` for the neurons of a panel and a range of features, `out`'s rows.
 
     Where inputs are sparse, `factor` is in CSC already. `sums` holds ``Σ_r δ_r`` as its only row, for the inputs'
     offsets; without rows these are left out.
@@ -60,8 +60,7 @@ def gradient(
     f0, f1 = features
     keep, factor = accumulation
     if not inputs.sparse:
-        some, here = block(x, 0, x.shape[0], f0, f1 - f0), block(out, f0, f1 - f0, 0, out.shape[1])
-        gemm(blas, factor, some, 1, D, 0, keep, here)
+        gemm(blas, factor, block(x, 0, x.shape[0], f0, f1 - f0), 1, D, 0, keep, out)
         return
     one = cast(1, out)
     for start in range(0, D.shape[0], CSC_EXAMPLES):
@@ -77,7 +76,7 @@ def gradient(
             if counts[i] > 0 or kept != one:
                 at, count = i * CSC_EXAMPLES, np.int64(counts[i])
                 index, weights = span(indices, at, count), span(values, at, count)
-                weighted_row_sum(out[i], kept, delta, index, weights, count)
+                weighted_row_sum(out[i - f0], kept, delta, index, weights, count)
     if sums.shape[0] > 0:
         for i in range(f0, f1):
-            weighted_row_sum(out[i], one, sums, inputs.range, span(inputs.scaled_offsets, i, 1), 1)
+            weighted_row_sum(out[i - f0], one, sums, inputs.range, span(inputs.scaled_offsets, i, 1), 1)

@@ -109,13 +109,12 @@ class Layout:
 
     def pack(self, *kinds: Any) -> tuple[Any, Any]:
         """Copies ``(panels, later)`` of parameters, and of their slots: ``(kinds, …)``."""
-        panels = aligned(
-            len(kinds), self.threads, int(self.sizes[0]), self.width, dtype=self.dtype, make=np.empty
-        )
+        panels = aligned(len(kinds), self.threads, int(self.sizes[0]), self.width, dtype=self.dtype)
         for some_panels, layers in zip(panels, kinds, strict=True):
+            if not layers[0][0].any():
+                continue  # an optimizer's first slots: memory that is 0 is not written to
             for panel, owned in zip(some_panels, self.neurons, strict=True):
                 count = owned.stop - owned.start
-                panel[:, count:] = 0
                 for first in range(0, len(panel), TRANSPOSED):
                     some = slice(first, first + TRANSPOSED)
                     panel[some, :count] = layers[0][0][owned, some].T

@@ -33,6 +33,7 @@ from gpunet_numpy.compiled.intrinsics import (
 from gpunet_numpy.compiled.simd import Vectors, addresses
 
 CSC_EXAMPLES = 64  # examples that a chunk of CSC covers
+AHEAD = 2  # examples: so much sooner their rows are asked for
 
 
 class Inputs(NamedTuple):
@@ -110,12 +111,16 @@ def compact_line(typing, x, offsets, start, indices, values, k):  # type: ignore
 
 
 @inner
-def compact(x: Any, offsets: Any, indices: Any, values: Any) -> Any:
-    """A row of CSR: the features of x that differ from their offset, and by how much; how many there are."""
+def compact(x: Any, following: Any, offsets: Any, indices: Any, values: Any) -> Any:
+    """A row of CSR: the features of x that differ from their offset, and by how much; how many there are.
+
+    The row `following` is asked for: rows come from all over memory.
+    """
     noinline()
     lanes = CACHE_LINE // x.itemsize
     k, whole = 0, x.size - x.size % lanes
     for i in range(0, whole, lanes):
+        prefetch(following, i)
         k += compact_line(x, offsets, i, indices, values, k)
     for i in range(whole, x.size):
         indices[k] = i
@@ -146,7 +151,8 @@ def gather(inputs: Any, X: Any, order: Any, first: Any, r0: Any, r1: Any) -> Non
         if inputs.sparse or order.size != 0:
             x = X[example_at(first + r, order)]
             if inputs.sparse:
-                count = compact(x, inputs.offsets, inputs.csr_indices[r], inputs.csr_values[r])
+                following = X[example_at(first + min(r + AHEAD, r1 - 1), order)]
+                count = compact(x, following, inputs.offsets, inputs.csr_indices[r], inputs.csr_values[r])
                 inputs.csr_counts[r] = count
             else:
                 copy(inputs.rows[r], x)

@@ -63,8 +63,13 @@ def target(rule: Any, in_place: Any, state: Any, gradient: Any) -> Any:
 
 
 @inner
-def finish(rule: Any, c: Any, in_place: Any, state: Any, gradient: Any, place: Any, tile: Any) -> None:
-    """What is left to do for a tile of weights when their products are complete."""
+def finish(
+    rule: Any, c: Any, in_place: Any, state: Any, gradient: Any, place: Any, tile: Any, row: Any
+) -> None:
+    """What is left to do for a tile of weights when their products are complete.
+
+    The tile's gradient begins in a `row` of its own, in the same columns.
+    """
     noinline()
     shrink, factor = shrinkage(rule, c), penalty_factor(rule, c, in_place)
     if in_place and factor == 0 and rule.code != MOMENTUM:
@@ -76,22 +81,24 @@ def finish(rule: Any, c: Any, in_place: Any, state: Any, gradient: Any, place: A
         rows, count = 1, rows * stride
     for r in range(rows):
         at = begin + (r0 + r) * stride + c0
-        finish_stretch(rule, c, (shrink, factor), in_place, state, gradient, (at, count))
+        finish_stretch(
+            rule, c, (shrink, factor), in_place, state, gradient, (at, count, at + (row - r0) * stride)
+        )
 
 
 @inner
 def finish_stretch(
     rule: Any, c: Any, factors: Any, in_place: Any, state: Any, gradient: Any, stretch: Any
 ) -> None:
-    """The same for weights ``(first, count)`` that follow each other."""
+    """The same for weights that follow each other: the first, how many, and where the first one's gradient is."""
     noinline()
     shrink, factor = factors
-    at, count = stretch
+    at, count, at_gradient = stretch
     theta, v = span(state[0], at, count), span(state[1], at, count)
     if factor != 0:
-        add(v if in_place else span(gradient, at, count), factor, theta)
+        add(v if in_place else span(gradient, at_gradient, count), factor, theta)
     if not in_place:
-        update(rule, c, shrink, theta, v, span(state[2], at, count), span(gradient, at, count))
+        update(rule, c, shrink, theta, v, span(state[2], at, count), span(gradient, at_gradient, count))
     elif rule.code == MOMENTUM:
         follow(linear_step(rule, c, shrink), theta, v)
 
@@ -166,7 +173,7 @@ def finish_later(
     for l in range(2, network.L + 1):
         k = network.sizes[l - 1]
         tile = later_tile(network, buffers.across, l, (team.thread, team.threads), itemsize(rule.decay))
-        finish(rule, c, buffers.in_place, later, gradient, (network.at_W[l], k, k), tile)
+        finish(rule, c, buffers.in_place, later, gradient, (network.at_W[l], k, k), tile, tile[0])
     update_biases(team, network, rule, c, buffers, owned, later)
 
 

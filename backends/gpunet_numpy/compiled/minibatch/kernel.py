@@ -62,6 +62,8 @@ class Buffers(NamedTuple):
 
     apart: int  # whether each thread takes its examples to the end
     in_place: int  # whether products accumulate in W or its momentum: there are no arrays of gradients then
+    features: int  # that W[1] is updated for at a time
+    by_tiles: int  # whether there is an array of gradients for these only
     chunk: int  # examples that are worked on at a time: of the batch, or of a thread where they work apart
     width: int  # of a panel's rows
     across: Any  # int64, for each layer: into how many tiles side by side its W is divided
@@ -94,7 +96,7 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
     # A rule without a second slot, or without any, gets another array in its place, and does not write to it.
     state1 = (panels[0, owner], panels[min(1, last_slot), owner], panels[last_slot, owner])
     later = (buffers.later[0], buffers.later[min(1, last_slot)], buffers.later[last_slot])
-    gradient1 = buffers.panel_gradients[thread if apart else owner]
+    gradient1 = buffers.panel_gradients[thread if apart or buffers.by_tiles else owner]
     later_gradient = buffers.later_gradients[group]
     mine, A, D = of_group(inputs, group), buffers.A[group], buffers.D[group]
     # Of W[1], in the columns of the panel: what the thread updates, and whose gradient it computes
@@ -185,14 +187,20 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
                 add_partial_sums(buffers.bias_sums, o0, delta_sums[0])
             if c1 > c0 and f1 > f0:
                 out = target(rule, buffers.in_place, state1, gradient1)
-                panel = block(matrix(out, 0, n0, width), 0, n0, c0, c1 - c0)
                 delta = block(rows_of(network, D, 1, 0, B), 0, B, o0 + c0, c1 - c0)
                 offset_rows = block(delta_sums, 0, 1 if ends and inputs.shifted else 0, c0, c1 - c0)
-                gradient(team.gemm, mine, x, (f0, f1), panel, (keep, factor), delta, offset_rows)
+                g1 = f0
+                while g1 < f1:
+                    g0, g1 = g1, min(g1 + buffers.features, f1)
+                    row = 0 if buffers.by_tiles else g0
+                    some = block(matrix(out, row * width, g1 - g0, width), 0, g1 - g0, c0, c1 - c0)
+                    gradient(team.gemm, mine, x, (g0, g1), some, (keep, factor), delta, offset_rows)
+                    if ends and not apart:
+                        tile = (g0, g1, c0, c1)
+                        finish(rule, c, buffers.in_place, state1, gradient1, place1, tile, row)
             out = target(rule, buffers.in_place, later, later_gradient)
             later_products(team, network, buffers.across, products, (A, D, B), (keep, factor), out)
             if ends and not apart:
-                finish(rule, c, buffers.in_place, state1, gradient1, place1, updated)
                 finish_later(team, network, rule, c, buffers, later, later_gradient, (o0, own))
             # The next batch takes the place of this one, or its W is not all there
             if not apart and not (inputs.sparse and split):
@@ -207,7 +215,7 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
             for l in range(2, L + 1):
                 tile = later_tile(network, buffers.across, l, (thread, threads), item)
                 add_parts(buffers.later_gradients, (network.at_W[l], sizes[l - 1], sizes[l - 1]), tile)
-            finish(rule, c, 0, state1, buffers.panel_gradients[0], place1, updated)
+            finish(rule, c, 0, state1, buffers.panel_gradients[0], place1, updated, updated[0])
             finish_later(team, network, rule, c, buffers, later, buffers.later_gradients[0], (o0, own))
             phase = barrier(team, phase)
             if phase == STOPPED:

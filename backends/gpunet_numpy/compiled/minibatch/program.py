@@ -35,6 +35,7 @@ EXAMPLES = 64  # of a batch that a thread should have at least: it reads all wei
 EXAMPLES_PER_NEURON = 1.5  # if there are so many, they are divided and not the neurons
 SHORT = 2_000_000  # multiplications of an epoch that are done before other threads have woken up
 HERE = 20_000_000  # of one that a single thread does without a hand-over: Ctrl-C waits for its end
+GRADIENTS = 2**15  # bytes of gradients that stay in a processor's nearest cache until they are used
 PARTS = 2**27  # numbers that all threads' partial gradients may have
 
 
@@ -104,6 +105,8 @@ class MiniBatch(Program):
             apart, chunk = self._chunk(sparse)
             assert self.rule is not None
             in_place = self.rule.code <= MOMENTUM and plan.batch_size <= chunk
+            by_tiles = sparse and not apart and not in_place and plan.batch_size <= chunk
+            rows = max(GRADIENTS // (layout.width * layout.dtype.itemsize), 1) if by_tiles else n[0]
             across = layout.tiles_across(count)
             if sparse and not apart:
                 across[1] = 1  # the examples that have a feature are listed by one thread
@@ -115,9 +118,11 @@ class MiniBatch(Program):
                 "chunk": chunk,
                 "width": layout.width,
                 "across": across,
+                "features": rows,
+                "by_tiles": int(by_tiles),
                 "panel_gradients": (
-                    count if apart else layout.threads,
-                    0 if in_place else n[0] * layout.width,
+                    count if apart or by_tiles else layout.threads,
+                    0 if in_place else rows * layout.width,
                 ),
                 "later_gradients": (groups, 0 if in_place else layout.count),
                 "A": (groups, room),

@@ -8,6 +8,7 @@ import numpy as np
 
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
+from gpunet.devices.reused_memory import ReusedMemory
 from gpunet_numpy.compiled.data import for_kernel, losses_of, steps_of, unsupported_reason
 from gpunet_numpy.compiled.intrinsics import CACHE_LINE
 from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
@@ -43,6 +44,7 @@ class SparseRows(Program):
         assert rule is not None
         self.rule = rule
         self.layout = Layout.of(plan, 1)
+        self.memory = ReusedMemory()  # each epoch's parameters take the place of those before the last
         self.chunk = -(-plan.batch_size // -(-plan.batch_size // CHUNK))  # chunks of one size
 
     @classmethod
@@ -87,7 +89,8 @@ class SparseRows(Program):
         if given is None:
             panels, later = self.layout.pack(*kinds)
             return panels[:0], panels, later
-        return given, aligned(*given.shape, dtype=given.dtype, make=np.empty), self.layout.pack_later(*kinds)
+        panels = aligned(*given.shape, dtype=given.dtype, make=self.memory.empty)
+        return given, panels, self.layout.pack_later(*kinds)
 
     def _buffers(self, count: int, room: int, data: SparseData) -> dict[str, Any]:
         """All that does not hold parameters or losses."""

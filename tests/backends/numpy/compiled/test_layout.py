@@ -29,6 +29,19 @@ def test_round_trip(network, optimizer, threads):
     assert not panels[..., width:].any()
 
 
+def test_only_slots_that_are_0_everywhere_are_left_out():
+    layout = Layout([5, 20, 3], ["tanh"] * 2, "float32", 2)
+    rest = np.zeros((20, 1), "float32"), np.zeros((3, 20), "float32"), np.zeros((3, 1), "float32")
+    for place in (None, (0, 0), (0, 4), (19, 0), (19, 4)):
+        W = np.zeros((20, 5), "float32")
+        if place is not None:
+            W[place] = np.nan
+        kind = [(W, rest[0]), rest[1:]]
+        panels, later = layout.pack(kind, kind)
+        for found in layout.unpack(panels, later):
+            assert np.array_equal(found[0][0], W, equal_nan=True), place
+
+
 @pytest.mark.parametrize("optimizer", ["plain", "momentum", "adam"])
 def test_panels_of_views(optimizer):
     """Only all views together, where each of them is, are known again."""

@@ -97,9 +97,11 @@ def test_blocked(network, descent, dtype, on_threads):
 @pytest.mark.parametrize(("network", "optimizer", "dtype"), in_turn(COMPILED_NETWORKS, OPTIMIZERS))
 def test_minibatch(network, optimizer, dtype, on_threads):
     rng = np.random.default_rng([len(network), len(optimizer)])
+    in_few_rows = np.random.default_rng([len(optimizer), len(network)])
     for data, share in itertools.product((DENSE, ZEROS, STANDARDISED), SHARES):
         for chunks in ({}, SMALL_CHUNKS) if share == "neurons" else ({},):
-            on_threads(int(rng.integers(1, 6)), **SHARES[share], **chunks)
+            gradients = int(in_few_rows.choice([2**15, 1500, 1]))
+            on_threads(int(rng.integers(1, 6)), GRADIENTS=gradients, **SHARES[share], **chunks)
             batch_size = 75 if rng.random() < 0.5 else int(rng.choice([1, 32, 50, 73]))
             weighted, shuffled = (bool(rng.integers(2)) for _ in range(2))
             used = batch_size if shuffled and rng.random() < 0.3 else None
@@ -305,6 +307,17 @@ def test_which_batches_are_worth_which_threads(monkeypatch):
     sparse = made(minibatch.MiniBatch, 256, 2048)._buffers(True)[2]
     assert (sparse["apart"], sparse["across"][1], middle["across"][1]) == (0, 1, 2)
     assert made(minibatch.MiniBatch, 256, 60_000)._buffers(True)[2]["across"][1] == 2
+    # Gradients of all of W[1], unless they are used at once: then of some features, for each thread
+    assert (sparse["by_tiles"], sparse["features"]) == (0, 784)
+    for units, batch_size, shape in (
+        (256, 100, (8, 256 * 32)),
+        (100, 256, (4, 73 * 112)),
+        (100, 5000, (8, 784 * 112)),
+    ):
+        layers = (Layer(784, units, "tanh"), Layer(units, 1, "identity"))
+        given = Plan(layers, "squared_error", OPTIMIZERS["adam"], 60_000, batch_size, dtype="float32")
+        few = minibatch.MiniBatch(given)._buffers(True)[2]
+        assert few["panel_gradients"].shape == shape
     monkeypatch.setattr(minibatch, "PARTS", 8 * 784 * 256)  # less than the threads' gradients would have
     bounded = made(minibatch.MiniBatch, 256, 60_000)._buffers(False)[2]
     assert (bounded["apart"], bounded["chunk"]) == (0, 4000) and bounded["A"].shape[0] == 1

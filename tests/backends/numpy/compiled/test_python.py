@@ -30,6 +30,7 @@ for module in (blocked, minibatch, predict, sparse_rows):
 blocked.NEURONS = minibatch.NEURONS = minibatch.WORK = minibatch.EXAMPLES = sparse_rows.WORK = 1
 sparse_rows.CHUNK, minibatch.SHORT = 8, 0
 minibatch.FEWEST, minibatch.CHUNK, minibatch.SPARSE_CHUNK = 8, 8, 8
+minibatch.GRADIENTS = 2000
 data = ({}, {"constant": 0.8}, {"constant": 0.8, "offset": -0.6})
 with np.errstate(all="ignore"):
     for i, given in enumerate(data):

@@ -31,7 +31,7 @@ def test_rows_of_csr(features, zeros, offset, dtype, from_python):
     compact = from_python(sparse.compact)
     for x in X:
         indices, values = np.full(features, -1, np.int32), np.full(features, np.nan, dtype)
-        count = compact(x, offsets, indices, values)
+        count = compact(x, X[0], offsets, indices, values)
         expected = np.flatnonzero(x != offsets)
         assert np.array_equal(indices[:count], expected)
         assert np.array_equal(values[:count], x[expected] - offsets[expected])
@@ -41,7 +41,7 @@ def test_not_a_number_is_kept(from_python):
     x, offsets = np.zeros(20, "float32"), np.zeros(20, "float32")
     x[[3, 18]] = np.nan, np.inf
     indices, values = np.zeros(20, np.int32), np.zeros(20, "float32")
-    assert from_python(sparse.compact)(x, offsets, indices, values) == 2
+    assert from_python(sparse.compact)(x, x, offsets, indices, values) == 2
     assert list(indices[:2]) == [3, 18]
     assert np.isnan(values[0])
     assert values[1] == np.inf

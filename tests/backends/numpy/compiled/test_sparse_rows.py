@@ -167,6 +167,31 @@ def test_a_state_of_its_own_is_taken_without_a_change(on_threads, monkeypatch):
     assert np.allclose(numbers([*second]), numbers([*expected]), rtol=1e-10, atol=1e-12)
 
 
+def test_epochs_take_the_memory_of_those_that_nobody_needs(on_threads, monkeypatch):
+    monkeypatch.setattr("gpunet.devices.reused_memory.LARGE", 1)
+    on_threads(2)
+    plan = plan_of("wide", OPTIMIZERS["adam"], 30)
+    state, inputs = draw(plan, constant=0.8)
+    given, there = sparse(plan, inputs)
+    program, reference = SparseRows(given), Reference(xp, plan)
+    kept, places = [], []
+    for epoch in range(7):
+        new, expected = program(state, there), reference(state, inputs)
+        assert not differences(plan, new, expected)
+        state = new[0]
+        places.append(state.parameters[0][0].ctypes.data)
+        if epoch == 3:  # as early stopping keeps the best
+            best, as_it_was = state, numbers(state).copy()
+        size = state.parameters[0][0].base.nbytes
+        del new, expected
+        kept.append(
+            [np.empty(size, np.uint8) for _ in range(3)]
+        )  # takes what the system's allocator gets back
+    assert len(set(places[1:4])) == 2
+    assert places[3] not in places[4:]
+    assert np.array_equal(numbers(best), as_it_was)
+
+
 def test_read_only_arrays_and_wide_indices():
     plan = plan_of("wide", OPTIMIZERS["plain"], 20)
     state, inputs = draw(plan, constant=0.8)

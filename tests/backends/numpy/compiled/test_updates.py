@@ -99,6 +99,7 @@ def test_products_of_chunks(name, chunks, from_python):
     theta, v, s, g, c = drawn(optimizer, 5)
     wanted, slots = expected_of(optimizer, theta, v, s, g, c, True)
     gradient = np.full(33, np.nan)
+    elsewhere = 0 if in_place else 4  # rows further down: there is an array for a few rows only, or for all
     state = (theta, v, s)
     shrink = 1 - c[0] * rule.decay
     target = gradient if not in_place else theta if rule.code == updates.PLAIN else v
@@ -108,7 +109,8 @@ def test_products_of_chunks(name, chunks, from_python):
         target[:] = old + factor * g / chunks
     place, tiles = (0, 11, 11), [(0, 2, 0, 8), (0, 2, 8, 11), (2, 3, 0, 11)]
     for tile in tiles if chunks == 1 else [(0, 3, 0, 11)]:
-        from_python(compiled_tiles.finish)(rule, c, in_place, state, gradient, place, tile)
+        moved = gradient if in_place else np.concatenate([np.full(elsewhere * 11, np.nan), gradient])
+        from_python(compiled_tiles.finish)(rule, c, in_place, state, moved, place, tile, tile[0] + elsewhere)
     assert np.allclose(theta, wanted, rtol=1e-12)
     for found, slot in zip((v, s), slots, strict=False):
         assert np.allclose(found, slot, rtol=1e-12)

@@ -18,9 +18,9 @@ class ReusedMemory:
     def __init__(self) -> None:
         self._spare: list[NDArray[Any]] = []
 
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    def empty(self, shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
         """As :func:`numpy.empty`."""
-        dtype = np.dtype(dtype)
+        dtype, shape = np.dtype(dtype), (shape,) if isinstance(shape, int) else shape
         size = math.prod(shape) * dtype.itemsize
         if size < LARGE:
             return np.empty(shape, dtype)
