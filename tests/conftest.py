@@ -101,17 +101,20 @@ def pytest_collection_finish():
 def pytest_collection_modifyitems(config, items):
     """Where processes share the tests out, slow ones first: none is left with a long one at the end.
 
-    Each process begins with a share of them, in their order; the last ones go to those that have finished.
+    Each process begins with a share of them, in their order; the last ones go to those that have finished. So a test
+    that takes longer than the rest, `slow(seconds=…)`, is the first of its share.
     """
     count = getattr(config, "workerinput", {}).get("workercount")
     if count:
         share = math.ceil(len(items) / count)
         shares = [items[first : first + share] for first in range(0, len(items), share)]
-        items[:] = [one for some in shares for one in sorted(some, key=is_fast)]
+        items[:] = [one for some in shares for one in sorted(some, key=seconds, reverse=True)]
 
 
-def is_fast(item):
-    return item.get_closest_marker("slow") is None
+def seconds(item):
+    """What a test takes: 0 for one that is not slow, and 1 for one whose mark says no more."""
+    slow = item.get_closest_marker("slow")
+    return 0 if slow is None else slow.kwargs.get("seconds", 1)
 
 
 @pytest.hookimpl(trylast=True)

@@ -216,6 +216,7 @@ def served(folder):
         server.server_close()
 
 
+@pytest.mark.slow(seconds=60)
 def test_the_site(tmp_path):
     """One test: the site is built once, however many processes share out the tests."""
     site = built(tmp_path)

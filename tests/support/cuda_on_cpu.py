@@ -1,4 +1,7 @@
-"""The kernels' own source, run on a CPU: compiled by the system's C++ compiler with `cuda_on_cpu.h` in front."""
+"""The kernels' own source, run on a CPU: compiled by the system's C++ compiler with `cuda_on_cpu.h` in front.
+
+What runs thread blocks, `cuda_on_cpu.cpp`, is a library of its own. It is compiled once, and linked to every kernel's.
+"""
 
 import atexit
 import ctypes
@@ -17,7 +20,7 @@ import numpy as np
 FOLDER = (
     "GPUNET_KERNELS_ON_CPU"  # a variable of the environment: where libraries are built, for several processes
 )
-HEADER = Path(__file__).with_name("cuda_on_cpu.h")
+HEADER, EMULATOR = (Path(__file__).with_name(f"cuda_on_cpu.{end}") for end in ("h", "cpp"))
 COMPILER = shutil.which("c++") or shutil.which("g++")
 TROUBLE = {
     1: "threads wait for each other in vain",
@@ -38,6 +41,8 @@ OPTIONS = [
     "-Werror",
     "-Wno-unknown-pragmas",
 ]
+# Of a kernel, which needs none of C++: linking those takes longer.
+LIBRARIES = ["-nodefaultlibs", "-lm", "-lc"]
 
 
 def _compile(*arguments):
@@ -71,6 +76,16 @@ def _header():
 
 
 @functools.cache
+def _emulator():
+    """What kernels are linked to; processes that share the folder share it."""
+
+    def make(library):
+        _compile("-O2", "-shared", EMULATOR, "-o", library)
+
+    return _made(_header().with_name("emulator.so"), make)
+
+
+@functools.cache
 def build(source):
     """The shared library of a source, with a launcher for every kernel. Each is built once."""
     names = re.findall(r"void\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\(", source.replace("\n", " "))
@@ -81,12 +96,12 @@ def build(source):
         f'extern "C" int parameters_{n}(size_t* s) {{ return emulator::parameters({n}, s); }}\n'
         for n in kernels
     )
-    text, header = source + launchers, _header()
+    text, header, emulator = source + launchers, _header(), _emulator()
 
     def make(library):
         file = library.with_suffix(".cpp")
         file.write_text(text)
-        _compile("-shared", "-include", header, file, "-o", library)
+        _compile("-shared", "-include", header, file, emulator, *LIBRARIES, "-o", library)
 
     name = hashlib.sha256(text.encode()).hexdigest()
     return ctypes.CDLL(str(_made(header.with_name(f"{name}.so"), make)))

@@ -44,7 +44,11 @@ def test_every_rule(optimizer, make, check, thread_order):
     check(make(MiniBatch, plan), plan)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("optimizer", "thread_order"),  # each network with both orders
+    [(name, ("ascending", "descending")[(i + i // 4) % 2]) for i, name in enumerate(OPTIMIZERS)],
+    indirect=["thread_order"],
+)
 def test_a_penalty(optimizer, make, check, thread_order, monkeypatch):
     """With every rule, longer and shorter gradients than `clip_norm`, in one chunk and in several."""
     monkeypatch.setattr("gpunet_cupy.programs.minibatch.MAX_CHUNK", 40)

@@ -35,7 +35,11 @@ def test_every_rule(optimizer, make, check):
     check(make(PersistentKernel, plan), plan)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("optimizer", "thread_order"),  # each network with both orders
+    [(name, ("ascending", "descending")[i // 2 % 2]) for i, name in enumerate(OPTIMIZERS)],
+    indirect=["thread_order"],
+)
 def test_a_penalty(optimizer, fake, make, check, monkeypatch, thread_order):
     """With every rule, one tile and many; thread blocks without a tile have weights of the last layer."""
     monkeypatch.setitem(fake.ATTRIBUTES, "MultiProcessorCount", 14)
@@ -134,7 +138,11 @@ def test_deep_blocked(network, make, check, thread_order):
     check(program, plan, shuffled=False, seed=1)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("dtype", "thread_order"),  # the test above has every network in both orders
+    [("float32", "descending"), ("float64", "ascending")],
+    indirect=["thread_order"],
+)
 def test_deep_blocked_in_many_tiles(dtype, fake, make, check, monkeypatch, thread_order):
     """The second layer is spread over several thread blocks, of which the last is not full."""
     monkeypatch.setitem(fake.ATTRIBUTES, "MultiProcessorCount", 15)

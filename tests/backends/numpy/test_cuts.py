@@ -48,9 +48,12 @@ def check(kind, network, optimizer, batch_size, dtype, data, sparse_rows=False):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("name", PLAIN)
 def test_plain(name, optimizer, dtype):
-    for network in NETWORKS:
-        for batch_size in (1, 3, 5, 16, 40):
-            check(PLAIN[name], network, optimizer, batch_size, dtype, {})
+    """Each network meets each size in one dtype, the next optimizer's in the other."""
+    turn = list(OPTIMIZERS).index(optimizer) + (dtype == "float32")
+    for i, network in enumerate(NETWORKS):
+        for j, batch_size in enumerate((1, 3, 5, 16, 40)):
+            if (turn + i + j) % 2 == 0:
+                check(PLAIN[name], network, optimizer, batch_size, dtype, {})
 
 
 def test_blocks_are_what_they_say():
