@@ -120,6 +120,7 @@ def make_usable(monkeypatch, devices=("cuda:0",)):
     backend = load_backend("cupy")
     namespace = types.SimpleNamespace(**vars(numpy_namespace))
     namespace.arange = lambda *given, device, **options: np.arange(*given, **options).view(DeviceArray)
+    namespace.zeros = lambda shape, *, dtype, device: np.zeros(shape, dtype).view(DeviceArray)
     for name in ("asarray", "concat", "stack", "where"):  # NumPy's give arrays of its own
         setattr(namespace, name, _on_device(getattr(numpy_namespace, name)))
     monkeypatch.setattr("gpunet_cupy.kept.KEPT.program", None)
