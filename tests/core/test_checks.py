@@ -214,7 +214,7 @@ PATHS = (gn.SaveNetwork, gn.Checkpoint, gn.CSVLog, gn.JSONLog, gn.TensorBoardLog
 @pytest.mark.parametrize("name", FLAGS)
 def test_a_text_is_no_flag(name):
     """A Checkpoint with restart="no" would otherwise discard a run."""
-    with pytest.raises(TypeError, match="must be True or False, got 'no'"):
+    with pytest.raises(TypeError, match=f"^{name.split()[-1]} must be True or False, got 'no'"):
         FLAGS[name]("no")
 
 
