@@ -360,6 +360,7 @@ def test_samples(found):
     some = chosen(found, "", 5, 1)
     assert len(some) == 5
     assert some == chosen(found, "", 5, 1) != chosen(found, "", 5, 2)
+    assert len({*some} - {*chosen([m for m in found if m != some[2]], "", 5, 1)}) == 1
 
 
 def test_verdicts(capsys):

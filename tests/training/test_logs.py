@@ -198,6 +198,15 @@ def test_half_a_letter_of_a_crash_does_not_end_a_run(data, net, tmp_path):
     assert float(rows[2]["val_loss"]) > 0
 
 
+@pytest.mark.parametrize("kind", [gn.CSVLog, gn.JSONLog])
+def test_a_log_is_opened_before_the_first_epoch(net, kind, tmp_path):
+    log = kind(tmp_path / "run")
+    assert log.first_line() == ""
+    log.start(net)
+    assert (tmp_path / "run").read_bytes() == b""
+    assert log.first_line() == ""
+
+
 def test_mistakes(data, net, tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         net.fit(*data, epochs=1, callbacks=gn.CSVLog(tmp_path / "no" / "run.csv"))

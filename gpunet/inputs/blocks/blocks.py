@@ -156,10 +156,8 @@ class SlicedBlocks(Blocks):
             yield Block(first, X, y, weights, rows)
 
     def beside(self, y: Sliced | None, weights: Sliced | None) -> Blocks:
-        """See :class:`Blocks`."""
-        if self.y is not None:
-            return super().beside(y, None) if weights is None else SlicedBlocks(self.X, self.y, weights)
-        return SlicedBlocks(self.X, y, weights)
+        """See :class:`Blocks`; each may come from a file of its own."""
+        return type(self)(self.X, y, weights)
 
 
 class NamedBlocks(SlicedBlocks):
@@ -178,10 +176,6 @@ class NamedBlocks(SlicedBlocks):
     def select(self, columns: Sequence[str]) -> NamedBlocks:
         """The same with these columns, in this order."""
         return NamedBlocks(self.X.select(columns), self.y, self.weights)
-
-    def beside(self, y: Sliced | None, weights: Sliced | None) -> Blocks:
-        """See :class:`Blocks`."""
-        return NamedBlocks(self.X, y, weights)
 
 
 def blocks_of(rows: Sliced) -> SlicedBlocks:
