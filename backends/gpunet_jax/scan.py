@@ -36,7 +36,7 @@ class Scan(Program):
         return state, losses
 
     def _epoch(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
-        X, Y, weights, order, coefficients, keys = inputs
+        X, Y, weights, order, coefficients, keys, _ = inputs
 
         def one(state: TrainState, now: Any) -> tuple[TrainState, Any]:
             chosen, c, k = now

@@ -49,6 +49,8 @@ class EpochInputs(NamedTuple):
         The optimizer's coefficients for each step.
     dropout_keys : int32 array ``(steps, L)`` or None
         Keys of the dropout masks; None without dropout.
+    epochs : int
+        How many epochs, this one included, are to read the same X, which nobody writes to. A run may end sooner.
     """
 
     X: Array
@@ -57,6 +59,7 @@ class EpochInputs(NamedTuple):
     order: Array | None
     coefficients: Array
     dropout_keys: Array | None
+    epochs: int = 1
 
     @property
     def examples(self) -> int:

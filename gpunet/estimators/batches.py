@@ -59,7 +59,7 @@ class Epochs:
         self.starts = np.arange(0, plan.examples, plan.batch_size)
         self.sizes = np.diff(self.starts, append=plan.examples).astype(np.float64)
 
-    def inputs(self, rates: Any, order: Any, keys: Any) -> EpochInputs:
+    def inputs(self, rates: Any, order: Any, keys: Any, left: int) -> EpochInputs:
         """Those of an epoch.
 
         Parameters
@@ -70,6 +70,8 @@ class Epochs:
             None for as they stand.
         keys : int32 array ``(steps, L)``, or None
             Of dropout.
+        left : int
+            Epochs of the run, this one included.
         """
         plan, to_device = self.plan, self.placement.to_device
         weights, totals = (None, self.sizes) if self.weights is None else self._scaled(order)
@@ -83,6 +85,7 @@ class Epochs:
             None if order is None else to_device(order),
             to_device(coefficients),
             None if keys is None else to_device(keys),
+            left,
         )
 
     def _scaled(self, order: Any) -> tuple[Any, Any]:

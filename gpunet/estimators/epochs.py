@@ -55,7 +55,8 @@ class EpochTraining(Prediction):
                     order = shuffled(order, self._random_state)
                 # A sum over all examples has no order.
                 used = order if self.shuffle and plan.steps > 1 else None
-                state = self._run_epoch(plan, placement, run, all_inputs, state, used)
+                left = epochs - self.n_iter_
+                state = self._run_epoch(plan, placement, run, all_inputs, state, used, left)
                 solver.slots = state.slots
                 if self._watch(placement, state, parts, plan):
                     best = copied(placement.xp, state.parameters)  # alone: views would keep all of a state
@@ -115,13 +116,20 @@ class EpochTraining(Prediction):
             self.validation_scores_ = self.best_validation_score_ = None
 
     def _run_epoch(
-        self, plan: Plan, placement: Placement, run: Program, epochs: Epochs, state: TrainState, order: Any
+        self,
+        plan: Plan,
+        placement: Placement,
+        run: Program,
+        epochs: Epochs,
+        state: TrainState,
+        order: Any,
+        left: int,
     ) -> TrainState:
-        """One epoch; its loss goes into the curve."""
+        """One epoch, of so many that are left; its loss goes into the curve."""
         keys = None
         if plan.uses_dropout:
             keys = self._random_state.randint(-(2**31), 2**31, (plan.steps, len(plan.layers)), dtype=np.int32)
-        inputs = epochs.inputs(self._optimizer.coefficients(plan.steps), order, keys)
+        inputs = epochs.inputs(self._optimizer.coefficients(plan.steps), order, keys, left)
         before, to_host = state, placement.backend.to_host
         with np.errstate(all="ignore"):
             state, losses = run(state, inputs)

@@ -124,7 +124,9 @@ class Feed:
         repeated = self.program.repeats_full_batch and plan.steps == 1
         if order is None and count > 1 and not repeated:
             order = np.tile(np.arange(plan.examples, dtype=np.int32), count)
-        return EpochInputs(*self.examples, order, self.coefficients(epoch, count), keys)
+        whole = self.windows is None and self.transform is None
+        left = self.epochs - epoch if whole else 1
+        return EpochInputs(*self.examples, order, self.coefficients(epoch, count), keys, left)
 
     def draw(self, epoch: int) -> tuple[Any, Any]:
         """Order and dropout keys of an epoch; None for what there is none of."""

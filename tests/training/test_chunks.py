@@ -69,7 +69,7 @@ def test_what_a_program_is_given_for_each_chunk(monkeypatch, data):
             name = "spy"
 
             def __call__(self, state, inputs):
-                found.append([readonly.to_host(a).copy() for a in inputs[3:]])
+                found.append([readonly.to_host(a).copy() for a in inputs[3:6]])
                 return Reference(readonly.namespace(), self.plan)(state, inputs)
 
         monkeypatch.setattr(type(readonly), "program_for", lambda self, plan, device: (Spy(plan), "spy"))

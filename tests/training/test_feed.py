@@ -81,6 +81,14 @@ def test_orders_of_epochs_that_run_together(repeats, batch):
     assert drawn.dtype == np.int32 and drawn.tolist() == np.concatenate(wanted).tolist()
 
 
+def test_epochs_that_read_the_same_examples():
+    made = feed()
+    made.epochs = 5
+    assert [made.inputs(epoch).epochs for epoch in (0, 3, 4)] == [5, 2, 1]
+    made.transform = object()  # other examples each time
+    assert made.inputs(0).epochs == 1
+
+
 RATES = {
     "constant": (0.5, lambda step: 0.5),
     "schedule": (gn.InverseTime(0.5, 4), lambda step: 0.5 / (1 + step / 4)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,7 +80,7 @@ def unsupported_reason(plan: Plan) -> str | None:
 
 
 def input_buffers(
-    features: int, examples: int, dtype: Any, sparse: bool, groups: tuple[int, ...] = ()
+    features: int, examples: int, dtype: Any, sparse: bool, threads: int = 1, groups: tuple[int, ...] = ()
 ) -> Inputs:
     """Buffers for the inputs of so many examples, all offsets 0.
 
@@ -88,6 +89,7 @@ def input_buffers(
     dense_room, room = (0, examples) if sparse else (examples, 0)
     chunks = -(-room // CSC_EXAMPLES)
     n = features if sparse else 0
+    count = math.prod(groups)
 
     def made(*shape: int, dtype: Any = dtype) -> Any:
         return aligned(*groups, *shape, dtype=dtype)
@@ -99,12 +101,21 @@ def input_buffers(
         scaled_offsets=made(n),
         range=np.arange(n, dtype=np.int32),
         rows=made(dense_room, features),
-        csr_indices=made(room, n, dtype=np.int32),
-        csr_values=made(room, n),
+        csr_indices=aligned(count * room * n, dtype=np.int32),
+        csr_values=aligned(count * room * n, dtype=dtype),
+        csr_places=n * np.arange(count * room).reshape(*groups, room),
+        csr_starts=made(room, dtype=np.int64),
         csr_counts=made(room, dtype=np.int32),
+        csr_parts=made(room, threads // count, dtype=np.int32),
+        kept_starts=np.empty(0, np.int64),
+        kept_counts=np.empty(0, np.int32),
+        kept_parts=np.empty((0, 0), np.int32),
+        kept_ends=np.empty((0, 0), np.int64),
         csc_indices=made(chunks, n * CSC_EXAMPLES, dtype=np.int32),
         csc_values=made(chunks, n * CSC_EXAMPLES),
         csc_counts=made(chunks, n, dtype=np.int32),
+        cursors=aligned(threads, max(CSC_EXAMPLES, room), dtype=np.int64),
+        edges=np.empty(0, np.int64),
     )
 
 
@@ -123,18 +134,18 @@ def common_values(rows: Any) -> Any:
     """
     if is_sparse(rows):
         return np.zeros(rows.shape[1], dtype=rows.dtype)
-    some = _sample(rows)
+    some = sample(rows)
     usual = np.sort(some, axis=0)[len(some) // 2]
     return usual if np.count_nonzero(some != usual) < DENSE * some.size else None
 
 
 def is_sparse(rows: Any) -> bool:
     """Whether few numbers are other than 0."""
-    some = _sample(rows)
+    some = sample(rows)
     return bool(np.count_nonzero(some) < DENSE * some.size)
 
 
-def _sample(rows: Any) -> Any:
+def sample(rows: Any) -> Any:
     """A few rows, from all over."""
     return rows[:: max(len(rows) // SAMPLE, 1)][:SAMPLE]
 

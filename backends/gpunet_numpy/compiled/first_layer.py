@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from gpunet_numpy.compiled.gemv import fill
 from gpunet_numpy.compiled.intrinsics import CACHE_LINE, block, cast, gemm, inner, noinline, span
-from gpunet_numpy.compiled.simd import weighted_row_sum
-from gpunet_numpy.compiled.sparse import CSC_EXAMPLES
+from gpunet_numpy.compiled.simd import scatter, weighted_row_sum
+from gpunet_numpy.compiled.sparse import AHEAD, CSC_EXAMPLES, prefetch_row, row_of
 from gpunet_numpy.compiled.threads import range_of
 
 
@@ -37,8 +38,9 @@ def forward(blas: Any, inputs: Any, x: Any, panel: Any, Z: Any, r0: Any, r1: Any
         return
     zero = cast(0, Z)
     for r in range(r0, r1):
-        index, values = inputs.csr_indices[r], inputs.csr_values[r]
-        weighted_row_sum(Z[r], zero, panel, index, values, np.int64(inputs.csr_counts[r]))
+        prefetch_row(inputs, min(r + AHEAD, r1 - 1))
+        index, values, count = row_of(inputs, r)
+        weighted_row_sum(Z[r], zero, panel, index, values, count)
 
 
 @inner
@@ -80,3 +82,30 @@ def gradient(
     if sums.shape[0] > 0:
         for i in range(f0, f1):
             weighted_row_sum(out[i - f0], one, sums, inputs.range, span(inputs.scaled_offsets, i, 1), 1)
+
+
+@inner
+def begin_rows(inputs: Any, rows: Any, part: Any, thread: Any) -> None:
+    """Go back to the rows' first entries, or to those of a part of the features, for :func:`gradient_by_rows`."""
+    for r in range(rows):
+        inputs.cursors[thread, r] = 0 if part < 0 else inputs.csr_parts[r, part]
+
+
+@inner
+def gradient_by_rows(inputs: Any, features: Any, out: Any, D: Any, thread: Any, sums: Any) -> None:
+    """``out ← Σ_r x_r δ_rᵀ`` for the features that follow those of the last call; `sums` as for :func:`gradient`.
+
+    Each row is added to those of its features. That takes a store for each addition, and spares CSC: it is the faster
+    way while a row of δ stays in registers, `WIDEST` bytes.
+    """
+    noinline()
+    f0, f1 = features
+    cursors = inputs.cursors[thread]
+    for i in range(f1 - f0):
+        fill(out[i], cast(0, out))
+    for r in range(D.shape[0]):
+        index, values, count = row_of(inputs, r)
+        cursors[r] = scatter(out, D[r], index, values, (np.int64(cursors[r]), count), (f0, f1))
+    if sums.shape[0] > 0:
+        for i in range(f0, f1):
+            weighted_row_sum(out[i - f0], cast(1, out), sums, inputs.range, span(inputs.offsets, i, 1), 1)

@@ -13,12 +13,14 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 
 from gpunet_numpy.compiled.intrinsics import (
     CACHE_LINE,
     FASTMATH,
     I32,
     I64,
+    cast,
     inner,
     instructions,
     noinline,
@@ -92,6 +94,19 @@ def addresses(builder: Any, signature: Any, args: Any) -> list[Any]:
     ]
 
 
+def parts_of(builder: Any, real: Any, size: int) -> list[Any]:
+    """Vectors that make up `size` bytes, and where each begins.
+
+    LLVM has good code for vectors whose size is a power of two: 448 bytes are 256 + 128 + 64.
+    """
+    parts, at = [], 0
+    for one in (512, 256, 128, 64):
+        if size & one:
+            parts.append((Vectors(builder, real, one), I64(at)))
+            at += one
+    return parts
+
+
 def _sum_stretch(size, start, out, keep, rows, index, weights, count):  # type: ignore[no-untyped-def]
     item = out.itemsize
     here = out[start // item : (start + size) // item]  # ends with out, where that is not padded
@@ -105,12 +120,7 @@ def _add_up(builder, size, signature, args):  # type: ignore[no-untyped-def]
     _, start, out, keep, data, index, weights, count = addresses(builder, signature, args)
     stride = row_bytes(builder, signature.args[4], args[4])
     out, data = builder.add(out, start), builder.add(data, start)
-    # LLVM has good code for vectors whose size is a power of two: 448 bytes are 256 + 128 + 64.
-    parts, at = [], 0
-    for one in (512, 256, 128, 64):
-        if size & one:
-            parts.append((Vectors(builder, keep.type, one), I64(at)))
-            at += one
+    parts = parts_of(builder, keep.type, size)
     ways = min(WIDEST // size, 4)  # sums side by side, where one would wait for itself
     zeros = [v.zero for v, _ in parts]
 
@@ -180,6 +190,81 @@ def weighted_row_sum(out: Any, keep: Any, rows: Any, index: Any, weights: Any, c
         c += WIDEST
     # What is left in one go: the rows' numbers and weights are read once
     sum_rest(size - c, c, out, keep, rows, index, weights, count)
+
+
+def _scatter_stretch(size, out, row, index, weights, one, k, count, first, end):  # type: ignore[no-untyped-def]
+    while k < count and index[k] < end:
+        out[index[k] - first] += weights[k] * row
+        k += 1
+    return k
+
+
+def _add_to_rows(builder, size, signature, args):  # type: ignore[no-untyped-def]
+    """Code that adds a row of `size` bytes to others; the entry before which it ends."""
+    _, data, row, index, weights, one, k0, count, begin, last = addresses(builder, signature, args)
+    stride = row_bytes(builder, signature.args[1], args[1])
+    parts = parts_of(builder, one.type, size)
+    first = parts[0][0]
+    held = [v.load(builder.add(row, offset)) for v, offset in parts]
+    before = builder.block
+    names = ("head", "known", "body", "done")
+    head, known, body, done = (builder.append_basic_block(name) for name in names)
+    builder.branch(head)
+    builder.position_at_end(head)
+    k = builder.phi(I64)
+    k.add_incoming(k0, before)
+    builder.cbranch(builder.icmp_signed("<", k, count), known, done)
+    builder.position_at_end(known)
+    which = builder.load(first.pointer(builder.add(index, builder.mul(k, I64(4))), I32))
+    feature = builder.sext(which, I64)
+    builder.cbranch(builder.icmp_signed("<", feature, last), body, done)
+    builder.position_at_end(body)
+    here = builder.add(data, builder.mul(builder.sub(feature, begin), stride))
+    weight = first.number(weights, k)
+    for (v, offset), x in zip(parts, held, strict=True):
+        place = builder.add(here, offset)
+        v.store(v.plus(v.load(place), v.times(weight, x)), place)
+    k.add_incoming(builder.add(k, I64(1)), body)
+    builder.branch(head)
+    builder.position_at_end(done)
+    return k
+
+
+@instructions(_scatter_stretch)
+def scatter_stretch(typing, size, out, row, index, weights, one, k, count, first, end):  # type: ignore[no-untyped-def]
+    """``out[index_k − first] += weights_k row`` from entry k on, below feature `end`.
+
+    Rows have `size` bytes, whole cache lines up to `WIDEST`: there is code for each number of them, of which one runs.
+    """
+    sig = types.int64(types.int64, out, row, index, weights, one, *[types.int64] * 4)
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        slot = cgutils.alloca_once_value(builder, args[6])
+        for some in range(CACHE_LINE, WIDEST + 1, CACHE_LINE):
+            with builder.if_then(builder.icmp_signed("==", args[0], I64(some))):
+                builder.store(_add_to_rows(builder, some, signature, args), slot)
+        return builder.load(slot)
+
+    return sig, generate
+
+
+@inner
+def scatter(out: Any, row: Any, index: Any, weights: Any, entries: Any, features: Any) -> Any:
+    """``out[index_k − f0] += weights_k row`` from entry k on, up to feature f1; the entry after the last one.
+
+    Parameters
+    ----------
+    out, row : view
+        Of `WIDEST` bytes at most.
+    entries : tuple
+        ``(k, count)``
+    features : tuple
+        ``(f0, f1)``
+    """
+    noinline()
+    (k, count), (f0, f1) = entries, features
+    size = -(-row.size * row.itemsize // CACHE_LINE) * CACHE_LINE
+    return scatter_stretch(size, out, row, index, weights, cast(1, row), k, count, f0, f1)
 
 
 def _back_stretch(size, start, e, a, keep, rate, W, d):  # type: ignore[no-untyped-def]

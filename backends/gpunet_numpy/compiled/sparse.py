@@ -4,6 +4,9 @@ Four of five pixels of a handwritten digit are 0, and what they are multiplied w
 stored twice: CSR, an example's features that are not 0, for ``W x``; and CSC, the examples that have a feature, for the
 weight gradient. Rows have a fixed length, with a count of what is used of it.
 
+Examples come again in every epoch, so their rows of CSR may be kept (:mod:`gpunet_numpy.compiled.kept_rows`): a
+quarter of the memory is read then, and nothing has to be found.
+
 Standardised, those pixels are no longer 0 but still all alike. So an example is ``x = o + s``, where the *offsets* o
 are the same for all and s is mostly 0: ``W x = W o + W s``, and ``Σ δ xᵀ = (Σ δ) oᵀ + Σ δ sᵀ``. The result is the same
 number, in another order of sums.
@@ -29,10 +32,12 @@ from gpunet_numpy.compiled.intrinsics import (
     instructions,
     noinline,
     prefetch,
+    span,
 )
 from gpunet_numpy.compiled.simd import Vectors, addresses
 
 CSC_EXAMPLES = 64  # examples that a chunk of CSC covers
+STRIPE = 96  # features that are listed at a time
 AHEAD = 2  # examples: so much sooner their rows are asked for
 
 
@@ -45,12 +50,23 @@ class Inputs(NamedTuple):
     scaled_offsets: Any  # (n[0],), o times the factor given to `build_csc`
     range: Any  # int32: 0, 1, 2, … n[0] − 1
     rows: Any  # (room, n[0]), gathered; dense data only
-    csr_indices: Any  # int32 (room, n[0])
+    csr_indices: Any  # int32 (entries,): room for a batch's rows, and behind it the rows that are kept
     csr_values: Any
+    csr_places: Any  # int64 (room,): where a row of the batch may be written
+    csr_starts: Any  # int64 (room,): where it begins: there, or where it is kept
     csr_counts: Any  # int32 (room,)
+    csr_parts: Any  # int32 (room, parts): the first entry of each part of its features, see `edges`
+    kept_starts: Any  # int64 (m,): where an example's row is kept, −1 for not yet; empty where none are
+    kept_counts: Any  # int32 (m,)
+    kept_parts: Any  # int32 (m, parts)
+    kept_ends: (
+        Any  # int64 (threads, 2 or more): where each thread keeps its next row, and the end of its room
+    )
     csc_indices: Any  # int32 (chunks, n[0] · CSC_EXAMPLES): examples, counted from the chunk's first
     csc_values: Any
     csc_counts: Any  # int32 (chunks, n[0])
+    cursors: Any  # int64 (threads, CSC_EXAMPLES): how far each of a chunk's rows has been listed
+    edges: Any  # int64 (parts + 1,): where the parts of the features begin that are listed in CSC at a time
 
 
 def _compact_line(x, offsets, start, indices, values, k):  # type: ignore[no-untyped-def]
@@ -144,18 +160,88 @@ def used_examples(X: Any, order: Any) -> Any:
 
 
 @inner
-def gather(inputs: Any, X: Any, order: Any, first: Any, r0: Any, r1: Any) -> None:
+def gather(inputs: Any, X: Any, order: Any, first: Any, r0: Any, r1: Any, thread: Any) -> None:
     """Examples ``first + r0 … first + r1`` of the epoch into rows r0 … r1 of the buffers, dense or CSR."""
     noinline()
     for r in range(r0, r1):
-        if inputs.sparse or order.size != 0:
-            x = X[example_at(first + r, order)]
-            if inputs.sparse:
-                following = X[example_at(first + min(r + AHEAD, r1 - 1), order)]
-                count = compact(x, following, inputs.offsets, inputs.csr_indices[r], inputs.csr_values[r])
-                inputs.csr_counts[r] = count
-            else:
-                copy(inputs.rows[r], x)
+        if inputs.sparse:
+            find_row(inputs, X, order, first, r, r1, thread)
+        elif order.size != 0:
+            copy(inputs.rows[r], X[example_at(first + r, order)])
+
+
+@inner
+def find_row(inputs: Any, X: Any, order: Any, first: Any, r: Any, r1: Any, thread: Any) -> None:
+    """Row r of CSR: the one that is kept, or a new one, which is kept if this thread has room for it."""
+    example, n = example_at(first + r, order), X.shape[1]
+    keeps, parts = inputs.kept_starts.size != 0, inputs.csr_parts.shape[1]
+    if keeps and inputs.kept_starts[example] >= 0:
+        inputs.csr_starts[r], inputs.csr_counts[r] = inputs.kept_starts[example], inputs.kept_counts[example]
+        for part in range(parts):
+            inputs.csr_parts[r, part] = inputs.kept_parts[example, part]
+        return
+    at = np.int64(inputs.csr_places[r])
+    if keeps:
+        end = np.int64(inputs.kept_ends[thread, 0])
+        keeps = end + n <= inputs.kept_ends[thread, 1]
+        at = end if keeps else at
+    following = X[example_at(first + min(r + AHEAD, r1 - 1), order)]
+    indices, values = span(inputs.csr_indices, at, n), span(inputs.csr_values, at, n)
+    count = compact(X[example], following, inputs.offsets, indices, values)
+    inputs.csr_starts[r], inputs.csr_counts[r] = at, count
+    for part in range(parts):
+        inputs.csr_parts[r, part] = first_entry(indices, count, inputs.edges[part])
+    if keeps:
+        for part in range(parts):
+            inputs.kept_parts[example, part] = inputs.csr_parts[r, part]
+        inputs.kept_starts[example], inputs.kept_counts[example] = at, count
+        inputs.kept_ends[thread, 0] = at + count
+
+
+@inner
+def first_entry(index: Any, count: Any, feature: Any) -> Any:
+    """The first entry of a row whose feature is not below this one: they are in order."""
+    k, end = np.int64(0), np.int64(count)
+    while k < end:
+        middle = (k + end) // 2
+        if index[middle] < feature:
+            k = middle + 1
+        else:
+            end = middle
+    return k
+
+
+@inlined
+def row_of(inputs: Any, r: Any) -> Any:
+    """Row r of CSR: features, values, and how many there are."""
+    at, count = np.int64(inputs.csr_starts[r]), np.int64(inputs.csr_counts[r])
+    return span(inputs.csr_indices, at, count), span(inputs.csr_values, at, count), count
+
+
+@inner
+def prefetch_row(inputs: Any, r: Any) -> None:
+    """Ask for row r of CSR: those that are kept come from all over memory."""
+    if inputs.kept_starts.size != 0:
+        prefetch_entries(inputs, np.int64(inputs.csr_starts[r]), 0, np.int64(inputs.csr_counts[r]))
+
+
+@inner
+def prefetch_part(inputs: Any, example: Any, part: Any) -> None:
+    """Ask for a part of an example's row that is kept."""
+    if inputs.kept_starts.size != 0 and inputs.kept_starts[example] >= 0:
+        parts = inputs.kept_parts[example]
+        end = inputs.kept_counts[example] if part + 1 == parts.size else parts[part + 1]
+        prefetch_entries(inputs, np.int64(inputs.kept_starts[example]), np.int64(parts[part]), np.int64(end))
+
+
+@inner
+def prefetch_entries(inputs: Any, start: Any, first: Any, last: Any) -> None:
+    """Ask for entries of the row that begins at `start`."""
+    indices, values = inputs.csr_indices, inputs.csr_values
+    for i in range(start + first, start + last, CACHE_LINE // indices.itemsize):
+        prefetch(indices, i)
+    for i in range(start + first, start + last, CACHE_LINE // values.itemsize):
+        prefetch(values, i)
 
 
 @inner
@@ -178,31 +264,41 @@ def dense_rows(inputs: Any, X: Any, order: Any, first: Any, rows: Any) -> Any:
 
 
 @inner
-def build_csc(inputs: Any, rows: Any, f0: Any, f1: Any, factor: Any) -> None:
-    """CSC of features f0 … f1 from the first `rows` rows of CSR, with all values times `factor`."""
+def build_csc(inputs: Any, rows: Any, part: Any, factor: Any, thread: Any) -> None:
+    """CSC of a part of the features from the first `rows` rows of CSR, with all values times `factor`.
+
+    Some features at a time, so that what is written to stays in the nearest cache.
+    """
     noinline()
+    f0, f1 = np.int64(inputs.edges[part]), np.int64(inputs.edges[part + 1])
     for i in range(f0, f1):
         inputs.scaled_offsets[i] = factor * inputs.offsets[i]
+    at = inputs.cursors[thread]
     for start in range(0, rows, CSC_EXAMPLES):
-        chunk = start // CSC_EXAMPLES
-        counts, examples = inputs.csc_counts[chunk], inputs.csc_indices[chunk]
-        values = inputs.csc_values[chunk]
+        count = min(CSC_EXAMPLES, rows - start)
+        counts = inputs.csc_counts[start // CSC_EXAMPLES]
         for i in range(f0, f1):
             counts[i] = 0
-        for r in range(start, min(start + CSC_EXAMPLES, rows)):
-            index, value, count = inputs.csr_indices[r], inputs.csr_values[r], np.int64(inputs.csr_counts[r])
-            # Features are in order: the first of this range by halving
-            k, end = np.int64(0), count
-            while k < end:
-                middle = (k + end) // 2
-                if index[middle] < f0:
-                    k = middle + 1
-                else:
-                    end = middle
-            while k < count and index[k] < f1:
-                feature = np.int64(index[k])
-                at = feature * CSC_EXAMPLES + counts[feature]
-                examples[at] = r - start
-                values[at] = factor * value[k]
-                counts[feature] += 1
-                k += 1
+        for r in range(count):
+            at[r] = inputs.csr_parts[start + r, part]
+        g1 = f0
+        while g1 < f1:
+            g1 = min(g1 + STRIPE, f1)
+            for r in range(count):
+                at[r] = append(inputs, start, r, np.int64(at[r]), g1, factor)
+
+
+@inlined
+def append(inputs: Any, start: Any, r: Any, k: Any, end: Any, factor: Any) -> Any:
+    """Add row ``start + r`` to CSC, from its k-th entry to the features below `end`; the entry after these."""
+    chunk = start // CSC_EXAMPLES
+    counts, examples, values = inputs.csc_counts[chunk], inputs.csc_indices[chunk], inputs.csc_values[chunk]
+    index, value, count = row_of(inputs, start + r)
+    while k < count and index[k] < end:
+        feature = np.int64(index[k])
+        at = feature * CSC_EXAMPLES + counts[feature]
+        examples[at] = r
+        values[at] = factor * value[k]
+        counts[feature] += 1
+        k += 1
+    return k

@@ -36,6 +36,7 @@ from gpunet_numpy.compiled.sparse import (
     example_at,
     gather,
     prefetch_targets,
+    row_of,
     used_examples,
 )
 from gpunet_numpy.compiled.threads import STOPPED, barrier, range_of
@@ -82,6 +83,8 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
     o0, o1 = owned_neurons(n1, thread, threads, itemsize(rule.decay))
     own, width = o1 - o0, buffers.width
     f0, f1 = range_of(n0, thread, threads)
+    if inputs.sparse:
+        f0, f1 = inputs.edges[thread], inputs.edges[thread + 1]
     slots = buffers.panels.shape[0] - 1
     # Without momentum, its arrays are those of the parameters, and are not written to.
     W1 = block(matrix(buffers.panels[0, thread], 0, n0, width), 0, n0, 0, own)
@@ -105,14 +108,14 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
     for first in range(0, used, buffers.block):
         K = min(buffers.block, used - first)
         k0, k1 = range_of(K, thread, threads)
-        gather(inputs, data.X, data.order, first, k0, k1)
+        gather(inputs, data.X, data.order, first, k0, k1, thread)
         prefetch_targets(data.Y, data.order, first, 0, K)
         phase = barrier(team, phase)
         if phase == STOPPED:
             return
         # P = W₀ X, Q = V₀ X, G = Xᵀ X
         if inputs.sparse:
-            build_csc(inputs, K, f0, f1, one)
+            build_csc(inputs, K, thread, one, thread)
             transpose(inputs, buffers.transposed, buffers.shared, (f0, f1), (k0, k1))
         x = dense_rows(inputs, data.X, data.order, first, K)
         if own > 0:
@@ -290,9 +293,9 @@ def transpose(inputs: Any, transposed: Any, shared: Any, features: Any, examples
             line[indices[at + k]] = values[at + k]
     if inputs.shifted:
         for j in range(examples[0], examples[1]):
-            index, value = inputs.csr_indices[j], inputs.csr_values[j]
+            index, value, count = row_of(inputs, j)
             total = zero
-            for k in range(np.int64(inputs.csr_counts[j])):
+            for k in range(count):
                 total += value[k] * inputs.offsets[index[k]]
             shared[j] = total
 
@@ -316,8 +319,9 @@ def gram_rows(blas: Any, inputs: Any, x: Any, buffers: Any, K: Any, examples: An
             square += offsets[i] * offsets[i]
     transposed = block(buffers.transposed, 0, n, 0, buffers.transposed.shape[1])
     for j in range(k0, k1):
-        index, value, products = inputs.csr_indices[j], inputs.csr_values[j], buffers.gram[j]
-        weighted_row_sum(products, zero, transposed, index, value, np.int64(inputs.csr_counts[j]))
+        index, value, count = row_of(inputs, j)
+        products = buffers.gram[j]
+        weighted_row_sum(products, zero, transposed, index, value, count)
         if inputs.shifted:
             for i in range(K):
                 products[i] += shared[i] + (shared[j] + square)

@@ -10,17 +10,16 @@ from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_numpy.compiled.blocked.kernel import Buffers, run_epoch
 from gpunet_numpy.compiled.data import (
-    common_values,
     data_of,
     input_buffers,
     losses_of,
     steps_of,
     unsupported_reason,
-    with_offsets,
 )
 from gpunet_numpy.compiled.intrinsics import CACHE_LINE
+from gpunet_numpy.compiled.kept_rows import KnownInputs
 from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
-from gpunet_numpy.compiled.sparse import CSC_EXAMPLES
+from gpunet_numpy.compiled.sparse import CSC_EXAMPLES, Inputs
 from gpunet_numpy.compiled.threads import run, threads
 from gpunet_numpy.compiled.updates import MOMENTUM, rule_of
 
@@ -51,7 +50,16 @@ class Blocked(Program):
         at_A, numbers = self.layout.at_A(plan.batch_size, first=2)
         self.network = self.layout.network(at_A=at_A)
         self.buffers = self._buffers(numbers)
-        self.inputs: dict[bool, Any] = {}
+        self.inputs: dict[bool, Inputs] = {}
+        self.known = KnownInputs(count, self.buffers["block"])
+
+    def _inputs(self, sparse: bool) -> Inputs:
+        """Buffers for the inputs of a block, made when first needed."""
+        if sparse not in self.inputs:
+            self.inputs[sparse] = input_buffers(
+                int(self.layout.sizes[0]), self.buffers["block"], self.plan.dtype, sparse, self.layout.threads
+            )
+        return self.inputs[sparse]
 
     def _buffers(self, numbers: int) -> dict[str, Any]:
         """All that does not hold parameters or losses; `numbers` are those of a thread's activations."""
@@ -103,12 +111,7 @@ class Blocked(Program):
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
         plan, layout, data = self.plan, self.layout, data_of(inputs)
-        offsets = common_values(data.X)
-        sparse = offsets is not None
-        if sparse not in self.inputs:
-            self.inputs[sparse] = input_buffers(
-                int(layout.sizes[0]), self.buffers["block"], plan.dtype, sparse
-            )
+        input_rows = self.known.of(inputs, data.X, self._inputs)
         panels, later = layout.pack(*by_kind(state))
         second = layout.pack_second(later)
         n2 = second.shape[2]
@@ -126,7 +129,7 @@ class Blocked(Program):
             plan.dtype,
             self.network,
             self.rule,
-            with_offsets(self.inputs[sparse], offsets),
+            input_rows,
             data,
             buffers,
             plan.batch_size,

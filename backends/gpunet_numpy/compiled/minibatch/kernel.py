@@ -10,7 +10,7 @@ The threads share a batch out in one of three ways. The first two go through it 
    while the numbers are in its cache;
 4. each updates its own neurons of the first layer and its tile of every other ``W``:
    ``W ← (1 − αλ) W − α δ Aᵀ``, where plain descent and momentum accumulate inside the product and need no array of
-   gradients.
+   gradients. Other rules have one for some features of the first layer, which they update then and there.
 
 *Examples*, where there are more of these than neurons: each takes its range of them through all layers, and updates its
 tile of every ``W``, for all examples.
@@ -26,16 +26,25 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from gpunet_numpy.compiled.first_layer import forward, gradient, offset_outputs, owned_neurons
+from gpunet_numpy.compiled.first_layer import (
+    begin_rows,
+    forward,
+    gradient,
+    gradient_by_rows,
+    offset_outputs,
+    owned_neurons,
+)
 from gpunet_numpy.compiled.gemv import add, copy, fill
 from gpunet_numpy.compiled.intrinsics import (
     block,
     cast,
     flush_subnormals,
     inlined,
+    inner,
     itemsize,
     kernel,
     matrix,
+    noinline,
     restore_subnormals,
     span,
 )
@@ -45,7 +54,9 @@ from gpunet_numpy.compiled.sparse import (
     Inputs,
     build_csc,
     dense_rows,
+    example_at,
     gather,
+    prefetch_part,
     prefetch_targets,
     used_examples,
 )
@@ -66,6 +77,8 @@ from gpunet_numpy.compiled.tiles import (
 from gpunet_numpy.compiled.updates import shrinkage
 from gpunet_numpy.compiled.views import unowned
 
+TOGETHER = 8  # examples: between so many, some of the other threads' examples are asked for
+
 
 class Buffers(NamedTuple):
     """Arrays that the kernel writes to, and its settings."""
@@ -74,6 +87,7 @@ class Buffers(NamedTuple):
     in_place: int  # whether products accumulate in W or its momentum: there are no arrays of gradients then
     features: int  # that W[1] is updated for at a time
     by_tiles: int  # whether there is an array of gradients for these only
+    by_rows: int  # whether example after example is added to them: there is no CSC
     chunk: int  # examples that are worked on at a time: of the batch, or of a thread where they work apart
     width: int  # of a panel's rows
     across: Any  # int64, for each layer: into how many tiles side by side its W is divided
@@ -112,6 +126,8 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
     mine, A, D = of_group(inputs, group), buffers.A[group], buffers.D[group]
     # Of W[1], in the columns of the panel: what the thread updates, and whose gradient it computes
     updated = (0, n0, 0, own) if split else tile_of(n0, n1, buffers.across[1], (thread, threads), item)
+    if inputs.sparse and not split and not apart:
+        updated = inputs.edges[thread], inputs.edges[thread + 1], 0, n1
     f0, f1, c0, c1 = (0, n0, 0, n1) if apart else updated
     place1, products = (0, width, own), (0, 1) if apart else (thread, threads)
     W1, b1 = block(matrix(state1[0], 0, n0, width), 0, n0, 0, own), span(later[0], o0, own)
@@ -142,7 +158,7 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
             r0, r1 = (0, B) if apart else range_of(B, thread, threads)
             # 1. Examples
             prefetch_targets(data.Y, data.order, start, r0, r1)
-            gather(mine, data.X, data.order, start, r0, r1)
+            gather(mine, data.X, data.order, start, r0, r1, thread)
             if split:
                 phase = barrier(team, phase)
                 if phase == STOPPED:
@@ -152,7 +168,13 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
             z0, z1 = (0, B) if split else (r0, r1)
             if own > 0 and z1 > z0:
                 Z = block(rows_of(network, A, 1, 0, B), 0, B, o0, own)
-                forward(team.gemm, mine, x, W1, Z, z0, z1)
+                if split or apart or not inputs.sparse:
+                    forward(team.gemm, mine, x, W1, Z, z0, z1)
+                else:
+                    for z in range(z0, z1, TOGETHER):
+                        end = min(z + TOGETHER, z1)
+                        prefetch_parts(mine, data.order, (start, B), (z - z0, end - z0), thread, threads)
+                        forward(team.gemm, mine, x, W1, Z, z, end)
                 bias = b1
                 if inputs.shifted:
                     offset_outputs(mine, W1, offset_sums)
@@ -168,9 +190,8 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
                     for r in range(z0, z1):
                         add(Z[r], one, offset_sums)
             keep, factor = product(rule, c, shrink, buffers.in_place, begins)
-            if inputs.sparse and split:
-                g0, g1 = range_of(n0, thread, threads)
-                build_csc(mine, B, g0, g1, factor)
+            if inputs.sparse and split and not buffers.by_rows:
+                build_csc(mine, B, thread, factor, thread)
             if split:
                 phase = barrier(team, phase)
                 if phase == STOPPED:
@@ -190,8 +211,10 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
             elif stopped(team):
                 return
             # 4. Gradients, or with products in place updates
-            if inputs.sparse and not split:
-                build_csc(mine, B, f0, f1, factor)
+            if buffers.by_rows:
+                begin_rows(mine, B, -1 if split else thread, thread)
+            elif inputs.sparse and not split:
+                build_csc(mine, B, 0 if apart else thread, factor, thread)
             if ends and apart:
                 copy(delta_sums[0], span(bias_sums, 0, own))
             elif ends:
@@ -205,7 +228,10 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
                     g0, g1 = g1, min(g1 + buffers.features, f1)
                     row = 0 if buffers.by_tiles else g0
                     some = block(matrix(out, row * width, g1 - g0, width), 0, g1 - g0, c0, c1 - c0)
-                    gradient(team.gemm, mine, x, (g0, g1), some, (keep, factor), delta, offset_rows)
+                    if buffers.by_rows:
+                        gradient_by_rows(mine, (g0, g1), some, delta, thread, offset_rows)
+                    else:
+                        gradient(team.gemm, mine, x, (g0, g1), some, (keep, factor), delta, offset_rows)
                     if ends and not apart:
                         tile = (g0, g1, c0, c1)
                         finish(rule, c, buffers.in_place, state1, gradient1, place1, tile, row)
@@ -214,7 +240,7 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
             if ends and not apart:
                 finish_later(team, network, rule, c, buffers, later, later_gradient, (o0, own))
             # The next batch takes the place of this one, or its W is not all there
-            if not apart and not (inputs.sparse and split):
+            if not apart and (buffers.by_rows or not (inputs.sparse and split)):
                 phase = barrier(team, phase)
                 if phase == STOPPED:
                     return
@@ -235,6 +261,18 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
     restore_subnormals(before)
 
 
+@inner
+def prefetch_parts(inputs: Any, order: Any, examples: Any, rows: Any, thread: Any, threads: Any) -> None:
+    """Ask for what a thread needs of some of each other thread's rows, for the gradients of its own features."""
+    noinline()
+    start, B = examples
+    for other in range(threads):
+        o0, o1 = range_of(B, other, threads)
+        for r in range(o0 + rows[0], min(o0 + rows[1], o1)):
+            if other != thread:
+                prefetch_part(inputs, example_at(start + r, order), thread)
+
+
 @inlined
 def of_group(inputs: Any, group: Any) -> Any:
     """The inputs' buffers of all threads, or of one that works apart."""
@@ -245,10 +283,19 @@ def of_group(inputs: Any, group: Any) -> Any:
         inputs.scaled_offsets[group],
         inputs.range,
         inputs.rows[group],
-        inputs.csr_indices[group],
-        inputs.csr_values[group],
+        inputs.csr_indices,
+        inputs.csr_values,
+        inputs.csr_places[group],
+        inputs.csr_starts[group],
         inputs.csr_counts[group],
+        inputs.csr_parts[group],
+        inputs.kept_starts,
+        inputs.kept_counts,
+        inputs.kept_parts,
+        inputs.kept_ends,
         inputs.csc_indices[group],
         inputs.csc_values[group],
         inputs.csc_counts[group],
+        inputs.cursors,
+        inputs.edges,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 import numpy as np
@@ -10,18 +9,18 @@ import numpy as np
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_numpy.compiled.data import (
-    common_values,
     data_of,
     epochs_together,
     input_buffers,
     losses_of,
     steps_of,
     unsupported_reason,
-    with_offsets,
 )
 from gpunet_numpy.compiled.intrinsics import CACHE_LINE
+from gpunet_numpy.compiled.kept_rows import KnownInputs
 from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
 from gpunet_numpy.compiled.minibatch.kernel import Buffers, run_epoch
+from gpunet_numpy.compiled.simd import WIDEST
 from gpunet_numpy.compiled.sparse import CSC_EXAMPLES
 from gpunet_numpy.compiled.threads import run, run_here, threads
 from gpunet_numpy.compiled.updates import MOMENTUM, rule_of
@@ -36,6 +35,7 @@ EXAMPLES_PER_NEURON = 1.5  # if there are so many, they are divided and not the 
 SHORT = 2_000_000  # multiplications of an epoch that are done before other threads have woken up
 HERE = 20_000_000  # of one that a single thread does without a hand-over: Ctrl-C waits for its end
 GRADIENTS = 2**15  # bytes of gradients that stay in a processor's nearest cache until they are used
+ADDED = 2**16  # the same where rows are added to them: more of these have an entry among them
 PARTS = 2**27  # numbers that all threads' partial gradients may have
 
 
@@ -74,7 +74,7 @@ class MiniBatch(Program):
             self.epochs_together = epochs_together(plan)
         self.layout = Layout.of(plan, 1 if self.by_examples else self.threads)
         self.buffers: dict[bool, tuple[Any, ...]] = {}
-        self.offsets: tuple[Any, Any] = (lambda: None), None  # the last X, and what was found for it
+        self.known = KnownInputs(self.threads, plan.batch_size)
         self.packed: tuple[Any, ...] = ()  # the last result, and its parameters as the kernel left them
 
     @classmethod
@@ -104,9 +104,11 @@ class MiniBatch(Program):
             n = [int(size) for size in layout.sizes]
             apart, chunk = self._chunk(sparse)
             assert self.rule is not None
-            in_place = self.rule.code <= MOMENTUM and plan.batch_size <= chunk
-            by_tiles = sparse and not apart and not in_place and plan.batch_size <= chunk
-            rows = max(GRADIENTS // (layout.width * layout.dtype.itemsize), 1) if by_tiles else n[0]
+            whole, width = plan.batch_size <= chunk, layout.width * layout.dtype.itemsize
+            in_place = self.rule.code <= MOMENTUM and whole
+            by_tiles = sparse and not apart and not in_place and whole
+            by_rows = by_tiles and width <= WIDEST
+            rows = max((ADDED if by_rows else GRADIENTS) // width, 1) if by_tiles else n[0]
             across = layout.tiles_across(count)
             if sparse and not apart:
                 across[1] = 1  # the examples that have a feature are listed by one thread
@@ -120,6 +122,7 @@ class MiniBatch(Program):
                 "across": across,
                 "features": rows,
                 "by_tiles": int(by_tiles),
+                "by_rows": int(by_rows),
                 "panel_gradients": (
                     count if apart or by_tiles else layout.threads,
                     0 if in_place else rows * layout.width,
@@ -132,7 +135,7 @@ class MiniBatch(Program):
             }
             self.buffers[sparse] = (
                 layout.network(at_A=at_A),
-                input_buffers(n[0], chunk, plan.dtype, sparse, (groups,)),
+                input_buffers(n[0], chunk, plan.dtype, sparse, count, (groups,)),
                 {
                     name: aligned(*one, dtype=plan.dtype) if isinstance(one, tuple) else one
                     for name, one in made.items()
@@ -143,14 +146,14 @@ class MiniBatch(Program):
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
         plan, layout, data = self.plan, self.layout, data_of(inputs)
-        offsets = self._offsets(inputs.X, data.X)
-        network, input_rows, made = self._buffers(offsets is not None)
+        input_rows = self.known.of(inputs, data.X, lambda sparse: self._buffers(sparse)[1])
+        network, _, made = self._buffers(bool(input_rows.sparse))
         panels, later = self._pack(state)
         losses, penalties = np.zeros((2, steps_of(plan, inputs.examples), self.threads))
         arguments = (
             network,
             self.rule,
-            with_offsets(input_rows, offsets),
+            input_rows,
             data,
             Buffers(
                 panels=panels.reshape(len(later), layout.threads, -1),
@@ -167,14 +170,6 @@ class MiniBatch(Program):
             run(run_epoch, self.threads, plan.dtype, *arguments)
         new = self._unpack(panels, later)
         return new, losses_of(losses, plan, inputs.examples, penalties)
-
-    def _offsets(self, X: Any, rows: Any) -> Any:
-        """See `common_values`: from call to call X is the same array, as a rule, and is not looked at again."""
-        known, offsets = self.offsets
-        if known() is not X:
-            offsets = common_values(rows)
-            self.offsets = weakref.ref(X), offsets  # X may be large, and is not this program's to keep
-        return offsets
 
     def _pack(self, state: TrainState) -> tuple[Any, Any]:
         """Panels and all else. Where an epoch is short, what it ended with is not made of arrays again for the next."""

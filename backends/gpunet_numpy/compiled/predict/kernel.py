@@ -37,11 +37,15 @@ class Buffers(NamedTuple):
     """Arrays that the kernel writes to, for each thread a chunk of examples."""
 
     A: Any  # (threads, numbers): A[1] … A[L], see Network.at_A
-    csr_indices: Any  # int32 (threads, chunk, n[0])
-    csr_values: Any  # (threads, chunk, n[0])
+    csr_indices: Any  # int32 (threads · chunk · n[0],); this and the next ones: see `Inputs`
+    csr_values: Any
+    csr_places: Any  # int64 (threads, chunk)
+    csr_starts: Any  # int64 (threads, chunk)
     csr_counts: Any  # int32 (threads, chunk)
     zeros: Any  # (n[0],): the inputs' offsets
     empty: Any  # int32, empty: the examples' order
+    none: Any  # int64, empty: no rows are kept
+    parts: Any  # int32 (chunk, 0): they have no parts
 
 
 @kernel
@@ -59,12 +63,11 @@ def run_forward(
     L, n0, n1, thread = network.L, network.sizes[0], network.sizes[1], team.thread
     A, theta, order, zeros = buffers.A[thread], weights.later, buffers.empty, buffers.zeros
     panel = block(matrix(weights.panel, 0, n0, weights.width), 0, n0, 0, n1)
-    indices, values, counts = (
-        buffers.csr_indices[thread],
-        buffers.csr_values[thread],
-        buffers.csr_counts[thread],
-    )
-    inputs = Inputs(sparse, 0, zeros, zeros, order, X, indices, values, counts, indices, values, indices)
+    indices, values, counts = buffers.csr_indices, buffers.csr_values, buffers.csr_counts[thread]
+    places, starts, parts, none = buffers.csr_places[thread], buffers.csr_starts, buffers.parts, buffers.none
+    csr = indices, values, places, starts[thread], counts, parts
+    kept = none, order, parts, starts  # nothing is kept, and there is no CSC
+    inputs = Inputs(sparse, 0, zeros, zeros, order, X, *csr, *kept, indices, values, indices, starts, none)
     r0, r1 = range_of(X.shape[0], thread, team.threads)
     for first in range(r0, r1, chunk):
         if stopped(team):
@@ -76,7 +79,7 @@ def run_forward(
                 bad[0] = 1
                 restore_subnormals(before)
                 return
-        gather(inputs, X, order, first, 0, rows)
+        gather(inputs, X, order, first, 0, rows, thread)
         for l in range(1, L + 1):
             Z, b = rows_of(network, A, l, 0, rows), biases_of(network, theta, l)
             if l == 1:

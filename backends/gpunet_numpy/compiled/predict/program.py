@@ -47,11 +47,15 @@ class Predictor:
         at_A, numbers = layout.at_A(dense_chunk)
         buffers = Buffers(
             A=aligned(count, numbers, dtype=dtype),
-            csr_indices=aligned(count, chunk, n0, dtype=np.int32),
-            csr_values=aligned(count, chunk, n0, dtype=dtype),
+            csr_indices=aligned(count * chunk * n0, dtype=np.int32),
+            csr_values=aligned(count * chunk * n0, dtype=dtype),
+            csr_places=n0 * np.arange(count * chunk).reshape(count, chunk),
+            csr_starts=aligned(count, chunk, dtype=np.int64),
             csr_counts=aligned(count, chunk, dtype=np.int32),
             zeros=aligned(n0, dtype=dtype),
             empty=np.empty(0, np.int32),
+            none=np.empty(0, np.int64),
+            parts=np.empty((chunk, 0), np.int32),
         )
         return layout.network(at_A=at_A), self.weights, buffers
 

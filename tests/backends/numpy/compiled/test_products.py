@@ -126,3 +126,42 @@ def test_scaled_rows(dtype, from_python):
     E = np.empty_like(D)
     from_python(gemv.scale_rows)(E, D, factors)
     assert np.allclose(E, factors[:, None] * D, **near(dtype))
+
+
+@pytest.fixture(scope="module")
+def scatter(from_python):
+    """`scatter` to rows that are padded."""
+    from numba import njit
+
+    from gpunet_numpy.compiled.intrinsics import OPTIONS, block, span
+    from gpunet_numpy.compiled.views import unowned
+
+    @njit(**OPTIONS)
+    def call(out, row, n, index, weights, entries, features):
+        out, row, index, weights = unowned((out, row, index, weights))
+        rows = block(out, 0, out.shape[0], 0, n)
+        return simd.scatter(rows, span(row, 0, n), index, weights, entries, features)
+
+    return call
+
+
+ADDED = [(n, "float32") for n in (1, 16, 17, 40, 64, 100, 128)] + [(n, "float64") for n in (1, 8, 9, 40, 64)]
+
+
+@pytest.mark.parametrize(("n", "dtype"), ADDED)
+def test_scatter(n, dtype, scatter):
+    """From an entry on, up to a feature or the last entry; rows beside these stay as they are."""
+    rng = np.random.default_rng(n)
+    index = np.array([2, 3, 5, 9, 10, 14], np.int32)
+    weights = rng.standard_normal(6).astype(dtype)
+    entries = {(0, 6): 6, (3, 6): 6, (3, 5): 5, (2, 6): 6}
+    cases = [(k, count, 0, 20, end) for (k, count), end in entries.items()]
+    cases += [(0, 6, 0, 9, 3), (3, 6, 9, 10, 4), (3, 6, 9, 11, 5), (2, 6, 4, 5, 2), (6, 6, 15, 20, 6)]
+    for k, count, f0, f1, end in cases:
+        memory, out = padded(rng, 20, n, dtype)
+        (row,), (d,) = padded(rng, 1, n, dtype)
+        expected = out.astype("float64")
+        for j in range(k, end):
+            expected[index[j] - f0] += weights[j].astype("float64") * d
+        assert scatter(memory, row, n, index, weights, (k, count), (f0, f1)) == end
+        assert np.allclose(out, expected, **near(dtype))

@@ -53,13 +53,14 @@ def test_csc(rows, dtype, from_python):
     features = 37
     X, offsets = drawn(rows + 5, features, 0.7, dtype, -0.6)
     order = np.random.default_rng(0).permutation(rows + 5).astype(np.int32)
-    inputs = data.with_offsets(data.input_buffers(features, rows, dtype, True), offsets)
+    inputs = data.with_offsets(data.input_buffers(features, rows, dtype, True, 2), offsets)
+    inputs = inputs._replace(edges=np.array([0, 20, 37]))
     assert inputs.shifted
-    for start, stop in ((0, rows // 2), (rows // 2, rows)):  # as two threads
-        from_python(sparse.gather)(inputs, X, order, 3, start, stop)
+    for thread, (start, stop) in enumerate(((0, rows // 2), (rows // 2, rows))):
+        from_python(sparse.gather)(inputs, X, order, 3, start, stop, thread)
     factor = np.dtype(dtype).type(-0.5)
-    for f0, f1 in ((0, 20), (20, 37)):
-        from_python(sparse.build_csc)(inputs, rows, f0, f1, factor)
+    for thread in (0, 1):
+        from_python(sparse.build_csc)(inputs, rows, thread, factor, thread)
     found = np.zeros((rows, features), dtype)
     for chunk in range(-(-rows // sparse.CSC_EXAMPLES)):
         for i in range(features):
@@ -76,7 +77,7 @@ def test_dense_rows(shuffled, from_python):
     X, _ = drawn(30, 9, 0.0, "float32")
     order = np.random.default_rng(0).permutation(30).astype(np.int32) if shuffled else np.empty(0, np.int32)
     inputs = data.input_buffers(9, 12, "float32", False)
-    from_python(sparse.gather)(inputs, X, order, 4, 2, 7)
+    from_python(sparse.gather)(inputs, X, order, 4, 2, 7, 0)
     found = np.empty((5, 9), "float32")
 
     def copy_rows(inputs, X, order, out):
