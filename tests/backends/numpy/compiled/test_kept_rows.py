@@ -207,3 +207,17 @@ def test_edges(parts):
         assert edges[0] == 0 and edges[-1] == len(costs) and (np.diff(edges) >= 0).all()
         shares = [costs[a:b].sum() for a, b in itertools.pairwise(edges)]
         assert max(shares) <= costs.sum() / parts + 2 * costs.max()
+
+
+@pytest.mark.parametrize(("room", "kept"), [(70, True), (69, False)])
+def test_a_row_is_kept_where_all_of_its_features_would_fit(room, kept, from_python):
+    """Whole vectors are written, so it does not matter how many of them it has."""
+    X, offsets = np.zeros((2, 70), "float32"), np.zeros(70, "float32")
+    X[1, 3] = 1
+    inputs = data.with_offsets(data.input_buffers(70, 2, "float32", True, 1), offsets)
+    inputs = with_kept_rows(inputs._replace(edges=np.array([0, 70])), X, 0.5, 1)
+    inputs.kept_ends[0, 1] = inputs.kept_ends[0, 0] + room
+    from_python(sparse.gather)(inputs, X, np.array([1, 0], np.int32), 0, 0, 1, 0)
+    assert (inputs.kept_starts[1] >= 0) == kept
+    assert inputs.csr_starts[0] == (2 * 70 if kept else 0)
+    assert rows_of(inputs, 1, 70)[0, 3] == 1
