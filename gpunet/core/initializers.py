@@ -19,32 +19,38 @@ Initializer = Callable[[Any, int, int], Any]
 
 def lecun_normal(rng: Any, n_out: int, n_in: int) -> Any:
     """Std ``√(1/n[l−1])`` (LeCun et al. 1998): for sigmoid and tanh; the course calls it Xavier there."""
-    return math.sqrt(1.0 / n_in) * rng.standard_normal((n_out, n_in))
+    return _times(math.sqrt(1.0 / n_in), rng.standard_normal((n_out, n_in)))
 
 
 def lecun_uniform(rng: Any, n_out: int, n_in: int) -> Any:
     """Uniform ``±√(3/n[l−1])``, the same variance as :func:`lecun_normal`."""
-    return math.sqrt(3.0 / n_in) * rng.uniform(-1.0, 1.0, (n_out, n_in))
+    return _times(math.sqrt(3.0 / n_in), rng.uniform(-1.0, 1.0, (n_out, n_in)))
 
 
 def glorot_normal(rng: Any, n_out: int, n_in: int) -> Any:
     """Variance ``2/(n[l−1] + n[l])`` (Glorot and Bengio 2010)."""
-    return math.sqrt(2.0 / (n_in + n_out)) * rng.standard_normal((n_out, n_in))
+    return _times(math.sqrt(2.0 / (n_in + n_out)), rng.standard_normal((n_out, n_in)))
 
 
 def glorot_uniform(rng: Any, n_out: int, n_in: int) -> Any:
     """Uniform ``±√(6/(n[l−1] + n[l]))`` (Glorot and Bengio 2010, eq. 16)."""
-    return math.sqrt(6.0 / (n_in + n_out)) * rng.uniform(-1.0, 1.0, (n_out, n_in))
+    return _times(math.sqrt(6.0 / (n_in + n_out)), rng.uniform(-1.0, 1.0, (n_out, n_in)))
 
 
 def he_normal(rng: Any, n_out: int, n_in: int) -> Any:
     """Std ``√(2/n[l−1])`` (He et al. 2015): for ReLU, which halves the mean square of a symmetric signal."""
-    return math.sqrt(2.0 / n_in) * rng.standard_normal((n_out, n_in))
+    return _times(math.sqrt(2.0 / n_in), rng.standard_normal((n_out, n_in)))
 
 
 def he_uniform(rng: Any, n_out: int, n_in: int) -> Any:
     """Uniform ``±√(6/n[l−1])``, the same variance as :func:`he_normal`."""
-    return math.sqrt(6.0 / n_in) * rng.uniform(-1.0, 1.0, (n_out, n_in))
+    return _times(math.sqrt(6.0 / n_in), rng.uniform(-1.0, 1.0, (n_out, n_in)))
+
+
+def _times(factor: float, values: Any) -> Any:
+    """Both multiplied, in place: the weights of many features take much memory."""
+    values *= factor
+    return values
 
 
 def zeros(rng: Any, n_out: int, n_in: int) -> Any:

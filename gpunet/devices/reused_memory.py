@@ -31,13 +31,25 @@ class ReusedMemory:
 
     def empty(self, shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
         """As :func:`numpy.empty`."""
-        dtype, shape = np.dtype(dtype), (shape,) if isinstance(shape, int) else shape
-        size = math.prod(shape) * dtype.itemsize
+        dtype, shape, size = _described(shape, dtype)
         if size < LARGE:
             return np.empty(shape, dtype)
         fits = [size <= memory.nbytes <= 2 * size for memory in self._spare]
         memory = self._spare.pop(fits.index(True)) if any(fits) else np.empty(size, np.uint8)
         return np.asarray(_Lent(memory, self._spare, shape, dtype))
+
+    def zeros(self, shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        """As :func:`numpy.zeros`, in new memory: it takes no time until it is written to. Later arrays may have it."""
+        dtype, shape, size = _described(shape, dtype)
+        if size < LARGE:
+            return np.zeros(shape, dtype)
+        return np.asarray(_Lent(np.zeros(size, np.uint8), self._spare, shape, dtype))
+
+
+def _described(shape: int | tuple[int, ...], dtype: Any) -> tuple[np.dtype[Any], tuple[int, ...], int]:
+    """Dtype and shape of an array, and its bytes."""
+    dtype, shape = np.dtype(dtype), (shape,) if isinstance(shape, int) else shape
+    return dtype, shape, math.prod(shape) * dtype.itemsize
 
 
 class _Lent:

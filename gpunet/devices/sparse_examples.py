@@ -41,8 +41,10 @@ class SparseExamples(SparseColumns):
         """Columns X of these, and W, without the features that are 0 in all of X: for the same product ``W X``."""
         if not self.stays_sparse:
             return X, W
-        used = np.unique(X.indices)
-        return X[used], W[:, used]
+        is_used = np.zeros(X.shape[0], np.bool_)
+        is_used[X.indices] = True
+        used = np.flatnonzero(is_used)
+        return X[used], W.T[used].T  # compiled programs store W feature by feature
 
     @property
     def stays_sparse(self) -> bool:

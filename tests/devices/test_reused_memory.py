@@ -31,6 +31,22 @@ def test_an_array_is_as_numpys(dtype, shape):
     assert (array == 1).all()
 
 
+@pytest.mark.parametrize("size", [8, 4 * LARGE])
+def test_zeros_are_in_new_memory_which_later_arrays_have(size):
+    memory = ReusedMemory()
+    array = memory.empty(size, "int8")
+    array[:] = 1
+    del array
+    zeros = memory.zeros((size // 8, 2), "float32")
+    assert zeros.shape == (size // 8, 2) and zeros.dtype == np.float32
+    assert not zeros.any()
+    assert zeros.flags.writeable and zeros.flags.aligned
+    first = address(zeros)
+    del zeros
+    again = [address(one) for one in (memory.empty(size, "int8"), memory.empty(size, "int8"))]
+    assert (first in again) == (size > LARGE) or size < LARGE
+
+
 def test_memory_is_used_again_when_its_array_is_gone():
     memory = ReusedMemory()
     array = memory.empty((2 * ROWS, 8), "float32")

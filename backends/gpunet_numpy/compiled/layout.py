@@ -107,9 +107,10 @@ class Layout:
         given = {name: getattr(self, name) for name in Network._fields if name not in ("L", "at_A")}
         return Network(**{"L": len(self.sizes) - 1, "at_A": self.at_W, **given, **others})
 
-    def pack(self, *kinds: Any) -> tuple[Any, Any]:
-        """Copies ``(panels, later)`` of parameters, and of their slots: ``(kinds, …)``."""
-        panels = aligned(len(kinds), self.threads, int(self.sizes[0]), self.width, dtype=self.dtype)
+    def pack(self, *kinds: Any, zeros: Any = np.zeros) -> tuple[Any, Any]:
+        """Copies ``(panels, later)`` of parameters, and of their slots: ``(kinds, …)``; `zeros` makes the panels."""
+        shape = len(kinds), self.threads, int(self.sizes[0]), self.width
+        panels = aligned(*shape, dtype=self.dtype, make=zeros)
         for some_panels, layers in zip(panels, kinds, strict=True):
             if not layers[0][0].any():
                 continue  # an optimizer's first slots: memory that is 0 is not written to

@@ -93,8 +93,9 @@ class Buffers(NamedTuple):
     stretch: int  # steps that are foreseen at a time
     upcoming: Any  # int32 (n[0],): the next step that has the feature, or the end of the stretch
     following: Any  # int32 (entries,): of each entry of a stretch, its feature's next step
-    seen: Any  # int32 (n[0],): the chunk, from 1, in which the feature was listed last
-    place: Any  # int32 (n[0],): where in the list
+    seen: Any  # int32 (n[0],): where the feature was listed last, counted from 1 on over all chunks of a stretch
+    own: Any  # int32 (threads, entries of a row + 1): those of a thread's features
+    places: Any  # int32 (threads, entries): where the features of a chunk's entries are listed
     listed: Any  # int32 (threads, room): the features of a chunk
     begins: Any  # int32 (threads, room): where the examples that have them begin
     counts: Any  # int32 (threads, room)
@@ -120,7 +121,7 @@ def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, batch
     later = (buffers.later[0], buffers.later[min(1, last_slot)], buffers.later[last_slot])
     W1, b1 = block(matrix(state[0], 0, n0, width), 0, n0, 0, n1), span(later[0], 0, n1)
     used = data.starts.size - 1 if data.order.size == 0 else data.order.size
-    phase, number, entry = 1, 0, np.int64(0)
+    phase, base, entry = 1, np.int64(0), np.int64(0)
     steps = -(-used // batch)
     for step in range(steps):
         first, last = step * batch, min(step * batch + batch, used)
@@ -128,16 +129,16 @@ def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, batch
         c = data.coefficients[step]
         total = 0.0
         if step % buffers.stretch == 0:
-            end, entry = min(step + buffers.stretch, steps), np.int64(0)
+            end, entry, base = min(step + buffers.stretch, steps), np.int64(0), np.int64(0)
             foresee(data, buffers, (step, end), batch, used, thread, threads)
             begin_stretch(rule, data, buffers, state, n1, step, thread, threads)
         for start in range(first, last, buffers.chunk):
             B = min(buffers.chunk, last - start)
             begins, ends = start == first, start + B == last
             r0, r1 = range_of(B, thread, threads)
-            number += 1
             # 1. Features
-            found = list_features(data, buffers, state[0], start, B, thread, threads, number, entry)
+            found = list_features(data, buffers, state[0], start, B, thread, threads, base, entry)
+            base += found
             entry += entries_of(data, start, B)
             phase = barrier(team, phase)
             if phase == STOPPED:
@@ -208,7 +209,7 @@ def foresee(data: Any, buffers: Any, steps: Any, batch: Any, used: Any, thread: 
     :func:`list_features` reads them in this order.
     """
     noinline()
-    first, end = steps
+    (first, end), own = steps, buffers.own[thread]
     for j in range(buffers.upcoming.size):
         if owner(j, threads) == thread:
             buffers.upcoming[j] = end
@@ -219,12 +220,13 @@ def foresee(data: Any, buffers: Any, steps: Any, batch: Any, used: Any, thread: 
         for r in range(B):
             example = example_at(begin + B - 1 - r, data.order)
             start, stop = data.starts[example], data.starts[example + 1]
-            for i in range(stop - start):
-                entry -= 1
-                feature = np.int64(data.features[stop - 1 - i])
-                if owner(feature, threads) == thread:
-                    buffers.following[entry] = buffers.upcoming[feature]
-                    buffers.upcoming[feature] = step
+            entry -= stop - start
+            count = own_entries(data, start, stop, own, thread, threads)
+            for j in range(count):
+                i = np.int64(own[count - 1 - j])
+                feature = np.int64(data.features[start + i])
+                buffers.following[entry + i] = buffers.upcoming[feature]
+                buffers.upcoming[feature] = step
 
 
 @inner
@@ -236,6 +238,7 @@ def begin_stretch(
     copies = step == 0 and buffers.given.size > 0
     for feature in range(buffers.upcoming.size):
         if owner(feature, threads) == thread:
+            buffers.seen[feature] = 0
             if copies:
                 at = np.int64(feature) * buffers.width
                 for kind in range(buffers.panels.shape[0]):
@@ -254,45 +257,66 @@ def list_features(
     B: Any,
     thread: Any,
     threads: Any,
-    number: Any,
+    base: Any,
     entry: Any,
 ) -> Any:
-    """List a thread's features of a chunk, which is the `number`-th, and the examples that have them; how many.
+    """List a thread's features of a chunk, and the examples that have them; how many features.
 
-    The chunk begins with the stretch's `entry`-th entry. Weights are prefetched for the examples.
+    Chunks before have listed `base` of them in this stretch. This one begins with the stretch's `entry`-th entry.
+    Weights are prefetched for the examples.
     """
     noinline()
     listed, begins, counts = buffers.listed[thread], buffers.begins[thread], buffers.counts[thread]
-    examples, values = buffers.examples[thread], buffers.values[thread]
-    found, at = np.int64(0), entry
+    examples, values, places = buffers.examples[thread], buffers.values[thread], buffers.places[thread]
+    own, found, row_entry, k = buffers.own[thread], np.int64(0), entry, np.int64(0)
     for r in range(B):
         example = example_at(start + r, data.order)
-        for i in range(data.starts[example], data.starts[example + 1]):
-            feature = np.int64(data.features[i])
-            if owner(feature, threads) == thread:
-                if buffers.seen[feature] != number:
-                    buffers.seen[feature], buffers.place[feature] = number, found
-                    listed[found], counts[found] = feature, 0
-                    found += 1
-                    prefetch_row(theta, feature * buffers.width, buffers.width)
-                counts[buffers.place[feature]] += 1
-                buffers.upcoming[feature] = buffers.following[at]
-            at += 1
+        first, last = data.starts[example], data.starts[example + 1]
+        count = own_entries(data, first, last, own, thread, threads)
+        for j in range(count):
+            i = np.int64(own[j])
+            feature = np.int64(data.features[first + i])
+            here = np.int64(buffers.seen[feature]) - base - 1
+            if here < 0:
+                here = found
+                buffers.seen[feature] = base + 1 + found
+                listed[found], counts[found] = feature, 0
+                found += 1
+                prefetch_row(theta, feature * buffers.width, buffers.width)
+            counts[here] += 1
+            buffers.upcoming[feature] = buffers.following[row_entry + i]
+            places[k] = here
+            k += 1
+        row_entry += last - first
     total = np.int64(0)
-    for k in range(found):
-        begins[k] = total
-        total += counts[k]
-        counts[k] = 0
+    for at in range(found):
+        begins[at] = total
+        total += counts[at]
+        counts[at] = 0
+    k = 0
     for r in range(B):
         example = example_at(start + r, data.order)
-        for i in range(data.starts[example], data.starts[example + 1]):
-            feature = np.int64(data.features[i])
-            if owner(feature, threads) == thread:
-                here = np.int64(buffers.place[feature])
-                place = begins[here] + counts[here]
-                examples[place], values[place] = r, data.values[i]
-                counts[here] += 1
+        first, last = data.starts[example], data.starts[example + 1]
+        for j in range(own_entries(data, first, last, own, thread, threads)):
+            here = np.int64(places[k])
+            place = begins[here] + counts[here]
+            examples[place], values[place] = r, data.values[first + own[j]]
+            counts[here] += 1
+            k += 1
     return found
+
+
+@inner
+def own_entries(data: Any, first: Any, last: Any, own: Any, thread: Any, threads: Any) -> Any:
+    """Which of the entries from `first` on are of features of a thread, and how many.
+
+    Without a branch: whose a feature is, no processor foresees.
+    """
+    count = np.int64(0)
+    for i in range(last - first):
+        own[count] = i
+        count += owner(data.features[first + i], threads) == thread
+    return count
 
 
 @inner

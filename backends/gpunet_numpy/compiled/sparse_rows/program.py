@@ -87,7 +87,7 @@ class SparseRows(Program):
         kinds = by_kind(state)
         given = self.layout.panels_of(kinds)
         if given is None:
-            panels, later = self.layout.pack(*kinds)
+            panels, later = self.layout.pack(*kinds, zeros=self.memory.zeros)
             return panels[:0], panels, later
         panels = aligned(*given.shape, dtype=given.dtype, make=self.memory.empty)
         return given, panels, self.layout.pack_later(*kinds)
@@ -124,8 +124,9 @@ class SparseRows(Program):
             "powers": powers_of(self.rule, min(STRETCH, -(-m // batch))),
             "upcoming": np.empty(n[0], np.int32),
             "following": np.empty(foreseen, np.int32),
-            "seen": np.zeros(n[0], np.int32),
-            "place": np.empty(n[0], np.int32),
+            "seen": np.empty(n[0], np.int32),
+            "own": np.empty((count, int(lengths.max(initial=0)) + 1), np.int32),
+            "places": np.empty((count, entries), np.int32),
             "listed": np.empty((count, features), np.int32),
             "begins": np.empty((count, features), np.int32),
             "counts": np.empty((count, features), np.int32),

@@ -157,7 +157,7 @@ def test_a_state_of_its_own_is_taken_without_a_change(on_threads, monkeypatch):
     assert np.array_equal(numbers([*first]), kept)
     copied = TrainState(*by_layer([[(W.copy(), b) for W, b in kind] for kind in by_kind(first)]))
     with monkeypatch.context() as patch:
-        patch.setattr(Layout, "pack", lambda *_: pytest.fail("packed again"))
+        patch.setattr(Layout, "pack", lambda *_, **__: pytest.fail("packed again"))
         again, _ = made(first, there)
         with pytest.raises(pytest.fail.Exception):
             made(copied, there)
