@@ -58,6 +58,7 @@ def estimator_cases(quick):
         EstimatorCase("table-10000", 10_000, 50, 5, parameters={"max_iter": 20}),
         EstimatorCase("mnist", 60_000, 784, 10, "float32", epochs, mnist=True),
     ]
+    longer = {"max_iter": 20}  # scikit-learn's default is 200, or until the loss falls no more
     if quick:
         return cases
     return [
@@ -69,6 +70,7 @@ def estimator_cases(quick):
         EstimatorCase("table-1000-sgd", 1000, 20, 2, parameters={"solver": "sgd"}),
         EstimatorCase("table-10000-values", 10_000, 50, 0, parameters={"max_iter": 20}),
         EstimatorCase("table-10000-lbfgs", 10_000, 50, 5, parameters={"solver": "lbfgs", "max_iter": 50}),
+        EstimatorCase("mnist-20-epochs", 60_000, 784, 10, "float32", longer, mnist=True),
         EstimatorCase("mnist-float64", 60_000, 784, 10, parameters=epochs, mnist=True),
         EstimatorCase("mnist-sgd", 60_000, 784, 10, "float32", {**epochs, "solver": "sgd"}, mnist=True),
         EstimatorCase("search", 5000, 100, 5, parameters={"max_iter": 20}, search=True),

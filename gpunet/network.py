@@ -162,7 +162,7 @@ class Network(NetworkBase):
             CuPy, uint8, int8, uint16, int16 and bool keep their dtype on the device, which takes less memory: most
             programs convert one batch at a time, with the same result. A Table, if there is an encoder. Columns of a
             DataFrame are matched by name with those of the first one. X may be used as it is, without a copy: leave
-            it unchanged during the call. Where most of its numbers are 0 and the run has three epochs or more, compiled
+            it unchanged during the call. Where most of its numbers are 0 and the run has eight epochs or more, compiled
             programs keep the others in CSR: half of X's memory at most, and no more than 512 MiB in float32.
             A sparse matrix or array of SciPy ``(m, n[0])`` never becomes dense as a whole: NumPy computes with its
             nonzero entries, other backends make one batch at a time dense, and "auto" takes NumPy. CSR in the network's

@@ -15,7 +15,8 @@ from random_plans import OPTIMIZERS, draw, numbers, plan_of
 
 pytestmark = pytest.mark.slow
 
-SPARSE, STANDARDISED, DENSE = {"constant": 0.8}, {"constant": 0.8, "offset": -0.6}, {}
+SPARSE, STANDARDISED = {"constant": 0.8}, {"constant": 0.8, "offset": -0.6}
+LEFT = (kept_rows.EPOCHS, kept_rows.EPOCHS - 1, 1)  # epochs, from call to call
 # How threads share a batch out: by neurons, by examples, or by examples to the end; with CSC, and without.
 SHARES = {
     "neurons": {"EXAMPLES_PER_NEURON": 10**9},
@@ -60,7 +61,7 @@ def test_the_same_epochs(share, optimizer, room, on_threads, monkeypatch):
         plan = plan_of("relu-tanh-sigmoid", OPTIMIZERS[optimizer], 20, dtype, True, inputs=30)
         state, inputs = draw(plan, **given)
         made = minibatch.MiniBatch(plan)
-        found = epochs_of(made, state, inputs, (3, 2, 1))
+        found = epochs_of(made, state, inputs, LEFT)
         assert np.array_equal(found, epochs_of(minibatch.MiniBatch(plan), state, inputs, (1, 1, 1)))
         starts = made.known.inputs.kept_starts
         kept = np.count_nonzero(starts >= 0)
@@ -84,7 +85,7 @@ def test_the_same_epochs_in_blocks(descent, batch_size, given, on_threads):
         plan = plan_of("relu-tanh-sigmoid", OPTIMIZERS[descent], batch_size, "float32", inputs=30)
         state, inputs = draw(plan, **given)
         made = blocked.Blocked(plan)
-        found = epochs_of(made, state, inputs, (3, 2, 1))
+        found = epochs_of(made, state, inputs, LEFT)
         assert np.array_equal(found, epochs_of(blocked.Blocked(plan), state, inputs, (1, 1, 1)))
         assert (made.known.inputs.kept_starts >= 0).all()
 
@@ -163,11 +164,11 @@ def test_what_is_known_of_an_x(monkeypatch):
     assert known.of(one, one.X.T, buffers) is first
     second = known.of(other._replace(epochs=kept_rows.EPOCHS - 1), other.X.T, buffers)
     assert second.kept_starts.size == 0 and len(looks) == 2
-    assert known.of(other._replace(epochs=9), other.X.T, buffers) is second
-    third = known.of(one._replace(epochs=9), one.X.T, buffers)
+    assert known.of(other._replace(epochs=99), other.X.T, buffers) is second
+    third = known.of(one._replace(epochs=99), one.X.T, buffers)
     assert third is not first and (third.kept_starts == -1).all()
     monkeypatch.setattr(kept_rows, "common_values", lambda rows: None)
-    dense = known.of(other._replace(epochs=9), other.X.T, buffers)
+    dense = known.of(other._replace(epochs=99), other.X.T, buffers)
     assert not dense.sparse and made == [True, True, True, False]
     alive = weakref.ref(other.X)
     del other
@@ -176,7 +177,7 @@ def test_what_is_known_of_an_x(monkeypatch):
 
 
 def test_a_run_tells_its_program_how_many_epochs_are_left(monkeypatch):
-    """And rows are kept in a run of three epochs."""
+    """And rows are kept in a run of so many."""
     import gpunet as gn
 
     monkeypatch.setenv("GPUNET_COMPILE", "wait")
@@ -187,7 +188,7 @@ def test_a_run_tells_its_program_how_many_epochs_are_left(monkeypatch):
     monkeypatch.setattr(kept_rows, "with_kept_rows", lambda inputs, *_: rooms.append(1) or inputs)
     X = np.zeros((40, 30), "float32")
     X[:, ::5] = np.random.default_rng(0).standard_normal((40, 6))
-    for epochs in (1, 2, 3, 5):
+    for epochs in (1, kept_rows.EPOCHS - 1, kept_rows.EPOCHS, kept_rows.EPOCHS + 3):
         net = gn.Network([gn.Dense(1, "identity")], backend="numpy", seed=0)
         net.fit(X, X[:, 0], epochs=epochs, batch_size=8)
     assert len(rooms) == 2
