@@ -18,7 +18,7 @@ from gpunet_numpy.compiled.intrinsics import CACHE_LINE
 from gpunet_numpy.compiled.layout import aligned
 from gpunet_numpy.compiled.sparse import Inputs
 
-EPOCHS = 8  # that rows are kept for: in a virtual machine, new memory may take the time that several of them save
+EPOCHS = 8  # that rows are kept for: new memory may cost what several of them save
 ENTRIES = 2**26  # that are kept at most: half a GiB in float32
 SHARE = (
     4  # and at most one for so many numbers of X: half its memory in float32. Other rows are found each time
