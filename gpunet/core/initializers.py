@@ -19,38 +19,32 @@ Initializer = Callable[[Any, int, int], Any]
 
 def lecun_normal(rng: Any, n_out: int, n_in: int) -> Any:
     """Std ``√(1/n[l−1])`` (LeCun et al. 1998): for sigmoid and tanh; the course calls it Xavier there."""
-    return _times(math.sqrt(1.0 / n_in), rng.standard_normal((n_out, n_in)))
+    return math.sqrt(1.0 / n_in) * rng.standard_normal((n_out, n_in))
 
 
 def lecun_uniform(rng: Any, n_out: int, n_in: int) -> Any:
     """Uniform ``±√(3/n[l−1])``, the same variance as :func:`lecun_normal`."""
-    return _times(math.sqrt(3.0 / n_in), rng.uniform(-1.0, 1.0, (n_out, n_in)))
+    return math.sqrt(3.0 / n_in) * rng.uniform(-1.0, 1.0, (n_out, n_in))
 
 
 def glorot_normal(rng: Any, n_out: int, n_in: int) -> Any:
     """Variance ``2/(n[l−1] + n[l])`` (Glorot and Bengio 2010)."""
-    return _times(math.sqrt(2.0 / (n_in + n_out)), rng.standard_normal((n_out, n_in)))
+    return math.sqrt(2.0 / (n_in + n_out)) * rng.standard_normal((n_out, n_in))
 
 
 def glorot_uniform(rng: Any, n_out: int, n_in: int) -> Any:
     """Uniform ``±√(6/(n[l−1] + n[l]))`` (Glorot and Bengio 2010, eq. 16)."""
-    return _times(math.sqrt(6.0 / (n_in + n_out)), rng.uniform(-1.0, 1.0, (n_out, n_in)))
+    return math.sqrt(6.0 / (n_in + n_out)) * rng.uniform(-1.0, 1.0, (n_out, n_in))
 
 
 def he_normal(rng: Any, n_out: int, n_in: int) -> Any:
     """Std ``√(2/n[l−1])`` (He et al. 2015): for ReLU, which halves the mean square of a symmetric signal."""
-    return _times(math.sqrt(2.0 / n_in), rng.standard_normal((n_out, n_in)))
+    return math.sqrt(2.0 / n_in) * rng.standard_normal((n_out, n_in))
 
 
 def he_uniform(rng: Any, n_out: int, n_in: int) -> Any:
     """Uniform ``±√(6/n[l−1])``, the same variance as :func:`he_normal`."""
-    return _times(math.sqrt(6.0 / n_in), rng.uniform(-1.0, 1.0, (n_out, n_in)))
-
-
-def _times(factor: float, values: Any) -> Any:
-    """Both multiplied, in place: the weights of many features take much memory."""
-    values *= factor
-    return values
+    return math.sqrt(6.0 / n_in) * rng.uniform(-1.0, 1.0, (n_out, n_in))
 
 
 def zeros(rng: Any, n_out: int, n_in: int) -> Any:
@@ -81,6 +75,9 @@ class Constant:
         """The value itself, for a whole matrix."""
         return self.value
 
+
+# A neuron's weights do not depend on how many neurons there are: some rows at a time are the same as all at once.
+BY_ROWS = (lecun_normal, lecun_uniform, he_normal, he_uniform)
 
 INITIALIZERS: dict[str, Initializer] = {
     initializer.__name__: initializer

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import device
 
+from gpunet.core.initializers import BY_ROWS
 from gpunet.core.layers import Dense
 from gpunet.core.program import TrainState
 from gpunet.core.propagation import Parameters
@@ -17,6 +18,8 @@ from gpunet.errors import OutOfMemory
 from gpunet.inputs.arrays import require_finite, to_device_array
 
 Array = Any
+
+DRAWN = 2**20  # weights that are drawn at a time: 8 MiB
 
 
 def with_zero_slots(parameters: Parameters, slots: int, placement: Placement) -> TrainState:
@@ -64,15 +67,7 @@ def initial_state(
     n_in = inputs
     for l, layer in enumerate(layers, start=1):
         _require_memory(l, layer.units, n_in)
-        shape = layer.units, n_in
-        values = layer.start(rng, *shape)
-        try:
-            W = np.array(np.broadcast_to(np.asarray(values), shape), dtype=dtype)
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"layer {l}: the initializer {layer.initializer!r} must give numbers of shape {shape}, or one "
-                f"number for all; got {type(values).__name__} {getattr(values, 'shape', '')}"
-            ) from None
+        W = _drawn(l, layer, rng, n_in, dtype)
         if not np.isfinite(W).all():
             raise ValueError(
                 f"layer {l}: the initializer {layer.initializer!r} gives weights that are not finite"
@@ -81,6 +76,24 @@ def initial_state(
         parameters.append((placement.to_device(W), placement.to_device(b)))
         n_in = layer.units
     return with_zero_slots(parameters, 0, placement)
+
+
+def _drawn(l: int, layer: Dense, rng: np.random.Generator, n_in: int, dtype: str) -> Any:
+    """The weights of layer `l`. Initializers draw float64, which takes much memory where there are many features."""
+    shape, start = (layer.units, n_in), layer.start
+    if any(start is known for known in BY_ROWS):
+        W, rows = np.empty(shape, dtype), max(DRAWN // n_in, 1)
+        for first in range(0, layer.units, rows):
+            W[first : first + rows] = start(rng, min(rows, layer.units - first), n_in)
+        return W
+    values = start(rng, *shape)
+    try:
+        return np.array(np.broadcast_to(np.asarray(values), shape), dtype=dtype)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"layer {l}: the initializer {layer.initializer!r} must give numbers of shape {shape}, or one "
+            f"number for all; got {type(values).__name__} {getattr(values, 'shape', '')}"
+        ) from None
 
 
 def _require_memory(l: int, units: int, n_in: int) -> None:

@@ -1,6 +1,11 @@
-"""Compiled programs on arrays that lie beside pages without access: a read or write out of bounds ends the process."""
+"""Compiled programs on arrays that lie beside pages without access: a read or write out of bounds ends the process.
+
+What they are given lies so, and their own buffers, to a whole cache line. Each program runs twice: the second time it
+reads the rows of CSR that it has kept.
+"""
 
 import ctypes
+import math
 import mmap
 
 import numpy as np
@@ -11,32 +16,41 @@ COUNT = 2000
 PAGE = mmap.PAGESIZE
 _libc = ctypes.CDLL(None, use_errno=True)
 PROT_NONE = 0
+LINE = 64  # bytes: kernels read and write whole cache lines of their own buffers
 
 
 class Guarded:
-    """Copies of arrays with a page without access before and behind; each touches one of the two."""
+    """Arrays with a page without access before and behind; each touches one of the two."""
 
     def __init__(self):
-        self.held = []
         self.at_end = True
 
-    def __call__(self, array):
-        if not isinstance(array, np.ndarray) or array.size == 0:
-            return array
-        source = array if array.flags.c_contiguous else array.T  # columns are a transposed view of rows
-        rows = np.ascontiguousarray(source)
-        pages = -(-rows.nbytes // PAGE)
+    def made(self, shape, dtype, unit=1):
+        """Zeros, in memory of a whole number of units."""
+        count, dtype = math.prod(shape), np.dtype(dtype)
+        size = -(-count * dtype.itemsize // unit) * unit
+        pages = -(-size // PAGE)
         memory = mmap.mmap(-1, (pages + 2) * PAGE)
         address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
         for page in (0, pages + 1):
             if _libc.mprotect(ctypes.c_void_p(address + page * PAGE), PAGE, PROT_NONE):
                 raise OSError(ctypes.get_errno(), "mprotect")
-        start = PAGE + (pages * PAGE - rows.nbytes if self.at_end else 0)
+        start = PAGE + (pages * PAGE - size if self.at_end else 0)
         self.at_end = not self.at_end
-        copy = np.frombuffer(memory, dtype=rows.dtype, count=rows.size, offset=start).reshape(rows.shape)
+        return np.frombuffer(memory, dtype=dtype, count=count, offset=start).reshape(shape)
+
+    def __call__(self, array):
+        """A copy of an array."""
+        if not isinstance(array, np.ndarray) or array.size == 0:
+            return array
+        rows = array if array.flags.c_contiguous else array.T  # columns are a transposed view of rows
+        copy = self.made(rows.shape, rows.dtype)
         copy[...] = rows
-        self.held.append(memory)
         return copy if array.flags.c_contiguous else copy.T
+
+    def aligned(self, *shape, dtype, make=np.zeros):
+        """In the place of :func:`gpunet_numpy.compiled.layout.aligned`."""
+        return self.made(shape, dtype, LINE) if math.prod(shape) else make(shape, dtype)
 
 
 def on_threads(count, shares):
@@ -56,11 +70,14 @@ def on_threads(count, shares):
 
 def attempts(count, seed):
     """See README.md."""
-    from gpunet_numpy.compiled.blocked.program import Blocked
-    from gpunet_numpy.compiled.minibatch.program import MiniBatch
+    from gpunet_numpy.compiled import data, kept_rows, layout
+    from gpunet_numpy.compiled.blocked import program as blocked
+    from gpunet_numpy.compiled.minibatch import program as minibatch
     from gpunet_numpy.compiled.tiny.program import Tiny
 
-    rng = np.random.default_rng(seed)
+    rng, guarded = np.random.default_rng(seed), Guarded()
+    for module in (data, kept_rows, layout, blocked, minibatch):
+        module.aligned = guarded.aligned
     done = 0
     while done < count:
         plan = plan_of(
@@ -72,15 +89,19 @@ def attempts(count, seed):
             examples=75,
             inputs=int(rng.integers(1, 70)),
         )
-        program = (Tiny, Blocked, MiniBatch)[rng.integers(3)]
+        program = (Tiny, blocked.Blocked, minibatch.MiniBatch)[rng.integers(3)]
         if program.unsupported_reason(plan) is not None:
             continue
         on_threads(int(rng.integers(1, 6)), ("neurons", "examples", "to the end")[rng.integers(3)])
         constant = [0.0, 0.0, 0.8][rng.integers(3)]
         state, inputs = draw(plan, bool(rng.integers(2)), None, done, constant, [0.0, -0.6][rng.integers(2)])
-        guarded = Guarded()
         state, inputs = map_arrays(guarded, state), map_arrays(guarded, inputs)
+        minibatch.WIDEST = int(rng.choice([0, 512]))  # gradients with CSC, or row by row
+        minibatch.ADDED = minibatch.GRADIENTS = int(rng.choice([1, 1500, 2**15]))
+        kept_rows.ENTRIES = int(rng.choice([100, 10**6]))
+        made = program(plan)
         with np.errstate(all="ignore"):
-            _, losses = program(plan)(state, inputs)
+            for _ in range(2):
+                _, losses = made(state, inputs._replace(epochs=kept_rows.EPOCHS))
         done += 1
         yield None if len(losses) == plan.steps else f"{len(losses)} losses of {plan.steps} steps"

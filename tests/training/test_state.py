@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import gpunet as gn
+from gpunet.core.initializers import INITIALIZERS
 from gpunet.core.program import TrainState
-from gpunet.devices.placement import Placement
+from gpunet.devices.placement import Placement, host_placement
 from gpunet.training.state import checked_state, initial_state, moved, with_zero_slots
 
 LAYERS = (gn.Dense(3, "relu"), gn.Dense(2, "softmax"))
@@ -130,3 +131,15 @@ def test_wrong_parameters(given, said):
     numpy = Placement(gn.get_backend("numpy"), "cpu")
     with pytest.raises(ValueError, match=said):
         checked_state(given, LAYERS, 4, numpy, "float32")
+
+
+@pytest.mark.parametrize("name", sorted(INITIALIZERS))
+@pytest.mark.parametrize("drawn", [1, 12, 1000])
+def test_weights_are_drawn_as_if_all_at_once(name, drawn, monkeypatch):
+    """To the bit, some neurons at a time or not; every layer's draw follows the one before."""
+    monkeypatch.setattr("gpunet.training.state.DRAWN", drawn)
+    layers = [gn.Dense(7, "relu", initializer=INITIALIZERS[name]), gn.Dense(5, "relu", initializer=name)]
+    rng, found = np.random.default_rng(3), initial_state(layers, 4, 3, host_placement(), "float32").parameters
+    for (W, _), shape in zip(found, [(7, 4), (5, 7)], strict=True):
+        expected = np.broadcast_to(INITIALIZERS[name](rng, *shape), shape)
+        assert W.dtype == np.float32 and np.array_equal(W, expected.astype("float32"))

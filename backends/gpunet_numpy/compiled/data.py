@@ -156,11 +156,6 @@ def epochs_together(plan: Plan) -> int:
     return max(min(TOGETHER // work, MOST_TOGETHER), 1)
 
 
-def steps_of(plan: Plan, examples: int) -> int:
-    """Updates of so many examples."""
-    return -(-examples // plan.batch_size)
-
-
 def losses_of(sums: Any, plan: Plan, examples: int, penalties: Any = 0.0) -> Any:
     """``J`` of each batch from the threads' sums of losses, and of the penalty."""
     counts = np.full(len(sums), plan.batch_size)

@@ -13,7 +13,6 @@ from gpunet_numpy.compiled.data import (
     data_of,
     input_buffers,
     losses_of,
-    steps_of,
     unsupported_reason,
 )
 from gpunet_numpy.compiled.intrinsics import CACHE_LINE
@@ -120,7 +119,7 @@ class Blocked(Program):
             second=second.reshape(*second.shape[:2], n2 * layout.width),
             later=later,
             copies=np.repeat(later[None], layout.threads, axis=0),
-            losses=np.zeros((steps_of(plan, inputs.examples), 1)),
+            losses=np.zeros((plan.steps_for(inputs.examples), 1)),
             **self.buffers,
         )
         run(

@@ -13,7 +13,6 @@ from gpunet_numpy.compiled.data import (
     epochs_together,
     input_buffers,
     losses_of,
-    steps_of,
     unsupported_reason,
 )
 from gpunet_numpy.compiled.intrinsics import CACHE_LINE
@@ -149,7 +148,7 @@ class MiniBatch(Program):
         input_rows = self.known.of(inputs, data.X, lambda sparse: self._buffers(sparse)[1])
         network, _, made = self._buffers(bool(input_rows.sparse))
         panels, later = self._pack(state)
-        losses, penalties = np.zeros((2, steps_of(plan, inputs.examples), self.threads))
+        losses, penalties = np.zeros((2, plan.steps_for(inputs.examples), self.threads))
         arguments = (
             network,
             self.rule,

@@ -293,7 +293,7 @@ def list_features(
         begins[at] = total
         total += counts[at]
         counts[at] = 0
-    k = 0
+    k = np.int64(0)
     for r in range(B):
         example = example_at(start + r, data.order)
         first, last = data.starts[example], data.starts[example + 1]

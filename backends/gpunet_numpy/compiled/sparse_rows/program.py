@@ -9,7 +9,7 @@ import numpy as np
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet.devices.reused_memory import ReusedMemory
-from gpunet_numpy.compiled.data import for_kernel, losses_of, steps_of, unsupported_reason
+from gpunet_numpy.compiled.data import for_kernel, losses_of, unsupported_reason
 from gpunet_numpy.compiled.intrinsics import CACHE_LINE
 from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
 from gpunet_numpy.compiled.sparse_rows.idle import powers_of
@@ -57,7 +57,7 @@ class SparseRows(Program):
         plan, layout, data = self.plan, self.layout, sparse_data_of(inputs)
         count = self._threads(data)
         given, panels, later = self._parameters(state)
-        losses, penalties = np.zeros((2, steps_of(plan, inputs.examples), count))
+        losses, penalties = np.zeros((2, plan.steps_for(inputs.examples), count))
         at_A, room = layout.at_A(self.chunk)
         buffers = Buffers(
             given=given.reshape(*given.shape[:2], panels[0].size),

@@ -8,7 +8,7 @@ import numpy as np
 
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
-from gpunet_numpy.compiled.data import data_of, epochs_together, losses_of, steps_of, unsupported_reason
+from gpunet_numpy.compiled.data import data_of, epochs_together, losses_of, unsupported_reason
 from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
 from gpunet_numpy.compiled.threads import run_alone
 from gpunet_numpy.compiled.tiny.kernel import Buffers, run_epoch
@@ -62,7 +62,7 @@ class Tiny(Program):
         """See :class:`gpunet.core.program.Program`."""
         used, plan = inputs.examples, self.plan
         row = np.array([np.concatenate([p.ravel() for W_b in kind for p in W_b]) for kind in by_kind(state)])
-        buffers = Buffers(row, self.A, self.D, np.zeros((steps_of(plan, used), 1)))
+        buffers = Buffers(row, self.A, self.D, np.zeros((plan.steps_for(used), 1)))
         run_alone(run_epoch, self.network, self.rule, data_of(inputs), buffers, plan.batch_size)
         new = by_layer([self._layers(kind) for kind in row])
         return TrainState(*new), losses_of(buffers.losses, plan, used)
