@@ -157,11 +157,11 @@ def differences(plan, result, expected, float32=3e-5):
 
 
 def map_arrays(function, value):
-    """A nest of tuples, lists, arrays and None, with `function` of each array in its place."""
+    """A nest of tuples, lists, arrays and other values, with `function` of each array in its place."""
     if isinstance(value, tuple | list):
         items = [map_arrays(function, one) for one in value]
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-    return None if value is None else function(value)
+    return function(value) if hasattr(value, "dtype") else value
 
 
 def chunk_as_it_stands(plan, inputs, first, last):

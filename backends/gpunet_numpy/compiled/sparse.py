@@ -1,11 +1,12 @@
 """The inputs of a batch or block as the first layer takes them: gathered rows, or sparse ones.
 
 Four of five pixels of a handwritten digit are 0, and what they are multiplied with need not be read. Sparse batches are
-stored twice: CSR, an example's features that are not 0, for ``W x``; and CSC, the examples that have a feature, for the
-weight gradient. Rows have a fixed length, with a count of what is used of it.
+stored as CSR, an example's features that are not 0, for ``W x``; and where the gradient is not summed row by row
+(:func:`gpunet_numpy.compiled.first_layer.gradient_by_rows`) as CSC too, the examples that have a feature. There is room
+for all of a row's features, and a count of what is used of it.
 
-Examples come again in every epoch, so their rows of CSR may be kept (:mod:`gpunet_numpy.compiled.kept_rows`): a
-quarter of the memory is read then, and nothing has to be found.
+Examples come again in every epoch, so their rows of CSR may be kept (:mod:`gpunet_numpy.compiled.kept_rows`): a third
+of the memory is read then, and nothing has to be found.
 
 Standardised, those pixels are no longer 0 but still all alike. So an example is ``x = o + s``, where the *offsets* o
 are the same for all and s is mostly 0: ``W x = W o + W s``, and ``Σ δ xᵀ = (Σ δ) oᵀ + Σ δ sᵀ``. The result is the same
@@ -59,13 +60,11 @@ class Inputs(NamedTuple):
     kept_starts: Any  # int64 (m,): where an example's row is kept, −1 for not yet; empty where none are
     kept_counts: Any  # int32 (m,)
     kept_parts: Any  # int32 (m, parts)
-    kept_ends: (
-        Any  # int64 (threads, 2 or more): where each thread keeps its next row, and the end of its room
-    )
+    kept_ends: Any  # int64 (threads, 2 or more): the place for a thread's next row, the end of its room
     csc_indices: Any  # int32 (chunks, n[0] · CSC_EXAMPLES): examples, counted from the chunk's first
     csc_values: Any
     csc_counts: Any  # int32 (chunks, n[0])
-    cursors: Any  # int64 (threads, CSC_EXAMPLES): how far each of a chunk's rows has been listed
+    cursors: Any  # int64 (threads, CSC_EXAMPLES, or room): the next entry of each row, of features in turn
     edges: Any  # int64 (parts + 1,): where the parts of the features begin that are listed in CSC at a time
 
 
