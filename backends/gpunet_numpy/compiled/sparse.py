@@ -5,8 +5,8 @@ stored as CSR, an example's features that are not 0, for ``W x``; and where the 
 (:func:`gpunet_numpy.compiled.first_layer.gradient_by_rows`) as CSC too, the examples that have a feature. There is room
 for all of a row's features, and a count of what is used of it.
 
-Examples come again in every epoch, so their rows of CSR may be kept (:mod:`gpunet_numpy.compiled.kept_rows`): a third
-of the memory is read then, and nothing has to be found.
+Examples come again in every epoch, so their rows of CSR may be kept (:mod:`gpunet_numpy.compiled.kept_rows`): less
+memory is read then, and nothing has to be found.
 
 Standardised, those pixels are no longer 0 but still all alike. So an example is ``x = o + s``, where the *offsets* o
 are the same for all and s is mostly 0: ``W x = W o + W s``, and ``Σ δ xᵀ = (Σ δ) oᵀ + Σ δ sᵀ``. The result is the same

@@ -27,3 +27,19 @@ def from_python():
         return made[function]
 
     return compiled
+
+
+@pytest.fixture
+def on_threads(monkeypatch):
+    """``on_threads(count)``: run programs on so many threads, however few neurons there are for them."""
+    from gpunet_numpy.compiled.blocked import program as blocked
+    from gpunet_numpy.compiled.minibatch import program as minibatch
+
+    def settle(count, **settings):
+        for module in (blocked, minibatch):
+            monkeypatch.setattr(module, "threads", lambda: count)
+        monkeypatch.setattr(blocked, "NEURONS", 1)
+        for name, value in {"NEURONS": 1, "WORK": 1, "EXAMPLES": 1, "SHORT": 0, **settings}.items():
+            monkeypatch.setattr(minibatch, name, value)
+
+    return settle

@@ -27,18 +27,6 @@ SHARES = {
 }
 
 
-@pytest.fixture
-def on_threads(monkeypatch):
-    def settle(count, **settings):
-        for module in (blocked, minibatch):
-            monkeypatch.setattr(module, "threads", lambda: count)
-        monkeypatch.setattr(blocked, "NEURONS", 1)
-        for name, value in {"NEURONS": 1, "WORK": 1, "EXAMPLES": 1, "SHORT": 0, **settings}.items():
-            monkeypatch.setattr(minibatch, name, value)
-
-    return settle
-
-
 def epochs_of(program, state, inputs, left):
     """All numbers after three epochs in different orders; the program is told how many are left."""
     found = []
@@ -198,6 +186,29 @@ def test_a_run_tells_its_program_how_many_epochs_are_left(monkeypatch):
         net = gn.Network([gn.Dense(1, "identity")], backend="numpy", seed=0)
         net.fit(X, X[:, 0], epochs=epochs, batch_size=8)
     assert len(rooms) == 2
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "gradient_descent"])
+def test_an_x_that_changes_between_two_runs(optimizer, monkeypatch):
+    """What the first run has kept is not what the second one reads, though both are given one array."""
+    import gpunet as gn
+
+    monkeypatch.setattr(
+        "gpunet_numpy.select.program_for", lambda plan: (minibatch.MiniBatch(plan), "for a test")
+    )
+    rng, found = np.random.default_rng(0), []
+    given = np.where(rng.random((60, 30)) < 0.8, 0, rng.standard_normal((60, 30))).astype("float32")
+    for copies in (False, True):
+        X, net = (
+            given.copy(),
+            gn.Network([gn.Dense(4, "tanh"), gn.Dense(1, "identity")], seed=0, backend="numpy"),
+        )
+        for _ in range(2):
+            net.fit(X, given[:, 0], optimizer=optimizer, epochs=kept_rows.EPOCHS, batch_size=20)
+            X = X.copy() if copies else X
+            X[:] = np.roll(X, 7, axis=1)
+        found.append(numbers([net.parameters]))
+    assert np.array_equal(*found)
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 7])

@@ -58,20 +58,6 @@ def check(program, plan, shuffled=True, used=None, data=DENSE, seed=0):
     assert all(p.dtype == plan.dtype for pair in new.parameters for p in pair)
 
 
-@pytest.fixture
-def on_threads(monkeypatch):
-    """``on_threads(count)``: run programs on so many threads, however few neurons there are for them."""
-
-    def settle(count, **settings):
-        for module in (blocked, minibatch):
-            monkeypatch.setattr(module, "threads", lambda: count)
-        monkeypatch.setattr(blocked, "NEURONS", 1)
-        for name, value in {"NEURONS": 1, "WORK": 1, "EXAMPLES": 1, "SHORT": 0, **settings}.items():
-            monkeypatch.setattr(minibatch, name, value)
-
-    return settle
-
-
 # How threads share a batch out: by neurons, by examples, or by examples to the end.
 SHARES = {
     "neurons": {"NEURONS": 1, "EXAMPLES_PER_NEURON": 10**9},
