@@ -29,6 +29,7 @@ from gpunet_numpy.compiled.intrinsics import (
     block,
     cast,
     flush_subnormals,
+    inlined,
     inner,
     kernel,
     matrix,
@@ -319,12 +320,11 @@ def own_entries(data: Any, first: Any, last: Any, own: Any, thread: Any, threads
     return count
 
 
-@inner
+@inlined
 def rest(
     rule: Any, data: Any, buffers: Any, state: Any, feature: Any, n: Any, first: Any, thread: Any
 ) -> None:
     """The updates of a feature's weights from step `first` on to its next one, whose gradients are 0."""
-    noinline()
     last = np.int64(buffers.upcoming[feature])
     at = np.int64(feature) * buffers.width
     theta, v, s = span(state[0], at, n), span(state[1], at, n), span(state[2], at, n)
@@ -377,7 +377,7 @@ def update_features(
             update_feature(rule, data, buffers, state, feature, g, step, thread)
 
 
-@inner
+@inlined
 def update_feature(
     rule: Any, data: Any, buffers: Any, state: Any, feature: Any, g: Any, step: Any, thread: Any
 ) -> None:
@@ -388,7 +388,7 @@ def update_feature(
     rest(rule, data, buffers, state, feature, n, step + 1, thread)
 
 
-@inner
+@inlined
 def update_row(rule: Any, c: Any, buffers: Any, row: Any, g: Any, step: Any, thread: Any) -> None:
     """One step of a row of weights along their gradient g, to which an L2 penalty adds its own."""
     theta, v, s = row
