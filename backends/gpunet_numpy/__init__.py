@@ -21,6 +21,7 @@ class NumPyBackend(Backend):
     name = "numpy"
     install = "pip install numpy"
     sparse_products = True
+    reads_integers = True
 
     def unavailable_reason(self) -> str | None:
         return None

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gpunet.core.integer_columns import IntegerColumns
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_numpy.compiling import COMPILING
@@ -58,6 +59,7 @@ class Tiered(Program):
     """
 
     takes_sparse = True  # so do the programs that it is made of, where the plan has sparse examples
+    takes_integers = True
     repeats_full_batch = True
 
     def __init__(
@@ -73,6 +75,7 @@ class Tiered(Program):
         self.name = self.program.name
         self.block_steps = SPARSE_STEPS if plan.sparse else self.program.block_steps
         self.plain_epochs = math.ceil(seconds / epoch_seconds(plan))  # before the change
+        self.numbers: tuple[IntegerColumns, Any] | None = None  # the last X of integers, and their array
         self.settled = False  # whether `program` is the one for all the rest of the run
         self.resume(0)
 
@@ -102,7 +105,15 @@ class Tiered(Program):
         if repeats > 1 and not self.program.repeats_full_batch:
             order = np.tile(np.arange(inputs.examples, dtype=np.int32), repeats)
             inputs = inputs._replace(order=order)
+        if isinstance(inputs.X, IntegerColumns) and not self.program.takes_integers:
+            inputs = inputs._replace(X=self._numbers(inputs.X))
         return self.program(state, inputs)
+
+    def _numbers(self, X: IntegerColumns) -> Any:
+        """X as an array, which later calls may need as well."""
+        if self.numbers is None or self.numbers[0] is not X:
+            self.numbers = X, X.as_array()
+        return self.numbers[1]
 
     def _run_parts(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """The same, with a change in the midst of an epoch if compiling ends there."""
@@ -122,5 +133,5 @@ class Tiered(Program):
         if compiled is None:
             self.reason = reason
         else:
-            self.program = compiled(self.plan)
+            self.program, self.numbers = compiled(self.plan), None
             self.name = f"{self.name}, then {self.program.name}"

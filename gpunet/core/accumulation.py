@@ -53,7 +53,16 @@ def parts_of(xp: Namespace, inputs: EpochInputs, first: int, last: int) -> Itera
 
 
 class PartGradients(Protocol):
-    """A backend's own way to J and the gradients of some examples, see :meth:`gpunet.Backend.part_gradients`."""
+    """A backend's own way to J and the gradients of some examples, see :meth:`gpunet.Backend.part_gradients`.
+
+    Attributes
+    ----------
+    takes_integers, keeps_activations : bool
+        As a program's, see :class:`gpunet.core.program.Program`.
+    """
+
+    takes_integers: bool
+    keeps_activations: bool
 
     def __call__(
         self, parameters: Parameters, X: Array, Y: Array, weights: Array | None
@@ -129,6 +138,9 @@ class Accumulation(Program):
     def __init__(self, xp: Namespace, plan: Plan, part_gradients: PartGradients | None = None) -> None:
         super().__init__(plan)
         self.xp, self.part_gradients = xp, part_gradients
+        if part_gradients is not None:
+            self.takes_integers = part_gradients.takes_integers
+            self.keeps_activations = part_gradients.keeps_activations
 
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Array]:
         """See :class:`gpunet.core.program.Program`."""

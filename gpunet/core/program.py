@@ -100,6 +100,8 @@ class Program(ABC):
         array of the numbers.
     takes_lanes : bool
         Whether it runs plans with lanes.
+    keeps_activations : bool
+        Whether it has the activations of all examples that it works on in memory at a time.
     """
 
     name: str
@@ -110,6 +112,7 @@ class Program(ABC):
     takes_sparse: bool = False
     takes_integers: bool = False
     takes_lanes: bool = False
+    keeps_activations: bool = True
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         self.plan = plan

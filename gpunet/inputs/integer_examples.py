@@ -57,13 +57,13 @@ class IntegerExamples(IntegerColumns):
 
     def take(self, chosen: Any) -> IntegerExamples:
         """Some of the examples; `chosen` is a slice or an int32 array on the device."""
-        return IntegerExamples(self._rows(chosen), self.placement, self.dtype, self.standardizer)
+        return self.of(self._rows(chosen))
+
+    def of(self, rows: Array) -> IntegerExamples:
+        """Other rows in the place of these."""
+        return IntegerExamples(rows, self.placement, self.dtype, self.standardizer)
 
     def _rows(self, chosen: Any) -> Array:
         if isinstance(chosen, slice):
             return self.rows[chosen, :]
         return self.placement.xp.take(self.rows, chosen, axis=0)
-
-    def as_array(self) -> Array:
-        """The numbers of all columns: several times the memory."""
-        return self.columns(slice(None))

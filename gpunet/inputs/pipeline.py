@@ -53,7 +53,7 @@ class InputPipeline(NamedTuple):
 
         What is standardised later is not rounded before: wider numbers stay float64 until then.
         """
-        if self.integers and keeps_integers(X, self.placement, self.standardizer):
+        if self.stays(X):
             return checked_rows(name, X, self.placement, None, self.inputs, finite=False)
         dtype = self.dtype
         if self.standardizer is not None and is_wide(X) and self.placement.has_float64():
@@ -90,8 +90,12 @@ class InputPipeline(NamedTuple):
                 result[chunk] = self.standardizer.apply(np, rows[chunk], np.asarray)
         return result
 
+    def stays(self, X: Any) -> bool:
+        """Whether the numbers of X stay integers until a program reads them."""
+        return self.integers and keeps_integers(X, self.placement, self.standardizer)
+
     def _stays(self, rows: Array) -> bool:
-        """Whether rows become numbers only where they are read."""
+        """The same of checked rows."""
         return self.integers and is_small_integers(rows)
 
     def columns(self, rows: Array) -> Array | SparseExamples | IntegerExamples:

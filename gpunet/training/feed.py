@@ -178,7 +178,8 @@ class Feed:
         keys, trained = inputs.dropout_keys, self.epochs_trained(epoch)
         if self.windows is not None and self.plan.in_parts:
             positions = range(steps.start * size, min(steps.stop * size, self.plan.examples))
-            parts = PartsOfWindows(self.windows, self.plan, self.placement, trained, positions)
+            kept = self.program.keeps_activations
+            parts = PartsOfWindows(self.windows, self.plan, self.placement, trained, positions, kept)
             inputs, start = inputs._replace(X=parts, Y=None, example_weights=None), steps.start
         elif self.windows is not None:
             (X, Y, weights), used = self.windows.window(trained, steps.start)

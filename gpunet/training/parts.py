@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from gpunet.core.accumulation import ColumnsInParts, Part
 from gpunet.core.plan import Plan
 from gpunet.core.reference import columns
 from gpunet.devices.placement import Placement
+from gpunet.inputs.integer_examples import IntegerExamples
 from gpunet.training.windows import Windows
 
 Array = Any
@@ -20,7 +23,7 @@ NUMBERS = 2**22
 class PartsOfWindows(ColumnsInParts):
     """The examples of some steps of an epoch, part by part.
 
-    A part ends where a window does, and is no larger than what its activations may take.
+    A part ends where a window does, and is no larger than what its activations may take, if these are kept.
 
     Parameters
     ----------
@@ -32,15 +35,19 @@ class PartsOfWindows(ColumnsInParts):
         Epochs that the network has been trained for.
     positions : range
         Of the epoch, that these steps use.
+    kept : bool
+        Whether the program keeps the activations of a part.
     """
 
     def __init__(
-        self, windows: Windows, plan: Plan, placement: Placement, epoch: int, positions: range
+        self, windows: Windows, plan: Plan, placement: Placement, epoch: int, positions: range, kept: bool
     ) -> None:
         self.windows, self.placement, self.epoch, self.positions = windows, placement, epoch, positions
         n = plan.layers[0].inputs
         self.shape = n, len(positions)
-        self.most = max(NUMBERS // (n + sum(layer.units for layer in plan.layers)), 1)
+        self.most = (
+            max(NUMBERS // (n + sum(layer.units for layer in plan.layers)), 1) if kept else len(positions)
+        )
 
     def parts(self, first: int, last: int) -> Iterator[Part]:
         """See :class:`gpunet.core.accumulation.ColumnsInParts`."""
@@ -51,9 +58,13 @@ class PartsOfWindows(ColumnsInParts):
             position = end
 
     def _part(self, first: int, last: int) -> Part:
-        """The examples at some positions of the epoch, all in one window; copies, so that it can go."""
+        """The examples at some positions of the epoch, all in one window; copies, unless it is the whole window."""
         begun = self.windows.positions(self.epoch, first).start
-        (X, Y, weights), order = self.windows.at(self.epoch, first)
-        chosen = self.placement.to_device(order[first - begun : last - begun])
-        xp = self.placement.xp
-        return Part(*(None if A is None else columns(xp, A, chosen) for A in (X, Y, weights)))
+        examples, order = self.windows.at(self.epoch, first)
+        chosen = order[first - begun : last - begun]
+        if np.array_equal(chosen, np.arange(examples.m)):
+            return Part(*examples)
+        X, Y, weights = examples
+        index, xp = self.placement.to_device(chosen), self.placement.xp
+        X = X.take(index) if isinstance(X, IntegerExamples) else columns(xp, X, index)
+        return Part(X, columns(xp, Y, index), None if weights is None else columns(xp, weights, index))

@@ -112,4 +112,6 @@ def _windows(
     together = settings.transform is not None or base.depth
     share = Share(dataclasses.replace(plan, lanes=None) if together else plan, settings.team.engine)
     order_seed = settings.seed if settings.shuffle else None
-    return Windows(data.stream, plan, order_seed, base, share, program.block_steps, settings.checkpoint_steps)
+    reads_integers = program.takes_integers and not together
+    stream = data.stream.with_integers() if reads_integers else data.stream
+    return Windows(stream, plan, order_seed, base, share, program.block_steps, settings.checkpoint_steps)

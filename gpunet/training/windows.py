@@ -7,6 +7,7 @@ as ordinary examples, with an order of their own.
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +21,7 @@ from gpunet.devices.reused_memory import ReusedMemory
 from gpunet.inputs.blocks.blocks import HELD, held_together
 from gpunet.inputs.blocks.order import TwoLevelOrder
 from gpunet.inputs.blocks.stream import Stream
+from gpunet.inputs.integer_examples import IntegerExamples
 from gpunet.inputs.pipeline import Examples
 from gpunet.teams.share import Share
 from gpunet.training.frozen import FrozenBase
@@ -38,8 +40,7 @@ class Window(NamedTuple):
 class ReadWindow(NamedTuple):
     """A window on its way to the device."""
 
-    take: Callable[[], list[Array]]  # its arrays, once they are there
-    weighted: bool
+    take: Callable[[], list[Array]]  # the rows of X and Y, and weights if there are, once they are there
     order: NDArray[np.int32]
 
 
@@ -192,10 +193,9 @@ class Windows:
 
     def _begin_reading(self, windows: Iterator[Window]) -> Future[ReadWindow]:
         def read() -> ReadWindow:
-            (X, Y, weights), order = next(windows)
-            columns: list[Any] = [X, Y] if weights is None else [X, Y, weights]
-            rows = [np.ascontiguousarray(part.T) for part in columns]
-            return ReadWindow(self.transfer.begin(rows), weights is not None, order)
+            examples, order = next(windows)
+            rows = [np.ascontiguousarray(A) for A in _rows_of(examples) if A is not None]
+            return ReadWindow(self.transfer.begin(rows), order)
 
         return self.thread.submit(read)
 
@@ -206,8 +206,8 @@ class Windows:
         self.reading = None
 
     def _on_device(self, window: ReadWindow) -> Window:
-        columns = [rows.T for rows in window.take()]
-        examples = Examples(columns[0], columns[1], columns[2] if window.weighted else None)
+        X, Y, *weights = window.take()
+        examples = Examples(self.stream.columns(X), Y.T, weights[0].T if weights else None)
         if not self.stream.raw:
             examples = self.base.examples_above(examples)
         return Window(examples, window.order)
@@ -220,7 +220,8 @@ class Windows:
         rest: Examples | None = None  # what was read for the window before and is used in this one
         for content in contents(epoch, number, self.order, self.share):
             rows.update(content.rows)
-            parts = (self.stream.examples(block) for block in blocks)
+            count = sum(some is None or len(some) > 0 for some in content.rows.values())
+            parts = self.stream.together(itertools.islice(blocks, count))
             examples: Any = _together(rest, parts, content.size, self.memory)
             rest = _taken(examples, content.left_over) if len(content.left_over) else None
             window, examples = Window(examples, content.order), None
@@ -237,18 +238,39 @@ def _together(rest: Examples | None, parts: Iterator[Examples], m: int, memory: 
     while filled < m:
         part: Any = next(parts) if rest is None else rest
         rest = None
-        rows = [None if A is None else A.T for A in part]
+        rows = _rows_of(part)
         if arrays is None:
-            arrays = [None if A is None else memory.empty((m, A.shape[1]), A.dtype) for A in rows]
-        count = len(part.X.T)
+            arrays, X = [None if A is None else memory.empty((m, A.shape[1]), A.dtype) for A in rows], part.X
+        elif rows[0].dtype != arrays[0].dtype:  # blocks of a source may have several types
+            numbers, rows[0] = _numbers(X, arrays[0][:filled]), _numbers(part.X, rows[0])
+            arrays[0], X = memory.empty(arrays[0].shape, numbers.dtype), None
+            arrays[0][:filled] = numbers
+        count = len(rows[0])
         for A, some in zip(arrays, rows, strict=True):
             if A is not None and some is not None:
                 A[filled : filled + count] = some
         filled += count
     assert arrays is not None
-    return Examples(*(None if A is None else A.T for A in arrays))
+    columns = [None if A is None else A.T for A in arrays]
+    if isinstance(X, IntegerExamples):
+        columns[0] = X.of(arrays[0])
+    return Examples(*columns)
+
+
+def _rows_of(examples: Examples) -> list[Any]:
+    """The examples as rows, as they are in memory."""
+    X: Any = examples.X
+    rows = X.rows if isinstance(X, IntegerExamples) else X.T
+    return [rows, *(None if A is None else A.T for A in examples[1:])]
+
+
+def _numbers(X: Any, rows: Any) -> Any:
+    """Rows of examples like those of X, as numbers."""
+    return X.of(rows).as_array().T if isinstance(X, IntegerExamples) else rows
 
 
 def _taken(examples: Any, chosen: NDArray[np.int32]) -> Examples:
     """A copy of some examples."""
-    return Examples(*(None if A is None else A.T[chosen].T for A in examples))
+    X: Any = examples.X
+    taken = X.take(chosen) if isinstance(X, IntegerExamples) else X.T[chosen].T
+    return Examples(taken, *(None if A is None else A.T[chosen].T for A in examples[1:]))

@@ -1,6 +1,8 @@
 """An X of small integers that stays so on the device: the same run, to the bit, as with the numbers cast before it."""
 
+import contextlib
 import dataclasses
+import itertools
 
 import array_api_compat.numpy as xp
 import numpy as np
@@ -151,7 +153,7 @@ def test_a_program_that_takes_none_is_given_numbers(reading, monkeypatch):
 
 
 def test_what_is_not_kept(reading):
-    """Transforms and other people's standardizers see numbers; wider integers and streams are as ever."""
+    """Transforms and other people's standardizers see numbers, in streams too; wider integers are as ever."""
     X, y = data()
 
     class Doubled(gn.Standardizer):
@@ -168,16 +170,92 @@ def test_what_is_not_kept(reading):
         {"standardizer": Doubled()},
         {"standardizer": gn.Standardizer(), "transform": transform},
         {"standardizer": gn.Standardizer(), "X": X.astype("int32")},
-        {
-            "standardizer": gn.Standardizer(),
-            "X": lambda: iter([(X[:50], y[:50]), (X[50:], y[50:])]),
-            "y": None,
-        },
+        {"standardizer": Doubled(), **stream(X, y)},
+        {"standardizer": gn.Standardizer(), "transform": transform, **stream(X, y)},
     ):
         runs = [trained(reading, reads, **{"X": X, "y": y, **more}) for reads in (True, False)]
         assert same_runs(*runs)
         assert all(isinstance(one, np.ndarray) and one.dtype == "float32" for one in runs[0][2])
     assert set(seen) == {np.dtype("float32")}
+
+
+def stream(X, y, *cuts, **more):
+    """The same data as blocks that end at these rows."""
+    edges = [0, *(cuts or (50,)), len(X)]
+    blocks = [(X[a:b], y[a:b], *(A[a:b] for A in more.values())) for a, b in itertools.pairwise(edges)]
+    return {"X": lambda: iter(blocks), "y": None}
+
+
+@pytest.mark.parametrize("batch_size", [1, 20, M])
+@pytest.mark.parametrize("standardizer", [None, *STANDARDIZERS])
+def test_streams(standardizer, batch_size, reading, monkeypatch):
+    """Blocks stay integers until a program reads them; a window may leave some over for the next one."""
+    monkeypatch.setattr("gpunet.inputs.blocks.blocks.NUMBERS", 12 * N)
+    monkeypatch.setattr("gpunet.inputs.blocks.blocks.HELD", 2)
+    monkeypatch.setattr("gpunet.training.windows.HELD", 2)
+    X, y = data("int8")
+    given = stream(X, y, 12, 24, 37, 41, 60, 77)
+    settings = {"batch_size": batch_size, "optimizer": gn.Adam(1e-3), **given}
+    runs = []
+    for reads in (True, False):
+        made = STANDARDIZERS[standardizer]() if standardizer else None
+        with contextlib.nullcontext() if standardizer else pytest.warns(gn.UnscaledInputs):
+            runs.append(trained(reading, reads, standardizer=made, **settings))
+    assert same_runs(*runs)
+    kept = runs[0][2]
+    assert len(kept) >= 3 and {type(one) for one in runs[1][2]} == {np.ndarray}
+    assert all(isinstance(one, IntegerColumns) and one.rows.dtype == "int8" for one in kept)
+
+
+def test_streams_of_several_types(reading, monkeypatch):
+    """A window of blocks of more than one type is one of numbers."""
+    monkeypatch.setattr("gpunet.training.windows.HELD", 2)
+    X, y = data("uint8")
+    for second in ("int16", "float32", "float64"):
+        cuts = [(0, 10, "uint8"), (10, 20, second), (20, 50, "uint8"), (50, M, second)]
+        blocks = [(X[a:b].astype(dtype), y[a:b]) for a, b, dtype in cuts]
+        runs = [
+            trained(reading, reads, lambda: iter(blocks), None, gn.Standardizer(), batch_size=8)  # noqa: B023
+            for reads in (True, False)
+        ]
+        assert same_runs(*runs)
+
+
+def test_weights_and_lists_of_targets_in_streams(reading):
+    X, y = data("bool")
+    weights = np.linspace(0.5, 2, M)
+    for given in (stream(X, y, 30, 31, 60, w=weights), stream(X, y.tolist(), 30, 31, 60)):
+        more = {"class_weight": {0: 2.0, 1: 1.0, 2: 0.5}, "label_smoothing": 0.1}
+        runs = [
+            trained(reading, reads, **given, standardizer=gn.Standardizer(), **more)
+            for reads in (True, False)
+        ]
+        assert same_runs(*runs)
+        assert isinstance(runs[0][2][0], IntegerColumns)
+
+
+@pytest.mark.parametrize("bad", [3, -1, 0.5])
+def test_the_row_of_a_bad_target_in_a_stream(bad, reading, monkeypatch):
+    """Blocks are checked together, and the message names the row among all."""
+    X, y = data("uint8")
+    y = y.astype(float) if bad == 0.5 else y
+    read = 0
+
+    def blocks():
+        nonlocal read
+        read += 1
+        targets = y.copy()
+        if read > 1:  # after the pass that checks them all
+            targets[43] = bad
+        return stream(X, targets, 12, 24, 40, 60)["X"]()
+
+    messages = []
+    for reads in (True, False):
+        read = 0
+        with pytest.raises(ValueError) as raised:
+            trained(reading, reads, blocks, None, gn.Standardizer())
+        messages.append(str(raised.value))
+    assert messages[0] == messages[1] and "43" in messages[0]
 
 
 def test_a_checkpoint(reading, tmp_path):

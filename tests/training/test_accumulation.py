@@ -280,7 +280,7 @@ def test_the_parts_of_some_steps(monkeypatch):
             size = len(self.positions(epoch, position))
             return Window(Examples(X, 10 * X[:1], None), order[order < size])
 
-    found = parts.PartsOfWindows(Windows(), plan, host_placement(), 4, range(23, 50))
+    found = parts.PartsOfWindows(Windows(), plan, host_placement(), 4, range(23, 50), True)
     assert found.shape == (2, 27)
     for first, last, sizes in ((0, 23, [8, 8, 1, 6]), (23, 27, [4]), (1, 9, [8])):
         taken = list(found.parts(first, last))
@@ -291,5 +291,9 @@ def test_the_parts_of_some_steps(monkeypatch):
         np.testing.assert_array_equal(np.concatenate([part.Y for part in taken], axis=1), 10 * together[:1])
         assert all(part.example_weights is None for part in taken)
     monkeypatch.setattr(parts, "NUMBERS", 5)
-    found = parts.PartsOfWindows(Windows(), plan, host_placement(), 4, range(23, 50))
+    found = parts.PartsOfWindows(Windows(), plan, host_placement(), 4, range(23, 50), True)
     assert [part.X.shape[1] for part in found.parts(3, 5)] == [1, 1]
+    found = parts.PartsOfWindows(
+        Windows(), plan, host_placement(), 4, range(23, 50), False
+    )  # nothing is kept
+    assert [part.X.shape[1] for part in found.parts(3, 25)] == [14, 8]

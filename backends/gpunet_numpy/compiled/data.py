@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gpunet.core.integer_columns import IntegerColumns
 from gpunet.core.losses import LOSSES
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs
+from gpunet_numpy.compiled.integers import KIND
 from gpunet_numpy.compiled.layout import aligned
 from gpunet_numpy.compiled.math import ACTIVATION
 from gpunet_numpy.compiled.sparse import CSC_EXAMPLES, Inputs
@@ -25,7 +27,7 @@ SAMPLE = 256  # examples that tell how many zeros there are
 class Data(NamedTuple):
     """What an epoch reads. Arrays of size 0 stand for None: a kernel is compiled for one type of each argument."""
 
-    X: Any  # (m, n[0]), rows
+    X: Any  # (m, n[0]), rows; none where they are integers, see Inputs
     Y: Any  # (m, n[L])
     weights: Any  # (m,), or empty
     order: Any  # int32, or empty: as they stand
@@ -34,10 +36,13 @@ class Data(NamedTuple):
 
 def data_of(inputs: EpochInputs) -> Data:
     """An epoch's inputs, examples as rows: the arrays that their columns were made from, as a rule."""
-    dtype = inputs.X.dtype
+    X, dtype = inputs.X, inputs.Y.dtype
+    rows = np.empty((0, X.shape[0]), dtype) if isinstance(X, IntegerColumns) else X.T
     weights = np.empty(0, dtype) if inputs.example_weights is None else inputs.example_weights.ravel()
-    order = np.empty(0, np.int32) if inputs.order is None else inputs.order
-    return Data(*(for_kernel(one) for one in (inputs.X.T, inputs.Y.T, weights, order, inputs.coefficients)))
+    order = inputs.order
+    if order is None:  # integers are never used as they stand
+        order = np.arange(inputs.examples if isinstance(X, IntegerColumns) else 0, dtype=np.int32)
+    return Data(*(for_kernel(one) for one in (rows, inputs.Y.T, weights, order, inputs.coefficients)))
 
 
 class _Writable:
@@ -116,7 +121,26 @@ def input_buffers(
         csc_counts=made(chunks, n, dtype=np.int32),
         cursors=aligned(threads, max(CSC_EXAMPLES, room), dtype=np.int64),
         edges=np.empty(0, np.int64),
+        kind=0,
+        integers=np.empty((0, 0), np.uint8),
+        mean=np.empty(0, dtype),
+        deviation=np.empty(0, dtype),
+        numbers=aligned(threads, features, dtype=dtype),
     )
+
+
+def with_integers(inputs: Inputs, X: Any) -> Inputs:
+    """The same buffers, to read these :class:`~gpunet.core.integer_columns.IntegerColumns` with."""
+    rows = for_kernel(X.rows)
+    if X.mean is not None:
+        inputs = inputs._replace(mean=for_kernel(X.mean), deviation=for_kernel(X.deviation))
+    return inputs._replace(kind=KIND[str(rows.dtype)], integers=rows.view(np.uint8))
+
+
+def sample(X: Any) -> Any:
+    """Some examples of columns X, from all over, as rows of numbers."""
+    some = sample_of(X.shape[1])
+    return X.columns(some).T if isinstance(X, IntegerColumns) else X.T[some]
 
 
 def with_offsets(inputs: Inputs, offsets: Any) -> Inputs:
@@ -126,28 +150,32 @@ def with_offsets(inputs: Inputs, offsets: Any) -> Inputs:
     return inputs._replace(offsets=offsets, shifted=int(offsets.any()))
 
 
-def common_values(rows: Any) -> Any:
+def common_values(some: Any) -> Any:
     """What most examples have for each feature, if few numbers differ from that; else None, for dense data.
 
     It is 0 for images and tables with many zeros, and the standardised 0 where they are standardised. A sample of
     the examples tells; another choice would give the same results more slowly.
     """
-    if is_sparse(rows):
-        return np.zeros(rows.shape[1], dtype=rows.dtype)
-    some = sample(rows)
+    if has_zeros(some):
+        return np.zeros(some.shape[1], dtype=some.dtype)
     usual = np.sort(some, axis=0)[len(some) // 2]
     return usual if np.count_nonzero(some != usual) < DENSE * some.size else None
 
 
 def is_sparse(rows: Any) -> bool:
     """Whether few numbers are other than 0."""
-    some = sample(rows)
+    return has_zeros(rows[sample_of(len(rows))])
+
+
+def has_zeros(some: Any) -> bool:
+    """The same, of a sample."""
     return bool(np.count_nonzero(some) < DENSE * some.size)
 
 
-def sample(rows: Any) -> Any:
-    """A few rows, from all over."""
-    return rows[:: max(len(rows) // SAMPLE, 1)][:SAMPLE]
+def sample_of(m: int) -> slice:
+    """Which of m examples tell about all: a few, from all over."""
+    step = max(m // SAMPLE, 1)
+    return slice(0, SAMPLE * step, step)
 
 
 def epochs_together(plan: Plan) -> int:

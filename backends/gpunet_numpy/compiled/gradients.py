@@ -27,6 +27,8 @@ class CompiledGradients:
     """
 
     program = MiniBatch
+    takes_integers = MiniBatch.takes_integers
+    keeps_activations = MiniBatch.keeps_activations
 
     def __init__(self, plan: Plan) -> None:
         self.plan = self.plan_of(plan, 1)

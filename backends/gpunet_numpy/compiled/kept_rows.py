@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from gpunet.core.integer_columns import IntegerColumns
 from gpunet.core.program import EpochInputs
-from gpunet_numpy.compiled.data import common_values, sample, with_offsets
+from gpunet_numpy.compiled.data import common_values, sample, with_integers, with_offsets
 from gpunet_numpy.compiled.intrinsics import CACHE_LINE
 from gpunet_numpy.compiled.layout import aligned
 from gpunet_numpy.compiled.sparse import Inputs
@@ -44,24 +45,26 @@ class KnownInputs:
         self.X: Callable[[], Any] = lambda: None
         self.inputs: Inputs | None = None
 
-    def of(self, given: EpochInputs, rows: Any, buffers: Callable[[bool], Inputs]) -> Inputs:
-        """Those of the `buffers` for sparse or dense data, prepared for `rows` of X.
+    def of(self, given: EpochInputs, buffers: Callable[[bool], Inputs]) -> Inputs:
+        """Those of the `buffers` for sparse or dense data, prepared for X.
 
-        From call to call X is the same array, as a rule, and is not looked at again.
+        From call to call X is the same, as a rule, and is not looked at again.
         """
-        if self.inputs is None or self.X() is not given.X:
-            self.X = weakref.ref(given.X)  # it may be large, and is not this program's to keep
-            self.inputs = self._prepared(rows, buffers, given.epochs >= EPOCHS)
-        return self.inputs
+        X = given.X
+        if self.inputs is None or self.X() is not X:
+            self.X = weakref.ref(X)  # it may be large, and is not this program's to keep
+            self.inputs = self._prepared(X, buffers, given.epochs >= EPOCHS)
+        return with_integers(self.inputs, X) if isinstance(X, IntegerColumns) else self.inputs
 
-    def _prepared(self, rows: Any, buffers: Callable[[bool], Inputs], keep: bool) -> Inputs:
-        offsets = common_values(rows)
+    def _prepared(self, X: Any, buffers: Callable[[bool], Inputs], keep: bool) -> Inputs:
+        some = sample(X)
+        offsets = common_values(some)
         if offsets is None:
             return buffers(False)
-        density = np.mean(sample(rows) != offsets, axis=0)
+        density = np.mean(some != offsets, axis=0)
         inputs = with_offsets(buffers(True), offsets)
         inputs = inputs._replace(edges=edges_of(density * self.batch + UPDATE, inputs.csr_parts.shape[-1]))
-        return with_kept_rows(inputs, rows, density.mean(), self.threads) if keep else inputs
+        return with_kept_rows(inputs, X.shape[1], density.mean(), self.threads) if keep else inputs
 
 
 def edges_of(costs: Any, parts: int) -> Any:
@@ -71,10 +74,10 @@ def edges_of(costs: Any, parts: int) -> Any:
     return np.array([0, *inner, len(costs)])
 
 
-def with_kept_rows(inputs: Inputs, rows: Any, density: float, threads: int) -> Inputs:
-    """The same buffers, with room to keep rows of CSR; threads fill it, each a part of its own."""
-    m, n = rows.shape
-    room = min(int(SPARE * density * rows.size), ENTRIES, rows.size // SHARE) // threads + n
+def with_kept_rows(inputs: Inputs, m: int, density: float, threads: int) -> Inputs:
+    """The same buffers, with room to keep rows of CSR of m examples; threads fill it, each a part of its own."""
+    n = len(inputs.offsets)
+    room = min(int(SPARE * density * m * n), ENTRIES, m * n // SHARE) // threads + n
     begin = inputs.csr_indices.size
     ends = aligned(threads, CACHE_LINE // 8, dtype=np.int64)
     ends[:, 0] = begin + room * np.arange(threads)
@@ -82,7 +85,7 @@ def with_kept_rows(inputs: Inputs, rows: Any, density: float, threads: int) -> I
     size = begin + room * threads
     return inputs._replace(
         csr_indices=aligned(size, dtype=np.int32, make=np.empty),
-        csr_values=aligned(size, dtype=rows.dtype, make=np.empty),
+        csr_values=aligned(size, dtype=inputs.offsets.dtype, make=np.empty),
         kept_starts=np.full(m, -1),
         kept_counts=np.empty(m, np.int32),
         kept_parts=np.empty((m, inputs.csr_parts.shape[-1]), np.int32),

@@ -23,6 +23,7 @@ from numba import types
 from numba.core import cgutils
 
 from gpunet_numpy.compiled.gemv import copy
+from gpunet_numpy.compiled.integers import example_row
 from gpunet_numpy.compiled.intrinsics import (
     CACHE_LINE,
     I32,
@@ -43,7 +44,10 @@ AHEAD = 2  # examples: so much sooner their rows are asked for
 
 
 class Inputs(NamedTuple):
-    """Buffers for the inputs of `room` examples, and what they have in common. All but `rows` are for sparse data."""
+    """Buffers for the inputs of `room` examples, and what they have in common.
+
+    Of those from `offsets` to `edges`, all but `rows` are for sparse data.
+    """
 
     sparse: int  # 1 if CSR and CSC are used
     shifted: int  # 1 if any offset is not 0
@@ -66,6 +70,11 @@ class Inputs(NamedTuple):
     csc_counts: Any  # int32 (chunks, n[0])
     cursors: Any  # int64 (threads, CSC_EXAMPLES, or room): the next entry of each row, of features in turn
     edges: Any  # int64 (parts + 1,): where the parts of the features begin that are listed in CSC at a time
+    kind: int  # of integers, see :mod:`gpunet_numpy.compiled.integers`; 0 where X are numbers
+    integers: Any  # uint8 (m, bytes of a row): X, where it is of integers; X itself has no rows then
+    mean: Any  # (n[0],), with which they are standardised; or empty
+    deviation: Any
+    numbers: Any  # (threads, n[0]): a row of integers as numbers
 
 
 def _compact_line(x, offsets, start, indices, values, k):  # type: ignore[no-untyped-def]
@@ -166,7 +175,7 @@ def gather(inputs: Any, X: Any, order: Any, first: Any, r0: Any, r1: Any, thread
         if inputs.sparse:
             find_row(inputs, X, order, first, r, r1, thread)
         elif order.size != 0:
-            copy(inputs.rows[r], X[example_at(first + r, order)])
+            copy(inputs.rows[r], example_row(inputs, X, example_at(first + r, order), thread))
 
 
 @inner
@@ -184,9 +193,14 @@ def find_row(inputs: Any, X: Any, order: Any, first: Any, r: Any, r1: Any, threa
         end = np.int64(inputs.kept_ends[thread, 0])
         keeps = end + n <= inputs.kept_ends[thread, 1]
         at = end if keeps else at
-    following = X[example_at(first + min(r + AHEAD, r1 - 1), order)]
+    following = example_at(first + min(r + AHEAD, r1 - 1), order)
     indices, values = span(inputs.csr_indices, at, n), span(inputs.csr_values, at, n)
-    count = compact(X[example], following, inputs.offsets, indices, values)
+    if inputs.kind:
+        prefetch_all(inputs.integers[following])
+        x = example_row(inputs, X, example, thread)
+        count = compact(x, x, inputs.offsets, indices, values)
+    else:
+        count = compact(X[example], X[following], inputs.offsets, indices, values)
     inputs.csr_starts[r], inputs.csr_counts[r] = at, count
     for part in range(parts):
         inputs.csr_parts[r, part] = first_entry(indices, count, inputs.edges[part])
@@ -241,6 +255,13 @@ def prefetch_entries(inputs: Any, start: Any, first: Any, last: Any) -> None:
         prefetch(indices, i)
     for i in range(start + first, start + last, CACHE_LINE // values.itemsize):
         prefetch(values, i)
+
+
+@inlined
+def prefetch_all(x: Any) -> None:
+    """Ask for all cache lines of a row."""
+    for i in range(0, x.size, CACHE_LINE // x.itemsize):
+        prefetch(x, i)
 
 
 @inner

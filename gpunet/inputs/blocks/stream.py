@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,12 @@ class Stream:
         self.class_weight = class_weight
         self.epsilon = epsilon
 
+    def with_integers(self) -> Stream:
+        """The same examples; those of small integers stay so until a program reads them."""
+        kept = copy.copy(self)
+        kept.pipeline = self.pipeline._replace(integers=True)
+        return kept
+
     @property
     def m(self) -> int:
         """How many examples there are."""
@@ -71,6 +78,31 @@ class Stream:
             For what is no input or target of this network, with the number of its row among all.
         """
         return self.checked(block)[0]
+
+    def together(self, blocks: Iterable[Block]) -> Iterator[Examples]:
+        """The examples of blocks. Those that stay integers are checked several blocks at a time."""
+        alike: list[Block] = []
+        for block in blocks:
+            if alike and _types(block) != _types(alike[0]):
+                yield self._joined(alike)
+                alike = []
+            if _types(block) is not None and self.pipeline.stays(block.X):
+                alike.append(block)
+            else:
+                yield self.examples(block)
+        if alike:
+            yield self._joined(alike)
+
+    def _joined(self, blocks: list[Block]) -> Examples:
+        """The examples of blocks of the same types, side by side."""
+        columns = zip(*(block[1:4] for block in blocks), strict=True)
+        arrays = [None if some[0] is None else np.concatenate(some) for some in columns]
+        try:
+            return self._checked(blocks[0].first, *arrays)[0]
+        except (ValueError, TypeError):
+            for block in blocks:  # the message tells the row
+                self.checked(block)
+            raise
 
     def checked(self, block: Block) -> tuple[Examples, str]:
         """The same, and what the targets mean."""
@@ -96,6 +128,10 @@ class Stream:
         """Examples of the host on the network's placement."""
         return on_device(examples, self.placement)
 
+    def columns(self, rows: Array) -> Any:
+        """Rows of X that are on the network's placement, as columns."""
+        return self.pipeline._replace(placement=self.placement).columns(rows)
+
     def parts(self) -> Iterator[Examples]:
         """All examples in the order in which they are stored, some at a time, on the network's placement."""
         for block in self.blocks.all():
@@ -106,6 +142,14 @@ class Stream:
         """All targets, ``(n[L], m)``, on the network's placement."""
         parts = [self.examples(block).Y for block in self.blocks.all()]
         return self.placement.to_device(np.ascontiguousarray(np.concatenate(parts, axis=1).T)).T
+
+
+def _types(block: Block) -> list[Any] | None:
+    """What two blocks must have in common to be joined; None if this one can't be."""
+    arrays = [A for A in block[1:4] if A is not None]
+    if not all(isinstance(A, np.ndarray) for A in arrays):
+        return None
+    return [None if A is None else (A.dtype, A.shape[1:]) for A in block[1:4]]
 
 
 def on_device(examples: Examples, placement: Placement) -> Examples:

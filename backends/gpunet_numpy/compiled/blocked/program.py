@@ -38,6 +38,7 @@ class Blocked(Program):
 
     name = "compiled blocked SGD"
     kernel = staticmethod(run_epoch)
+    takes_integers = True
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         super().__init__(plan, device)
@@ -110,7 +111,7 @@ class Blocked(Program):
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
         plan, layout, data = self.plan, self.layout, data_of(inputs)
-        input_rows = self.known.of(inputs, data.X, self._inputs)
+        input_rows = self.known.of(inputs, self._inputs)
         panels, later = layout.pack(*by_kind(state))
         second = layout.pack_second(later)
         n2 = second.shape[2]

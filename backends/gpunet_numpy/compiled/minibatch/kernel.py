@@ -298,4 +298,9 @@ def of_group(inputs: Any, group: Any) -> Any:
         inputs.csc_counts[group],
         inputs.cursors,
         inputs.edges,
+        inputs.kind,
+        inputs.integers,
+        inputs.mean,
+        inputs.deviation,
+        inputs.numbers,
     )

@@ -62,6 +62,8 @@ class MiniBatch(Program):
 
     name = "compiled mini-batch"
     kernel = staticmethod(run_epoch)
+    takes_integers = True
+    keeps_activations = False
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         super().__init__(plan, device)
@@ -145,7 +147,7 @@ class MiniBatch(Program):
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
         plan, layout, data = self.plan, self.layout, data_of(inputs)
-        input_rows = self.known.of(inputs, data.X, lambda sparse: self._buffers(sparse)[1])
+        input_rows = self.known.of(inputs, lambda sparse: self._buffers(sparse)[1])
         network, _, made = self._buffers(bool(input_rows.sparse))
         panels, later = self._pack(state)
         losses, penalties = np.zeros((2, plan.steps_for(inputs.examples), self.threads))

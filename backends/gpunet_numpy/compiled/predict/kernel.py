@@ -46,6 +46,7 @@ class Buffers(NamedTuple):
     empty: Any  # int32, empty: the examples' order
     none: Any  # int64, empty: no rows are kept
     parts: Any  # int32 (chunk, 0): they have no parts
+    bytes: Any  # uint8 (0, 0): X holds numbers
 
 
 @kernel
@@ -67,7 +68,9 @@ def run_forward(
     places, starts, parts, none = buffers.csr_places[thread], buffers.csr_starts, buffers.parts, buffers.none
     csr = indices, values, places, starts[thread], counts, parts
     kept = none, order, parts, starts  # nothing is kept, and there is no CSC
-    inputs = Inputs(sparse, 0, zeros, zeros, order, X, *csr, *kept, indices, values, indices, starts, none)
+    csc = indices, values, indices, starts, none
+    numbers = 0, buffers.bytes, zeros, zeros, X
+    inputs = Inputs(sparse, 0, zeros, zeros, order, X, *csr, *kept, *csc, *numbers)
     r0, r1 = range_of(X.shape[0], thread, team.threads)
     for first in range(r0, r1, chunk):
         if stopped(team):

@@ -56,6 +56,7 @@ class Predictor:
             empty=np.empty(0, np.int32),
             none=np.empty(0, np.int64),
             parts=np.empty((chunk, 0), np.int32),
+            bytes=np.empty((0, 0), np.uint8),
         )
         return layout.network(at_A=at_A), self.weights, buffers
 

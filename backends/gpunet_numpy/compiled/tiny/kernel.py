@@ -6,16 +6,13 @@ from typing import Any, NamedTuple
 
 from gpunet_numpy.compiled.gemv import copy
 from gpunet_numpy.compiled.intrinsics import (
-    CACHE_LINE,
     cast,
     flush_subnormals,
-    inner,
     kernel,
-    prefetch,
     restore_subnormals,
 )
 from gpunet_numpy.compiled.layers import backward_to, biases_of, forward_from, rows_of, weighted_error
-from gpunet_numpy.compiled.sparse import example_at, used_examples
+from gpunet_numpy.compiled.sparse import example_at, prefetch_all, used_examples
 from gpunet_numpy.compiled.updates import linear_step, shrinkage
 from gpunet_numpy.compiled.views import unowned
 
@@ -57,10 +54,3 @@ def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, batch
         backward_to(1, B, network, steps, (theta, v), (A, D))
         buffers.losses[step, 0] = total
     restore_subnormals(before)
-
-
-@inner
-def prefetch_all(x: Any) -> None:
-    """Ask for numbers that will be read soon."""
-    for i in range(0, x.size, CACHE_LINE // x.itemsize):
-        prefetch(x, i)

@@ -100,7 +100,7 @@ def test_gathered_rows(dtype, from_python):
     X = np.where(rng.random((40, 70)) < 0.8, 0.5, rng.standard_normal((40, 70))).astype(dtype)
     offsets, order = np.full(70, 0.5, dtype), rng.permutation(40).astype(np.int32)
     inputs = data.with_offsets(data.input_buffers(70, 40, dtype, True, 2), offsets)
-    inputs = with_kept_rows(inputs._replace(edges=np.array([0, 23, 70])), X, np.mean(X != 0.5), 2)
+    inputs = with_kept_rows(inputs._replace(edges=np.array([0, 23, 70])), 40, np.mean(X != 0.5), 2)
     begin, ends = 40 * 70, inputs.kept_ends.copy()
     assert ends[0, 0] == begin and ends[0, 1] == ends[1, 0] and ends[1, 1] == inputs.csr_values.size
     gather = from_python(sparse.gather)
@@ -120,12 +120,10 @@ def test_gathered_rows(dtype, from_python):
 
 
 def test_how_much_is_kept(monkeypatch):
-    X = np.zeros((1000, 100), "float32")
-    X[:, :20] = 1
     inputs = data.with_offsets(data.input_buffers(100, 8, "float32", True, 3), np.zeros(100, "float32"))
 
     def room(density=0.2):
-        made = with_kept_rows(inputs, X, density, 3)
+        made = with_kept_rows(inputs, 1000, density, 3)
         parts = np.diff(made.kept_ends[:, :2], axis=1)
         assert made.csr_values.size == made.csr_indices.size == 8 * 100 + parts.sum()
         assert (parts == parts[0]).all()
@@ -153,16 +151,16 @@ def test_what_is_known_of_an_x(monkeypatch):
     _, one = draw(plan, **SPARSE)
     _, other = draw(plan, seed=1, **SPARSE)
     known = KnownInputs(2, 8)
-    first = known.of(one._replace(epochs=kept_rows.EPOCHS), one.X.T, buffers)
+    first = known.of(one._replace(epochs=kept_rows.EPOCHS), buffers)
     assert first.kept_starts.shape == (plan.examples,) and first.edges.shape == (3,)
-    assert known.of(one, one.X.T, buffers) is first
-    second = known.of(other._replace(epochs=kept_rows.EPOCHS - 1), other.X.T, buffers)
+    assert known.of(one, buffers) is first
+    second = known.of(other._replace(epochs=kept_rows.EPOCHS - 1), buffers)
     assert second.kept_starts.size == 0 and len(looks) == 2
-    assert known.of(other._replace(epochs=99), other.X.T, buffers) is second
-    third = known.of(one._replace(epochs=99), one.X.T, buffers)
+    assert known.of(other._replace(epochs=99), buffers) is second
+    third = known.of(one._replace(epochs=99), buffers)
     assert third is not first and (third.kept_starts == -1).all()
     monkeypatch.setattr(kept_rows, "common_values", lambda rows: None)
-    dense = known.of(other._replace(epochs=99), other.X.T, buffers)
+    dense = known.of(other._replace(epochs=99), buffers)
     assert not dense.sparse and made == [True, True, True, False]
     alive = weakref.ref(other.X)
     del other
@@ -233,7 +231,7 @@ def test_a_row_is_kept_where_all_of_its_features_would_fit(room, kept, from_pyth
     X, offsets = np.zeros((2, 70), "float32"), np.zeros(70, "float32")
     X[1, 3] = 1
     inputs = data.with_offsets(data.input_buffers(70, 2, "float32", True, 1), offsets)
-    inputs = with_kept_rows(inputs._replace(edges=np.array([0, 70])), X, 0.5, 1)
+    inputs = with_kept_rows(inputs._replace(edges=np.array([0, 70])), 2, 0.5, 1)
     inputs.kept_ends[0, 1] = inputs.kept_ends[0, 0] + room
     from_python(sparse.gather)(inputs, X, np.array([1, 0], np.int32), 0, 0, 1, 0)
     assert (inputs.kept_starts[1] >= 0) == kept
