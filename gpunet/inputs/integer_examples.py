@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gpunet.core.integer_columns import SMALL_INTEGERS, IntegerColumns
 from gpunet.devices.placement import Placement
 from gpunet.inputs.dtypes import dtype_name
 from gpunet.inputs.standardizer import Standardizer
 
 Array = Any
+
+CHUNK = 8192  # examples that become numbers at a time
 
 
 def is_small_integers(X: Any) -> bool:
@@ -67,3 +71,13 @@ class IntegerExamples(IntegerColumns):
         if isinstance(chosen, slice):
             return self.rows[chosen, :]
         return self.placement.xp.take(self.rows, chosen, axis=0)
+
+    def as_array(self) -> Array:
+        """See :class:`gpunet.core.integer_columns.IntegerColumns`; on the host there is no copy but the result."""
+        if type(self.rows) is not np.ndarray:
+            return super().as_array()
+        numbers = np.empty(self.rows.shape, self.dtype)
+        for start in range(0, len(numbers), CHUNK):
+            some = slice(start, start + CHUNK)
+            numbers[some] = self.columns(some).T
+        return numbers.T

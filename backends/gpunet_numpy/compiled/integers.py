@@ -13,7 +13,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
-from gpunet_numpy.compiled.intrinsics import inlined, inner, instructions, noinline
+from gpunet_numpy.compiled.intrinsics import inlined, inner, instructions, noinline, rounded
 from gpunet_numpy.compiled.views import data_of
 
 # What the numbers of a row are; the bytes of a truth value are 0 and 1.
@@ -40,19 +40,10 @@ def number_at(typing, row, i, kind, like):  # type: ignore[no-untyped-def]
     return like.dtype(row, types.int64, kind, like), generate
 
 
-def _standardized(x, mean, deviation):  # type: ignore[no-untyped-def]
+@rounded
+def standardized(x: Any, mean: Any, deviation: Any) -> Any:
+    """``(x − mean) / deviation``; fast-math would allow a product with 1 / deviation."""
     return (x - mean) / deviation
-
-
-@instructions(_standardized)
-def standardized(typing, x, mean, deviation):  # type: ignore[no-untyped-def]
-    """``(x − mean) / deviation``, rounded as it stands here: kernels may take an estimate of 1 / x elsewhere."""
-
-    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        x, mean, deviation = args
-        return builder.fdiv(builder.fsub(x, mean), deviation)
-
-    return x(x, x, x), generate
 
 
 @inner

@@ -57,6 +57,11 @@ def inlined(function: Callable[..., Any]) -> Any:
     return _for_any_number(njit(**INNER | {"forceinline": True})(function))
 
 
+def rounded(function: Callable[..., Any]) -> Any:
+    """Decorator: the same for what must be rounded as it stands, operation by operation: without fast-math."""
+    return _for_any_number(njit(**INNER | {"forceinline": True, "fastmath": False})(function))
+
+
 def _for_any_number(function: Any) -> Any:
     """The same code for an argument of 1 as for other integers: numba would compile it for that one as well."""
     if not PYTHON:

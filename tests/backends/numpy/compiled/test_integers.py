@@ -1,5 +1,8 @@
 """Small integers that become numbers where kernels read them: the same results, to the bit, as with an array."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -111,6 +114,19 @@ def test_another_x(on_threads):
             fresh, wanted = minibatch.MiniBatch(plan)(state, given)
             assert np.array_equal(losses, wanted)
             assert np.array_equal(numbers([*now]), numbers([*fresh]))
+
+
+def test_x_is_not_kept_alive(on_threads):
+    on_threads(1)
+    plan = plan_of("relu-tanh-sigmoid", OPTIMIZERS["adam"], 20, "float32", inputs=37)
+    state, inputs = draw(plan)
+    given, _ = both(plan, inputs, "uint8", "set", PLACEMENT)
+    made = minibatch.MiniBatch(plan)
+    made(state, given)
+    alive = weakref.ref(given.X.rows)
+    del given
+    gc.collect()
+    assert alive() is None
 
 
 @pytest.mark.parametrize("zeros", [0.0, 0.8])
