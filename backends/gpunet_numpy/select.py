@@ -28,7 +28,7 @@ from gpunet_numpy.tiered import LOADING_SECONDS, SHORT_SECONDS, Tiered
 
 PLAIN = (Blocked, Accumulation)
 # In the order in which they are tried.
-COMPILED = (("tiny", "Tiny"), ("blocked", "Blocked"), ("minibatch", "MiniBatch"))
+COMPILED = (("columns", "Columns"), ("tiny", "Tiny"), ("blocked", "Blocked"), ("minibatch", "MiniBatch"))
 COMPILED_SPARSE = (("sparse_rows", "SparseRows"),)
 NEEDED = ("numba", "scipy", "threadpoolctl")
 

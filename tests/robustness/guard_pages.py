@@ -72,12 +72,14 @@ def attempts(count, seed):
     """See README.md."""
     from gpunet_numpy.compiled import data, kept_rows, layout
     from gpunet_numpy.compiled.blocked import program as blocked
+    from gpunet_numpy.compiled.columns import program as columns
     from gpunet_numpy.compiled.minibatch import program as minibatch
     from gpunet_numpy.compiled.tiny.program import Tiny
 
     rng, guarded = np.random.default_rng(seed), Guarded()
-    for module in (data, kept_rows, layout, blocked, minibatch):
+    for module in (data, kept_rows, layout, blocked, columns, minibatch):
         module.aligned = guarded.aligned
+    columns.WEIGHTS = columns.INPUTS = columns.UNITS = 10**6
     done = 0
     while done < count:
         plan = plan_of(
@@ -89,7 +91,7 @@ def attempts(count, seed):
             examples=75,
             inputs=int(rng.integers(1, 70)),
         )
-        program = (Tiny, blocked.Blocked, minibatch.MiniBatch)[rng.integers(3)]
+        program = (Tiny, columns.Columns, blocked.Blocked, minibatch.MiniBatch)[rng.integers(4)]
         if program.unsupported_reason(plan) is not None:
             continue
         on_threads(int(rng.integers(1, 6)), ("neurons", "examples", "to the end")[rng.integers(3)])
@@ -99,6 +101,7 @@ def attempts(count, seed):
         minibatch.WIDEST = int(rng.choice([0, 512]))  # gradients with CSC, or row by row
         minibatch.ADDED = minibatch.GRADIENTS = int(rng.choice([1, 1500, 2**15]))
         kept_rows.ENTRIES = int(rng.choice([100, 10**6]))
+        columns.CACHE, columns.CHUNK = int(rng.choice([0, 2**15])), int(rng.choice([7, 128]))
         made = program(plan)
         with np.errstate(all="ignore"):
             for _ in range(2):

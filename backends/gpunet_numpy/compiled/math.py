@@ -51,6 +51,7 @@ LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)  # their
 P0, P1, P2 = np.float32(1.9875691500e-4), np.float32(1.3981999507e-3), np.float32(8.3334519073e-3)
 P3, P4, P5 = np.float32(4.1665795894e-2), np.float32(1.6666665459e-1), np.float32(5.0000001201e-1)
 ONE = np.float32(1.0)
+LN2, ROOT2 = np.float32(0.6931471805599453), np.float32(1.4142135623730951)
 # Below it three terms of tanh's series after the first are exact to the last bit: in float32, and in float64.
 NEAR, NEAR_DOUBLE = 0.1, 0.003
 
@@ -110,6 +111,27 @@ def log1p(x: Any) -> Any:
     for n in range(11, 0, -2):
         total = total * q + cast(1.0 / n, x)
     return (s + s) * total
+
+
+@inner
+def log(x: Any) -> Any:
+    """``log x`` for x from 1 on; of no use for NaN."""
+    if itemsize(x) == 8:
+        return cast(math.log(x), x)
+    # x = 2^n y; 2 artanh s, s = (y − 1) / (y + 1), |s| ≤ 0.172: the first term left out is below a float32's last bit.
+    one = cast(1, x)
+    bits = bits_of(x)
+    y = float_of((bits & np.int32(0x007FFFFF)) | np.int32(0x3F800000))
+    n = cast((bits >> np.int32(23)) - np.int32(127), x)
+    large = y > ROOT2
+    y = cast(0.5, x) * y if large else y
+    n = n + one if large else n
+    s = (y - one) / (y + one)
+    q = s * s
+    total = cast(1 / 9, x)
+    for k in range(7, 0, -2):
+        total = total * q + cast(1.0 / k, x)
+    return n * LN2 + (s + s) * total
 
 
 @inlined

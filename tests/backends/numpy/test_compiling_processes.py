@@ -48,9 +48,9 @@ if STATUS == 0:
     assert len(compiling._children) == 1
 
     from gpunet_numpy.compiled.cache import is_on_disk
-    from gpunet_numpy.compiled.tiny.program import Tiny
+    from gpunet_numpy.compiled.columns.program import Columns
 
-    assert [is_on_disk(Tiny.kernel, dtype) for dtype in ("float32", "float64")] == [True, False]
+    assert [is_on_disk(Columns.kernel, dtype) for dtype in ("float32", "float64")] == [True, False]
 """
 
 
@@ -76,12 +76,12 @@ def run(script, folder, status=0):
 @pytest.mark.slow
 def test_a_first_run_changes_to_the_program_that_a_child_compiled(with_numba, tmp_path):
     assert run(SCRIPT, tmp_path) == [
-        "reference, then compiled tiny network",
+        "reference, then compiled columns",
         compiling.COMPILING,
     ]
     # In the next process it is on disk: as with "wait".
     program, reason = run(SCRIPT.replace("callbacks=callbacks", "callbacks=()"), tmp_path, status=None)
-    assert program == "reference, then compiled tiny network"
+    assert program == "reference, then compiled columns"
     assert "once the run has lasted" in reason
 
 

@@ -12,7 +12,12 @@ from random_plans import NETWORKS, OPTIMIZERS, draw, epoch_chunk, numbers, plan_
 
 EXAMPLES = 300
 PLAIN = {"plain blocked": Blocked, "accumulation": Accumulation, "plain": PlainReference}
-COMPILED = ["tiny.program:Tiny", "blocked.program:Blocked", "minibatch.program:MiniBatch"]
+COMPILED = [
+    "columns.program:Columns",
+    "tiny.program:Tiny",
+    "blocked.program:Blocked",
+    "minibatch.program:MiniBatch",
+]
 SPARSE = "sparse_rows.program:SparseRows"
 
 

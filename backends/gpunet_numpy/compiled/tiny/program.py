@@ -9,7 +9,8 @@ import numpy as np
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_numpy.compiled.data import data_of, epochs_together, losses_of, unsupported_reason
-from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
+from gpunet_numpy.compiled.layout import Layout, aligned
+from gpunet_numpy.compiled.row import Row
 from gpunet_numpy.compiled.threads import run_alone
 from gpunet_numpy.compiled.tiny.kernel import Buffers, run_epoch
 from gpunet_numpy.compiled.updates import MOMENTUM, rule_of
@@ -33,12 +34,9 @@ class Tiny(Program):
         self.rule = rule_of(plan.optimizer, plan.dtype)
         self.epochs_together = epochs_together(plan)
         layout = Layout.of(plan, 1)
-        n = self.sizes = [int(size) for size in layout.sizes]
-        counts = [0, *(n[l] * (n[l - 1] + 1) for l in range(1, len(n)))]
-        at_W = np.array([0, *np.cumsum(counts[:-1])])
-        at_b = np.array([0, *(at_W[l] + n[l] * n[l - 1] for l in range(1, len(n)))])
+        self.row = Row(layout.sizes)
         at_A, room = layout.at_A(plan.batch_size, first=0)
-        self.network = layout.network(at_W=at_W, at_b=at_b, at_A=at_A)
+        self.network = layout.network(at_W=self.row.at_W, at_b=self.row.at_b, at_A=at_A)
         self.A, self.D = (aligned(room, dtype=plan.dtype) for _ in range(2))
 
     @classmethod
@@ -61,19 +59,7 @@ class Tiny(Program):
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
         used, plan = inputs.examples, self.plan
-        row = np.array([np.concatenate([p.ravel() for W_b in kind for p in W_b]) for kind in by_kind(state)])
-        buffers = Buffers(row, self.A, self.D, np.zeros((plan.steps_for(used), 1)))
+        state_rows = self.row.pack(state)
+        buffers = Buffers(state_rows, self.A, self.D, np.zeros((plan.steps_for(used), 1)))
         run_alone(run_epoch, self.network, self.rule, data_of(inputs), buffers, plan.batch_size)
-        new = by_layer([self._layers(kind) for kind in row])
-        return TrainState(*new), losses_of(buffers.losses, plan, used)
-
-    def _layers(self, row: Any) -> list[tuple[Any, Any]]:
-        """``(W, b)`` of each layer, as views."""
-        n, network = self.sizes, self.network
-        return [
-            (
-                row[network.at_W[l] : network.at_b[l]].reshape(n[l], n[l - 1]),
-                row[network.at_b[l] : network.at_b[l] + n[l]].reshape(n[l], 1),
-            )
-            for l in range(1, len(n))
-        ]
+        return self.row.unpack(state_rows), losses_of(buffers.losses, plan, used)

@@ -18,6 +18,7 @@ from random_plans import OPTIMIZERS, differences, draw, plan_of, sparse
 from gpunet.core.reference import Reference
 from gpunet.training.evaluation import outputs
 from gpunet_numpy.compiled.blocked import program as blocked
+from gpunet_numpy.compiled.columns import program as columns
 from gpunet_numpy.compiled.minibatch import program as minibatch
 from gpunet_numpy.compiled.predict import program as predict
 from gpunet_numpy.compiled.sparse_rows import program as sparse_rows
@@ -37,6 +38,7 @@ with np.errstate(all="ignore"):
         dtype = ("float64", "float32")[(i + count) % 2]
         for program, optimizer, size in (
             (tiny.Tiny, "momentum", 3),
+            (columns.Columns, "adamw", 9),
             (blocked.Blocked, "plain", 1),
             (blocked.Blocked, "momentum-decay", 4),
             (minibatch.MiniBatch, "adamw", 6),
@@ -48,7 +50,8 @@ with np.errstate(all="ignore"):
             # From 15 examples on these are shared out and not the neurons; from 9 a thread on to the end.
             minibatch.EXAMPLES_PER_NEURON = 10 / 40
             minibatch.WIDEST = 512 if i else 0
-            plan = plan_of("relu-tanh-sigmoid", OPTIMIZERS[optimizer], size, dtype, True, examples=22, inputs=9)
+            weighted = program is not columns.Columns
+            plan = plan_of("relu-tanh-sigmoid", OPTIMIZERS[optimizer], size, dtype, weighted, 22, inputs=9)
             state, inputs = draw(plan, **given)
             expected = Reference(xp, plan)(state, inputs)
             read = plan, inputs

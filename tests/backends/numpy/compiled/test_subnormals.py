@@ -7,6 +7,7 @@ import pytest
 
 from gpunet.core.program import TrainState
 from gpunet_numpy.compiled.blocked.program import Blocked
+from gpunet_numpy.compiled.columns.program import Columns
 from gpunet_numpy.compiled.minibatch import program as minibatch
 from gpunet_numpy.compiled.minibatch.program import MiniBatch
 from gpunet_numpy.compiled.predict.program import Predictor
@@ -46,6 +47,7 @@ def tiny_weights(state):
     ("program", "optimizer", "batch_size"),
     [
         (Tiny, DESCENTS["decay"], 1),
+        (Columns, OPTIMIZERS["adamw"], 30),
         (Blocked, DESCENTS["momentum"], 1),
         (MiniBatch, DESCENTS["decay"], 75),
         (MiniBatch, OPTIMIZERS["adam"], 30),

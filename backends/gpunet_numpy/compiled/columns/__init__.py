@@ -1,0 +1,1 @@
+"""Batches of small networks, with examples as columns, on one thread."""
