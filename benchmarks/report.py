@@ -259,6 +259,36 @@ def safeguards(results):
         )
 
 
+def streams(results):
+    if rows := rows_of(results, "streams"):
+        yield (
+            "## Data in a file\n\nSeconds of an epoch on images of uint8, standardised, that are read from a "
+            "memory-mapped file while the network trains, and on the same in memory; less is better. The file is in "
+            "the page cache. Medians, smallest and largest of interleaved runs. Memory: MB at most beside what was "
+            "there before.\n"
+        )
+        yield markdown_table(
+            [
+                *("network", "batch", "optimizer", "examples", "MB of the file"),
+                *("in memory", "from the file", "slower", "memory", "program"),
+            ],
+            [
+                [
+                    *(network(row), batch(row), row["optimizer"], f"{row['examples']:,}"),
+                    f"{row['file']:.0f}",
+                    *(with_spread(row[name]) for name in ("memory", "stream", "ratio")),
+                    f"{row['peak']:.0f}",
+                    row["program"],
+                ]
+                for row in rows
+            ],
+        )
+
+
+def with_spread(value):
+    return f"{value['median']:.3g} ({value['min']:.3g}–{value['max']:.3g})"
+
+
 def matrix(row):
     return row["implementations"]["gpunet"]["matrix"]
 
@@ -363,7 +393,7 @@ def page(results):
     """The whole report in Markdown."""
     sections = (
         *(training, cores, inference, first_epoch, estimators, memory, sparse),
-        *(safeguards, time_to_98, equal_weights),
+        *(streams, safeguards, time_to_98, equal_weights),
     )
     return "\n".join([introduction(results), *(text for section in sections for text in section(results))])
 

@@ -112,6 +112,19 @@ def safeguard_cases(quick):
     return cases[:1] if quick else cases
 
 
+def stream_cases(quick):
+    cases = [
+        ("shallow", 32),
+        ("shallow", 128, "adam"),
+        ("shallow", 1000),
+        ("shallow", None),
+        ("deep", 128, "adam"),
+    ]
+    if quick:
+        return [Case("shallow", 1000, examples=60_000)]
+    return [Case(*case, examples=240_000) for case in cases]
+
+
 TABLES = {
     "test_throughput": throughput_cases,
     "test_inference": inference_cases,
@@ -119,6 +132,7 @@ TABLES = {
     "test_first_epoch": first_epoch_cases,
     "test_memory": memory_cases,
     "test_safeguards": safeguard_cases,
+    "test_streams": stream_cases,
     "test_time_to_98": time_to_98_cases,
     "test_cores": cores_cases,
 }
@@ -136,7 +150,7 @@ def measured_on_gpu(table, case):
     if table == "test_time_to_98":
         return case.batch != 8
     # Cores and memory are the host's. The first epoch is mostly the time that libraries take to find the GPU.
-    return table == "test_safeguards"
+    return table in ("test_safeguards", "test_streams")
 
 
 def cases_of(table, quick, backend):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gpunet.core.plan import Plan
 from gpunet.devices.reused_memory import ReusedMemory
-from gpunet.inputs.blocks.blocks import HELD, held_together
+from gpunet.inputs.blocks.blocks import HELD, Block, held_together
 from gpunet.inputs.blocks.order import TwoLevelOrder
 from gpunet.inputs.blocks.stream import Stream
 from gpunet.inputs.integer_examples import IntegerExamples
@@ -140,11 +140,13 @@ class Windows:
     def _windows_of(self, number: int) -> Epoch:
         blocks = self.order.blocks(number)
         used = self.order.ends(blocks)
+        # Integers take less memory: a window has several groups of them.
+        last = np.union1d(used[self.stream.compactness - 1 :: self.stream.compactness], used[-1:])
         if self.plan.in_parts:
-            return Epoch(number, blocks, used, used)
+            return Epoch(number, blocks, used, last)
         # A batch whose examples have not all been read waits for the next window; so do the batches of a block of the
         # program, which is computed in one piece.
-        whole = used // self.plan.batch_size
+        whole = last // self.plan.batch_size
         counted = 0 if self.every is None else whole // self.every * self.every
         stops = counted + (whole - counted) // self.block_steps * self.block_steps
         stops[-1] = self.plan.steps
@@ -221,8 +223,8 @@ class Windows:
         for content in contents(epoch, number, self.order, self.share):
             rows.update(content.rows)
             count = sum(some is None or len(some) > 0 for some in content.rows.values())
-            parts = self.stream.together(itertools.islice(blocks, count))
-            examples: Any = _together(rest, parts, content.size, self.memory)
+            some = itertools.islice(blocks, count)
+            examples: Any = _together(self.stream, rest, some, content.size, self.memory)
             rest = _taken(examples, content.left_over) if len(content.left_over) else None
             window, examples = Window(examples, content.order), None
             if content.stop == self.stream.m:
@@ -231,30 +233,54 @@ class Windows:
             del window  # before the next one takes its place in memory
 
 
-def _together(rest: Examples | None, parts: Iterator[Examples], m: int, memory: ReusedMemory) -> Examples:
-    """The examples of `rest` and of as many parts as make m, side by side."""
-    filled = 0
-    arrays: Any = None
+def _together(
+    stream: Stream, rest: Examples | None, blocks: Iterator[Block], m: int, memory: ReusedMemory
+) -> Examples:
+    """The examples of `rest` and of as many blocks as make m, side by side."""
+    filled, X = 0, None
+    arrays: list[Any] | None = None
+    placed: Any = None  # what the first blocks were copied to
+
+    def place(rows: Any) -> Any:
+        nonlocal placed
+        if arrays is None:
+            placed = memory.empty((m, rows[0].size), rows.dtype)
+        all_rows = placed if arrays is None else arrays[0]
+        fits = all_rows.dtype == rows.dtype
+        left = all_rows[filled:] if fits else np.empty((m - filled, rows[0].size), rows.dtype)
+        return left.reshape(-1, *rows.shape[1:])
+
+    parts = itertools.chain([] if rest is None else [rest], stream.together(blocks, place))
+    rest = None
     while filled < m:
-        part: Any = next(parts) if rest is None else rest
-        rest = None
+        part: Any = next(parts)
         rows = _rows_of(part)
         if arrays is None:
-            arrays, X = [None if A is None else memory.empty((m, A.shape[1]), A.dtype) for A in rows], part.X
+            X = part.X
+            arrays = [None if A is None else memory.empty((m, A.shape[1]), A.dtype) for A in rows[1:]]
+            kept = placed is not None and placed.dtype == rows[0].dtype
+            arrays.insert(0, placed if kept else memory.empty((m, rows[0].shape[1]), rows[0].dtype))
+            placed = None
         elif rows[0].dtype != arrays[0].dtype:  # blocks of a source may have several types
             numbers, rows[0] = _numbers(X, arrays[0][:filled]), _numbers(part.X, rows[0])
             arrays[0], X = memory.empty(arrays[0].shape, numbers.dtype), None
             arrays[0][:filled] = numbers
         count = len(rows[0])
         for A, some in zip(arrays, rows, strict=True):
-            if A is not None and some is not None:
+            if A is not None and some is not None and not _same_memory(A[filled:], some):
                 A[filled : filled + count] = some
         filled += count
+        del part, rows  # before the next ones are read
     assert arrays is not None
     columns = [None if A is None else A.T for A in arrays]
     if isinstance(X, IntegerExamples):
         columns[0] = X.of(arrays[0])
     return Examples(*columns)
+
+
+def _same_memory(A: Any, rows: Any) -> bool:
+    """Whether rows are where A begins already."""
+    return bool(A.ctypes.data == rows.ctypes.data)
 
 
 def _rows_of(examples: Examples) -> list[Any]:

@@ -34,12 +34,26 @@ SAFEGUARDS = {
     "outside_updates": {"median": 0.015, "min": 0.01, "max": 0.02},
     "program": "compiled mini-batch",
 }
+STREAMS = {
+    "kind": "streams",
+    "net": ARCHITECTURES["shallow"].title,
+    "batch": 1000,
+    "optimizer": "plain",
+    "examples": 240_000,
+    "file": 188.16,
+    "memory": {"median": 0.5, "min": 0.4, "max": 0.6},
+    "stream": {"median": 0.6, "min": 0.55, "max": 0.65},
+    "ratio": {"median": 1.2, "min": 1.1, "max": 1.3},
+    "peak": 61.6,
+    "program": "compiled mini-batch",
+}
 
 
 def test_report(tmp_path):
     results = json.loads(MADE_UP.read_text())
     results["benchmarks"].append({"name": "today", "extra_info": TODAY})
     results["benchmarks"].append({"name": "cost", "extra_info": SAFEGUARDS})
+    results["benchmarks"].append({"name": "file", "extra_info": STREAMS})
     path = tmp_path / "some.json"
     path.write_text(json.dumps(results))
     written = report.write(path)
@@ -50,6 +64,7 @@ def test_report(tmp_path):
         "98%", "Equality of the trained weights", "**5.00** (4.00–6.00)", "scikit-learn failed: it is broken",
         "**4.00** (3.00–4.50)", "| 25% |", "today: without thinc: it has no such thing", "Keras is excluded",
         "| 12.0 (10.0 to 30.0) | 0.02% (0.01% to 0.05%) | 1.50% (1.00% to 2.00%) |",
+        "| 240,000 | 188 | 0.5 (0.4–0.6) | 0.6 (0.55–0.65) | 1.2 (1.1–1.3) | 62 | compiled mini-batch |",
     ):  # fmt: skip
         assert text in page, text
 

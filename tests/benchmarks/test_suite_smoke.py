@@ -75,6 +75,18 @@ def test_safeguards(settings):
         pool.close()
 
 
+@pytest.mark.skipif(not process_memory.available(), reason="only Linux tells a process's peak memory")
+def test_streams(settings, monkeypatch):
+    pool = WorkerPool(settings, "benchmarks.stream_worker")
+    try:
+        assert pool.call("gpunet", "prepare", CASE)["file"] == pytest.approx(CASE.examples * 784 / 1e6)
+        samples = [pool.call("gpunet", "time_fit", name) for name in ("memory", "stream")]
+        assert all(one["seconds"] > 0 and one["memory"] >= 0 and one["program"] for one in samples)
+        assert samples[0]["loss"] == samples[1]["loss"]  # a file as small as this one is read as a whole
+    finally:
+        pool.close()
+
+
 @pytest.mark.skipif(
     not hasattr(os, "sched_setaffinity"), reason="this system does not bind processes to cores"
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpunet.devices.placement import Placement, host_placement
 from gpunet.inputs.blocks.blocks import Block, Blocks
@@ -79,26 +80,48 @@ class Stream:
         """
         return self.checked(block)[0]
 
-    def together(self, blocks: Iterable[Block]) -> Iterator[Examples]:
-        """The examples of blocks. Those that stay integers are checked several blocks at a time."""
-        alike: list[Block] = []
-        for block in blocks:
-            if alike and _types(block) != _types(alike[0]):
-                yield self._joined(alike)
-                alike = []
-            if _types(block) is not None and self.pipeline.stays(block.X):
-                alike.append(block)
-            else:
-                yield self.examples(block)
-        if alike:
-            yield self._joined(alike)
+    @property
+    def compactness(self) -> int:
+        """How many times less memory X takes while it stays integers, if that is known before it is read."""
+        X = getattr(self.blocks, "X", None)
+        if X is None or not self.pipeline.stays(X):
+            return 1
+        ratio: int = np.dtype(self.pipeline.dtype).itemsize // X.dtype.itemsize
+        return max(ratio, 1)
 
-    def _joined(self, blocks: list[Block]) -> Examples:
-        """The examples of blocks of the same types, side by side."""
-        columns = zip(*(block[1:4] for block in blocks), strict=True)
-        arrays = [None if some[0] is None else np.concatenate(some) for some in columns]
+    def together(
+        self, blocks: Iterable[Block], place: Callable[[NDArray[Any]], NDArray[Any]]
+    ) -> Iterator[Examples]:
+        """The examples of blocks. Those that stay integers are checked several blocks at a time.
+
+        ``place(X)`` is memory for rows like those of X, as many as are still to come. Integers are copied there.
+        """
+        alike: list[Block] = []
+        X: Any = None
+        filled = 0  # rows of X
+        for block in blocks:
+            types = _types(block)
+            if alike and types != _types(alike[0]):
+                yield self._joined(alike, X)
+                alike = []
+            if types is None or not self.pipeline.stays(block.X):
+                yield self.examples(block)
+                continue
+            if not alike:
+                X, filled = place(block.X), 0
+            rows = X[filled : filled + len(block.X)]
+            rows[...] = block.X
+            alike.append(block._replace(X=rows))
+            filled += len(rows)
+        if alike:
+            yield self._joined(alike, X)
+
+    def _joined(self, blocks: list[Block], X: NDArray[Any]) -> Examples:
+        """The examples of blocks of the same types, whose rows follow each other in X."""
+        columns = zip(*(block[2:4] for block in blocks), strict=True)
+        y, weights = (None if some[0] is None else np.concatenate(some) for some in columns)
         try:
-            return self._checked(blocks[0].first, *arrays)[0]
+            return self._checked(blocks[0].first, X[: sum(len(block.X) for block in blocks)], y, weights)[0]
         except (ValueError, TypeError):
             for block in blocks:  # the message tells the row
                 self.checked(block)
