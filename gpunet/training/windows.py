@@ -20,6 +20,7 @@ from gpunet.core.plan import Plan
 from gpunet.devices.reused_memory import ReusedMemory
 from gpunet.inputs.blocks.blocks import HELD, Block, held_together
 from gpunet.inputs.blocks.order import TwoLevelOrder
+from gpunet.inputs.blocks.room import Room, no_room, same_memory
 from gpunet.inputs.blocks.stream import Stream
 from gpunet.inputs.integer_examples import IntegerExamples
 from gpunet.inputs.pipeline import Examples
@@ -218,13 +219,16 @@ class Windows:
         """The windows of an epoch from one of them on. Runs in the thread."""
         rows: dict[int, NDArray[np.int64] | None] = {}  # of each block, known once its window is
         chosen = blocks_from(epoch, number, self.order).tolist()
-        blocks = self.stream.blocks.read(chosen, rows.pop)
+        room = Room(self.memory)
+        room_for = room.next if self.stream.compactness > 1 else no_room
+        blocks = self.stream.blocks.read(chosen, rows.pop, room_for)
         rest: Examples | None = None  # what was read for the window before and is used in this one
         for content in contents(epoch, number, self.order, self.share):
             rows.update(content.rows)
             count = sum(some is None or len(some) > 0 for some in content.rows.values())
             some = itertools.islice(blocks, count)
-            examples: Any = _together(self.stream, rest, some, content.size, self.memory)
+            room.begin(content.size)
+            examples: Any = _together(self.stream, rest, some, room)
             rest = _taken(examples, content.left_over) if len(content.left_over) else None
             window, examples = Window(examples, content.order), None
             if content.stop == self.stream.m:
@@ -233,54 +237,36 @@ class Windows:
             del window  # before the next one takes its place in memory
 
 
-def _together(
-    stream: Stream, rest: Examples | None, blocks: Iterator[Block], m: int, memory: ReusedMemory
-) -> Examples:
-    """The examples of `rest` and of as many blocks as make m, side by side."""
-    filled, X = 0, None
-    arrays: list[Any] | None = None
-    placed: Any = None  # what the first blocks were copied to
-
-    def place(rows: Any) -> Any:
-        nonlocal placed
-        if arrays is None:
-            placed = memory.empty((m, rows[0].size), rows.dtype)
-        all_rows = placed if arrays is None else arrays[0]
-        fits = all_rows.dtype == rows.dtype
-        left = all_rows[filled:] if fits else np.empty((m - filled, rows[0].size), rows.dtype)
-        return left.reshape(-1, *rows.shape[1:])
-
-    parts = itertools.chain([] if rest is None else [rest], stream.together(blocks, place))
+def _together(stream: Stream, rest: Examples | None, blocks: Iterator[Block], room: Room) -> Examples:
+    """The examples of `rest` and of as many blocks as fill the room, side by side."""
+    m, filled, X = room.m, 0, None
+    arrays: Any = None
+    if rest is not None and isinstance(rest.X, IntegerExamples):
+        rest = rest._replace(X=rest.X.of(room.take(rest.X.rows)))
+    parts = itertools.chain([] if rest is None else [rest], stream.together(blocks, room))
     rest = None
     while filled < m:
         part: Any = next(parts)
         rows = _rows_of(part)
         if arrays is None:
             X = part.X
-            arrays = [None if A is None else memory.empty((m, A.shape[1]), A.dtype) for A in rows[1:]]
-            kept = placed is not None and placed.dtype == rows[0].dtype
-            arrays.insert(0, placed if kept else memory.empty((m, rows[0].shape[1]), rows[0].dtype))
-            placed = None
+            arrays = [None if A is None else room.memory.empty((m, A.shape[1]), A.dtype) for A in rows[1:]]
+            placed = isinstance(X, IntegerExamples)
+            arrays.insert(0, room.rows if placed else room.memory.empty((m, rows[0].shape[1]), rows[0].dtype))
         elif rows[0].dtype != arrays[0].dtype:  # blocks of a source may have several types
             numbers, rows[0] = _numbers(X, arrays[0][:filled]), _numbers(part.X, rows[0])
-            arrays[0], X = memory.empty(arrays[0].shape, numbers.dtype), None
+            arrays[0], X = room.memory.empty(arrays[0].shape, numbers.dtype), None
             arrays[0][:filled] = numbers
         count = len(rows[0])
         for A, some in zip(arrays, rows, strict=True):
-            if A is not None and some is not None and not _same_memory(A[filled:], some):
+            if A is not None and some is not None and not same_memory(A[filled:], some):
                 A[filled : filled + count] = some
-        filled += count
+        room.filled = filled = filled + count
         del part, rows  # before the next ones are read
-    assert arrays is not None
-    columns = [None if A is None else A.T for A in arrays]
+    columns = [A if A is None else A.T for A in arrays]
     if isinstance(X, IntegerExamples):
         columns[0] = X.of(arrays[0])
     return Examples(*columns)
-
-
-def _same_memory(A: Any, rows: Any) -> bool:
-    """Whether rows are where A begins already."""
-    return bool(A.ctypes.data == rows.ctypes.data)
 
 
 def _rows_of(examples: Examples) -> list[Any]:

@@ -14,6 +14,7 @@ from gpunet.core.reference import Reference
 from gpunet.training.progress import ProgressBar
 from integer_inputs import drawn_rows
 from small_networks import host, same
+from streams import mapped, small_blocks
 
 M, N = 90, 13
 
@@ -205,6 +206,25 @@ def test_streams(standardizer, batch_size, reading, monkeypatch):
     kept = runs[0][2]
     assert len(kept) >= 3 and {type(one) for one in runs[1][2]} == {np.ndarray}
     assert all(isinstance(one, IntegerColumns) and one.rows.dtype == "int8" for one in kept)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16"])
+@pytest.mark.parametrize("batch_size", [1, 20, 27, M])
+def test_files(batch_size, dtype, reading, tmp_path, monkeypatch):
+    """Windows of integers have as many groups of blocks as take the memory of one in float32; the order is the same."""
+    small_blocks(monkeypatch, 6, 2, N)
+    X, y = data(dtype)
+    runs = []
+    for reads in (True, False):
+        file = mapped(tmp_path, f"X-{reads}", X)
+        runs.append(trained(reading, reads, file, y, gn.Standardizer(), batch_size=batch_size, epochs=2))
+    assert same_runs(*runs)
+    kept, given = ([one.shape[1] for one in run[2]] for run in runs)
+    groups = {"uint8": 4, "int16": 2}[dtype]
+    assert max(given) <= 12 + 2 * batch_size or batch_size == M
+    if batch_size < M:
+        assert max(kept) >= groups * 12 and len(kept) < len(given)
+    assert all(isinstance(one, IntegerColumns) for one in runs[0][2])
 
 
 def test_streams_of_several_types(reading, monkeypatch):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gpunet.inputs.blocks.room import no_room
 from gpunet.inputs.blocks.sliced import Sliced
 
 NUMBERS = 2**18  # of a block, about: 1 MiB of float32
@@ -17,6 +18,7 @@ HELD = 32  # blocks of that size that are held at a time; their rows are mixed
 
 
 RowsOf = Callable[[int], NDArray[np.int64] | None]
+RoomFor = Callable[[tuple[int, ...], Any], NDArray[Any] | None]
 
 
 class Block(NamedTuple):
@@ -64,7 +66,9 @@ class Blocks(ABC):
         """All blocks, in the order in which they are stored."""
 
     @abstractmethod
-    def read(self, chosen: Iterable[int], rows_of: RowsOf = all_rows) -> Iterator[Block]:
+    def read(
+        self, chosen: Iterable[int], rows_of: RowsOf = all_rows, room_for: RoomFor = no_room
+    ) -> Iterator[Block]:
         """Some of the blocks, by their numbers; of a sequential source from any one on, without a gap.
 
         Parameters
@@ -73,6 +77,8 @@ class Blocks(ABC):
         rows_of : callable ``(number) -> int64 array or None``
             Which rows of a block are wanted, counted from its first and rising; None for all. Asked when the block's
             turn comes. A block of which none are wanted is left out.
+        room_for : callable ``(shape, dtype) -> array or None``
+            Memory that the X of a block may be read into. Asked when the block's turn comes.
         """
 
     def beside(self, y: Sliced | None, weights: Sliced | None) -> Blocks:
@@ -137,22 +143,28 @@ class SlicedBlocks(Blocks):
         """See :class:`Blocks`."""
         return self.read(range(len(self.edges) - 1))
 
-    def read(self, chosen: Iterable[int], rows_of: RowsOf = all_rows) -> Iterator[Block]:
+    def read(
+        self, chosen: Iterable[int], rows_of: RowsOf = all_rows, room_for: RoomFor = no_room
+    ) -> Iterator[Block]:
         """See :class:`Blocks`."""
         for number in chosen:
             first, last = (int(edge) for edge in self.edges[number : number + 2])
             rows = rows_of(number)
             if rows is not None and not len(rows):
                 continue
-            X, y, weights = (
+            if rows is None:
+                room = room_for((last - first, *self.X.shape[1:]), self.X.dtype)
+                X = self.X.read(first, last) if room is None else self.X.read_into(room, first, last)
+            else:
+                X = self.X.take(first + rows)
+            y, weights = (
                 None
                 if source is None
                 else source.read(first, last)
                 if rows is None
                 else source.take(first + rows)
-                for source in (self.X, self.y, self.weights)
+                for source in (self.y, self.weights)
             )
-            assert X is not None
             yield Block(first, X, y, weights, rows)
 
     def beside(self, y: Sliced | None, weights: Sliced | None) -> Blocks:

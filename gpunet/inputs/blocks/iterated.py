@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from gpunet.core.checks import function
 from gpunet.devices.registry import backend_of
 from gpunet.inputs.arrays import from_lists
-from gpunet.inputs.blocks.blocks import Block, Blocks, RowsOf, all_rows, rows_of_block
+from gpunet.inputs.blocks.blocks import Block, Blocks, RoomFor, RowsOf, all_rows, rows_of_block
+from gpunet.inputs.blocks.room import no_room
 
 
 class IteratedBlocks(Blocks):
@@ -87,8 +88,10 @@ class IteratedBlocks(Blocks):
                 f"{type(pieces).__name__}"
             ) from None
 
-    def read(self, chosen: Iterable[int], rows_of: RowsOf = all_rows) -> Iterator[Block]:
-        """See :class:`Blocks`."""
+    def read(
+        self, chosen: Iterable[int], rows_of: RowsOf = all_rows, room_for: RoomFor = no_room
+    ) -> Iterator[Block]:
+        """See :class:`Blocks`; they come as arrays."""
         wanted = iter(chosen)
         number = next(wanted, None)
         for found, block in enumerate(self.all()):

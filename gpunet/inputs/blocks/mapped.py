@@ -38,19 +38,22 @@ class MappedRows(Sliced):
 
     def read(self, first: int, last: int) -> NDArray[Any]:
         """See :class:`Sliced`."""
+        return self.read_into(np.empty((last - first, *self.shape[1:]), self.dtype), first, last)
+
+    def read_into(self, room: NDArray[Any], first: int, last: int) -> NDArray[Any]:
+        """See :class:`Sliced`."""
         if self.position is None:
             # Not in one piece, such as some columns: the mapping itself has to do.
             if os.path.getsize(self.path) < self.size:
                 self.require_rows(0, first, last)
             return np.array(self.array[first:last])
-        rows = np.empty((last - first, *self.shape[1:]), self.dtype)
-        flat: Any = rows.reshape(-1).view(np.uint8)
-        size = rows.nbytes // max(len(rows), 1)  # of a row
+        flat: Any = room.reshape(-1).view(np.uint8)
+        size = room.nbytes // max(len(room), 1)  # of a row
         with open(self.path, "rb") as file:
             file.seek(self.position + first * size)
             found = file.readinto(memoryview(flat))
         self.require_rows(found // max(size, 1), first, last)
-        return rows
+        return room
 
 
 def mapped_file(path: Path) -> np.memmap[Any, Any]:

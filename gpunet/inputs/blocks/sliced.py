@@ -49,6 +49,10 @@ class Sliced(ABC):
             If they are not there any more.
         """
 
+    def read_into(self, room: NDArray[Any], first: int, last: int) -> NDArray[Any]:
+        """The same, of a source that can: into `room`, a contiguous array of their shape and dtype."""
+        return self.read(first, last)
+
     def take(self, numbers: NDArray[np.int64]) -> NDArray[Any]:
         """The rows with these numbers, which rise; of what lies between them, only what is near is read.
 

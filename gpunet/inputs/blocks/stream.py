@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gpunet.devices.placement import Placement, host_placement
 from gpunet.inputs.blocks.blocks import Block, Blocks
+from gpunet.inputs.blocks.room import Room
 from gpunet.inputs.label_smoothing import smoothed
 from gpunet.inputs.pipeline import Examples, InputPipeline
 
@@ -89,39 +89,32 @@ class Stream:
         ratio: int = np.dtype(self.pipeline.dtype).itemsize // X.dtype.itemsize
         return max(ratio, 1)
 
-    def together(
-        self, blocks: Iterable[Block], place: Callable[[NDArray[Any]], NDArray[Any]]
-    ) -> Iterator[Examples]:
-        """The examples of blocks. Those that stay integers are checked several blocks at a time.
-
-        ``place(X)`` is memory for rows like those of X, as many as are still to come. Integers are copied there.
-        """
+    def together(self, blocks: Iterable[Block], room: Room) -> Iterator[Examples]:
+        """The examples of blocks. Those that stay integers are checked several blocks at a time, in the room."""
         alike: list[Block] = []
-        X: Any = None
-        filled = 0  # rows of X
         for block in blocks:
-            types = _types(block)
-            if alike and types != _types(alike[0]):
-                yield self._joined(alike, X)
+            joins = bool(alike) and _are_alike(block, alike[0])
+            if alike and not joins:
+                yield self._joined(alike, room)
                 alike = []
-            if types is None or not self.pipeline.stays(block.X):
+            stays = joins or (_are_arrays(block) and self.pipeline.stays(block.X))
+            rows = room.take(block.X) if stays else None
+            if rows is None:
                 yield self.examples(block)
-                continue
-            if not alike:
-                X, filled = place(block.X), 0
-            rows = X[filled : filled + len(block.X)]
-            rows[...] = block.X
-            alike.append(block._replace(X=rows))
-            filled += len(rows)
+            else:
+                alike.append(block._replace(X=rows))
         if alike:
-            yield self._joined(alike, X)
+            yield self._joined(alike, room)
 
-    def _joined(self, blocks: list[Block], X: NDArray[Any]) -> Examples:
-        """The examples of blocks of the same types, whose rows follow each other in X."""
-        columns = zip(*(block[2:4] for block in blocks), strict=True)
-        y, weights = (None if some[0] is None else np.concatenate(some) for some in columns)
+    def _joined(self, blocks: list[Block], room: Room) -> Examples:
+        """The examples of blocks of the same types, whose rows came last into the room."""
+        y, weights = (
+            None if some[0] is None else np.concatenate(some)
+            for some in zip(*(block[2:4] for block in blocks), strict=True)
+        )
         try:
-            return self._checked(blocks[0].first, X[: sum(len(block.X) for block in blocks)], y, weights)[0]
+            X = room.last(sum(len(block.X) for block in blocks), blocks[0].X.shape[1:])
+            return self._checked(blocks[0].first, X, y, weights)[0]
         except (ValueError, TypeError):
             for block in blocks:  # the message tells the row
                 self.checked(block)
@@ -167,12 +160,18 @@ class Stream:
         return self.placement.to_device(np.ascontiguousarray(np.concatenate(parts, axis=1).T)).T
 
 
-def _types(block: Block) -> list[Any] | None:
-    """What two blocks must have in common to be joined; None if this one can't be."""
-    arrays = [A for A in block[1:4] if A is not None]
-    if not all(isinstance(A, np.ndarray) for A in arrays):
-        return None
-    return [None if A is None else (A.dtype, A.shape[1:]) for A in block[1:4]]
+def _are_arrays(block: Block) -> bool:
+    """Whether all of a block is arrays."""
+    return all(A is None or isinstance(A, np.ndarray) for A in block[1:4])
+
+
+def _are_alike(block: Block, other: Block) -> bool:
+    """Whether a block may be joined with another one, of arrays."""
+    return _are_arrays(block) and all(
+        A is B is None
+        or (A is not None and B is not None and A.dtype == B.dtype and A.shape[1:] == B.shape[1:])
+        for A, B in zip(block[1:4], other[1:4], strict=True)
+    )
 
 
 def on_device(examples: Examples, placement: Placement) -> Examples:
