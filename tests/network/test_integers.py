@@ -227,18 +227,23 @@ def test_files(batch_size, dtype, reading, tmp_path, monkeypatch):
     assert all(isinstance(one, IntegerColumns) for one in runs[0][2])
 
 
-def test_streams_of_several_types(reading, monkeypatch):
+@pytest.mark.parametrize("batch_size", [8, 10])
+def test_streams_of_several_types(batch_size, reading, monkeypatch):
     """A window of blocks of more than one type is one of numbers."""
-    monkeypatch.setattr("gpunet.training.windows.HELD", 2)
+    small_blocks(monkeypatch, 10, 3, N)
     X, y = data("uint8")
     for second in ("int16", "float32", "float64"):
-        cuts = [(0, 10, "uint8"), (10, 20, second), (20, 50, "uint8"), (50, M, second)]
-        blocks = [(X[a:b].astype(dtype), y[a:b]) for a, b, dtype in cuts]
+        types = ["uint8", second, "uint8", "uint8", "uint8", "uint8", second, "uint8", second]
+        blocks = [
+            (X[10 * k : 10 * k + 10].astype(dtype), y[10 * k : 10 * k + 10]) for k, dtype in enumerate(types)
+        ]
         runs = [
-            trained(reading, reads, lambda: iter(blocks), None, gn.Standardizer(), batch_size=8)  # noqa: B023
+            trained(reading, reads, lambda: iter(blocks), None, gn.Standardizer(), batch_size=batch_size)  # noqa: B023
             for reads in (True, False)
         ]
         assert same_runs(*runs)
+        # With batches of 10 nothing is left over for the window of three blocks of uint8.
+        assert any(isinstance(one, IntegerColumns) for one in runs[0][2]) == (batch_size == 10)
 
 
 def test_weights_and_lists_of_targets_in_streams(reading):

@@ -25,10 +25,9 @@ class Room:
 
     def __init__(self, memory: ReusedMemory) -> None:
         self.memory = memory
-        self.begin(0)
 
     def begin(self, m: int) -> None:
-        """Other rows, m of them; those before are left to who has them."""
+        """Begin with other rows, m of them; those before are left to who has them."""
         self.m, self.filled = m, 0
         self.rows: NDArray[Any] | None = None
 

@@ -87,7 +87,7 @@ class Stream:
         if X is None or not self.pipeline.stays(X):
             return 1
         ratio: int = np.dtype(self.pipeline.dtype).itemsize // X.dtype.itemsize
-        return max(ratio, 1)
+        return ratio
 
     def together(self, blocks: Iterable[Block], room: Room) -> Iterator[Examples]:
         """The examples of blocks. Those that stay integers are checked several blocks at a time, in the room."""
