@@ -251,7 +251,7 @@ def _together(stream: Stream, rest: Examples | None, blocks: Iterator[Block], ro
         if arrays is None:
             X = part.X
             arrays = [None if A is None else room.memory.empty((m, A.shape[1]), A.dtype) for A in rows[1:]]
-            placed = isinstance(X, IntegerExamples)
+            placed = room.rows is not None and same_memory(room.rows, rows[0])
             arrays.insert(0, room.rows if placed else room.memory.empty((m, rows[0].shape[1]), rows[0].dtype))
         elif rows[0].dtype != arrays[0].dtype:  # blocks of a source may have several types
             numbers, rows[0] = _numbers(X, arrays[0][:filled]), _numbers(part.X, rows[0])

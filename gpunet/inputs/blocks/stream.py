@@ -97,7 +97,7 @@ class Stream:
             if alike and not joins:
                 yield self._joined(alike, room)
                 alike = []
-            stays = joins or (_are_arrays(block) and self.pipeline.stays(block.X))
+            stays = joins or self.pipeline.stays(block.X)
             rows = room.take(block.X) if stays else None
             if rows is None:
                 yield self.examples(block)
@@ -160,14 +160,9 @@ class Stream:
         return self.placement.to_device(np.ascontiguousarray(np.concatenate(parts, axis=1).T)).T
 
 
-def _are_arrays(block: Block) -> bool:
-    """Whether all of a block is arrays."""
-    return all(A is None or isinstance(A, np.ndarray) for A in block[1:4])
-
-
 def _are_alike(block: Block, other: Block) -> bool:
-    """Whether a block may be joined with another one, of arrays."""
-    return _are_arrays(block) and all(
+    """Whether two blocks may be joined: as many arrays, of the same types."""
+    return all(
         A is B is None
         or (A is not None and B is not None and A.dtype == B.dtype and A.shape[1:] == B.shape[1:])
         for A, B in zip(block[1:4], other[1:4], strict=True)
