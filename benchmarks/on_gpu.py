@@ -38,6 +38,7 @@ PARTS = [  # module, and which of its cases; "fit_calls" is a script, and what i
     ("test_throughput", "not plain"),
     ("test_equal_weights", ""),
     ("test_safeguards", ""),
+    ("test_streams", ""),
 ]
 
 
