@@ -158,7 +158,8 @@ def common_values(some: Any) -> Any:
     """
     if has_zeros(some):
         return np.zeros(some.shape[1], dtype=some.dtype)
-    usual = np.sort(some, axis=0)[len(some) // 2]
+    # A row of its own: of a sample that lies feature by feature it would not be contiguous, as kernels need it.
+    usual = np.sort(some, axis=0)[len(some) // 2].copy()
     return usual if np.count_nonzero(some != usual) < DENSE * some.size else None
 
 

@@ -116,6 +116,22 @@ def test_another_x(on_threads):
             assert np.array_equal(numbers([*now]), numbers([*fresh]))
 
 
+@pytest.mark.parametrize("program", [minibatch.MiniBatch, blocked.Blocked])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_rows_that_lie_feature_by_feature(dtype, program, on_threads):
+    """Most numbers equal a constant that is not 0: the offsets that a sample tells are contiguous, whatever X is."""
+    on_threads(2)
+    size, optimizer = (1, "plain") if program is blocked.Blocked else (20, "adam")
+    plan = plan_of("relu-tanh-sigmoid", OPTIMIZERS[optimizer], size, "float32", inputs=37)
+    state, inputs = draw(plan)
+    X = both(plan, inputs, "uint8", "feature", PLACEMENT, zeros=0.8)[dtype == "float32"].X
+    assert data.common_values(data.sample(X)).any()
+    other = X.of(np.asfortranarray(X.rows)) if dtype == "uint8" else np.ascontiguousarray(X)
+    assert same_results(program, plan, (inputs._replace(X=X), inputs._replace(X=other)), state)
+    offsets = data.common_values(data.sample(other))
+    assert offsets.flags.c_contiguous and np.array_equal(offsets, data.common_values(data.sample(X)))
+
+
 def test_x_is_not_kept_alive(on_threads):
     on_threads(1)
     plan = plan_of("relu-tanh-sigmoid", OPTIMIZERS["adam"], 20, "float32", inputs=37)
