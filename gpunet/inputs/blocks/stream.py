@@ -65,11 +65,6 @@ class Stream:
         """How many examples there are."""
         return self.blocks.shape[0]
 
-    @property
-    def weighted(self) -> bool:
-        """Whether examples have weights."""
-        return self.blocks.weighted or self.class_weight is not None
-
     def examples(self, block: Block) -> Examples:
         """The examples of a block: columns, on the host.
 
