@@ -99,15 +99,6 @@ class Case:
         """Whether slow implementations are measured too; compiling takes some of them many seconds per case."""
         return self.net == "shallow" and self.optimizer == "plain" and self.batch in (1, 32, 1000)
 
-    @property
-    def sample_scale(self):
-        """How many times longer than others a sample is.
-
-        gpunet runs short epochs in plain NumPy for about a third of a second before it loads a compiled program;
-        the sample must be long enough to measure the latter.
-        """
-        return 4 if self.net in ("table", "neuron", "hidden") and self.batch in (1000, None) else 1
-
     def order(self, epoch):
         """The order of the examples in an epoch, as gpunet draws it from seed 0; None for full batches."""
         if self.batch is None:

@@ -3,7 +3,6 @@
 from benchmarks.interleaved import InterleavedRounds, throughput
 
 SLOW_ROUNDS = 2  # of implementations that are marked as slow
-LONG_ROUNDS = 3  # of cases whose samples are longer
 
 
 def test_throughput(benchmark, suite, case):
@@ -13,7 +12,7 @@ def test_throughput(benchmark, suite, case):
         lambda name: {"program": suite.pool.call(name, "prepare_training", case)},
         SLOW_ROUNDS,
     )
-    measured.run(benchmark, LONG_ROUNDS if case.sample_scale > 1 else suite.settings.rounds)
+    measured.run(benchmark, suite.settings.rounds)
     flops = case.architecture.flops_per_example
     benchmark.extra_info.update(
         kind="throughput",

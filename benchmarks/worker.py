@@ -47,7 +47,7 @@ class Worker:
         longer than a sample needs to, several whole epochs where it is shorter.
         """
         self.build(case)
-        shortest = self.settings.sample_seconds * case.sample_scale
+        shortest = self.settings.sample_seconds
         divisible = case.batch is not None and not self.implementation.whole_epochs
         self.examples, self.epochs = case.examples, 1
         if divisible:

@@ -32,12 +32,17 @@ ROOMS = [
     ["gpunet.__main__"],
 ]
 NAMED_TUPLE = {"_replace", "_fields", "_asdict"}  # public, in spite of their names
-# What a library offers under no public name: tqdm's clock; numba's place for a cache, and what
-# is in it; its types in generated code.
+# What a library offers under no public name: tqdm's clock; what
+# numba makes machine code with.
 LIBRARIES = {
     "gpunet.training.progress": {"_time"},
-    "gpunet_numpy.compiled.cache": {"_cache", "_load_index"},
-    "gpunet_numpy.compiled.compiler": {"_data_layout", "_module_pass_manager", "_get_module_for_linking"},
+    "gpunet_numpy.compiled.compiler": {
+        "_data_layout",
+        "_module_pass_manager",
+        "_get_module_for_linking",
+        "_final_module",
+        "_tm",
+    },
 }
 FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
 # A backend is a package of its own, beside the network: it knows what a plan, a program and a backend are.

@@ -1,7 +1,7 @@
 """When numba compiles: before a program is first used, in another process meanwhile, or never.
 
-Compiling a program takes numba some seconds, once per machine: then it lies in numba's cache on disk. So that a first
-run is no slower than plain NumPy, a child process (:mod:`gpunet_numpy.compiled.ahead`) compiles into that cache while
+Compiling a program takes numba some seconds, once per machine: then its code is on disk. So that a first run is no
+slower than plain NumPy, a child process (:mod:`gpunet_numpy.compiled.ahead`) compiles into that cache while
 plain NumPy trains. It goes on if the run ends before, for the next one. One process compiles at a time: others look now
 and then whether it has finished. The environment variable ``GPUNET_COMPILE`` chooses.
 """
@@ -112,7 +112,7 @@ def setting() -> str:
     return value
 
 
-def unready_reason(compiled: Any, dtype: str) -> str | None:
+def unready_reason(compiled: Any, dtype: str, start_compiling: bool = True) -> str | None:
     """Why a class of :mod:`gpunet_numpy.compiled` is not to be used for now; None if it is.
 
     Where its kernel has not been compiled on this machine, the first call starts that, in a child process, unless
@@ -124,8 +124,10 @@ def unready_reason(compiled: Any, dtype: str) -> str | None:
         A program or the predictor; its `kernel` is what numba compiles.
     dtype : str
         Of the parameters.
+    start_compiling : bool
+        False only looks.
     """
-    if setting() == WAIT or not can_start_python():
+    if setting() == WAIT or not can_start_python() or compiled.kernel.is_ready(dtype):
         return None
     from gpunet_numpy.compiled.cache import is_on_disk, shared_folder
 
@@ -133,6 +135,8 @@ def unready_reason(compiled: Any, dtype: str) -> str | None:
         if (compiled, dtype) not in _children:
             if is_on_disk(compiled.kernel, dtype):
                 return None
+            if not start_compiling:
+                return COMPILING
             try:
                 lock = locked(os.path.join(shared_folder(), "compiling.lock"))
             except BlockingIOError:

@@ -1,8 +1,7 @@
 """Which program runs a plan: a compiled one, one in plain NumPy, or the reference.
 
 The compiled programs need numba, SciPy and threadpoolctl (the extra ``fast``). A plan begins in plain NumPy
-(:mod:`gpunet_numpy.tiered`) if its epochs are short, or if its program has yet to be compiled
-(:mod:`gpunet_numpy.compiling`).
+(:mod:`gpunet_numpy.tiered`) if its program has yet to be compiled (:mod:`gpunet_numpy.compiling`).
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from gpunet_numpy.plain.accumulation import Accumulation
 from gpunet_numpy.plain.blocked import Blocked
 from gpunet_numpy.plain.estimate import epoch_seconds
 from gpunet_numpy.plain.reference import PlainReference
-from gpunet_numpy.tiered import LOADING_SECONDS, SHORT_SECONDS, Tiered
+from gpunet_numpy.tiered import Tiered
 
 PLAIN = (Blocked, Accumulation)
 # In the order in which they are tried.
@@ -32,6 +31,9 @@ COMPILED = (("columns", "Columns"), ("tiny", "Tiny"), ("blocked", "Blocked"), ("
 COMPILED_SPARSE = (("sparse_rows", "SparseRows"),)
 NEEDED = ("numba", "scipy", "threadpoolctl")
 
+# A run whose epochs plain NumPy does faster than this may be over soon: nothing is compiled before it has gone on for
+# some time, by an estimate.
+SHORT_SECONDS, WORTH_SECONDS = 0.05, 0.3
 WORTH_WEIGHTS = 50_000  # a smaller network predicts in microseconds without compiled code
 
 
@@ -48,9 +50,9 @@ def _missing() -> str | None:
     choose_core_type()
     try:
         _compiled()
-        importlib.import_module("gpunet_numpy.compiled.threads").threads()
-    except (ImportError, RuntimeError) as error:  # numba has no folder for its cache, or there is no thread
-        return f"numba does not work here ({error})"
+        importlib.import_module("gpunet_numpy.compiled.pool").pool().start(1)
+    except (ImportError, RuntimeError) as error:  # a library that does not fit, or there is no thread
+        return f"they do not work here ({error})"
     return None
 
 
@@ -61,13 +63,16 @@ def _compiled(sparse: bool = False) -> list[type[Program]]:
     ]
 
 
-def compiled_program(plan: Plan) -> tuple[type[Program] | None, str]:
-    """The compiled program that supports `plan`, or None and why none does, or is not ready yet."""
+def compiled_program(plan: Plan, start: bool = True) -> tuple[type[Program] | None, str]:
+    """The compiled program that supports `plan`, or None and why none does, or is not ready yet.
+
+    With `start`, what is not ready begins to be compiled.
+    """
     reason = compiled_unavailable_reason()
     if reason is not None:
         return None, f"compiled programs: {reason}"
     compiled, reason = first_supported(_compiled(plan.sparse), plan, "cpu")
-    if compiled is None or (unready := unready_reason(compiled, plan.dtype)) is None:
+    if compiled is None or (unready := unready_reason(compiled, plan.dtype, start)) is None:
         return compiled, reason
     return None, unready
 
@@ -75,15 +80,15 @@ def compiled_program(plan: Plan) -> tuple[type[Program] | None, str]:
 def program_for(plan: Plan) -> tuple[Program | None, str]:
     """See :meth:`gpunet.devices.backend.Backend.program_for`."""
     plain, plain_reason = first_supported(PLAIN, plan, "cpu")
-    if setting() != NEVER and epoch_seconds(plan) < SHORT_SECONDS:
-        later = f"compiled programs: once the run has lasted {LOADING_SECONDS:g} s"
-        reason = plain_reason if plain else f"{later}; {plain_reason}"
-        return Tiered(plan, plain, compiled_program, LOADING_SECONDS), reason
-    compiled, reason = compiled_program(plan)
+    short = epoch_seconds(plan) < SHORT_SECONDS
+    compiled, reason = compiled_program(plan, start=not short)
     if compiled is not None:
         return compiled(plan), SUPPORTED
     if reason == COMPILING:
-        return Tiered(plan, plain, compiled_program, 0.0), reason
+        if not short:
+            return Tiered(plan, plain, compiled_program, 0.0), reason
+        later = f"compiled programs: compiled in another process once the run has lasted {WORTH_SECONDS:g} s"
+        return Tiered(plan, plain, compiled_program, WORTH_SECONDS), later
     if plain is not None:
         return plain(plan), SUPPORTED
     return PlainReference(plan), f"{reason}; {plain_reason}"

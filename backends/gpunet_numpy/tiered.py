@@ -1,6 +1,6 @@
 """A tiered program: plain NumPy first, compiled code later.
 
-It changes over when a run of short epochs has gone on for long enough, and when there is compiled code: see
+It changes over when the code has been compiled, which begins once a run of short epochs has gone on for some time: see
 :mod:`gpunet_numpy.compiling`.
 """
 
@@ -19,9 +19,6 @@ from gpunet_numpy.compiling import COMPILING
 from gpunet_numpy.plain.estimate import epoch_seconds
 from gpunet_numpy.plain.reference import PlainReference
 
-# Loading compiled code takes about a third of a second.
-LOADING_SECONDS = 0.3
-SHORT_SECONDS = 0.05  # an epoch that plain NumPy does faster than this begins there
 # Steps that the compiled program for sparse rows computes together. Before the change, too, epochs are cut there alone.
 SPARSE_STEPS = 64
 PART_SECONDS = 0.1  # while another process compiles, plain NumPy looks about so often whether it has finished

@@ -138,6 +138,7 @@ def test_how_often_a_frozen_layer_is_computed(kept, dropout, calls, rng, monkeyp
 
 def test_layers_that_are_no_wider_than_the_inputs_are_always_kept(rng, monkeypatch):
     monkeypatch.setattr("gpunet.training.frozen.NUMBERS", 0)
+    monkeypatch.setenv("GPUNET_COMPILE", "never")
     X, y = small_data(rng)
     for units, program in ((N, "numpy blocked SGD"), (N + 1, "reference")):
         net = network("numpy", gn.Dense(units, "relu", trainable=False), gn.Dense(K, "softmax"))
@@ -146,9 +147,8 @@ def test_layers_that_are_no_wider_than_the_inputs_are_always_kept(rng, monkeypat
 
 
 @pytest.mark.slow
-def test_compiled_programs_train_above_a_frozen_base(rng, monkeypatch):
+def test_compiled_programs_train_above_a_frozen_base(rng):
     pytest.importorskip("numba")
-    monkeypatch.setattr("gpunet_numpy.select.SHORT_SECONDS", 0.0)
     X = rng.normal(size=(6000, 40)).astype("float32")
     y = rng.integers(0, 3, 6000)
     layers = gn.Dense(200, "relu"), gn.Dense(100, "relu"), gn.Dense(3, "softmax")

@@ -98,10 +98,7 @@ def test_with_dropout_of_the_inputs(backend, batch_size):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 32, None])
-def test_the_compiled_program(batch_size, monkeypatch):
-    from gpunet_numpy import select
-
-    monkeypatch.setattr(select, "SHORT_SECONDS", 0.0)
+def test_the_compiled_program(batch_size):
     X, y, w = data()
     for optimizer in (gn.AdamW(0.01), gn.GradientDescent(0.1), gn.RMSprop(0.01)):
         runs = []

@@ -1,4 +1,4 @@
-"""Compile a program into numba's cache: ``python -m gpunet_numpy.compiled.ahead MODULE:CLASS DTYPE``.
+"""Compile a program into the cache: ``python -m gpunet_numpy.compiled.ahead MODULE:CLASS DTYPE``.
 
 :mod:`gpunet_numpy.compiling` runs this in a child process. A kernel is compiled once per dtype, whatever the plan, so
 this runs the smallest one, and ends.
@@ -47,7 +47,7 @@ def main() -> None:
     compiled = pkgutil.resolve_name(name)
     run_smallest(compiled, dtype)
     if not is_on_disk(compiled.kernel, dtype):
-        sys.exit("numba's cache could not be written")
+        sys.exit("the compiled code could not be written")
 
 
 if __name__ == "__main__":

@@ -1,28 +1,42 @@
-"""The cache of compiled code on disk, keyed by all sources that the code depends on.
+"""The cache of machine code on disk, keyed by all sources that the code depends on, and by the processor.
 
-numba compiles a kernel again when the kernel's own file has changed, but not when a file that it imports has. So the
-names of the cached files hold a digest of all sources of this package, and of the constants that they take from core.
-
-A file that is damaged, or can't be read or written, costs a compilation and nothing else: numba itself would raise what
-unpickling raises, which may be anything, and run machine code in which a bit has changed.
+A file that is damaged, or can't be read or written, costs a compilation and nothing else.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import pickle
+import os
+import sys
+import tempfile
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from numba import config
-from numba.core.caching import CompileResultCacheImpl, FunctionCache
-from numba.core.serialize import dumps
-
 from gpunet.core import activations
 
-FOLDER = Path(__file__).parent
+FOLDER, PACKAGE = Path(__file__).parent, f"{__package__}."
+# Settings of numba that change the code it makes
+SETTINGS = (
+    "NUMBA_CPU_NAME",
+    "NUMBA_CPU_FEATURES",
+    "NUMBA_OPT",
+    "NUMBA_ENABLE_AVX",
+    "NUMBA_DISABLE_INTEL_SVML",
+)
+DIGEST = hashlib.sha256().digest_size  # bytes: a file is its code's digest, and the code
+
+
+@functools.cache
+def llvm() -> Any:
+    """The binding of LLVM, ready to load machine code."""
+    import llvmlite.binding as binding
+
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    return binding
 
 
 @functools.cache
@@ -35,81 +49,115 @@ def digest() -> str:
     return found.hexdigest()[:16]
 
 
-class _Files(CompileResultCacheImpl):  # type: ignore[misc]
-    def get_filename_base(self, fullname: str, abiflags: str) -> str:
-        name: str = super().get_filename_base(fullname, abiflags)
-        return f"{name}-{digest()}"
+@functools.cache
+def machine() -> str:
+    """A digest of what machine code depends on beside its sources: LLVM, the processor, Python, settings."""
+    import llvmlite
 
-    def reduce(self, cres: Any) -> tuple[bytes, bytes]:
-        """What is kept of compiled code, after its digest."""
-        code = dumps(super().reduce(cres))
-        return hashlib.sha256(code).digest(), code
-
-    def rebuild(self, target_context: Any, payload: Any) -> Any:
-        """The reverse."""
-        return super().rebuild(target_context, pickle.loads(checked(payload)))
-
-
-def checked(payload: tuple[bytes, bytes]) -> bytes:
-    """The code that was kept; ValueError if it is not what its digest was made of."""
-    expected, code = payload
-    if hashlib.sha256(code).digest() != expected:
-        raise ValueError("cached code is damaged")
-    return code
+    found = [
+        llvmlite.__version__,
+        llvm().get_process_triple(),
+        llvm().get_host_cpu_name(),
+        llvm().get_host_cpu_features().flatten(),
+        str(object.__basicsize__),  # machine code looks into arrays
+        *(os.environ.get(name, "") for name in SETTINGS),
+    ]
+    return _short("\n".join(found))
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]
-    _impl_class = _Files
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        with suppress(Exception):
-            return super().load_overload(sig, target_context)
-        return None  # it is compiled, and saved in place of this
 
-    def save_overload(self, sig: Any, data: Any) -> None:
-        with suppress(Exception):  # code that can't be kept, as on a full disk, is used all the same
-            try:
-                super().save_overload(sig, data)
-            except Exception:
-                self.flush()  # the index may be damaged
-                super().save_overload(sig, data)
+@functools.cache
+def folder() -> Path | None:
+    """Where the files are: numba's folder if one is set, next to the sources, or the user's; None if none is writable.
 
-    def holds(self, dtype: str, codegen: Any) -> bool:
-        """Whether code for this processor, and for parameters of this dtype, is on disk."""
-        try:
-            index = self._cache_file._load_index()
-        except Exception:
-            return False
-        for key in index:
-            signature = key[0]
-            # float32's has a few float64, not vice versa.
-            found = "float32" if "float32" in str(signature) else "float64"
-            made_here = key == self._index_key(signature, codegen)
-            if found == dtype and made_here and self._loads(key):
-                return True
-        return False
+    So code that was compiled when an image was made is found by whoever runs it, if its sources are readable.
+    """
+    set_folder = os.environ.get("NUMBA_CACHE_DIR")
+    if set_folder:
+        places = [Path(set_folder) / "gpunet"]
+    else:
+        places = [FOLDER / "__pycache__", _folder_of_user() / "gpunet"]
+    return next(filter(_is_writable, places), None)
 
-    def _loads(self, key: Any) -> bool:
-        with suppress(Exception):
-            checked(self._cache_file.load(key))
+
+def _folder_of_user() -> Path:
+    home = Path("~").expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+
+
+def _is_writable(place: Path) -> bool:
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
             return True
+    except OSError:
         return False
 
 
-def keep_compiled(dispatcher: Any) -> Any:
-    """What ``cache=True`` does to a compiled function, with our cache."""
-    if not config.DISABLE_JIT:
-        dispatcher._cache = _Cache(dispatcher.py_func)
-    return dispatcher
+def _prefix(module: str, name: str, dtype: str) -> str:
+    """What the names of all files for a kernel and a dtype begin with, here and with these sources."""
+    return f"{module.removeprefix(PACKAGE)}.{name}-{dtype}-{digest()}-{machine()}-"
+
+
+def file_of(module: str, name: str, kinds: tuple[str, ...]) -> Path | None:
+    """The file of a kernel's code for arguments of these kinds; None if there is no folder for it."""
+    place = folder()
+    if place is None:
+        return None
+    return place / f"{_prefix(module, name, dtype_of(kinds))}{_short(';'.join(kinds))}.code"
+
+
+def dtype_of(kinds: tuple[str, ...]) -> str:
+    """The dtype of the parameters of a call. float32's has a few numbers in float64, not the other way round."""
+    return "float32" if "f" in "".join(kinds) else "float64"
+
+
+def read(path: Path | None) -> bytes | None:
+    """The code in a file, or None if there is none that is whole."""
+    if path is None:
+        return None
+    try:
+        found = path.read_bytes()
+    except OSError:
+        return None
+    code = found[DIGEST:]
+    return code if code and hashlib.sha256(code).digest() == found[:DIGEST] else None
+
+
+def write(path: Path | None, code: bytes) -> None:
+    """Keep code in a file, if that can be: whole, or not at all. Other processes may do the same."""
+    if path is None:
+        return
+    temporary = path.with_name(f"{path.name}-{os.getpid()}-{threading.get_ident()}")
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(hashlib.sha256(code).digest() + code)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def is_on_disk(kernel: Any, dtype: str) -> bool:
     """Whether a kernel need not be compiled again for parameters of a dtype."""
-    return bool(config.DISABLE_JIT or kernel._cache.holds(dtype, kernel.targetctx.codegen()))
+    place = folder()
+    if place is None:
+        return False
+    with suppress(OSError):
+        return any(
+            read(path) is not None
+            for path in place.glob(f"{_prefix(kernel.module, kernel.name, dtype)}*.code")
+        )
+    return False
 
 
 def shared_folder() -> str:
-    """The folder of compiled code that stands for all of them."""
-    locator = _Files(keep_compiled).locator
-    locator.ensure_cache_path()
-    return str(locator.get_cache_path())
+    """The folder of all compiled code; that for temporary files if none is writable."""
+    return str(folder() or tempfile.gettempdir())

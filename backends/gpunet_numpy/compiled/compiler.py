@@ -17,11 +17,17 @@ from contextlib import contextmanager
 from types import FunctionType
 from typing import Any
 
-from numba import _dynfunc
+import numpy as np
+from llvmlite import ir
+from numba import _dynfunc, types
 from numba.core import typed_passes, untyped_passes
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, Flags
 from numba.core.compiler_machinery import PassManager, register_pass
+from numba.np.numpy_support import from_dtype
+
+from gpunet_numpy.compiled.arguments import DATA, ENTRY, HEAD, SHAPE, STRIDES
+from gpunet_numpy.compiled.views import WORD, View
 
 # CPython keeps the frames of functions in pieces of 16 KiB. Where a loop calls over the edge of one, the system maps a
 # piece and unmaps it at every call: 200 000 times for one kernel, at some depths of numba's recursion. A frame that
@@ -65,20 +71,12 @@ def _size(find: Callable[[Any], int], kind: Any) -> int:
     return _sizes[kind]
 
 
-class _Kernel(JITCodeLibrary):  # type: ignore[misc]
-    """A kernel and all that it calls, optimised once: all in one go, where numba goes over it three times."""
+class _Library(JITCodeLibrary):  # type: ignore[misc]
+    """A function with all that it calls, in LLVM's language, neither optimised nor compiled."""
 
     def add_llvm_module(self, ll_module: Any) -> None:
         ll_module.data_layout = self._codegen._data_layout
         self._final_module.link_in(ll_module)
-
-    def _optimize_final_module(self) -> None:
-        passes, builder = self._codegen._module_pass_manager()
-        passes.run(self._final_module, builder)
-
-
-class _Inner(_Kernel):
-    """A function and those it calls, in LLVM's language, neither optimised nor compiled."""
 
     def finalize(self) -> None:
         for library in dict.fromkeys(self._linking_libraries):
@@ -86,36 +84,96 @@ class _Inner(_Kernel):
         self._finalized = True
 
 
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _LowerKernel(typed_passes.NativeLowering):  # type: ignore[misc]
-    """To machine code."""
-
-    _name = "kernel_lowering"
-
-    def run_pass(self, state: Any) -> bool:
-        state.library = _Kernel(state.targetctx.codegen(), state.func_id.func_qualname)
-        state.library.enable_object_caching()
-        return bool(super().run_pass(state))
-
-
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _LowerInner(typed_passes.NativeLowering):  # type: ignore[misc]
+class _Lower(typed_passes.NativeLowering):  # type: ignore[misc]
     """To LLVM's language, and no further."""
 
-    _name = "inner_lowering"
-
     def run_pass(self, state: Any) -> bool:
-        state.library = _Inner(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library = _Library(state.targetctx.codegen(), state.func_id.func_qualname)
         state.flags.no_compile = True
         super().run_pass(state)
+        self.finish(state.targetctx, state.library, state.cr)
+        # It is looked up by an object that stands for it; Python can't call it.
         name = state.cr.fndesc.qualname.split(".")[-1]
-        # Callers look it up by an object that stands for it; Python can't call it.
         key = _dynfunc.make_function(
             state.cr.fndesc.lookup_module(), name, "", 0, state.cr.env, (state.library,)
         )
         state.targetctx.insert_user_function(key, state.cr.fndesc, [state.library])
         state.cr = state.cr._replace(cfunc=key)
         return True
+
+    def finish(self, context: Any, library: Any, lowered: Any) -> None:
+        """Nothing: its callers take it as it is."""
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _LowerInner(_Lower):
+    _name = "inner_lowering"
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _LowerKernel(_Lower):
+    """To machine code: all in one go, where numba would optimise it three times."""
+
+    _name = "kernel_lowering"
+
+    def finish(self, context: Any, library: Any, lowered: Any) -> None:
+        _add_entry(context, library, lowered.fndesc)
+        library.finalize()
+        codegen, module = context.codegen(), library._final_module
+        passes, builder = codegen._module_pass_manager()
+        passes.run(module, builder)
+        module.verify()
+        library.machine_code = codegen._tm.emit_object(module)
+
+
+def _add_entry(context: Any, library: Any, function: Any) -> None:
+    """The function that Python calls: it takes the arguments of the other one from words in memory.
+
+    See :mod:`gpunet_numpy.compiled.arguments`.
+    """
+    module = library.create_ir_module("entry")
+    kind = context.call_conv.get_function_type(function.restype, function.argtypes)
+    called = ir.Function(module, kind, function.llvm_func_name)
+    entry = ir.Function(module, ir.FunctionType(kind.return_type, [WORD.as_pointer()]), ENTRY)
+    builder = ir.IRBuilder(entry.append_basic_block())
+    to_result, to_error, *wanted = kind.args
+    given: list[Any] = []
+    for place, argument in enumerate(_in_a_row(function.argtypes)):
+        given += _from_word(builder, argument, _word(builder, entry.args[0], place), wanted[len(given)])
+    results = [builder.alloca(to_result.pointee), builder.alloca(to_error.pointee)]
+    builder.ret(builder.call(called, [*results, *given]))
+    library.add_ir_module(module)
+
+
+def _in_a_row(kinds: Any) -> Iterator[Any]:
+    """The types of numbers and arrays of tuples in tuples."""
+    for kind in kinds:
+        if isinstance(kind, types.BaseTuple):
+            yield from _in_a_row(kind)
+        else:
+            yield kind
+
+
+def _word(builder: Any, words: Any, place: int) -> Any:
+    return builder.load(builder.gep(words, [ir.Constant(WORD, place)]))
+
+
+def _from_word(builder: Any, kind: Any, word: Any, wanted: Any) -> list[Any]:
+    """What a function takes for a number or a view, the first being of the type `wanted`."""
+    if isinstance(kind, View):
+        array = builder.inttoptr(word, WORD.as_pointer())
+        data, shape, strides = (_word(builder, array, HEAD // 8 + place) for place in (DATA, SHAPE, STRIDES))
+        shape, strides = (builder.inttoptr(one, WORD.as_pointer()) for one in (shape, strides))
+        rows = [_word(builder, strides, 0)] if kind.layout == "A" else []
+        return [
+            builder.inttoptr(data, wanted),
+            *(_word(builder, shape, axis) for axis in range(kind.ndim)),
+            *rows,
+        ]
+    if isinstance(wanted, ir.IntType):
+        return [word]
+    double = builder.bitcast(word, ir.DoubleType())
+    return [double if isinstance(wanted, ir.DoubleType) else builder.fptrunc(double, wanted)]
 
 
 class _Compiler(CompilerBase):  # type: ignore[misc]
@@ -161,3 +219,24 @@ class KernelCompiler(_Compiler):
         """See numba."""
         with no_garbage_collection():
             return _call_from_large_frame(super().compile_extra, func)
+
+
+def type_of(value: Any) -> Any:
+    """The type of an argument of a kernel: arrays are views."""
+    if isinstance(value, np.ndarray):
+        layout = "C" if value.flags.c_contiguous else "A"
+        return View(from_dtype(value.dtype), value.ndim, layout)
+    if isinstance(value, tuple):
+        kinds = [type_of(one) for one in value]
+        return types.NamedTuple(kinds, type(value)) if hasattr(value, "_fields") else types.Tuple(kinds)
+    if isinstance(value, np.float32):
+        return types.float32
+    return types.float64 if isinstance(value, float) else types.intp
+
+
+def machine_code(function: Any, arguments: list[Any]) -> bytes:
+    """The machine code of a kernel for arguments of the types of these."""
+    signature = tuple(type_of(one) for one in arguments)
+    function.compile(signature)
+    code: bytes = function.overloads[signature].library.machine_code
+    return code

@@ -11,11 +11,10 @@ from gpunet.core.integer_columns import IntegerColumns
 from gpunet.core.losses import LOSSES
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs
-from gpunet_numpy.compiled.integers import KIND
+from gpunet_numpy.compiled.codes import ACTIVATION, KIND
+from gpunet_numpy.compiled.inputs import CSC_EXAMPLES, Inputs
 from gpunet_numpy.compiled.layout import aligned
-from gpunet_numpy.compiled.math import ACTIVATION
-from gpunet_numpy.compiled.sparse import CSC_EXAMPLES, Inputs
-from gpunet_numpy.compiled.updates import rule_of
+from gpunet_numpy.compiled.rules import rule_of
 
 # Fraction of numbers that are not 0 below which data are treated as sparse: a number of CSR costs about twice one in a
 # dense product, and has to be found.

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from gpunet_numpy.compiled.barriers import range_of
 from gpunet_numpy.compiled.gemv import fill
-from gpunet_numpy.compiled.intrinsics import CACHE_LINE, block, cast, gemm, inner, noinline, span
+from gpunet_numpy.compiled.inputs import CSC_EXAMPLES
+from gpunet_numpy.compiled.intrinsics import block, cast, gemm, inner, noinline, span
 from gpunet_numpy.compiled.simd import scatter, weighted_row_sum
-from gpunet_numpy.compiled.sparse import AHEAD, CSC_EXAMPLES, prefetch_row, row_of
-from gpunet_numpy.compiled.threads import range_of
+from gpunet_numpy.compiled.sizes import CACHE_LINE
+from gpunet_numpy.compiled.sparse import AHEAD, prefetch_row, row_of
 
 
 @inner

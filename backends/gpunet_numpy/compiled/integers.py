@@ -13,13 +13,9 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
+from gpunet_numpy.compiled.codes import INT8, INT16, STORED, UINT8, UINT16
 from gpunet_numpy.compiled.intrinsics import inlined, inner, instructions, noinline, rounded
 from gpunet_numpy.compiled.views import data_of
-
-# What the numbers of a row are; the bytes of a truth value are 0 and 1.
-UINT8, INT8, UINT16, INT16 = 1, 2, 3, 4
-KIND = {"bool": UINT8, "uint8": UINT8, "int8": INT8, "uint16": UINT16, "int16": INT16}
-STORED = {UINT8: np.uint8, INT8: np.int8, UINT16: np.uint16, INT16: np.int16}
 
 
 def _number_at(row, i, kind, like):  # type: ignore[no-untyped-def]

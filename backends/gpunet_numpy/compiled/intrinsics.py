@@ -16,26 +16,26 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import config, njit, types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from gpunet_numpy.compiled.cache import keep_compiled
 from gpunet_numpy.compiled.compiler import InnerCompiler, KernelCompiler
+from gpunet_numpy.compiled.kernels import PYTHON
+from gpunet_numpy.compiled.sizes import CACHE_LINE
 from gpunet_numpy.compiled.views import View, data_of, make_view, row_bytes, shape_of
 
 # Kernels reorder sums (so that they vectorise) but keep NaN and infinity, which the training loop looks for.
 FASTMATH = {"contract", "nsz", "arcp", "reassoc"}
 OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy", "_nrt": False}
+NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+KERNEL: dict[str, Any] = {**OPTIONS, **NO_WRAPPERS, "pipeline_class": KernelCompiler}
 INNER: dict[str, Any] = {
     **OPTIONS,
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
+    **NO_WRAPPERS,
     "pipeline_class": InnerCompiler,
     "forceinline": False,  # a function would take it over from the caller that it is first compiled for
 }
-CACHE_LINE = 64  # bytes
-PYTHON = bool(config.DISABLE_JIT)
 
 I32, I64 = ir.IntType(32), ir.IntType(64)
 BYTE_POINTER = ir.IntType(8).as_pointer()
@@ -43,8 +43,8 @@ ON_X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Decorator: a function that Python calls, compiled, and cached on disk."""
-    return keep_compiled(njit(**OPTIONS, no_cfunc_wrapper=True, pipeline_class=KernelCompiler)(function))
+    """Decorator: a function that :class:`gpunet_numpy.compiled.kernels.Kernel` calls."""
+    return njit(**KERNEL)(function)
 
 
 def inner(function: Callable[..., Any]) -> Any:

@@ -16,9 +16,9 @@ import numpy as np
 from gpunet.core.integer_columns import IntegerColumns
 from gpunet.core.program import EpochInputs
 from gpunet_numpy.compiled.data import common_values, sample, with_integers, with_offsets
-from gpunet_numpy.compiled.intrinsics import CACHE_LINE
+from gpunet_numpy.compiled.inputs import Inputs
 from gpunet_numpy.compiled.layout import aligned
-from gpunet_numpy.compiled.sparse import Inputs
+from gpunet_numpy.compiled.sizes import CACHE_LINE
 
 EPOCHS = 8  # that rows are kept for: new memory may cost what several of them save
 ENTRIES = 2**26  # that are kept at most: half a GiB in float32

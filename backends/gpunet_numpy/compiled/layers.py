@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpunet_numpy.compiled.gemv import (
-    add,
-    add_rows,
-    bias_update,
-    matrix_vector,
-    outer_update,
-    vector_matrix,
-)
+from gpunet_numpy.compiled.codes import CROSS_ENTROPY
+from gpunet_numpy.compiled.gemv import add, add_rows, bias_update, matrix_vector, outer_update, vector_matrix
 from gpunet_numpy.compiled.intrinsics import block, cast, gemm, inlined, inner, matrix, noinline, span
 from gpunet_numpy.compiled.math import (
-    CROSS_ENTROPY,
     activate,
     activate_all,
     centred,

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gpunet.core.plan import Plan
-from gpunet_numpy.compiled.intrinsics import CACHE_LINE
-from gpunet_numpy.compiled.math import ACTIVATION, LOSS
+from gpunet_numpy.compiled.codes import ACTIVATION, LOSS
+from gpunet_numpy.compiled.sizes import CACHE_LINE
 
 TRANSPOSED = 1024  # features whose weights are transposed at a time, in cache
 

@@ -14,6 +14,16 @@ from numba import types
 from numba.extending import overload
 
 from gpunet.core.activations import LEAK
+from gpunet_numpy.compiled.codes import (
+    CROSS_ENTROPY,
+    IDENTITY,
+    LEAKY_RELU,
+    LOGISTIC,
+    RELU,
+    SIGMOID,
+    SQUARED_ERROR,
+    TANH,
+)
 from gpunet_numpy.compiled.intrinsics import (
     INNER,
     bits_of,
@@ -24,23 +34,6 @@ from gpunet_numpy.compiled.intrinsics import (
     itemsize,
     noinline,
 )
-
-IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, SOFTMAX = range(6)
-ACTIVATION = {
-    "identity": IDENTITY,
-    "sigmoid": SIGMOID,
-    "tanh": TANH,
-    "relu": RELU,
-    "leaky_relu": LEAKY_RELU,
-    "softmax": SOFTMAX,
-}
-CROSS_ENTROPY, LOGISTIC, SQUARED_ERROR, ABSOLUTE_ERROR = range(4)
-LOSS = {
-    "cross_entropy": CROSS_ENTROPY,
-    "logistic": LOGISTIC,
-    "squared_error": SQUARED_ERROR,
-    "absolute_error": ABSOLUTE_ERROR,
-}
 
 LOWEST, HIGHEST = np.float32(-87.3), np.float32(88.0)
 HIGHEST_DOUBLE = 709.0

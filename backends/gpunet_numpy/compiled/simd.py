@@ -15,19 +15,10 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from gpunet_numpy.compiled.intrinsics import (
-    CACHE_LINE,
-    FASTMATH,
-    I32,
-    I64,
-    cast,
-    inner,
-    instructions,
-    noinline,
-)
+from gpunet_numpy.compiled.intrinsics import FASTMATH, I32, I64, cast, inner, instructions, noinline
+from gpunet_numpy.compiled.sizes import CACHE_LINE, WIDEST
 from gpunet_numpy.compiled.views import View, data_of, row_bytes, shape_of
 
-WIDEST = 512  # bytes: half of the registers of AVX-512, all that AVX2 has
 FLAGS = tuple(sorted(FASTMATH))
 
 

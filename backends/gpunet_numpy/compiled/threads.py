@@ -9,28 +9,17 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import typeof
-from numba.extending import get_cython_function_address
 
 from gpunet_numpy.blas_threads import look_for_libraries, most_blas_threads, with_blas_threads
-from gpunet_numpy.compiled.intrinsics import (
-    CACHE_LINE,
-    PYTHON,
-    inner,
-    load_flag,
-    noinline,
-    sched_yield,
-    store_flag,
-)
+from gpunet_numpy.compiled.arguments import Packed, packed
+from gpunet_numpy.compiled.kernels import PYTHON, Kernel
 from gpunet_numpy.compiled.pool import Job, pool
+from gpunet_numpy.compiled.sizes import CACHE_LINE
 from gpunet_numpy.processors import processors
 
-STOPPED = 0  # no phase: the caller has been interrupted, or another thread has failed
-SPINS = 2000  # reads of a flag before the thread yields the processor
 UNDIVIDED = 2**18  # multiply-adds: OpenBLAS does no smaller product on several threads
 
 
@@ -42,37 +31,6 @@ class Team(NamedTuple):
     gemm: int  # address of BLAS's matrix product in the kernel's dtype
     flags: Any  # int64 (threads + 1, 8): a flag in a cache line for each thread, and one that stops them all
     sched_yield: int  # address of the system's function, or 0
-
-
-@inner
-def barrier(team: Any, phase: Any) -> Any:
-    """Wait until all threads have come to this phase; returns the number of the next, or `STOPPED`: return at once.
-
-    Flags only ever rise, so that a slow thread can't miss a phase.
-    """
-    noinline()
-    store_flag(team.flags, team.thread, phase)
-    for other in range(team.threads):
-        spins = 0
-        while load_flag(team.flags, other) < phase:
-            if load_flag(team.flags, team.threads) != 0:
-                return STOPPED
-            spins += 1
-            if spins > SPINS and team.sched_yield != 0:
-                sched_yield(team.sched_yield)
-    return phase + 1
-
-
-@inner
-def range_of(count: Any, thread: Any, threads: Any) -> Any:
-    """The range ``[first, last)`` of `count` items that one thread takes."""
-    return count * thread // threads, count * (thread + 1) // threads
-
-
-@inner
-def stopped(team: Any) -> Any:
-    """Whether to return at once, for kernels that have no barriers."""
-    return load_flag(team.flags, team.threads) != 0
 
 
 def threads() -> int:
@@ -114,22 +72,21 @@ def _sched_yield_address() -> int:
         return 0
 
 
+_name_of = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName", ctypes.pythonapi))
+_address_in = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+    ("PyCapsule_GetPointer", ctypes.pythonapi)
+)
+
+
 @functools.cache
 def _gemm_address(dtype: str) -> int:
-    name = "sgemm" if dtype == "float32" else "dgemm"
-    return int(get_cython_function_address("scipy.linalg.cython_blas", name))
+    import scipy.linalg.cython_blas as blas
+
+    capsule = blas.__pyx_capi__["sgemm" if dtype == "float32" else "dgemm"]
+    return int(_address_in(capsule, _name_of(capsule)))
 
 
-_compiled: set[tuple[Any, str]] = set()  # kernels, and the dtypes that they have been compiled for
-
-
-def _compile(kernel: Any, *arguments: Any) -> None:
-    """Compile a kernel here: Ctrl-C can end that in the main thread, and not in the pool's."""
-    if hasattr(kernel, "compile"):
-        kernel.compile(tuple(typeof(one) for one in arguments))
-
-
-def run(kernel: Callable[..., None], count: int, dtype: str, *arguments: Any) -> None:
+def run(kernel: Kernel, count: int, dtype: str, *arguments: Any) -> None:
     """Run ``kernel(team, …)`` on `count` threads and wait: one kernel at a time, for it has all cores.
 
     An exception in this thread, such as Ctrl-C's, stops the kernel,
@@ -138,35 +95,35 @@ def run(kernel: Callable[..., None], count: int, dtype: str, *arguments: Any) ->
     _find_scipys_blas()
     flags = np.zeros((count + 1, CACHE_LINE // 8), dtype=np.int64)
     teams = [Team(t, count, _gemm_address(dtype), flags, _sched_yield_address()) for t in range(count)]
-    if (kernel, dtype) not in _compiled:
-        _compile(kernel, teams[0], *arguments)
-        _compiled.add((kernel, dtype))
     if PYTHON and count == 1:  # where a debugger can step through it
         kernel(teams[0], *arguments)
         return
+    given = [one if isinstance(one, Packed) else packed(one) for one in arguments]
+    if not PYTHON:  # compiled here: Ctrl-C can end that in the main thread, and not in the pool's
+        kernel.load(packed(teams[0]), *given)
 
     def stop() -> None:
         flags[count, 0] = 1
 
-    pool().run(Job([functools.partial(kernel, team, *arguments) for team in teams], stop))
+    pool().run(Job([functools.partial(kernel, team, *given) for team in teams], stop))
 
 
-_ALONE = Team(0, 1, 0, np.zeros((2, CACHE_LINE // 8), dtype=np.int64), 0)
+_ALONE = packed(Team(0, 1, 0, np.zeros((2, CACHE_LINE // 8), dtype=np.int64), 0))
 
 
-def run_alone(kernel: Callable[..., None], *arguments: Any) -> None:
+def run_alone(kernel: Kernel, *arguments: Any) -> None:
     """Run a kernel that needs neither BLAS nor other threads on this thread."""
     kernel(_ALONE, *arguments)
 
 
-def run_here(kernel: Callable[..., None], dtype: str, largest: int, *arguments: Any) -> None:
+def run_here(kernel: Kernel, dtype: str, largest: int, *arguments: Any) -> None:
     """Run a kernel on this thread, where that takes less time than to hand it over to the pool's.
 
     Python runs no signal handler meanwhile, so nothing is raised before it has returned. `largest` is the number of
     multiply-adds of its largest product.
     """
     _find_scipys_blas()
-    flags = np.zeros_like(_ALONE.flags)  # others may be at their barriers at the same time
+    flags = np.zeros_like(_ALONE.value.flags)  # others may be at their barriers at the same time
     team = Team(0, 1, _gemm_address(dtype), flags, 0)
     if largest < UNDIVIDED:
         kernel(team, *arguments)

@@ -8,20 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from gpunet_numpy.compiled.barriers import range_of
 from gpunet_numpy.compiled.first_layer import owned_neurons
 from gpunet_numpy.compiled.gemv import add, copy
 from gpunet_numpy.compiled.intrinsics import block, cast, gemm, inlined, inner, itemsize, noinline, span
 from gpunet_numpy.compiled.layers import rows_of, weights_of
-from gpunet_numpy.compiled.threads import range_of
-from gpunet_numpy.compiled.updates import (
-    MOMENTUM,
-    PLAIN,
-    follow,
-    linear_step,
-    penalty_factor,
-    shrinkage,
-    update,
-)
+from gpunet_numpy.compiled.rules import MOMENTUM, PLAIN
+from gpunet_numpy.compiled.updates import follow, linear_step, penalty_factor, shrinkage, update
 
 
 @inner

@@ -10,40 +10,8 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from gpunet.core.optimizers import Adam, AdamW, GradientDescent, Optimizer, RMSprop
 from gpunet_numpy.compiled.intrinsics import cast, inlined, inner, noinline
-
-PLAIN, MOMENTUM, NESTEROV, ADAM, RMSPROP = range(5)
-ADAM_RATE, ADAM_ROOT = 1, 2  # of Adam's coefficients: α / (1 − β₁ᵗ) and 1 / √(1 − β₂ᵗ)
-
-
-class Rule(NamedTuple):
-    """A rule and its constants, in the precision of the parameters."""
-
-    code: int
-    decay: Any  # λ
-    beta1: Any  # β of momentum, β₁ of Adam
-    beta2: Any  # β₂ of Adam, ρ of RMSprop
-    epsilon: Any
-    penalized: int  # whether a step's last coefficient is the strength of an L2 penalty
-
-
-def rule_of(optimizer: Optimizer, dtype: str = "float64", penalized: bool = False) -> Rule | None:
-    """The rule of an optimizer, or None: a subclass may have an update of its own."""
-    code, beta1, beta2, epsilon = PLAIN, 0.0, 0.0, 0.0
-    if type(optimizer) is GradientDescent:
-        if optimizer.momentum:
-            code, beta1 = (NESTEROV if optimizer.nesterov else MOMENTUM), optimizer.momentum
-    elif type(optimizer) is RMSprop:
-        code, beta2, epsilon = RMSPROP, optimizer.decay, optimizer.epsilon
-    elif type(optimizer) is Adam or type(optimizer) is AdamW:
-        code, beta1, beta2, epsilon = ADAM, optimizer.beta1, optimizer.beta2, optimizer.epsilon
-    else:
-        return None
-    decay, beta1, beta2, epsilon = np.array([optimizer.weight_decay, beta1, beta2, epsilon], dtype=dtype)
-    return Rule(code, decay, beta1, beta2, epsilon, int(penalized))
+from gpunet_numpy.compiled.rules import ADAM, ADAM_RATE, ADAM_ROOT, MOMENTUM, NESTEROV, PLAIN
 
 
 @inner

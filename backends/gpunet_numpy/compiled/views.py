@@ -5,7 +5,7 @@ count. A function gets two words for a vector where numba's array is seven, whic
 spend much of its time on (2-8-1 network, batches of 1: 290 ns per update with arrays, 200 with views). And there is
 little to compile for an index: none is negative, none is checked.
 
-A kernel makes views of the arrays that it is called with by :func:`unowned`. Indexing a view makes another one.
+A kernel gets views of the arrays that it is called with. Indexing a view makes another one.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import operator
 from typing import Any, ClassVar
 
 from llvmlite import ir
-from numba import config, types
+from numba import types
 from numba.core import cgutils
 from numba.core.datamodel.models import StructModel
 from numba.core.typing import signature
 from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_getattr, infer_global
-from numba.extending import intrinsic, lower_builtin, lower_getattr, register_model
+from numba.extending import lower_builtin, lower_getattr, register_model
 
 WORD = ir.IntType(64)
 
@@ -166,47 +166,3 @@ def setitem(context: Any, builder: Any, sig: Any, args: Any) -> None:
     """``v[i] = x``, ``M[i, k] = x``."""
     view, index, value = args
     builder.store(value, _place(builder, sig.args[0], view, sig.args[1], index)[0])
-
-
-def _unowned(value: Any) -> Any:
-    return value
-
-
-def _type_of(kind: Any) -> Any:
-    if isinstance(kind, types.Array):
-        return View(kind.dtype, kind.ndim, "C" if kind.layout == "C" else "A")
-    if isinstance(kind, types.BaseNamedTuple):
-        return types.NamedTuple([_type_of(one) for one in kind], kind.instance_class)
-    if isinstance(kind, types.BaseTuple):
-        return types.Tuple([_type_of(one) for one in kind])
-    return kind
-
-
-def _convert(context: Any, builder: Any, kind: Any, value: Any) -> Any:
-    if isinstance(kind, types.Array):
-        array, view = context.data_model_manager[kind], _type_of(kind)
-        shape, strides = (
-            cgutils.unpack_tuple(builder, array.get(builder, value, name)) for name in ("shape", "strides")
-        )
-        stride = strides[0] if view.layout == "A" else None
-        return make_view(context, builder, view, array.get(builder, value, "data"), shape, stride)
-    if isinstance(kind, types.BaseTuple):
-        values = cgutils.unpack_tuple(builder, value)
-        return context.make_tuple(
-            builder,
-            _type_of(kind),
-            [_convert(context, builder, k, v) for k, v in zip(kind, values, strict=True)],
-        )
-    return value
-
-
-def _lower_unowned(typing, value):  # type: ignore[no-untyped-def]
-    """A view of an array, or a tuple with views of its arrays. Whoever calls a kernel keeps the arrays alive."""
-
-    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        return _convert(context, builder, signature.args[0], args[0])
-
-    return _type_of(value)(value), generate
-
-
-unowned = _unowned if config.DISABLE_JIT else intrinsic(_lower_unowned)

@@ -31,4 +31,5 @@ def started(monkeypatch, tmp_path):
     )
     monkeypatch.setattr("gpunet_numpy.compiled.cache.shared_folder", lambda: str(tmp_path))
     monkeypatch.setattr("gpunet_numpy.compiled.cache.is_on_disk", lambda kernel, dtype: False)
+    monkeypatch.setattr("gpunet_numpy.compiled.kernels.Kernel.is_ready", lambda kernel, dtype: False)
     return found

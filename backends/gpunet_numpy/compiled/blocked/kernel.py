@@ -7,12 +7,14 @@ small; every thread updates its own copy of them, which costs less than waiting 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from gpunet_numpy.compiled.barriers import STOPPED, barrier, range_of
 from gpunet_numpy.compiled.first_layer import forward, gradient, offset_outputs, owned_neurons
 from gpunet_numpy.compiled.gemv import add, bias_update, copy, fill, matrix_vector, scale_rows
+from gpunet_numpy.compiled.inputs import CSC_EXAMPLES
 from gpunet_numpy.compiled.intrinsics import (
     block,
     cast,
@@ -30,7 +32,6 @@ from gpunet_numpy.compiled.layers import backward_to, biases_of, forward_from, r
 from gpunet_numpy.compiled.math import activate, multiply_slope
 from gpunet_numpy.compiled.simd import back_and_update, weighted_row_sum
 from gpunet_numpy.compiled.sparse import (
-    CSC_EXAMPLES,
     build_csc,
     dense_rows,
     example_at,
@@ -39,42 +40,12 @@ from gpunet_numpy.compiled.sparse import (
     row_of,
     used_examples,
 )
-from gpunet_numpy.compiled.threads import STOPPED, barrier, range_of
 from gpunet_numpy.compiled.updates import linear_step, shrinkage
-from gpunet_numpy.compiled.views import unowned
-
-
-class Buffers(NamedTuple):
-    """Arrays that the kernel writes to. A slot follows what it belongs to; there is one for momentum, or none."""
-
-    block: int  # examples
-    width: int  # of a panel's rows
-    panels: Any  # (1 + slots, threads, n[0] · width): W[1]
-    second: Any  # (1 + slots, threads, n[2] · width): each thread's columns of W[2]
-    later: Any  # (1 + slots, numbers): b[1], W[2], b[2], …
-    copies: Any  # (threads, 1 + slots, numbers): every thread's own later layers
-    P: Any  # (block, stride): Z[1] before the block's own updates, then A[1]
-    Q: Any  # (block, stride): likewise from the momentum
-    D: Any  # (block, stride): δ[1]
-    E: Any  # (block, stride): scaled δ[1]
-    gram: Any  # (block, room)
-    transposed: Any  # (n[0], room): sparse inputs, feature by feature
-    shared: Any  # (room,): what each example has in common with the inputs' offsets, o · s
-    sums: Any  # (threads, width): sums over a block of what is scaled with the offsets
-    partial: Any  # (2, threads, room): each thread's partial sums of Z[2]
-    A: Any  # (threads, numbers): each thread's own A[2] … A[L] of a batch, see Network.at_A
-    errors: Any  # (threads, numbers): and δ[2] … δ[L]
-    recurrence: Any  # (threads, 2, room) float64: u and r, see `advance`
-    scratch: Any  # (threads, 3, room): u in the parameters' precision, and room for weights of sums
-    range: Any  # int32: 0, 1, 2, …
-    losses: Any  # (steps, 1): Σ w(i) L(i) of each batch
 
 
 @kernel
 def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffers: Any, batch: Any) -> None:
     """One epoch of plain descent or momentum."""
-    team, network, inputs = unowned(team), unowned(network), unowned(inputs)
-    data, buffers = unowned(data), unowned(buffers)
     before = flush_subnormals()
     thread, threads = team.thread, team.threads
     L, sizes = network.L, network.sizes

@@ -8,19 +8,15 @@ import numpy as np
 
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
-from gpunet_numpy.compiled.blocked.kernel import Buffers, run_epoch
-from gpunet_numpy.compiled.data import (
-    data_of,
-    input_buffers,
-    losses_of,
-    unsupported_reason,
-)
-from gpunet_numpy.compiled.intrinsics import CACHE_LINE
+from gpunet_numpy.compiled.blocked.buffers import Buffers
+from gpunet_numpy.compiled.data import data_of, input_buffers, losses_of, unsupported_reason
+from gpunet_numpy.compiled.inputs import CSC_EXAMPLES, Inputs
 from gpunet_numpy.compiled.kept_rows import KnownInputs
+from gpunet_numpy.compiled.kernels import Kernel
 from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
-from gpunet_numpy.compiled.sparse import CSC_EXAMPLES, Inputs
+from gpunet_numpy.compiled.rules import MOMENTUM, rule_of
+from gpunet_numpy.compiled.sizes import CACHE_LINE
 from gpunet_numpy.compiled.threads import run, threads
-from gpunet_numpy.compiled.updates import MOMENTUM, rule_of
 
 BLOCK = CSC_EXAMPLES  # examples of a block
 LARGEST_BATCH = 16
@@ -37,7 +33,7 @@ class Blocked(Program):
     """
 
     name = "compiled blocked SGD"
-    kernel = staticmethod(run_epoch)
+    kernel = Kernel("gpunet_numpy.compiled.blocked.kernel", "run_epoch")
     takes_integers = True
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
@@ -124,7 +120,7 @@ class Blocked(Program):
             **self.buffers,
         )
         run(
-            run_epoch,
+            self.kernel,
             layout.threads,
             plan.dtype,
             self.network,

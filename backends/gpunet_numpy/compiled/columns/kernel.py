@@ -7,11 +7,11 @@ are. A full batch stays as it is from step to step. Other batches are copied int
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
+from gpunet_numpy.compiled.codes import CROSS_ENTROPY
 from gpunet_numpy.compiled.gemv import add, copy, fill
 from gpunet_numpy.compiled.intrinsics import (
-    CACHE_LINE,
     block,
     cast,
     flush_subnormals,
@@ -24,45 +24,17 @@ from gpunet_numpy.compiled.intrinsics import (
     span,
 )
 from gpunet_numpy.compiled.layers import biases_of, scale, weights_of
-from gpunet_numpy.compiled.math import (
-    CROSS_ENTROPY,
-    activate_all,
-    exp,
-    log,
-    multiply_slope,
-    output_error,
-)
+from gpunet_numpy.compiled.math import activate_all, exp, log, multiply_slope, output_error
 from gpunet_numpy.compiled.simd import weighted_row_sum
+from gpunet_numpy.compiled.sizes import CACHE_LINE
 from gpunet_numpy.compiled.sparse import example_at
 from gpunet_numpy.compiled.tiles import sum_of_squares
 from gpunet_numpy.compiled.updates import penalty_factor, shrinkage, update
-from gpunet_numpy.compiled.views import unowned
-
-
-class Buffers(NamedTuple):
-    """Arrays that the kernel writes to, and its settings."""
-
-    examples: int  # that an epoch uses
-    repeats: int  # how often: a full batch, as it stands
-    chunk: int  # examples that are worked on at a time
-    room: int  # numbers of a row: whole cache lines
-    state: Any  # (1 + slots, numbers): all parameters in a row, then their slots
-    gradient: Any  # (numbers,)
-    A: Any  # A[0] … A[L] of a chunk, each (n[l], room)
-    D: Any  # δ[1] … δ[L], likewise; 0 past a chunk's last example
-    Y: Any  # (n[L], room) in a row
-    sums: Any  # (2, room): of each example
-    zeros: Any  # (room,): in the place of biases that have been added
-    column: Any  # of some W
-    range: Any  # int32: 0, 1, 2, …
-    losses: Any  # (steps, 1): Σ L(i) of each batch
-    penalties: Any  # (steps, 1): ½ λ Σ W² before the step
 
 
 @kernel
 def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, batch: Any) -> None:
     """One epoch, or all steps of a full batch that is repeated."""
-    network, data, buffers = unowned(network), unowned(data), unowned(buffers)
     before = flush_subnormals()
     used = buffers.examples
     slots = buffers.state.shape[0] - 1

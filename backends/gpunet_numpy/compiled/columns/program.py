@@ -8,13 +8,15 @@ import numpy as np
 
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
-from gpunet_numpy.compiled.columns.kernel import Buffers, run_epoch
+from gpunet_numpy.compiled.arguments import packed
+from gpunet_numpy.compiled.columns.buffers import Buffers
 from gpunet_numpy.compiled.data import data_of, epochs_together, losses_of, unsupported_reason
-from gpunet_numpy.compiled.intrinsics import CACHE_LINE
+from gpunet_numpy.compiled.kernels import Kernel
 from gpunet_numpy.compiled.layout import Layout, aligned
 from gpunet_numpy.compiled.row import Row
+from gpunet_numpy.compiled.rules import rule_of
+from gpunet_numpy.compiled.sizes import CACHE_LINE
 from gpunet_numpy.compiled.threads import run_alone
-from gpunet_numpy.compiled.updates import rule_of
 
 EXAMPLES = 8  # of a batch, at least: half a vector of them
 # Networks of more are faster in products by BLAS, and larger batches on several threads.
@@ -33,12 +35,12 @@ class Columns(Program):
     """
 
     name = "compiled columns"
-    kernel = staticmethod(run_epoch)
+    kernel = Kernel("gpunet_numpy.compiled.columns.kernel", "run_epoch")
     repeats_full_batch = True
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         super().__init__(plan, device)
-        self.rule = rule_of(plan.optimizer, plan.dtype, plan.penalized)
+        self.rule = packed(rule_of(plan.optimizer, plan.dtype, plan.penalized))
         self.epochs_together = epochs_together(plan)
         layout = Layout.of(plan, 1)
         n = [int(size) for size in layout.sizes]
@@ -48,7 +50,7 @@ class Columns(Program):
         chunk = -(-plan.batch_size // -(-plan.batch_size // most))  # chunks of one size
         room = -(-chunk * item // CACHE_LINE) * CACHE_LINE // item
         at_A = room * np.cumsum([0, *n[:-1]])
-        self.network = layout.network(at_W=self.row.at_W, at_b=self.row.at_b, at_A=at_A)
+        self.network = packed(layout.network(at_W=self.row.at_W, at_b=self.row.at_b, at_A=at_A))
         shapes: dict[str, Any] = {
             "gradient": int(self.row.at_b[-1]) + n[-1],
             "A": sum(n) * room,
@@ -97,7 +99,7 @@ class Columns(Program):
             penalties=penalties,
             **self.buffers,
         )
-        run_alone(run_epoch, self.network, self.rule, data_of(inputs), buffers, plan.batch_size)
+        run_alone(self.kernel, self.network, self.rule, data_of(inputs), buffers, plan.batch_size)
         if repeats > 1:
             J = (losses[:, 0] / inputs.examples + penalties[:, 0]).astype(plan.dtype)
             return self.row.unpack(rows), J

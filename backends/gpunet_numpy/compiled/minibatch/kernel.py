@@ -24,8 +24,9 @@ More examples than `chunk` are summed chunk by chunk (C8).
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
+from gpunet_numpy.compiled.barriers import STOPPED, barrier, range_of, stopped
 from gpunet_numpy.compiled.first_layer import (
     begin_rows,
     forward,
@@ -35,6 +36,7 @@ from gpunet_numpy.compiled.first_layer import (
     owned_neurons,
 )
 from gpunet_numpy.compiled.gemv import add, copy, fill
+from gpunet_numpy.compiled.inputs import Inputs
 from gpunet_numpy.compiled.intrinsics import (
     block,
     cast,
@@ -51,7 +53,6 @@ from gpunet_numpy.compiled.intrinsics import (
 from gpunet_numpy.compiled.layers import activate_rows, later_layers, rows_of
 from gpunet_numpy.compiled.math import activate
 from gpunet_numpy.compiled.sparse import (
-    Inputs,
     build_csc,
     dense_rows,
     example_at,
@@ -60,7 +61,6 @@ from gpunet_numpy.compiled.sparse import (
     prefetch_targets,
     used_examples,
 )
-from gpunet_numpy.compiled.threads import STOPPED, barrier, range_of, stopped
 from gpunet_numpy.compiled.tiles import (
     add_partial_sums,
     add_parts,
@@ -75,39 +75,13 @@ from gpunet_numpy.compiled.tiles import (
     tile_squares,
 )
 from gpunet_numpy.compiled.updates import shrinkage
-from gpunet_numpy.compiled.views import unowned
 
 TOGETHER = 8  # examples: between so many, some of the other threads' examples are asked for
-
-
-class Buffers(NamedTuple):
-    """Arrays that the kernel writes to, and its settings."""
-
-    apart: int  # whether each thread takes its examples to the end
-    in_place: int  # whether products accumulate in W or its momentum: there are no arrays of gradients then
-    features: int  # that W[1] is updated for at a time
-    by_tiles: int  # whether there is an array of gradients for these only
-    by_rows: int  # whether example after example is added to them: there is no CSC
-    chunk: int  # examples that are worked on at a time: of the batch, or of a thread where they work apart
-    width: int  # of a panel's rows
-    across: Any  # int64, for each layer: into how many tiles side by side its W is divided
-    panels: Any  # (1 + slots, owners, n[0] · width): W[1]; owners are all threads, or one that stands for all
-    later: Any  # (1 + slots, numbers): b[1], W[2], b[2], …
-    panel_gradients: Any  # (owners, or threads that work apart, n[0] · width); or empty rows
-    later_gradients: Any  # (1, or threads that work apart, numbers); or empty rows
-    A: Any  # (1, or threads that work apart, numbers): A[1] … A[L] of a chunk, see Network.at_A
-    D: Any  # δ[1] … δ[L], likewise
-    bias_sums: Any  # (threads, biases of all layers): each thread's partial sums of their gradients
-    sums: Any  # (threads, 3, room): b[1] + W[1] o, o being the inputs' offsets; Σ δ[1] of a batch; Σ δ[l]
-    losses: Any  # (steps, threads): Σ w(i) L(i) of each batch
-    penalties: Any  # (steps, threads): ½ λ Σ W² of the weights that the thread updates, before the step
 
 
 @kernel
 def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffers: Any, batch: Any) -> None:
     """One epoch; see the module's docstring."""
-    team, network, inputs = unowned(team), unowned(network), unowned(inputs)
-    data, buffers = unowned(data), unowned(buffers)
     before = flush_subnormals()
     L, sizes, one = network.L, network.sizes, cast(1, rule.decay)
     n0, n1, item = sizes[0], sizes[1], itemsize(rule.decay)

@@ -8,21 +8,16 @@ import numpy as np
 
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
-from gpunet_numpy.compiled.data import (
-    data_of,
-    epochs_together,
-    input_buffers,
-    losses_of,
-    unsupported_reason,
-)
-from gpunet_numpy.compiled.intrinsics import CACHE_LINE
+from gpunet_numpy.compiled.arguments import packed
+from gpunet_numpy.compiled.data import data_of, epochs_together, input_buffers, losses_of, unsupported_reason
+from gpunet_numpy.compiled.inputs import CSC_EXAMPLES
 from gpunet_numpy.compiled.kept_rows import KnownInputs
+from gpunet_numpy.compiled.kernels import Kernel
 from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
-from gpunet_numpy.compiled.minibatch.kernel import Buffers, run_epoch
-from gpunet_numpy.compiled.simd import WIDEST
-from gpunet_numpy.compiled.sparse import CSC_EXAMPLES
+from gpunet_numpy.compiled.minibatch.buffers import Buffers
+from gpunet_numpy.compiled.rules import MOMENTUM, rule_of
+from gpunet_numpy.compiled.sizes import CACHE_LINE, WIDEST
 from gpunet_numpy.compiled.threads import run, run_here, threads
-from gpunet_numpy.compiled.updates import MOMENTUM, rule_of
 
 CHUNK = 1024  # examples that are worked on at a time, at most: of the batch, or of each thread
 SPARSE_CHUNK = 256  # the same where inputs are sparse
@@ -61,7 +56,7 @@ class MiniBatch(Program):
     """
 
     name = "compiled mini-batch"
-    kernel = staticmethod(run_epoch)
+    kernel = Kernel("gpunet_numpy.compiled.minibatch.kernel", "run_epoch")
     takes_integers = True
     keeps_activations = False
 
@@ -135,7 +130,7 @@ class MiniBatch(Program):
                 "sums": (count, 3, max(layout.width, *n[1:]) + CACHE_LINE),
             }
             self.buffers[sparse] = (
-                layout.network(at_A=at_A),
+                packed(layout.network(at_A=at_A)),
                 input_buffers(n[0], chunk, plan.dtype, sparse, count, (groups,)),
                 {
                     name: aligned(*one, dtype=plan.dtype) if isinstance(one, tuple) else one
@@ -166,9 +161,9 @@ class MiniBatch(Program):
             plan.batch_size,
         )
         if self.short:
-            run_here(run_epoch, plan.dtype, self.largest, *arguments)
+            run_here(self.kernel, plan.dtype, self.largest, *arguments)
         else:
-            run(run_epoch, self.threads, plan.dtype, *arguments)
+            run(self.kernel, self.threads, plan.dtype, *arguments)
         new = self._unpack(panels, later)
         return new, losses_of(losses, plan, inputs.examples, penalties)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from gpunet_numpy.compiled import first_layer
+from gpunet_numpy.compiled.barriers import range_of, stopped
 from gpunet_numpy.compiled.gemv import copy, matrix_vector
+from gpunet_numpy.compiled.inputs import Inputs
 from gpunet_numpy.compiled.intrinsics import (
     block,
     cast,
@@ -20,33 +22,7 @@ from gpunet_numpy.compiled.intrinsics import (
 )
 from gpunet_numpy.compiled.layers import biases_of, rows_of, weights_of
 from gpunet_numpy.compiled.math import activate
-from gpunet_numpy.compiled.sparse import Inputs, dense_rows, gather
-from gpunet_numpy.compiled.threads import range_of, stopped
-from gpunet_numpy.compiled.views import unowned
-
-
-class Weights(NamedTuple):
-    """A network's parameters."""
-
-    width: int  # of the panel's rows
-    panel: Any  # (n[0] · width,): W[1], feature by feature
-    later: Any  # (numbers,): b[1], W[2], b[2], …
-
-
-class Buffers(NamedTuple):
-    """Arrays that the kernel writes to, for each thread a chunk of examples."""
-
-    A: Any  # (threads, numbers): A[1] … A[L], see Network.at_A
-    csr_indices: Any  # int32 (threads · chunk · n[0],); this and the next ones: see `Inputs`
-    csr_values: Any
-    csr_places: Any  # int64 (threads, chunk)
-    csr_starts: Any  # int64 (threads, chunk)
-    csr_counts: Any  # int32 (threads, chunk)
-    zeros: Any  # (n[0],): the inputs' offsets
-    empty: Any  # int32, empty: the examples' order
-    none: Any  # int64, empty: no rows are kept
-    parts: Any  # int32 (chunk, 0): they have no parts
-    bytes: Any  # uint8 (0, 0): X holds numbers
+from gpunet_numpy.compiled.sparse import dense_rows, gather
 
 
 @kernel
@@ -55,11 +31,8 @@ def run_forward(
 ) -> None:
     """``A[L]`` of the rows X into `out`; ``bad[0]`` becomes 1 where X is not finite.
 
-    It has nine parameters because the last three alone differ from call to call. Chunks of examples stay in cache from
-    the first layer to the last.
+    Chunks of examples stay in cache from the first layer to the last.
     """
-    network, weights, buffers = unowned(network), unowned(weights), unowned(buffers)
-    team, X, out, bad = unowned(team), unowned(X), unowned(out), unowned(bad)
     before = flush_subnormals()
     L, n0, n1, thread = network.L, network.sizes[0], network.sizes[1], team.thread
     A, theta, order, zeros = buffers.A[thread], weights.later, buffers.empty, buffers.zeros

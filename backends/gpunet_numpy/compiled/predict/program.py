@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from gpunet_numpy.compiled.arguments import Packed, packed
+from gpunet_numpy.compiled.codes import ACTIVATION
 from gpunet_numpy.compiled.data import for_kernel, is_sparse
+from gpunet_numpy.compiled.kernels import Kernel
 from gpunet_numpy.compiled.layout import Layout, aligned
-from gpunet_numpy.compiled.math import ACTIVATION
-from gpunet_numpy.compiled.predict.kernel import Buffers, Weights, run_forward
+from gpunet_numpy.compiled.predict.buffers import Buffers, Weights
 from gpunet_numpy.compiled.threads import run, run_alone, threads
 
 CHUNK, DENSE_CHUNK = 64, 256  # examples that go from the first layer to the last while they are in cache
@@ -28,7 +30,7 @@ class Predictor:
         NumPy arrays of one dtype; copied.
     """
 
-    kernel = staticmethod(run_forward)
+    kernel = Kernel("gpunet_numpy.compiled.predict.kernel", "run_forward")
 
     def __init__(self, activations: Sequence[str], parameters: Sequence[tuple[Any, Any]]) -> None:
         self.made_of = activations, parameters
@@ -36,12 +38,12 @@ class Predictor:
         n = [parameters[0][0].shape[1], *(W.shape[0] for W, _ in parameters)]
         self.layout = layout = Layout(n, activations, dtype, 1)
         panels, later = layout.pack(parameters)
-        self.weights = Weights(layout.width, panels.reshape(-1), later[0])
+        self.weights = packed(Weights(layout.width, panels.reshape(-1), later[0]))
         self.threads = threads()
         self.together = self._buffers(self.threads, CHUNK, DENSE_CHUNK)  # the pool runs one kernel at a time
         self.own = threading.local()  # each caller's buffers: those may be threads of a server
 
-    def _buffers(self, count: int, chunk: int, dense_chunk: int) -> tuple[Any, Weights, Buffers]:
+    def _buffers(self, count: int, chunk: int, dense_chunk: int) -> tuple[Packed, Packed, Packed]:
         """What the kernel is called with, for chunks of so many examples on so many threads."""
         layout, dtype, n0 = self.layout, self.layout.dtype, int(self.layout.sizes[0])
         at_A, numbers = layout.at_A(dense_chunk)
@@ -58,7 +60,7 @@ class Predictor:
             parts=np.empty((chunk, 0), np.int32),
             bytes=np.empty((0, 0), np.uint8),
         )
-        return layout.network(at_A=at_A), self.weights, buffers
+        return packed(layout.network(at_A=at_A)), self.weights, packed(buffers)
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         return Predictor, self.made_of
@@ -75,12 +77,12 @@ class Predictor:
         A, bad = np.empty((m, int(self.layout.sizes[-1])), dtype=self.layout.dtype), np.zeros(1, np.int32)
         if m <= ALONE:
             # Example by example: no BLAS, so no threads of its to hold back.
-            if not hasattr(self.own, "buffers"):
-                self.own.buffers = self._buffers(1, 1, 1)
-            run_alone(run_forward, *self.own.buffers, 1, 1, X, A, bad)
+            if not hasattr(self.own, "fixed"):
+                self.own.fixed = *self._buffers(1, 1, 1), packed(1), packed(1)
+            run_alone(self.kernel, *self.own.fixed, X, A, bad)
         else:
             sparse = is_sparse(X)
             chunk, dtype = CHUNK if sparse else DENSE_CHUNK, str(self.layout.dtype)
             count = min(threads(), self.threads)  # a limit may have changed
-            run(run_forward, count, dtype, *self.together, int(sparse), chunk, X, A, bad)
+            run(self.kernel, count, dtype, *self.together, int(sparse), chunk, X, A, bad)
         return None if bad[0] else A

@@ -20,31 +20,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from gpunet_numpy.compiled.gemv import add
 from gpunet_numpy.compiled.intrinsics import cast, inlined, inner, itemsize, noinline
-from gpunet_numpy.compiled.updates import (
-    ADAM,
-    ADAM_RATE,
-    ADAM_ROOT,
-    NESTEROV,
-    PLAIN,
-    RMSPROP,
-    Rule,
-    shrinkage,
-)
+from gpunet_numpy.compiled.rules import ADAM, ADAM_RATE, ADAM_ROOT, NESTEROV, PLAIN, RMSPROP
+from gpunet_numpy.compiled.updates import shrinkage
 
 NEGLIGIBLE = 2.0**-64  # of a first step, for one of the later ones
 SMALLEST = 2.0**-100  # value of b that can be compared with another: it may have underflowed
 WORTH_A_SERIES = 3  # steps
 WIDTH, WIDTH_DOUBLE = 2.0**-4, 2.0**-9  # of δ: δ⁶ is less than rounding
-
-
-def powers_of(rule: Rule, steps: int) -> Any:
-    """``(2, steps + 2)``: what k updates leave of the first slot, βᵏ; and the root of what they leave of the second."""
-    first = rule.beta2 if rule.code == RMSPROP else rule.beta1
-    return np.array([[float(first)], [math.sqrt(float(rule.beta2))]]) ** np.arange(steps + 2)
 
 
 @inner

@@ -19,13 +19,13 @@ chunk (C8).
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from gpunet_numpy.compiled.barriers import STOPPED, barrier, range_of
 from gpunet_numpy.compiled.gemv import add, fill
 from gpunet_numpy.compiled.intrinsics import (
-    CACHE_LINE,
     block,
     cast,
     flush_subnormals,
@@ -41,9 +41,9 @@ from gpunet_numpy.compiled.intrinsics import (
 from gpunet_numpy.compiled.layers import later_layers, rows_of
 from gpunet_numpy.compiled.math import activate
 from gpunet_numpy.compiled.simd import weighted_row_sum
+from gpunet_numpy.compiled.sizes import CACHE_LINE
 from gpunet_numpy.compiled.sparse import example_at
 from gpunet_numpy.compiled.sparse_rows.idle import idle
-from gpunet_numpy.compiled.threads import STOPPED, barrier, range_of
 from gpunet_numpy.compiled.tiles import (
     finish_later,
     later_products,
@@ -53,7 +53,6 @@ from gpunet_numpy.compiled.tiles import (
     target,
 )
 from gpunet_numpy.compiled.updates import penalty_factor, shrinkage, update
-from gpunet_numpy.compiled.views import unowned
 
 # Features that follow each other belong to one thread, so that no two threads write to one cache line of int32.
 AHEAD = 2  # features: so much sooner theirs are prefetched
@@ -61,57 +60,9 @@ TOGETHER = 4  # 2⁴ of them
 MIX = 2654435761  # 2³² divided by the golden ratio: spreads frequent features over the threads
 
 
-class SparseData(NamedTuple):
-    """What an epoch reads: see :class:`gpunet_numpy.compiled.data.Data`; X as CSR."""
-
-    starts: Any  # int64 (m + 1,): where each example's entries begin
-    features: Any  # int32 (entries,)
-    values: Any  # (entries,)
-    Y: Any
-    weights: Any
-    order: Any
-    coefficients: Any
-
-
-class Buffers(NamedTuple):
-    """Arrays that the kernel writes to, and its settings. Those of the same name are those of the mini-batch kernel."""
-
-    in_place: int
-    chunk: int
-    width: int
-    across: Any
-    panels: Any  # (1 + slots, 1, n[0] · width)
-    given: Any  # the same before the epoch; empty if the panels hold it
-    later: Any
-    later_gradient: Any  # (numbers,), or empty
-    A: Any
-    D: Any
-    bias_sums: Any
-    sums: Any
-    losses: Any
-    gradients: Any  # (threads, width): of a feature; (n[0], width): of all, for batches of several chunks
-    summed: Any  # int32 (n[0],): then the step, from 1, whose gradient the feature's row holds
-    stretch: int  # steps that are foreseen at a time
-    upcoming: Any  # int32 (n[0],): the next step that has the feature, or the end of the stretch
-    following: Any  # int32 (entries,): of each entry of a stretch, its feature's next step
-    seen: Any  # int32 (n[0],): where the feature was listed last, counted from 1 on over all chunks of a stretch
-    own: Any  # int32 (threads, entries of a row + 1): those of a thread's features
-    places: Any  # int32 (threads, entries): where the features of a chunk's entries are listed
-    listed: Any  # int32 (threads, room): the features of a chunk
-    begins: Any  # int32 (threads, room): where the examples that have them begin
-    counts: Any  # int32 (threads, room)
-    examples: Any  # int32 (threads, entries): counted from the chunk's first
-    values: Any  # (threads, entries)
-    spare: Any  # (threads, width): for updates without a gradient
-    powers: Any  # float64 (2, stretch + 2), or less: what `powers_of` returns
-    penalties: Any  # float64 (steps, threads): see the mini-batch kernel
-
-
 @kernel
 def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, batch: Any) -> None:
     """One epoch; see the module's docstring."""
-    team, network = unowned(team), unowned(network)
-    data, buffers = unowned(data), unowned(buffers)
     before = flush_subnormals()
     L, one, zero = network.L, cast(1, rule.decay), cast(0, rule.decay)
     n0, n1, width = network.sizes[0], network.sizes[1], buffers.width

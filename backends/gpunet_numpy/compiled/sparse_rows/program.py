@@ -10,12 +10,12 @@ from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet.devices.reused_memory import ReusedMemory
 from gpunet_numpy.compiled.data import for_kernel, losses_of, unsupported_reason
-from gpunet_numpy.compiled.intrinsics import CACHE_LINE
+from gpunet_numpy.compiled.kernels import Kernel
 from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
-from gpunet_numpy.compiled.sparse_rows.idle import powers_of
-from gpunet_numpy.compiled.sparse_rows.kernel import Buffers, SparseData, run_epoch
+from gpunet_numpy.compiled.rules import MOMENTUM, PLAIN, rule_of
+from gpunet_numpy.compiled.sizes import CACHE_LINE
+from gpunet_numpy.compiled.sparse_rows.buffers import Buffers, SparseData, powers_of
 from gpunet_numpy.compiled.threads import run, threads
-from gpunet_numpy.compiled.updates import MOMENTUM, PLAIN, rule_of
 from gpunet_numpy.tiered import SPARSE_STEPS
 
 CHUNK = 1024  # examples of a batch that are worked on at a time, at most
@@ -33,7 +33,7 @@ class SparseRows(Program):
     """
 
     name = "compiled sparse rows"
-    kernel = staticmethod(run_epoch)
+    kernel = Kernel("gpunet_numpy.compiled.sparse_rows.kernel", "run_epoch")
     takes_sparse = True
     # Updates without a gradient are done together, which rounds otherwise than one by one.
     block_steps = STRETCH
@@ -68,7 +68,7 @@ class SparseRows(Program):
             **self._buffers(count, room, data),
         )
         network = layout.network(at_A=at_A)
-        run(run_epoch, count, plan.dtype, network, self.rule, data, buffers, plan.batch_size)
+        run(self.kernel, count, plan.dtype, network, self.rule, data, buffers, plan.batch_size)
         new = by_layer(layout.unpack_views(panels, later))
         return TrainState(*new), losses_of(losses, plan, inputs.examples, penalties)
 

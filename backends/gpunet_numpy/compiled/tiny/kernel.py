@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from gpunet_numpy.compiled.gemv import copy
-from gpunet_numpy.compiled.intrinsics import (
-    cast,
-    flush_subnormals,
-    kernel,
-    restore_subnormals,
-)
+from gpunet_numpy.compiled.intrinsics import cast, flush_subnormals, kernel, restore_subnormals
 from gpunet_numpy.compiled.layers import backward_to, biases_of, forward_from, rows_of, weighted_error
 from gpunet_numpy.compiled.sparse import example_at, prefetch_all, used_examples
 from gpunet_numpy.compiled.updates import linear_step, shrinkage
-from gpunet_numpy.compiled.views import unowned
 
 AHEAD = 4  # examples: so much sooner their rows are prefetched
-
-
-class Buffers(NamedTuple):
-    """Arrays that the kernel writes to."""
-
-    state: Any  # (1 + slots, numbers): all parameters in a row, then their slots
-    A: Any  # A[0] … A[L] of a batch, see Network.at_A
-    D: Any  # δ[1] … δ[L], likewise
-    losses: Any  # (steps, 1): Σ w(i) L(i) of each batch
 
 
 @kernel
 def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, batch: Any) -> None:
     """One epoch of plain descent or momentum."""
-    network, data, buffers = unowned(network), unowned(data), unowned(buffers)
     before = flush_subnormals()
     L, used = network.L, used_examples(data.X, data.order)
     theta, v = buffers.state[0], buffers.state[buffers.state.shape[0] - 1]  # v is θ itself without slots

@@ -8,12 +8,14 @@ import numpy as np
 
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
+from gpunet_numpy.compiled.arguments import packed
 from gpunet_numpy.compiled.data import data_of, epochs_together, losses_of, unsupported_reason
+from gpunet_numpy.compiled.kernels import Kernel
 from gpunet_numpy.compiled.layout import Layout, aligned
 from gpunet_numpy.compiled.row import Row
+from gpunet_numpy.compiled.rules import MOMENTUM, rule_of
 from gpunet_numpy.compiled.threads import run_alone
-from gpunet_numpy.compiled.tiny.kernel import Buffers, run_epoch
-from gpunet_numpy.compiled.updates import MOMENTUM, rule_of
+from gpunet_numpy.compiled.tiny.buffers import Buffers
 
 WEIGHTS = 8192  # of the network at most, and of its first layer times the examples beyond the first
 
@@ -27,16 +29,16 @@ class Tiny(Program):
     """
 
     name = "compiled tiny network"
-    kernel = staticmethod(run_epoch)
+    kernel = Kernel("gpunet_numpy.compiled.tiny.kernel", "run_epoch")
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
         super().__init__(plan, device)
-        self.rule = rule_of(plan.optimizer, plan.dtype)
+        self.rule = packed(rule_of(plan.optimizer, plan.dtype))
         self.epochs_together = epochs_together(plan)
         layout = Layout.of(plan, 1)
         self.row = Row(layout.sizes)
         at_A, room = layout.at_A(plan.batch_size, first=0)
-        self.network = layout.network(at_W=self.row.at_W, at_b=self.row.at_b, at_A=at_A)
+        self.network = packed(layout.network(at_W=self.row.at_W, at_b=self.row.at_b, at_A=at_A))
         self.A, self.D = (aligned(room, dtype=plan.dtype) for _ in range(2))
 
     @classmethod
@@ -61,5 +63,5 @@ class Tiny(Program):
         used, plan = inputs.examples, self.plan
         state_rows = self.row.pack(state)
         buffers = Buffers(state_rows, self.A, self.D, np.zeros((plan.steps_for(used), 1)))
-        run_alone(run_epoch, self.network, self.rule, data_of(inputs), buffers, plan.batch_size)
+        run_alone(self.kernel, self.network, self.rule, data_of(inputs), buffers, plan.batch_size)
         return self.row.unpack(state_rows), losses_of(buffers.losses, plan, used)

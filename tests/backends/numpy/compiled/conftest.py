@@ -11,8 +11,8 @@ def from_python():
     """``from_python(function)``: an inner function of kernels, compiled so that Python can call it."""
     from numba import njit
 
+    from array_views import unowned
     from gpunet_numpy.compiled.intrinsics import OPTIONS
-    from gpunet_numpy.compiled.views import unowned
 
     made = {}
 

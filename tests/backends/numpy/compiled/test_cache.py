@@ -1,9 +1,8 @@
 """Compiled code is kept on disk, and never used for other sources than those it was made of."""
 
 import errno
-import importlib.util
+import hashlib
 import os
-import pickle
 import shutil
 import subprocess
 import sys
@@ -11,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numba.core.caching import IndexDataCacheFile
 
 import gpunet
 from gpunet_numpy.compiled import cache
+from gpunet_numpy.compiled.arguments import packed
+from gpunet_numpy.compiled.intrinsics import kernel
+from gpunet_numpy.compiled.kernels import Kernel
 
 pytestmark = pytest.mark.slow
 
@@ -23,8 +24,8 @@ from gpunet_numpy.compiled.intrinsics import kernel
 from gpunet_numpy.compiled.probe_value import value
 
 @kernel
-def probe():
-    return value()
+def probe(out):
+    out[0] = value()
 """
 VALUE = """
 from gpunet_numpy.compiled.intrinsics import inner
@@ -33,9 +34,14 @@ from gpunet_numpy.compiled.intrinsics import inner
 def value():
     return {}
 """
+# What comes from disk is run without numba.
 RUN = """
-from gpunet_numpy.compiled.probe import probe
-print(probe(), sum(probe.stats.cache_hits.values()))
+import sys
+import numpy as np
+from gpunet_numpy.compiled.kernels import Kernel
+out = np.zeros(1)
+Kernel("gpunet_numpy.compiled.probe", "probe")(out)
+print(int(out[0]), int("numba" not in sys.modules))
 """
 
 
@@ -101,37 +107,50 @@ def test_every_source_is_in_the_digest(monkeypatch, package):
     assert len(digests) == 2 + len(list(package.rglob("*.py"))) - 1
 
 
-PLUS = """
-from gpunet_numpy.compiled.intrinsics import kernel
+class Probe(Kernel):
+    """A kernel of the tests' own that counts how often it is compiled."""
+
+    compiled = 0
+
+    @property
+    def function(self):
+        return plus
+
+    def _compiled(self, kinds, arguments):
+        self.compiled += 1
+        return super()._compiled(kinds, arguments)
+
 
 @kernel
-def plus(x, y):
-    return x + y
-"""
+def plus(x, y, out):
+    out[0] = x + y
+
+
+def hits(dtype="float32"):
+    """Whether another process would find the code on disk; the result must be right."""
+    probe, out = Probe(__name__, "plus"), np.zeros(1)
+    number = np.dtype(dtype).type
+    for _ in range(2):
+        probe(number(1), number(2), out)
+        assert out[0] == 3
+    return not probe.compiled
+
+
+def on_disk(dtype="float32"):
+    return cache.is_on_disk(Probe(__name__, "plus"), dtype)
 
 
 @pytest.fixture
-def plus(tmp_path, monkeypatch):
-    """``plus()``: a kernel, imported afresh as in another process; and the files of its cache."""
-    from numba import config
+def file(tmp_path, monkeypatch):
+    """``file()``: the one that a kernel is kept in."""
+    folder = tmp_path / "cache"
+    monkeypatch.setattr(cache, "folder", lambda: folder)
 
-    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path / "cache"))
-    source = tmp_path / "plus_module.py"
-    source.write_text(PLUS)
+    def found():
+        (path,) = folder.glob("*.code")
+        return path
 
-    def imported():
-        spec = importlib.util.spec_from_file_location("plus_module", source)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module.plus
-
-    return imported, lambda suffix: next((tmp_path / "cache").rglob(f"*{suffix}"))
-
-
-def hits(kernel):
-    """Whether a call of a kernel found its code in the cache; the result must be right."""
-    assert kernel(np.float32(1), np.float32(2)) == 3
-    return sum(kernel.stats.cache_hits.values())
+    return found
 
 
 def flip(place):
@@ -143,69 +162,132 @@ def flip(place):
     return damage
 
 
-def replace_by_folder(path):
-    path.unlink()
-    (path / "inside").mkdir(parents=True)
-
-
 DAMAGES = {
     "truncated": lambda path: path.write_bytes(path.read_bytes()[:-20]),
     "cut in half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "no code": lambda path: path.write_bytes(hashlib.sha256(b"").digest()),
     "empty": lambda path: path.write_bytes(b""),
     "garbage": lambda path: path.write_bytes(np.random.default_rng(0).bytes(5000)),
-    "another pickle": lambda path: path.write_bytes(pickle.dumps(("0.1", 7))),
+    "one bit of the digest": flip(0),
     "one bit": flip(0.5),
-    "one bit near the end": flip(0.97),
+    "one bit at the end": flip(1),
 }
 
 
-@pytest.mark.parametrize(
-    ("damage", "suffix"),
-    [
-        (name, suffix)
-        for name in DAMAGES
-        for suffix in (".nbi", ".nbc")
-        if "bit" not in name or suffix == ".nbc"
-    ],
-)
-def test_a_damaged_file_is_compiled_again(damage, suffix, plus):
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_compiled_again(damage, file):
     """And saved, so that the next process finds it."""
-    imported, file = plus
-    assert hits(imported()) == 0
-    assert hits(imported()) == 1
-    DAMAGES[damage](file(suffix))
-    assert not cache.is_on_disk(imported(), "float32")
-    assert hits(imported()) == 0
-    assert cache.is_on_disk(imported(), "float32")
-    assert hits(imported()) == 1
+    assert not on_disk()
+    assert not hits()
+    assert on_disk()
+    assert hits()
+    DAMAGES[damage](file())
+    assert not on_disk()
+    assert not hits()
+    assert on_disk()
+    assert hits()
 
 
-@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
-def test_a_file_that_can_be_neither_read_nor_written(suffix, plus):
-    imported, file = plus
-    hits(imported())
-    replace_by_folder(file(suffix))
+def test_each_dtype_has_a_file_of_its_own(file, tmp_path):
+    assert not hits("float64")
+    assert (on_disk("float64"), on_disk("float32")) == (True, False)
+    assert not hits("float32")
+    assert hits("float64") and hits("float32")
+    assert len(list((tmp_path / "cache").iterdir())) == 2  # no temporary file is left
+
+
+def test_code_for_other_types_is_other_code(file, tmp_path):
+    x = np.zeros((2, 3), "float32")
+    kinds = [
+        packed(one).kinds for one in (x, x[:, :2], x[0], x.astype("float64"), (x, x), 1, 1.0, np.float32(1))
+    ]
+    assert kinds == ["f2C", "f2A", "f1C", "d2C", "f2C f2C", "i", "d", "f"]
+    assert len({cache.file_of("module", "name", (one,)) for one in kinds}) == len(kinds)
+    assert cache.file_of("a", "name", ("i",)) != cache.file_of("b", "name", ("i",))
+    assert cache.file_of("a", "name", ("i",)) != cache.file_of("a", "other", ("i",))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("get_host_cpu_name", lambda: "another"), ("get_process_triple", lambda: "another")]
+)
+def test_code_for_another_processor_is_not_used(name, value, file, monkeypatch):
+    assert not hits()
+    before = cache.machine.__wrapped__()
+    monkeypatch.setattr(cache.llvm(), name, value)
+    assert cache.machine.__wrapped__() != before
+    monkeypatch.setattr(cache, "machine", cache.machine.__wrapped__)
+    assert not on_disk()
+
+
+def test_a_setting_of_numba_makes_other_code(monkeypatch):
+    before = cache.machine.__wrapped__()
+    for name in cache.SETTINGS:
+        monkeypatch.setenv(name, "1")
+        assert cache.machine.__wrapped__() != before
+        monkeypatch.delenv(name)
+
+
+def test_a_file_that_can_be_neither_read_nor_written(file):
+    hits()
+    path = file()
+    path.unlink()
+    (path / "inside").mkdir(parents=True)
     for _ in range(2):
-        assert not cache.is_on_disk(imported(), "float32")
-        assert hits(imported()) == 0
+        assert not on_disk()
+        assert not hits()
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
 
 
-def test_a_folder_that_vanishes(plus, tmp_path):
-    imported, _ = plus
-    kernel = imported()
+def test_a_folder_that_vanishes(file, tmp_path):
+    assert not hits()
     shutil.rmtree(tmp_path / "cache")
-    assert hits(kernel) == 0
-    assert hits(imported()) == 1  # the folder is there again
+    assert not on_disk()
+    assert not hits()
+    assert hits()  # the folder is there again
 
 
-def test_a_full_disk(plus, monkeypatch):
-    imported, _ = plus
+def test_no_folder(monkeypatch):
+    monkeypatch.setattr(cache, "folder", lambda: None)
+    for _ in range(2):
+        assert not on_disk()
+        assert not hits()
+    assert Path(cache.shared_folder()).is_dir()
 
-    def full(self, obj):
+
+def test_a_full_disk(file, monkeypatch, tmp_path):
+    def full(source, target):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(IndexDataCacheFile, "_dump", full)
+    monkeypatch.setattr(os, "replace", full)
     for _ in range(2):
-        assert hits(imported()) == 0
+        assert not hits()
     monkeypatch.undo()
-    assert not cache.is_on_disk(imported(), "float32")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("platform", "settings", "expected"),
+    [
+        ("linux", {"XDG_CACHE_HOME": "X"}, "X"),
+        ("linux", {}, ".cache"),
+        ("darwin", {"XDG_CACHE_HOME": "X"}, "Library/Caches"),
+        ("win32", {"LOCALAPPDATA": "L"}, "L"),
+        ("win32", {}, "AppData/Local"),
+    ],
+)
+def test_the_folder_of_a_user(platform, settings, expected, monkeypatch, tmp_path):
+    """Where that of the sources can't be written."""
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA", "NUMBA_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, folder in settings.items():
+        monkeypatch.setenv(name, str(tmp_path / folder))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("sys.platform", platform)
+    (tmp_path / "__pycache__").write_text("a file where a folder would have to be")
+    monkeypatch.setattr(cache, "FOLDER", tmp_path)
+    assert cache.folder.__wrapped__() == tmp_path / expected / "gpunet"
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "set"))
+    assert cache.folder.__wrapped__() == tmp_path / "set" / "gpunet"
+    (tmp_path / "set" / "gpunet").rmdir()
+    (tmp_path / "set" / "gpunet").write_text("a file")
+    assert cache.folder.__wrapped__() is None

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import gpunet as gn
-from gpunet_numpy.compiled.sparse_rows.idle import idle, powers_of, series, series_end
-from gpunet_numpy.compiled.updates import rule_of, shrinkage, update
+from gpunet_numpy.compiled.rules import rule_of
+from gpunet_numpy.compiled.sparse_rows.buffers import powers_of
+from gpunet_numpy.compiled.sparse_rows.idle import idle, series, series_end
+from gpunet_numpy.compiled.updates import shrinkage, update
 from random_plans import OPTIMIZERS
 
 pytestmark = pytest.mark.slow

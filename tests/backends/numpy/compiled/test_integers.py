@@ -10,8 +10,9 @@ from gpunet.core.integer_columns import SMALL_INTEGERS
 from gpunet.devices.placement import host_placement
 from gpunet_numpy.compiled import data, kept_rows
 from gpunet_numpy.compiled.blocked import program as blocked
+from gpunet_numpy.compiled.codes import KIND
 from gpunet_numpy.compiled.gradients import CompiledGradients
-from gpunet_numpy.compiled.integers import KIND, number_row
+from gpunet_numpy.compiled.integers import number_row
 from gpunet_numpy.compiled.minibatch import program as minibatch
 from integer_inputs import both, drawn_rows, fitted
 from random_plans import OPTIMIZERS, draw, numbers, plan_of

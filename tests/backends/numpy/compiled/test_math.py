@@ -7,7 +7,7 @@ from numba import njit
 
 from gpunet.core import losses
 from gpunet.core.activations import ACTIVATIONS
-from gpunet_numpy.compiled import gemv
+from gpunet_numpy.compiled import codes, gemv
 from gpunet_numpy.compiled import math as kernel_math
 from gpunet_numpy.compiled.intrinsics import OPTIONS
 
@@ -94,7 +94,7 @@ def test_log1p(dtype, most, of_each):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", kernel_math.ACTIVATION)
+@pytest.mark.parametrize("name", codes.ACTIVATION)
 def test_activations(name, dtype, from_python):
     rng = np.random.default_rng(1)
     activate = from_python(kernel_math.activate)
@@ -102,19 +102,19 @@ def test_activations(name, dtype, from_python):
         z, b = (3 * rng.standard_normal(n)).astype(dtype), rng.standard_normal(n).astype(dtype)
         z[0] = -b[0]  # the kink
         expected = ACTIVATIONS[name].forward(xp, (z + b)[:, None])[:, 0]
-        activate(kernel_math.ACTIVATION[name], z, b)
+        activate(codes.ACTIVATION[name], z, b)
         assert np.allclose(z, expected, rtol=2e-6 if dtype == "float32" else 1e-14, atol=0)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", sorted(set(kernel_math.ACTIVATION) - {"softmax"}))
+@pytest.mark.parametrize("name", sorted(set(codes.ACTIVATION) - {"softmax"}))
 def test_activations_of_many_rows(name, dtype, from_python):
     """Bit for bit those of each row, whose bias is 0 then."""
     z = (3 * np.random.default_rng(1).standard_normal(301)).astype(dtype)
     z[:4] = 0, -0.0, np.inf, -np.inf
     alone, together = z.copy(), z.copy()
-    from_python(kernel_math.activate)(kernel_math.ACTIVATION[name], alone, np.zeros_like(z))
-    from_python(kernel_math.activate_all)(kernel_math.ACTIVATION[name], together)
+    from_python(kernel_math.activate)(codes.ACTIVATION[name], alone, np.zeros_like(z))
+    from_python(kernel_math.activate_all)(codes.ACTIVATION[name], together)
     assert np.array_equal(alone, together, equal_nan=True)
 
 
@@ -129,14 +129,14 @@ def test_sums_of_rows(rows, dtype, from_python):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", sorted(set(kernel_math.ACTIVATION) - {"softmax"}))
+@pytest.mark.parametrize("name", sorted(set(codes.ACTIVATION) - {"softmax"}))
 def test_slopes(name, dtype, from_python):
     rng = np.random.default_rng(2)
     z, dA = (2 * rng.standard_normal(50)).astype(dtype), rng.standard_normal(50).astype(dtype)
     z[:2] = 0
     a = ACTIVATIONS[name].forward(xp, z)
     d = dA.copy()
-    from_python(kernel_math.multiply_slope)(kernel_math.ACTIVATION[name], d, a)
+    from_python(kernel_math.multiply_slope)(codes.ACTIVATION[name], d, a)
     near = {"rtol": 1e-5, "atol": 1e-6} if dtype == "float32" else {"rtol": 1e-13, "atol": 1e-15}
     assert np.allclose(d, ACTIVATIONS[name].backward(xp, dA, z, a), **near)
 
@@ -145,7 +145,7 @@ def test_slopes(name, dtype, from_python):
 def test_saturated_sigmoids(dtype, from_python):
     """Far out, 1 / (1 + e^−z) is 0 or 1 and never wraps around."""
     z = np.array([-90, -89, -1000, 90, 1000, -87.5], dtype)
-    from_python(kernel_math.activate)(kernel_math.SIGMOID, z, np.zeros_like(z))
+    from_python(kernel_math.activate)(codes.SIGMOID, z, np.zeros_like(z))
     assert (z[[0, 1, 2, 5]] < 1e-37).all()
     assert (z[[0, 1, 2, 5]] >= 0).all()
     assert (z[3:5] == 1).all()
@@ -154,7 +154,7 @@ def test_saturated_sigmoids(dtype, from_python):
 PAIRS = [
     ("cross_entropy", "softmax"),
     ("logistic", "sigmoid"),
-    *((loss, name) for loss in ("squared_error", "absolute_error") for name in kernel_math.ACTIVATION),
+    *((loss, name) for loss in ("squared_error", "absolute_error") for name in codes.ACTIVATION),
 ]
 
 
@@ -177,7 +177,7 @@ def test_losses(loss, name, dtype, from_python):
         A = ACTIVATIONS[name].forward(xp, Z)
         args = (xp, losses.LOSSES[loss], name, Z, A, y[:, None], None)
         a, d = z.copy(), np.empty_like(z)
-        L = output_error(kernel_math.ACTIVATION[name], kernel_math.LOSS[loss], a, b, y, d)
+        L = output_error(codes.ACTIVATION[name], codes.LOSS[loss], a, b, y, d)
         near = {"rtol": 2e-5, "atol": 2e-5} if dtype == "float32" else {"rtol": 1e-12, "atol": 1e-14}
         assert np.allclose(L, losses.cost(*args), **near)
         assert np.allclose(a, A[:, 0], **near)
@@ -191,6 +191,6 @@ def test_losses(loss, name, dtype, from_python):
 
 def test_no_error_has_no_gradient(from_python):
     z, y, d = np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.5, 2.5]), np.empty(3)
-    identity = kernel_math.ACTIVATION["identity"]
-    from_python(kernel_math.output_error)(identity, kernel_math.ABSOLUTE_ERROR, z, np.zeros(3), y, d)
+    identity = codes.ACTIVATION["identity"]
+    from_python(kernel_math.output_error)(identity, codes.ABSOLUTE_ERROR, z, np.zeros(3), y, d)
     assert (d == [0, -1, 1]).all()

@@ -79,6 +79,6 @@ def test_a_predictor_that_was_made_under_a_limit():
     with threadpool_limits(1):
         limited = Predictor(("tanh",), weights)
         expected = limited(X)
-    assert len(limited.together[2].A) == 1
+    assert len(limited.together[2].value.A) == 1
     assert np.allclose(limited(X), expected)
     assert np.allclose(Predictor(("tanh",), weights)(X), expected)

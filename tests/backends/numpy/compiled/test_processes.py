@@ -78,10 +78,11 @@ import os, signal, sys, threading, time
 import numpy as np
 import gpunet as gn
 from gpunet_numpy.compiled import threads
+from own_kernels import PythonKernel
 
 begun = threading.Event()
 
-def kernel(team):
+def wait(team):
     begun.set()
     time.sleep(0.5)
 
@@ -89,7 +90,7 @@ rng = np.random.default_rng(0)
 X, y = rng.random((4000, 300), dtype="float32"), np.arange(4000) % 5
 net = gn.Network([gn.Dense(200, "relu"), gn.Dense(5, "softmax")], seed=0, backend="numpy")
 assert net.fit(X, y, optimizer=gn.GradientDescent(), batch_size=1, epochs=1).program == "compiled blocked SGD"
-running = threading.Thread(target=threads.run, args=(kernel, 1, "float32"))
+running = threading.Thread(target=threads.run, args=(PythonKernel(wait), 1, "float32"))
 running.start()
 begun.wait()
 child = os.fork()  # while the parent runs a kernel

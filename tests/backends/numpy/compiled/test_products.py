@@ -27,8 +27,8 @@ def row_sum(from_python):
     """`weighted_row_sum` of rows that are padded."""
     from numba import njit
 
+    from array_views import unowned
     from gpunet_numpy.compiled.intrinsics import OPTIONS, block, span
-    from gpunet_numpy.compiled.views import unowned
 
     @njit(**OPTIONS)
     def call(out, keep, rows, n, index, weights, count):
@@ -87,8 +87,8 @@ def test_the_old_value_is_added_last(n, row_sum):
 def test_back_and_update(n, dtype):
     from numba import njit
 
+    from array_views import unowned
     from gpunet_numpy.compiled.intrinsics import OPTIONS, block, span
-    from gpunet_numpy.compiled.views import unowned
 
     @njit(**OPTIONS)
     def call(e, a, keep, rate, W, d, n):
@@ -133,8 +133,8 @@ def scatter(from_python):
     """`scatter` to rows that are padded."""
     from numba import njit
 
+    from array_views import unowned
     from gpunet_numpy.compiled.intrinsics import OPTIONS, block, span
-    from gpunet_numpy.compiled.views import unowned
 
     @njit(**OPTIONS)
     def call(out, row, n, index, weights, entries, features):

@@ -25,7 +25,7 @@ from gpunet_numpy.compiled.sparse_rows import program as sparse_rows
 from gpunet_numpy.compiled.tiny import program as tiny
 
 count = int(sys.argv[1])
-assert type(tiny.run_epoch).__name__ == "function"
+assert type(tiny.Tiny.kernel.function).__name__ == "function"
 for module in (blocked, minibatch, predict, sparse_rows):
     module.threads = lambda: count
 blocked.NEURONS = minibatch.NEURONS = minibatch.WORK = minibatch.EXAMPLES = sparse_rows.WORK = 1

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from gpunet_numpy.compiled import data, sparse
+from gpunet_numpy.compiled.barriers import range_of
 from gpunet_numpy.compiled.first_layer import owned_neurons
+from gpunet_numpy.compiled.inputs import CSC_EXAMPLES
 from gpunet_numpy.compiled.layout import Layout
-from gpunet_numpy.compiled.threads import range_of
 
 pytestmark = pytest.mark.slow
 
@@ -62,12 +63,12 @@ def test_csc(rows, dtype, from_python):
     for thread in (0, 1):
         from_python(sparse.build_csc)(inputs, rows, thread, factor, thread)
     found = np.zeros((rows, features), dtype)
-    for chunk in range(-(-rows // sparse.CSC_EXAMPLES)):
+    for chunk in range(-(-rows // CSC_EXAMPLES)):
         for i in range(features):
-            at, count = i * sparse.CSC_EXAMPLES, inputs.csc_counts[chunk, i]
+            at, count = i * CSC_EXAMPLES, inputs.csc_counts[chunk, i]
             examples = inputs.csc_indices[chunk, at : at + count]
             assert (np.diff(examples) > 0).all()  # so that sums repeat bit for bit
-            found[chunk * sparse.CSC_EXAMPLES + examples, i] = inputs.csc_values[chunk, at : at + count]
+            found[chunk * CSC_EXAMPLES + examples, i] = inputs.csc_values[chunk, at : at + count]
     assert np.allclose(found, factor * (X[order[3 : 3 + rows]] - offsets), rtol=1e-6)
     assert np.allclose(inputs.scaled_offsets, factor * offsets, rtol=1e-6)
 

@@ -255,10 +255,10 @@ def test_it_is_compiled_ahead_for_the_types_that_it_is_called_with(dtype, on_thr
 
     run_smallest(SparseRows, dtype)
     assert is_on_disk(SparseRows.kernel, dtype)
-    compiled = len(SparseRows.kernel.signatures)
+    compiled = len(SparseRows.kernel.code)
     on_threads(2, CHUNK=16)
     check(plan_of("wide", OPTIMIZERS["adamw"], 40, dtype, weighted=True), penalized=True)
-    assert len(SparseRows.kernel.signatures) == compiled
+    assert len(SparseRows.kernel.code) == compiled
 
 
 @pytest.mark.parametrize("zero", [0, 1])

@@ -12,23 +12,23 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from gpunet_numpy.blas_threads import _libraries, with_blas_threads
-from gpunet_numpy.compiled import threads
+from gpunet_numpy.compiled import barriers, threads
 from gpunet_numpy.compiled.intrinsics import kernel
 from gpunet_numpy.compiled.predict import program as predict
-from gpunet_numpy.compiled.views import unowned
+from own_kernels import OwnKernel, PythonKernel
 
 
+@OwnKernel
 @kernel
 def count_up(team, numbers, rounds):
     """Each thread writes, waits, and adds what the next one wrote."""
-    team, numbers = unowned(team), unowned(numbers)
     following = (team.thread + 1) % team.threads
     phase = 1
     for i in range(rounds):
         numbers[0][team.thread] = i + team.thread
-        phase = threads.barrier(team, phase)
+        phase = barriers.barrier(team, phase)
         numbers[1][team.thread] += numbers[0][following]
-        phase = threads.barrier(team, phase)
+        phase = barriers.barrier(team, phase)
 
 
 def test_barriers_hold_everybody():
@@ -39,17 +39,17 @@ def test_barriers_hold_everybody():
         assert list(numbers[1]) == expected
 
 
+@OwnKernel
 @kernel
 def wait_until_stopped(team, numbers):
     """The others come to a barrier, and the last thread to none, but for a flag."""
-    team, numbers = unowned(team), unowned(numbers)
     if team.thread == team.threads - 1:
-        while not threads.stopped(team):
+        while not barriers.stopped(team):
             numbers[1] += 1
         numbers[2] = 1
         return
-    phase = threads.barrier(team, 1)
-    if phase == threads.STOPPED:
+    phase = barriers.barrier(team, 1)
+    if phase == barriers.STOPPED:
         numbers[0] += 1
 
 
@@ -83,10 +83,10 @@ def test_callers_of_a_predictor_have_buffers_of_their_own():
             barrier.wait()
             predictor(rng.random((m, 4)))
             barrier.wait()
-            return id(predictor.own.buffers[2])
+            return id(predictor.own.fixed[2].value.A)
 
         assert len(set(callers.map(call, [1, 2, 8]))) == 3
-    assert not hasattr(predictor.own, "buffers")
+    assert not hasattr(predictor.own, "fixed")
 
 
 def test_an_error_in_a_thread_is_raised():
@@ -95,15 +95,16 @@ def test_an_error_in_a_thread_is_raised():
             raise RuntimeError("in a thread")
 
     with pytest.raises(RuntimeError, match="in a thread"):
-        threads.run(fails, 2, "float32")
-    threads.run(lambda team: None, 2, "float32")  # the lock is free again
+        threads.run(PythonKernel(fails), 2, "float32")
+    threads.run(PythonKernel(lambda team: None), 2, "float32")  # the lock is free again
 
 
 def test_blas_calls_of_a_kernel_stay_on_its_threads():
     """Whichever thread limited BLAS before."""
     with_blas_threads(2, lambda: None)
     seen = []
-    threads.run(lambda team: seen.extend(one.num_threads for one in _libraries()), 2, "float32")
+    look = PythonKernel(lambda team: seen.extend(one.num_threads for one in _libraries()))
+    threads.run(look, 2, "float32")
     assert seen and set(seen) == {1}
 
 

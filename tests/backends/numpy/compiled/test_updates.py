@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import gpunet as gn
-from gpunet_numpy.compiled import gemv, updates
+from gpunet_numpy.compiled import gemv, rules, updates
 from gpunet_numpy.compiled import tiles as compiled_tiles
 
 pytestmark = pytest.mark.slow
@@ -48,7 +48,7 @@ def expected_of(optimizer, theta, v, s, g, c, decays):
 def test_update(name, decays, dtype, from_python):
     for seed in range(3):
         optimizer = optimizers(seed)[name]
-        rule = updates.rule_of(optimizer, dtype)
+        rule = rules.rule_of(optimizer, dtype)
         theta, v, s, g, c = drawn(optimizer, seed, dtype=dtype)
         wanted, slots = expected_of(optimizer, theta, v, s, g, c, decays)
         others = [one.copy() for one in (v, s)[optimizer.slots :]]
@@ -67,7 +67,7 @@ def test_update(name, decays, dtype, from_python):
 def test_products_update_in_place(name, from_python):
     """Weights and biases along a sum of outer products, as :func:`update` along the gradient."""
     optimizer = optimizers(1)[name]
-    rule = updates.rule_of(optimizer)
+    rule = rules.rule_of(optimizer)
     linear_step = from_python(updates.linear_step)
     rng = np.random.default_rng(0)
     for B in (1, 3):
@@ -94,15 +94,15 @@ def test_products_update_in_place(name, from_python):
 def test_products_of_chunks(name, chunks, from_python):
     """A batch's product goes to its target in chunks, and `finish` does the rest."""
     optimizer = optimizers(2)[name]
-    rule = updates.rule_of(optimizer)
-    in_place = rule.code <= updates.MOMENTUM and chunks == 1
+    rule = rules.rule_of(optimizer)
+    in_place = rule.code <= rules.MOMENTUM and chunks == 1
     theta, v, s, g, c = drawn(optimizer, 5)
     wanted, slots = expected_of(optimizer, theta, v, s, g, c, True)
     gradient = np.full(33, np.nan)
     elsewhere = 0 if in_place else 4  # rows further down: there is an array for a few rows only, or for all
     state = (theta, v, s)
     shrink = 1 - c[0] * rule.decay
-    target = gradient if not in_place else theta if rule.code == updates.PLAIN else v
+    target = gradient if not in_place else theta if rule.code == rules.PLAIN else v
     for chunk in range(chunks):
         keep, factor = from_python(compiled_tiles.product)(rule, c, shrink, in_place, chunk == 0)
         old = keep * target if keep else 0
@@ -120,7 +120,7 @@ def test_rules_know_their_own_optimizers_only():
     class Own(gn.Adam):
         pass
 
-    assert updates.rule_of(Own()) is None
-    assert updates.rule_of(gn.GradientDescent(0.1, 0.5)).code == updates.MOMENTUM
-    assert updates.rule_of(gn.AdamW()).code == updates.ADAM
-    assert updates.rule_of(gn.Adam(), "float32").epsilon.dtype == "float32"
+    assert rules.rule_of(Own()) is None
+    assert rules.rule_of(gn.GradientDescent(0.1, 0.5)).code == rules.MOMENTUM
+    assert rules.rule_of(gn.AdamW()).code == rules.ADAM
+    assert rules.rule_of(gn.Adam(), "float32").epsilon.dtype == "float32"

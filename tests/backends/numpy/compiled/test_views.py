@@ -7,10 +7,11 @@ import pytest
 from numba import njit, types
 from numba.core.errors import TypingError
 
+from array_views import unowned
 from gpunet_numpy.blas_threads import with_blas_threads
 from gpunet_numpy.compiled.intrinsics import OPTIONS, block, cast, gemm, inner, matrix, span
 from gpunet_numpy.compiled.threads import _gemm_address
-from gpunet_numpy.compiled.views import View, unowned
+from gpunet_numpy.compiled.views import View
 
 
 class Struct(NamedTuple):
