@@ -34,7 +34,6 @@ class Kernel:
     def __init__(self, module: str, name: str) -> None:
         self.module, self.name = module, name
         self.code: dict[tuple[str, ...], Callable[[bytes], int]] = {}  # by the arguments' kinds
-        self.compiling = threading.Lock()
 
     def __repr__(self) -> str:
         return f"Kernel({self.module!r}, {self.name!r})"
@@ -46,7 +45,8 @@ class Kernel:
             return
         given = [one if isinstance(one, Packed) else packed(one) for one in arguments]
         code = self.code.get(tuple([one.kinds for one in given])) or self.load(*given)
-        code(b"".join([one.words for one in given]))
+        if code(b"".join([one.words for one in given])) != 0:
+            raise RuntimeError(f"{self.module}.{self.name} has raised an exception")
 
     def is_ready(self, dtype: str) -> bool:
         """Whether there is code in memory for parameters of a dtype."""
@@ -64,7 +64,7 @@ class Kernel:
     def load(self, *arguments: Packed) -> Callable[[bytes], int]:
         """Machine code for arguments of these types, from disk if it is there."""
         kinds = tuple(one.kinds for one in arguments)
-        with self.compiling:
+        with _loading:
             if kinds not in self.code:
                 self.code[kinds] = self._on_disk(kinds) or self._compiled(kinds, arguments)
         return self.code[kinds]
@@ -79,6 +79,19 @@ class Kernel:
         code = machine_code(self.function, [one.value for one in arguments])
         cache.write(self.file(kinds), code)
         return loaded(code)
+
+
+_loading = threading.Lock()
+
+
+def _after_fork() -> None:
+    """Another thread may have held the lock."""
+    global _loading
+    _loading = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class Code:
