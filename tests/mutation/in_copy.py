@@ -17,7 +17,7 @@ from tests.mutation.mutants import ROOT
 COPIED = ["gpunet", "backends", "benchmarks", "tests", "pyproject.toml", "README.md"]
 # Compiled kernels are copied for faults of the rooms alone: their names hold a digest of all that they are compiled
 # from. A fault of a backend may be in what is compiled, or in that digest.
-COMPILED = ("*.nbi", "*.nbc")
+COMPILED = ("*.code",)
 
 
 def run(mutants, tests_of, options=(), jobs=2, timeout=900, report=print):

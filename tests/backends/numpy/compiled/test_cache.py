@@ -130,9 +130,12 @@ def hits(dtype="float32"):
     """Whether another process would find the code on disk; the result must be right."""
     probe, out = Probe(__name__, "plus"), np.zeros(1)
     number = np.dtype(dtype).type
+    assert not probe.is_ready(dtype)
     for _ in range(2):
         probe(number(1), number(2), out)
         assert out[0] == 3
+        assert probe.is_ready(dtype)
+    assert not probe.is_ready("float64" if dtype == "float32" else "float32")
     return not probe.compiled
 
 
