@@ -69,18 +69,15 @@ def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-@functools.cache
-def folder() -> Path | None:
-    """Where the files are: numba's folder if one is set, next to the sources, or the user's; None if none is writable.
+def folders() -> list[Path]:
+    """Where files may be: in numba's folder if one is set, else next to the sources, or in the user's.
 
-    So code that was compiled when an image was made is found by whoever runs it, if its sources are readable.
+    They are read from any of them, so that whoever runs an image finds what was compiled when it was made.
     """
     set_folder = os.environ.get("NUMBA_CACHE_DIR")
     if set_folder:
-        places = [Path(set_folder) / "gpunet"]
-    else:
-        places = [FOLDER / "__pycache__", _folder_of_user() / "gpunet"]
-    return next(filter(_is_writable, places), None)
+        return [Path(set_folder) / "gpunet"]
+    return [FOLDER / "__pycache__", _folder_of_user() / "gpunet"]
 
 
 def _folder_of_user() -> Path:
@@ -92,6 +89,11 @@ def _folder_of_user() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
 
 
+def writable_folder() -> Path | None:
+    """The first of them where files can be written; None if there is none."""
+    return next(filter(_is_writable, folders()), None)
+
+
 def _is_writable(place: Path) -> bool:
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -101,17 +103,19 @@ def _is_writable(place: Path) -> bool:
         return False
 
 
+def shared_folder() -> str:
+    """The same; that for temporary files if there is none."""
+    return str(writable_folder() or tempfile.gettempdir())
+
+
 def _prefix(module: str, name: str, dtype: str) -> str:
     """What the names of all files for a kernel and a dtype begin with, here and with these sources."""
     return f"{module.removeprefix(PACKAGE)}.{name}-{dtype}-{digest()}-{machine()}-"
 
 
-def file_of(module: str, name: str, kinds: tuple[str, ...]) -> Path | None:
-    """The file of a kernel's code for arguments of these kinds; None if there is no folder for it."""
-    place = folder()
-    if place is None:
-        return None
-    return place / f"{_prefix(module, name, dtype_of(kinds))}{_short(';'.join(kinds))}.code"
+def file_name(module: str, name: str, kinds: tuple[str, ...]) -> str:
+    """The name of the file of a kernel's code for arguments of these kinds."""
+    return f"{_prefix(module, name, dtype_of(kinds))}{_short(';'.join(kinds))}.code"
 
 
 def dtype_of(kinds: tuple[str, ...]) -> str:
@@ -119,10 +123,12 @@ def dtype_of(kinds: tuple[str, ...]) -> str:
     return "float32" if "f" in "".join(kinds) else "float64"
 
 
-def read(path: Path | None) -> bytes | None:
-    """The code in a file, or None if there is none that is whole."""
-    if path is None:
-        return None
+def read(name: str) -> bytes | None:
+    """The code in a file of this name, or None if there is none that is whole."""
+    return next(filter(None, (_code_in(place / name) for place in folders())), None)
+
+
+def _code_in(path: Path) -> bytes | None:
     try:
         found = path.read_bytes()
     except OSError:
@@ -131,33 +137,23 @@ def read(path: Path | None) -> bytes | None:
     return code if code and hashlib.sha256(code).digest() == found[:DIGEST] else None
 
 
-def write(path: Path | None, code: bytes) -> None:
+def write(name: str, code: bytes) -> None:
     """Keep code in a file, if that can be: whole, or not at all. Other processes may do the same."""
-    if path is None:
+    place = writable_folder()
+    if place is None:
         return
-    temporary = path.with_name(f"{path.name}-{os.getpid()}-{threading.get_ident()}")
+    temporary = place / f"{name}-{os.getpid()}-{threading.get_ident()}"
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             temporary.write_bytes(hashlib.sha256(code).digest() + code)
-            os.replace(temporary, path)
+            os.replace(temporary, place / name)
         finally:
             temporary.unlink(missing_ok=True)
 
 
 def is_on_disk(kernel: Any, dtype: str) -> bool:
     """Whether a kernel need not be compiled again for parameters of a dtype."""
-    place = folder()
-    if place is None:
-        return False
+    names = f"{_prefix(kernel.module, kernel.name, dtype)}*.code"
     with suppress(OSError):
-        return any(
-            read(path) is not None
-            for path in place.glob(f"{_prefix(kernel.module, kernel.name, dtype)}*.code")
-        )
+        return any(_code_in(path) is not None for place in folders() for path in place.glob(names))
     return False
-
-
-def shared_folder() -> str:
-    """The folder of all compiled code; that for temporary files if none is writable."""
-    return str(folder() or tempfile.gettempdir())

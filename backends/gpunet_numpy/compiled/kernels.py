@@ -12,7 +12,6 @@ import importlib
 import os
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from gpunet_numpy.compiled import cache
@@ -57,28 +56,31 @@ class Kernel:
         """The function itself: Python's, or numba's."""
         return getattr(importlib.import_module(self.module), self.name)
 
-    def file(self, kinds: tuple[str, ...]) -> Path | None:
-        """Where code for arguments of these kinds is kept, or None."""
-        return cache.file_of(self.module, self.name, kinds)
-
     def load(self, *arguments: Packed) -> Callable[[bytes], int]:
         """Machine code for arguments of these types, from disk if it is there."""
         kinds = tuple(one.kinds for one in arguments)
         with _loading:
             if kinds not in self.code:
-                self.code[kinds] = self._on_disk(kinds) or self._compiled(kinds, arguments)
+                code = self.kept(kinds)
+                if code is None:
+                    code = self.compiled([one.value for one in arguments])
+                    self.keep(kinds, code)
+                self.code[kinds] = loaded(code)
         return self.code[kinds]
 
-    def _on_disk(self, kinds: tuple[str, ...]) -> Callable[[bytes], int] | None:
-        code = cache.read(self.file(kinds))
-        return None if code is None else loaded(code)
+    def kept(self, kinds: tuple[str, ...]) -> bytes | None:
+        """Code for arguments of these kinds, from disk."""
+        return cache.read(cache.file_name(self.module, self.name, kinds))
 
-    def _compiled(self, kinds: tuple[str, ...], arguments: tuple[Packed, ...]) -> Callable[[bytes], int]:
+    def keep(self, kinds: tuple[str, ...], code: bytes) -> None:
+        """Keep it there."""
+        cache.write(cache.file_name(self.module, self.name, kinds), code)
+
+    def compiled(self, arguments: list[Any]) -> bytes:
+        """Code for arguments of the types of these."""
         from gpunet_numpy.compiled.compiler import machine_code
 
-        code = machine_code(self.function, [one.value for one in arguments])
-        cache.write(self.file(kinds), code)
-        return loaded(code)
+        return machine_code(self.function, arguments)
 
 
 _loading = threading.Lock()

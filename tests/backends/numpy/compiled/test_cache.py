@@ -110,15 +110,15 @@ def test_every_source_is_in_the_digest(monkeypatch, package):
 class Probe(Kernel):
     """A kernel of the tests' own that counts how often it is compiled."""
 
-    compiled = 0
+    count = 0
 
     @property
     def function(self):
         return plus
 
-    def _compiled(self, kinds, arguments):
-        self.compiled += 1
-        return super()._compiled(kinds, arguments)
+    def compiled(self, arguments):
+        self.count += 1
+        return super().compiled(arguments)
 
 
 @kernel
@@ -136,7 +136,7 @@ def hits(dtype="float32"):
         assert out[0] == 3
         assert probe.is_ready(dtype)
     assert not probe.is_ready("float64" if dtype == "float32" else "float32")
-    return not probe.compiled
+    return not probe.count
 
 
 def on_disk(dtype="float32"):
@@ -147,7 +147,7 @@ def on_disk(dtype="float32"):
 def file(tmp_path, monkeypatch):
     """``file()``: the one that a kernel is kept in."""
     folder = tmp_path / "cache"
-    monkeypatch.setattr(cache, "folder", lambda: folder)
+    monkeypatch.setattr(cache, "folders", lambda: [folder])
 
     def found():
         (path,) = folder.glob("*.code")
@@ -205,9 +205,9 @@ def test_code_for_other_types_is_other_code(file, tmp_path):
         packed(one).kinds for one in (x, x[:, :2], x[0], x.astype("float64"), (x, x), 1, 1.0, np.float32(1))
     ]
     assert kinds == ["f2C", "f2A", "f1C", "d2C", "f2C f2C", "i", "d", "f"]
-    assert len({cache.file_of("module", "name", (one,)) for one in kinds}) == len(kinds)
-    assert cache.file_of("a", "name", ("i",)) != cache.file_of("b", "name", ("i",))
-    assert cache.file_of("a", "name", ("i",)) != cache.file_of("a", "other", ("i",))
+    assert len({cache.file_name("module", "name", (one,)) for one in kinds}) == len(kinds)
+    assert cache.file_name("a", "name", ("i",)) != cache.file_name("b", "name", ("i",))
+    assert cache.file_name("a", "name", ("i",)) != cache.file_name("a", "other", ("i",))
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_a_folder_that_vanishes(file, tmp_path):
 
 
 def test_no_folder(monkeypatch):
-    monkeypatch.setattr(cache, "folder", lambda: None)
+    monkeypatch.setattr(cache, "folders", list)
     for _ in range(2):
         assert not on_disk()
         assert not hits()
@@ -288,9 +288,22 @@ def test_the_folder_of_a_user(platform, settings, expected, monkeypatch, tmp_pat
     monkeypatch.setattr("sys.platform", platform)
     (tmp_path / "__pycache__").write_text("a file where a folder would have to be")
     monkeypatch.setattr(cache, "FOLDER", tmp_path)
-    assert cache.folder.__wrapped__() == tmp_path / expected / "gpunet"
+    assert cache.writable_folder() == tmp_path / expected / "gpunet"
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "set"))
-    assert cache.folder.__wrapped__() == tmp_path / "set" / "gpunet"
+    assert cache.writable_folder() == tmp_path / "set" / "gpunet"
     (tmp_path / "set" / "gpunet").rmdir()
     (tmp_path / "set" / "gpunet").write_text("a file")
-    assert cache.folder.__wrapped__() is None
+    assert cache.writable_folder() is None
+
+
+def test_code_in_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
+    """As in an image that somebody else has made: it is found there, and other code is kept in the user's folder."""
+    image, user = tmp_path / "image", tmp_path / "user"
+    monkeypatch.setattr(cache, "folders", lambda: [image, user])
+    assert not hits("float32")
+    assert len(list(image.iterdir())) == 1 and not user.exists()
+    monkeypatch.setattr(cache, "_is_writable", lambda place: place == user and not place.mkdir(exist_ok=True))
+    assert on_disk("float32") and hits("float32")
+    assert not on_disk("float64") and not hits("float64")
+    assert on_disk("float64") and hits("float64")
+    assert len(list(image.iterdir())) == len(list(user.iterdir())) == 1
