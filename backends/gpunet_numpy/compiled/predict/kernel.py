@@ -27,13 +27,14 @@ from gpunet_numpy.compiled.sparse import dense_rows, gather
 
 @kernel
 def run_forward(
-    team: Any, network: Any, weights: Any, buffers: Any, sparse: Any, chunk: Any, X: Any, out: Any, bad: Any
+    team: Any, network: Any, weights: Any, buffers: Any, sparse: Any, chunk: Any, given: Any
 ) -> None:
-    """``A[L]`` of the rows X into `out`; ``bad[0]`` becomes 1 where X is not finite.
+    """``A[L]`` of the rows X into `out`, for `given` ``(X, out, bad)``; ``bad[0]`` becomes 1 where X is not finite.
 
     Chunks of examples stay in cache from the first layer to the last.
     """
     before = flush_subnormals()
+    X, out, bad = given
     L, n0, n1, thread = network.L, network.sizes[0], network.sizes[1], team.thread
     A, theta, order, zeros = buffers.A[thread], weights.later, buffers.empty, buffers.zeros
     panel = block(matrix(weights.panel, 0, n0, weights.width), 0, n0, 0, n1)

@@ -79,10 +79,10 @@ class Predictor:
             # Example by example: no BLAS, so no threads of its to hold back.
             if not hasattr(self.own, "fixed"):
                 self.own.fixed = *self._buffers(1, 1, 1), packed(1), packed(1)
-            run_alone(self.kernel, *self.own.fixed, X, A, bad)
+            run_alone(self.kernel, *self.own.fixed, (X, A, bad))
         else:
             sparse = is_sparse(X)
             chunk, dtype = CHUNK if sparse else DENSE_CHUNK, str(self.layout.dtype)
             count = min(threads(), self.threads)  # a limit may have changed
-            run(self.kernel, count, dtype, *self.together, int(sparse), chunk, X, A, bad)
+            run(self.kernel, count, dtype, *self.together, int(sparse), chunk, (X, A, bad))
         return None if bad[0] else A
