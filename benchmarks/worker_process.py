@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import os
 import subprocess
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
 
 from benchmarks.errors import MeasurementFailed, Unsupported
 
 TIMEOUT = 300  # seconds for one answer
+
+
+@contextmanager
+def _on_cores(cores):
+    """Restrict this thread, and the processes that it starts inside, to some cores; None does not."""
+    if cores is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 class WorkerProcess:
@@ -31,16 +45,16 @@ class WorkerProcess:
 
     def __init__(self, command, env, cwd, log, cores=None):
         self.connection, childs_end = Pipe()
-        self.process = subprocess.Popen(
-            [*command, str(childs_end.fileno())],
-            env=env,
-            cwd=cwd,
-            pass_fds=[childs_end.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            preexec_fn=None if cores is None else lambda: os.sched_setaffinity(0, cores),
-        )
+        with _on_cores(cores):
+            self.process = subprocess.Popen(
+                [*command, str(childs_end.fileno())],
+                env=env,
+                cwd=cwd,
+                pass_fds=[childs_end.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
         childs_end.close()
 
     def ask(self, message):
