@@ -41,22 +41,7 @@ def data_of(inputs: EpochInputs) -> Data:
     order = inputs.order
     if order is None:  # integers are never used as they stand
         order = np.arange(inputs.examples if isinstance(X, IntegerColumns) else 0, dtype=np.int32)
-    return Data(*(for_kernel(one) for one in (rows, inputs.Y.T, weights, order, inputs.coefficients)))
-
-
-class _Writable:
-    """Another array's numbers, without the mark that forbids to write them."""
-
-    def __init__(self, array: Any) -> None:
-        pointer = array.ctypes.data
-        self.array = array  # kept alive
-        self.__array_interface__ = {**array.__array_interface__, "data": (pointer, False)}
-
-
-def for_kernel(array: Any) -> Any:
-    """`array`, contiguous and of the type that kernels are compiled for; they do not write what they only read."""
-    array = np.ascontiguousarray(array)
-    return array if array.flags.writeable else np.asarray(_Writable(array))
+    return Data(*(np.ascontiguousarray(one) for one in (rows, inputs.Y.T, weights, order, inputs.coefficients)))
 
 
 def unsupported_reason(plan: Plan) -> str | None:
@@ -130,9 +115,9 @@ def input_buffers(
 
 def with_integers(inputs: Inputs, X: Any) -> Inputs:
     """The same buffers, to read these :class:`~gpunet.core.integer_columns.IntegerColumns` with."""
-    rows = for_kernel(X.rows)
+    rows = np.ascontiguousarray(X.rows)
     if X.mean is not None:
-        inputs = inputs._replace(mean=for_kernel(X.mean), deviation=for_kernel(X.deviation))
+        inputs = inputs._replace(mean=np.ascontiguousarray(X.mean), deviation=np.ascontiguousarray(X.deviation))
     return inputs._replace(kind=KIND[str(rows.dtype)], integers=rows.view(np.uint8))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from gpunet_numpy.compiled.arguments import Packed, packed
 from gpunet_numpy.compiled.codes import ACTIVATION
-from gpunet_numpy.compiled.data import for_kernel, is_sparse
+from gpunet_numpy.compiled.data import is_sparse
 from gpunet_numpy.compiled.kernels import Kernel
 from gpunet_numpy.compiled.layout import Layout, aligned
 from gpunet_numpy.compiled.predict.buffers import Buffers, Weights
@@ -72,7 +72,7 @@ class Predictor:
 
     def __call__(self, X: Any) -> Any | None:
         """Rows ``(m, n[L])`` for rows ``(m, n[0])``; None where those are not finite."""
-        X = for_kernel(X)
+        X = np.ascontiguousarray(X)
         m = X.shape[0]
         A, bad = np.empty((m, int(self.layout.sizes[-1])), dtype=self.layout.dtype), np.zeros(1, np.int32)
         if m <= ALONE:

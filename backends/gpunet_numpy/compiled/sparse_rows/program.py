@@ -9,7 +9,7 @@ import numpy as np
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet.devices.reused_memory import ReusedMemory
-from gpunet_numpy.compiled.data import for_kernel, losses_of, unsupported_reason
+from gpunet_numpy.compiled.data import losses_of, unsupported_reason
 from gpunet_numpy.compiled.kernels import Kernel
 from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
 from gpunet_numpy.compiled.rules import MOMENTUM, PLAIN, rule_of
@@ -142,11 +142,11 @@ def sparse_data_of(inputs: EpochInputs) -> SparseData:
     weights = np.empty(0, rows.dtype) if inputs.example_weights is None else inputs.example_weights.ravel()
     order = np.empty(0, np.int32) if inputs.order is None else inputs.order
     return SparseData(
-        starts=for_kernel(rows.indptr.astype(np.int64)),
-        features=for_kernel(rows.indices.astype(np.int32, copy=False)),
-        values=for_kernel(rows.data),
-        Y=for_kernel(inputs.Y.T),
-        weights=for_kernel(weights),
-        order=for_kernel(order),
-        coefficients=for_kernel(inputs.coefficients),
+        starts=np.ascontiguousarray(rows.indptr.astype(np.int64)),
+        features=np.ascontiguousarray(rows.indices.astype(np.int32, copy=False)),
+        values=np.ascontiguousarray(rows.data),
+        Y=np.ascontiguousarray(inputs.Y.T),
+        weights=np.ascontiguousarray(weights),
+        order=np.ascontiguousarray(order),
+        coefficients=np.ascontiguousarray(inputs.coefficients),
     )

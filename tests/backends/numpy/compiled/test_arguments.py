@@ -78,6 +78,12 @@ def test_every_number_arrives(dtype, wide):
     assert len(tells.code) == 1
 
 
+def test_arrays_that_cannot_be_written_are_no_other_type():
+    X = np.zeros((4, 3), "float32")
+    X.flags.writeable = False
+    assert packed(X).kinds == packed(np.zeros((4, 3), "float32")).kinds
+
+
 def test_arrays_that_kernels_cannot_read():
     x = np.zeros((4, 6))
     for array in (x[:, ::2], x.T, x[0, ::2], np.zeros((2, 3, 4))[:, :, :2]):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gpunet_numpy.compiled.data import data_of, for_kernel, losses_of
+from gpunet_numpy.compiled.data import data_of, losses_of
 from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
 from random_plans import OPTIMIZERS, draw, numbers, plan_of
 
@@ -83,17 +83,6 @@ def test_activations_do_not_overlap():
         assert all(end <= start for end, start in zip(ends, places[first + 1 :], strict=False))
         assert ends[-1] <= room
         assert (places % 16 == 0).all()
-
-
-def test_read_only_data_reach_kernels():
-    X = np.arange(12, dtype="float32").reshape(4, 3)
-    X.flags.writeable = False
-    given = for_kernel(X)
-    assert given.flags.writeable
-    assert np.array_equal(given, X)
-    assert given.ctypes.data == X.ctypes.data
-    writable = np.zeros(3)
-    assert for_kernel(writable) is writable
 
 
 def test_none_is_an_empty_array():
