@@ -41,7 +41,9 @@ def data_of(inputs: EpochInputs) -> Data:
     order = inputs.order
     if order is None:  # integers are never used as they stand
         order = np.arange(inputs.examples if isinstance(X, IntegerColumns) else 0, dtype=np.int32)
-    return Data(*(np.ascontiguousarray(one) for one in (rows, inputs.Y.T, weights, order, inputs.coefficients)))
+    return Data(
+        *(np.ascontiguousarray(one) for one in (rows, inputs.Y.T, weights, order, inputs.coefficients))
+    )
 
 
 def unsupported_reason(plan: Plan) -> str | None:
@@ -117,7 +119,9 @@ def with_integers(inputs: Inputs, X: Any) -> Inputs:
     """The same buffers, to read these :class:`~gpunet.core.integer_columns.IntegerColumns` with."""
     rows = np.ascontiguousarray(X.rows)
     if X.mean is not None:
-        inputs = inputs._replace(mean=np.ascontiguousarray(X.mean), deviation=np.ascontiguousarray(X.deviation))
+        inputs = inputs._replace(
+            mean=np.ascontiguousarray(X.mean), deviation=np.ascontiguousarray(X.deviation)
+        )
     return inputs._replace(kind=KIND[str(rows.dtype)], integers=rows.view(np.uint8))
 
 
