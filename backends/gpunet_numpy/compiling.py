@@ -8,6 +8,8 @@ and then whether it has finished. The environment variable ``GPUNET_COMPILE`` ch
 
 from __future__ import annotations
 
+import functools
+import importlib
 import os
 import subprocess
 import sys
@@ -127,10 +129,12 @@ def unready_reason(compiled: Any, dtype: str, start_compiling: bool = True) -> s
     start_compiling : bool
         False only looks.
     """
-    if setting() == WAIT or not can_start_python() or compiled.kernel.is_ready(dtype):
+    if compiled.kernel.is_ready(dtype):
         return None
     from gpunet_numpy.compiled.cache import is_on_disk, shared_folder
 
+    if setting() == WAIT or not can_start_python():
+        return None if is_on_disk(compiled.kernel, dtype) else compiler_error()
     with _starting:
         if (compiled, dtype) not in _children:
             if is_on_disk(compiled.kernel, dtype):
@@ -162,6 +166,19 @@ def unready_reason(compiled: Any, dtype: str, start_compiling: bool = True) -> s
         else ": ".join(filter(None, (f"exit status {failed}", child.last_line())))
     )
     return f"compiled programs: compiling in another process failed ({why}); {VARIABLE}={WAIT} does it in this one"
+
+
+@functools.cache
+def compiler_error() -> str | None:
+    """Why nothing can be compiled in this process; None if it can. Code on disk does without numba."""
+    try:
+        importlib.import_module("gpunet_numpy.compiled.compiler")
+    except (
+        ImportError,
+        OSError,
+    ) as error:  # one that does not fit this NumPy, or whose library can't be loaded
+        return f"compiled programs: numba does not work here ({error})"
+    return None
 
 
 def can_start_python() -> bool:

@@ -50,8 +50,13 @@ def _missing() -> str | None:
     choose_core_type()
     try:
         _compiled()
+        importlib.import_module("gpunet_numpy.compiled.cache").machine()  # loads LLVM
         importlib.import_module("gpunet_numpy.compiled.pool").pool().start(1)
-    except (ImportError, RuntimeError) as error:  # a library that does not fit, or there is no thread
+    except (
+        ImportError,
+        OSError,
+        RuntimeError,
+    ) as error:  # a library that does not fit, or there is no thread
         return f"they do not work here ({error})"
     return None
 

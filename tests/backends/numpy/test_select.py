@@ -1,5 +1,6 @@
 """Which program runs which plan, and what is said about it."""
 
+import importlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import gpunet as gn
 from compile_children import Child
 from gpunet.core.plan import Layer, Plan
-from gpunet_numpy import select
+from gpunet_numpy import compiling, select
 from gpunet_numpy.compiling import COMPILING
 from gpunet_numpy.plain.accumulation import Accumulation
 from gpunet_numpy.plain.blocked import Blocked
@@ -260,6 +261,38 @@ def test_without_numba_plain_programs_run(monkeypatch):
     assert name == "reference"
     assert "numba is not installed" in reason
     assert select.predictor(("softmax",), [(np.zeros((100, 1000)), np.zeros((100, 1)))]) is None
+
+
+@pytest.mark.parametrize("error", [ImportError("Numba needs another NumPy"), OSError("no such library")])
+def test_numba_that_cannot_be_imported(with_numba, started, monkeypatch, error):
+    """A plan is trained in plain NumPy then; what is on disk needs no numba."""
+    before = importlib.import_module
+
+    def import_module(name):
+        if name.endswith("compiler"):
+            raise error
+        return before(name)
+
+    compiling.compiler_error.cache_clear()
+    monkeypatch.setattr(compiling.importlib, "import_module", import_module)
+    monkeypatch.setenv("GPUNET_COMPILE", "wait")
+    plan = Plan((Layer(20, 4, "tanh"), Layer(4, 1, "identity")), "squared_error", gn.Adam(), 200, 200)
+    try:
+        program, reason = select.program_for(plan)
+        assert program.name == "reference"
+        assert f"numba does not work here ({error})" in reason
+        monkeypatch.setattr("gpunet_numpy.compiled.cache.is_on_disk", lambda kernel, dtype: True)
+        assert select.program_for(plan)[0].name == "compiled columns"
+    finally:
+        compiling.compiler_error.cache_clear()
+
+
+def test_llvm_that_cannot_be_loaded(with_numba, monkeypatch):
+    def machine():
+        raise OSError("no such library")
+
+    monkeypatch.setattr("gpunet_numpy.compiled.cache.machine", machine)
+    assert "no such library" in select._missing.__wrapped__()
 
 
 def test_a_missing_library_is_named(monkeypatch):
