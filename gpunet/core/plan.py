@@ -114,10 +114,17 @@ class Plan:
         return self.steps_for(self.examples)
 
     def steps_for(self, examples: int) -> int:
-        """Updates for so many examples. The batch of the last one may be smaller."""
-        return -(-examples // self.batch_size)
+        """Updates for so many examples, of one epoch or of several. The last batch of an epoch may be smaller."""
+        epochs, rest = divmod(examples, self.examples)
+        return epochs * -(-self.examples // self.batch_size) + -(-rest // self.batch_size)
 
     def batches(self, examples: int | None = None) -> list[tuple[int, int]]:
-        """Bounds ``(first, last + 1)`` of each batch in the epoch's order (of the first `examples`)."""
-        m = self.examples if examples is None else examples
-        return [(i, min(i + self.batch_size, m)) for i in range(0, m, self.batch_size)]
+        """Bounds ``(first, last + 1)`` of each batch of an epoch, or of so many examples, of one epoch or of several.
+
+        They are positions in the order. No batch has examples of two epochs.
+        """
+        m, bounds = self.examples if examples is None else examples, []
+        for begin in range(0, m, self.examples):
+            end = min(begin + self.examples, m)
+            bounds += [(i, min(i + self.batch_size, end)) for i in range(begin, end, self.batch_size)]
+        return bounds

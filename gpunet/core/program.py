@@ -91,6 +91,8 @@ class Program(ABC):
         calls after a multiple of them.
     epochs_together : int
         Epochs of the plan that are worth a call: more than 1 where an epoch takes less time than what surrounds it.
+        Their examples come one after the other, and no batch has examples of two of them: see
+        :meth:`gpunet.core.plan.Plan.batches`.
     repeats_full_batch : bool
         Whether several epochs of one step each need no order: the examples are used as they stand in each of them.
     takes_sparse : bool

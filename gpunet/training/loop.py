@@ -173,8 +173,7 @@ class TrainingLoop:
 
     def _count(self, epoch: int) -> int:
         """How many epochs from `epoch` on are to be run together."""
-        plan = self.plan
-        if not self.together or self.feed.transform is not None or plan.examples % plan.batch_size:
+        if not self.together or self.feed.transform is not None:
             return 1
         return min(self.program.epochs_together, self.epochs - epoch)
 

@@ -25,4 +25,6 @@ def test_the_last_batch_holds_the_remainder():
     assert plan().batches() == [(0, 4), (4, 8), (8, 10)]
     assert plan(8).batches() == [(0, 4), (4, 8)]
     assert plan().batches(5) == [(0, 4), (4, 5)]
+    assert plan().batches(20) == [(0, 4), (4, 8), (8, 10), (10, 14), (14, 18), (18, 20)]
+    assert [plan().steps_for(m) for m in (0, 4, 5, 10, 11, 20)] == [0, 1, 2, 3, 4, 6]
     assert [plan(m).steps for m in (1, 4, 5, 8, 9)] == [1, 1, 2, 2, 3]

@@ -255,8 +255,8 @@ BUGS = {
     # Descent.
     "the rest of the examples is dropped": (
         "plan",
-        "for i in range(0, m, self.batch_size)]",
-        "for i in range(0, m - self.batch_size + 1, self.batch_size)]",
+        "for i in range(begin, end, self.batch_size)]",
+        "for i in range(begin, end - self.batch_size + 1, self.batch_size)]",
     ),
     "the last batch counts as a full one": (
         "reference",

@@ -12,6 +12,7 @@ import gpunet as gn
 from gpunet.training import chunks
 from gpunet.training.history import History
 from gpunet.training.progress import ENDED, RUNNING, STARTING, ProgressBar, in_notebook
+from gpunet_numpy.compiled import data as compiled_data
 
 M, N, K = 12, 3, 2
 
@@ -61,6 +62,7 @@ def terminal(monkeypatch):
 def test_what_the_bar_says(terminal, rng, validation, monkeypatch):
     monkeypatch.setattr(chunks, "FIRST_STEPS", 11)
     monkeypatch.setattr(chunks, "SHORT_SECONDS", 0.0)
+    monkeypatch.setattr(compiled_data, "TOGETHER", 1)
     X = rng.normal(size=(25_000, N)).astype("float32")
     y = (X[:, 0] > 0).astype(int)
     held = (X[:100], y[:100]) if validation else None

@@ -19,7 +19,10 @@ from gpunet_numpy.compiled.rules import rule_of
 # Fraction of numbers that are not 0 below which data are treated as sparse: a number of CSR costs about twice one in a
 # dense product, and has to be found.
 DENSE = 0.5
-TOGETHER, MOST_TOGETHER = 20_000_000, 1024  # multiplications of the epochs that a call takes; epochs
+# Multiplications of the epochs of a call: a few milliseconds, for Ctrl-C waits for their end; and of one to threads,
+# which takes some tenths of a millisecond and can be interrupted.
+TOGETHER, TOGETHER_ON_THREADS = 20_000_000, 200_000_000
+EXAMPLES_TOGETHER, MOST_TOGETHER = 2**22, 1024  # examples of these epochs, whose orders take memory; epochs
 SAMPLE = 256  # examples that tell how many zeros there are
 
 
@@ -31,19 +34,36 @@ class Data(NamedTuple):
     weights: Any  # (m,), or empty
     order: Any  # int32, or empty: as they stand
     coefficients: Any  # (steps, k)
+    bounds: Any  # int64 (steps, 2): the examples of each step, as positions in the order; or of each block of them
 
 
-def data_of(inputs: EpochInputs) -> Data:
-    """An epoch's inputs, examples as rows: the arrays that their columns were made from, as a rule."""
+def data_of(inputs: EpochInputs, bounds: Any) -> Data:
+    """The inputs of a call, examples as rows: the arrays that their columns were made from, as a rule."""
     X, dtype = inputs.X, inputs.Y.dtype
     rows = np.empty((0, X.shape[0]), dtype) if isinstance(X, IntegerColumns) else X.T
     weights = np.empty(0, dtype) if inputs.example_weights is None else inputs.example_weights.ravel()
     order = inputs.order
     if order is None:  # integers are never used as they stand
         order = np.arange(inputs.examples if isinstance(X, IntegerColumns) else 0, dtype=np.int32)
-    return Data(
-        *(np.ascontiguousarray(one) for one in (rows, inputs.Y.T, weights, order, inputs.coefficients))
-    )
+    given = (rows, inputs.Y.T, weights, order, inputs.coefficients, bounds)
+    return Data(*(np.ascontiguousarray(one) for one in given))
+
+
+def bounds_of(plan: Plan, inputs: EpochInputs, size: int = 0) -> Any:
+    """Positions ``[first, last)`` of the examples of each batch, ``(steps, 2)``, or of each block of `size` of them.
+
+    A call is a part of an epoch, or several epochs; then none holds examples of two. A full batch that is repeated is
+    the same examples in each step.
+    """
+    epoch, size = min(plan.examples, inputs.examples), size or plan.batch_size
+    epochs = -(-inputs.examples // plan.examples)
+    first = np.arange(0, epoch, size)
+    bounds = np.stack([first, np.minimum(first + size, epoch)], axis=1)
+    if inputs.repeats(plan) > 1:
+        return np.tile(bounds, (inputs.repeats(plan), 1))
+    if epochs > 1:
+        return (bounds + epoch * np.arange(epochs)[:, None, None]).reshape(-1, 2)
+    return bounds
 
 
 def unsupported_reason(plan: Plan) -> str | None:
@@ -167,14 +187,12 @@ def sample_of(m: int) -> slice:
     return slice(0, SAMPLE * step, step)
 
 
-def epochs_together(plan: Plan) -> int:
-    """Epochs of a plan that take a kernel a few milliseconds, if they do not take longer each."""
-    work = plan.examples * plan.weights
-    return max(min(TOGETHER // work, MOST_TOGETHER), 1)
+def epochs_together(plan: Plan, on_threads: bool = False) -> int:
+    """Epochs of a plan for one call."""
+    most, work = TOGETHER_ON_THREADS if on_threads else TOGETHER, plan.examples * plan.weights
+    return max(min(most // work, EXAMPLES_TOGETHER // plan.examples, MOST_TOGETHER), 1)
 
 
-def losses_of(sums: Any, plan: Plan, examples: int, penalties: Any = 0.0) -> Any:
-    """``J`` of each batch from the threads' sums of losses, and of the penalty."""
-    counts = np.full(len(sums), plan.batch_size)
-    counts[-1] = examples - plan.batch_size * (len(sums) - 1)
-    return (sums.sum(axis=1) / counts + np.sum(penalties, axis=-1)).astype(plan.dtype)
+def losses_of(sums: Any, bounds: Any, dtype: str, penalties: Any = 0.0) -> Any:
+    """``J`` of each batch from the threads' sums of losses, and of the penalty; see :func:`bounds_of`."""
+    return (sums.sum(axis=1) / (bounds[:, 1] - bounds[:, 0]) + np.sum(penalties, axis=-1)).astype(dtype)

@@ -128,12 +128,6 @@ def example_at(position: Any, order: Any) -> Any:
 
 
 @inner
-def used_examples(X: Any, order: Any) -> Any:
-    """How many examples an epoch uses."""
-    return X.shape[0] if order.size == 0 else order.size
-
-
-@inner
 def gather(inputs: Any, X: Any, order: Any, first: Any, r0: Any, r1: Any, thread: Any) -> None:
     """Examples ``first + r0 … first + r1`` of the epoch into rows r0 … r1 of the buffers, dense or CSR."""
     noinline()

@@ -38,14 +38,13 @@ from gpunet_numpy.compiled.sparse import (
     gather,
     prefetch_targets,
     row_of,
-    used_examples,
 )
 from gpunet_numpy.compiled.updates import linear_step, shrinkage
 
 
 @kernel
 def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffers: Any, batch: Any) -> None:
-    """One epoch of plain descent or momentum."""
+    """One epoch, or several, of plain descent or momentum."""
     before = flush_subnormals()
     thread, threads = team.thread, team.threads
     L, sizes = network.L, network.sizes
@@ -74,10 +73,10 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
         buffers.scratch[thread, 2],
     )
     sums = matrix(buffers.sums[thread], 0, 1, own)
-    used = used_examples(data.X, data.order)
     phase, step = 1, 0
-    for first in range(0, used, buffers.block):
-        K = min(buffers.block, used - first)
+    for i in range(data.bounds.shape[0]):
+        first = data.bounds[i, 0]
+        K = data.bounds[i, 1] - first
         k0, k1 = range_of(K, thread, threads)
         gather(inputs, data.X, data.order, first, k0, k1, thread)
         prefetch_targets(data.Y, data.order, first, 0, K)

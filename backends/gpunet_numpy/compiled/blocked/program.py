@@ -9,7 +9,14 @@ import numpy as np
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_numpy.compiled.blocked.buffers import Buffers
-from gpunet_numpy.compiled.data import data_of, input_buffers, losses_of, unsupported_reason
+from gpunet_numpy.compiled.data import (
+    bounds_of,
+    data_of,
+    epochs_together,
+    input_buffers,
+    losses_of,
+    unsupported_reason,
+)
 from gpunet_numpy.compiled.inputs import CSC_EXAMPLES, Inputs
 from gpunet_numpy.compiled.kept_rows import KnownInputs
 from gpunet_numpy.compiled.kernels import Kernel
@@ -43,6 +50,7 @@ class Blocked(Program):
         count = 1 if len(plan.layers) == 1 else max(min(threads(), plan.layers[0].units // NEURONS), 1)
         self.layout = Layout.of(plan, count)
         self.block_steps = BLOCK // plan.batch_size
+        self.epochs_together = epochs_together(plan, on_threads=True)
         at_A, numbers = self.layout.at_A(plan.batch_size, first=2)
         self.network = self.layout.network(at_A=at_A)
         self.buffers = self._buffers(numbers)
@@ -106,7 +114,8 @@ class Blocked(Program):
 
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
-        plan, layout, data = self.plan, self.layout, data_of(inputs)
+        plan, layout, bounds = self.plan, self.layout, bounds_of(self.plan, inputs)
+        blocks = bounds_of(plan, inputs, self.block_steps * plan.batch_size)
         input_rows = self.known.of(inputs, self._inputs)
         panels, later = layout.pack(*by_kind(state))
         second = layout.pack_second(later)
@@ -116,7 +125,7 @@ class Blocked(Program):
             second=second.reshape(*second.shape[:2], n2 * layout.width),
             later=later,
             copies=np.repeat(later[None], layout.threads, axis=0),
-            losses=np.zeros((plan.steps_for(inputs.examples), 1)),
+            losses=np.zeros((len(bounds), 1)),
             **self.buffers,
         )
         run(
@@ -126,10 +135,10 @@ class Blocked(Program):
             self.network,
             self.rule,
             input_rows,
-            data,
+            data_of(inputs, blocks),
             buffers,
             plan.batch_size,
         )
         layout.unpack_second(second, later)
         new = by_layer(layout.unpack(panels, later))
-        return TrainState(*new), losses_of(buffers.losses, plan, inputs.examples)
+        return TrainState(*new), losses_of(buffers.losses, bounds, plan.dtype)

@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 class Buffers(NamedTuple):
     """Arrays that the kernel writes to, and its settings."""
 
-    examples: int  # that an epoch uses
-    repeats: int  # how often: a full batch, as it stands
     chunk: int  # examples that are worked on at a time
     room: int  # numbers of a row: whole cache lines
     state: Any  # (1 + slots, numbers): all parameters in a row, then their slots

@@ -33,22 +33,22 @@ from gpunet_numpy.compiled.updates import penalty_factor, shrinkage, update
 
 
 @kernel
-def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, batch: Any) -> None:
-    """One epoch, or all steps of a full batch that is repeated."""
+def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any) -> None:
+    """One epoch, or several."""
     before = flush_subnormals()
-    used = buffers.examples
     slots = buffers.state.shape[0] - 1
     # A rule without a second slot, or without any, gets another array in its place, and does not write to it.
     theta, v, s = buffers.state[0], buffers.state[min(1, slots)], buffers.state[slots]
-    for step in range(buffers.losses.shape[0]):
-        first = 0 if buffers.repeats else step * batch
-        last = min(first + batch, used)
+    there = -1  # the first example of those in the columns, if they are a whole batch
+    for step in range(data.bounds.shape[0]):
+        first, last = data.bounds[step, 0], data.bounds[step, 1]
         c = data.coefficients[step]
         total, factor = 0.0, cast(1, c) / cast(last - first, c)
         for start in range(first, last, buffers.chunk):
             B = min(buffers.chunk, last - start)
-            if step == 0 or used > buffers.chunk:  # else it is there
+            if first != there:
                 take(network, data, buffers, start, B)
+                there = first if last - first == B else -1
             forward(network, theta, buffers, B)
             total += errors(network, theta, buffers, B, factor)
             backward(network, theta, buffers, B, start > first)

@@ -10,7 +10,7 @@ from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_numpy.compiled.arguments import packed
 from gpunet_numpy.compiled.columns.buffers import Buffers
-from gpunet_numpy.compiled.data import data_of, epochs_together, losses_of, unsupported_reason
+from gpunet_numpy.compiled.data import bounds_of, data_of, epochs_together, losses_of, unsupported_reason
 from gpunet_numpy.compiled.kernels import Kernel
 from gpunet_numpy.compiled.layout import Layout, aligned
 from gpunet_numpy.compiled.row import Row
@@ -89,18 +89,8 @@ class Columns(Program):
 
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
-        plan, rows, repeats = self.plan, self.row.pack(state), inputs.repeats(self.plan)
-        losses, penalties = np.zeros((2, repeats * plan.steps_for(inputs.examples), 1))
-        buffers = Buffers(
-            examples=inputs.examples,
-            repeats=int(repeats > 1),
-            state=rows,
-            losses=losses,
-            penalties=penalties,
-            **self.buffers,
-        )
-        run_alone(self.kernel, self.network, self.rule, data_of(inputs), buffers, plan.batch_size)
-        if repeats > 1:
-            J = (losses[:, 0] / inputs.examples + penalties[:, 0]).astype(plan.dtype)
-            return self.row.unpack(rows), J
-        return self.row.unpack(rows), losses_of(losses, plan, inputs.examples, penalties)
+        rows, bounds = self.row.pack(state), bounds_of(self.plan, inputs)
+        losses, penalties = np.zeros((2, len(bounds), 1))
+        buffers = Buffers(state=rows, losses=losses, penalties=penalties, **self.buffers)
+        run_alone(self.kernel, self.network, self.rule, data_of(inputs, bounds), buffers)
+        return self.row.unpack(rows), losses_of(losses, bounds, self.plan.dtype, penalties)

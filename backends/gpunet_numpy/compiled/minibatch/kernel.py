@@ -59,7 +59,6 @@ from gpunet_numpy.compiled.sparse import (
     gather,
     prefetch_part,
     prefetch_targets,
-    used_examples,
 )
 from gpunet_numpy.compiled.tiles import (
     add_partial_sums,
@@ -80,8 +79,8 @@ TOGETHER = 8  # examples: between so many, some of the other threads' examples a
 
 
 @kernel
-def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffers: Any, batch: Any) -> None:
-    """One epoch; see the module's docstring."""
+def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffers: Any) -> None:
+    """One epoch, or several; see the module's docstring."""
     before = flush_subnormals()
     L, sizes, one = network.L, network.sizes, cast(1, rule.decay)
     n0, n1, item = sizes[0], sizes[1], itemsize(rule.decay)
@@ -107,10 +106,9 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
     W1, b1 = block(matrix(state1[0], 0, n0, width), 0, n0, 0, own), span(later[0], o0, own)
     offset_sums = span(buffers.sums[thread, 0], 0, own)
     delta_sums = matrix(buffers.sums[thread, 1], 0, 1, own)
-    used = used_examples(data.X, data.order)
     phase = 1
-    for step in range(-(-used // batch)):
-        first, last = step * batch, min(step * batch + batch, used)
+    for step in range(data.bounds.shape[0]):
+        first, last = data.bounds[step, 0], data.bounds[step, 1]
         scale = one / cast(last - first, one)
         c = data.coefficients[step]
         shrink = shrinkage(rule, c)

@@ -9,7 +9,14 @@ import numpy as np
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_numpy.compiled.arguments import packed
-from gpunet_numpy.compiled.data import data_of, epochs_together, input_buffers, losses_of, unsupported_reason
+from gpunet_numpy.compiled.data import (
+    bounds_of,
+    data_of,
+    epochs_together,
+    input_buffers,
+    losses_of,
+    unsupported_reason,
+)
 from gpunet_numpy.compiled.inputs import CSC_EXAMPLES
 from gpunet_numpy.compiled.kept_rows import KnownInputs
 from gpunet_numpy.compiled.kernels import Kernel
@@ -58,6 +65,7 @@ class MiniBatch(Program):
     name = "compiled mini-batch"
     kernel = Kernel("gpunet_numpy.compiled.minibatch.kernel", "run_epoch")
     takes_integers = True
+    repeats_full_batch = True
     keeps_activations = False
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
@@ -66,8 +74,7 @@ class MiniBatch(Program):
         self.threads, self.by_examples = threads_of(plan)
         self.short = self.threads == 1 and plan.examples * plan.weights <= HERE
         self.largest = plan.batch_size * max(layer.weights for layer in plan.layers)
-        if self.short:
-            self.epochs_together = epochs_together(plan)
+        self.epochs_together = epochs_together(plan, on_threads=not self.short)
         self.layout = Layout.of(plan, 1 if self.by_examples else self.threads)
         self.buffers: dict[bool, tuple[Any, ...]] = {}
         self.known = KnownInputs(self.threads, plan.batch_size)
@@ -141,16 +148,16 @@ class MiniBatch(Program):
 
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
-        plan, layout, data = self.plan, self.layout, data_of(inputs)
+        plan, layout, bounds = self.plan, self.layout, bounds_of(self.plan, inputs)
         input_rows = self.known.of(inputs, lambda sparse: self._buffers(sparse)[1])
         network, _, made = self._buffers(bool(input_rows.sparse))
         panels, later = self._pack(state)
-        losses, penalties = np.zeros((2, plan.steps_for(inputs.examples), self.threads))
+        losses, penalties = np.zeros((2, len(bounds), self.threads))
         arguments = (
             network,
             self.rule,
             input_rows,
-            data,
+            data_of(inputs, bounds),
             Buffers(
                 panels=panels.reshape(len(later), layout.threads, -1),
                 later=later,
@@ -158,14 +165,13 @@ class MiniBatch(Program):
                 penalties=penalties,
                 **made,
             ),
-            plan.batch_size,
         )
         if self.short:
             run_here(self.kernel, plan.dtype, self.largest, *arguments)
         else:
             run(self.kernel, self.threads, plan.dtype, *arguments)
         new = self._unpack(panels, later)
-        return new, losses_of(losses, plan, inputs.examples, penalties)
+        return new, losses_of(losses, bounds, plan.dtype, penalties)
 
     def _pack(self, state: TrainState) -> tuple[Any, Any]:
         """Panels and all else. Where an epoch is short, what it ended with is not made of arrays again for the next."""

@@ -9,7 +9,7 @@ import numpy as np
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet.devices.reused_memory import ReusedMemory
-from gpunet_numpy.compiled.data import losses_of, unsupported_reason
+from gpunet_numpy.compiled.data import bounds_of, losses_of, unsupported_reason
 from gpunet_numpy.compiled.kernels import Kernel
 from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
 from gpunet_numpy.compiled.rules import MOMENTUM, PLAIN, rule_of
@@ -55,9 +55,10 @@ class SparseRows(Program):
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
         plan, layout, data = self.plan, self.layout, sparse_data_of(inputs)
+        bounds = bounds_of(plan, inputs)
         count = self._threads(data)
         given, panels, later = self._parameters(state)
-        losses, penalties = np.zeros((2, plan.steps_for(inputs.examples), count))
+        losses, penalties = np.zeros((2, len(bounds), count))
         at_A, room = layout.at_A(self.chunk)
         buffers = Buffers(
             given=given.reshape(*given.shape[:2], panels[0].size),
@@ -70,7 +71,7 @@ class SparseRows(Program):
         network = layout.network(at_A=at_A)
         run(self.kernel, count, plan.dtype, network, self.rule, data, buffers, plan.batch_size)
         new = by_layer(layout.unpack_views(panels, later))
-        return TrainState(*new), losses_of(losses, plan, inputs.examples, penalties)
+        return TrainState(*new), losses_of(losses, bounds, plan.dtype, penalties)
 
     def _threads(self, data: SparseData) -> int:
         """How many threads are worth it."""

@@ -9,7 +9,7 @@ import numpy as np
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_numpy.compiled.arguments import packed
-from gpunet_numpy.compiled.data import data_of, epochs_together, losses_of, unsupported_reason
+from gpunet_numpy.compiled.data import bounds_of, data_of, epochs_together, losses_of, unsupported_reason
 from gpunet_numpy.compiled.kernels import Kernel
 from gpunet_numpy.compiled.layout import Layout, aligned
 from gpunet_numpy.compiled.row import Row
@@ -60,8 +60,8 @@ class Tiny(Program):
 
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
-        used, plan = inputs.examples, self.plan
-        state_rows = self.row.pack(state)
-        buffers = Buffers(state_rows, self.A, self.D, np.zeros((plan.steps_for(used), 1)))
-        run_alone(self.kernel, self.network, self.rule, data_of(inputs), buffers, plan.batch_size)
-        return self.row.unpack(state_rows), losses_of(buffers.losses, plan, used)
+        state_rows, bounds = self.row.pack(state), bounds_of(self.plan, inputs)
+        losses = np.zeros((len(bounds), 1))
+        buffers = Buffers(state_rows, self.A, self.D, losses)
+        run_alone(self.kernel, self.network, self.rule, data_of(inputs, bounds), buffers)
+        return self.row.unpack(state_rows), losses_of(losses, bounds, self.plan.dtype)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gpunet_numpy.compiled.data import data_of, losses_of
+from gpunet_numpy.compiled.data import bounds_of, data_of, losses_of
 from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
 from random_plans import OPTIMIZERS, draw, numbers, plan_of
 
@@ -88,16 +88,33 @@ def test_activations_do_not_overlap():
 def test_none_is_an_empty_array():
     plan = plan_of("linear", OPTIMIZERS["plain"], 4)
     _, inputs = draw(plan, shuffled=False)
-    data = data_of(inputs)
+    data = data_of(inputs, bounds_of(plan, inputs))
     assert data.weights.size == data.order.size == 0
     assert data.order.dtype == np.int32
     assert np.array_equal(data.X, inputs.X.T)
 
 
 def test_losses_are_means_of_batches():
-    plan = plan_of("linear", OPTIMIZERS["plain"], 30)
     sums = np.array([[30.0, 30.0], [15.0, 0.0]])
-    assert np.allclose(losses_of(sums, plan, 45), [2.0, 1.0])
+    losses = losses_of(sums, np.array([[0, 30], [30, 45]]), "float32")
+    assert losses.tolist() == [2.0, 1.0] and losses.dtype == np.float32
+
+
+def test_bounds_of_batches_and_blocks():
+    """Of an epoch, of a part of it, of several, and of a full batch that is repeated."""
+    plan = plan_of("linear", OPTIMIZERS["plain"], 30)  # of 75 examples
+    _, inputs = draw(plan)
+    epoch = [[0, 30], [30, 60], [60, 75]]
+    three = inputs._replace(order=np.tile(inputs.order, 3))
+    assert bounds_of(plan, inputs).tolist() == epoch
+    assert bounds_of(plan, inputs, 60).tolist() == [[0, 60], [60, 75]]
+    assert bounds_of(plan, inputs._replace(order=inputs.order[:45])).tolist() == [[0, 30], [30, 45]]
+    assert bounds_of(plan, three).tolist() == [[a + 75 * e, b + 75 * e] for e in range(3) for a, b in epoch]
+    assert bounds_of(plan, three, 60).tolist()[2:4] == [[75, 135], [135, 150]]
+    plan = plan_of("linear", OPTIMIZERS["plain"], 75)
+    again = inputs._replace(order=None, coefficients=np.zeros((4, 1)))
+    assert bounds_of(plan, again).tolist() == [[0, 75]] * 4
+    assert bounds_of(plan, again, 50).tolist() == [[0, 50], [50, 75]] * 4
 
 
 def test_aligned_arrays():
