@@ -20,7 +20,6 @@ from gpunet.core.plan import PRECISIONS
 from gpunet.core.table_training import BATCH_SIZE as TABLE_BATCH
 from gpunet.core.table_training import UPDATES as TABLE_UPDATES
 from gpunet.core.table_training import epochs_for, table_optimizer
-from gpunet.devices.backend import Backend
 from gpunet.devices.memory import memory_errors
 from gpunet.devices.placement import Placement, choose_placement, host_placement, named_placement
 from gpunet.devices.precision import require_precision
@@ -474,10 +473,11 @@ class Network(NetworkBase):
         X = self._tabular.rows("X", X, self.dtype)
         source = backend_of(X)
         placement = self.placement if self._trained.state is not None else self._placement_for({"X": X})
-        where = host_placement()
-        A = self._outputs_on_host(X, source, where)
+        where, A = placement, None
+        if source is not placement.backend:
+            where, A = self._outputs_on_host(X, placement)
         if A is None:
-            where, A = placement, self._outputs(X, placement)
+            A = self._outputs(X, placement)
         if self.target is not None and self.class_names is None:
             return self.target.decode(where.backend.to_host(A))[:, None]
         if source is None:
@@ -507,14 +507,16 @@ class Network(NetworkBase):
             self._move_to(placement)
             return self._forward.outputs(pipeline, rows, self.activations, self._ready(), first_row)
 
-    def _outputs_on_host(self, X: Any, source: Backend | None, host: Placement) -> Array | None:
-        """``A[L]`` as NumPy rows, for few rows that are on the host; None for others."""
-        state = self._trained.state
-        if state is None or source is self.placement.backend or isinstance(X, Blocks):
-            return None
-        backend, pipeline = self.placement.backend, self._pipeline(host)
-        with memory_errors(self.placement, FEWER_ROWS):
-            return self._forward.outputs_on_host(pipeline, X, backend, self.activations, state)
+    def _outputs_on_host(self, X: Any, placement: Placement) -> tuple[Placement, Array | None]:
+        """``A[L]`` as NumPy rows, for few rows that are on the host, and their placement; None for others."""
+        state, host = self._trained.state, host_placement()
+        if state is None or isinstance(X, Blocks):
+            return placement, None
+        with memory_errors(placement, FEWER_ROWS):
+            A = self._forward.outputs_on_host(
+                self._pipeline(host), X, placement.backend, self.activations, state
+            )
+        return (placement if A is None else host), A
 
     def predict_target(self, X: Any) -> Array:
         """The predicted targets as they are written: class names, or values in their own unit.

@@ -18,6 +18,7 @@ from gpunet_numpy.compiled.intrinsics import (
     inner,
     kernel,
     matrix,
+    noinline,
     restore_subnormals,
 )
 from gpunet_numpy.compiled.layers import biases_of, rows_of, weights_of
@@ -51,16 +52,15 @@ def run_forward(
             return
         rows = min(first + chunk, r1) - first
         x = dense_rows(inputs, X, order, first, rows)
-        for r in range(rows):
-            if not finite(x[r]):
-                bad[0] = 1
-                restore_subnormals(before)
-                return
         gather(inputs, X, order, first, 0, rows, thread)
         for l in range(1, L + 1):
             Z, b = rows_of(network, A, l, 0, rows), biases_of(network, theta, l)
             if l == 1:
                 first_layer.forward(team.gemm, inputs, x, panel, Z, 0, rows)
+                if any_not_finite(x, Z):
+                    bad[0] = 1
+                    restore_subnormals(before)
+                    return
             elif rows == 1:  # not worth a call of BLAS
                 matrix_vector(weights_of(network, theta, l), rows_of(network, A, l - 1, 0, 1)[0], Z[0])
             else:
@@ -71,6 +71,17 @@ def run_forward(
                 if l == L:
                     copy(out[first + r], Z[r])
     restore_subnormals(before)
+
+
+@inner
+def any_not_finite(x: Any, Z: Any) -> Any:
+    """Whether any row of x has a number that is not finite; then no number of its Z is, so one of them tells."""
+    noinline()
+    infinity = cast(np.inf, Z)
+    for r in range(Z.shape[0]):
+        if not abs(Z[r][0]) < infinity and not finite(x[r]):
+            return 1
+    return 0
 
 
 @inner

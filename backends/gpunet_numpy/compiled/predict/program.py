@@ -16,7 +16,10 @@ from gpunet_numpy.compiled.layout import Layout, aligned
 from gpunet_numpy.compiled.predict.buffers import Buffers, Weights
 from gpunet_numpy.compiled.threads import run, run_alone, threads
 
-CHUNK, DENSE_CHUNK = 64, 256  # examples that go from the first layer to the last while they are in cache
+CHUNK = 64  # sparse examples that go from the first layer to the last while they are in cache
+# Dense ones: each call of BLAS copies all weights into an order of its own, which more examples are worth. As few as
+# the least where their activations have more numbers in all.
+DENSE_CHUNK, LEAST, NUMBERS = 2048, 256, 2**22
 ALONE = 8  # so few are done before another thread has woken up
 
 
@@ -34,13 +37,17 @@ class Predictor:
 
     def __init__(self, activations: Sequence[str], parameters: Sequence[tuple[Any, Any]]) -> None:
         self.made_of = activations, parameters
-        dtype = parameters[0][0].dtype
+        self.dtype = dtype = parameters[0][0].dtype
         n = [parameters[0][0].shape[1], *(W.shape[0] for W, _ in parameters)]
         self.layout = layout = Layout(n, activations, dtype, 1)
         panels, later = layout.pack(parameters)
         self.weights = packed(Weights(layout.width, panels.reshape(-1), later[0]))
+        self.outputs = n[-1]
         self.threads = threads()
-        self.together = self._buffers(self.threads, CHUNK, DENSE_CHUNK)  # the pool runs one kernel at a time
+        self.dense_chunk = max(min(DENSE_CHUNK, NUMBERS // sum(n[1:])), LEAST)
+        self.together = self._buffers(
+            self.threads, CHUNK, self.dense_chunk
+        )  # the pool runs one kernel at a time
         self.own = threading.local()  # each caller's buffers: those may be threads of a server
 
     def _buffers(self, count: int, chunk: int, dense_chunk: int) -> tuple[Packed, Packed, Packed]:
@@ -74,15 +81,16 @@ class Predictor:
         """Rows ``(m, n[L])`` for rows ``(m, n[0])``; None where those are not finite."""
         X = np.ascontiguousarray(X)
         m = X.shape[0]
-        A, bad = np.empty((m, int(self.layout.sizes[-1])), dtype=self.layout.dtype), np.zeros(1, np.int32)
+        A, bad = np.empty((m, self.outputs), self.dtype), np.zeros(1, np.int32)
         if m <= ALONE:
             # Example by example: no BLAS, so no threads of its to hold back.
-            if not hasattr(self.own, "fixed"):
-                self.own.fixed = *self._buffers(1, 1, 1), packed(1), packed(1)
-            run_alone(self.kernel, *self.own.fixed, (X, A, bad))
+            fixed = getattr(self.own, "fixed", None)
+            if fixed is None:
+                fixed = self.own.fixed = *self._buffers(1, 1, 1), packed(1), packed(1)
+            run_alone(self.kernel, *fixed, (X, A, bad))
         else:
             sparse = is_sparse(X)
-            chunk, dtype = CHUNK if sparse else DENSE_CHUNK, str(self.layout.dtype)
+            chunk, dtype = CHUNK if sparse else self.dense_chunk, str(self.dtype)
             count = min(threads(), self.threads)  # a limit may have changed
             run(self.kernel, count, dtype, *self.together, int(sparse), chunk, (X, A, bad))
         return None if bad[0] else A

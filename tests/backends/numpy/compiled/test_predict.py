@@ -33,6 +33,48 @@ def test_compiled_prediction(activations, m):
             assert np.allclose(A, outputs(xp, activations, parameters, X.T), rtol=tolerance, atol=tolerance)
 
 
+def test_chunks(monkeypatch):
+    """Of any size the same; smaller where the network is wide."""
+    from gpunet_numpy.compiled.predict import program
+
+    rng = np.random.default_rng(0)
+    weights = [(rng.random((40, 30)), rng.random((40, 1))), (rng.random((3, 40)), rng.random((3, 1)))]
+    X = rng.standard_normal((500, 30))
+    expected = program.Predictor(("tanh", "identity"), weights)(X)
+    for settings, size in (
+        ({"DENSE_CHUNK": 70, "LEAST": 3}, 70),
+        ({"NUMBERS": 4300, "LEAST": 3}, 100),
+        ({"NUMBERS": 1}, 256),
+    ):
+        with monkeypatch.context() as patch:
+            for name, value in settings.items():
+                patch.setattr(program, name, value)
+            chunked = program.Predictor(("tanh", "identity"), weights)
+        assert chunked.dense_chunk == size
+        assert np.allclose(chunked(X), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("m", [1, 20])
+@pytest.mark.parametrize("zeros", [0.0, 0.8])
+def test_each_number_is_looked_at(m, zeros):
+    """Also where the first neuron has no weight for it; sums that overflow are no bad input."""
+    from gpunet_numpy.compiled.predict.program import Predictor
+
+    rng = np.random.default_rng(m)
+    W, b = rng.standard_normal((4, 11)).astype("float32"), np.zeros((4, 1), "float32")
+    W[0, ::2] = 0.0
+    predictor = Predictor(("relu",), [(W, b)])
+    X = np.where(rng.random((m, 11)) < zeros, 0.0, rng.standard_normal((m, 11))).astype("float32")
+    for row, feature in itertools.product({0, m - 1}, range(11)):
+        for bad in (np.nan, np.inf, -np.inf):
+            spoilt = X.copy()
+            spoilt[row, feature] = bad
+            assert predictor(spoilt) is None
+    for large in (3e38, -3e38):
+        A = predictor(np.full_like(X, large))
+        assert A is not None and not np.isfinite(A).all()
+
+
 def test_prediction_of_what_is_not_finite():
     """The compiled pass refuses it, and the front says which row."""
     X = np.ones((20, 300), "float32")
