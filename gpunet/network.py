@@ -39,11 +39,11 @@ from gpunet.network_base import NetworkBase, restored
 from gpunet.prediction import writable
 from gpunet.teams.program import in_lanes
 from gpunet.teams.team import Team, on_a_team, require_team
-from gpunet.training import evaluation
 from gpunet.training.call import described_call
 from gpunet.training.callbacks import Callback, checked_callbacks, started
 from gpunet.training.checkpoint import Checkpoint, checked_checkpoint
 from gpunet.training.class_report import ClassReport, class_report
+from gpunet.training.evaluation import Evaluation, gradients
 from gpunet.training.evaluator import FEWER_ROWS, Evaluator
 from gpunet.training.history import History
 from gpunet.training.metrics import Metrics
@@ -343,7 +343,7 @@ class Network(NetworkBase):
         require_precision(precision, self.dtype, placement)
         errors = memory_errors(placement, "Use a smaller batch_size, fewer examples")
         with placement.context(), errors, ExitStack() as stack:
-            evaluator = Evaluator(placement, self.activations, self.loss, tabular)
+            evaluator = Evaluator(Evaluation(placement, self.activations), self.loss, tabular)
             data = self._checked_data(arrays, batch_size, optimizer, evaluator, settings)
             begun = stack.enter_context(started(settings.callbacks if settings.is_first else [], self))
             # Everything is checked: from here on the network changes.
@@ -626,7 +626,7 @@ class Network(NetworkBase):
         """
         examples, _ = self._examples(X, y, sample_weight)
         with self.placement.context(), memory_errors(self.placement, FEWER_ROWS):
-            return evaluation.gradients(
+            return gradients(
                 self.placement.xp, self.activations, self.loss, self._ready().parameters, examples
             )
 
@@ -659,7 +659,7 @@ class Network(NetworkBase):
 
     @property
     def _evaluator(self) -> Evaluator:
-        return Evaluator(self.placement, self.activations, self.loss, self._tabular)
+        return Evaluator(Evaluation(self.placement, self.activations), self.loss, self._tabular)
 
 
 def load(path: str | Path, backend: str = "auto", own: Sequence[Activation | Loss] = ()) -> Network:

@@ -12,7 +12,7 @@ from gpunet.devices.backend import Backend, HostPredictor
 from gpunet.devices.scipy_sparse import is_sparse
 from gpunet.inputs.arrays import require_finite
 from gpunet.inputs.pipeline import InputPipeline
-from gpunet.training import evaluation
+from gpunet.training.evaluation import Evaluation
 
 Array = Any
 
@@ -60,7 +60,7 @@ class ForwardPass:
         if not sparse:
             require_finite(placement.xp, "X", rows, first_row)
         X = pipeline.columns(pipeline.standardized(rows))
-        return evaluation.outputs(placement.xp, activations, state.parameters, X)
+        return Evaluation(placement, activations).outputs(state.parameters, X)
 
     def outputs_on_host(
         self,

@@ -78,6 +78,13 @@ class NumPyBackend(Backend):
 
         return predictor(activations, parameters)
 
+    def forward_pass(
+        self, activations: Sequence[ActivationLike]
+    ) -> Callable[[Any, Any], tuple[Any, Any]] | None:
+        from gpunet_numpy.forward import ForwardPass
+
+        return ForwardPass(activations)
+
     def details(self) -> list[str]:
         from gpunet_numpy.report import report
 

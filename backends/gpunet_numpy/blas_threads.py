@@ -22,6 +22,7 @@ from gpunet_numpy.processors import processors
 # Per step and thread: some milliseconds of one core. Measured on two busy cores, 784-256-10 in float32: with 1.6e8 per
 # step two threads took 5 times as long as one, with 6e8 1.5 times.
 MULTIPLY_ADDS = 2e8
+UNDIVIDED = 2**18  # multiply-adds: OpenBLAS does no smaller product on several threads
 
 T = TypeVar("T")
 
@@ -31,7 +32,12 @@ def threads_for(plan: Plan, examples: int) -> int:
 
     A step makes three products with each weight matrix: forward, for its gradient, and backward.
     """
-    return max(min(int(3 * plan.weights * examples / MULTIPLY_ADDS), processors()), 1)
+    return threads_for_work(3 * plan.weights * examples)
+
+
+def threads_for_work(multiply_adds: int) -> int:
+    """The same for products of so many multiply-adds."""
+    return max(min(int(multiply_adds / MULTIPLY_ADDS), processors()), 1)
 
 
 def set_threads(library: Any, threads: int) -> None:

@@ -115,15 +115,22 @@ def part_gradients(plan: Plan) -> PartGradients | None:
 
 def predictor(activations: Sequence[ActivationLike], parameters: Any) -> Callable[[Any], Any | None] | None:
     """A compiled forward pass, for networks whose single product is worth it; None otherwise."""
-    if sum(W.size for W, _ in parameters) < WORTH_WEIGHTS or compiled_unavailable_reason() is not None:
+    if sum(W.size for W, _ in parameters) < WORTH_WEIGHTS or not has_compiled_forward(activations):
         return None
     from gpunet_numpy.compiled.predict.program import Predictor
 
-    if not Predictor.supports(activations):
-        return None
     arguments = [str(name) for name in activations], parameters
     ready = unready_reason(Predictor, str(parameters[0][0].dtype)) is None
     return Predictor(*arguments) if ready else PredictorLater(*arguments)
+
+
+def has_compiled_forward(activations: Sequence[ActivationLike]) -> bool:
+    """Whether there is, or can be, a compiled forward pass."""
+    if compiled_unavailable_reason() is not None:
+        return False
+    from gpunet_numpy.compiled.predict.program import Predictor
+
+    return Predictor.supports(activations)
 
 
 class PredictorLater:

@@ -248,6 +248,15 @@ class Backend(ABC):
         """
         return None
 
+    def forward_pass(
+        self, activations: Sequence[ActivationLike]
+    ) -> Callable[[Any, Array], tuple[Array, Array]] | None:
+        """``A[L]`` and ``Z[L]`` for parameters and columns, in a way of the backend's own; None: as the core does it.
+
+        For parameters that change, as those between epochs; :meth:`predictor` is for those that stay.
+        """
+        return None
+
     def details(self) -> list[str]:
         """Lines that ``gpunet info`` prints: versions and settings that matter for speed."""
         return []

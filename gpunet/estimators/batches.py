@@ -13,7 +13,7 @@ from gpunet.devices.scipy_sparse import is_sparse
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.inputs.arrays import to_device_array
 from gpunet.inputs.sparse_rows import checked_sparse_rows
-from gpunet.training import evaluation
+from gpunet.training.evaluation import Evaluation
 
 Array = Any
 
@@ -123,4 +123,4 @@ def on_placement(X: Any, placement: Placement, dtype: str) -> Any:
 
 def outputs(placement: Placement, activations: Any, parameters: Any, X: Any) -> Array:
     """``A[L]`` as rows."""
-    return evaluation.outputs(placement.xp, activations, parameters, columns_of(X, placement))
+    return Evaluation(placement, activations).outputs(parameters, columns_of(X, placement))

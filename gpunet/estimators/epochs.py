@@ -14,12 +14,12 @@ from sklearn.exceptions import ConvergenceWarning
 from gpunet.core.plan import Plan
 from gpunet.core.program import Program, TrainState
 from gpunet.devices.placement import Placement, host_placement
-from gpunet.estimators.batches import Epochs, Rows, columns_of, outputs, shuffled
+from gpunet.estimators.batches import Epochs, Rows, columns_of, shuffled
 from gpunet.estimators.callbacks import Callbacks, callbacks_of
 from gpunet.estimators.prediction import Prediction
 from gpunet.inputs.pipeline import Examples
-from gpunet.training import evaluation
 from gpunet.training.divergence import is_finite
+from gpunet.training.evaluation import Evaluation
 from gpunet.training.programs import chosen_program
 from gpunet.training.state import copied, moved, with_zero_slots
 
@@ -44,7 +44,7 @@ class EpochTraining(Prediction):
         if callbacks is not None and callbacks.start is not None:
             state = state._replace(parameters=callbacks.start)
         self._start_watching()
-        best = state.parameters
+        best, validation = state.parameters, Evaluation(placement, plan.activations)
         all_inputs = Epochs(plan, placement, parts[0], self.alpha)
         order = np.arange(plan.examples, dtype=np.int32)
         epochs = 1 if incremental else self.max_iter
@@ -58,12 +58,12 @@ class EpochTraining(Prediction):
                 left = epochs - self.n_iter_
                 state = self._run_epoch(plan, placement, run, all_inputs, state, used, left)
                 solver.slots = state.slots
-                if self._watch(placement, state, parts, plan):
+                if self._watch(validation, state, parts):
                     best = copied(placement.xp, state.parameters)  # alone: views would keep all of a state
                 ended, given = False, None
                 # They are given a network, and its weights are finite.
                 if callbacks is not None and is_finite(placement.backend, state):
-                    ended, given = self._called(callbacks, plan, placement, state, parts, run)
+                    ended, given = self._called(callbacks, plan, validation, state, parts, run)
                 if given is not None:  # the next epoch begins with them
                     state = state._replace(parameters=given)
                 solver.epoch_ends(self.t_)
@@ -149,7 +149,7 @@ class EpochTraining(Prediction):
             print(f"Iteration {self.n_iter_}, loss = {J:.8f}")
         return state
 
-    def _watch(self, placement: Placement, state: TrainState, parts: list[Rows], plan: Plan) -> bool:
+    def _watch(self, validation: Evaluation, state: TrainState, parts: list[Rows]) -> bool:
         """Count the epochs in which loss or score did not improve; whether these weights are the best by score."""
         if not self.early_stopping:
             worse = self.loss_ > self.best_loss_ - self.tol
@@ -157,7 +157,7 @@ class EpochTraining(Prediction):
             if self.loss_ < self.best_loss_:
                 self.best_loss_ = self.loss_
             return False
-        score = self._score_of(placement, state, parts[1], plan)
+        score = self._score_of(validation, state, parts[1])
         self.validation_scores_.append(score)
         if self.verbose:
             print(f"Validation score: {score:f}")
@@ -172,31 +172,26 @@ class EpochTraining(Prediction):
         self,
         callbacks: Callbacks,
         plan: Plan,
-        placement: Placement,
+        validation: Evaluation,
         state: TrainState,
         parts: list[Rows],
         run: Program,
     ) -> tuple[bool, Any]:
         """Call the callbacks: whether one of them ends the run, and the weights that they have set, or None."""
-        figures = {}
+        figures, placement = {}, validation.placement
         if self.early_stopping:
             X, Y, _ = parts[1]
             several = self.out_activation_ == "softmax"
             kind = "values" if is_regressor(self) else "classes" if several else "labels"
-            figures = evaluation.evaluate(
-                placement.xp,
-                plan.activations,
-                plan.loss,
-                state.parameters,
-                Examples(columns_of(X, placement), Y.T, None),
-                kind,
-            )
+            examples = Examples(columns_of(X, placement), Y.T, None)
+            figures = validation.figures(plan.loss, state.parameters, examples, kind)
         callbacks.history.program = run.name
         return callbacks.epoch(state.parameters, self.loss_, self._optimizer.learning_rate, figures)
 
-    def _score_of(self, placement: Placement, state: TrainState, rows: Rows, plan: Plan) -> float:
+    def _score_of(self, validation: Evaluation, state: TrainState, rows: Rows) -> float:
+        placement = validation.placement
         to_host = placement.backend.to_host
-        A = to_host(outputs(placement, plan.activations, state.parameters, rows.X))
+        A = to_host(validation.outputs(state.parameters, columns_of(rows.X, placement)))
         if not np.isfinite(A).all():
             return math.nan
         return float(self._validation_score(A, to_host(rows.Y), rows.weights))

@@ -20,7 +20,7 @@ from gpunet.estimators.callbacks import callbacks_of
 from gpunet.estimators.inputs import to_host
 from gpunet.estimators.prediction import Prediction
 from gpunet.inputs.pipeline import Examples
-from gpunet.training import evaluation
+from gpunet.training.evaluation import gradients
 
 Array = Any
 
@@ -53,13 +53,11 @@ class Cost:
         xp, plan = self.placement.xp, self.plan
         parameters = self.parameters(theta)
         # In chunks: the activations of all examples would take much memory.
-        J, gradients = evaluation.gradients(
-            xp, plan.activations, plan.loss, parameters, self.examples, in_chunks=True
-        )
+        J, of_loss = gradients(xp, plan.activations, plan.loss, parameters, self.examples, in_chunks=True)
         if not self.strength:
-            return J, self._row(gradients)
+            return J, self._row(of_loss)
         J += float(penalty(xp, parameters, self.strength))
-        return J, self._row(add_gradients(gradients, parameters, self.strength))
+        return J, self._row(add_gradients(of_loss, parameters, self.strength))
 
     def parameters(self, theta: Any) -> list[tuple[Array, Array]]:
         """θ as ``[(W, b)]`` on the placement."""

@@ -12,6 +12,7 @@ from gpunet.core.activations import ActivationLike
 from gpunet.core.losses import LOSSES, LossLike, cost
 from gpunet.core.propagation import Parameters, cost_and_gradients, forward
 from gpunet.core.reference import columns
+from gpunet.devices.placement import Placement
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.inputs.blocks.stream import Stream
 from gpunet.inputs.pipeline import Examples
@@ -36,48 +37,58 @@ def _parts(xp: Any, examples: Examples | Stream) -> Iterator[Examples]:
             yield Examples(columns(xp, some.X, chunk), some.Y[:, chunk], weights)
 
 
-def _forward(
-    xp: Any, activations: Sequence[ActivationLike], parameters: Parameters, X: Array
-) -> tuple[Array, Array]:
-    """``A[L]`` and ``Z[L]`` of columns."""
-    with np.errstate(all="ignore"):
-        A, caches = forward(xp, activations, parameters, X)
-    return A, caches[-1].Z
+class Evaluation:
+    """Outputs, loss and accuracy of parameters that change.
 
-
-def outputs(
-    xp: Any, activations: Sequence[ActivationLike], parameters: Parameters, X: Array | SparseExamples
-) -> Array:
-    """The last layer's activations for columns X ``(n[0], m)``, as rows ``(m, n[L])``."""
-    parts = [_forward(xp, activations, parameters, columns(xp, X, chunk))[0].T for chunk in _chunks(X)]
-    return parts[0] if len(parts) == 1 else xp.concat(parts, axis=0)
-
-
-def evaluate(
-    xp: Any,
-    activations: Sequence[ActivationLike],
-    loss: LossLike,
-    parameters: Parameters,
-    examples: Examples | Stream,
-    kind: str,
-    keep: Callable[[Array], None] | None = None,
-) -> dict[str, float]:
-    """``{"loss": J, "accuracy": …}``; real targets (kind "values") have no accuracy.
-
-    `keep` is called with the outputs of each chunk of examples, columns in their order.
+    Parameters
+    ----------
+    placement : Placement
+        Where parameters and examples are.
+    activations : sequence of str and Activation
     """
-    m = examples.m
-    total, right = 0.0, 0.0
-    for X, Y, weights in _parts(xp, examples):
-        A, Z = _forward(xp, activations, parameters, X)
-        if keep is not None:
-            keep(A)
-        fraction = X.shape[1] / m
+
+    def __init__(self, placement: Placement, activations: Sequence[ActivationLike]) -> None:
+        self.placement, self.activations = placement, activations
+        self.own_forward = placement.backend.forward_pass(activations)
+
+    def _forward(self, parameters: Parameters, X: Array) -> tuple[Array, Array]:
+        """``A[L]`` and ``Z[L]`` of columns."""
         with np.errstate(all="ignore"):
-            total += fraction * float(cost(xp, LOSSES[loss], activations[-1], Z, A, Y, weights))
-        if kind != "values":
-            right += fraction * accuracy(xp, A, Y, kind)
-    return {"loss": total} if kind == "values" else {"loss": total, "accuracy": right}
+            if self.own_forward is not None:
+                return self.own_forward(parameters, X)
+            A, caches = forward(self.placement.xp, self.activations, parameters, X)
+        return A, caches[-1].Z
+
+    def outputs(self, parameters: Parameters, X: Array | SparseExamples) -> Array:
+        """The last layer's activations for columns X ``(n[0], m)``, as rows ``(m, n[L])``."""
+        xp = self.placement.xp
+        parts = [self._forward(parameters, columns(xp, X, chunk))[0].T for chunk in _chunks(X)]
+        return parts[0] if len(parts) == 1 else xp.concat(parts, axis=0)
+
+    def figures(
+        self,
+        loss: LossLike,
+        parameters: Parameters,
+        examples: Examples | Stream,
+        kind: str,
+        keep: Callable[[Array], None] | None = None,
+    ) -> dict[str, float]:
+        """``{"loss": J, "accuracy": …}``; real targets (kind "values") have no accuracy.
+
+        `keep` is called with the outputs of each chunk of examples, columns in their order.
+        """
+        xp, activation, m = self.placement.xp, self.activations[-1], examples.m
+        total, right = 0.0, 0.0
+        for X, Y, weights in _parts(xp, examples):
+            A, Z = self._forward(parameters, X)
+            if keep is not None:
+                keep(A)
+            fraction = X.shape[1] / m
+            with np.errstate(all="ignore"):
+                total += fraction * float(cost(xp, LOSSES[loss], activation, Z, A, Y, weights))
+            if kind != "values":
+                right += fraction * accuracy(xp, A, Y, kind)
+        return {"loss": total} if kind == "values" else {"loss": total, "accuracy": right}
 
 
 def gradients(

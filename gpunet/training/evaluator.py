@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet.core.activations import ActivationLike
 from gpunet.core.losses import LossLike
 from gpunet.core.propagation import Parameters
 from gpunet.devices.memory import memory_errors
@@ -15,7 +14,7 @@ from gpunet.devices.placement import Placement
 from gpunet.inputs.blocks.stream import Stream
 from gpunet.inputs.pipeline import Examples
 from gpunet.inputs.tabular import Tabular
-from gpunet.training import evaluation
+from gpunet.training.evaluation import Evaluation
 from gpunet.training.metrics import Metrics
 from gpunet.training.results import Results, results_of
 
@@ -27,21 +26,23 @@ FEWER_ROWS = "Use fewer rows at a time"  # where memory is short
 class Evaluator(NamedTuple):
     """Measures parameters on examples: losses and values are in the target's own unit."""
 
-    placement: Placement
-    activations: tuple[ActivationLike, ...]
+    evaluation: Evaluation
     loss: LossLike
     tabular: Tabular
+
+    @property
+    def placement(self) -> Placement:
+        """Where parameters and examples are."""
+        return self.evaluation.placement
 
     def figures(
         self, parameters: Parameters, examples: Examples | Stream, kind: str, measures: Metrics | None = None
     ) -> dict[str, float]:
         """Loss, accuracy where there is one, and each metric, by name."""
         outputs: list[Array] = []
+        keep = outputs.append if measures else None
         with self.placement.context(), memory_errors(self.placement, FEWER_ROWS):
-            figures = evaluation.evaluate(
-                *(self.placement.xp, self.activations, self.loss, parameters, examples, kind),
-                keep=outputs.append if measures else None,
-            )
+            figures = self.evaluation.figures(self.loss, parameters, examples, kind, keep)
         figures["loss"] = self.own_loss(figures["loss"])
         if measures:
             figures |= measures(self.results(examples, outputs, kind))
@@ -51,10 +52,7 @@ class Evaluator(NamedTuple):
         """Targets and predictions, as metrics take them."""
         parts = examples.parts() if isinstance(examples, Stream) else [examples]
         with self.placement.context(), memory_errors(self.placement, FEWER_ROWS):
-            outputs = [
-                evaluation.outputs(self.placement.xp, self.activations, parameters, part.X).T
-                for part in parts
-            ]
+            outputs = [self.evaluation.outputs(parameters, part.X).T for part in parts]
             return self.results(examples, outputs, kind)
 
     def own_loss(self, loss: Any) -> Any:
@@ -65,7 +63,7 @@ class Evaluator(NamedTuple):
         """Targets and outputs, columns in chunks, as metrics take them."""
         to_host = self.placement.backend.to_host
         Y, A = to_host(examples.Y), np.concatenate([to_host(chunk) for chunk in outputs], axis=1)
-        return results_of(Y.T, A.T, kind, self.activations[-1], self.tabular.values)
+        return results_of(Y.T, A.T, kind, self.evaluation.activations[-1], self.tabular.values)
 
     def require_computable(self, measures: Metrics, validation: Examples | Stream | None, kind: str) -> None:
         """Raise a ValueError for metrics that the validation data do not have."""
@@ -76,7 +74,7 @@ class Evaluator(NamedTuple):
             raise ValueError(
                 "metrics are measured on validation data: give fit validation_data or validation_fraction"
             )
-        activation, Y = self.activations[-1], self.placement.backend.to_host(validation.Y.T)
+        activation, Y = self.evaluation.activations[-1], self.placement.backend.to_host(validation.Y.T)
         # Perfect predictions; only softmax gives probabilities of exclusive classes.
         A = Y / 2 if kind == "classes" and activation != "softmax" else Y
         measures.require_computable(results_of(Y, A, kind, activation, self.tabular.values))

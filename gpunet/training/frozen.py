@@ -14,7 +14,7 @@ from gpunet.core.program import TrainState
 from gpunet.devices.placement import Placement
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.inputs.pipeline import Examples
-from gpunet.training import evaluation
+from gpunet.training.evaluation import Evaluation
 
 Array = Any
 
@@ -58,7 +58,7 @@ class FrozenBase:
         return self._outputs(rows.T)
 
     def _outputs(self, X: Array | SparseExamples) -> Array:
-        return evaluation.outputs(self.placement.xp, self.activations, self.below.parameters, X)
+        return Evaluation(self.placement, self.activations).outputs(self.below.parameters, X)
 
     def examples_above(self, examples: Examples) -> Examples:
         """The examples as the layers above get them."""

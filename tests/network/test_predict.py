@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import gpunet as gn
+from gpunet.core import propagation
 from gpunet.devices.backend import HostPredictor
-from gpunet.training.evaluation import outputs
 
 M, N = 20, 300  # 300 · 200 weights: enough for the compiled forward pass of the NumPy backend
 
@@ -32,7 +32,7 @@ def calls(request, monkeypatch):
             assert rows.shape[1] == kept[0][0].shape[1]
             if not np.isfinite(rows).all():
                 return None
-            return outputs(backend.namespace(), activations, kept, rows.T)
+            return propagation.forward(backend.namespace(), activations, kept, rows.T)[0].T
 
         return forward
 
@@ -205,7 +205,9 @@ class FromHost(HostPredictor):
         assert type(rows) is np.ndarray and rows.dtype == self.parameters[0][0].dtype
         if not np.isfinite(rows).all():
             return None
-        return outputs(gn.get_backend("numpy").namespace(), self.activations, self.parameters, rows.T)
+        return propagation.forward(
+            gn.get_backend("numpy").namespace(), self.activations, self.parameters, rows.T
+        )[0].T
 
 
 @pytest.fixture

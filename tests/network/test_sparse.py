@@ -248,6 +248,7 @@ def test_memory_is_less_than_two_copies_of_the_matrix(name, m):
     n, batch = 2000, 25
     X, y, _ = data(m, n, density=0.02)
     net = network(name)
+    network(name).fit(X, y, epochs=1, batch_size=batch, optimizer="sgd")  # which loads what is needed
     weights = 8 * (n * 8 + 8 + 8 * 3 + 3)
     dense = 0 if name == "numpy" else 3 * 8 * n * batch
     used = peak(lambda: net.fit(X, y, epochs=2, batch_size=batch, optimizer="sgd"))

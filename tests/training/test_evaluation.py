@@ -1,11 +1,12 @@
 """Outputs, loss and accuracy of given parameters, in chunks."""
 
-import array_api_compat.numpy as xp
 import numpy as np
 import pytest
 
+from gpunet.devices.placement import host_placement
 from gpunet.inputs.pipeline import Examples
 from gpunet.training import evaluation
+from gpunet.training.evaluation import Evaluation
 
 ACTIVATIONS = ("tanh", "softmax")
 
@@ -22,6 +23,10 @@ def examples(m, weighted=False):
     return Examples(rng.standard_normal((2, m)), np.eye(3)[:, rng.integers(0, 3, m)], weights)
 
 
+def on_host(activations):
+    return Evaluation(host_placement(), activations)
+
+
 def by_hand(parameters, X):
     (W1, b1), (W2, b2) = parameters
     E = np.exp(W2 @ np.tanh(W1 @ X + b1) + b2)
@@ -35,12 +40,12 @@ def test_chunks_make_up_the_whole(monkeypatch, parameters, m, weighted):
     monkeypatch.setattr(evaluation, "CHUNK", 8)
     given = examples(m, weighted)
     A = by_hand(parameters, given.X)
-    rows = evaluation.outputs(xp, ACTIVATIONS, parameters, given.X)
+    rows = on_host(ACTIVATIONS).outputs(parameters, given.X)
     assert rows.shape == (m, 3)
     np.testing.assert_allclose(rows, A.T, rtol=1e-12)
     L = -np.log((A * given.Y).sum(axis=0))
     w = given.weights[0] if weighted else np.ones(m)
-    found = evaluation.evaluate(xp, ACTIVATIONS, "cross_entropy", parameters, given, "classes")
+    found = on_host(ACTIVATIONS).figures("cross_entropy", parameters, given, "classes")
     assert found["loss"] == pytest.approx((w * L).sum() / m, rel=1e-12)
     assert found["accuracy"] == pytest.approx(np.mean(A.argmax(axis=0) == given.Y.argmax(axis=0)))
     assert type(found["loss"]) is type(found["accuracy"]) is float
@@ -50,9 +55,9 @@ def test_labels_and_values(parameters):
     X = examples(10).X
     Y = np.random.default_rng(0).integers(0, 2, (3, 10)).astype(float)
     A = by_hand(parameters, X)
-    labels = evaluation.evaluate(xp, ACTIVATIONS, "squared_error", parameters, Examples(X, Y, None), "labels")
+    labels = on_host(ACTIVATIONS).figures("squared_error", parameters, Examples(X, Y, None), "labels")
     assert labels["accuracy"] == pytest.approx(np.mean((A > 0.5) == (Y > 0.5)))
-    values = evaluation.evaluate(xp, ACTIVATIONS, "squared_error", parameters, Examples(X, Y, None), "values")
+    values = on_host(ACTIVATIONS).figures("squared_error", parameters, Examples(X, Y, None), "values")
     assert values == {"loss": pytest.approx(0.5 * ((A - Y) ** 2).sum() / 10)}
 
 
@@ -62,6 +67,6 @@ def test_chunks_are_large_enough_for_full_speed():
 
 def test_overflow_warns_nobody(parameters):
     huge = [(1e200 * W, b) for W, b in parameters]
-    evaluation.outputs(xp, ("gelu", "softmax"), huge, 1e200 * examples(3).X)
-    found = evaluation.evaluate(xp, ("gelu", "identity"), "squared_error", huge, examples(3), "values")
+    on_host(("gelu", "softmax")).outputs(huge, 1e200 * examples(3).X)
+    found = on_host(("gelu", "identity")).figures("squared_error", huge, examples(3), "values")
     assert not np.isfinite(found["loss"])

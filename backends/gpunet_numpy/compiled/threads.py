@@ -13,14 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet_numpy.blas_threads import look_for_libraries, most_blas_threads, with_blas_threads
+from gpunet_numpy.blas_threads import UNDIVIDED, look_for_libraries, most_blas_threads, with_blas_threads
 from gpunet_numpy.compiled.arguments import Packed, packed
 from gpunet_numpy.compiled.kernels import PYTHON, Kernel
 from gpunet_numpy.compiled.pool import Job, pool
 from gpunet_numpy.compiled.sizes import CACHE_LINE
 from gpunet_numpy.processors import processors
-
-UNDIVIDED = 2**18  # multiply-adds: OpenBLAS does no smaller product on several threads
 
 
 class Team(NamedTuple):

@@ -23,35 +23,36 @@ DENSE_CHUNK, LEAST, NUMBERS = 2048, 256, 2**22
 ALONE = 8  # so few are done before another thread has woken up
 
 
-class Predictor:
-    """``A[L]`` of rows, for weights that do not change.
+class Forward:
+    """``A[L]`` of rows, for any weights.
 
     Parameters
     ----------
     activations : sequence of str
-    parameters : sequence of ``(W, b)``
-        NumPy arrays of one dtype; copied.
+    sizes : sequence of int
+        n[0] … n[L].
+    dtype : dtype
+        Of weights and rows.
     """
 
     kernel = Kernel("gpunet_numpy.compiled.predict.kernel", "run_forward")
 
-    def __init__(self, activations: Sequence[str], parameters: Sequence[tuple[Any, Any]]) -> None:
-        self.made_of = activations, parameters
-        self.dtype = dtype = parameters[0][0].dtype
-        n = [parameters[0][0].shape[1], *(W.shape[0] for W, _ in parameters)]
-        self.layout = layout = Layout(n, activations, dtype, 1)
-        panels, later = layout.pack(parameters)
-        self.weights = packed(Weights(layout.width, panels.reshape(-1), later[0]))
-        self.outputs = n[-1]
+    def __init__(self, activations: Sequence[str], sizes: Sequence[int], dtype: Any) -> None:
+        self.layout = Layout(sizes, activations, dtype, 1)
+        self.dtype, self.outputs = dtype, sizes[-1]
         self.threads = threads()
-        self.dense_chunk = max(min(DENSE_CHUNK, NUMBERS // sum(n[1:])), LEAST)
-        self.together = self._buffers(
-            self.threads, CHUNK, self.dense_chunk
-        )  # the pool runs one kernel at a time
+        self.dense_chunk = max(min(DENSE_CHUNK, NUMBERS // sum(sizes[1:])), LEAST)
+        # The pool runs one kernel at a time.
+        self.together = self._buffers(self.threads, CHUNK, self.dense_chunk)
         self.own = threading.local()  # each caller's buffers: those may be threads of a server
 
-    def _buffers(self, count: int, chunk: int, dense_chunk: int) -> tuple[Packed, Packed, Packed]:
-        """What the kernel is called with, for chunks of so many examples on so many threads."""
+    def weights(self, parameters: Sequence[tuple[Any, Any]]) -> Packed:
+        """A copy of these ``(W, b)``, as the kernel takes it."""
+        panels, later = self.layout.pack(parameters)
+        return packed(Weights(self.layout.width, panels.reshape(-1), later[0]))
+
+    def _buffers(self, count: int, chunk: int, dense_chunk: int) -> tuple[Packed, Packed]:
+        """What the kernel is called with beside weights, for chunks of so many examples on so many threads."""
         layout, dtype, n0 = self.layout, self.layout.dtype, int(self.layout.sizes[0])
         at_A, numbers = layout.at_A(dense_chunk)
         buffers = Buffers(
@@ -67,7 +68,45 @@ class Predictor:
             parts=np.empty((chunk, 0), np.int32),
             bytes=np.empty((0, 0), np.uint8),
         )
-        return packed(layout.network(at_A=at_A)), self.weights, packed(buffers)
+        return packed(layout.network(at_A=at_A)), packed(buffers)
+
+    def __call__(self, weights: Packed, X: Any) -> Any | None:
+        """Rows ``(m, n[L])`` for rows ``(m, n[0])``; None where those are not finite."""
+        X = np.ascontiguousarray(X)
+        m = X.shape[0]
+        A, bad = np.empty((m, self.outputs), self.dtype), np.zeros(1, np.int32)
+        if m <= ALONE:
+            # Example by example: no BLAS, so no threads of its to hold back.
+            fixed = getattr(self.own, "fixed", None)
+            if fixed is None:
+                fixed = self.own.fixed = *self._buffers(1, 1, 1), packed(1)
+            network, buffers, one = fixed
+            run_alone(self.kernel, network, weights, buffers, one, one, (X, A, bad))
+        else:
+            sparse = is_sparse(X)
+            chunk, dtype = CHUNK if sparse else self.dense_chunk, str(self.dtype)
+            count = min(threads(), self.threads)  # a limit may have changed
+            network, buffers = self.together
+            run(self.kernel, count, dtype, network, weights, buffers, int(sparse), chunk, (X, A, bad))
+        return None if bad[0] else A
+
+
+class Predictor:
+    """``A[L]`` of rows, for weights that do not change.
+
+    Parameters
+    ----------
+    activations : sequence of str
+    parameters : sequence of ``(W, b)``
+        NumPy arrays of one dtype; copied.
+    """
+
+    kernel = Forward.kernel
+
+    def __init__(self, activations: Sequence[str], parameters: Sequence[tuple[Any, Any]]) -> None:
+        self.made_of = activations, parameters
+        self.forward = Forward(activations, sizes_of(parameters), parameters[0][0].dtype)
+        self.weights = self.forward.weights(parameters)
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         return Predictor, self.made_of
@@ -79,18 +118,9 @@ class Predictor:
 
     def __call__(self, X: Any) -> Any | None:
         """Rows ``(m, n[L])`` for rows ``(m, n[0])``; None where those are not finite."""
-        X = np.ascontiguousarray(X)
-        m = X.shape[0]
-        A, bad = np.empty((m, self.outputs), self.dtype), np.zeros(1, np.int32)
-        if m <= ALONE:
-            # Example by example: no BLAS, so no threads of its to hold back.
-            fixed = getattr(self.own, "fixed", None)
-            if fixed is None:
-                fixed = self.own.fixed = *self._buffers(1, 1, 1), packed(1), packed(1)
-            run_alone(self.kernel, *fixed, (X, A, bad))
-        else:
-            sparse = is_sparse(X)
-            chunk, dtype = CHUNK if sparse else self.dense_chunk, str(self.dtype)
-            count = min(threads(), self.threads)  # a limit may have changed
-            run(self.kernel, count, dtype, *self.together, int(sparse), chunk, (X, A, bad))
-        return None if bad[0] else A
+        return self.forward(self.weights, X)
+
+
+def sizes_of(parameters: Sequence[tuple[Any, Any]]) -> list[int]:
+    """n[0] … n[L]."""
+    return [parameters[0][0].shape[1], *(W.shape[0] for W, _ in parameters)]

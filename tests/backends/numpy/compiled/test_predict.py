@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("m", [1, 5, 9, 300, 1000])
 @pytest.mark.parametrize("activations", [("sigmoid", "softmax"), ("relu", "tanh", "identity"), ("softmax",)])
 def test_compiled_prediction(activations, m):
-    from gpunet.training.evaluation import outputs
+    from gpunet.core.propagation import forward
     from gpunet_numpy.compiled.predict.program import Predictor
 
     rng = np.random.default_rng(m)
@@ -30,7 +30,9 @@ def test_compiled_prediction(activations, m):
             X[rng.random(X.shape) < zeros] = 0.0
             A = Predictor(activations, parameters)(X)
             assert A.dtype == dtype
-            assert np.allclose(A, outputs(xp, activations, parameters, X.T), rtol=tolerance, atol=tolerance)
+            assert np.allclose(
+                A, forward(xp, activations, parameters, X.T)[0].T, rtol=tolerance, atol=tolerance
+            )
 
 
 def test_chunks(monkeypatch):
@@ -50,7 +52,7 @@ def test_chunks(monkeypatch):
             for name, value in settings.items():
                 patch.setattr(program, name, value)
             chunked = program.Predictor(("tanh", "identity"), weights)
-        assert chunked.dense_chunk == size
+        assert chunked.forward.dense_chunk == size
         assert np.allclose(chunked(X), expected, rtol=1e-12)
 
 
@@ -121,6 +123,6 @@ def test_a_predictor_that_was_made_under_a_limit():
     with threadpool_limits(1):
         limited = Predictor(("tanh",), weights)
         expected = limited(X)
-    assert len(limited.together[2].value.A) == 1
+    assert len(limited.forward.together[1].value.A) == 1
     assert np.allclose(limited(X), expected)
     assert np.allclose(Predictor(("tanh",), weights)(X), expected)

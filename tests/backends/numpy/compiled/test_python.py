@@ -16,7 +16,7 @@ import numpy as np
 from random_plans import OPTIMIZERS, differences, draw, plan_of, sparse
 
 from gpunet.core.reference import Reference
-from gpunet.training.evaluation import outputs
+from gpunet.core.propagation import forward
 from gpunet_numpy.compiled.blocked import program as blocked
 from gpunet_numpy.compiled.columns import program as columns
 from gpunet_numpy.compiled.minibatch import program as minibatch
@@ -66,7 +66,7 @@ with np.errstate(all="ignore"):
         weights = [(rng.standard_normal((n, k)).astype(dtype), np.ones((n, 1), dtype)) for k, n in ((9, 5), (5, 3))]
         predictor = predict.Predictor(activations, weights)
         for X in (inputs.X.T[:1], inputs.X.T):
-            assert np.allclose(predictor(X), outputs(xp, activations, weights, X.T), atol=1e-5)
+            assert np.allclose(predictor(X), forward(xp, activations, weights, X.T)[0].T, atol=1e-5)
         X = inputs.X.T.copy()
         X[4, 2] = np.nan
         assert predictor(X) is None

@@ -83,10 +83,10 @@ def test_callers_of_a_predictor_have_buffers_of_their_own():
             barrier.wait()
             predictor(rng.random((m, 4)))
             barrier.wait()
-            return id(predictor.own.fixed[2].value.A)
+            return id(predictor.forward.own.fixed[1].value.A)
 
         assert len(set(callers.map(call, [1, 2, 8]))) == 3
-    assert not hasattr(predictor.own, "fixed")
+    assert not hasattr(predictor.forward.own, "fixed")
 
 
 def test_an_error_in_a_thread_is_raised():
