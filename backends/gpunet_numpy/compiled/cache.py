@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,10 @@ SETTINGS = (
     "NUMBA_DISABLE_INTEL_SVML",
 )
 DIGEST = hashlib.sha256().digest_size  # bytes: a file is its code's digest, and the code
+DAY = 24 * 60 * 60
+UNUSED = (
+    90 * DAY
+)  # seconds without use after which a file is removed: its sources are those of an old version
 
 
 @functools.cache
@@ -134,11 +139,24 @@ def _code_in(path: Path) -> bytes | None:
     except OSError:
         return None
     code = found[DIGEST:]
-    return code if code and hashlib.sha256(code).digest() == found[:DIGEST] else None
+    if not code or hashlib.sha256(code).digest() != found[:DIGEST]:
+        return None
+    with suppress(OSError):
+        if _age(path) > DAY:
+            os.utime(path)
+    return code
+
+
+def _age(path: Path) -> float:
+    """Seconds since a file was made, or marked as used."""
+    return time.time() - path.stat().st_mtime
 
 
 def write(name: str, code: bytes) -> None:
-    """Keep code in a file, if that can be: whole, or not at all. Other processes may do the same."""
+    """Keep code in a file, if that can be: whole, or not at all. Other processes may do the same.
+
+    Where new code is made, there may be old code that nobody needs any more.
+    """
     place = writable_folder()
     if place is None:
         return
@@ -149,6 +167,10 @@ def write(name: str, code: bytes) -> None:
             os.replace(temporary, place / name)
         finally:
             temporary.unlink(missing_ok=True)
+    for path in place.glob("*.code"):
+        with suppress(OSError):
+            if _age(path) > UNUSED:
+                path.unlink()
 
 
 def is_on_disk(kernel: Any, dtype: str) -> bool:

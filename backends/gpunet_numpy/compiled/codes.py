@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, SOFTMAX = range(6)
+IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, SELU, SOFTPLUS, SOFTMAX = range(9)
 ACTIVATION = {
     "identity": IDENTITY,
     "sigmoid": SIGMOID,
     "tanh": TANH,
     "relu": RELU,
     "leaky_relu": LEAKY_RELU,
+    "elu": ELU,
+    "selu": SELU,
+    "softplus": SOFTPLUS,
     "softmax": SOFTMAX,
 }
 CROSS_ENTROPY, LOGISTIC, SQUARED_ERROR, ABSOLUTE_ERROR = range(4)

@@ -23,6 +23,7 @@ DENSE = 0.5
 # which takes some tenths of a millisecond and can be interrupted.
 TOGETHER, TOGETHER_ON_THREADS = 20_000_000, 200_000_000
 EXAMPLES_TOGETHER, MOST_TOGETHER = 2**22, 1024  # examples of these epochs, whose orders take memory; epochs
+HASHES = 2**24  # values of a place's hash, see gpunet.core.dropout
 SAMPLE = 256  # examples that tell how many zeros there are
 
 
@@ -37,14 +38,36 @@ class Data(NamedTuple):
     bounds: Any  # int64 (steps, 2): the examples of each step, as positions in the order; or of each block of them
 
 
-def data_of(inputs: EpochInputs, bounds: Any) -> Data:
-    """The inputs of a call, examples as rows: the arrays that their columns were made from, as a rule."""
+class Masks(NamedTuple):
+    """Dropout, see :mod:`gpunet_numpy.compiled.dropout`: what is at index l is for A[l]."""
+
+    thresholds: Any  # int32 (L,): hashes below it are dropped; 0 drops none
+    kept: Any  # (L,): 1/(1 − rate)
+    keys: Any  # int32 (steps, L)
+
+
+def masks_of(plan: Plan, inputs: EpochInputs, steps: int) -> Masks:
+    """The masks of a call of so many steps. Keys are any numbers where nothing is dropped."""
+    keys, rates = inputs.dropout_keys, np.array([layer.dropout for layer in plan.layers])
+    return Masks(
+        np.array([round(rate * HASHES) for rate in rates.tolist()], np.int32),
+        (1 / (1 - rates)).astype(plan.dtype),
+        np.zeros((steps, len(rates)), np.int32) if keys is None else np.ascontiguousarray(keys, np.int32),
+    )
+
+
+def data_of(inputs: EpochInputs, bounds: Any, gathered: bool = False) -> Data:
+    """The inputs of a call, examples as rows: the arrays that their columns were made from, as a rule.
+
+    With `gathered` they have an order in any case, so that a kernel has rows of its own.
+    """
     X, dtype = inputs.X, inputs.Y.dtype
     rows = np.empty((0, X.shape[0]), dtype) if isinstance(X, IntegerColumns) else X.T
     weights = np.empty(0, dtype) if inputs.example_weights is None else inputs.example_weights.ravel()
     order = inputs.order
     if order is None:  # integers are never used as they stand
-        order = np.arange(inputs.examples if isinstance(X, IntegerColumns) else 0, dtype=np.int32)
+        gathered = gathered or isinstance(X, IntegerColumns)
+        order = np.arange(inputs.examples if gathered else 0, dtype=np.int32)
     given = (rows, inputs.Y.T, weights, order, inputs.coefficients, bounds)
     return Data(*(np.ascontiguousarray(one) for one in given))
 
@@ -66,8 +89,8 @@ def bounds_of(plan: Plan, inputs: EpochInputs, size: int = 0) -> Any:
     return bounds
 
 
-def unsupported_reason(plan: Plan) -> str | None:
-    """Why no compiled program supports `plan`."""
+def unsupported_reason(plan: Plan, dropout: bool = False) -> str | None:
+    """Why no compiled program supports `plan`, or none without `dropout`."""
     others = sorted(str(g) for g in set(plan.activations) - ACTIVATION.keys())
     if others:
         return f"{others[0]} has no compiled form"
@@ -81,8 +104,8 @@ def unsupported_reason(plan: Plan) -> str | None:
         return f"{plan.activations[-1]} with logistic has no compiled form"
     if not all(plan.trainable):
         return "frozen layers have no compiled form"
-    if plan.uses_dropout:
-        return "dropout has no compiled form"
+    if plan.uses_dropout and not dropout:
+        return "dropout is done in batches"
     if rule_of(plan.optimizer) is None:
         return f"{type(plan.optimizer).__name__} has no compiled form"
     if plan.optimizer.clip_norm is not None:

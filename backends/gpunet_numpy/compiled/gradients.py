@@ -50,6 +50,8 @@ class CompiledGradients:
     @classmethod
     def unsupported_reason(cls, plan: Plan) -> str | None:
         """Why these gradients can't be had for `plan`."""
+        if plan.uses_dropout:
+            return "dropout masks are those of whole batches"
         return cls.program.unsupported_reason(cls.plan_of(plan, 1))
 
     def __call__(self, parameters: Parameters, X: Any, Y: Any, weights: Any | None) -> tuple[Any, Gradients]:

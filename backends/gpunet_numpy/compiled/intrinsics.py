@@ -20,6 +20,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from gpunet.core import dropout
 from gpunet_numpy.compiled.compiler import InnerCompiler, KernelCompiler
 from gpunet_numpy.compiled.kernels import PYTHON
 from gpunet_numpy.compiled.sizes import CACHE_LINE
@@ -370,6 +371,27 @@ def _bits_of(x):  # type: ignore[no-untyped-def]
 def bits_of(typing, x):  # type: ignore[no-untyped-def]
     """The bits of a float32, as an int32."""
     return types.int32(types.float32), lambda context, builder, signature, args: builder.bitcast(args[0], I32)
+
+
+def _hashed(row, rows_apart, column, key):  # type: ignore[no-untyped-def]
+    x = ((row * rows_apart + column) * dropout.GOLDEN + int(key)) % 2**32
+    x = (x ^ (x >> 16)) * dropout.FIRST % 2**32
+    x = (x ^ (x >> 15)) * dropout.SECOND % 2**32
+    return (x ^ (x >> 16)) >> 8
+
+
+@instructions(_hashed)
+def hashed(typing, row, rows_apart, column, key):  # type: ignore[no-untyped-def]
+    """24 bits, a hash of a place in a matrix and a key; see :func:`gpunet.core.dropout.keep_mask`."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        i, n, k = (builder.trunc(one, I32) for one in args[:3])
+        x = builder.add(builder.mul(builder.add(builder.mul(i, n), k), I32(dropout.GOLDEN)), args[3])
+        for shift, factor in ((16, dropout.FIRST), (15, dropout.SECOND)):
+            x = builder.mul(builder.xor(x, builder.lshr(x, I32(shift))), I32(factor))
+        return builder.lshr(builder.xor(x, builder.lshr(x, I32(16))), I32(8))
+
+    return types.int32(types.int64, types.int64, types.int64, types.int32), generate
 
 
 def _float_of(bits):  # type: ignore[no-untyped-def]

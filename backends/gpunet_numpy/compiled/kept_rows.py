@@ -38,10 +38,12 @@ class KnownInputs:
         Of the program.
     batch : int
         Examples that it lists in CSC at a time.
+    dense : bool
+        Whether it takes any X as dense.
     """
 
-    def __init__(self, threads: int, batch: int) -> None:
-        self.threads, self.batch = threads, batch
+    def __init__(self, threads: int, batch: int, dense: bool = False) -> None:
+        self.threads, self.batch, self.dense = threads, batch, dense
         self.X: Callable[[], Any] = lambda: None
         self.inputs: Inputs | None = None
 
@@ -58,7 +60,7 @@ class KnownInputs:
 
     def _prepared(self, X: Any, buffers: Callable[[bool], Inputs], keep: bool) -> Inputs:
         some = sample(X)
-        offsets = common_values(some)
+        offsets = None if self.dense else common_values(some)
         if offsets is None:
             return buffers(False)
         density = np.mean(some != offsets, axis=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gpunet_numpy.compiled.codes import CROSS_ENTROPY
+from gpunet_numpy.compiled.dropout import drop, drop_errors
 from gpunet_numpy.compiled.gemv import add, add_rows, bias_update, matrix_vector, outer_update, vector_matrix
 from gpunet_numpy.compiled.intrinsics import block, cast, gemm, inlined, inner, matrix, noinline, span
 from gpunet_numpy.compiled.math import (
@@ -145,20 +146,30 @@ def backward_to(last: Any, B: Any, network: Any, steps: Any, state: Any, activat
 
 
 @inner
-def later_layers(team: Any, network: Any, data: Any, arrays: Any, start: Any, rows: Any, scale: Any) -> Any:
+def later_layers(
+    team: Any, network: Any, data: Any, arrays: Any, start: Any, rows: Any, scale: Any, dropout: Any
+) -> Any:
     """A range of a chunk's rows from ``A[1]`` to the output and back to ``δ[1]``; the sum of w(i) L(i).
 
-    `arrays` are all parameters but W[1], A, δ, and the thread's partial sums of the biases' gradients.
+    `arrays` are all parameters but W[1], A, δ, and the thread's partial sums of the biases' gradients. Of `dropout`,
+    ``(thresholds, kept, keys, m, first, whole)``, those at index l are A[l]'s, and the chunk's first row is column
+    `first` of m in the batch; `whole` is written to. ``A[l]`` is left with its mask, as
+    the next layer's gradients need it.
     """
     noinline()
     r0, r1 = rows
+    thresholds, kept, keys, m, first, whole = dropout
     theta, A, D, bias_sums = arrays
     L = network.L
     total = 0.0
     for l in range(1, L + 1):
         Z, b = rows_of(network, A, l, r0, r1), biases_of(network, theta, l)
         if l > 1:
-            gemm(team.gemm, 1, rows_of(network, A, l - 1, r0, r1), 0, weights_of(network, theta, l), 1, 0, Z)
+            x = rows_of(network, A, l - 1, r0, r1)
+            if thresholds[l - 1] > 0:
+                for r in range(r1 - r0):
+                    drop(x[r], (m, first + r0 + r, keys[l - 1]), thresholds[l - 1], kept[l - 1])
+            gemm(team.gemm, 1, x, 0, weights_of(network, theta, l), 1, 0, Z)
         if l == L:
             total = weighted_errors(network, data, start, scale, (A, D), b, r0, r1)
         elif l > 1:
@@ -168,8 +179,20 @@ def later_layers(team: Any, network: Any, data: Any, arrays: Any, start: Any, ro
         delta, here = rows_of(network, D, l, r0, r1), rows_of(network, A, l, r0, r1)
         before -= network.sizes[l]
         db = span(bias_sums, before, network.sizes[l])
-        short = network.sizes[l] <= SHORT
-        if l < L and short:
+        short, masked = network.sizes[l] <= SHORT, l < L and thresholds[l] > 0
+        if masked:
+            for r in range(r1 - r0):
+                place = (m, first + r0 + r, keys[l])
+                drop_errors(
+                    network.activations[l],
+                    delta[r],
+                    here[r],
+                    place,
+                    thresholds[l],
+                    kept[l],
+                    span(whole, 0, here.shape[1]),
+                )
+        elif l < L and short:
             multiply_slope(
                 network.activations[l], stretch_of(network, D, l, r0, r1), stretch_of(network, A, l, r0, r1)
             )
@@ -177,7 +200,7 @@ def later_layers(team: Any, network: Any, data: Any, arrays: Any, start: Any, ro
             add_rows(db, delta)
         else:
             for r in range(r1 - r0):
-                if l < L:
+                if l < L and not masked:
                     multiply_slope(network.activations[l], delta[r], here[r])
                 add(db, cast(1, db), delta[r])
         if l > 1:

@@ -13,14 +13,17 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from gpunet.core.activations import LEAK
+from gpunet.core.activations import LEAK, SELU_ALPHA, SELU_SCALE
 from gpunet_numpy.compiled.codes import (
     CROSS_ENTROPY,
+    ELU,
     IDENTITY,
     LEAKY_RELU,
     LOGISTIC,
     RELU,
+    SELU,
     SIGMOID,
+    SOFTPLUS,
     SQUARED_ERROR,
     TANH,
 )
@@ -146,6 +149,32 @@ def leaky_relu(x: Any) -> Any:
     return cast(LEAK, x) * x if x < 0 else x
 
 
+@inlined
+def expm1(x: Any) -> Any:
+    """``e^x − 1`` for x ≤ 0, as ``2t / (1 − t)`` with ``t = tanh(x/2)``: nothing cancels near 0."""
+    one = cast(1, x)
+    t = tanh(x / (one + one))
+    return (t + t) / (one - t)
+
+
+@inlined
+def elu(x: Any) -> Any:
+    """x, or ``e^x − 1`` below 0."""
+    return expm1(x) if x < 0 else x
+
+
+@inlined
+def selu(x: Any) -> Any:
+    """``λ x``, or ``λ α (e^x − 1)`` below 0."""
+    return cast(SELU_SCALE, x) * (cast(SELU_ALPHA, x) * expm1(x) if x < 0 else x)
+
+
+@inlined
+def softplus(x: Any) -> Any:
+    """``log(1 + e^x)``."""
+    return relu(x) + log1p(exp(-abs(x)))
+
+
 @inner
 def activate(activation: Any, z: Any, b: Any) -> None:
     """``z ← g(z + b)``."""
@@ -166,6 +195,15 @@ def activate(activation: Any, z: Any, b: Any) -> None:
     elif activation == LEAKY_RELU:
         for i in range(n):
             z[i] = leaky_relu(z[i] + b[i])
+    elif activation == ELU:
+        for i in range(n):
+            z[i] = elu(z[i] + b[i])
+    elif activation == SELU:
+        for i in range(n):
+            z[i] = selu(z[i] + b[i])
+    elif activation == SOFTPLUS:
+        for i in range(n):
+            z[i] = softplus(z[i] + b[i])
     else:
         top, total = z[0] + b[0], cast(0, z)
         for i in range(n):
@@ -195,6 +233,15 @@ def activate_all(activation: Any, z: Any) -> None:
     elif activation == LEAKY_RELU:
         for i in range(n):
             z[i] = leaky_relu(z[i])
+    elif activation == ELU:
+        for i in range(n):
+            z[i] = elu(z[i])
+    elif activation == SELU:
+        for i in range(n):
+            z[i] = selu(z[i])
+    elif activation == SOFTPLUS:
+        for i in range(n):
+            z[i] = softplus(z[i])
 
 
 @inner
@@ -216,6 +263,16 @@ def multiply_slope(activation: Any, d: Any, a: Any) -> None:
         leak = cast(LEAK, d)
         for i in range(n):
             d[i] = d[i] if a[i] > zero else leak * d[i]
+    elif activation == ELU:
+        for i in range(n):
+            d[i] = d[i] if a[i] > zero else d[i] * (a[i] + one)
+    elif activation == SELU:
+        scale, bottom = cast(SELU_SCALE, d), cast(SELU_SCALE * SELU_ALPHA, d)
+        for i in range(n):
+            d[i] = d[i] * (scale if a[i] > zero else a[i] + bottom)
+    elif activation == SOFTPLUS:
+        for i in range(n):
+            d[i] = d[i] * -expm1(-a[i])
 
 
 # Cross-entropy of a softmax in three passes: the one between the others is the same for all examples of a batch.

@@ -27,6 +27,7 @@ from __future__ import annotations
 from typing import Any
 
 from gpunet_numpy.compiled.barriers import STOPPED, barrier, range_of, stopped
+from gpunet_numpy.compiled.dropout import drop
 from gpunet_numpy.compiled.first_layer import (
     begin_rows,
     forward,
@@ -79,7 +80,7 @@ TOGETHER = 8  # examples: between so many, some of the other threads' examples a
 
 
 @kernel
-def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffers: Any) -> None:
+def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffers: Any, masks: Any) -> None:
     """One epoch, or several; see the module's docstring."""
     before = flush_subnormals()
     L, sizes, one = network.L, network.sizes, cast(1, rule.decay)
@@ -109,7 +110,8 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
     phase = 1
     for step in range(data.bounds.shape[0]):
         first, last = data.bounds[step, 0], data.bounds[step, 1]
-        scale = one / cast(last - first, one)
+        begin, size, keys = first, last - first, masks.keys[step]
+        scale = one / cast(size, one)
         c = data.coefficients[step]
         shrink = shrinkage(rule, c)
         total = 0.0
@@ -131,6 +133,10 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
             # 1. Examples
             prefetch_targets(data.Y, data.order, start, r0, r1)
             gather(mine, data.X, data.order, start, r0, r1, thread)
+            if masks.thresholds[0] > 0:
+                for r in range(r0, r1):
+                    place = (size, start - begin + r, keys[0])
+                    drop(mine.rows[r], place, masks.thresholds[0], masks.kept[0])
             if split:
                 phase = barrier(team, phase)
                 if phase == STOPPED:
@@ -173,9 +179,9 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
             if begins:
                 fill(bias_sums, one - one)
             if r1 > r0:
-                total += later_layers(
-                    team, network, data, (later[0], A, D, bias_sums), start, (r0, r1), scale
-                )
+                dropout = masks.thresholds, masks.kept, keys, size, start - begin, buffers.sums[thread, 2]
+                arrays = later[0], A, D, bias_sums
+                total += later_layers(team, network, data, arrays, start, (r0, r1), scale, dropout)
             if not apart:
                 phase = barrier(team, phase)
                 if phase == STOPPED:

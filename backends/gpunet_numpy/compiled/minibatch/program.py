@@ -15,6 +15,7 @@ from gpunet_numpy.compiled.data import (
     epochs_together,
     input_buffers,
     losses_of,
+    masks_of,
     unsupported_reason,
 )
 from gpunet_numpy.compiled.inputs import CSC_EXAMPLES
@@ -77,13 +78,14 @@ class MiniBatch(Program):
         self.epochs_together = epochs_together(plan, on_threads=not self.short)
         self.layout = Layout.of(plan, 1 if self.by_examples else self.threads)
         self.buffers: dict[bool, tuple[Any, ...]] = {}
-        self.known = KnownInputs(self.threads, plan.batch_size)
+        # What is dropped of inputs changes from step to step.
+        self.known = KnownInputs(self.threads, plan.batch_size, dense=plan.layers[0].dropout > 0)
         self.packed: tuple[Any, ...] = ()  # the last result, and its parameters as the kernel left them
 
     @classmethod
     def unsupported_reason(cls, plan: Plan, device: str = "cpu") -> str | None:
         """Why this program can't run `plan`."""
-        return unsupported_reason(plan)
+        return unsupported_reason(plan, dropout=True)
 
     def _chunk(self, sparse: bool) -> tuple[bool, int]:
         """Whether each thread takes its examples to the end, and how many are worked on at a time, by it or by all."""
@@ -157,7 +159,7 @@ class MiniBatch(Program):
             network,
             self.rule,
             input_rows,
-            data_of(inputs, bounds),
+            data_of(inputs, bounds, gathered=plan.layers[0].dropout > 0),
             Buffers(
                 panels=panels.reshape(len(later), layout.threads, -1),
                 later=later,
@@ -165,6 +167,7 @@ class MiniBatch(Program):
                 penalties=penalties,
                 **made,
             ),
+            masks_of(plan, inputs, len(bounds)),
         )
         if self.short:
             run_here(self.kernel, plan.dtype, self.largest, *arguments)

@@ -61,7 +61,7 @@ MIX = 2654435761  # 2³² divided by the golden ratio: spreads frequent features
 
 
 @kernel
-def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, batch: Any) -> None:
+def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, masks: Any, batch: Any) -> None:
     """One epoch; see the module's docstring."""
     before = flush_subnormals()
     L, one, zero = network.L, cast(1, rule.decay), cast(0, rule.decay)
@@ -110,8 +110,10 @@ def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, batch
                     weighted_row_sum(Z[r], zero, W1, features, values, count)
                     if L > 1:
                         activate(network.activations[1], Z[r], b1)
+                keys, whole = masks.keys[step], buffers.sums[thread, 2]
+                dropout = masks.thresholds, masks.kept, keys, last - first, start - first, whole
                 arrays = later[0], buffers.A, buffers.D, buffers.bias_sums[thread]
-                total += later_layers(team, network, data, arrays, start, (r0, r1), scale)
+                total += later_layers(team, network, data, arrays, start, (r0, r1), scale, dropout)
             phase = barrier(team, phase)
             if phase == STOPPED:
                 return

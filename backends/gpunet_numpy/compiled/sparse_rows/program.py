@@ -9,7 +9,7 @@ import numpy as np
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet.devices.reused_memory import ReusedMemory
-from gpunet_numpy.compiled.data import bounds_of, losses_of, unsupported_reason
+from gpunet_numpy.compiled.data import bounds_of, losses_of, masks_of, unsupported_reason
 from gpunet_numpy.compiled.kernels import Kernel
 from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
 from gpunet_numpy.compiled.rules import MOMENTUM, PLAIN, rule_of
@@ -50,7 +50,11 @@ class SparseRows(Program):
     @classmethod
     def unsupported_reason(cls, plan: Plan, device: str = "cpu") -> str | None:
         """Why this program can't run `plan`."""
-        return unsupported_reason(plan) if plan.sparse else "the examples are not sparse rows"
+        if not plan.sparse:
+            return "the examples are not sparse rows"
+        if plan.layers[0].dropout:
+            return "dropout of the inputs takes them as dense rows"
+        return unsupported_reason(plan, dropout=True)
 
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
@@ -69,7 +73,8 @@ class SparseRows(Program):
             **self._buffers(count, room, data),
         )
         network = layout.network(at_A=at_A)
-        run(self.kernel, count, plan.dtype, network, self.rule, data, buffers, plan.batch_size)
+        masks = masks_of(plan, inputs, len(bounds))
+        run(self.kernel, count, plan.dtype, network, self.rule, data, buffers, masks, plan.batch_size)
         new = by_layer(layout.unpack_views(panels, later))
         return TrainState(*new), losses_of(losses, bounds, plan.dtype, penalties)
 

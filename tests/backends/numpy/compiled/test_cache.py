@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ def value():
 # What comes from disk is run without numba.
 RUN = """
 import sys
+import time
 import numpy as np
 from gpunet_numpy.compiled.kernels import Kernel
 out = np.zeros(1)
@@ -189,6 +191,24 @@ def test_a_damaged_file_is_compiled_again(damage, file):
     assert not hits()
     assert on_disk()
     assert hits()
+
+
+def test_code_that_nobody_uses_is_removed(file, tmp_path):
+    """When other code is written; that of another version stays while a process takes it from there now and then."""
+    folder, now = tmp_path / "cache", time.time()
+    assert not hits("float64")
+    (used,) = folder.glob("*.code")
+    old, new, other = folder / "old.code", folder / "new.code", folder / "old.txt"
+    for path, days in ((used, 100), (old, 91), (new, 89), (other, 100)):
+        path.touch()
+        os.utime(path, (now - days * 86400, now - days * 86400))
+    assert hits("float64")
+    assert now - used.stat().st_mtime < 60
+    assert not hits("float32")
+    assert used.exists() and new.exists() and other.exists() and not old.exists()
+    os.utime(used, (now - 3600, now - 3600))
+    assert hits("float64")
+    assert now - used.stat().st_mtime > 3000  # not marked at each use
 
 
 def test_each_dtype_has_a_file_of_its_own(file, tmp_path):

@@ -179,12 +179,14 @@ def test_losses(loss, name, dtype, from_python):
         a, d = z.copy(), np.empty_like(z)
         L = output_error(codes.ACTIVATION[name], codes.LOSS[loss], a, b, y, d)
         near = {"rtol": 2e-5, "atol": 2e-5} if dtype == "float32" else {"rtol": 1e-12, "atol": 1e-14}
+        if name == "selu":  # a + λα cancels where both are nearly 0, in the core as well
+            near["atol"] = max(near["atol"], 1e-12)
         assert np.allclose(L, losses.cost(*args), **near)
         assert np.allclose(a, A[:, 0], **near)
         expected = losses.output_delta(*args)[:, 0]
         if loss == "absolute_error":
             meets = np.abs(A[:, 0] - y) < 1e-5
-            assert (np.abs(d[meets]) <= 1).all()
+            assert (np.abs(d[meets]) <= (1.051 if name == "selu" else 1)).all()
             d, expected = d[~meets], expected[~meets]
         assert np.allclose(d, expected, **near)
 

@@ -32,7 +32,7 @@ from random_plans import (
 
 pytestmark = pytest.mark.slow
 
-COMPILED_NETWORKS = [name for name in NETWORKS if name != "selu-elu-squares"]
+COMPILED_NETWORKS = list(NETWORKS)
 DTYPES = ["float64", "float32"]
 
 
