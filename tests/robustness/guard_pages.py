@@ -10,7 +10,7 @@ import mmap
 
 import numpy as np
 
-from random_plans import NETWORKS, OPTIMIZERS, draw, map_arrays, plan_of
+from random_plans import NETWORKS, OPTIMIZERS, draw, map_arrays, plan_of, with_dropout
 
 COUNT = 2000
 PAGE = mmap.PAGESIZE
@@ -97,6 +97,17 @@ def attempts(count, seed):
         on_threads(int(rng.integers(1, 6)), ("neurons", "examples", "to the end")[rng.integers(3)])
         constant = [0.0, 0.0, 0.8][rng.integers(3)]
         state, inputs = draw(plan, bool(rng.integers(2)), None, done, constant, [0.0, -0.6][rng.integers(2)])
+        if program is minibatch.MiniBatch and rng.random() < 0.4:
+            plan, inputs = with_dropout(plan, inputs, [(0.0, 0.5), (0.2, 0.5)][rng.integers(2)])
+        epochs = int(rng.choice([1, 3])) if inputs.order is not None else 1
+        if epochs > 1:
+            inputs = inputs._replace(
+                **{
+                    name: np.concatenate([one] * epochs)
+                    for name in ("order", "coefficients", "dropout_keys")
+                    if (one := getattr(inputs, name)) is not None
+                }
+            )
         state, inputs = map_arrays(guarded, state), map_arrays(guarded, inputs)
         minibatch.WIDEST = int(rng.choice([0, 512]))  # gradients with CSC, or row by row
         minibatch.ADDED = minibatch.GRADIENTS = int(rng.choice([1, 1500, 2**15]))
@@ -107,4 +118,5 @@ def attempts(count, seed):
             for _ in range(2):
                 _, losses = made(state, inputs._replace(epochs=kept_rows.EPOCHS))
         done += 1
-        yield None if len(losses) == plan.steps else f"{len(losses)} losses of {plan.steps} steps"
+        steps = epochs * plan.steps
+        yield None if len(losses) == steps else f"{len(losses)} losses of {steps} steps"

@@ -122,6 +122,16 @@ def with_penalty(plan, inputs, strength=0.4):
     return replace(plan, penalized=True), inputs._replace(coefficients=coefficients)
 
 
+def with_dropout(plan, inputs, rates, seed=0):
+    """The same with these rates, in turn for each layer's inputs, and keys."""
+    layers = tuple(replace(one, dropout=rates[l % len(rates)]) for l, one in enumerate(plan.layers))
+    bounds = np.iinfo(np.int32)
+    keys = np.random.default_rng(seed).integers(
+        bounds.min, bounds.max, (len(inputs.coefficients), len(layers)), dtype=np.int32
+    )
+    return replace(plan, layers=layers), inputs._replace(dropout_keys=keys)
+
+
 def sparse(plan, inputs):
     """The same plan and inputs, with X as SciPy's sparse rows."""
     from scipy.sparse import csr_array

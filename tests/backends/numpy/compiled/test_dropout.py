@@ -18,7 +18,16 @@ from gpunet_numpy.compiled.minibatch import program as minibatch
 from gpunet_numpy.compiled.sparse_rows import program as sparse_rows
 from gpunet_numpy.compiled.tiny import program as tiny
 from integer_inputs import both as integer_inputs
-from random_plans import OPTIMIZERS, differences, draw, epoch_chunk, numbers, plan_of, sparse
+from random_plans import (
+    OPTIMIZERS,
+    differences,
+    draw,
+    epoch_chunk,
+    numbers,
+    plan_of,
+    sparse,
+    with_dropout,
+)
 
 NETWORKS = ["softmax", "wide", "relu-tanh-sigmoid", "three-hidden", "leaky-absolute", "selu-elu-squares"]
 SHARES = {
@@ -32,16 +41,6 @@ DATA = [{}, {"constant": 0.8}, {"constant": 0.8, "offset": -0.6}]
 @inner
 def hash_of(j, m, i, key):
     return hashed(j, m, i, key)
-
-
-def with_dropout(plan, inputs, rates, seed=0):
-    """The same with these rates, in turn for each layer's inputs, and keys."""
-    layers = tuple(replace(one, dropout=rates[l % len(rates)]) for l, one in enumerate(plan.layers))
-    bounds = np.iinfo(np.int32)
-    keys = np.random.default_rng(seed).integers(
-        bounds.min, bounds.max, (len(inputs.coefficients), len(layers)), dtype=np.int32
-    )
-    return replace(plan, layers=layers), inputs._replace(dropout_keys=keys)
 
 
 def check(program, plan, state, inputs):
