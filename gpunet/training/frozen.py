@@ -47,7 +47,7 @@ class FrozenBase:
         n, m = plan.layers[0].inputs, plan.examples
         if kept and m * plan.layers[self.depth].inputs > max(m * n, NUMBERS):
             self.depth = 0
-        self.activations = plan.activations[: self.depth]
+        self.evaluation = Evaluation(placement, plan.activations[: self.depth])
         self.below = TrainState(state.parameters[: self.depth], state.slots[: self.depth])
         self.placement = placement
 
@@ -58,7 +58,7 @@ class FrozenBase:
         return self._outputs(rows.T)
 
     def _outputs(self, X: Array | SparseExamples) -> Array:
-        return Evaluation(self.placement, self.activations).outputs(self.below.parameters, X)
+        return self.evaluation.outputs(self.below.parameters, X)
 
     def examples_above(self, examples: Examples) -> Examples:
         """The examples as the layers above get them."""

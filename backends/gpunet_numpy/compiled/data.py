@@ -46,14 +46,20 @@ class Masks(NamedTuple):
     keys: Any  # int32 (steps, L)
 
 
-def masks_of(plan: Plan, inputs: EpochInputs, steps: int) -> Masks:
+def masks_of(plan: Plan) -> Masks:
+    """The masks of a plan, without keys."""
+    rates = [layer.dropout for layer in plan.layers]
+    thresholds = np.array([round(rate * HASHES) for rate in rates], np.int32)
+    kept = np.array([1 / (1 - rate) for rate in rates], plan.dtype)
+    return Masks(thresholds, kept, np.empty((0, len(rates)), np.int32))
+
+
+def with_keys(masks: Masks, inputs: EpochInputs, steps: int) -> Masks:
     """The masks of a call of so many steps. Keys are any numbers where nothing is dropped."""
-    keys, rates = inputs.dropout_keys, np.array([layer.dropout for layer in plan.layers])
-    return Masks(
-        np.array([round(rate * HASHES) for rate in rates.tolist()], np.int32),
-        (1 / (1 - rates)).astype(plan.dtype),
-        np.zeros((steps, len(rates)), np.int32) if keys is None else np.ascontiguousarray(keys, np.int32),
-    )
+    keys = inputs.dropout_keys
+    if keys is None:
+        keys = np.empty((steps, len(masks.kept)), np.int32)
+    return masks._replace(keys=np.ascontiguousarray(keys, np.int32))
 
 
 def data_of(inputs: EpochInputs, bounds: Any, gathered: bool = False) -> Data:

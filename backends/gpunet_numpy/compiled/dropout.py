@@ -24,7 +24,7 @@ def drop(a: Any, place: Any, threshold: Any, kept: Any) -> None:
 
 @inner
 def drop_errors(activation: Any, d: Any, a: Any, place: Any, threshold: Any, kept: Any, whole: Any) -> None:
-    """``d ← d ∘ mask ∘ g′`` from ``a = mask ∘ g(z)``; `whole` is written to."""
+    """``d ← d ∘ mask ∘ g′`` from ``a = mask ∘ g(z)``; `whole`, at least as long, is written to."""
     noinline()
     m, column, key = place
     zero, share = cast(0, a), cast(1, a) / kept

@@ -183,15 +183,7 @@ def later_layers(
         if masked:
             for r in range(r1 - r0):
                 place = (m, first + r0 + r, keys[l])
-                drop_errors(
-                    network.activations[l],
-                    delta[r],
-                    here[r],
-                    place,
-                    thresholds[l],
-                    kept[l],
-                    span(whole, 0, here.shape[1]),
-                )
+                drop_errors(network.activations[l], delta[r], here[r], place, thresholds[l], kept[l], whole)
         elif l < L and short:
             multiply_slope(
                 network.activations[l], stretch_of(network, D, l, r0, r1), stretch_of(network, A, l, r0, r1)

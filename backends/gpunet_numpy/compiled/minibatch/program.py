@@ -17,6 +17,7 @@ from gpunet_numpy.compiled.data import (
     losses_of,
     masks_of,
     unsupported_reason,
+    with_keys,
 )
 from gpunet_numpy.compiled.inputs import CSC_EXAMPLES
 from gpunet_numpy.compiled.kept_rows import KnownInputs
@@ -78,6 +79,7 @@ class MiniBatch(Program):
         self.epochs_together = epochs_together(plan, on_threads=not self.short)
         self.layout = Layout.of(plan, 1 if self.by_examples else self.threads)
         self.buffers: dict[bool, tuple[Any, ...]] = {}
+        self.masks = masks_of(plan)
         # What is dropped of inputs changes from step to step.
         self.known = KnownInputs(self.threads, plan.batch_size, dense=plan.layers[0].dropout > 0)
         self.packed: tuple[Any, ...] = ()  # the last result, and its parameters as the kernel left them
@@ -167,7 +169,7 @@ class MiniBatch(Program):
                 penalties=penalties,
                 **made,
             ),
-            masks_of(plan, inputs, len(bounds)),
+            with_keys(self.masks, inputs, len(bounds)),
         )
         if self.short:
             run_here(self.kernel, plan.dtype, self.largest, *arguments)

@@ -9,7 +9,7 @@ import numpy as np
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet.devices.reused_memory import ReusedMemory
-from gpunet_numpy.compiled.data import bounds_of, losses_of, masks_of, unsupported_reason
+from gpunet_numpy.compiled.data import bounds_of, losses_of, masks_of, unsupported_reason, with_keys
 from gpunet_numpy.compiled.kernels import Kernel
 from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
 from gpunet_numpy.compiled.rules import MOMENTUM, PLAIN, rule_of
@@ -43,7 +43,7 @@ class SparseRows(Program):
         rule = rule_of(plan.optimizer, plan.dtype, plan.penalized)
         assert rule is not None
         self.rule = rule
-        self.layout = Layout.of(plan, 1)
+        self.layout, self.masks = Layout.of(plan, 1), masks_of(plan)
         self.memory = ReusedMemory()  # each epoch's parameters take the place of those before the last
         self.chunk = -(-plan.batch_size // -(-plan.batch_size // CHUNK))  # chunks of one size
 
@@ -73,7 +73,7 @@ class SparseRows(Program):
             **self._buffers(count, room, data),
         )
         network = layout.network(at_A=at_A)
-        masks = masks_of(plan, inputs, len(bounds))
+        masks = with_keys(self.masks, inputs, len(bounds))
         run(self.kernel, count, plan.dtype, network, self.rule, data, buffers, masks, plan.batch_size)
         new = by_layer(layout.unpack_views(panels, later))
         return TrainState(*new), losses_of(losses, bounds, plan.dtype, penalties)
