@@ -1,14 +1,32 @@
 """Data of all kinds, and scikit-learn's own estimators to compare with."""
 
 import numpy as np
+from sklearn import __version__ as SKLEARN
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier as SklearnClassifier
 from sklearn.neural_network import MLPRegressor as SklearnRegressor
+from sklearn.utils.fixes import parse_version
 
 from gpunet.estimators import MLPClassifier, MLPRegressor
 
 PAIRS = {"classifier": (MLPClassifier, SklearnClassifier), "regressor": (MLPRegressor, SklearnRegressor)}
+BEFORE_1_9 = parse_version(SKLEARN) < parse_version("1.9")
 ROWS = 130
+FAST = {  # a short fit of any solver, for tests of what goes in and comes out
+    "hidden_layer_sizes": (8,),
+    "random_state": 0,
+    "learning_rate_init": 0.02,
+    "max_iter": 4,
+    "batch_size": 30,
+    "alpha": 0.1,
+}
+SOLVERS = [
+    {"solver": "adam"},
+    {"solver": "sgd", "shuffle": False},
+    {"solver": "lbfgs"},
+    {"early_stopping": True},
+]
+TARGETS = [(MLPClassifier, "classes"), (MLPClassifier, "labels"), (MLPRegressor, "values")]
 
 
 def rows(seed=1):
@@ -42,3 +60,8 @@ def early_stopping_parts(shapes, seed=0, fraction=0.1, strata=None):
         state.uniform(size=(inputs, units))
         state.uniform(size=units)
     return train_test_split(np.arange(ROWS), random_state=state, test_size=fraction, stratify=strata)
+
+
+def weights_of(model):
+    """All weight matrices in one row."""
+    return np.concatenate([c.ravel() for c in model.coefs_])

@@ -1,7 +1,7 @@
 """About fifty table files as people have them, made in memory, each with what must come out.
 
 All but a few hold the same 24 rows: a size, a count, a color and what is to be predicted. `CASES` maps a name to a
-`Case`; `write` puts one into a folder.
+`Case`; `write` puts one into a folder; `check` compares a table with one.
 """
 
 import gzip
@@ -9,7 +9,10 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
 import polars as pl
+
+from gpunet.tables import TableEncoder, Target
 
 M = 24
 SIZES = [round(1.5 + 0.25 * k, 2) for k in range(M)]
@@ -246,3 +249,30 @@ def write(case, folder, stem="table"):
     path = folder / f"{stem}{case.suffix}"
     path.write_bytes(case.data)
     return path
+
+
+def check(case, table):
+    """What must come out of a case: its columns, kinds and values, and its target."""
+    encoder, target = TableEncoder("standard").fit(table), Target().fit(table)
+    kinds = {state["name"]: state["kind"] for state in encoder.to_state()[0]["columns"]}
+    assert kinds == case.kinds
+    assert encoder.left_out == case.left_out
+    assert table.columns == list({**kinds, **case.left_out}) or set(table.columns) == {*kinds, *case.left_out}
+    X = encoder.transform(table, "float64")
+    for name, expected in case.values.items():
+        column = X[:, encoder.feature_names.index(name)]
+        known = np.array([value is not None for value in expected])
+        values = np.array([value for value in expected if value is not None], float)
+        np.testing.assert_allclose(column[known], (values - values.mean()) / values.std(), atol=1e-12)
+        np.testing.assert_array_equal(column[~known], 0.0)
+        if not known.all():
+            indicator = X[:, encoder.feature_names.index(f"{name} is missing")]
+            np.testing.assert_array_equal(indicator, ~known)
+    assert target.class_names == case.classes
+    assert table.left_out == case.without_target
+    decoded = target.decode(target.encode(table))
+    if case.classes is None:
+        np.testing.assert_allclose(decoded, case.target, rtol=1e-12)
+    else:
+        assert decoded.tolist() == case.target
+    assert len(table) == len(X) == len(case.target)

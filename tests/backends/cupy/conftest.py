@@ -10,6 +10,8 @@ import pytest
 import cuda_on_cpu
 import fake_cupy
 from gpunet.core.reference import Reference
+from gpunet_cupy.sources import source
+from kernel_arrays import Guarded
 from random_plans import differences, draw, map_arrays, numbers, with_penalty
 
 
@@ -74,3 +76,21 @@ def check(fake):
         return state, losses
 
     return check
+
+
+@pytest.fixture
+def array():
+    """``array(values, dtype)`` or ``array.empty(shape, dtype)``: between guards, which are checked at the end."""
+    guarded = Guarded()
+    yield guarded
+    guarded.check()
+
+
+@pytest.fixture
+def kernel(cpu, thread_order):
+    """``kernel(dtype, file, name, **macros)``: compiled for the CPU."""
+
+    def get(dtype, file, name, **macros):
+        return cpu.RawModule(code=source(dtype, file, **macros)).get_function(name)
+
+    return get

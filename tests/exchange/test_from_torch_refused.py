@@ -1,0 +1,117 @@
+"""PyTorch modules that have no counterpart: what is in the way, and what to do."""
+
+import numpy as np
+import pytest
+
+import gpunet as gn
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+
+
+class Own(nn.Module):
+    def forward(self, X):
+        return X
+
+
+class OwnLinear(nn.Linear):
+    def forward(self, X):
+        return super().forward(X) * 2
+
+
+SHARED = nn.Linear(4, 4)
+
+
+@pytest.mark.parametrize(
+    ("modules", "message"),
+    [
+        ([nn.Conv2d(1, 2, 3)], r"module 1\.0 is Conv2d\(1, 2, .*no counterpart in gpunet\. from_torch takes Linear"),
+        ([nn.Linear(4, 4), nn.BatchNorm1d(4)], r"module 1\.1 is BatchNorm1d\(4, .*no counterpart"),
+        ([nn.Linear(4, 4), nn.Hardswish()], "Hardswish.*no counterpart"),
+        ([OwnLinear(4, 4)], "OwnLinear.*no counterpart"),
+        ([nn.LazyLinear(4)], "LazyLinear.*no counterpart"),
+        ([Own()], "Own.*no counterpart"),
+        ([nn.Linear(4, 4), nn.AlphaDropout(0.2)], "AlphaDropout.*no counterpart"),
+        ([nn.Linear(4, 4), nn.Flatten()], "Flatten.*before the first Linear only"),
+        ([nn.Flatten(0)], r"flattens each example whole: Flatten\(\) with its defaults"),
+        ([nn.Flatten(1, 2)], r"flattens each example whole"),
+        ([nn.Tanh()], "Tanh.*must follow a Linear: an activation belongs to its layer"),
+        ([nn.Linear(4, 4), nn.Tanh(), nn.ReLU()], "ReLU.*must follow a Linear"),
+        ([nn.Linear(4, 4), nn.Dropout(0.1), nn.Tanh()], "Tanh.*must follow a Linear"),
+        ([nn.Linear(4, 4), nn.LeakyReLU(0.2)], r"LeakyReLU.*=0\.2\); gpunet has it with negative_slope=0\.01 only"),
+        ([nn.Linear(4, 4), nn.ELU(0.5)], r"with alpha=1\.0 only"),
+        ([nn.Linear(4, 4), nn.Softplus(2.0)], r"with beta=1\.0 only"),
+        ([nn.Linear(4, 4), nn.Softplus(2.0, 3.0)], r"with beta=1\.0, threshold=20\.0 only"),
+        ([nn.Linear(4, 4), nn.GELU()], r"with approximate=tanh only"),
+        ([nn.Linear(4, 4), nn.Softmax(dim=0)], r"over the outputs of an example: dim=1"),
+        ([nn.Linear(4, 4), nn.LogSoftmax(dim=0)], r"over the outputs of an example: dim=1"),
+        ([nn.Linear(4, 4), nn.Softmax()], r"over the outputs of an example: dim=1"),
+        ([nn.Linear(4, 4), nn.LogSoftmax(dim=1), nn.Linear(4, 2)], r"nothing may follow LogSoftmax$"),
+        ([SHARED, nn.ReLU(), SHARED], "whose weights another one has too: gpunet's layers share none"),
+        ([nn.Linear(4, 4), nn.Dropout(1.0), nn.Linear(4, 4)], r"rate must lie in \[0, 1\), got 1\.0"),
+        ([nn.Linear(4, 4), nn.Dropout(0.2)], "Dropout after the last layer"),
+        ([nn.Flatten(), nn.Dropout(0.2)], "the module has no Linear layer"),
+        ([nn.Linear(4, 4).half()], r"weights are float16; gpunet has float32 or float64: pass module\.float\(\)"),
+        ([nn.Linear(4, 4), nn.Linear(4, 4).double()], "weights are float32 and float64"),
+        ([nn.Linear(4, 5), nn.Linear(4, 4)], r"W\[2\] must have shape \(4, 5\), got \(4, 4\)"),
+        ([nn.Linear(4, 1), nn.Softmax(dim=1)], "softmax over one unit is always 1"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(modules, message):
+    module = nn.Sequential(nn.Identity(), nn.Sequential(*modules))
+    with pytest.raises(ValueError, match=message):
+        gn.from_torch(module)
+
+
+def test_other_refusals():
+    with pytest.raises(TypeError, match=r"module must be a torch\.nn\.Module, got list"):
+        gn.from_torch([nn.Linear(2, 1)])
+    with pytest.raises(ValueError, match="it is Own, which has no counterpart"):
+        gn.from_torch(Own())
+    with pytest.raises(ValueError, match="cross_entropy needs an output between 0 and 1"):
+        gn.from_torch(nn.Sequential(nn.Linear(2, 2), nn.Sigmoid()), loss="cross_entropy")
+    with pytest.raises(ValueError, match="unknown backend 'nimpy'"):
+        gn.from_torch(nn.Linear(2, 1), backend="nimpy")
+    broken = nn.Linear(2, 1)
+    with torch.no_grad():
+        broken.weight[0, 0] = torch.nan
+    with pytest.raises(ValueError, match=r"W\[1\] holds NaN"):
+        gn.from_torch(broken)
+    net = gn.Network([gn.Dense(2)], inputs=2, backend="numpy")
+    net.standardizer = gn.Standardizer()
+    net.standardizer.mean, net.standardizer.deviation = np.zeros(2), np.ones(2)
+    twice = net.to_torch()
+    with pytest.raises(ValueError, match=r"Standardize.*before the first Linear only"):
+        gn.from_torch(nn.Sequential(nn.Linear(2, 2), *twice))
+
+
+def test_nothing_may_follow_the_own_unit():
+    net = gn.Network([gn.Dense(1)], seed=0, backend="numpy", encoder=gn.TableEncoder())
+    net.fit({"a": [1.0, 2.0, 3.0]}, [1.0, 2.0, 4.0], epochs=1)
+    with pytest.raises(ValueError, match=r"nothing may follow OwnUnit$"):
+        gn.from_torch(nn.Sequential(net.to_torch(), nn.Linear(1, 1)))
+
+
+def test_two_standardizers(network, standardizer, rng):
+    net = network([gn.Dense(2)])
+    net.standardizer = standardizer(rng.normal(size=(9, 4)))
+    first = net.to_torch()
+    with pytest.raises(ValueError, match=r"module 1\.0 is Standardize.*second one: gpunet standardises once"):
+        gn.from_torch(nn.Sequential(first[0], first))
+    assert gn.from_torch(nn.Sequential(first[0], nn.Flatten(), first[1]), backend="numpy").standardizer.fitted
+
+
+@pytest.mark.parametrize("name", ["weight", "bias"])
+def test_weights_that_are_computed_before_each_call(name):
+    """Those that stand there are of the call before."""
+    from torch.nn.utils import prune
+
+    linear = nn.Linear(3, 4)
+    prune.random_unstructured(linear, name, amount=2)
+    with pytest.raises(
+        ValueError, match=rf"module 1 is Linear.*whose {name} is computed from other parameters"
+    ):
+        gn.from_torch(nn.Sequential(nn.Flatten(), linear))
+    prune.remove(linear, name)
+    net = gn.from_torch(linear, backend="numpy")
+    assert (net.parameters[0][0 if name == "weight" else 1] == 0).sum() == 2
