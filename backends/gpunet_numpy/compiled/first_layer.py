@@ -13,7 +13,8 @@ import numpy as np
 from gpunet_numpy.compiled.barriers import range_of
 from gpunet_numpy.compiled.gemv import fill
 from gpunet_numpy.compiled.inputs import CSC_EXAMPLES
-from gpunet_numpy.compiled.intrinsics import block, cast, gemm, inner, noinline, span
+from gpunet_numpy.compiled.intrinsics import block, cast, inner, noinline, span
+from gpunet_numpy.compiled.products import multiply
 from gpunet_numpy.compiled.simd import scatter, weighted_row_sum
 from gpunet_numpy.compiled.sizes import CACHE_LINE
 from gpunet_numpy.compiled.sparse import AHEAD, prefetch_row, row_of
@@ -28,7 +29,7 @@ def owned_neurons(n: Any, thread: Any, threads: Any, item: Any) -> Any:
 
 
 @inner
-def forward(blas: Any, inputs: Any, x: Any, panel: Any, Z: Any, r0: Any, r1: Any) -> None:
+def forward(team: Any, inputs: Any, x: Any, panel: Any, Z: Any, r0: Any, r1: Any) -> None:
     """``Z_r ← W x_r`` for the neurons of a panel and rows r0 … r1; x holds the rows of dense data.
 
     What the inputs' offsets add is left out, see :func:`offset_outputs`.
@@ -36,7 +37,8 @@ def forward(blas: Any, inputs: Any, x: Any, panel: Any, Z: Any, r0: Any, r1: Any
     noinline()
     if not inputs.sparse:
         some, z = block(x, r0, r1 - r0, 0, x.shape[1]), block(Z, r0, r1 - r0, 0, Z.shape[1])
-        gemm(blas, 1, some, 0, panel, 0, 0, z)
+        one = cast(1, Z)
+        multiply(team, one, some, 0, panel, 0, one - one, z)
         return
     zero = cast(0, Z)
     for r in range(r0, r1):
@@ -53,7 +55,7 @@ def offset_outputs(inputs: Any, panel: Any, out: Any) -> None:
 
 @inner
 def gradient(
-    blas: Any, inputs: Any, x: Any, features: Any, out: Any, accumulation: Any, D: Any, sums: Any
+    team: Any, inputs: Any, x: Any, features: Any, out: Any, accumulation: Any, D: Any, sums: Any
 ) -> None:
     """``out ← keep · out + factor · Σ_r x_r δ_rᵀ`` for the neurons of a panel and a range of features, `out`'s rows.
 
@@ -64,7 +66,7 @@ def gradient(
     f0, f1 = features
     keep, factor = accumulation
     if not inputs.sparse:
-        gemm(blas, factor, block(x, 0, x.shape[0], f0, f1 - f0), 1, D, 0, keep, out)
+        multiply(team, factor, block(x, 0, x.shape[0], f0, f1 - f0), 1, D, 0, keep, out)
         return
     one = cast(1, out)
     for start in range(0, D.shape[0], CSC_EXAMPLES):

@@ -117,6 +117,24 @@ def matrix(typing, v, first, rows, columns):  # type: ignore[no-untyped-def]
     return kind(v, types.intp, types.intp, types.intp), generate
 
 
+def _room(words, like, rows, columns):  # type: ignore[no-untyped-def]
+    return words.view(like.dtype)[: rows * columns].reshape(rows, columns)
+
+
+@instructions(_room)
+def room(typing, words, like, rows, columns):  # type: ignore[no-untyped-def]
+    """A matrix of numbers like one that is given, in memory of int64 words."""
+    kind = View(like, 2, "A")
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        words, _, rows, columns = args
+        data = builder.bitcast(data_of(builder, words), context.get_data_type(like).as_pointer())
+        stride = builder.mul(columns, I64(like.bitwidth // 8))
+        return make_view(context, builder, kind, data, [rows, columns], stride)
+
+    return kind(words, like, types.intp, types.intp), generate
+
+
 def _block(M, row, rows, column, columns):  # type: ignore[no-untyped-def]
     return M[row : row + rows, column : column + columns]
 

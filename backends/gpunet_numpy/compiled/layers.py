@@ -7,7 +7,7 @@ from typing import Any
 from gpunet_numpy.compiled.codes import CROSS_ENTROPY
 from gpunet_numpy.compiled.dropout import drop, drop_errors
 from gpunet_numpy.compiled.gemv import add, add_rows, bias_update, matrix_vector, outer_update, vector_matrix
-from gpunet_numpy.compiled.intrinsics import block, cast, gemm, inlined, inner, matrix, noinline, span
+from gpunet_numpy.compiled.intrinsics import block, cast, inlined, inner, matrix, noinline, span
 from gpunet_numpy.compiled.math import (
     activate,
     activate_all,
@@ -17,6 +17,7 @@ from gpunet_numpy.compiled.math import (
     normalized,
     output_error,
 )
+from gpunet_numpy.compiled.products import multiply
 from gpunet_numpy.compiled.sparse import example_at
 
 SHORT = 32  # numbers of a row
@@ -160,7 +161,7 @@ def later_layers(
     r0, r1 = rows
     thresholds, kept, keys, m, first, whole = dropout
     theta, A, D, bias_sums = arrays
-    L = network.L
+    L, one = network.L, cast(1, theta)
     total = 0.0
     for l in range(1, L + 1):
         Z, b = rows_of(network, A, l, r0, r1), biases_of(network, theta, l)
@@ -169,7 +170,7 @@ def later_layers(
             if thresholds[l - 1] > 0:
                 for r in range(r1 - r0):
                     drop(x[r], (m, first + r0 + r, keys[l - 1]), thresholds[l - 1], kept[l - 1])
-            gemm(team.gemm, 1, x, 0, weights_of(network, theta, l), 1, 0, Z)
+            multiply(team, one, x, 0, weights_of(network, theta, l), 1, one - one, Z)
         if l == L:
             total = weighted_errors(network, data, start, scale, (A, D), b, r0, r1)
         elif l > 1:
@@ -197,5 +198,5 @@ def later_layers(
                 add(db, cast(1, db), delta[r])
         if l > 1:
             below = rows_of(network, D, l - 1, r0, r1)
-            gemm(team.gemm, 1, delta, 0, weights_of(network, theta, l), 0, 0, below)
+            multiply(team, one, delta, 0, weights_of(network, theta, l), 0, one - one, below)
     return total

@@ -16,9 +16,12 @@ import numpy as np
 from gpunet_numpy.blas_threads import UNDIVIDED, look_for_libraries, most_blas_threads, with_blas_threads
 from gpunet_numpy.compiled.arguments import Packed, packed
 from gpunet_numpy.compiled.kernels import PYTHON, Kernel
+from gpunet_numpy.compiled.layout import aligned
 from gpunet_numpy.compiled.pool import Job, pool
-from gpunet_numpy.compiled.sizes import CACHE_LINE
+from gpunet_numpy.compiled.sizes import CACHE_LINE, DEPTH, TALL, TILE
 from gpunet_numpy.processors import processors
+
+SCRATCH = (DEPTH + TALL) * TILE // 8  # words
 
 
 class Team(NamedTuple):
@@ -29,6 +32,7 @@ class Team(NamedTuple):
     gemm: int  # address of BLAS's matrix product in the kernel's dtype
     flags: Any  # int64 (threads + 1, 8): a flag in a cache line for each thread, and one that stops them all
     sched_yield: int  # address of the system's function, or 0
+    scratch: Any  # int64: memory for products, see :func:`gpunet_numpy.compiled.products.multiply`
 
 
 def threads() -> int:
@@ -92,7 +96,9 @@ def run(kernel: Kernel, count: int, dtype: str, *arguments: Any) -> None:
     """
     _find_scipys_blas()
     flags = np.zeros((count + 1, CACHE_LINE // 8), dtype=np.int64)
-    teams = [Team(t, count, _gemm_address(dtype), flags, _sched_yield_address()) for t in range(count)]
+    scratch = aligned(count, SCRATCH, dtype=np.int64, make=np.empty)
+    address, yields = _gemm_address(dtype), _sched_yield_address()
+    teams = [Team(t, count, address, flags, yields, scratch[t]) for t in range(count)]
     if PYTHON and count == 1:  # where a debugger can step through it
         kernel(teams[0], *arguments)
         return
@@ -106,7 +112,7 @@ def run(kernel: Kernel, count: int, dtype: str, *arguments: Any) -> None:
     pool().run(Job([functools.partial(kernel, team, *given) for team in teams], stop))
 
 
-_ALONE = packed(Team(0, 1, 0, np.zeros((2, CACHE_LINE // 8), dtype=np.int64), 0))
+_ALONE = packed(Team(0, 1, 0, np.zeros((2, CACHE_LINE // 8), dtype=np.int64), 0, np.empty(0, np.int64)))
 
 
 def run_alone(kernel: Kernel, *arguments: Any) -> None:
@@ -118,11 +124,12 @@ def run_here(kernel: Kernel, dtype: str, largest: int, *arguments: Any) -> None:
     """Run a kernel on this thread, where that takes less time than to hand it over to the pool's.
 
     Python runs no signal handler meanwhile, so nothing is raised before it has returned. `largest` is the number of
-    multiply-adds of its largest product.
+    multiply-adds of its largest product by BLAS.
     """
     _find_scipys_blas()
     flags = np.zeros_like(_ALONE.value.flags)  # others may be at their barriers at the same time
-    team = Team(0, 1, _gemm_address(dtype), flags, 0)
+    scratch = aligned(SCRATCH, dtype=np.int64, make=np.empty)
+    team = Team(0, 1, _gemm_address(dtype), flags, 0, scratch)
     if largest < UNDIVIDED:
         kernel(team, *arguments)
     else:

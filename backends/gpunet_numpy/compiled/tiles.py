@@ -11,8 +11,9 @@ from typing import Any
 from gpunet_numpy.compiled.barriers import range_of
 from gpunet_numpy.compiled.first_layer import owned_neurons
 from gpunet_numpy.compiled.gemv import add, copy
-from gpunet_numpy.compiled.intrinsics import block, cast, gemm, inlined, inner, itemsize, noinline, span
+from gpunet_numpy.compiled.intrinsics import block, cast, inlined, inner, itemsize, noinline, span
 from gpunet_numpy.compiled.layers import rows_of, weights_of
+from gpunet_numpy.compiled.products import multiply
 from gpunet_numpy.compiled.rules import MOMENTUM, PLAIN
 from gpunet_numpy.compiled.updates import follow, linear_step, penalty_factor, shrinkage, update
 
@@ -154,7 +155,7 @@ def later_products(
             delta = block(rows_of(network, D, l, 0, B), 0, B, r0, r1 - r0)
             below = block(rows_of(network, A, l - 1, 0, B), 0, B, c0, c1 - c0)
             some = block(weights_of(network, out, l), r0, r1 - r0, c0, c1 - c0)
-            gemm(team.gemm, factor, delta, 1, below, 0, keep, some)
+            multiply(team, factor, delta, 1, below, 0, keep, some)
 
 
 @inner

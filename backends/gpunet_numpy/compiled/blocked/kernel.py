@@ -19,7 +19,6 @@ from gpunet_numpy.compiled.intrinsics import (
     block,
     cast,
     flush_subnormals,
-    gemm,
     inner,
     itemsize,
     kernel,
@@ -30,6 +29,7 @@ from gpunet_numpy.compiled.intrinsics import (
 )
 from gpunet_numpy.compiled.layers import backward_to, biases_of, forward_from, rows_of, weighted_error
 from gpunet_numpy.compiled.math import activate, multiply_slope
+from gpunet_numpy.compiled.products import multiply
 from gpunet_numpy.compiled.simd import back_and_update, weighted_row_sum
 from gpunet_numpy.compiled.sparse import (
     build_csc,
@@ -89,13 +89,13 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
             transpose(inputs, buffers.transposed, buffers.shared, (f0, f1), (k0, k1))
         x = dense_rows(inputs, data.X, data.order, first, K)
         if own > 0:
-            first_products(team.gemm, inputs, x, W1, P, K, sums[0])
+            first_products(team, inputs, x, W1, P, K, sums[0])
             if slots:
-                first_products(team.gemm, inputs, x, V1, Q, K, sums[0])
+                first_products(team, inputs, x, V1, Q, K, sums[0])
         phase = barrier(team, phase)
         if phase == STOPPED:
             return
-        gram_rows(team.gemm, inputs, x, buffers, K, (k0, k1))
+        gram_rows(team, inputs, x, buffers, K, (k0, k1))
         phase = barrier(team, phase)
         if phase == STOPPED:
             return
@@ -164,12 +164,12 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
         # W ← w W₀ + q V₀ + (δ ∘ u) Xᵀ and V ← p V₀ + (δ ∘ r) Xᵀ, this thread's neurons
         if own > 0:
             scale_rows(block(E, 0, K, 0, own), D, u)
-            add_products(team.gemm, inputs, x, W1, cast(w, one), block(E, 0, K, 0, own), sums)
+            add_products(team, inputs, x, W1, cast(w, one), block(E, 0, K, 0, own), sums)
             if slots:
                 for i in range(n0):
                     add(W1[i], cast(q, one), V1[i])
                 scale_rows(block(E, 0, K, 0, own), D, r)
-                add_products(team.gemm, inputs, x, V1, cast(p, one), block(E, 0, K, 0, own), sums)
+                add_products(team, inputs, x, V1, cast(p, one), block(E, 0, K, 0, own), sums)
         if not inputs.sparse:  # the next block's rows take the place of this one's
             phase = barrier(team, phase)
             if phase == STOPPED:
@@ -211,10 +211,10 @@ def advance(rule: Any, rate: Any, batch: Any, scalars: Any, vectors: Any, factor
 
 
 @inner
-def first_products(blas: Any, inputs: Any, x: Any, W: Any, Z: Any, K: Any, sums: Any) -> None:
+def first_products(team: Any, inputs: Any, x: Any, W: Any, Z: Any, K: Any, sums: Any) -> None:
     """``Z ← W X`` of a block for this thread's neurons."""
     noinline()
-    forward(blas, inputs, x, W, Z, 0, K)
+    forward(team, inputs, x, W, Z, 0, K)
     if inputs.shifted:
         offset_outputs(inputs, W, sums)
         for s in range(K):
@@ -222,7 +222,7 @@ def first_products(blas: Any, inputs: Any, x: Any, W: Any, Z: Any, K: Any, sums:
 
 
 @inner
-def add_products(blas: Any, inputs: Any, x: Any, W: Any, keep: Any, E: Any, sums: Any) -> None:
+def add_products(team: Any, inputs: Any, x: Any, W: Any, keep: Any, E: Any, sums: Any) -> None:
     """``W ← keep · W + E Xᵀ`` of a block for this thread's neurons, E holding an example per row."""
     noinline()
     one = cast(1, keep)
@@ -231,7 +231,7 @@ def add_products(blas: Any, inputs: Any, x: Any, W: Any, keep: Any, E: Any, sums
         for s in range(E.shape[0]):
             add(sums[0], one, E[s])
     offset_rows = block(sums, 0, inputs.shifted, 0, sums.shape[1])
-    gradient(blas, inputs, x, (0, W.shape[0]), W, (keep, one), E, offset_rows)
+    gradient(team, inputs, x, (0, W.shape[0]), W, (keep, one), E, offset_rows)
 
 
 @inner
@@ -271,7 +271,7 @@ def transpose(inputs: Any, transposed: Any, shared: Any, features: Any, examples
 
 
 @inner
-def gram_rows(blas: Any, inputs: Any, x: Any, buffers: Any, K: Any, examples: Any) -> None:
+def gram_rows(team: Any, inputs: Any, x: Any, buffers: Any, K: Any, examples: Any) -> None:
     """Rows of ``G = X Xᵀ`` over the block's K examples, for a range of them.
 
     With offsets, ``x_i · x_j = s_i · s_j + o · s_i + o · s_j + o · o``.
@@ -280,7 +280,8 @@ def gram_rows(blas: Any, inputs: Any, x: Any, buffers: Any, K: Any, examples: An
     (k0, k1), n = examples, x.shape[1]
     if not inputs.sparse:
         if k1 > k0:
-            gemm(blas, 1, block(x, k0, k1 - k0, 0, n), 0, x, 1, 0, block(buffers.gram, k0, k1 - k0, 0, K))
+            one, gram = cast(1, buffers.gram), block(buffers.gram, k0, k1 - k0, 0, K)
+            multiply(team, one, block(x, k0, k1 - k0, 0, n), 0, x, 1, one - one, gram)
         return
     zero, offsets, shared = cast(0, buffers.gram), inputs.offsets, buffers.shared
     square = zero

@@ -147,12 +147,12 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
             if own > 0 and z1 > z0:
                 Z = block(rows_of(network, A, 1, 0, B), 0, B, o0, own)
                 if split or apart or not inputs.sparse:
-                    forward(team.gemm, mine, x, W1, Z, z0, z1)
+                    forward(team, mine, x, W1, Z, z0, z1)
                 else:
                     for z in range(z0, z1, TOGETHER):
                         end = min(z + TOGETHER, z1)
                         prefetch_parts(mine, data.order, (start, B), (z - z0, end - z0), thread, threads)
-                        forward(team.gemm, mine, x, W1, Z, z, end)
+                        forward(team, mine, x, W1, Z, z, end)
                 bias = b1
                 if inputs.shifted:
                     offset_outputs(mine, W1, offset_sums)
@@ -209,7 +209,7 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
                     if buffers.by_rows:
                         gradient_by_rows(mine, (g0, g1), some, delta, thread, offset_rows)
                     else:
-                        gradient(team.gemm, mine, x, (g0, g1), some, (keep, factor), delta, offset_rows)
+                        gradient(team, mine, x, (g0, g1), some, (keep, factor), delta, offset_rows)
                     if ends and not apart:
                         tile = (g0, g1, c0, c1)
                         finish(rule, c, buffers.in_place, state1, gradient1, place1, tile, row)

@@ -25,12 +25,12 @@ from gpunet_numpy.compiled.kernels import Kernel
 from gpunet_numpy.compiled.layout import Layout, aligned, by_kind, by_layer
 from gpunet_numpy.compiled.minibatch.buffers import Buffers
 from gpunet_numpy.compiled.rules import MOMENTUM, rule_of
-from gpunet_numpy.compiled.sizes import CACHE_LINE, WIDEST
+from gpunet_numpy.compiled.sizes import CACHE_LINE, NARROW, WIDEST
 from gpunet_numpy.compiled.threads import run, run_here, threads
 
 CHUNK = 1024  # examples that are worked on at a time, at most: of the batch, or of each thread
 SPARSE_CHUNK = 256  # the same where inputs are sparse
-CACHE, FEWEST = 2**18, 512  # bytes that a chunk should not exceed, if it can have that many examples
+CACHE, FEWEST = 2**18, 256  # bytes that a chunk should not exceed, if it can have that many examples
 WORK = 100_000  # multiplications of a batch that are worth a thread
 NEURONS = 32  # of the first layer that a thread should own at least
 EXAMPLES = 64  # of a batch that a thread should have at least: it reads all weights for them
@@ -75,7 +75,8 @@ class MiniBatch(Program):
         self.rule = rule_of(plan.optimizer, plan.dtype, plan.penalized)
         self.threads, self.by_examples = threads_of(plan)
         self.short = self.threads == 1 and plan.examples * plan.weights <= HERE
-        self.largest = plan.batch_size * max(layer.weights for layer in plan.layers)
+        by_blas = (layer.weights for layer in plan.layers if min(layer.inputs, layer.units) < NARROW)
+        self.largest = plan.batch_size * max(by_blas, default=0)
         self.epochs_together = epochs_together(plan, on_threads=not self.short)
         self.layout = Layout.of(plan, 1 if self.by_examples else self.threads)
         self.buffers: dict[bool, tuple[Any, ...]] = {}

@@ -14,7 +14,6 @@ from gpunet_numpy.compiled.intrinsics import (
     block,
     cast,
     flush_subnormals,
-    gemm,
     inner,
     kernel,
     matrix,
@@ -23,6 +22,7 @@ from gpunet_numpy.compiled.intrinsics import (
 )
 from gpunet_numpy.compiled.layers import biases_of, rows_of, weights_of
 from gpunet_numpy.compiled.math import activate
+from gpunet_numpy.compiled.products import multiply
 from gpunet_numpy.compiled.sparse import dense_rows, gather
 
 
@@ -36,6 +36,7 @@ def run_forward(
     """
     before = flush_subnormals()
     X, out, bad = given
+    one = cast(1, X)
     L, n0, n1, thread = network.L, network.sizes[0], network.sizes[1], team.thread
     A, theta, order, zeros = buffers.A[thread], weights.later, buffers.empty, buffers.zeros
     panel = block(matrix(weights.panel, 0, n0, weights.width), 0, n0, 0, n1)
@@ -56,7 +57,7 @@ def run_forward(
         for l in range(1, L + 1):
             Z, b = rows_of(network, A, l, 0, rows), biases_of(network, theta, l)
             if l == 1:
-                first_layer.forward(team.gemm, inputs, x, panel, Z, 0, rows)
+                first_layer.forward(team, inputs, x, panel, Z, 0, rows)
                 if any_not_finite(x, Z):
                     bad[0] = 1
                     restore_subnormals(before)
@@ -65,7 +66,7 @@ def run_forward(
                 matrix_vector(weights_of(network, theta, l), rows_of(network, A, l - 1, 0, 1)[0], Z[0])
             else:
                 W = weights_of(network, theta, l)
-                gemm(team.gemm, 1, rows_of(network, A, l - 1, 0, rows), 0, W, 1, 0, Z)
+                multiply(team, one, rows_of(network, A, l - 1, 0, rows), 0, W, 1, one - one, Z)
             for r in range(rows):
                 activate(network.activations[l], Z[r], b)
                 if l == L:

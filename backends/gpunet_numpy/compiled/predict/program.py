@@ -17,9 +17,9 @@ from gpunet_numpy.compiled.predict.buffers import Buffers, Weights
 from gpunet_numpy.compiled.threads import run, run_alone, threads
 
 CHUNK = 64  # sparse examples that go from the first layer to the last while they are in cache
-# Dense ones: each call of BLAS copies all weights into an order of its own, which more examples are worth. As few as
-# the least where their activations have more numbers in all.
-DENSE_CHUNK, LEAST, NUMBERS = 2048, 256, 2**21
+# Dense ones: all weights are copied once for each chunk, which more examples are worth. As few as the least where their
+# activations have more numbers in all.
+DENSE_CHUNK, LEAST, NUMBERS = 256, 64, 2**21
 ALONE = 8  # so few are done before another thread has woken up
 
 

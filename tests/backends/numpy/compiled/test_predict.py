@@ -46,7 +46,7 @@ def test_chunks(monkeypatch):
     for settings, size in (
         ({"DENSE_CHUNK": 70, "LEAST": 3}, 70),
         ({"NUMBERS": 4300, "LEAST": 3}, 100),
-        ({"NUMBERS": 1}, 256),
+        ({"NUMBERS": 1}, 64),
     ):
         with monkeypatch.context() as patch:
             for name, value in settings.items():

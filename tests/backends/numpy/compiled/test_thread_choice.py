@@ -61,10 +61,10 @@ def test_which_batches_are_worth_which_threads(monkeypatch):
     assert made(blocked.Blocked, 256, 1).layout.threads == 4
     assert made(blocked.Blocked, 60, 1).layout.threads == 1
     large = made(minibatch.MiniBatch, 256, 60_000)._buffers(False)[2]
-    assert (large["apart"], large["chunk"], large["in_place"]) == (1, 500, 0)
+    assert (large["apart"], large["chunk"], large["in_place"]) == (1, 250, 0)
     assert large["panel_gradients"].shape == (8, 784 * 256) and large["later_gradients"].shape == (8, 513)
-    middle = made(minibatch.MiniBatch, 256, 4096)._buffers(False)[2]
-    assert (middle["apart"], middle["chunk"], middle["in_place"]) == (0, 4096, 1)
+    middle = made(minibatch.MiniBatch, 256, 2048)._buffers(False)[2]
+    assert (middle["apart"], middle["chunk"], middle["in_place"]) == (0, 2048, 1)
     # Of several threads that have the same features, only one may list the examples that have them.
     sparse = made(minibatch.MiniBatch, 256, 2048)._buffers(True)[2]
     assert (sparse["apart"], sparse["across"][1], middle["across"][1]) == (0, 1, 2)
@@ -83,7 +83,7 @@ def test_which_batches_are_worth_which_threads(monkeypatch):
         assert few["panel_gradients"].shape == shape
     monkeypatch.setattr(minibatch, "PARTS", 8 * 784 * 256)  # less than the threads' gradients would have
     bounded = made(minibatch.MiniBatch, 256, 60_000)._buffers(False)[2]
-    assert (bounded["apart"], bounded["chunk"]) == (0, 4000) and bounded["A"].shape[0] == 1
+    assert (bounded["apart"], bounded["chunk"]) == (0, 2000) and bounded["A"].shape[0] == 1
 
 
 def test_short_epochs_are_run_on_the_callers_thread(monkeypatch):
