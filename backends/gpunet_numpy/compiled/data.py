@@ -16,9 +16,10 @@ from gpunet_numpy.compiled.inputs import CSC_EXAMPLES, Inputs
 from gpunet_numpy.compiled.layout import aligned
 from gpunet_numpy.compiled.rules import rule_of
 
-# Fraction of numbers that are not 0 below which data are treated as sparse: a number of CSR costs about twice one in a
-# dense product, and has to be found.
-DENSE = 0.5
+# Share of numbers that are not 0 below which data are treated as sparse: a number of CSR costs two to three times one
+# in a dense product, and has to be found. For few neurons and many examples that costs more than all else.
+SPARSE, SPARSE_OF_FEW = 0.35, 0.1
+FEW_NEURONS, MANY_EXAMPLES = 32, 128
 # Multiplications of the epochs of a call: a few milliseconds, for Ctrl-C waits for their end; and of one to threads,
 # which takes some tenths of a millisecond and can be interrupted.
 TOGETHER, TOGETHER_ON_THREADS = 20_000_000, 200_000_000
@@ -187,27 +188,32 @@ def with_offsets(inputs: Inputs, offsets: Any) -> Inputs:
     return inputs._replace(offsets=offsets, shifted=int(offsets.any()))
 
 
-def common_values(some: Any) -> Any:
-    """What most examples have for each feature, if few numbers differ from that; else None, for dense data.
+def common_values(some: Any, share: float) -> Any:
+    """What most examples have for each feature, if less than a share of the numbers differ from that; else None.
 
     It is 0 for images and tables with many zeros, and the standardised 0 where they are standardised. A sample of
     the examples tells; another choice would give the same results more slowly.
     """
-    if has_zeros(some):
+    if has_zeros(some, share):
         return np.zeros(some.shape[1], dtype=some.dtype)
     # A row of its own: of a sample that lies feature by feature it would not be contiguous, as kernels need it.
     usual = np.sort(some, axis=0)[len(some) // 2].copy()
-    return usual if np.count_nonzero(some != usual) < DENSE * some.size else None
+    return usual if np.count_nonzero(some != usual) < share * some.size else None
 
 
-def is_sparse(rows: Any) -> bool:
-    """Whether few numbers are other than 0."""
-    return has_zeros(rows[sample_of(len(rows))])
+def sparse_below(units: int, examples: int) -> float:
+    """Share of numbers that are not 0 below which data are sparse, for a first layer and examples of a batch."""
+    return SPARSE_OF_FEW if units <= FEW_NEURONS and examples >= MANY_EXAMPLES else SPARSE
 
 
-def has_zeros(some: Any) -> bool:
+def is_sparse(rows: Any, share: float) -> bool:
+    """Whether less than a share of the numbers are other than 0."""
+    return has_zeros(rows[sample_of(len(rows))], share)
+
+
+def has_zeros(some: Any, share: float) -> bool:
     """The same, of a sample."""
-    return bool(np.count_nonzero(some) < DENSE * some.size)
+    return bool(np.count_nonzero(some) < share * some.size)
 
 
 def sample_of(m: int) -> slice:

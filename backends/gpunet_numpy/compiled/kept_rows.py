@@ -38,12 +38,12 @@ class KnownInputs:
         Of the program.
     batch : int
         Examples that it lists in CSC at a time.
-    dense : bool
-        Whether it takes any X as dense.
+    share : float
+        Of numbers other than the most common ones, below which it takes X as sparse.
     """
 
-    def __init__(self, threads: int, batch: int, dense: bool = False) -> None:
-        self.threads, self.batch, self.dense = threads, batch, dense
+    def __init__(self, threads: int, batch: int, share: float) -> None:
+        self.threads, self.batch, self.share = threads, batch, share
         self.X: Callable[[], Any] = lambda: None
         self.inputs: Inputs | None = None
 
@@ -60,7 +60,7 @@ class KnownInputs:
 
     def _prepared(self, X: Any, buffers: Callable[[bool], Inputs], keep: bool) -> Inputs:
         some = sample(X)
-        offsets = None if self.dense else common_values(some)
+        offsets = common_values(some, self.share)
         if offsets is None:
             return buffers(False)
         density = np.mean(some != offsets, axis=0)

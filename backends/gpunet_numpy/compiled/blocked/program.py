@@ -10,6 +10,7 @@ from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs, Program, TrainState
 from gpunet_numpy.compiled.blocked.buffers import Buffers
 from gpunet_numpy.compiled.data import (
+    SPARSE,
     bounds_of,
     data_of,
     epochs_together,
@@ -55,7 +56,7 @@ class Blocked(Program):
         self.network = self.layout.network(at_A=at_A)
         self.buffers = self._buffers(numbers)
         self.inputs: dict[bool, Inputs] = {}
-        self.known = KnownInputs(count, self.buffers["block"])
+        self.known = KnownInputs(count, self.buffers["block"], SPARSE)
 
     def _inputs(self, sparse: bool) -> Inputs:
         """Buffers for the inputs of a block, made when first needed."""

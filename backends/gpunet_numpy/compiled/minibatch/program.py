@@ -16,6 +16,7 @@ from gpunet_numpy.compiled.data import (
     input_buffers,
     losses_of,
     masks_of,
+    sparse_below,
     unsupported_reason,
     with_keys,
 )
@@ -82,7 +83,8 @@ class MiniBatch(Program):
         self.buffers: dict[bool, tuple[Any, ...]] = {}
         self.masks = masks_of(plan)
         # What is dropped of inputs changes from step to step.
-        self.known = KnownInputs(self.threads, plan.batch_size, dense=plan.layers[0].dropout > 0)
+        share = 0.0 if plan.layers[0].dropout > 0 else sparse_below(plan.layers[0].units, plan.batch_size)
+        self.known = KnownInputs(self.threads, plan.batch_size, share)
         self.packed: tuple[Any, ...] = ()  # the last result, and its parameters as the kernel left them
 
     @classmethod

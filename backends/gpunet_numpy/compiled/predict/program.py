@@ -10,7 +10,7 @@ import numpy as np
 
 from gpunet_numpy.compiled.arguments import Packed, packed
 from gpunet_numpy.compiled.codes import ACTIVATION
-from gpunet_numpy.compiled.data import is_sparse
+from gpunet_numpy.compiled.data import is_sparse, sparse_below
 from gpunet_numpy.compiled.kernels import Kernel
 from gpunet_numpy.compiled.layout import Layout, aligned
 from gpunet_numpy.compiled.predict.buffers import Buffers, Weights
@@ -83,7 +83,7 @@ class Forward:
             network, buffers, one = fixed
             run_alone(self.kernel, network, weights, buffers, one, one, (X, A, bad))
         else:
-            sparse = is_sparse(X)
+            sparse = is_sparse(X, sparse_below(int(self.layout.sizes[1]), m))
             chunk, dtype = CHUNK if sparse else self.dense_chunk, str(self.dtype)
             count = min(threads(), self.threads)  # a limit may have changed
             network, buffers = self.together

@@ -126,11 +126,13 @@ def test_rows_that_lie_feature_by_feature(dtype, program, on_threads):
     plan = plan_of("relu-tanh-sigmoid", OPTIMIZERS[optimizer], size, "float32", inputs=37)
     state, inputs = draw(plan)
     X = both(plan, inputs, "uint8", "feature", PLACEMENT, zeros=0.8)[dtype == "float32"].X
-    assert data.common_values(data.sample(X)).any()
+    assert data.common_values(data.sample(X), data.SPARSE).any()
     other = X.of(np.asfortranarray(X.rows)) if dtype == "uint8" else np.ascontiguousarray(X)
     assert same_results(program, plan, (inputs._replace(X=X), inputs._replace(X=other)), state)
-    offsets = data.common_values(data.sample(other))
-    assert offsets.flags.c_contiguous and np.array_equal(offsets, data.common_values(data.sample(X)))
+    offsets = data.common_values(data.sample(other), data.SPARSE)
+    assert offsets.flags.c_contiguous and np.array_equal(
+        offsets, data.common_values(data.sample(X), data.SPARSE)
+    )
 
 
 def test_x_is_not_kept_alive(on_threads):

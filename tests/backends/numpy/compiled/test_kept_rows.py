@@ -140,7 +140,7 @@ def test_what_is_known_of_an_x(monkeypatch):
     """Looked at once; kept for several epochs only; not kept alive."""
     made, looks = [], []
     monkeypatch.setattr(
-        kept_rows, "common_values", lambda rows: looks.append(rows) or np.zeros(30, "float32")
+        kept_rows, "common_values", lambda rows, share: looks.append(rows) or np.zeros(30, "float32")
     )
 
     def buffers(is_sparse):
@@ -150,7 +150,7 @@ def test_what_is_known_of_an_x(monkeypatch):
     plan = plan_of("relu-tanh-sigmoid", OPTIMIZERS["plain"], 8, "float32", inputs=30)
     _, one = draw(plan, **SPARSE)
     _, other = draw(plan, seed=1, **SPARSE)
-    known = KnownInputs(2, 8)
+    known = KnownInputs(2, 8, 0.5)
     first = known.of(one._replace(epochs=kept_rows.EPOCHS), buffers)
     assert first.kept_starts.shape == (plan.examples,) and first.edges.shape == (3,)
     assert known.of(one, buffers) is first
@@ -159,7 +159,7 @@ def test_what_is_known_of_an_x(monkeypatch):
     assert known.of(other._replace(epochs=99), buffers) is second
     third = known.of(one._replace(epochs=99), buffers)
     assert third is not first and (third.kept_starts == -1).all()
-    monkeypatch.setattr(kept_rows, "common_values", lambda rows: None)
+    monkeypatch.setattr(kept_rows, "common_values", lambda rows, share: None)
     dense = known.of(other._replace(epochs=99), buffers)
     assert not dense.sparse and made == [True, True, True, False]
     alive = weakref.ref(other.X)

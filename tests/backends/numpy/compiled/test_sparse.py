@@ -5,11 +5,14 @@ import itertools
 import numpy as np
 import pytest
 
+from gpunet.core.optimizers import Adam
+from gpunet.core.plan import Layer, Plan
 from gpunet_numpy.compiled import data, sparse
 from gpunet_numpy.compiled.barriers import range_of
 from gpunet_numpy.compiled.first_layer import owned_neurons
 from gpunet_numpy.compiled.inputs import CSC_EXAMPLES
 from gpunet_numpy.compiled.layout import Layout
+from gpunet_numpy.compiled.minibatch.program import MiniBatch
 
 pytestmark = pytest.mark.slow
 
@@ -101,10 +104,23 @@ def test_dense_rows(shuffled, from_python):
 )
 def test_which_data_are_sparse(zeros, offset, chosen):
     X, offsets = drawn(1000, 40, zeros, "float32", offset)
-    found = data.common_values(data.sample(X.T))
+    found = data.common_values(data.sample(X.T), data.SPARSE)
     assert (found is None) == (chosen is None)
     if chosen:
         assert np.array_equal(found, offsets)
+
+
+def test_few_neurons_and_many_examples_are_dense_sooner():
+    """The first layer's, in training and in prediction."""
+    for units, batch, share in ((32, 128, 0.1), (33, 128, 0.35), (32, 127, 0.35)):
+        assert data.sparse_below(units, batch) == share
+        plan = Plan(
+            (Layer(20, units, "tanh"), Layer(units, 1, "identity")), "squared_error", Adam(), 1000, batch
+        )
+        assert MiniBatch(plan).known.share == share
+    X = np.zeros((200, 20), "float32")
+    X[:, :4] = 1.0
+    assert [data.is_sparse(X, share) for share in (0.1, 0.2, 0.21)] == [False, False, True]
 
 
 def test_ranges_of_threads_are_all_there_is(from_python):
