@@ -26,15 +26,15 @@ from gpunet_numpy.compiled.intrinsics import (
     noinline,
     prefetch,
     room,
-    span,
 )
 from gpunet_numpy.compiled.simd import FLAGS, Vectors
-from gpunet_numpy.compiled.sizes import CACHE_LINE, DEPTH, NARROW, TALL, TILE
+from gpunet_numpy.compiled.sizes import CACHE_LINE, DEPTH, NARROW, TILE
 from gpunet_numpy.compiled.views import data_of, row_bytes, shape_of
 
-SHORT = 4  # rows of a low tile: with those of a high one, all even numbers from 4 on are sums of these
+TALL, SHORT = 6, 4  # rows of a tile: all even numbers from 4 on are sums of these
 SQUARE = 32  # bytes of a row of what is transposed in one go
-FEW = 16  # rows: a copy of B is not worth its time
+FEW = 32  # rows: a copy of B is not worth its time
+NEAR = 2**17  # bytes of A that lie in one of the nearer caches
 
 
 def _tile_bytes():  # type: ignore[no-untyped-def]
@@ -56,30 +56,33 @@ def _widest(context: Any) -> int:
 
 
 def _tile(a, transposed, size, B, keep, factor, out):  # type: ignore[no-untyped-def]
-    rows = a.T if transposed else a
-    product = factor * (rows @ B[:, : size // B.itemsize])
-    here = out[: len(rows), : product.shape[1]]
-    here[...] = product if keep == 0 else product + keep * here
+    product = factor * ((a.T if transposed else a) @ B[:, : out.shape[1]])
+    out[...] = product if keep == 0 else product + keep * out
 
 
 @instructions(_tile)
 def tile(typing, a, transposed, size, B, keep, factor, out):  # type: ignore[no-untyped-def]
-    """``out ← keep · out + factor · a B`` for `TALL` or `SHORT` rows, of `size` bytes; `a` may be transposed.
+    """``out ← keep · out + factor · a B`` for `TALL` rows at most, of `size` bytes or less; `a` may be transposed.
 
-    B and `out` have `size` bytes in a row at least: whole cache lines up to :func:`tile_bytes`. Where `out` has more
-    rows than `a`, these are of no meaning. There is code for each size and height, of which one runs.
+    B has `size` bytes in a row: whole cache lines up to :func:`tile_bytes`. There is code for each size and height, of
+    which one runs.
     """
     sig = types.void(a, types.intp, types.int64, B, out.dtype, out.dtype, out)
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         widest = _widest(context)
-        height = shape_of(builder, signature.args[6], args[6])[0]
+        low = builder.icmp_signed("<=", shape_of(builder, signature.args[6], args[6])[0], I64(SHORT))
         for size in range(CACHE_LINE, widest + 1, CACHE_LINE):
-            for rows in (TALL, SHORT) if size == widest else (TALL,):
-                right_size = builder.icmp_signed("==", args[2], I64(size))
-                right_height = builder.icmp_signed("==", height, I64(rows))
-                with builder.if_then(builder.and_(right_size, right_height)):
-                    _Tile(builder, signature, args, rows, size).write(doubled=size == CACHE_LINE < widest)
+            doubled = size == CACHE_LINE < widest
+            with builder.if_then(builder.icmp_signed("==", args[2], I64(size))):
+                if size < widest:
+                    _Tile(builder, signature, args, TALL, size).write(doubled)
+                    continue
+                with builder.if_else(low) as (then, otherwise):
+                    with then:
+                        _Tile(builder, signature, args, SHORT, size).write(doubled)
+                    with otherwise:
+                        _Tile(builder, signature, args, TALL, size).write(doubled)
         return context.get_dummy_value()
 
     return sig, generate
@@ -96,13 +99,14 @@ class _Tile:
         self.parts = [I64(at) for at in range(0, size, CACHE_LINE)]
         flipped = builder.icmp_signed("!=", transposed, transposed.type(0))
         apart, (m, n) = row_bytes(builder, kinds[0], a), shape_of(builder, kinds[0], a)
-        rows, self.terms = builder.select(flipped, n, m), builder.select(flipped, m, n)
+        self.terms = builder.select(flipped, m, n)
+        self.rows, self.columns = shape_of(builder, kinds[6], out)
         to_row = builder.select(flipped, I64(v.item), apart)
         self.to_term = builder.select(flipped, apart, I64(v.item))
         self.b, self.to_row_of_B = self.address(B), row_bytes(builder, kinds[3], B)
         self.out, self.to_row_of_out = self.address(out), row_bytes(builder, kinds[6], out)
         # Beyond the last row it is read again.
-        first, last = self.address(a), builder.sub(rows, I64(1))
+        first, last = self.address(a), builder.sub(self.rows, I64(1))
         self.a = []
         for r in range(height):
             row = builder.select(builder.icmp_signed(">", I64(r), last), last, I64(r))
@@ -125,14 +129,49 @@ class _Tile:
         sums, _ = v.loop(sums, k, self.terms, 1, self.add_term)
         sums = [v.times(self.factor, one) for one in sums]
         drops = builder.fcmp_ordered("==", self.keep, self.keep.type(0))  # whatever was there, NaN too
+        whole = builder.and_(
+            builder.icmp_signed("==", self.rows, I64(self.height)),
+            builder.icmp_signed("==", self.columns, I64(len(self.parts) * v.lanes)),
+        )
         with builder.if_else(drops) as (new, old):
-            with new:
-                for total, place in zip(sums, self.places(), strict=True):
-                    v.store(total, place)
-            with old:
-                for total, place in zip(sums, self.places(), strict=True):
-                    # No flag lets LLVM add the old value first: small terms would lose their last bits to it.
-                    v.store(builder.fadd(total, v.times(self.keep, v.load(place))), place)
+            with new, builder.if_else(whole) as (inside, at_the_edge):
+                with inside:
+                    self.store(sums, keeps=False)
+                with at_the_edge:
+                    self.store_edge(sums, keeps=False)
+            with old, builder.if_else(whole) as (inside, at_the_edge):
+                with inside:
+                    self.store(sums, keeps=True)
+                with at_the_edge:
+                    self.store_edge(sums, keeps=True)
+
+    def store(self, sums: list[Any], keeps: bool) -> None:
+        v, some = self.v, len(self.parts)
+        for r in range(self.height):
+            for place, total in zip(self.places(r), sums[r * some : (r + 1) * some], strict=True):
+                v.store(self.added(v.load(place), total) if keeps else total, place)
+
+    def store_edge(self, sums: list[Any], keeps: bool) -> None:
+        """The same where `out` has fewer rows or columns than the tile."""
+        builder, v, some = self.builder, self.v, len(self.parts)
+        left = builder.sub(self.columns, I64((some - 1) * v.lanes))
+        there = builder.icmp_signed("<", v.numbers, v.splat_of(left))
+        for r in range(self.height):
+            with builder.if_then(builder.icmp_signed("<", I64(r), self.rows)):
+                *before, last = self.places(r)
+                *totals, total = sums[r * some : (r + 1) * some]
+                for place, one in zip(before, totals, strict=True):
+                    v.store(self.added(v.load(place), one) if keeps else one, place)
+                total = self.added(v.load_some(last, there), total) if keeps else total
+                v.store_some(total, last, there)
+
+    def added(self, old: Any, total: Any) -> Any:
+        """No flag lets LLVM add the old value first: small terms would lose their last bits to it."""
+        return self.builder.fadd(total, self.v.times(self.keep, old))
+
+    def places(self, r: int) -> list[Any]:
+        row = self.builder.add(self.out, self.builder.mul(I64(r), self.to_row_of_out))
+        return [self.builder.add(row, part) for part in self.parts]
 
     def add_term(self, k: Any, sums: list[Any]) -> list[Any]:
         builder, v = self.builder, self.v
@@ -149,11 +188,6 @@ class _Tile:
         some = len(sums) // 2
         following = self.builder.add(k, I64(1))
         return [*self.add_term(k, sums[:some]), *self.add_term(following, sums[some:])]
-
-    def places(self) -> list[Any]:
-        builder = self.builder
-        rows = [builder.add(self.out, builder.mul(I64(r), self.to_row_of_out)) for r in range(self.height)]
-        return [builder.add(row, part) for row in rows for part in self.parts]
 
 
 def _transpose_square(buffer, B, j, k):  # type: ignore[no-untyped-def]
@@ -243,29 +277,19 @@ def height_of(rows: Any, widest: Any) -> Any:
 
 
 @inner
-def add_edge(some: Any, keep: Any, out: Any) -> None:
-    """``out ← keep · out + some``, of which there is more."""
-    noinline()
-    for r in range(out.shape[0]):
-        x, y = out[r], some[r]
-        for j in range(x.size):
-            x[j] = y[j] if keep == 0 else y[j] + keep * x[j]
-
-
-@inner
 def multiply(
     team: Any, factor: Any, A: Any, transposed_A: Any, B: Any, transposed_B: Any, keep: Any, out: Any
 ) -> None:
     """``out ← keep · out + factor · A B``, of which A and B may be transposed."""
     noinline()
     rows, columns = out.shape
-    if columns < NARROW:
+    if columns < NARROW or (transposed_A and rows < NARROW):
         gemm(team.gemm, factor, A, transposed_A, B, transposed_B, keep, out)
         return
     item = itemsize(factor)
     width, lanes = tile_bytes() // item, CACHE_LINE // item
-    terms, none = A.shape[0] if transposed_A else A.shape[1], cast(0, factor)
-    edge = room(span(team.scratch, DEPTH * TILE // 8, TALL * TILE // 8), factor, TALL, width)
+    terms = A.shape[0] if transposed_A else A.shape[1]
+    far = rows * terms * item > NEAR
     for k in range(0, terms, DEPTH):
         some = min(DEPTH, terms - k)
         kept = keep if k == 0 else cast(1, factor)
@@ -279,21 +303,14 @@ def multiply(
                 pack_transposed(buffer, block(B, c, across, k, some))
             else:
                 pack(buffer, block(B, k, some, c, across))
-            whole, r = across == padded, 0
+            r = 0
             while r < rows:
-                height = height_of(rows - r, padded == width)
-                here = min(height, rows - r)
-                if c == 0:
+                here = min(height_of(rows - r, padded == width), rows - r)
+                if far and c == 0:
                     ask_for_next(A, transposed_A, (r + here, rows), (k, some))
                 some_out = block(out, r, here, c, across)
-                if whole and here == height:
-                    to, kept_there = some_out, kept
-                else:
-                    to, kept_there = block(edge, 0, height, 0, padded), none
                 if transposed_A:
-                    tile(block(A, k, some, r, here), 1, padded * item, buffer, kept_there, factor, to)
+                    tile(block(A, k, some, r, here), 1, padded * item, buffer, kept, factor, some_out)
                 else:
-                    tile(block(A, r, here, k, some), 0, padded * item, buffer, kept_there, factor, to)
-                if not whole or here < height:
-                    add_edge(to, kept, some_out)
+                    tile(block(A, r, here, k, some), 0, padded * item, buffer, kept, factor, some_out)
                 r += here

@@ -31,6 +31,7 @@ class Vectors:
         self.lanes = size // self.item
         self.type = ir.VectorType(real, self.lanes)
         self.zero = ir.Constant(self.type, None)
+        self.numbers = ir.Constant(ir.VectorType(I64, self.lanes), [I64(i) for i in range(self.lanes)])
 
     def pointer(self, address: Any, type_: Any) -> Any:
         return self.builder.inttoptr(address, type_.as_pointer())
@@ -50,6 +51,27 @@ class Vectors:
         empty = ir.Constant(self.type, ir.Undefined)
         first = self.builder.insert_element(empty, number, I32(0))
         return self.builder.shuffle_vector(first, empty, ir.Constant(ir.VectorType(I32, self.lanes), None))
+
+    def splat_of(self, number: Any) -> Any:
+        """The same of an integer, in as many lanes."""
+        empty = ir.Constant(self.numbers.type, ir.Undefined)
+        first = self.builder.insert_element(empty, number, I32(0))
+        return self.builder.shuffle_vector(first, empty, ir.Constant(ir.VectorType(I32, self.lanes), None))
+
+    def load_some(self, address: Any, mask: Any) -> Any:
+        """Lanes of which a mask is true; 0 for all others, which are not read."""
+        given = [self.pointer(address, self.type), I32(self.item), mask, self.zero]
+        return self._masked("load", self.type, given)
+
+    def store_some(self, vector: Any, address: Any, mask: Any) -> None:
+        """The reverse: other lanes are not written to."""
+        given = [vector, self.pointer(address, self.type), I32(self.item), mask]
+        self._masked("store", ir.VoidType(), given)
+
+    def _masked(self, name: str, result: Any, given: list[Any]) -> Any:
+        kind = ir.FunctionType(result, [one.type for one in given])
+        name = f"llvm.masked.{name}.v{self.lanes}f{8 * self.item}.p0"
+        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), given)
 
     def times(self, number: Any, vector: Any) -> Any:
         return self.builder.fmul(self.splat(number), vector, flags=FLAGS)

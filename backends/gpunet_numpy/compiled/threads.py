@@ -18,10 +18,10 @@ from gpunet_numpy.compiled.arguments import Packed, packed
 from gpunet_numpy.compiled.kernels import PYTHON, Kernel
 from gpunet_numpy.compiled.layout import aligned
 from gpunet_numpy.compiled.pool import Job, pool
-from gpunet_numpy.compiled.sizes import CACHE_LINE, DEPTH, TALL, TILE
+from gpunet_numpy.compiled.sizes import CACHE_LINE, DEPTH, TILE
 from gpunet_numpy.processors import processors
 
-SCRATCH = (DEPTH + TALL) * TILE // 8  # words
+SCRATCH = DEPTH * TILE // 8  # words
 
 
 class Team(NamedTuple):
