@@ -18,9 +18,7 @@ from gpunet.core.propagation import forward
 from gpunet_numpy.blas_threads import UNDIVIDED, threads_for_work, with_blas_threads
 from gpunet_numpy.compiling import unready_reason
 from gpunet_numpy.plain.namespace import xp
-from gpunet_numpy.select import WORTH_WEIGHTS, has_compiled_forward
-
-WORTH = 10_000_000  # multiply-adds of a pass that is worth laying the weights out for compiled code
+from gpunet_numpy.select import WORTH, WORTH_WEIGHTS, has_compiled_forward
 
 
 class ForwardPass:

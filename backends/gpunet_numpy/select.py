@@ -35,6 +35,7 @@ NEEDED = ("numba", "scipy", "threadpoolctl")
 # some time, by an estimate.
 SHORT_SECONDS, WORTH_SECONDS = 0.05, 0.3
 WORTH_WEIGHTS = 50_000  # a smaller network predicts in microseconds without compiled code
+WORTH = 10_000_000  # multiply-adds of a pass that is worth laying the weights out for compiled code
 
 
 def compiled_unavailable_reason() -> str | None:
@@ -114,12 +115,18 @@ def part_gradients(plan: Plan) -> PartGradients | None:
 
 
 def predictor(activations: Sequence[ActivationLike], parameters: Any) -> Callable[[Any], Any | None] | None:
-    """A compiled forward pass, for networks whose single product is worth it; None otherwise."""
-    if sum(W.size for W, _ in parameters) < WORTH_WEIGHTS or not has_compiled_forward(activations):
+    """A compiled forward pass, or None where there is none.
+
+    Nothing is compiled for networks whose single product is not worth it. Where there is code already, they have it
+    from the first call with many rows on; before that it is not even looked for.
+    """
+    arguments = [str(name) for name in activations], parameters
+    if sum(W.size for W, _ in parameters) < WORTH_WEIGHTS:
+        return PredictorLater(*arguments, least=WORTH, start_compiling=False)
+    if not has_compiled_forward(activations):
         return None
     from gpunet_numpy.compiled.predict.program import Predictor
 
-    arguments = [str(name) for name in activations], parameters
     ready = unready_reason(Predictor, str(parameters[0][0].dtype)) is None
     return Predictor(*arguments) if ready else PredictorLater(*arguments)
 
@@ -140,18 +147,31 @@ class PredictorLater:
     ----------
     activations : list of str
     parameters : sequence of ``(W, b)``
+    least : int
+        Multiply-adds of a call that the first one must have.
+    start_compiling : bool
+        Whether to have it compiled.
     """
 
-    def __init__(self, activations: list[str], parameters: Any) -> None:
+    def __init__(
+        self, activations: list[str], parameters: Any, least: int = 0, start_compiling: bool = True
+    ) -> None:
         self.made_of = activations, parameters
+        self.least, self.start_compiling = least, start_compiling
         self.predictor: Callable[[Any], Any | None] | None = None
 
     def __call__(self, X: Any) -> Any | None:
         """See :meth:`gpunet.devices.backend.Backend.predictor`."""
         if self.predictor is None:
+            activations, parameters = self.made_of
+            if len(X) * sum(W.size for W, _ in parameters) < self.least or not has_compiled_forward(
+                activations
+            ):
+                return None
             from gpunet_numpy.compiled.predict.program import Predictor
 
-            if unready_reason(Predictor, str(self.made_of[1][0][0].dtype)) is not None:
+            dtype = str(parameters[0][0].dtype)
+            if unready_reason(Predictor, dtype, self.start_compiling) is not None:
                 return None
             self.predictor = Predictor(*self.made_of)
         return self.predictor(X)

@@ -313,12 +313,34 @@ def test_threads_that_cannot_be_started(with_numba, monkeypatch):
     assert "no more threads can be started" in select._missing.__wrapped__()
 
 
-def test_small_networks_and_unknown_activations_have_no_predictor(with_numba):
-    small = [(np.zeros((10, 10), "float32"), np.zeros((10, 1), "float32"))]
+def test_unknown_activations_have_no_predictor(with_numba):
     large = [(np.zeros((250, 200), "float32"), np.zeros((250, 1), "float32"))]
-    assert select.predictor(("relu",), small) is None
     assert select.predictor(("gelu",), large) is None
     assert select.predictor(("relu",), large) is not None
+
+
+def test_small_networks_predict_many_rows_by_code_that_is_there(with_numba, monkeypatch):
+    """They have nothing compiled, and before the first call with many rows nothing is loaded."""
+    looks = []
+
+    def unready(compiled, dtype, start_compiling=True):
+        looks.append((compiled.__name__, dtype, start_compiling))
+        return "not there" if len(looks) == 1 else None
+
+    small = [(np.ones((10, 10), "float32"), np.zeros((10, 1), "float32"))]
+    few, many = (np.ones((m, 10), "float32") for m in (99_999, 100_000))
+    with monkeypatch.context() as patch:
+        patch.setattr(select, "has_compiled_forward", lambda activations: pytest.fail("it was looked for"))
+        predictor = select.predictor(("relu",), small)
+        assert predictor(few) is None
+    with monkeypatch.context() as patch:
+        patch.setattr(select, "has_compiled_forward", lambda activations: False)
+        assert predictor(many) is None
+    monkeypatch.setattr(select, "unready_reason", unready)
+    assert predictor(many) is None and predictor(few) is None
+    assert looks == [("Predictor", "float32", False)]
+    assert (predictor(many) == 10).all() and predictor(few[:3]).shape == (3, 10)
+    assert len(looks) == 2
 
 
 def test_an_epoch_of_sparse_rows_is_cut_where_the_compiled_program_can_be():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -14,13 +15,16 @@ from gpunet_numpy.compiled.data import is_sparse, sparse_below
 from gpunet_numpy.compiled.kernels import Kernel
 from gpunet_numpy.compiled.layout import Layout, aligned
 from gpunet_numpy.compiled.predict.buffers import Buffers, Weights
-from gpunet_numpy.compiled.threads import run, run_alone, threads
+from gpunet_numpy.compiled.sizes import NARROW
+from gpunet_numpy.compiled.threads import run, run_alone, run_here, threads
 
 CHUNK = 64  # sparse examples that go from the first layer to the last while they are in cache
 # Dense ones: all weights are copied once for each chunk, which more examples are worth. As few as the least where their
 # activations have more numbers in all.
 DENSE_CHUNK, LEAST, NUMBERS = 256, 64, 2**21
-ALONE = 8  # so few are done before another thread has woken up
+ALONE = 8  # so few are done example by example
+# Multiplications that one thread does sooner than several, which have to wake up; an activation counts as so many.
+HERE, ACTIVATION_WORK = 50_000_000, 64
 
 
 class Forward:
@@ -41,6 +45,9 @@ class Forward:
         self.layout = Layout(sizes, activations, dtype, 1)
         self.dtype, self.outputs = dtype, sizes[-1]
         self.threads = threads()
+        layers = [(units, units * inputs) for inputs, units in itertools.pairwise(sizes)]
+        self.work = sum(weights + ACTIVATION_WORK * units for units, weights in layers)  # of a row
+        self.by_blas = max((weights for units, weights in layers if units < NARROW), default=0)
         self.dense_chunk = max(min(DENSE_CHUNK, NUMBERS // sum(sizes[1:])), LEAST)
         # The pool runs one kernel at a time.
         self.together = self._buffers(self.threads, CHUNK, self.dense_chunk)
@@ -82,12 +89,20 @@ class Forward:
                 fixed = self.own.fixed = *self._buffers(1, 1, 1), packed(1)
             network, buffers, one = fixed
             run_alone(self.kernel, network, weights, buffers, one, one, (X, A, bad))
+            return None if bad[0] else A
+        sparse = is_sparse(X, sparse_below(int(self.layout.sizes[1]), m))
+        dtype, settings = str(self.dtype), (int(sparse), CHUNK if sparse else self.dense_chunk)
+        if m * self.work <= HERE:
+            few = getattr(self.own, "few", None)
+            if few is None:
+                few = self.own.few = self._buffers(1, CHUNK, self.dense_chunk)
+            network, buffers = few
+            largest = m * self.by_blas
+            run_here(self.kernel, dtype, largest, network, weights, buffers, *settings, (X, A, bad))
         else:
-            sparse = is_sparse(X, sparse_below(int(self.layout.sizes[1]), m))
-            chunk, dtype = CHUNK if sparse else self.dense_chunk, str(self.dtype)
             count = min(threads(), self.threads)  # a limit may have changed
             network, buffers = self.together
-            run(self.kernel, count, dtype, network, weights, buffers, int(sparse), chunk, (X, A, bad))
+            run(self.kernel, count, dtype, network, weights, buffers, *settings, (X, A, bad))
         return None if bad[0] else A
 
 

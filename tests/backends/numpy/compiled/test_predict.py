@@ -12,12 +12,16 @@ import gpunet as gn
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.parametrize("here", [0, 10**9])
 @pytest.mark.parametrize("m", [1, 5, 9, 300, 1000])
 @pytest.mark.parametrize("activations", [("sigmoid", "softmax"), ("relu", "tanh", "identity"), ("softmax",)])
-def test_compiled_prediction(activations, m):
+def test_compiled_prediction(activations, m, here, monkeypatch):
+    """By the threads of the pool, or by the caller's."""
     from gpunet.core.propagation import forward
+    from gpunet_numpy.compiled.predict import program
     from gpunet_numpy.compiled.predict.program import Predictor
 
+    monkeypatch.setattr(program, "HERE", here)
     rng = np.random.default_rng(m)
     sizes = [11, *(int(n) for n in rng.integers(2, 40, len(activations)))]
     for dtype, tolerance in (("float64", 1e-12), ("float32", 3e-5)):
@@ -112,11 +116,50 @@ def test_predictions_follow_the_weights():
         assert np.allclose(other.predict(X), after, atol=1e-5)
 
 
-def test_a_predictor_that_was_made_under_a_limit():
+def test_who_predicts(monkeypatch):
+    """The caller's thread, where others would wake up too late; BLAS has one thread for its products, then."""
+    from gpunet_numpy.compiled.predict import program
+
+    calls = []
+    monkeypatch.setattr(program, "run_alone", lambda *given: calls.append("alone"))
+    monkeypatch.setattr(program, "run_here", lambda kernel, dtype, largest, *given: calls.append(largest))
+    monkeypatch.setattr(program, "run", lambda *given: calls.append("all"))
+    parameters = [(np.zeros((n, k), "float32"), np.zeros((n, 1), "float32")) for k, n in ((30, 40), (40, 3))]
+    predictor = program.Predictor(("tanh", "identity"), parameters)
+    row = 30 * 40 + 40 * 3 + 64 * 43
+    assert predictor.forward.work == row
+    few, many = np.ones((50_000_000 // row, 30), "float32"), np.ones((50_000_000 // row + 1, 30), "float32")
+    for X in (few[:8], few[:9], few, many):
+        predictor(X)
+    assert calls == ["alone", 9 * 120, len(few) * 120, "all"]
+    wide = program.Predictor(("tanh",), [(np.zeros((4, 30), "float32"), np.zeros((4, 1), "float32"))])
+    wide(few)
+    assert calls[-1] == 0
+
+
+def test_predictions_at_the_same_time():
+    """In threads of a server: each has buffers of its own."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from gpunet_numpy.compiled.predict.program import Predictor
+
+    rng = np.random.default_rng(0)
+    predictor = Predictor(("tanh",), [(rng.random((40, 30)), rng.random((40, 1)))])
+    batches = [rng.standard_normal((20 + k, 30)) for k in range(40)]
+    expected = [predictor(X) for X in batches]
+    with ThreadPoolExecutor(4) as pool:
+        for found, wanted in zip(pool.map(predictor, batches * 5), expected * 5, strict=True):
+            assert np.array_equal(found, wanted)
+
+
+def test_a_predictor_that_was_made_under_a_limit(monkeypatch):
     """Its buffers are for so few threads; more of them would write behind those."""
     from threadpoolctl import threadpool_limits
 
+    from gpunet_numpy.compiled.predict import program
     from gpunet_numpy.compiled.predict.program import Predictor
+
+    monkeypatch.setattr(program, "HERE", 0)
 
     rng = np.random.default_rng(0)
     weights, X = [(rng.random((40, 30)), rng.random((40, 1)))], rng.random((500, 30))
