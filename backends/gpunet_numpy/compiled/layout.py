@@ -13,7 +13,8 @@ from gpunet.core.plan import Plan
 from gpunet_numpy.compiled.codes import ACTIVATION, LOSS
 from gpunet_numpy.compiled.sizes import CACHE_LINE
 
-TRANSPOSED = 1024  # features whose weights are transposed at a time, in cache
+# Features whose weights are transposed at a time: so that those of all neurons stay in cache, one way and the other.
+TRANSPOSED, GATHERED = 1024, 32
 
 
 class Network(NamedTuple):
@@ -157,7 +158,9 @@ class Layout:
         """A copy of W[1]."""
         W = np.empty((self.sizes[1], self.sizes[0]), dtype=self.dtype)
         for panel, owned in zip(panels, self.neurons, strict=True):
-            W[owned] = panel[:, : owned.stop - owned.start].T
+            for first in range(0, len(panel), GATHERED):
+                some = slice(first, first + GATHERED)
+                W[owned, some] = panel[some, : owned.stop - owned.start].T
         return W
 
     def _layers(self, W: Any, later: Any) -> list[tuple[Any, Any]]:
