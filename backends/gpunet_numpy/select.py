@@ -18,6 +18,7 @@ from gpunet.core.plan import Plan
 from gpunet.core.program import SUPPORTED, Program, first_supported
 from gpunet.installation import install_command
 from gpunet_numpy.compiling import COMPILING, NEVER, VARIABLE, setting, unready_reason
+from gpunet_numpy.kept import KEPT
 from gpunet_numpy.openblas import choose_core_type
 from gpunet_numpy.plain.accumulation import Accumulation
 from gpunet_numpy.plain.blocked import Blocked
@@ -89,7 +90,8 @@ def program_for(plan: Plan) -> tuple[Program | None, str]:
     short = epoch_seconds(plan) < SHORT_SECONDS
     compiled, reason = compiled_program(plan, start=not short)
     if compiled is not None:
-        return compiled(plan), SUPPORTED
+        kept = KEPT.take(plan, "cpu")
+        return kept if type(kept) is compiled and kept.is_current() else compiled(plan), SUPPORTED
     if reason == COMPILING:
         if not short:
             return Tiered(plan, plain, compiled_program, 0.0), reason

@@ -128,6 +128,10 @@ class Program(ABC):
     def resume(self, examples: int) -> None:  # noqa: B027  most programs are the same at any time
         """Prepare to go on with a run that has used `examples` examples; called before the first call."""
 
+    def is_current(self) -> bool:
+        """Whether it is as one that would be made now; asked of a program that is kept for another run."""
+        return True
+
     def finish(self) -> None:  # noqa: B027  most programs are discarded then
         """Release the data of a run; called after its last call, unless that failed."""
 

@@ -90,6 +90,7 @@ class EpochTraining(Prediction):
             if callbacks is not None:
                 callbacks.finish()
             raise
+        run.finish()
         self.program_ = run.name
         solver.slots = moved(state, host_placement(), plan.dtype).slots
         # Without a score that is a number, none were the best.

@@ -197,7 +197,8 @@ def common_values(some: Any, share: float) -> Any:
     if has_zeros(some, share):
         return np.zeros(some.shape[1], dtype=some.dtype)
     # A row of its own: of a sample that lies feature by feature it would not be contiguous, as kernels need it.
-    usual = np.sort(some, axis=0)[len(some) // 2].copy()
+    middle = len(some) // 2
+    usual = np.partition(some, middle, axis=0)[middle].copy()
     return usual if np.count_nonzero(some != usual) < share * some.size else None
 
 

@@ -47,6 +47,10 @@ class KnownInputs:
         self.X: Callable[[], Any] = lambda: None
         self.inputs: Inputs | None = None
 
+    def forget(self) -> None:
+        """Hold nothing of X any more."""
+        self.X, self.inputs = lambda: None, None
+
     def of(self, given: EpochInputs, buffers: Callable[[bool], Inputs]) -> Inputs:
         """Those of the `buffers` for sparse or dense data, prepared for X.
 

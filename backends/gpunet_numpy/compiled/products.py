@@ -12,6 +12,8 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import config
+from numba.core.codegen import get_host_cpu_features
 
 from gpunet_numpy.compiled.intrinsics import (
     I32,
@@ -46,13 +48,14 @@ def tile_bytes(typing):  # type: ignore[no-untyped-def]
     """Bytes of a tile's rows: 24 of the 32 registers of AVX-512 hold one, and 12 of the 16 of AVX2."""
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        return I64(_widest(context))
+        return I64(_widest())
 
     return types.int64(), generate
 
 
-def _widest(context: Any) -> int:
-    return TILE if "+avx512f" in context.codegen()._get_host_cpu_features() else CACHE_LINE
+def _widest() -> int:
+    features = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES
+    return TILE if "+avx512f" in features else CACHE_LINE
 
 
 def _tile(a, transposed, size, B, keep, factor, out):  # type: ignore[no-untyped-def]
@@ -70,7 +73,7 @@ def tile(typing, a, transposed, size, B, keep, factor, out):  # type: ignore[no-
     sig = types.void(a, types.intp, types.int64, B, out.dtype, out.dtype, out)
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        widest = _widest(context)
+        widest = _widest()
         low = builder.icmp_signed("<=", shape_of(builder, signature.args[6], args[6])[0], I64(SHORT))
         for size in range(CACHE_LINE, widest + 1, CACHE_LINE):
             doubled = size == CACHE_LINE < widest

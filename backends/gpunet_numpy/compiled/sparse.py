@@ -135,6 +135,11 @@ def gather(inputs: Any, X: Any, order: Any, first: Any, r0: Any, r1: Any, thread
         if inputs.sparse:
             find_row(inputs, X, order, first, r, r1, thread)
         elif order.size != 0:
+            following = example_at(first + min(r + AHEAD, r1 - 1), order)
+            if inputs.kind:
+                prefetch_all(inputs.integers[following])
+            else:
+                prefetch_all(X[following])
             copy(inputs.rows[r], example_row(inputs, X, example_at(first + r, order), thread))
 
 

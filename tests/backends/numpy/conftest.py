@@ -6,6 +6,7 @@ import pytest
 
 from compile_children import Child
 from gpunet_numpy import compiling
+from gpunet_numpy.kept import KEPT
 
 
 @pytest.fixture
@@ -33,3 +34,9 @@ def started(monkeypatch, tmp_path):
     monkeypatch.setattr("gpunet_numpy.compiled.cache.is_on_disk", lambda kernel, dtype: False)
     monkeypatch.setattr("gpunet_numpy.compiled.kernels.Kernel.is_ready", lambda kernel, dtype: False)
     return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept(monkeypatch):
+    """No test gets the program of another one, which may have had other settings."""
+    monkeypatch.setattr(KEPT, "program", None)

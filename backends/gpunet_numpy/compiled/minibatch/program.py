@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from gpunet_numpy.compiled.minibatch.buffers import Buffers
 from gpunet_numpy.compiled.rules import MOMENTUM, rule_of
 from gpunet_numpy.compiled.sizes import CACHE_LINE, NARROW, WIDEST
 from gpunet_numpy.compiled.threads import run, run_here, threads
+from gpunet_numpy.kept import BYTES, KEPT
 
 CHUNK = 1024  # examples that are worked on at a time, at most: of the batch, or of each thread
 SPARSE_CHUNK = 256  # the same where inputs are sparse
@@ -85,12 +87,30 @@ class MiniBatch(Program):
         # What is dropped of inputs changes from step to step.
         share = 0.0 if plan.layers[0].dropout > 0 else sparse_below(plan.layers[0].units, plan.batch_size)
         self.known = KnownInputs(self.threads, plan.batch_size, share)
-        self.packed: tuple[Any, ...] = ()  # the last result, and its parameters as the kernel left them
+        # Arrays of the last result, and its parameters as the kernel left them. Others may hold the arrays, or nobody.
+        self.packed: tuple[Any, ...] = ()
 
     @classmethod
     def unsupported_reason(cls, plan: Plan, device: str = "cpu") -> str | None:
         """Why this program can't run `plan`."""
         return unsupported_reason(plan, dropout=True)
+
+    def is_current(self) -> bool:
+        """Whether it is as one that would be made now: a limit of threads may have changed."""
+        return (self.threads, self.by_examples) == threads_of(self.plan)
+
+    def finish(self) -> None:
+        """See :class:`gpunet.core.program.Program`."""
+        self.known.forget()
+        if self._bytes() <= BYTES:
+            KEPT.put(self)
+
+    def _bytes(self) -> int:
+        """Of its arrays."""
+        arrays = [*self.packed[1:]]
+        for _, inputs, made in self.buffers.values():
+            arrays += [one for one in (*inputs, *made.values()) if isinstance(one, np.ndarray)]
+        return sum(one.nbytes for one in arrays)
 
     def _chunk(self, sparse: bool) -> tuple[bool, int]:
         """Whether each thread takes its examples to the end, and how many are worked on at a time, by it or by all."""
@@ -182,17 +202,29 @@ class MiniBatch(Program):
         return new, losses_of(losses, bounds, plan.dtype, penalties)
 
     def _pack(self, state: TrainState) -> tuple[Any, Any]:
-        """Panels and all else. Where an epoch is short, what it ended with is not made of arrays again for the next."""
-        if self.packed and self.packed[0] is state:
-            panels, later = (aligned(*one.shape, dtype=one.dtype, make=np.empty) for one in self.packed[1:])
-            panels[...], later[...] = self.packed[1:]
-            return panels, later
-        return self.layout.pack(*by_kind(state))
+        """Panels and all else. What the last call has ended with is not made of arrays again for the next one."""
+        packed, self.packed = self.packed, ()  # a call that is stopped leaves them half updated
+        kinds = by_kind(state)
+        if not packed or any(ref() is not one for ref, one in zip(packed[0], arrays_of(kinds), strict=True)):
+            return self.layout.pack(*kinds)
+        # What the last result has views of stays as it is.
+        return copy_of(packed[1]) if self.short else packed[1], copy_of(packed[2])
 
     def _unpack(self, panels: Any, later: Any) -> TrainState:
         """The reverse."""
-        if not self.short:
-            return TrainState(*by_layer(self.layout.unpack(panels, later)))
-        new = TrainState(*by_layer(self.layout.unpack_views(panels, later)))
-        self.packed = new, panels, later
-        return new
+        unpack = self.layout.unpack_views if self.short else self.layout.unpack
+        kinds = unpack(panels, later)
+        self.packed = [weakref.ref(one) for one in arrays_of(kinds)], panels, later
+        return TrainState(*by_layer(kinds))
+
+
+def arrays_of(kinds: Any) -> list[Any]:
+    """All arrays of parameters and slots, in a row."""
+    return [one for layers in kinds for pair in layers for one in pair]
+
+
+def copy_of(array: Any) -> Any:
+    """A copy that begins at a whole cache line."""
+    copy = aligned(*array.shape, dtype=array.dtype, make=np.empty)
+    copy[...] = array
+    return copy
