@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 import gpunet as gn
+import gpunet_cupy.kept
+import gpunet_numpy.kept
 from benchmarks import datasets, process_memory
 from benchmarks.peers.gpunet import Implementation
 from benchmarks.worker import serve
@@ -51,6 +53,8 @@ class StreamWorker:
         made.X = self.in_memory if name == "memory" else self.in_file
         made.reset()
         made.network.standardizer = gn.Standardizer("set")
+        for kept in (gpunet_numpy.kept.KEPT, gpunet_cupy.kept.KEPT):
+            kept.program = None  # the last run's would hide what a program takes
         before = process_memory.resident_mb()
         process_memory.reset_peak()
         history = made.fit(EPOCHS)
