@@ -54,12 +54,13 @@ class ForwardPass:
         """
         placement, sparse = pipeline.placement, is_sparse(rows)  # and checked
         faster = None if sparse else self._faster(placement.backend, activations, state)
-        A = None if faster is None else faster(pipeline.standardized(rows))
+        standardized = pipeline.standardized(rows)
+        A = None if faster is None else faster(standardized)
         if A is not None:
             return A
         if not sparse:
             require_finite(placement.xp, "X", rows, first_row)
-        X = pipeline.columns(pipeline.standardized(rows))
+        X = pipeline.columns(standardized)
         return Evaluation(placement, activations).outputs(state.parameters, X)
 
     def outputs_on_host(

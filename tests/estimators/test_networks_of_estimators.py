@@ -7,24 +7,17 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import gpunet as gn
-from estimator_data import ROWS, rows, target, weights_of
+from estimator_data import ROWS, TWO_HIDDEN, rows, target, weights_of
 from gpunet.estimators import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X = rows()
 Y, WORDS, LABELS, VALUE = (target(kind, X) for kind in ("binary", "words", "labels", "value"))
-FAST = {
-    "hidden_layer_sizes": (8, 5),
-    "random_state": 0,
-    "learning_rate_init": 0.02,
-    "max_iter": 4,
-    "batch_size": 40,
-}
 
 
 def test_networks_of_estimators(tmp_path):
     for one, y, method in ((MLPClassifier, WORDS, "predict_proba"), (MLPRegressor, VALUE, "predict")):
-        model = one(**FAST, dropout=0.1).fit(X, y)
+        model = one(**TWO_HIDDEN, dropout=0.1).fit(X, y)
         net = model.to_network()
         A = getattr(model, method)(X)
         assert_allclose(net.predict(X), A.reshape(ROWS, -1), rtol=1e-12)
@@ -35,14 +28,14 @@ def test_networks_of_estimators(tmp_path):
             assert_array_equal(net.predict_target(X), model.predict(X))
         net.fit(X, y, epochs=1)
         assert_allclose(getattr(model, method)(X), A)  # the estimator is as it was
-    assert MLPRegressor(**FAST).fit(X, VALUE).to_network("numpy").backend == "numpy"
+    assert MLPRegressor(**TWO_HIDDEN).fit(X, VALUE).to_network("numpy").backend == "numpy"
 
 
 @pytest.mark.parametrize(
     ("y", "names"), [(Y, ("0", "1")), (LABELS, None), (Y * 0, None)], ids=["two", "labels", "one"]
 )
 def test_class_names_of_networks(y, names):
-    assert MLPClassifier(**FAST).fit(X, y).to_network().class_names == names
+    assert MLPClassifier(**TWO_HIDDEN).fit(X, y).to_network().class_names == names
 
 
 def test_when_code_is_compiled(monkeypatch):
@@ -58,7 +51,7 @@ def test_when_code_is_compiled(monkeypatch):
 
     monkeypatch.setattr(select, "program_for", program_for)
     for setting in ("never", "background", "wait", None):
-        MLPRegressor(**FAST, compile=setting, backend="numpy").fit(X, VALUE)
+        MLPRegressor(**TWO_HIDDEN, compile=setting, backend="numpy").fit(X, VALUE)
     assert seen == ["never", "background", "wait", compiling.setting()]
 
 
@@ -104,7 +97,7 @@ def test_the_plan_of_a_penalty():
     """Without one, every program may run."""
     plans = []
     for alpha in (0.0, 0.1):
-        model = MLPRegressor(**FAST, alpha=alpha)
+        model = MLPRegressor(**TWO_HIDDEN, alpha=alpha)
         model.fit(X, VALUE)
         plans.append(model._plan([7, 8, 5, 1], ("relu", "relu", "identity"), "float64", ROWS, False, False))
     assert plans[1] == replace(plans[0], penalized=True)

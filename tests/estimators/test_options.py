@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import compute_class_weight, compute_sample_weight
 
 import gpunet as gn
-from estimator_data import ROWS, rows, target, weights_of
+from estimator_data import ROWS, TWO_HIDDEN, rows, target, weights_of
 from gpunet.core.losses import Loss
 from gpunet.core.plan import Layer, Plan
 from gpunet.core.program import EpochInputs
@@ -23,19 +23,12 @@ from gpunet.training.state import with_zero_slots
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X = rows()
 Y, WORDS, LABELS, VALUE = (target(kind, X) for kind in ("binary", "words", "labels", "value"))
-FAST = {
-    "hidden_layer_sizes": (8, 5),
-    "random_state": 0,
-    "learning_rate_init": 0.02,
-    "max_iter": 4,
-    "batch_size": 40,
-}
 
 
 def test_dropout_is_that_of_the_program():
     """The same epoch by the reference program, with the masks of the same keys."""
     settings = {
-        **FAST,
+        **TWO_HIDDEN,
         "shuffle": False,
         "max_iter": 1,
         "alpha": 0.0,
@@ -60,12 +53,14 @@ def test_dropout_is_that_of_the_program():
 
 
 def test_dropout_changes_training_and_not_prediction():
-    plain, dropped, again = (MLPClassifier(**FAST, dropout=rate).fit(X, WORDS) for rate in (0.0, 0.3, 0.3))
+    plain, dropped, again = (
+        MLPClassifier(**TWO_HIDDEN, dropout=rate).fit(X, WORDS) for rate in (0.0, 0.3, 0.3)
+    )
     assert not np.allclose(weights_of(plain), weights_of(dropped))
     assert_array_equal(weights_of(dropped), weights_of(again))
     assert_array_equal(dropped.predict_proba(X), dropped.predict_proba(X))
     with pytest.raises(ValueError, match="dropout is for the solvers 'adam' and 'sgd'"):
-        MLPClassifier(**FAST, solver="lbfgs", dropout=0.3).fit(X, WORDS)
+        MLPClassifier(**TWO_HIDDEN, solver="lbfgs", dropout=0.3).fit(X, WORDS)
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
@@ -75,19 +70,19 @@ def test_class_weights_are_example_weights(solver):
     extra = np.linspace(1.0, 2.0, ROWS)
     balanced = np.array([extra.sum() / (3 * extra[word == WORDS].sum()) for word in WORDS])
     for class_weight, expected in ((weights, each), ("balanced", balanced)):
-        model = MLPClassifier(**FAST, solver=solver, class_weight=class_weight).fit(X, WORDS, extra)
-        same = MLPClassifier(**FAST, solver=solver).fit(X, WORDS, extra * expected)
+        model = MLPClassifier(**TWO_HIDDEN, solver=solver, class_weight=class_weight).fit(X, WORDS, extra)
+        same = MLPClassifier(**TWO_HIDDEN, solver=solver).fit(X, WORDS, extra * expected)
         assert_allclose(weights_of(model), weights_of(same), rtol=1e-9)
     assert_allclose(
-        weights_of(MLPClassifier(**FAST, class_weight=weights).fit(X, WORDS)),
-        weights_of(MLPClassifier(**FAST).fit(X, WORDS, each)),
+        weights_of(MLPClassifier(**TWO_HIDDEN, class_weight=weights).fit(X, WORDS)),
+        weights_of(MLPClassifier(**TWO_HIDDEN).fit(X, WORDS, each)),
         rtol=1e-9,
     )
 
 
 def test_balanced_classes_are_those_of_scikit_learn():
     """Of the sums of the examples' weights, where they have some; a class of weight 0 is left out."""
-    model = MLPClassifier(**FAST, class_weight="balanced")
+    model = MLPClassifier(**TWO_HIDDEN, class_weight="balanced")
     extra = np.random.default_rng(0).uniform(0.2, 5.0, ROWS)
     assert_allclose(model._class_weighted(WORDS, None), compute_sample_weight("balanced", WORDS))
     if "sample_weight" in inspect.signature(compute_class_weight).parameters:  # in scikit-learn 1.7
@@ -106,7 +101,7 @@ def test_class_weights_where_they_make_no_sense():
     with pytest.raises(ValueError, match="compute_class_weight"):
         MLPClassifier(class_weight="balanced").partial_fit(X, Y, classes=[0, 1])
     balanced = dict(zip([0, 1], compute_class_weight("balanced", classes=np.array([0, 1]), y=Y), strict=True))
-    model = MLPClassifier(**FAST, class_weight=balanced).partial_fit(X, Y, classes=[0, 1])
+    model = MLPClassifier(**TWO_HIDDEN, class_weight=balanced).partial_fit(X, Y, classes=[0, 1])
     assert len(model.loss_curve_) == 1
 
 
@@ -127,37 +122,41 @@ def test_label_smoothing(y, share):
         weights_of(model),
         weights_of(MLPClassifier((), solver="lbfgs", alpha=0.0, random_state=0, max_iter=30).fit(X, y)),
     )
-    early = MLPClassifier(**FAST, label_smoothing=0.2, early_stopping=True).fit(X, y)
+    early = MLPClassifier(**TWO_HIDDEN, label_smoothing=0.2, early_stopping=True).fit(X, y)
     assert 0.0 < early.best_validation_score_ <= 1.0
 
 
 def test_other_losses():
-    absolute = MLPRegressor(**FAST, loss="absolute_error", alpha=0.0).fit(X, VALUE)
-    assert not np.allclose(weights_of(absolute), weights_of(MLPRegressor(**FAST, alpha=0.0).fit(X, VALUE)))
-    assert MLPClassifier(**FAST, loss="squared_error").fit(X, WORDS).to_network().loss == "squared_error"
+    absolute = MLPRegressor(**TWO_HIDDEN, loss="absolute_error", alpha=0.0).fit(X, VALUE)
+    assert not np.allclose(
+        weights_of(absolute), weights_of(MLPRegressor(**TWO_HIDDEN, alpha=0.0).fit(X, VALUE))
+    )
+    assert (
+        MLPClassifier(**TWO_HIDDEN, loss="squared_error").fit(X, WORDS).to_network().loss == "squared_error"
+    )
     own = Loss("quartic", lambda xp, A, T: (A - T) ** 4, lambda xp, A, T: 4 * (A - T) ** 3)
-    model = MLPRegressor(**FAST, loss=own).fit(X, VALUE)
+    model = MLPRegressor(**TWO_HIDDEN, loss=own).fit(X, VALUE)
     assert np.isfinite(model.loss_) and model.program_ == "reference"
 
 
 def test_an_activation_for_each_layer():
-    model = MLPClassifier(**FAST, activation=["tanh", "gelu"]).fit(X, WORDS)
+    model = MLPClassifier(**TWO_HIDDEN, activation=["tanh", "gelu"]).fit(X, WORDS)
     assert model.to_network().activations == ("tanh", "gelu", "softmax")
-    same = MLPClassifier(**FAST, activation=["logistic", "logistic"]).fit(X, WORDS)
+    same = MLPClassifier(**TWO_HIDDEN, activation=["logistic", "logistic"]).fit(X, WORDS)
     assert_array_equal(
-        weights_of(same), weights_of(MLPClassifier(**FAST, activation="logistic").fit(X, WORDS))
+        weights_of(same), weights_of(MLPClassifier(**TWO_HIDDEN, activation="logistic").fit(X, WORDS))
     )
     square = gn.Activation("square", lambda xp, Z: Z * Z, lambda xp, dA, Z, A: 2 * Z * dA)
-    assert MLPRegressor(**FAST, activation=square).fit(X, VALUE).to_network().activations[0] is square
+    assert MLPRegressor(**TWO_HIDDEN, activation=square).fit(X, VALUE).to_network().activations[0] is square
 
 
 @pytest.mark.parametrize("standardize", [True, gn.Standardizer(per="set")])
 def test_standardize(standardize):
     scaled = 100.0 * X + 5.0
-    model = MLPClassifier(**FAST, standardize=standardize).fit(scaled, WORDS)
+    model = MLPClassifier(**TWO_HIDDEN, standardize=standardize).fit(scaled, WORDS)
     per = "set" if isinstance(standardize, gn.Standardizer) else "feature"
     axis = 0 if per == "feature" else None
-    expected = MLPClassifier(**FAST).fit((scaled - scaled.mean(axis)) / scaled.std(axis), WORDS)
+    expected = MLPClassifier(**TWO_HIDDEN).fit((scaled - scaled.mean(axis)) / scaled.std(axis), WORDS)
     assert_allclose(weights_of(model), weights_of(expected), rtol=1e-7)
     assert model.score(scaled, WORDS) == expected.score(
         (scaled - scaled.mean(axis)) / scaled.std(axis), WORDS
@@ -168,9 +167,9 @@ def test_standardize(standardize):
 
 
 def test_the_standardizer_learns_from_the_first_training_part_alone():
-    model = MLPRegressor(**FAST, standardize=True, early_stopping=True).fit(X, VALUE)
+    model = MLPRegressor(**TWO_HIDDEN, standardize=True, early_stopping=True).fit(X, VALUE)
     assert not np.allclose(model.standardizer_.mean, X.mean(axis=0))
-    partial = MLPRegressor(**FAST, standardize=True).partial_fit(X[:40], VALUE[:40])
+    partial = MLPRegressor(**TWO_HIDDEN, standardize=True).partial_fit(X[:40], VALUE[:40])
     partial.partial_fit(X[40:], VALUE[40:])
     assert_allclose(partial.standardizer_.mean, X[:40].mean(axis=0))
 
@@ -192,14 +191,14 @@ def test_callbacks_see_each_epoch(solver):
 
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
-        model = MLPRegressor(**{**FAST, "max_iter": 9}, solver=solver, callbacks=Watch()).fit(X, VALUE)
+        model = MLPRegressor(**{**TWO_HIDDEN, "max_iter": 9}, solver=solver, callbacks=Watch()).fit(X, VALUE)
     assert [seen[0], seen[-1]] == ["start", "finish"]
     assert [one[0] for one in seen[1:-1]] == [1, 2, 3]
     assert model.n_iter_ == 3
     assert_allclose(seen[-2][2][:, 0], model.predict(X))
     losses = [one[1] for one in seen[1:-1]]
     assert losses == model.loss_curve_ if solver == "adam" else losses[-1] == model.loss_
-    expected = MLPRegressor(**{**FAST, "max_iter": 3}, solver=solver).fit(X, VALUE)
+    expected = MLPRegressor(**{**TWO_HIDDEN, "max_iter": 3}, solver=solver).fit(X, VALUE)
     assert_array_equal(weights_of(model), weights_of(expected))
 
 
@@ -210,7 +209,7 @@ def test_figures_of_the_validation_set():
         (MLPClassifier, Y, ("val_loss", "val_accuracy")), (MLPRegressor, VALUE, ("val_loss",)),
     ):  # fmt: skip
         fitted = model(
-            **FAST, early_stopping=True, callbacks=lambda network, history: histories.append(history)
+            **TWO_HIDDEN, early_stopping=True, callbacks=lambda network, history: histories.append(history)
         ).fit(X, y)
         history = histories[-1]
         assert [name for name in ("val_loss", "val_accuracy") if getattr(history, name)] == list(names)
@@ -228,6 +227,8 @@ def test_figures_of_the_validation_set():
 
 def test_early_stopping_as_a_callback_restores_its_best_weights():
     stop = gn.EarlyStopping(2, monitor="loss")
-    model = MLPRegressor(**{**FAST, "learning_rate_init": 0.5, "max_iter": 40}, callbacks=stop).fit(X, VALUE)
+    model = MLPRegressor(**{**TWO_HIDDEN, "learning_rate_init": 0.5, "max_iter": 40}, callbacks=stop).fit(
+        X, VALUE
+    )
     assert model.n_iter_ == stop.epoch + 2
     assert_array_equal(model.coefs_[0], stop.parameters[0][0].T)

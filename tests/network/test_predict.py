@@ -6,6 +6,7 @@ import pytest
 import gpunet as gn
 from gpunet.core import propagation
 from gpunet.devices.backend import HostPredictor
+from gpunet.inputs.pipeline import InputPipeline
 
 M, N = 20, 300  # 300 · 200 weights: enough for the compiled forward pass of the NumPy backend
 
@@ -298,3 +299,26 @@ def test_predictions_may_be_written_into(backend, rng):
         before = P.copy()
         P[P < 0.5] = 0.0
         np.testing.assert_array_equal(net.predict(given), before)
+
+
+@pytest.mark.parametrize("units", [3, 400])
+@pytest.mark.parametrize("compiling", ["never", "wait"])
+def test_rows_are_standardised_once(units, compiling, monkeypatch):
+    """By a small network, which has no forward pass of the backend's own for few rows, too."""
+    monkeypatch.setenv("GPUNET_COMPILE", compiling)
+    rng = np.random.default_rng(0)
+    X = rng.normal(5.0, 2.0, (M, N))
+    net = gn.Network(
+        [gn.Dense(units, "tanh"), gn.Dense(1)],
+        seed=0,
+        backend="numpy",
+        dtype="float64",
+        standardizer=gn.Standardizer(),
+    )
+    net.fit(X, X[:, 0], epochs=1)
+    calls, standardized = [], InputPipeline.standardized
+    monkeypatch.setattr(InputPipeline, "standardized", lambda *given: calls.append(1) or standardized(*given))
+    (W, b), (V, c) = net.parameters
+    expected = np.tanh((X - X.mean(axis=0)) / X.std(axis=0) @ W.T + b.T) @ V.T + c.T
+    np.testing.assert_allclose(net.predict(X), expected, rtol=1e-10, atol=1e-12)
+    assert len(calls) == 1

@@ -20,6 +20,13 @@ FAST = {  # a short fit of any solver, for tests of what goes in and comes out
     "batch_size": 30,
     "alpha": 0.1,
 }
+TWO_HIDDEN = {
+    "hidden_layer_sizes": (8, 5),
+    "random_state": 0,
+    "learning_rate_init": 0.02,
+    "max_iter": 4,
+    "batch_size": 40,
+}
 SOLVERS = [
     {"solver": "adam"},
     {"solver": "sgd", "shuffle": False},
