@@ -7,10 +7,11 @@ reads the rows of CSR that it has kept.
 import ctypes
 import math
 import mmap
+from dataclasses import replace
 
 import numpy as np
 
-from random_plans import NETWORKS, OPTIMIZERS, draw, map_arrays, plan_of, with_dropout
+from random_plans import NETWORKS, OPTIMIZERS, SELF_GATED, draw, map_arrays, plan_of, with_dropout
 
 COUNT = 2000
 PAGE = mmap.PAGESIZE
@@ -83,7 +84,7 @@ def attempts(count, seed):
     done = 0
     while done < count:
         plan = plan_of(
-            str(rng.choice(list(NETWORKS))),
+            str(rng.choice([*NETWORKS, *SELF_GATED])),
             OPTIMIZERS[str(rng.choice(list(OPTIMIZERS)))],
             int(rng.choice([1, 2, 3, 8, 16, 31, 75])),
             str(rng.choice(["float32", "float64"])),
@@ -92,6 +93,8 @@ def attempts(count, seed):
             inputs=int(rng.integers(1, 70)),
         )
         program = (Tiny, columns.Columns, blocked.Blocked, minibatch.MiniBatch)[rng.integers(4)]
+        if rng.random() < 0.2:
+            plan = replace(plan, optimizer=replace(plan.optimizer, clip_norm=float(rng.choice([0.1, 10]))))
         if program.unsupported_reason(plan) is not None:
             continue
         on_threads(int(rng.integers(1, 6)), ("neurons", "examples", "to the end")[rng.integers(3)])

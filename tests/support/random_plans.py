@@ -34,6 +34,13 @@ NETWORKS = {
     ),
 }
 
+# The same with activations whose slope has to be stored: fewer programs have them.
+SELF_GATED = {
+    "gelu-silu": ((70, "gelu"), (9, "silu"), (3, "softmax"), "cross_entropy"),
+    "mish-gelu": ((40, "mish"), (33, "gelu"), (1, "identity"), "absolute_error"),
+    "silu-mish": ((9, "silu"), (40, "mish"), (2, "sigmoid"), "logistic"),
+}
+
 # No hyperparameter has its default: a program that ignores one of them differs from the reference.
 DESCENTS = {
     "plain": gn.GradientDescent(gn.Cosine(0.06, 0.01)),
@@ -63,8 +70,8 @@ FROZEN = {"first": (0,), "base": (0, 1, 2), "between": (1,), "output": (3,), "bu
 def plan_of(
     network, optimizer, batch_size, dtype="float64", weighted=False, examples=75, inputs=11, frozen=()
 ):
-    """The plan of one of `NETWORKS`, with the layers of these indices frozen."""
-    *described, loss = NETWORKS[network]
+    """The plan of one of `NETWORKS` or `SELF_GATED`, with the layers of these indices frozen."""
+    *described, loss = {**NETWORKS, **SELF_GATED}[network]
     sizes = [inputs, *(units for units, _ in described)]
     layers = tuple(
         Layer(sizes[l], units, name, trainable=l not in frozen) for l, (units, name) in enumerate(described)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, SELU, SOFTPLUS, SOFTMAX = range(9)
+IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, SELU, SOFTPLUS, SOFTMAX, GELU, SILU, MISH = range(12)
+SELF_GATED = GELU  # from this number on g′ is no function of a = g(z), so it is stored
 ACTIVATION = {
     "identity": IDENTITY,
     "sigmoid": SIGMOID,
@@ -15,6 +16,9 @@ ACTIVATION = {
     "selu": SELU,
     "softplus": SOFTPLUS,
     "softmax": SOFTMAX,
+    "gelu": GELU,
+    "silu": SILU,
+    "mish": MISH,
 }
 CROSS_ENTROPY, LOGISTIC, SQUARED_ERROR, ABSOLUTE_ERROR = range(4)
 LOSS = {

@@ -11,7 +11,7 @@ from gpunet.core.integer_columns import IntegerColumns
 from gpunet.core.losses import LOSSES
 from gpunet.core.plan import Plan
 from gpunet.core.program import EpochInputs
-from gpunet_numpy.compiled.codes import ACTIVATION, KIND
+from gpunet_numpy.compiled.codes import ACTIVATION, KIND, SELF_GATED
 from gpunet_numpy.compiled.inputs import CSC_EXAMPLES, Inputs
 from gpunet_numpy.compiled.layout import aligned
 from gpunet_numpy.compiled.rules import rule_of
@@ -96,13 +96,20 @@ def bounds_of(plan: Plan, inputs: EpochInputs, size: int = 0) -> Any:
     return bounds
 
 
-def unsupported_reason(plan: Plan, dropout: bool = False) -> str | None:
-    """Why no compiled program supports `plan`, or none without `dropout`."""
+def unsupported_reason(
+    plan: Plan, dropout: bool = False, self_gated: bool = False, clipping: bool = False
+) -> str | None:
+    """Why no compiled program supports `plan`, or none without dropout, self-gated activations, or clipping."""
     others = sorted(str(g) for g in set(plan.activations) - ACTIVATION.keys())
     if others:
         return f"{others[0]} has no compiled form"
     if plan.loss not in LOSSES:
         return f"{plan.loss} has no compiled form"
+    gated = next((g for g in map(str, plan.activations) if ACTIVATION[g] >= SELF_GATED), None)
+    if gated and not self_gated:
+        return f"{gated} is done in batches"
+    if ACTIVATION[str(plan.activations[-1])] >= SELF_GATED:
+        return f"{plan.activations[-1]} as the output has no compiled form"
     if "softmax" in plan.activations[:-1]:
         return "softmax between layers couples neurons that belong to several threads"
     if plan.activations[-1] == "softmax" and LOSSES[plan.loss].canonical != "softmax":
@@ -115,8 +122,8 @@ def unsupported_reason(plan: Plan, dropout: bool = False) -> str | None:
         return "dropout is done in batches"
     if rule_of(plan.optimizer) is None:
         return f"{type(plan.optimizer).__name__} has no compiled form"
-    if plan.optimizer.clip_norm is not None:
-        return "clipping has no compiled form"
+    if plan.optimizer.clip_norm is not None and not clipping:
+        return "clipping needs the whole gradient first"
     return None
 
 

@@ -23,12 +23,14 @@ def drop(a: Any, place: Any, threshold: Any, kept: Any) -> None:
 
 
 @inner
-def drop_errors(activation: Any, d: Any, a: Any, place: Any, threshold: Any, kept: Any, whole: Any) -> None:
-    """``d ← d ∘ mask ∘ g′`` from ``a = mask ∘ g(z)``; `whole`, at least as long, is written to."""
+def drop_errors(
+    activation: Any, d: Any, a: Any, slopes: Any, place: Any, threshold: Any, kept: Any, whole: Any
+) -> None:
+    """``d ← d ∘ mask ∘ g′`` from ``a = mask ∘ g(z)``, or `slopes`; `whole`, at least as long as a, is written to."""
     noinline()
     m, column, key = place
     zero, share = cast(0, a), cast(1, a) / kept
     for j in range(a.size):
         d[j] *= kept if hashed(j, m, column, key) >= threshold else zero
         whole[j] = a[j] * share
-    multiply_slope(activation, d, whole)
+    multiply_slope(activation, d, whole, slopes)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpunet_numpy.compiled.codes import CROSS_ENTROPY
+from gpunet_numpy.compiled.codes import CROSS_ENTROPY, SELF_GATED
 from gpunet_numpy.compiled.dropout import drop, drop_errors
 from gpunet_numpy.compiled.gemv import add, add_rows, bias_update, matrix_vector, outer_update, vector_matrix
 from gpunet_numpy.compiled.intrinsics import block, cast, inlined, inner, matrix, noinline, span
 from gpunet_numpy.compiled.math import (
     activate,
     activate_all,
+    activate_self_gated,
     centred,
     exponentials,
     multiply_slope,
@@ -50,17 +51,31 @@ def stretch_of(network: Any, A: Any, l: Any, r0: Any, r1: Any) -> Any:
 
 
 @inner
-def activate_rows(l: Any, network: Any, A: Any, b: Any, r0: Any, r1: Any) -> None:
-    """``Z_r ← g(Z_r + b)`` for rows of A[l]; short ones in one loop over all their numbers, for its own cost's sake."""
+def activate_rows(l: Any, network: Any, A: Any, slopes: Any, b: Any, r0: Any, r1: Any) -> None:
+    """``Z_r ← g(Z_r + b)`` for rows of A[l], and ``slopes ← g′`` where g is self-gated.
+
+    Short rows in one loop over all their numbers, for its own cost's sake.
+    """
     noinline()
     Z = rows_of(network, A, l, r0, r1)
-    if network.sizes[l] > SHORT:
+    if network.activations[l] >= SELF_GATED:
+        gated = rows_of(network, slopes, l, r0, r1)
+        for r in range(r1 - r0):
+            activate_gated_row(network.activations[l], Z[r], b, gated[r])
+    elif network.sizes[l] > SHORT:
         for r in range(r1 - r0):
             activate(network.activations[l], Z[r], b)
     else:
         for r in range(r1 - r0):
             add(Z[r], cast(1, b), b)
         activate_all(network.activations[l], stretch_of(network, A, l, r0, r1))
+
+
+@inlined
+def activate_gated_row(activation: Any, z: Any, b: Any, slopes: Any) -> None:
+    """``slopes ← g′(z + b)``, ``z ← g(z + b)`` of one example."""
+    add(z, cast(1, b), b)
+    activate_self_gated(activation, z, slopes)
 
 
 @inner
@@ -141,7 +156,7 @@ def backward_to(last: Any, B: Any, network: Any, steps: Any, state: Any, activat
             errors = rows_of(network, D, l - 1, 0, B)
             for s in range(B):
                 vector_matrix(delta[s], W, errors[s])
-                multiply_slope(network.activations[l - 1], errors[s], below[s])
+                multiply_slope(network.activations[l - 1], errors[s], below[s], below[s])
         outer_update(step_W, W, weights_of(network, v, l), delta, below)
         bias_update(step_b, biases_of(network, theta, l), biases_of(network, v, l), delta)
 
@@ -152,7 +167,8 @@ def later_layers(
 ) -> Any:
     """A range of a chunk's rows from ``A[1]`` to the output and back to ``δ[1]``; the sum of w(i) L(i).
 
-    `arrays` are all parameters but W[1], A, δ, and the thread's partial sums of the biases' gradients. Of `dropout`,
+    `arrays` are all parameters but W[1], A, the slopes of self-gated activations, δ, and the thread's partial sums of
+    the biases' gradients. Of `dropout`,
     ``(thresholds, kept, keys, m, first, whole)``, those at index l are A[l]'s, and the chunk's first row is column
     `first` of m in the batch; `whole` is written to. ``A[l]`` is left with its mask, as
     the next layer's gradients need it.
@@ -160,7 +176,7 @@ def later_layers(
     noinline()
     r0, r1 = rows
     thresholds, kept, keys, m, first, whole = dropout
-    theta, A, D, bias_sums = arrays
+    theta, A, slopes, D, bias_sums = arrays
     L, one = network.L, cast(1, theta)
     total = 0.0
     for l in range(1, L + 1):
@@ -174,27 +190,32 @@ def later_layers(
         if l == L:
             total = weighted_errors(network, data, start, scale, (A, D), b, r0, r1)
         elif l > 1:
-            activate_rows(l, network, A, b, r0, r1)
+            activate_rows(l, network, A, slopes, b, r0, r1)
     before = bias_sums.size
     for l in range(L, 0, -1):
         delta, here = rows_of(network, D, l, r0, r1), rows_of(network, A, l, r0, r1)
+        gated = rows_of(network, slopes, l, r0, r1)
         before -= network.sizes[l]
         db = span(bias_sums, before, network.sizes[l])
         short, masked = network.sizes[l] <= SHORT, l < L and thresholds[l] > 0
         if masked:
             for r in range(r1 - r0):
                 place = (m, first + r0 + r, keys[l])
-                drop_errors(network.activations[l], delta[r], here[r], place, thresholds[l], kept[l], whole)
+                dropped = place, thresholds[l], kept[l], whole
+                drop_errors(network.activations[l], delta[r], here[r], gated[r], *dropped)
         elif l < L and short:
             multiply_slope(
-                network.activations[l], stretch_of(network, D, l, r0, r1), stretch_of(network, A, l, r0, r1)
+                network.activations[l],
+                stretch_of(network, D, l, r0, r1),
+                stretch_of(network, A, l, r0, r1),
+                stretch_of(network, slopes, l, r0, r1),
             )
         if short:
             add_rows(db, delta)
         else:
             for r in range(r1 - r0):
                 if l < L and not masked:
-                    multiply_slope(network.activations[l], delta[r], here[r])
+                    multiply_slope(network.activations[l], delta[r], here[r], gated[r])
                 add(db, cast(1, db), delta[r])
         if l > 1:
             below = rows_of(network, D, l - 1, r0, r1)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gpunet.core.plan import Plan
-from gpunet_numpy.compiled.codes import ACTIVATION, LOSS
+from gpunet_numpy.compiled.codes import ACTIVATION, LOSS, SELF_GATED
 from gpunet_numpy.compiled.sizes import CACHE_LINE
 
 # Features whose weights are transposed at a time: so that those of all neurons stay in cache, one way and the other.
@@ -59,6 +59,7 @@ class Layout:
         self.dtype = np.dtype(dtype)
         self.sizes = np.array(n)
         self.activations = np.array([0, *(ACTIVATION[name] for name in activations)])
+        self.self_gated = bool((self.activations >= SELF_GATED).any())
         self.loss = LOSS.get(loss, 0)
         lanes = CACHE_LINE // self.dtype.itemsize
         lines = -(-n[1] // lanes)

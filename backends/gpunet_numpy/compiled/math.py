@@ -13,14 +13,17 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from gpunet.core.activations import LEAK, SELU_ALPHA, SELU_SCALE
+from gpunet.core.activations import GELU_CUBIC, GELU_ROOT, LEAK, SELU_ALPHA, SELU_SCALE
 from gpunet_numpy.compiled.codes import (
     CROSS_ENTROPY,
     ELU,
+    GELU,
     IDENTITY,
     LEAKY_RELU,
     LOGISTIC,
+    MISH,
     RELU,
+    SELF_GATED,
     SELU,
     SIGMOID,
     SOFTPLUS,
@@ -50,6 +53,8 @@ ONE = np.float32(1.0)
 LN2, ROOT2 = np.float32(0.6931471805599453), np.float32(1.4142135623730951)
 # Below it three terms of tanh's series after the first are exact to the last bit: in float32, and in float64.
 NEAR, NEAR_DOUBLE = 0.1, 0.003
+STEEP = 20.0  # from here on mish is z, in both precisions
+FAR = 100.0  # from here on the others are z, or 0 for -z
 
 
 def _exp_single(x):  # type: ignore[no-untyped-def]
@@ -245,8 +250,39 @@ def activate_all(activation: Any, z: Any) -> None:
 
 
 @inner
-def multiply_slope(activation: Any, d: Any, a: Any) -> None:
-    """``d ← d ∘ g′``, from ``a = g(z)``."""
+def activate_self_gated(activation: Any, z: Any, slopes: Any) -> None:
+    """``slopes ← g′(z)``, ``z ← g(z)`` of numbers that have their bias, where g is z times a gate of z."""
+    noinline()
+    one, n = cast(1, z), z.size
+    if activation == MISH:
+        # With w = e^z, tanh(log(1 + w)) = q/(q + 2) for q = w (w + 2), and (1 − tanh²) σ(z) = 4 w (1 + w)/(q + 2)².
+        two, steep = cast(2, z), cast(STEEP, z)
+        for i in range(n):
+            x = z[i]
+            x = steep if x > steep else x
+            w = exp(x)
+            q = w * (w + two)
+            share = one / (q + two)
+            slopes[i] = (q + x * (two + two) * w * (one + w) * share) * share
+            z[i] = z[i] * q * share
+        return
+    # SiLU is z σ(z). GELU's ½ z (1 + tanh u) is z σ(2u). So g = z σ(k) with k = z (linear + cubic z²).
+    gelu = activation == GELU
+    linear = cast(2 * GELU_ROOT, z) if gelu else one
+    cubic = cast(2 * GELU_ROOT * GELU_CUBIC, z) if gelu else one - one
+    far = cast(FAR, z)
+    for i in range(n):
+        x = z[i]
+        x = far if x > far else (-far if x < -far else x)
+        square = x * x
+        gate = sigmoid(x * (linear + cubic * square))
+        slopes[i] = gate + gate * (one - gate) * x * (linear + cast(3, x) * cubic * square)
+        z[i] = z[i] * gate
+
+
+@inner
+def multiply_slope(activation: Any, d: Any, a: Any, slopes: Any) -> None:
+    """``d ← d ∘ g′``, from ``a = g(z)``; from `slopes` where g is self-gated, which holds g′ then."""
     noinline()
     one, zero = cast(1, d), cast(0, d)
     n = d.size
@@ -273,6 +309,9 @@ def multiply_slope(activation: Any, d: Any, a: Any) -> None:
     elif activation == SOFTPLUS:
         for i in range(n):
             d[i] = d[i] * -expm1(-a[i])
+    elif activation >= SELF_GATED:
+        for i in range(n):
+            d[i] = d[i] * slopes[i]
 
 
 # Cross-entropy of a softmax in three passes: the one between the others is the same for all examples of a batch.
@@ -343,5 +382,5 @@ def output_error(activation: Any, loss: Any, z: Any, b: Any, y: Any, d: Any) -> 
             e = z[k] - y[k]
             L += abs(e)
             d[k] = one if e > zero else (-one if e < zero else zero * e)
-    multiply_slope(activation, d, z)
+    multiply_slope(activation, d, z, z)
     return L

@@ -21,6 +21,7 @@ class Rule(NamedTuple):
     beta2: Any  # β₂ of Adam, ρ of RMSprop
     epsilon: Any
     penalized: int  # whether a step's last coefficient is the strength of an L2 penalty
+    clip_norm: Any  # the largest norm that all gradients may have together; 0 for any
 
 
 def rule_of(optimizer: Optimizer, dtype: str = "float64", penalized: bool = False) -> Rule | None:
@@ -35,5 +36,6 @@ def rule_of(optimizer: Optimizer, dtype: str = "float64", penalized: bool = Fals
         code, beta1, beta2, epsilon = ADAM, optimizer.beta1, optimizer.beta2, optimizer.epsilon
     else:
         return None
-    decay, beta1, beta2, epsilon = np.array([optimizer.weight_decay, beta1, beta2, epsilon], dtype=dtype)
-    return Rule(code, decay, beta1, beta2, epsilon, int(penalized))
+    constants = [optimizer.weight_decay, beta1, beta2, epsilon, optimizer.clip_norm or 0.0]
+    decay, beta1, beta2, epsilon, clip_norm = np.array(constants, dtype=dtype)
+    return Rule(code, decay, beta1, beta2, epsilon, int(penalized), clip_norm)

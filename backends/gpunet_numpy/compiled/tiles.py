@@ -12,7 +12,7 @@ from gpunet_numpy.compiled.barriers import range_of
 from gpunet_numpy.compiled.first_layer import owned_neurons
 from gpunet_numpy.compiled.gemv import add, copy
 from gpunet_numpy.compiled.intrinsics import block, cast, inlined, inner, itemsize, noinline, span
-from gpunet_numpy.compiled.layers import rows_of, weights_of
+from gpunet_numpy.compiled.layers import rows_of, scale, weights_of
 from gpunet_numpy.compiled.products import multiply
 from gpunet_numpy.compiled.rules import MOMENTUM, PLAIN
 from gpunet_numpy.compiled.updates import follow, linear_step, penalty_factor, shrinkage, update
@@ -66,6 +66,8 @@ def finish(
     """
     noinline()
     shrink, factor = shrinkage(rule, c), penalty_factor(rule, c, in_place)
+    if rule.clip_norm > 0:
+        factor = cast(0, c)  # the gradient was completed before its norm was taken
     if in_place and factor == 0 and rule.code != MOMENTUM:
         return
     begin, stride, columns = place
@@ -142,6 +144,16 @@ def add_parts(parts: Any, place: Any, tile: Any) -> None:
 
 
 @inner
+def scale_tile(gradient: Any, place: Any, tile: Any, factor: Any) -> None:
+    """``g ← factor · g`` for a tile."""
+    noinline()
+    begin, stride, _ = place
+    r0, r1, c0, c1 = tile
+    for r in range(r0, r1):
+        scale(span(gradient, begin + r * stride + c0, c1 - c0), factor)
+
+
+@inner
 def later_products(
     team: Any, network: Any, across: Any, worker: Any, chunk: Any, accumulation: Any, out: Any
 ) -> None:
@@ -160,33 +172,61 @@ def later_products(
 
 @inner
 def finish_later(
-    team: Any, network: Any, rule: Any, c: Any, buffers: Any, later: Any, gradient: Any, owned: Any
+    team: Any,
+    network: Any,
+    rule: Any,
+    c: Any,
+    buffers: Any,
+    later: Any,
+    gradient: Any,
+    owned: Any,
+    clipping: Any,
 ) -> None:
-    """The same for all parameters but the first layer's weights."""
+    """The same for all parameters but the first layer's weights, whose gradients are multiplied by `clipping`."""
     noinline()
     for l in range(2, network.L + 1):
         k = network.sizes[l - 1]
         tile = later_tile(network, buffers.across, l, (team.thread, team.threads), itemsize(rule.decay))
-        finish(rule, c, buffers.in_place, later, gradient, (network.at_W[l], k, k), tile, tile[0])
-    update_biases(team, network, rule, c, buffers, owned, later)
+        place = network.at_W[l], k, k
+        if clipping != 1:
+            scale_tile(gradient, place, tile, clipping)
+        finish(rule, c, buffers.in_place, later, gradient, place, tile, tile[0])
+    update_biases(team, network, rule, c, buffers, owned, later, clipping)
 
 
 @inner
-def update_biases(team: Any, network: Any, rule: Any, c: Any, buffers: Any, owned: Any, later: Any) -> None:
-    """Update a thread's biases: of its own neurons of the first layer or a range of them, and a range of all others."""
+def update_biases(
+    team: Any, network: Any, rule: Any, c: Any, buffers: Any, owned: Any, later: Any, clipping: Any
+) -> None:
+    """Update a thread's biases; their gradients are multiplied by `clipping`."""
     noinline()
-    one, thread, threads = cast(1, c), team.thread, team.threads
+    one = cast(1, c)
     theta, v, s = later
     before = 0
     for l in range(1, network.L + 1):
-        q0, q1 = range_of(network.sizes[l], thread, threads)
-        if l == 1 and buffers.panels.shape[1] == threads:
-            q0, q1 = owned[0], owned[0] + owned[1]
-        db = span(buffers.sums[thread, 2], 0, q1 - q0)
-        add_partial_sums(buffers.bias_sums, before + q0, db)
+        q0, q1 = bias_range(team, network, buffers, owned, l)
+        db = bias_gradient(team, buffers, before + q0, q1 - q0)
+        if clipping != 1:
+            scale(db, clipping)
         at, n = network.at_b[l] + q0, q1 - q0
         update(rule, c, one, span(theta, at, n), span(v, at, n), span(s, at, n), db)
         before += network.sizes[l]
+
+
+@inner
+def bias_range(team: Any, network: Any, buffers: Any, owned: Any, l: Any) -> Any:
+    """Which biases of a layer a thread updates: of its own neurons of the first layer, or a range of them."""
+    if l == 1 and buffers.panels.shape[1] == team.threads:
+        return owned[0], owned[0] + owned[1]
+    return range_of(network.sizes[l], team.thread, team.threads)
+
+
+@inner
+def bias_gradient(team: Any, buffers: Any, first: Any, count: Any) -> Any:
+    """The gradient of these biases, from all threads' partial sums, in a buffer of the thread."""
+    db = span(buffers.sums[team.thread, 2], 0, count)
+    add_partial_sums(buffers.bias_sums, first, db)
+    return db
 
 
 @inner

@@ -16,8 +16,8 @@ from gpunet_numpy.compiled.rules import ADAM, ADAM_RATE, ADAM_ROOT, MOMENTUM, NE
 
 @inner
 def shrinkage(rule: Any, c: Any) -> Any:
-    """What weight decay leaves of W: ``1 − αλ``. For plain descent an L2 penalty is decay too."""
-    if rule.penalized and rule.code == PLAIN:
+    """What weight decay leaves of W: ``1 − αλ``. For plain descent an L2 penalty is decay too, unless it is clipped."""
+    if rule.penalized and rule.code == PLAIN and rule.clip_norm == 0:
         return cast(1, c) - c[0] * (rule.decay + c[c.size - 1])
     return cast(1, c) - c[0] * rule.decay
 
@@ -26,9 +26,9 @@ def shrinkage(rule: Any, c: Any) -> Any:
 def penalty_factor(rule: Any, c: Any, in_place: Any) -> Any:
     """How often W is added to its complete gradient for an L2 penalty, or to its momentum where that stands for it.
 
-    0 without a penalty, and for plain descent: see :func:`shrinkage`.
+    0 without a penalty, and where it is decay: see :func:`shrinkage`.
     """
-    if not rule.penalized or rule.code == PLAIN:
+    if not rule.penalized or (rule.code == PLAIN and rule.clip_norm == 0):
         return cast(0, c)
     strength = c[c.size - 1]
     return (cast(1, c) - rule.beta1) * strength if in_place else strength

@@ -8,7 +8,7 @@ from gpunet.core.reference import Reference
 from gpunet_numpy.plain.accumulation import Accumulation
 from gpunet_numpy.plain.blocked import Blocked
 from gpunet_numpy.plain.reference import PlainReference
-from random_plans import NETWORKS, OPTIMIZERS, draw, epoch_chunk, numbers, plan_of, sparse
+from random_plans import NETWORKS, OPTIMIZERS, SELF_GATED, draw, epoch_chunk, numbers, plan_of, sparse
 
 EXAMPLES = 300
 PLAIN = {"plain blocked": Blocked, "accumulation": Accumulation, "plain": PlainReference}
@@ -83,7 +83,7 @@ def test_compiled(name, optimizer):
     kinds = [{}, {"constant": 0.8}, {"constant": 0.8, "offset": -0.6}]
     # Half of the sizes, and of three kinds of data one: in turn, so that networks, sizes, optimizers and kinds meet.
     turn = list(OPTIMIZERS).index(optimizer)
-    for i, network in enumerate(NETWORKS):
+    for i, network in enumerate((*NETWORKS, *SELF_GATED)):
         for j, batch_size in enumerate((1, 3, 5, 16, 40)):
             if (turn + i + j) % 2 == 0:
                 check(program, network, optimizer, batch_size, "float32", kinds[(i + j) % 3], name == SPARSE)

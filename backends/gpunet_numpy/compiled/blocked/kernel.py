@@ -154,7 +154,7 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
                         weighted_row_sum(d[s], zero, W2, buffers.range, delta2[s], n2)
                     update_columns(step_W, W2, V2, delta2, a, buffers.range, along)
                 for s in range(B):
-                    multiply_slope(network.activations[1], d[s], a[s])
+                    multiply_slope(network.activations[1], d[s], a[s], a[s])
                 bias_update(step_b, biases_of(network, theta, 2), biases_of(network, v, 2), delta2)
             bias_update(step_b, b1, v1, d)
             w, q, p = advance(rule, c[0], (s0, B), (w, q, p), (u, r), factors)

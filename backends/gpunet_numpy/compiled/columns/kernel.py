@@ -182,7 +182,7 @@ def backward(network: Any, theta: Any, buffers: Any, B: Any, adds: Any) -> None:
                     column[j] = W[j][k]
                 e = row_of(network, buffers, buffers.D, l - 1, k, B)
                 weighted_row_sum(e, cast(0, e), D, buffers.range, column, n)
-                multiply_slope(network.activations[l - 1], e, A[k])
+                multiply_slope(network.activations[l - 1], e, A[k], A[k])
 
 
 @inner

@@ -22,6 +22,8 @@ class Buffers(NamedTuple):
     later_gradients: Any  # (1, or threads that work apart, numbers); or empty rows
     A: Any  # (1, or threads that work apart, numbers): A[1] … A[L] of a chunk, see Network.at_A
     D: Any  # δ[1] … δ[L], likewise
+    slopes: Any  # g′ of self-gated activations, likewise; or empty rows
+    squares: Any  # (threads,): Σ g² of what the thread updates, where gradients are clipped
     bias_sums: Any  # (threads, biases of all layers): each thread's partial sums of their gradients
     sums: Any  # (threads, 3, room): b[1] + W[1] o, o being the inputs' offsets; Σ δ[1] of a batch; Σ δ[l]
     losses: Any  # (steps, threads): Σ w(i) L(i) of each batch

@@ -27,6 +27,8 @@ from __future__ import annotations
 from typing import Any
 
 from gpunet_numpy.compiled.barriers import STOPPED, barrier, range_of, stopped
+from gpunet_numpy.compiled.clipping import clipping_factor, gradient_squares
+from gpunet_numpy.compiled.codes import SELF_GATED
 from gpunet_numpy.compiled.dropout import drop
 from gpunet_numpy.compiled.first_layer import (
     begin_rows,
@@ -51,7 +53,7 @@ from gpunet_numpy.compiled.intrinsics import (
     restore_subnormals,
     span,
 )
-from gpunet_numpy.compiled.layers import activate_rows, later_layers, rows_of
+from gpunet_numpy.compiled.layers import activate_gated_row, activate_rows, later_layers, rows_of
 from gpunet_numpy.compiled.math import activate
 from gpunet_numpy.compiled.sparse import (
     build_csc,
@@ -70,6 +72,7 @@ from gpunet_numpy.compiled.tiles import (
     later_squares,
     later_tile,
     product,
+    scale_tile,
     target,
     tile_of,
     tile_squares,
@@ -87,6 +90,7 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
     n0, n1, item = sizes[0], sizes[1], itemsize(rule.decay)
     thread, threads, apart = team.thread, team.threads, buffers.apart
     split = buffers.panels.shape[1] == threads and not apart
+    clips = rule.clip_norm > 0
     o0, o1 = owned_neurons(n1, thread, threads, item) if split else (0, n1)
     own = o1 - o0
     owner, group = thread if split else 0, thread if apart else 0
@@ -98,11 +102,14 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
     gradient1 = buffers.panel_gradients[thread if apart or buffers.by_tiles else owner]
     later_gradient = buffers.later_gradients[group]
     mine, A, D = of_group(inputs, group), buffers.A[group], buffers.D[group]
+    slopes = buffers.slopes[group] if buffers.slopes.size > 0 else A
     # Of W[1], in the columns of the panel: what the thread updates, and whose gradient it computes
     updated = (0, n0, 0, own) if split else tile_of(n0, n1, buffers.across[1], (thread, threads), item)
     if inputs.sparse and not split and not apart:
         updated = inputs.edges[thread], inputs.edges[thread + 1], 0, n1
     f0, f1, c0, c1 = (0, n0, 0, n1) if apart else updated
+    whole1 = buffers.panel_gradients[0] if apart else gradient1  # all threads' gradients together
+    whole_later = buffers.later_gradients[0]
     place1, products = (0, width, own), (0, 1) if apart else (thread, threads)
     W1, b1 = block(matrix(state1[0], 0, n0, width), 0, n0, 0, own), span(later[0], o0, own)
     offset_sums = span(buffers.sums[thread, 0], 0, own)
@@ -160,7 +167,11 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
                         add(offset_sums, one, b1)
                         bias = offset_sums
                 if L > 1 and own == n1:
-                    activate_rows(1, network, A, bias, z0, z1)
+                    activate_rows(1, network, A, slopes, bias, z0, z1)
+                elif L > 1 and network.activations[1] >= SELF_GATED:
+                    gated = block(rows_of(network, slopes, 1, 0, B), 0, B, o0, own)
+                    for r in range(z0, z1):
+                        activate_gated_row(network.activations[1], Z[r], bias, gated[r])
                 elif L > 1:
                     for r in range(z0, z1):
                         activate(network.activations[1], Z[r], bias)
@@ -180,7 +191,7 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
                 fill(bias_sums, one - one)
             if r1 > r0:
                 dropout = masks.thresholds, masks.kept, keys, size, start - begin, buffers.sums[thread, 2]
-                arrays = later[0], A, D, bias_sums
+                arrays = later[0], A, slopes, D, bias_sums
                 total += later_layers(team, network, data, arrays, start, (r0, r1), scale, dropout)
             if not apart:
                 phase = barrier(team, phase)
@@ -210,13 +221,13 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
                         gradient_by_rows(mine, (g0, g1), some, delta, thread, offset_rows)
                     else:
                         gradient(team, mine, x, (g0, g1), some, (keep, factor), delta, offset_rows)
-                    if ends and not apart:
+                    if ends and not (apart or clips):
                         tile = (g0, g1, c0, c1)
                         finish(rule, c, buffers.in_place, state1, gradient1, place1, tile, row)
             out = target(rule, buffers.in_place, later, later_gradient)
             later_products(team, network, buffers.across, products, (A, D, B), (keep, factor), out)
-            if ends and not apart:
-                finish_later(team, network, rule, c, buffers, later, later_gradient, (o0, own))
+            if ends and not (apart or clips):
+                finish_later(team, network, rule, c, buffers, later, later_gradient, (o0, own), one)
             # The next batch takes the place of this one, or its W is not all there
             if not apart and (buffers.by_rows or not (inputs.sparse and split)):
                 phase = barrier(team, phase)
@@ -230,8 +241,21 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
             for l in range(2, L + 1):
                 tile = later_tile(network, buffers.across, l, (thread, threads), item)
                 add_parts(buffers.later_gradients, (network.at_W[l], sizes[l - 1], sizes[l - 1]), tile)
-            finish(rule, c, 0, state1, buffers.panel_gradients[0], place1, updated, updated[0])
-            finish_later(team, network, rule, c, buffers, later, buffers.later_gradients[0], (o0, own))
+        clipping = one
+        if clips:
+            first_layer, others = (state1[0], whole1, place1, updated), (later[0], whole_later)
+            buffers.squares[thread] = gradient_squares(
+                team, network, rule, c, buffers, first_layer, others, (o0, own)
+            )
+            phase = barrier(team, phase)
+            if phase == STOPPED:
+                return
+            clipping = clipping_factor(rule, buffers.squares)
+            if clipping != 1:
+                scale_tile(whole1, place1, updated, clipping)
+        if apart or clips:
+            finish(rule, c, 0, state1, whole1, place1, updated, updated[0])
+            finish_later(team, network, rule, c, buffers, later, whole_later, (o0, own), clipping)
             phase = barrier(team, phase)
             if phase == STOPPED:
                 return

@@ -93,7 +93,7 @@ class MiniBatch(Program):
     @classmethod
     def unsupported_reason(cls, plan: Plan, device: str = "cpu") -> str | None:
         """Why this program can't run `plan`."""
-        return unsupported_reason(plan, dropout=True)
+        return unsupported_reason(plan, dropout=True, self_gated=True, clipping=True)
 
     def is_current(self) -> bool:
         """Whether it is as one that would be made now: a limit of threads may have changed."""
@@ -135,8 +135,9 @@ class MiniBatch(Program):
             apart, chunk = self._chunk(sparse)
             assert self.rule is not None
             whole, width = plan.batch_size <= chunk, layout.width * layout.dtype.itemsize
-            in_place = self.rule.code <= MOMENTUM and whole
-            by_tiles = sparse and not apart and not in_place and whole
+            clips = plan.optimizer.clip_norm is not None
+            in_place = self.rule.code <= MOMENTUM and whole and not clips
+            by_tiles = sparse and not (apart or in_place or clips) and whole
             by_rows = by_tiles and width <= WIDEST
             rows = max((ADDED if by_rows else GRADIENTS) // width, 1) if by_tiles else n[0]
             across = layout.tiles_across(count)
@@ -160,6 +161,8 @@ class MiniBatch(Program):
                 "later_gradients": (groups, 0 if in_place else layout.count),
                 "A": (groups, room),
                 "D": (groups, room),
+                "slopes": (groups, room if layout.self_gated else 0),
+                "squares": (count,),
                 "bias_sums": (count, sum(n[1:])),
                 "sums": (count, 3, max(layout.width, *n[1:]) + CACHE_LINE),
             }

@@ -17,6 +17,7 @@ class Buffers(NamedTuple):
     """Arrays that the kernel writes to, for each thread a chunk of examples."""
 
     A: Any  # (threads, numbers): A[1] … A[L], see Network.at_A
+    slopes: Any  # (threads, largest layer): g′ of self-gated activations, which nobody reads; or empty rows
     csr_indices: Any  # int32 (threads · chunk · n[0],); this and the next ones: see `Inputs`
     csr_values: Any
     csr_places: Any  # int64 (threads, chunk)

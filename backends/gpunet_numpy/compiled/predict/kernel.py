@@ -8,6 +8,7 @@ import numpy as np
 
 from gpunet_numpy.compiled import first_layer
 from gpunet_numpy.compiled.barriers import range_of, stopped
+from gpunet_numpy.compiled.codes import SELF_GATED
 from gpunet_numpy.compiled.gemv import copy, matrix_vector
 from gpunet_numpy.compiled.inputs import Inputs
 from gpunet_numpy.compiled.intrinsics import (
@@ -19,8 +20,9 @@ from gpunet_numpy.compiled.intrinsics import (
     matrix,
     noinline,
     restore_subnormals,
+    span,
 )
-from gpunet_numpy.compiled.layers import biases_of, rows_of, weights_of
+from gpunet_numpy.compiled.layers import activate_gated_row, biases_of, rows_of, weights_of
 from gpunet_numpy.compiled.math import activate
 from gpunet_numpy.compiled.products import multiply
 from gpunet_numpy.compiled.sparse import dense_rows, gather
@@ -39,6 +41,7 @@ def run_forward(
     one = cast(1, X)
     L, n0, n1, thread = network.L, network.sizes[0], network.sizes[1], team.thread
     A, theta, order, zeros = buffers.A[thread], weights.later, buffers.empty, buffers.zeros
+    slopes = buffers.slopes[thread]
     panel = block(matrix(weights.panel, 0, n0, weights.width), 0, n0, 0, n1)
     indices, values, counts = buffers.csr_indices, buffers.csr_values, buffers.csr_counts[thread]
     places, starts, parts, none = buffers.csr_places[thread], buffers.csr_starts, buffers.parts, buffers.none
@@ -68,7 +71,10 @@ def run_forward(
                 W = weights_of(network, theta, l)
                 multiply(team, one, rows_of(network, A, l - 1, 0, rows), 0, W, 1, one - one, Z)
             for r in range(rows):
-                activate(network.activations[l], Z[r], b)
+                if network.activations[l] >= SELF_GATED:
+                    activate_gated_row(network.activations[l], Z[r], b, span(slopes, 0, b.size))
+                else:
+                    activate(network.activations[l], Z[r], b)
                 if l == L:
                     copy(out[first + r], Z[r])
     restore_subnormals(before)

@@ -64,6 +64,7 @@ class Forward:
         at_A, numbers = layout.at_A(dense_chunk)
         buffers = Buffers(
             A=aligned(count, numbers, dtype=dtype),
+            slopes=aligned(count, max(layout.sizes[1:]) if layout.self_gated else 0, dtype=dtype),
             csr_indices=aligned(count * chunk * n0, dtype=np.int32),
             csr_values=aligned(count * chunk * n0, dtype=dtype),
             csr_places=n0 * np.arange(count * chunk).reshape(count, chunk),

@@ -35,6 +35,7 @@ class Buffers(NamedTuple):
     later_gradient: Any  # (numbers,), or empty
     A: Any
     D: Any
+    slopes: Any
     bias_sums: Any
     sums: Any
     losses: Any

@@ -38,8 +38,7 @@ from gpunet_numpy.compiled.intrinsics import (
     restore_subnormals,
     span,
 )
-from gpunet_numpy.compiled.layers import later_layers, rows_of
-from gpunet_numpy.compiled.math import activate
+from gpunet_numpy.compiled.layers import activate_rows, later_layers, rows_of
 from gpunet_numpy.compiled.simd import weighted_row_sum
 from gpunet_numpy.compiled.sizes import CACHE_LINE
 from gpunet_numpy.compiled.sparse import example_at
@@ -72,6 +71,7 @@ def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, masks
     state = (buffers.panels[0, 0], buffers.panels[min(1, last_slot), 0], buffers.panels[last_slot, 0])
     later = (buffers.later[0], buffers.later[min(1, last_slot)], buffers.later[last_slot])
     W1, b1 = block(matrix(state[0], 0, n0, width), 0, n0, 0, n1), span(later[0], 0, n1)
+    slopes = buffers.slopes if buffers.slopes.size > 0 else buffers.A
     used = data.starts.size - 1 if data.order.size == 0 else data.order.size
     phase, base, entry = 1, np.int64(0), np.int64(0)
     steps = -(-used // batch)
@@ -108,11 +108,11 @@ def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, masks
                     at, count = data.starts[example], data.starts[example + 1] - data.starts[example]
                     features, values = span(data.features, at, count), span(data.values, at, count)
                     weighted_row_sum(Z[r], zero, W1, features, values, count)
-                    if L > 1:
-                        activate(network.activations[1], Z[r], b1)
+                if L > 1:
+                    activate_rows(1, network, buffers.A, slopes, b1, r0, r1)
                 keys, whole = masks.keys[step], buffers.sums[thread, 2]
                 dropout = masks.thresholds, masks.kept, keys, last - first, start - first, whole
-                arrays = later[0], buffers.A, buffers.D, buffers.bias_sums[thread]
+                arrays = later[0], buffers.A, slopes, buffers.D, buffers.bias_sums[thread]
                 total += later_layers(team, network, data, arrays, start, (r0, r1), scale, dropout)
             phase = barrier(team, phase)
             if phase == STOPPED:
@@ -133,7 +133,7 @@ def run_epoch(team: Any, network: Any, rule: Any, data: Any, buffers: Any, masks
             )
             later_products(team, network, buffers.across, (thread, threads), chunk, accumulation, out)
             if ends:
-                finish_later(team, network, rule, c, buffers, later, buffers.later_gradient, (0, n1))
+                finish_later(team, network, rule, c, buffers, later, buffers.later_gradient, (0, n1), one)
         buffers.losses[step, thread] = total
     restore_subnormals(before)
 

@@ -54,7 +54,7 @@ class SparseRows(Program):
             return "the examples are not sparse rows"
         if plan.layers[0].dropout:
             return "dropout of the inputs takes them as dense rows"
-        return unsupported_reason(plan, dropout=True)
+        return unsupported_reason(plan, dropout=True, self_gated=True)
 
     def __call__(self, state: TrainState, inputs: EpochInputs) -> tuple[TrainState, Any]:
         """See :class:`gpunet.core.program.Program`."""
@@ -122,6 +122,7 @@ class SparseRows(Program):
             "later_gradient": aligned(0 if in_place else layout.count, dtype=dtype),
             "A": aligned(room, dtype=dtype),
             "D": aligned(room, dtype=dtype),
+            "slopes": aligned(room if layout.self_gated else 0, dtype=dtype),
             "bias_sums": aligned(count, sum(n[1:]), dtype=dtype),
             "sums": aligned(count, 3, max(layout.width, *n[1:]) + CACHE_LINE, dtype=dtype),
             "gradients": aligned(n[0] if several else count, layout.width, dtype=dtype),

@@ -11,7 +11,7 @@ from gpunet_numpy.compiled.columns.program import Columns
 from gpunet_numpy.compiled.minibatch.program import MiniBatch
 from gpunet_numpy.compiled.predict.program import Predictor
 from gpunet_numpy.compiled.tiny.program import Tiny
-from random_plans import NETWORKS, OPTIMIZERS, draw, plan_of
+from random_plans import NETWORKS, OPTIMIZERS, SELF_GATED, draw, plan_of
 
 pytestmark = pytest.mark.slow
 DTYPES = ("float32", "float64")
@@ -27,7 +27,7 @@ def test_programs(program, dtype, monkeypatch, on_threads):
     ran = 0
     for count in (1, 2):
         on_threads(count, CHUNK=16, FEWEST=8)
-        for network in NETWORKS:
+        for network in (*NETWORKS, *SELF_GATED):
             for optimizer in OPTIMIZERS:
                 for size in (1, 9, 40):
                     plan = plan_of(network, OPTIMIZERS[optimizer], size, dtype, program is not Columns)

@@ -143,7 +143,7 @@ def test_what_it_leaves_to_others(monkeypatch):
     for sizes in ((33, 2), (2, 17, 2), (32, 9, 1)):
         assert "matrix products" in reason(sizes)
     assert "threads" in reason(batch_size=5000) and reason(batch_size=4000) is None
-    assert "no compiled form" in reason(hidden="gelu")
+    assert "done in batches" in reason(hidden="gelu")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

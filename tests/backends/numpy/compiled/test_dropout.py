@@ -29,7 +29,16 @@ from random_plans import (
     with_dropout,
 )
 
-NETWORKS = ["softmax", "wide", "relu-tanh-sigmoid", "three-hidden", "leaky-absolute", "selu-elu-squares"]
+NETWORKS = [
+    "softmax",
+    "wide",
+    "relu-tanh-sigmoid",
+    "three-hidden",
+    "leaky-absolute",
+    "selu-elu-squares",
+    "gelu-silu",
+    "mish-gelu",
+]
 SHARES = {
     "neurons": {"NEURONS": 1, "EXAMPLES_PER_NEURON": 10**9},
     "examples": {"NEURONS": 1000},
@@ -93,7 +102,7 @@ def test_minibatch(network, rates, on_threads):
 def test_wide_layers(on_threads):
     """Rows of more numbers than those that are done together."""
     on_threads(2)
-    for name in ("sigmoid", "tanh", "relu", "leaky_relu", "identity"):
+    for name in ("sigmoid", "tanh", "relu", "leaky_relu", "identity", "silu"):
         net = gn.Network([gn.Dense(40, name), gn.Dense(35, name), gn.Dense(2)], inputs=11, seed=0)
         plan = plan_of("linear", OPTIMIZERS["plain"], 20)
         layers = tuple(

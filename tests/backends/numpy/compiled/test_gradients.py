@@ -15,7 +15,7 @@ from random_plans import DESCENTS, OPTIMIZERS, draw, numbers, plan_of
 
 pytestmark = pytest.mark.slow
 
-NETWORKS = ("linear", "sigmoid-softmax", "relu-tanh-sigmoid", "three-hidden", "deep-absolute")
+NETWORKS = ("linear", "sigmoid-softmax", "relu-tanh-sigmoid", "three-hidden", "deep-absolute", "silu-mish")
 
 
 @pytest.mark.parametrize("network", NETWORKS)

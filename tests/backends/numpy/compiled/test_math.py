@@ -14,6 +14,8 @@ from gpunet_numpy.compiled.intrinsics import OPTIONS
 pytestmark = pytest.mark.slow
 
 DTYPES = ("float32", "float64")
+SELF_GATED = [name for name, code in codes.ACTIVATION.items() if code >= codes.SELF_GATED]
+FROM_OUTPUTS = sorted(set(codes.ACTIVATION) - set(SELF_GATED))  # their slopes are functions of a
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +96,7 @@ def test_log1p(dtype, most, of_each):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", codes.ACTIVATION)
+@pytest.mark.parametrize("name", FROM_OUTPUTS)
 def test_activations(name, dtype, from_python):
     rng = np.random.default_rng(1)
     activate = from_python(kernel_math.activate)
@@ -107,7 +109,7 @@ def test_activations(name, dtype, from_python):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", sorted(set(codes.ACTIVATION) - {"softmax"}))
+@pytest.mark.parametrize("name", sorted(set(FROM_OUTPUTS) - {"softmax"}))
 def test_activations_of_many_rows(name, dtype, from_python):
     """Bit for bit those of each row, whose bias is 0 then."""
     z = (3 * np.random.default_rng(1).standard_normal(301)).astype(dtype)
@@ -129,16 +131,49 @@ def test_sums_of_rows(rows, dtype, from_python):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", sorted(set(codes.ACTIVATION) - {"softmax"}))
+@pytest.mark.parametrize("name", sorted(set(FROM_OUTPUTS) - {"softmax"}))
 def test_slopes(name, dtype, from_python):
     rng = np.random.default_rng(2)
     z, dA = (2 * rng.standard_normal(50)).astype(dtype), rng.standard_normal(50).astype(dtype)
     z[:2] = 0
     a = ACTIVATIONS[name].forward(xp, z)
     d = dA.copy()
-    from_python(kernel_math.multiply_slope)(codes.ACTIVATION[name], d, a)
+    from_python(kernel_math.multiply_slope)(codes.ACTIVATION[name], d, a, np.full_like(a, np.nan))
     near = {"rtol": 1e-5, "atol": 1e-6} if dtype == "float32" else {"rtol": 1e-13, "atol": 1e-15}
     assert np.allclose(d, ACTIVATIONS[name].backward(xp, dA, z, a), **near)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", SELF_GATED)
+def test_self_gated_activations(name, dtype, from_python):
+    """Both g and g′ in one pass, held against the core's in float64."""
+    rng = np.random.default_rng(4)
+    z = np.concatenate([[0.0, -0.0], 3 * rng.standard_normal(301), np.linspace(-40, 40, 401)]).astype(dtype)
+    Z, dA = z.astype("float64"), rng.standard_normal(z.size).astype(dtype)
+    expected = ACTIVATIONS[name].forward(xp, Z)
+    slope = ACTIVATIONS[name].backward(xp, np.ones_like(Z), Z, expected)
+    slopes = np.empty_like(z)
+    from_python(kernel_math.activate_self_gated)(codes.ACTIVATION[name], z, slopes)
+    rounding = np.finfo(dtype).eps
+    assert (np.abs(z - expected) <= 3 * rounding * np.abs(Z)).all()
+    assert np.allclose(slopes, slope, rtol=0, atol=50 * rounding)
+    d = dA.copy()
+    from_python(kernel_math.multiply_slope)(codes.ACTIVATION[name], d, z, slopes)
+    assert np.array_equal(d, dA * slopes)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", SELF_GATED)
+def test_self_gated_activations_far_out(name, dtype, from_python):
+    """They are z or 0 there, with slope 1 or 0, and NaN stays NaN."""
+    z = np.array([100, 1e6, 1e12, -100, -1e6, -1e12, np.nan], dtype)
+    a, slopes = z.copy(), np.empty_like(z)
+    from_python(kernel_math.activate_self_gated)(codes.ACTIVATION[name], a, slopes)
+    assert np.allclose(a[:3], z[:3], rtol=np.finfo(dtype).eps, atol=0)
+    assert np.allclose(slopes[:3], 1, rtol=np.finfo(dtype).eps, atol=0)
+    assert (np.abs(a[3:6]) < 1e-20).all()
+    assert (np.abs(slopes[3:6]) < 1e-12).all()
+    assert np.isnan([a[6], slopes[6]]).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -154,7 +189,7 @@ def test_saturated_sigmoids(dtype, from_python):
 PAIRS = [
     ("cross_entropy", "softmax"),
     ("logistic", "sigmoid"),
-    *((loss, name) for loss in ("squared_error", "absolute_error") for name in codes.ACTIVATION),
+    *((loss, name) for loss in ("squared_error", "absolute_error") for name in FROM_OUTPUTS),
 ]
 
 

@@ -14,7 +14,10 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("here", [0, 10**9])
 @pytest.mark.parametrize("m", [1, 5, 9, 300, 1000])
-@pytest.mark.parametrize("activations", [("sigmoid", "softmax"), ("relu", "tanh", "identity"), ("softmax",)])
+@pytest.mark.parametrize(
+    "activations",
+    [("sigmoid", "softmax"), ("relu", "tanh", "identity"), ("softmax",), ("gelu", "silu", "mish")],
+)
 def test_compiled_prediction(activations, m, here, monkeypatch):
     """By the threads of the pool, or by the caller's."""
     from gpunet.core.propagation import forward

@@ -24,6 +24,7 @@ from random_plans import (
     NETWORKS,
     OPTIMIZERS,
     OTHERS,
+    SELF_GATED,
     chunk_as_it_stands,
     differences,
     draw,
@@ -88,7 +89,9 @@ def test_blocked(network, descent, dtype, on_threads):
             check(blocked.Blocked, plan, shuffled, used, data)
 
 
-@pytest.mark.parametrize(("network", "optimizer", "dtype"), in_turn(COMPILED_NETWORKS, OPTIMIZERS))
+@pytest.mark.parametrize(
+    ("network", "optimizer", "dtype"), in_turn([*COMPILED_NETWORKS, *SELF_GATED], OPTIMIZERS)
+)
 def test_minibatch(network, optimizer, dtype, on_threads):
     rng = np.random.default_rng([len(network), len(optimizer)])
     in_few_rows = np.random.default_rng([len(optimizer), len(network)])
@@ -119,6 +122,62 @@ def test_minibatch_with_a_penalty(optimizer, dtype, on_threads):
             with np.errstate(all="ignore"):
                 got, expected = minibatch.MiniBatch(plan)(state, inputs), Reference(xp, plan)(state, inputs)
             assert not differences(plan, got, expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_minibatch_with_clipping(optimizer, dtype, on_threads):
+    """Of all steps, of some, and of none; with a penalty, which is a part of what is clipped, and without."""
+    rng = np.random.default_rng(len(optimizer))
+    networks = ("linear", "wide", "three-hidden", "gelu-silu")
+    for network, (share, settings), penalized in itertools.product(networks, SHARES.items(), (False, True)):
+        on_threads(int(rng.integers(1, 6)), **settings)
+        batch_size = 75 if share == "to the end" else int(rng.choice([1, 32, 50]))
+        plan = plan_of(network, OPTIMIZERS[optimizer], batch_size, dtype, True)
+        state, inputs = draw(plan, **(DENSE, ZEROS, STANDARDISED)[rng.integers(3)])
+        if penalized:
+            plan, inputs = with_penalty(plan, inputs)
+        norms = gradient_norms(plan, state, inputs)
+        for clip_norm in (0.3 * min(norms), float(np.median(norms)), 3 * max(norms)):
+            clipped = replace(plan, optimizer=replace(plan.optimizer, clip_norm=float(clip_norm)))
+            assert minibatch.MiniBatch.unsupported_reason(clipped) is None
+            with np.errstate(all="ignore"):
+                made, reference = minibatch.MiniBatch(clipped), Reference(xp, clipped)
+                assert not differences(clipped, made(state, inputs), reference(state, inputs))
+
+
+def gradient_norms(plan, state, inputs):
+    """The norm of each step's gradient, at the parameters that an epoch begins with."""
+    norms = []
+    for first in range(0, plan.examples, plan.batch_size):
+        count = min(plan.batch_size, plan.examples - first)
+        step = replace(plan, optimizer=gn.GradientDescent(1.0), examples=count, batch_size=count)
+        some = epoch_chunk(plan, inputs, first // plan.batch_size, first // plan.batch_size + 1)
+        some = some._replace(coefficients=np.ones_like(some.coefficients[:, :1]))
+        if plan.penalized:
+            strength = inputs.coefficients[first // plan.batch_size, -1:]
+            some = some._replace(coefficients=np.array([[1.0, *strength]], plan.dtype))
+        after = Reference(xp, step)(TrainState(state.parameters, [((), ())] * len(plan.layers)), some)[0]
+        norms.append(np.linalg.norm(numbers(after.parameters) - numbers(state.parameters)))
+    return norms
+
+
+@pytest.mark.parametrize("program", [tiny.Tiny, blocked.Blocked])
+def test_other_programs_have_no_clipping(program):
+    plan = plan_of("softmax", DESCENTS["plain"], 1)
+    clipped = replace(plan, optimizer=replace(plan.optimizer, clip_norm=1.0))
+    assert program.unsupported_reason(clipped) == "clipping needs the whole gradient first"
+
+
+@pytest.mark.parametrize("program", [tiny.Tiny, blocked.Blocked])
+def test_other_programs_store_no_slopes(program):
+    assert program.unsupported_reason(plan_of("mish-gelu", DESCENTS["plain"], 1)) == "mish is done in batches"
+
+
+def test_no_program_has_a_self_gated_output():
+    layers = (Layer(4, 5, "gelu"), Layer(5, 1, "silu"))
+    plan = Plan(layers, "squared_error", DESCENTS["plain"], 20, 5)
+    assert minibatch.MiniBatch.unsupported_reason(plan) == "silu as the output has no compiled form"
 
 
 @pytest.mark.parametrize("program", [tiny.Tiny, blocked.Blocked])
@@ -197,7 +256,7 @@ def test_float32_is_as_exact_as_matrix_products_are():
 def test_any_number_of_threads(count, on_threads):
     """More threads than neurons, examples or processors: still the same updates."""
     for data, network, share in itertools.product(
-        (DENSE, ZEROS, STANDARDISED), ("sigmoid-softmax", "deep-absolute", "wide"), SHARES
+        (DENSE, ZEROS, STANDARDISED), ("sigmoid-softmax", "deep-absolute", "wide", "mish-gelu"), SHARES
     ):
         on_threads(count, **SHARES[share])
         # The last batch has 2 examples: fewer than threads
