@@ -170,7 +170,7 @@ def test_other_programs_have_no_clipping(program):
 
 
 @pytest.mark.parametrize("program", [tiny.Tiny, blocked.Blocked])
-def test_other_programs_store_no_slopes(program):
+def test_other_programs_have_no_self_gated_activations(program):
     assert program.unsupported_reason(plan_of("mish-gelu", DESCENTS["plain"], 1)) == "mish is done in batches"
 
 
