@@ -312,8 +312,6 @@ def multiply(
                 if far and c == 0:
                     ask_for_next(A, transposed_A, (r + here, rows), (k, some))
                 some_out = block(out, r, here, c, across)
-                if transposed_A:
-                    tile(block(A, k, some, r, here), 1, padded * item, buffer, kept, factor, some_out)
-                else:
-                    tile(block(A, r, here, k, some), 0, padded * item, buffer, kept, factor, some_out)
+                some_A = block(A, k, some, r, here) if transposed_A else block(A, r, here, k, some)
+                tile(some_A, transposed_A, padded * item, buffer, kept, factor, some_out)
                 r += here
