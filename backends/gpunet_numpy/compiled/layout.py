@@ -133,7 +133,11 @@ class Layout:
 
     def unpack(self, panels: Any, later: Any) -> list[list[tuple[Any, Any]]]:
         """The reverse; all but W[1] are views."""
-        return [self._layers(self._first(one), row) for one, row in zip(panels, later, strict=True)]
+        return self.with_later([self._first(one) for one in panels], later)
+
+    def with_later(self, first: Sequence[Any], later: Any) -> list[list[tuple[Any, Any]]]:
+        """W[1] of each kind with all else, as views."""
+        return [self._layers(W, row) for W, row in zip(first, later, strict=True)]
 
     def unpack_views(self, panels: Any, later: Any) -> list[list[tuple[Any, Any]]]:
         """The reverse where there is one panel; W[1] is a view too, and feature by feature in memory."""

@@ -231,13 +231,20 @@ def transpose_square(typing, buffer, B, j, k):  # type: ignore[no-untyped-def]
 
 @inner
 def pack_transposed(buffer: Any, B: Any) -> None:
-    """``buffer ← Bᵀ``. What is left of its rows is not read."""
+    """``buffer ← Bᵀ``. What is left of its rows is not read.
+
+    They are written some numbers at a time, so the next cache line of each is asked for: hardware does not foresee it.
+    """
     noinline()
     n, terms = B.shape
     side = SQUARE // itemsize(cast(1, B))
     squares, steps = n - n % side, terms - terms % side
+    lanes = CACHE_LINE // itemsize(cast(1, B))
     for j in range(0, squares, side):
         for k in range(0, steps, side):
+            if j % lanes == 0 and j + lanes < n:
+                for i in range(side):
+                    prefetch(buffer[k + i], j + lanes)
             transpose_square(buffer, B, j, k)
     for j in range(n):
         row = B[j]

@@ -16,6 +16,8 @@ class Buffers(NamedTuple):
     chunk: int  # examples that are worked on at a time: of the batch, or of a thread where they work apart
     width: int  # of a panel's rows
     across: Any  # int64, for each layer: into how many tiles side by side its W is divided
+    given: Any  # three of (n[1], n[0]): W[1] and its slots before; empty where panels have them, or there are fewer
+    made: Any  # the same after
     panels: Any  # (1 + slots, owners, n[0] · width): W[1]; owners are all threads, or one that stands for all
     later: Any  # (1 + slots, numbers): b[1], W[2], b[2], …
     panel_gradients: Any  # (owners, or threads that work apart, n[0] · width); or empty rows

@@ -55,6 +55,7 @@ from gpunet_numpy.compiled.intrinsics import (
 )
 from gpunet_numpy.compiled.layers import activate_gated_row, activate_rows, later_layers, rows_of
 from gpunet_numpy.compiled.math import activate
+from gpunet_numpy.compiled.products import pack_transposed
 from gpunet_numpy.compiled.sparse import (
     build_csc,
     dense_rows,
@@ -114,7 +115,15 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
     W1, b1 = block(matrix(state1[0], 0, n0, width), 0, n0, 0, own), span(later[0], o0, own)
     offset_sums = span(buffers.sums[thread, 0], 0, own)
     delta_sums = matrix(buffers.sums[thread, 1], 0, 1, own)
-    phase = 1
+    # Each lays its part of W[1] out, and in the end takes it apart.
+    lay_out(state1[0], buffers.given[0], n0, width, updated, o0)
+    if last_slot > 0:
+        lay_out(state1[1], buffers.given[1], n0, width, updated, o0)
+    if last_slot > 1:
+        lay_out(state1[2], buffers.given[2], n0, width, updated, o0)
+    phase = barrier(team, 1)
+    if phase == STOPPED:
+        return
     for step in range(data.bounds.shape[0]):
         first, last = data.bounds[step, 0], data.bounds[step, 1]
         begin, size, keys = first, last - first, masks.keys[step]
@@ -260,7 +269,31 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
             if phase == STOPPED:
                 return
         buffers.losses[step, thread] = total
+    take_apart(buffers.made[0], state1[0], n0, width, updated, o0)
+    if last_slot > 0:
+        take_apart(buffers.made[1], state1[1], n0, width, updated, o0)
+    if last_slot > 1:
+        take_apart(buffers.made[2], state1[2], n0, width, updated, o0)
     restore_subnormals(before)
+
+
+@inner
+def lay_out(panel: Any, W: Any, n0: Any, width: Any, tile: Any, first: Any) -> None:
+    """A tile of a panel from W[1], of which `first` is the panel's first neuron; nothing where W is empty."""
+    noinline()
+    f0, f1, c0, c1 = tile
+    if W.shape[0] > 0:
+        own = block(matrix(panel, 0, n0, width), f0, f1 - f0, c0, c1 - c0)
+        pack_transposed(own, block(W, first + c0, c1 - c0, f0, f1 - f0))
+
+
+@inner
+def take_apart(W: Any, panel: Any, n0: Any, width: Any, tile: Any, first: Any) -> None:
+    """The reverse."""
+    noinline()
+    f0, f1, c0, c1 = tile
+    own = block(matrix(panel, 0, n0, width), f0, f1 - f0, c0, c1 - c0)
+    pack_transposed(block(W, first + c0, c1 - c0, f0, f1 - f0), own)
 
 
 @inner

@@ -87,8 +87,9 @@ class MiniBatch(Program):
         # What is dropped of inputs changes from step to step.
         share = 0.0 if plan.layers[0].dropout > 0 else sparse_below(plan.layers[0].units, plan.batch_size)
         self.known = KnownInputs(self.threads, plan.batch_size, share)
-        # Arrays of the last result, and its parameters as the kernel left them. Others may hold the arrays, or nobody.
-        self.packed: tuple[Any, ...] = ()
+        # W[1] and its slots as the kernel left them, and which arrays of the last result are the same.
+        self.panels = np.empty(0, plan.dtype)
+        self.laid_out: list[Any] = []
 
     @classmethod
     def unsupported_reason(cls, plan: Plan, device: str = "cpu") -> str | None:
@@ -107,7 +108,7 @@ class MiniBatch(Program):
 
     def _bytes(self) -> int:
         """Of its arrays."""
-        arrays = [*self.packed[1:]]
+        arrays = [self.panels]
         for _, inputs, made in self.buffers.values():
             arrays += [one for one in (*inputs, *made.values()) if isinstance(one, np.ndarray)]
         return sum(one.nbytes for one in arrays)
@@ -181,7 +182,10 @@ class MiniBatch(Program):
         plan, layout, bounds = self.plan, self.layout, bounds_of(self.plan, inputs)
         input_rows = self.known.of(inputs, lambda sparse: self._buffers(sparse)[1])
         network, _, made = self._buffers(bool(input_rows.sparse))
-        panels, later = self._pack(state)
+        kinds = by_kind(state)
+        given, later = self._lay_out(kinds), layout.pack_later(*kinds)
+        n0, n1 = plan.layers[0].inputs, plan.layers[0].units
+        result = [np.empty((n1, n0), plan.dtype) for _ in kinds]
         losses, penalties = np.zeros((2, len(bounds), self.threads))
         arguments = (
             network,
@@ -189,7 +193,9 @@ class MiniBatch(Program):
             input_rows,
             data_of(inputs, bounds, gathered=plan.layers[0].dropout > 0),
             Buffers(
-                panels=panels.reshape(len(later), layout.threads, -1),
+                given=three(given, plan.dtype),
+                made=three(result, plan.dtype),
+                panels=self.panels,
                 later=later,
                 losses=losses,
                 penalties=penalties,
@@ -201,33 +207,24 @@ class MiniBatch(Program):
             run_here(self.kernel, plan.dtype, self.largest, *arguments)
         else:
             run(self.kernel, self.threads, plan.dtype, *arguments)
-        new = self._unpack(panels, later)
+        self.laid_out = [weakref.ref(one) for one in result]
+        new = TrainState(*by_layer(layout.with_later(result, later)))
         return new, losses_of(losses, bounds, plan.dtype, penalties)
 
-    def _pack(self, state: TrainState) -> tuple[Any, Any]:
-        """Panels and all else. What the last call has ended with is not made of arrays again for the next one."""
-        packed, self.packed = self.packed, ()  # a call that is stopped leaves them half updated
-        kinds = by_kind(state)
-        if not packed or any(ref() is not one for ref, one in zip(packed[0], arrays_of(kinds), strict=True)):
-            return self.layout.pack(*kinds)
-        # What the last result has views of stays as it is.
-        return copy_of(packed[1]) if self.short else packed[1], copy_of(packed[2])
-
-    def _unpack(self, panels: Any, later: Any) -> TrainState:
-        """The reverse."""
-        unpack = self.layout.unpack_views if self.short else self.layout.unpack
-        kinds = unpack(panels, later)
-        self.packed = [weakref.ref(one) for one in arrays_of(kinds)], panels, later
-        return TrainState(*by_layer(kinds))
+    def _lay_out(self, kinds: Any) -> list[Any]:
+        """What the kernel has to lay out: W[1] and its slots, empty arrays where the panels have them already."""
+        first, refs = [layers[0][0] for layers in kinds], self.laid_out
+        self.laid_out = []  # a call that is stopped leaves panels half updated
+        if not self.panels.size:
+            shape = len(kinds), self.layout.threads, first[0].shape[1] * self.layout.width
+            self.panels = aligned(*shape, dtype=self.layout.dtype)
+        refs = refs or [lambda: None] * len(kinds)
+        nothing = np.empty((0, 0), self.layout.dtype)
+        return [
+            nothing if ref() is W else np.ascontiguousarray(W) for ref, W in zip(refs, first, strict=True)
+        ]
 
 
-def arrays_of(kinds: Any) -> list[Any]:
-    """All arrays of parameters and slots, in a row."""
-    return [one for layers in kinds for pair in layers for one in pair]
-
-
-def copy_of(array: Any) -> Any:
-    """A copy that begins at a whole cache line."""
-    copy = aligned(*array.shape, dtype=array.dtype, make=np.empty)
-    copy[...] = array
-    return copy
+def three(arrays: Any, dtype: Any) -> Any:
+    """As many arrays as there can be, with empty ones in the place of those that a rule does not have."""
+    return (*arrays, *[np.empty((0, 0), dtype)] * (3 - len(arrays)))
