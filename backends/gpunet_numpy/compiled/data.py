@@ -25,7 +25,7 @@ FEW_NEURONS, MANY_EXAMPLES = 32, 128
 TOGETHER, TOGETHER_ON_THREADS = 20_000_000, 2_000_000_000
 EXAMPLES_TOGETHER, MOST_TOGETHER = 2**19, 1024  # examples of these epochs, whose orders take memory; epochs
 HASHES = 2**24  # values of a place's hash, see gpunet.core.dropout
-SAMPLE = 256  # examples that tell how many zeros there are
+SAMPLE, FEW_EXAMPLES = 256, 16  # examples that tell how many zeros there are, and which of most data tell it alone
 
 
 class Data(NamedTuple):
@@ -203,6 +203,14 @@ def common_values(some: Any, share: float) -> Any:
     """
     if has_zeros(some, share):
         return np.zeros(some.shape[1], dtype=some.dtype)
+    few = some[:: max(len(some) // FEW_EXAMPLES, 1)]
+    if _usual(few, 2 * share) is None:  # by far: the others need not be asked
+        return None
+    return _usual(some, share)
+
+
+def _usual(some: Any, share: float) -> Any:
+    """The median of each feature, or None unless less than a share of the numbers differ from it."""
     # A row of its own: of a sample that lies feature by feature it would not be contiguous, as kernels need it.
     middle = len(some) // 2
     usual = np.partition(some, middle, axis=0)[middle].copy()
