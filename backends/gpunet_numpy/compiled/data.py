@@ -25,7 +25,8 @@ FEW_NEURONS, MANY_EXAMPLES = 32, 128
 TOGETHER, TOGETHER_ON_THREADS = 20_000_000, 2_000_000_000
 EXAMPLES_TOGETHER, MOST_TOGETHER = 2**19, 1024  # examples of these epochs, whose orders take memory; epochs
 HASHES = 2**24  # values of a place's hash, see gpunet.core.dropout
-SAMPLE, FEW_EXAMPLES = 256, 16  # examples that tell how many zeros there are, and which of most data tell it alone
+SAMPLE = 256  # examples that tell how many zeros there are
+FEW_EXAMPLES = 16  # of these, which of most data tell it alone
 
 
 class Data(NamedTuple):
