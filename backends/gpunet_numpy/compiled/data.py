@@ -23,7 +23,7 @@ FEW_NEURONS, MANY_EXAMPLES = 32, 128
 # Multiplications of the epochs of a call: a few milliseconds, for Ctrl-C waits for their end; and of one to threads,
 # which takes about a millisecond with the weights' way there and back, and can be interrupted.
 TOGETHER, TOGETHER_ON_THREADS = 20_000_000, 2_000_000_000
-EXAMPLES_TOGETHER, MOST_TOGETHER = 2**19, 1024  # examples of these epochs, whose orders take memory; epochs
+EXAMPLES_TOGETHER, MOST_TOGETHER = 2**21, 1024  # examples of these epochs, whose orders take memory; epochs
 HASHES = 2**24  # values of a place's hash, see gpunet.core.dropout
 SAMPLE = 256  # examples that tell how many zeros there are
 FEW_EXAMPLES = 16  # of these, which of most data tell it alone
