@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 import gpunet as gn
-from estimator_data import ROWS, rows, target
+from estimator_data import ROWS, TWO_HIDDEN, rows, target
 from gpunet.core.reference import Reference
 from gpunet.devices import placement as placements
 from gpunet.devices.placement import Placement, host_placement
@@ -16,13 +16,7 @@ from gpunet.estimators import MLPClassifier, MLPRegressor
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X = rows()
 Y, VALUE, VALUES = (target(kind, X) for kind in ("binary", "value", "values"))
-FAST = {
-    "hidden_layer_sizes": (8, 5),
-    "random_state": 0,
-    "learning_rate_init": 0.02,
-    "max_iter": 3,
-    "batch_size": 40,
-}
+FAST = {**TWO_HIDDEN, "max_iter": 3}
 
 
 class Recorder(Reference):

@@ -13,8 +13,8 @@ import numpy as np
 from gpunet_numpy.compiled.barriers import range_of
 from gpunet_numpy.compiled.gemv import fill
 from gpunet_numpy.compiled.inputs import CSC_EXAMPLES
-from gpunet_numpy.compiled.intrinsics import block, cast, inner, noinline, span
-from gpunet_numpy.compiled.products import multiply
+from gpunet_numpy.compiled.intrinsics import block, cast, inner, matrix, noinline, span
+from gpunet_numpy.compiled.products import multiply, pack_transposed
 from gpunet_numpy.compiled.simd import scatter, weighted_row_sum
 from gpunet_numpy.compiled.sizes import CACHE_LINE
 from gpunet_numpy.compiled.sparse import AHEAD, prefetch_row, row_of
@@ -26,6 +26,25 @@ def owned_neurons(n: Any, thread: Any, threads: Any, item: Any) -> Any:
     lanes = CACHE_LINE // item
     first, last = range_of(-(-n // lanes), thread, threads)
     return min(first * lanes, n), min(last * lanes, n)
+
+
+@inner
+def lay_out(panel: Any, W: Any, n0: Any, width: Any, tile: Any, first: Any) -> None:
+    """A tile of a panel from W[1], of which `first` is the panel's first neuron; nothing where W is empty."""
+    noinline()
+    f0, f1, c0, c1 = tile
+    if W.shape[0] > 0:
+        own = block(matrix(panel, 0, n0, width), f0, f1 - f0, c0, c1 - c0)
+        pack_transposed(own, block(W, first + c0, c1 - c0, f0, f1 - f0))
+
+
+@inner
+def take_apart(W: Any, panel: Any, n0: Any, width: Any, tile: Any, first: Any) -> None:
+    """The reverse."""
+    noinline()
+    f0, f1, c0, c1 = tile
+    own = block(matrix(panel, 0, n0, width), f0, f1 - f0, c0, c1 - c0)
+    pack_transposed(block(W, first + c0, c1 - c0, f0, f1 - f0), own)
 
 
 @inner

@@ -58,13 +58,10 @@ def activate_rows(l: Any, network: Any, A: Any, slopes: Any, b: Any, r0: Any, r1
     """
     noinline()
     Z = rows_of(network, A, l, r0, r1)
-    if network.activations[l] >= SELF_GATED:
+    if network.sizes[l] > SHORT or network.activations[l] >= SELF_GATED:
         gated = rows_of(network, slopes, l, r0, r1)
         for r in range(r1 - r0):
-            activate_gated_row(network.activations[l], Z[r], b, gated[r])
-    elif network.sizes[l] > SHORT:
-        for r in range(r1 - r0):
-            activate(network.activations[l], Z[r], b)
+            activate_row(network.activations[l], Z[r], b, gated[r])
     else:
         for r in range(r1 - r0):
             add(Z[r], cast(1, b), b)
@@ -72,10 +69,13 @@ def activate_rows(l: Any, network: Any, A: Any, slopes: Any, b: Any, r0: Any, r1
 
 
 @inlined
-def activate_gated_row(activation: Any, z: Any, b: Any, slopes: Any) -> None:
-    """``slopes ← g′(z + b)``, ``z ← g(z + b)`` of one example."""
-    add(z, cast(1, b), b)
-    activate_self_gated(activation, z, slopes)
+def activate_row(activation: Any, z: Any, b: Any, slopes: Any) -> None:
+    """``z ← g(z + b)`` of one example, and ``slopes ← g′(z + b)`` where g is self-gated."""
+    if activation >= SELF_GATED:
+        add(z, cast(1, b), b)
+        activate_self_gated(activation, z, slopes)
+    else:
+        activate(activation, z, b)
 
 
 @inner
@@ -168,9 +168,8 @@ def later_layers(
     """A range of a chunk's rows from ``A[1]`` to the output and back to ``δ[1]``; the sum of w(i) L(i).
 
     `arrays` are all parameters but W[1], A, the slopes of self-gated activations, δ, and the thread's partial sums of
-    the biases' gradients. Of `dropout`,
-    ``(thresholds, kept, keys, m, first, whole)``, those at index l are A[l]'s, and the chunk's first row is column
-    `first` of m in the batch; `whole` is written to. ``A[l]`` is left with its mask, as
+    the biases' gradients. Of `dropout`, ``(thresholds, kept, keys, m, first, whole)``, those at index l are A[l]'s, and
+    the chunk's first row is column `first` of m in the batch; `whole` is written to. ``A[l]`` is left with its mask, as
     the next layer's gradients need it.
     """
     noinline()

@@ -28,15 +28,16 @@ from typing import Any
 
 from gpunet_numpy.compiled.barriers import STOPPED, barrier, range_of, stopped
 from gpunet_numpy.compiled.clipping import clipping_factor, gradient_squares
-from gpunet_numpy.compiled.codes import SELF_GATED
 from gpunet_numpy.compiled.dropout import drop
 from gpunet_numpy.compiled.first_layer import (
     begin_rows,
     forward,
     gradient,
     gradient_by_rows,
+    lay_out,
     offset_outputs,
     owned_neurons,
+    take_apart,
 )
 from gpunet_numpy.compiled.gemv import add, copy, fill
 from gpunet_numpy.compiled.inputs import Inputs
@@ -53,9 +54,7 @@ from gpunet_numpy.compiled.intrinsics import (
     restore_subnormals,
     span,
 )
-from gpunet_numpy.compiled.layers import activate_gated_row, activate_rows, later_layers, rows_of
-from gpunet_numpy.compiled.math import activate
-from gpunet_numpy.compiled.products import pack_transposed
+from gpunet_numpy.compiled.layers import activate_row, activate_rows, later_layers, rows_of
 from gpunet_numpy.compiled.sparse import (
     build_csc,
     dense_rows,
@@ -177,13 +176,10 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
                         bias = offset_sums
                 if L > 1 and own == n1:
                     activate_rows(1, network, A, slopes, bias, z0, z1)
-                elif L > 1 and network.activations[1] >= SELF_GATED:
+                elif L > 1:
                     gated = block(rows_of(network, slopes, 1, 0, B), 0, B, o0, own)
                     for r in range(z0, z1):
-                        activate_gated_row(network.activations[1], Z[r], bias, gated[r])
-                elif L > 1:
-                    for r in range(z0, z1):
-                        activate(network.activations[1], Z[r], bias)
+                        activate_row(network.activations[1], Z[r], bias, gated[r])
                 elif inputs.shifted:  # the output adds b[1]
                     for r in range(z0, z1):
                         add(Z[r], one, offset_sums)
@@ -275,25 +271,6 @@ def run_epoch(team: Any, network: Any, rule: Any, inputs: Any, data: Any, buffer
     if last_slot > 1:
         take_apart(buffers.made[2], state1[2], n0, width, updated, o0)
     restore_subnormals(before)
-
-
-@inner
-def lay_out(panel: Any, W: Any, n0: Any, width: Any, tile: Any, first: Any) -> None:
-    """A tile of a panel from W[1], of which `first` is the panel's first neuron; nothing where W is empty."""
-    noinline()
-    f0, f1, c0, c1 = tile
-    if W.shape[0] > 0:
-        own = block(matrix(panel, 0, n0, width), f0, f1 - f0, c0, c1 - c0)
-        pack_transposed(own, block(W, first + c0, c1 - c0, f0, f1 - f0))
-
-
-@inner
-def take_apart(W: Any, panel: Any, n0: Any, width: Any, tile: Any, first: Any) -> None:
-    """The reverse."""
-    noinline()
-    f0, f1, c0, c1 = tile
-    own = block(matrix(panel, 0, n0, width), f0, f1 - f0, c0, c1 - c0)
-    pack_transposed(block(W, first + c0, c1 - c0, f0, f1 - f0), own)
 
 
 @inner

@@ -8,7 +8,6 @@ import numpy as np
 
 from gpunet_numpy.compiled import first_layer
 from gpunet_numpy.compiled.barriers import range_of, stopped
-from gpunet_numpy.compiled.codes import SELF_GATED
 from gpunet_numpy.compiled.gemv import copy, matrix_vector
 from gpunet_numpy.compiled.inputs import Inputs
 from gpunet_numpy.compiled.intrinsics import (
@@ -22,8 +21,7 @@ from gpunet_numpy.compiled.intrinsics import (
     restore_subnormals,
     span,
 )
-from gpunet_numpy.compiled.layers import activate_gated_row, biases_of, rows_of, weights_of
-from gpunet_numpy.compiled.math import activate
+from gpunet_numpy.compiled.layers import activate_row, biases_of, rows_of, weights_of
 from gpunet_numpy.compiled.products import multiply
 from gpunet_numpy.compiled.sparse import dense_rows, gather
 
@@ -71,10 +69,7 @@ def run_forward(
                 W = weights_of(network, theta, l)
                 multiply(team, one, rows_of(network, A, l - 1, 0, rows), 0, W, 1, one - one, Z)
             for r in range(rows):
-                if network.activations[l] >= SELF_GATED:
-                    activate_gated_row(network.activations[l], Z[r], b, span(slopes, 0, b.size))
-                else:
-                    activate(network.activations[l], Z[r], b)
+                activate_row(network.activations[l], Z[r], b, span(slopes, 0, b.size))
                 if l == L:
                     copy(out[first + r], Z[r])
     restore_subnormals(before)
