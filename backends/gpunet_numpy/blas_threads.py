@@ -124,21 +124,24 @@ if hasattr(os, "register_at_fork"):
 
 
 _found: dict[str, Any] = {}  # the BLAS libraries of this process, by their files
+_looked = False  # there may be none that threadpoolctl knows, as with Apple's Accelerate
 
 
 def _libraries() -> list[Any]:
     """The BLAS libraries that were loaded when they were looked for."""
-    if not _found:
+    if not _looked:
         look_for_libraries()
     return list(_found.values())
 
 
 def look_for_libraries() -> None:
-    """Find the BLAS libraries that are loaded; to be called after another one has been."""
+    """Find the BLAS libraries that are loaded, which takes milliseconds; to be called after another one has been."""
     from threadpoolctl import ThreadpoolController
 
+    global _looked
     for library in ThreadpoolController().select(user_api="blas").lib_controllers:
         _found.setdefault(library.filepath, library)
+    _looked = True
 
 
 def most_blas_threads() -> int:

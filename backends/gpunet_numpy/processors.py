@@ -1,25 +1,34 @@
-"""How many processors this process may use: its affinity, and the CPU time that its container may take.
+"""How many processors this process should use: by its affinity, its container's CPU time, and the kinds of cores.
 
 A container's limit (``docker run --cpus 2``, a limit in Kubernetes) is a quota of the control group: so many
 microseconds of CPU time in each period. A process with more busy threads than that is stopped until the period ends, in
 the midst of a barrier too.
+
+Some processors have performance cores and efficiency cores. All threads of a program have equal shares of the work, so
+those on the slower cores would hold up the others: there are as many threads as performance cores.
 """
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import math
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 GROUPS, MOUNT = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
+# Linux lists the processors of the performance cores here, where Intel's processor has two kinds.
+LISTED, TOPOLOGY = Path("/sys/devices/cpu_core/cpus"), Path("/sys/devices/system/cpu")
+APPLES = b"hw.perflevel0.physicalcpu"  # macOS's name for their number, on Apple silicon
 
 
 @functools.cache
 def processors() -> int:
-    """Processors that this process may keep busy, at least 1."""
-    return max(math.floor(min(_by_affinity(), quota(GROUPS, MOUNT))), 1)
+    """Processors that this process should keep busy, at least 1."""
+    fast = _apples_cores() if sys.platform == "darwin" else performance_cores(LISTED, TOPOLOGY)
+    return max(math.floor(min(_by_affinity(), quota(GROUPS, MOUNT), fast)), 1)
 
 
 def _by_affinity() -> float:
@@ -28,6 +37,46 @@ def _by_affinity() -> float:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def performance_cores(listed: Path, topology: Path) -> float:
+    """The performance cores of this process's affinity, on Linux; infinity where cores are alike, or it has none.
+
+    Parameters
+    ----------
+    listed : Path
+        A file like ``/sys/devices/cpu_core/cpus``: their processors, as ``0-3,8``.
+    topology : Path
+        A folder like ``/sys/devices/system/cpu``: it tells which processors share a core.
+    """
+    fast = _processors_in(_read(listed))
+    if hasattr(os, "sched_getaffinity"):
+        fast &= os.sched_getaffinity(0)
+    cores = {_read(topology / f"cpu{one}" / "topology" / "thread_siblings_list") or str(one) for one in fast}
+    return len(cores) or math.inf
+
+
+def _processors_in(text: str) -> set[int]:
+    """The numbers in a list as ``0-3,8``; none where it is no such list."""
+    found: set[int] = set()
+    try:
+        for part in text.strip().split(","):
+            first, _, last = part.partition("-")
+            found.update(range(int(first), int(last or first) + 1))
+    except ValueError:
+        return set()
+    return found
+
+
+def _apples_cores() -> float:
+    """The performance cores that macOS tells of; infinity on a Mac that has one kind of core."""
+    count, size = ctypes.c_int32(), ctypes.c_size_t(ctypes.sizeof(ctypes.c_int32))
+    try:
+        system = ctypes.CDLL(None).sysctlbyname
+    except (OSError, AttributeError):
+        return math.inf
+    failed = system(APPLES, ctypes.byref(count), ctypes.byref(size), None, ctypes.c_size_t(0))
+    return math.inf if failed or count.value < 1 else count.value
 
 
 def quota(groups: Path, mount: Path) -> float:

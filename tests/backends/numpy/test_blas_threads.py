@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 import gpunet as gn
 from gpunet.core.plan import Layer, Plan
@@ -183,6 +184,26 @@ def test_a_library_that_threadpoolctl_gave_to_another_thread():
         assert in_force() == {2}
         assert with_blas_threads(1, in_force) == {1}
     assert seen == [{1}] and in_force() == before
+
+
+def test_a_library_that_threadpoolctl_does_not_know(monkeypatch):
+    """As Apple's Accelerate: it is not looked for again at every call, and has no limits."""
+    looks = []
+
+    class NothingFound:
+        lib_controllers = ()
+
+        def select(self, user_api):
+            looks.append(user_api)
+            return self
+
+    monkeypatch.setattr(threadpoolctl, "ThreadpoolController", NothingFound)
+    monkeypatch.setattr(module, "_found", {})
+    monkeypatch.setattr(module, "_looked", False)
+    for _ in range(3):
+        assert module.most_blas_threads() == sys.maxsize
+        assert module.with_blas_threads(1, sum, [1, 2]) == 3
+    assert looks == ["blas"]
 
 
 def test_many_threads_at_once(library):
