@@ -123,7 +123,7 @@ def test_dates_of_numpy_are_dates(unit):
         None if cell is None else datetime.datetime.fromisoformat(cell)
         for cell in (*np.datetime_as_string(days, "s").tolist(), None)
     ]
-    with_gap = np.append(days, np.datetime64("NaT"))
+    with_gap = np.append(days, np.datetime64("NaT", unit))
     for cells in (with_gap, list(with_gap)):
         found = to_series("d", cells)
         assert found.cast(pl.Datetime("us")).to_list() == expected
@@ -191,7 +191,7 @@ def test_lists_of_pyarrow_become_no_input():
 
 
 def test_objects_are_pythons():
-    cells = [None, float("nan"), np.float32("nan"), np.float64("nan"), pd.NA, pd.NaT, np.datetime64("NaT")]
+    cells = [None, float("nan"), np.float32("nan"), np.float64("nan"), pd.NA, pd.NaT, np.datetime64("NaT", "D")]
     cells += [np.datetime64("NaT", "ns"), np.timedelta64("NaT", "ns"), np.array(float("nan"))]
     assert python_objects(cells) == [None] * len(cells)
     cells = [np.int8(3), np.float32(0.5), np.bool_(True), np.str_("a"), np.array(7), "b", 1.5]
