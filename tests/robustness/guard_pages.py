@@ -75,6 +75,7 @@ def attempts(count, seed):
     from gpunet_numpy.compiled.blocked import program as blocked
     from gpunet_numpy.compiled.columns import program as columns
     from gpunet_numpy.compiled.minibatch import program as minibatch
+    from gpunet_numpy.compiled.sizes import WIDEST
     from gpunet_numpy.compiled.tiny.program import Tiny
 
     rng, guarded = np.random.default_rng(seed), Guarded()
@@ -112,7 +113,7 @@ def attempts(count, seed):
                 }
             )
         state, inputs = map_arrays(guarded, state), map_arrays(guarded, inputs)
-        minibatch.WIDEST = int(rng.choice([0, 512]))  # gradients with CSC, or row by row
+        minibatch.WIDEST = int(rng.choice([0, WIDEST]))  # gradients with CSC, or row by row
         minibatch.ADDED = minibatch.GRADIENTS = int(rng.choice([1, 1500, 2**15]))
         kept_rows.ENTRIES = int(rng.choice([100, 10**6]))
         columns.CACHE, columns.CHUNK = int(rng.choice([0, 2**15])), int(rng.choice([7, 128]))

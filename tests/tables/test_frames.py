@@ -191,7 +191,15 @@ def test_lists_of_pyarrow_become_no_input():
 
 
 def test_objects_are_pythons():
-    cells = [None, float("nan"), np.float32("nan"), np.float64("nan"), pd.NA, pd.NaT, np.datetime64("NaT", "D")]
+    cells = [
+        None,
+        float("nan"),
+        np.float32("nan"),
+        np.float64("nan"),
+        pd.NA,
+        pd.NaT,
+        np.datetime64("NaT", "D"),
+    ]
     cells += [np.datetime64("NaT", "ns"), np.timedelta64("NaT", "ns"), np.array(float("nan"))]
     assert python_objects(cells) == [None] * len(cells)
     cells = [np.int8(3), np.float32(0.5), np.bool_(True), np.str_("a"), np.array(7), "b", 1.5]

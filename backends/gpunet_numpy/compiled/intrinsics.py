@@ -9,7 +9,6 @@ So arrays cannot be allocated in them; the caller of a kernel passes all buffers
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +22,7 @@ from numba.extending import intrinsic
 from gpunet.core import dropout
 from gpunet_numpy.compiled.compiler import InnerCompiler, KernelCompiler
 from gpunet_numpy.compiled.kernels import PYTHON
-from gpunet_numpy.compiled.sizes import CACHE_LINE
+from gpunet_numpy.compiled.sizes import CACHE_LINE, ON_X86
 from gpunet_numpy.compiled.views import View, data_of, make_view, row_bytes, shape_of
 
 # Kernels reorder sums (so that they vectorise) but keep NaN and infinity, which the training loop looks for.
@@ -40,7 +39,6 @@ INNER: dict[str, Any] = {
 
 I32, I64 = ir.IntType(32), ir.IntType(64)
 BYTE_POINTER = ir.IntType(8).as_pointer()
-ON_X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 
 def kernel(function: Callable[..., Any]) -> Any:

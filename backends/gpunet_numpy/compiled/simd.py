@@ -20,6 +20,7 @@ from gpunet_numpy.compiled.sizes import CACHE_LINE, WIDEST
 from gpunet_numpy.compiled.views import View, data_of, row_bytes, shape_of
 
 FLAGS = tuple(sorted(FASTMATH))
+PAIRED = WIDEST // 2  # of a row that takes another register beside each of its sums
 
 
 class Vectors:
@@ -319,9 +320,9 @@ def back_and_update(e: Any, a: Any, keep: Any, rate: Any, W: Any, d: Any) -> Non
     noinline()
     size = -(-e.size * e.itemsize // CACHE_LINE) * CACHE_LINE
     c = 0
-    while c + 256 <= size:
-        back_stretch(256, c, e, a, keep, rate, W, d)
-        c += 256
+    while c + PAIRED <= size:
+        back_stretch(PAIRED, c, e, a, keep, rate, W, d)
+        c += PAIRED
     while c < size:
         back_stretch(64, c, e, a, keep, rate, W, d)
         c += 64

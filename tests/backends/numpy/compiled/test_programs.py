@@ -18,6 +18,7 @@ from gpunet.core.program import EpochInputs, TrainState
 from gpunet.core.reference import Reference
 from gpunet_numpy.compiled.blocked import program as blocked
 from gpunet_numpy.compiled.minibatch import program as minibatch
+from gpunet_numpy.compiled.sizes import WIDEST
 from gpunet_numpy.compiled.tiny import program as tiny
 from random_plans import (
     DESCENTS,
@@ -98,7 +99,7 @@ def test_minibatch(network, optimizer, dtype, on_threads):
     for data, share in itertools.product((DENSE, ZEROS, STANDARDISED), SHARES):
         for chunks in ({}, SMALL_CHUNKS) if share == "neurons" else ({},):
             some = {name: int(in_few_rows.choice([2**15, 1500, 1])) for name in ("GRADIENTS", "ADDED")}
-            some["WIDEST"] = int(in_few_rows.choice([512, 0]))  # by rows, or with CSC
+            some["WIDEST"] = int(in_few_rows.choice([WIDEST, 0]))  # by rows, or with CSC
             on_threads(int(rng.integers(1, 6)), **some, **SHARES[share], **chunks)
             batch_size = 75 if rng.random() < 0.5 else int(rng.choice([1, 32, 50, 73]))
             weighted, shuffled = (bool(rng.integers(2)) for _ in range(2))

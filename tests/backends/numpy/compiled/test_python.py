@@ -21,6 +21,7 @@ from gpunet_numpy.compiled.blocked import program as blocked
 from gpunet_numpy.compiled.columns import program as columns
 from gpunet_numpy.compiled.minibatch import program as minibatch
 from gpunet_numpy.compiled.predict import program as predict
+from gpunet_numpy.compiled.sizes import WIDEST
 from gpunet_numpy.compiled.sparse_rows import program as sparse_rows
 from gpunet_numpy.compiled.tiny import program as tiny
 
@@ -49,7 +50,7 @@ with np.errstate(all="ignore"):
         ):
             # From 15 examples on these are shared out and not the neurons; from 9 a thread on to the end.
             minibatch.EXAMPLES_PER_NEURON = 10 / 40
-            minibatch.WIDEST = 512 if i else 0
+            minibatch.WIDEST = WIDEST if i else 0
             weighted = program is not columns.Columns
             plan = plan_of("relu-tanh-sigmoid", OPTIMIZERS[optimizer], size, dtype, weighted, 22, inputs=9)
             state, inputs = draw(plan, **given)

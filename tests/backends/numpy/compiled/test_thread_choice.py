@@ -29,6 +29,7 @@ DENSE, ZEROS, STANDARDISED = {}, {"constant": 0.8}, {"constant": 0.8, "offset": 
 
 
 def test_which_batches_are_worth_which_threads(monkeypatch):
+    monkeypatch.setattr(minibatch, "WIDEST", 512)
     monkeypatch.setattr(minibatch, "threads", lambda: 8)
     monkeypatch.setattr(blocked, "threads", lambda: 8)
 
