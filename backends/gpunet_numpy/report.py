@@ -17,19 +17,15 @@ from gpunet_numpy.select import compiled_unavailable_reason
 def report() -> list[str]:
     """Lines for ``gpunet info``: NumPy, each BLAS and its speed, and what to do about a slow one."""
     why = compiled_unavailable_reason()
-    lines = [
-        f"NumPy {np.__version__}",
-        "compiled programs: "
-        + (f"ready ({compiling.VARIABLE}={compiling.setting()})" if why is None else f"off, {why}"),
-    ]
+    lines = [f"NumPy {np.__version__}", f"compiled programs: {_compiled() if why is None else f'off, {why}'}"]
     products = {"NumPy": _numpy_product()}
     if why is None:
-        products["SciPy, for compiled programs"] = _scipy_product()  # loads its BLAS
+        products["SciPy"] = _scipy_product()  # loads its BLAS
     slow = False
     for one in libraries():
         name, architecture = Path(one["filepath"]).name, one.get("architecture") or "unknown"
         # The wheels' names: libscipy_openblas64_ is NumPy's, libscipy_openblas SciPy's.
-        user = "NumPy" if "64_" in name else "SciPy, for compiled programs"
+        user = "NumPy" if "64_" in name else "SciPy"
         speed = f", {gflops(products[user]):.0f} GFLOP/s" if user in products else ""
         lines.append(
             f"{name.split('-')[0].split('.')[0]} ({user}): {one['internal_api']} {one.get('version')}, "
@@ -42,6 +38,14 @@ def report() -> list[str]:
             f"{VARIABLE}=SkylakeX in the environment before Python starts, and compare."
         )
     return lines
+
+
+def _compiled() -> str:
+    from gpunet_numpy.compiled.threads import threads_at_start
+
+    count = threads_at_start()
+    threads = f"{count} thread{'s' * (count > 1)}"
+    return f"ready, on {threads} ({compiling.VARIABLE}={compiling.setting()})"
 
 
 SIZE = 768  # of the matrices whose product is timed

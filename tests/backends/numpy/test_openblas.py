@@ -35,3 +35,13 @@ def test_report_names_every_blas():
     lines = report()
     assert any(line.startswith("NumPy ") for line in lines)
     assert any("kernels" in line for line in lines)
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "on 1 thread ("), (6, "on 6 threads (")])
+def test_report_tells_the_threads_of_compiled_programs(count, words, monkeypatch):
+    pytest.importorskip("numba")
+    from gpunet_numpy.compiled import threads
+    from gpunet_numpy.report import report
+
+    monkeypatch.setattr(threads, "threads_at_start", lambda: count)
+    assert sum(f"compiled programs: ready, {words}" in line for line in report()) == 1
