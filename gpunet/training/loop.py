@@ -83,6 +83,9 @@ class TrainingLoop:
         self.bar = bar
         self.together = together
         self.given: TrainState | None = None  # by the consumer, to go on with after an epoch
+        plan = self.plan
+        self.sizes = np.full(plan.steps, float(plan.batch_size))  # examples of each batch of an epoch
+        self.sizes[-1] = plan.examples - plan.batch_size * (plan.steps - 1)
 
     def run(
         self, state: TrainState, epochs_trained: int, updates: int, start: Position | None = None
@@ -164,10 +167,9 @@ class TrainingLoop:
 
     def _add_epochs(self, ran: Snapshot, losses: Any) -> None:
         """Add to the history the figures of each epoch that ran, from its losses."""
-        history, plan, steps = self.history, self.plan, self.plan.steps
-        sizes = np.full(steps, plan.batch_size)
-        sizes[-1] = plan.examples - plan.batch_size * (steps - 1)
-        history.loss += np.average(losses.reshape(ran.epochs, steps), axis=1, weights=sizes).tolist()
+        history, steps = self.history, self.plan.steps
+        sums = (losses.reshape(ran.epochs, steps) * self.sizes).sum(axis=1)
+        history.loss += (sums / self.plan.examples).tolist()
         history.learning_rate += [float(rate) for rate in ran.inputs.coefficients[steps - 1 :: steps, 0]]
         history.epochs += ran.epochs
 
