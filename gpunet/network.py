@@ -156,13 +156,14 @@ class Network(NetworkBase):
         Parameters
         ----------
         X : array or list
-            Rows ``(m, n[0])``, or images ``(m, height, width[, channels])``, which are flattened (C1). They are
-            not rescaled: where numbers are large, as uint8 pixels, give the network a :class:`Standardizer`. With
-            CuPy, uint8, int8, uint16, int16 and bool keep their dtype on the device, which takes less memory: most
-            programs convert one batch at a time, with the same result. A Table, if there is an encoder. Columns of a
-            DataFrame are matched by name with those of the first one. X may be used as it is, without a copy: leave
-            it unchanged during the call. Where most of its numbers are 0 and the run has eight epochs or more, compiled
-            programs keep the others in CSR: half of X's memory at most, and no more than 512 MiB in float32.
+            Rows ``(m, n[0])``, or images ``(m, height, width[, channels])``, which are flattened (C1). They are not
+            rescaled: where numbers are large, as uint8 pixels, give the network a :class:`Standardizer`. With CuPy, and
+            with NumPy's compiled programs, uint8, int8, uint16, int16 and bool keep their dtype, which takes less
+            memory: most programs convert one batch at a time, with the same result. A Table, if there is an encoder.
+            Columns of a DataFrame are matched by name with those of the first one. X may be used as it is, without a
+            copy: leave it unchanged during the call. Where most of its numbers are 0 and the run has eight epochs or
+            more, compiled programs keep the others in CSR: half of X's memory at most, and no more than 512 MiB in
+            float32.
             A sparse matrix or array of SciPy ``(m, n[0])`` never becomes dense as a whole: NumPy computes with its
             nonzero entries, other backends make one batch at a time dense, and "auto" takes NumPy. CSR in the network's
             dtype is used as it is; other formats are converted to CSR first, other dtypes cast, which costs a copy. One
@@ -183,11 +184,12 @@ class Network(NetworkBase):
             (None, NaN, NA or an empty text in words or in a column, and NaN beside a DataFrame) are left out.
         optimizer : Optimizer, str or None
             None takes Adam; with an encoder AdamW with a cosine schedule, and with a weight decay of 1000 / rows,
-            between 0.2 and 5, for 256 hidden units; for h units √(h/256) times that. A name (``"adam"``, ``"adamw"``,
-            ``"rmsprop"``, ``"sgd"``), and None, get the learning rate that ``gpunet train`` takes: 0.002 for Adam, 2.5
-            times that with sigmoid in a hidden layer. None suits large inputs too where there is no standardizer: let s
-            be their root mean square, rounded to a power of two. Then the first layer's initial weights are divided by
-            s, and where s is above 4 the learning rate is multiplied by √(4/s).
+            between 0.2 and 5, for 256 hidden units; √(h/256) times that for h units in the narrowest hidden layer, and
+            0 without hidden layers. A name (``"adam"``, ``"adamw"``, ``"rmsprop"``, or ``"gradient_descent"``, also
+            ``"sgd"``, with momentum 0.9), and None, get the learning rate that ``gpunet train`` takes: 0.002 for Adam,
+            2.5 times that with sigmoid in a hidden layer. None suits large inputs too where there is no standardizer:
+            let s be their root mean square, rounded to a power of two. Then the first layer's initial weights are
+            divided by s, and where s is above 4 the learning rate is multiplied by √(4/s).
         epochs : int or None
             None takes as many as make 1000 updates, between 10 and 100; with an encoder 5000, between 20 and 300.
         batch_size : int, None or "auto"
@@ -245,9 +247,9 @@ class Network(NetworkBase):
             weights that they give the network; the optimizer keeps its state, such as momentum.
         checkpoint : Checkpoint, folder or None
             Where to keep what a run needs to go on. The same call with a network made in the same way goes on from the
-            newest checkpoint there, to the bit; once the run has ended it returns the history at once. More epochs are
-            the same call, unless there is a schedule, or the run has ended with callbacks, which may have changed the
-            weights.
+            newest checkpoint there, to the bit; once the run has ended it returns the history at once. A call with more
+            epochs goes on too, unless the optimizer has a schedule, or the run has ended and had callbacks, which may
+            have changed the weights.
         progress : bool
             Show a bar on a terminal and in Jupyter; elsewhere write a line per epoch to standard error, at most one
             per second. With progress or a checkpoint, Ctrl-C and SIGTERM act between two updates, within about half a
@@ -264,10 +266,16 @@ class Network(NetworkBase):
         ValueError, TypeError
             For bad input, an unknown metric, and for a precision that the device does not have, before anything has
             changed. For a metric that fails, after an epoch: the weights are those of that epoch.
-        RowsLeftOut
-            A warning, if targets are missing: how many.
+        OSError
+            If a file of data is missing (FileNotFoundError), or a folder or file to write to can't be.
+        ImportError
+            If the package is missing that reads such data, or that measures such a metric.
+        RowsLeftOut, ColumnsIgnored
+            Warnings: how many rows have no target, and which columns are not those of the first DataFrame.
         UnscaledInputs
             A warning, if the mean of ``|x|`` is above 10 and there is no standardizer.
+        UndefinedMetric, CheckpointDamaged, CheckpointNotWritten
+            Warnings during the run, which goes on.
         Diverged
             If the loss stops being finite; the network keeps the last finite weights.
         OutOfMemory
@@ -459,12 +467,16 @@ class Network(NetworkBase):
         Returns
         -------
         array, ``(m, n[L])``
-            A NumPy array for a Table or DataFrame. Values are in the target's own unit, in float64.
+            A NumPy array for a Table or DataFrame. With an encoder, values are in the target's own unit, in float64.
 
         Raises
         ------
         ValueError, TypeError
             For a wrong shape, dtype, or numbers that are not finite; and while there are no weights.
+        FileNotFoundError
+            If X is the path of a file that is not there.
+        ColumnsIgnored
+            A warning: which columns of a DataFrame are not those of training.
         """
         if self._trained.state is None and self.inputs is None:
             raise ValueError("the network has no weights yet: fit it, or give Network inputs=…")
@@ -571,6 +583,10 @@ class Network(NetworkBase):
         ------
         ValueError, TypeError
             For bad input.
+        FileNotFoundError
+            If X is the path of a file that is not there.
+        ColumnsIgnored, UndefinedMetric
+            Warnings, as for :meth:`fit`.
         """
         measures = Metrics(metrics)
         examples, kind = self._examples(X, y, sample_weight)
@@ -681,6 +697,8 @@ def load(path: str | Path, backend: str = "auto", own: Sequence[Activation | Los
         If it is not such a file, or is damaged.
     ValueError, BackendUnavailable
         If there is no such backend, or it can't be used here.
+    TypeError
+        If `path` is no path, or `own` no sequence of activations and losses.
     """
     named_placement(backend)  # an error of that is not the file's
     saved = read_network(path, own)

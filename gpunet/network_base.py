@@ -302,6 +302,8 @@ class NetworkBase:
         ------
         ValueError
             If there are no weights yet, an activation is your own, or the weights take more than 2 GB.
+        ImportError
+            If onnx is not installed.
         OSError
             If there is no such folder, or the file can't be written; an old file is as it was.
 

@@ -158,12 +158,13 @@ class Ramp(ClosedForm):
 class Cosine(ClosedForm):
     """Half a cosine from `initial` to `final` over the run, after a linear warm-up.
 
-    ``α = final + ½ (initial − final) (1 + cos(π t))``, t from 0 to 1 (Loshchilov and Hutter 2017).
+    ``α = final + ½ (initial − final) (1 + cos(π t))``, where t rises from 0, at the first of n updates after the
+    warm-up, by 1/n with each of them (Loshchilov and Hutter 2017).
 
     Parameters
     ----------
     initial, final : float
-        Learning rates: the highest one, and that of the last update.
+        Learning rates: the one at t = 0, and the one at t = 1, which would be that of the update after the last.
     warmup : float
         Share of the run, in ``[0, 1)``, in which the rate rises linearly to `initial`.
     steps : int, optional

@@ -1,6 +1,7 @@
 """Data sets: published images, the lecture's generated images, and the user's own files.
 
-Every loader but `read_table` returns a `Dataset`: rows are examples; images become rows of numbers from 0 to 1 (C1).
+Rows are examples. All loaders but `read_table` and `read_rows` return a `Dataset`; images become rows of numbers from 0
+to 1 (C1), except in `.npy` files, which are taken as they are.
 """
 
 from gpunet.datasets.arrays import load, read_rows

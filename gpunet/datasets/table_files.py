@@ -75,8 +75,12 @@ def read_table(
 
     Raises
     ------
-    FileNotFoundError
+    FileNotFoundError, IsADirectoryError
         If there is no such file.
+    ImportError
+        If the extra ``tables`` is not installed.
+    TypeError
+        If `data` is no table, no path and no binary file.
     ValueError
         If the file is none of these, a line has too few or too many cells (it is named), two columns have one name, or
         a column is unknown.

@@ -11,7 +11,7 @@ try:
     from gpunet.estimators.regressor import MLPRegressor
 except ImportError as error:
     raise ImportError(
-        f"gpunet.estimators needs scikit-learn 1.6 or later, and SciPy: {install_command('sklearn')} ({error})"
+        f"gpunet.estimators needs scikit-learn 1.7 or later, and SciPy: {install_command('sklearn')} ({error})"
     ) from error
 
 __all__ = ["MLPClassifier", "MLPRegressor"]

@@ -106,7 +106,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     n_layers_, n_outputs_ : int
     out_activation_ : str
     program_ : str
-        What ran the epochs: ``reference`` or a backend's own program.
+        What ran the epochs: ``reference``, a backend's own program, or ``SciPy's L-BFGS``.
     encoder_, standardizer_ : TableEncoder, Standardizer
         With `encode` and `standardize`.
 

@@ -108,6 +108,8 @@ class TableEncoder:
         ------
         ValueError
             If there are no rows, or no column is left.
+        ImportError
+            If the extra ``tables`` is not installed.
         """
         table = as_table(data)
         if len(table) == 0:

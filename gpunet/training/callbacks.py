@@ -81,8 +81,11 @@ def started(callbacks: Sequence[Callback], network: Any) -> Iterator[list[Callba
 
 def call_callbacks(callbacks: Iterable[Callback], network: Any, history: History) -> bool:
     """Call all callbacks after an epoch; whether one of them ends the run: by True, NumPy's too."""
-    results = [callback(network, history) for callback in callbacks]
-    return any(isinstance(result, bool | np.bool_) and bool(result) for result in results)
+    results = [(callback, callback(network, history)) for callback in callbacks]
+    ending = [one for one, result in results if isinstance(result, bool | np.bool_) and bool(result)]
+    if ending and not history.stopped:
+        history.stopped = f"{getattr(ending[0], '__name__', type(ending[0]).__name__)} returned True"
+    return bool(ending)
 
 
 def finish_callbacks(callbacks: Iterable[Any], network: Any, history: History) -> None:

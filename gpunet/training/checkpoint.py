@@ -38,6 +38,8 @@ class Checkpoint(Monitored):
     ------
     ValueError, TypeError
         For settings outside their range.
+    OSError
+        By ``fit``, if the folder can't be made or written to.
     """
 
     def __init__(

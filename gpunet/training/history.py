@@ -45,7 +45,7 @@ class History:
     precision : str
         To what the factors of matrix products may have been rounded.
     stopped : str
-        Why the run ended before its last epoch; empty if it did not.
+        Why a callback ended the run; empty if none did.
     """
 
     loss: list[float] = field(default_factory=list)
@@ -100,6 +100,8 @@ class History:
             For another ending, and without an epoch.
         ImportError
             If matplotlib is not installed.
+        OSError
+            If there is no such folder, or the file can't be written.
         """
         return plots.training(self, path, network=network)
 

@@ -212,6 +212,8 @@ class SaveNetwork(Monitor):
     ------
     ValueError, TypeError
         For settings outside their range.
+    OSError
+        By ``fit``, if the file can't be written.
     """
 
     def __init__(

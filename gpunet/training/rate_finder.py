@@ -24,7 +24,7 @@ DIVERGED = 4.0  # times the lowest smoothed loss so far
 WINDOW = 0.05  # of the updates, to each side, over which losses are averaged
 SHARE = 0.25  # of the rate with the lowest loss
 FEWEST = 20  # updates
-ITS_OWN = ("epochs", "callbacks")  # arguments of fit that a search has of its own
+ITS_OWN = ("epochs", "callbacks", "checkpoint")  # arguments of fit that a search has of its own, or none of
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,9 +140,11 @@ def find_learning_rate(
     lowest, highest : float
         The learning rates of the first and of the last update.
     updates : int
-        At least 20. A whole number of epochs runs, at rate 0 after the last of these updates.
+        At least 20. Training runs to the end of an epoch; after these updates the learning rate is 0, so nothing
+        changes any more.
     **settings
-        Others of ``fit``, such as ``sample_weight``, ``class_weight`` or ``precision``.
+        Others of ``fit``, such as ``sample_weight``, ``class_weight`` or ``precision``; not ``epochs``, ``callbacks``
+        or ``checkpoint``.
 
     Returns
     -------
@@ -168,7 +170,10 @@ def find_learning_rate(
         raise TypeError(f"network must be a Network, got {type(network).__name__}")
     for name in ITS_OWN:
         if name in settings:
-            raise TypeError(f"find_learning_rate takes no {name}: updates={updates} says how long it runs")
+            raise TypeError(
+                f"find_learning_rate takes no {name}: it trains a copy that is thrown away, and updates={updates} says "
+                "how long"
+            )
     ramp = Ramp(lowest, highest, updates)
     trial = copy.copy(network)  # fit replaces what it changes: nothing is changed in place
     recorder = _Recorder(updates)

@@ -188,6 +188,6 @@ def test_what_to_install(monkeypatch):
     """Where scikit-learn is missing, or too old."""
     monkeypatch.setitem(sys.modules, "gpunet.estimators.classifier", None)
     with pytest.raises(
-        ImportError, match=r"needs scikit-learn 1\.6 or later, and SciPy: pip install .*\[sklearn\]"
+        ImportError, match=r"needs scikit-learn 1\.7 or later, and SciPy: pip install .*\[sklearn\]"
     ):
         importlib.reload(gpunet.estimators)

@@ -67,7 +67,32 @@ def test_checkpoints_of_nan_are_not_best(tmp_path):
 def test_only_true_ends_a_run(result, epochs):
     net = gn.Network([gn.Dense(1)], seed=0, backend="numpy")
     history = net.fit(np.eye(4), np.zeros(4), epochs=3, callbacks=lambda network, history: result)
-    assert history.epochs == epochs
+    assert (history.epochs, history.stopped) == (epochs, "<lambda> returned True" if epochs == 1 else "")
+
+
+def test_the_history_names_the_callback_that_ends_a_run():
+    class Second:
+        __hash__ = None  # as of an object that compares by its contents
+
+        def __call__(self, network, history):
+            return history.epochs == 2
+
+    class Reasoned(Second):
+        def __call__(self, network, history):
+            history.stopped = "enough"
+            return True
+
+    net = gn.Network([gn.Dense(1)], seed=0, backend="numpy")
+    for callbacks, stopped in (
+        ([nothing, Second(), Second()], "Second returned True"),
+        ([Second(), Reasoned()], "enough"),
+    ):
+        history = net.fit(np.eye(4), np.zeros(4), epochs=3, callbacks=callbacks)
+        assert history.stopped == stopped
+
+
+def nothing(network, history):
+    return None
 
 
 @pytest.mark.parametrize("monitor", ["loss", "val_loss", "val_accuracy"])

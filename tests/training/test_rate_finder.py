@@ -236,10 +236,9 @@ def test_mistakes(data):
         gn.find_learning_rate(network(), X, y, updates=2.5)
     with pytest.raises(TypeError, match="epochs"):
         gn.find_learning_rate(network(), X, y, epochs=3)
-    for name in ("epochs", "callbacks"):
-        with pytest.raises(
-            TypeError, match=rf"^find_learning_rate takes no {name}: updates=40 says how long it runs$"
-        ):
+    for name in ("epochs", "callbacks", "checkpoint"):
+        why = "it trains a copy that is thrown away, and updates=40 says how long"
+        with pytest.raises(TypeError, match=f"^find_learning_rate takes no {name}: {why}$"):
             gn.find_learning_rate(network(), X, y, updates=40, **{name: []})
     for wrong, called in ((None, "NoneType"), (X, "ndarray"), (gn.Network, "type"), ([gn.Dense(3)], "list")):
         with pytest.raises(TypeError, match=rf"^network must be a Network, got {called}$"):
