@@ -78,6 +78,9 @@ def _check(options: Namespace, network: gn.Network) -> None:
 def _table_examples(network: gn.Network, data: DataOptions, use_all: bool) -> tuple[Examples, str]:
     """Examples of a table, by the names of its columns."""
     check_options(data)
+    if network.encoder is not None and data.target in network.encoder.columns:
+        predicted = f"; it predicts {network.target.name!r}" if network.target is not None else ""
+        raise ValueError(f"--target {data.target}: that column is an input of the network{predicted}")
     missing = data.missing
     if missing is None and network.encoder is not None:
         missing = network.encoder.missing

@@ -133,7 +133,7 @@ def extra_columns(network: gn.Network, table: Table) -> str | None:
     if network.encoder is None:
         return None
     target = network.target and network.target.name
-    extra = [name for name in network.encoder.extra_columns(table) if name != target]
+    extra = [name or "unnamed column" for name in network.encoder.extra_columns(table) if name != target]
     return f"ignored, because the training had none such: {', '.join(extra)}" if extra else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from argparse import Namespace
 from collections.abc import Sequence
@@ -118,7 +119,13 @@ def _values(network: gn.Network, examples: Examples) -> Any:
 
 
 def r_squared(y: Any, predictions: Any) -> float:
-    """``R² = 1 − Σ (y − ŷ)² / Σ (y − mean y)²``, averaged over the columns; constant columns count as spread 1."""
+    """``R² = 1 − Σ (y − ŷ)² / Σ (y − mean y)²``, averaged over the columns.
+
+    As in scikit-learn, that of a constant column is 0, or 1 where all is right, and that of a single row NaN.
+    """
+    if len(y) < 2:
+        return math.nan
     residual = ((y - predictions) ** 2).sum(axis=0)
     total = ((y - y.mean(axis=0)) ** 2).sum(axis=0)
-    return 1.0 - float((residual / np.where(total > 0, total, 1.0)).mean())
+    constant = np.where(residual > 0, 0.0, 1.0)
+    return float(np.where(total > 0, 1.0 - residual / np.where(total > 0, total, 1.0), constant).mean())

@@ -17,12 +17,12 @@ from gpunet.devices.registry import backend_from_env
 from gpunet.devices.scipy_sparse import is_sparse
 from gpunet.estimators import parameters
 from gpunet.estimators.batches import Rows, on_placement, part
+from gpunet.estimators.callbacks import required_callbacks
 from gpunet.estimators.epochs import EpochTraining
 from gpunet.estimators.inputs import foreign_backend, to_host
 from gpunet.estimators.lbfgs import LBFGSTraining
 from gpunet.inputs.arrays import to_device_array
 from gpunet.inputs.dtypes import dtype_name
-from gpunet.training.callbacks import checked_callbacks
 
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
@@ -57,11 +57,41 @@ class BaseMLP(EpochTraining, LBFGSTraining):
         return self._fit(X, y, sample_weight, incremental=False)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool) -> Any:
+        before = dict(vars(self))
+        try:
+            plan, placement, parts, in_place = self._prepared(X, y, sample_weight, incremental)
+        except BaseException:  # what is refused changes nothing
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        with placement.context(), placement.backend.compiling(self.compile):
+            if self.solver == "lbfgs":
+                self._fit_lbfgs(plan, placement, parts[0], in_place)
+            else:
+                self._fit_epochs(plan, placement, parts, incremental, in_place)
+        if not all(bool(np.isfinite(to_host(one)).all()) for one in (*self.coefs_, *self.intercepts_)):
+            raise ValueError(NOT_FINITE)
+        return self
+
+    def _prepared(
+        self, X: Any, y: Any, sample_weight: Any, incremental: bool
+    ) -> tuple[Plan, Placement, list[Rows], bool]:
+        """Everything checked, and the initial weights drawn.
+
+        Returns
+        -------
+        plan : Plan
+        placement : Placement
+        parts : list of Rows
+            For training, and for validation if there is early stopping.
+        in_place : bool
+            Whether the weights stay where they were trained.
+        """
         constraints = {**parameters.CONSTRAINTS, **self._constraints()}
         given = {name: getattr(self, name) for name in sorted(constraints)}
         parameters.check(type(self).__name__, given, constraints)
         hidden = parameters.layer_sizes(self.hidden_layer_sizes)
-        checked_callbacks(self.callbacks)
+        required_callbacks(self)
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
@@ -95,18 +125,12 @@ class BaseMLP(EpochTraining, LBFGSTraining):
         plan = self._plan(sizes, activations, dtype, len(training), weights is not None, is_sparse(X))
         placement = self._training_on(plan, placement, X)
         in_place = self._stays(X)
-        with placement.context(), placement.backend.compiling(self.compile):
+        with placement.context():
             X = on_placement(X, placement, dtype)
             X = self._standardized(X, placement, None if split is None else split[0], learn=first)
             rows = Rows(X, to_device_array("y", Y, placement, dtype), weights)
             parts = [rows] if split is None else [part(rows, one, placement) for one in split]
-            if self.solver == "lbfgs":
-                self._fit_lbfgs(plan, placement, parts[0], in_place)
-            else:
-                self._fit_epochs(plan, placement, parts, incremental, in_place)
-        if not all(bool(np.isfinite(to_host(one)).all()) for one in (*self.coefs_, *self.intercepts_)):
-            raise ValueError(NOT_FINITE)
-        return self
+        return plan, placement, parts, in_place
 
     def _split(self, m: int, Y: Any) -> Any:
         """Rows for training and for validation, or None without early stopping."""

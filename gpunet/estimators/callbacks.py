@@ -8,6 +8,7 @@ from typing import Any
 
 from sklearn.base import is_classifier
 
+from gpunet.core.checks import finite_number
 from gpunet.core.plan import Plan
 from gpunet.devices.placement import Placement
 from gpunet.network import Network
@@ -20,6 +21,7 @@ from gpunet.training.callbacks import (
 )
 from gpunet.training.history import History
 from gpunet.training.monitors import require_monitored
+from gpunet.training.plateau import ReduceOnPlateau
 
 
 class Callbacks:
@@ -40,6 +42,7 @@ class Callbacks:
 
     def __init__(self, callbacks: Sequence[Callback], network: Network, history: History) -> None:
         self.callbacks, self.network, self.history = callbacks, network, history
+        self.factor = history.learning_rate_factor  # of the learning rate in force
         self.started = time.perf_counter()
         before = network.parameters
         with started(callbacks, network):
@@ -77,11 +80,20 @@ class Callbacks:
         if "accuracy" in validation:
             history.val_accuracy.append(validation["accuracy"])
         self.network.set_parameters(parameters)
+        self.network.epochs_trained += 1
         before = self.network.parameters
         ended = call_callbacks(self.callbacks, self.network, history)
         given = self._set_since(before)
         self.started = time.perf_counter()
         return ended, given
+
+    def rate_change(self) -> float:
+        """By what the callbacks have multiplied the learning rate since this was asked last."""
+        factor = finite_number(
+            "history.learning_rate_factor", self.history.learning_rate_factor, 0.0, strict=True
+        )
+        change, self.factor = factor / self.factor, factor
+        return change
 
     def finish(self) -> Any:
         """End the run; the weights that the callbacks leave instead of the last epoch's, or None."""
@@ -97,13 +109,17 @@ class Callbacks:
         return None if same else now
 
 
-def callbacks_of(
-    estimator: Any, plan: Plan, placement: Placement, program: str, reason: str
-) -> Callbacks | None:
-    """The callbacks of a run of an estimator; None without any."""
+def required_callbacks(estimator: Any) -> list[Callback]:
+    """The callbacks of an estimator.
+
+    Raises
+    ------
+    TypeError
+        For what is no callback.
+    ValueError
+        If one needs what the estimator's run will not have.
+    """
     callbacks = checked_callbacks(estimator.callbacks)
-    if not callbacks:
-        return None
     validated = estimator.early_stopping and estimator.solver != "lbfgs"
     kind = "classes" if is_classifier(estimator) else "values"
     try:
@@ -114,6 +130,24 @@ def callbacks_of(
                 "An estimator measures validation figures with early_stopping=True, but for 'lbfgs'."
             )
         raise
+    for callback in callbacks:
+        if getattr(callback, "every", None) == "step":
+            raise ValueError(
+                f"{type(callback).__name__} with every='step': an estimator has no figures of single updates; use "
+                "every='epoch', or a gpunet.Network"
+            )
+        if isinstance(callback, ReduceOnPlateau) and estimator.solver == "lbfgs":
+            raise ValueError("ReduceOnPlateau: the solver 'lbfgs' has no learning rate; use 'adam' or 'sgd'")
+    return callbacks
+
+
+def callbacks_of(
+    estimator: Any, plan: Plan, placement: Placement, program: str, reason: str
+) -> Callbacks | None:
+    """The callbacks of a run of an estimator; None without any."""
+    callbacks = required_callbacks(estimator)
+    if not callbacks:
+        return None
     history = History(
         examples=plan.examples,
         program=program,
@@ -122,4 +156,5 @@ def callbacks_of(
         device=placement.device,
     )
     network = estimator.to_network(f"{placement.backend.name}:{placement.device}")
+    network.epochs_trained = len(getattr(estimator, "loss_curve_", ()))
     return Callbacks(callbacks, network, history)

@@ -187,7 +187,11 @@ class EpochTraining(Prediction):
             examples = Examples(columns_of(X, placement), Y.T, None)
             figures = validation.figures(plan.loss, state.parameters, examples, kind)
         callbacks.history.program = run.name
-        return callbacks.epoch(state.parameters, self.loss_, self._optimizer.learning_rate, figures)
+        answer = callbacks.epoch(state.parameters, self.loss_, self._optimizer.rate, figures)
+        change = callbacks.rate_change()
+        if change != 1.0:
+            self._optimizer.multiply_rate(change)
+        return answer
 
     def _score_of(self, validation: Evaluation, state: TrainState, rows: Rows) -> float:
         placement = validation.placement

@@ -170,7 +170,7 @@ class InputChecks:
             return X
         if hasattr(X, "tocsr"):
             raise ValueError(
-                "standardize would make a sparse X dense. Scale it with sklearn.preprocessing.MaxAbsScaler, or "
+                "standardize is for a dense X. Scale a sparse one with sklearn.preprocessing.MaxAbsScaler, or "
                 "StandardScaler(with_mean=False), and leave standardize=False"
             )
         xp = placement.xp

@@ -72,6 +72,15 @@ class AdamSolver:
         coefficients[:, 0], coefficients[:, 1] = self.learning_rate_init, rates
         return coefficients
 
+    @property
+    def rate(self) -> float:
+        """α, as it is logged."""
+        return self.learning_rate_init
+
+    def multiply_rate(self, factor: float) -> None:
+        """Go on with another learning rate, which a callback has chosen."""
+        self.learning_rate_init *= factor
+
     def epoch_ends(self, examples: int) -> None:
         """Nothing changes."""
 
@@ -120,6 +129,16 @@ class SGDSolver:
     def coefficients(self, steps: int) -> Any:
         """Those of the next `steps` steps, ``(steps, 1)``."""
         return np.full((steps, 1), self.learning_rate / self.damping)
+
+    @property
+    def rate(self) -> float:
+        """α, as it is logged."""
+        return self.learning_rate
+
+    def multiply_rate(self, factor: float) -> None:
+        """Go on with another learning rate, which a callback has chosen; a schedule's rates are multiplied as well."""
+        self.learning_rate_init *= factor
+        self._change_to(self.learning_rate * factor)
 
     def epoch_ends(self, examples: int) -> None:
         """Follow the schedule; `examples` have been trained on since the first epoch."""

@@ -82,7 +82,7 @@ class Settings(Estimator):
         if self.batch_size > examples:
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-                stacklevel=5,
+                stacklevel=6,
             )
         return int(min(self.batch_size, examples))
 

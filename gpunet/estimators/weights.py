@@ -38,7 +38,7 @@ class Weights(Estimator):
         if known != sizes:
             raise ValueError(
                 f"the layers' sizes are {sizes}, the weights that training goes on from have {known}: "
-                "warm_start=False starts anew"
+                "fit with warm_start=False starts anew"
             )
 
     def _parameters(self, placement: Placement, dtype: str) -> list[tuple[Array, Array]]:

@@ -88,6 +88,8 @@ class Reading:
             If a cell is not of the kind; the message begins with the row, as ``{row}``.
         """
         present = self.present(cells)
+        if present.null_count() == len(present):  # then their type says nothing
+            return np.full(len(present), np.nan)
         if self.kind == "number":
             found = _numbers(present, self.written, decimal, self.unit)
         elif self.kind == "boolean":

@@ -1,9 +1,11 @@
 """Options become a network, an optimizer and a schedule; defaults depend on the data."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
+from sklearn.metrics import r2_score
 
 import gpunet as gn
 from gpunet.cli.data import of_arrays, of_table
@@ -260,4 +262,9 @@ def test_numbers():
     ]
     y = np.array([[0.0, 5.0], [2.0, 5.0]])
     assert r_squared(y, y) == 1.0
-    assert r_squared(y, np.array([[1.0, 5.0], [1.0, 5.0]])) == 0.5
+    wrong = np.array([[1.0, 4.0], [1.0, 6.0]])
+    for some in (y, np.array([[0.0, 5.0], [2.0, 6.0], [4.0, 4.0]])):
+        predicted = np.resize(wrong, some.shape)
+        assert r_squared(some, predicted) == pytest.approx(r2_score(some, predicted))
+    assert r_squared(y[:, 1:], wrong[:, 1:]) == 0.0  # as of a constant column
+    assert math.isnan(r_squared(y[:1], y[:1]))  # nothing to compare it with

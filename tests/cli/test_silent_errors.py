@@ -50,6 +50,17 @@ def test_evaluate_takes_columns_by_name(good, points, tmp_path):
     assert np.mean(np.array(predicted) == y) > 0.95
 
 
+def test_evaluate_does_not_take_an_input_for_the_target(bad, good, points, tmp_path):
+    a, b, y = points
+    net, table = tmp_path / "net", write(tmp_path / "ab.csv", "a,b,y", a, b, y)
+    good("train", table, *FAST, "--epochs", 1, "--save", net)
+    assert "--target b: that column is an input of the network; it predicts 'y'" in bad(
+        "evaluate", net, table, "--target", "b"
+    )
+    unnamed = write(tmp_path / "index.csv", ",a,b,y", range(200), a, b, y)
+    assert "the training had none such: unnamed column" in good("evaluate", net, unnamed)
+
+
 def test_missing_columns_are_named(bad, good, points, tmp_path):
     a, b, y = points
     good(

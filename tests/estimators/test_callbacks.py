@@ -282,3 +282,90 @@ def test_a_divergence_is_told_as_one(solver):
     with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
         model.fit(X * 1e30, VALUE)
     assert all(seen) and model.n_iter_ < 20
+
+
+PLAIN = {"solver": "sgd", "momentum": 0.0, "nesterovs_momentum": False}
+RATES = [{}, PLAIN, {"solver": "sgd"}, {**PLAIN, "learning_rate": "invscaling"}]
+
+
+@pytest.mark.parametrize("settings", RATES)
+def test_a_callback_changes_the_learning_rate(settings):
+    """The run goes on as one whose rate was lower from the start of that epoch on."""
+
+    def lowered(network, history):
+        if history.epochs == 2:
+            history.learning_rate_factor = 0.25
+
+    seen = []
+    settings = {**FAST, **settings}
+    model = MLPRegressor(**settings, callbacks=[lowered, lambda n, h: seen.append(h.learning_rate[-1])])
+    model.fit(X, VALUE)
+    usual = []
+    MLPRegressor(**settings, callbacks=lambda n, h: usual.append(h.learning_rate[-1])).fit(X, VALUE)
+    assert_allclose(seen, np.array(usual) * [1, 1, 0.25, 0.25], rtol=1e-12)
+
+    class Stepwise(MLPRegressor):
+        def _make_solver(self):
+            solver = super()._make_solver()
+            ends, epochs = solver.epoch_ends, []
+
+            def epoch_ends(examples):
+                ends(examples)
+                epochs.append(examples)
+                if len(epochs) == 2:
+                    solver.multiply_rate(0.25)
+
+            solver.epoch_ends = epoch_ends
+            return solver
+
+    assert_allclose(weights_of(Stepwise(**settings).fit(X, VALUE)), weights_of(model), rtol=1e-12)
+
+
+@pytest.mark.parametrize("settings", RATES)
+def test_a_rate_that_falls_to_almost_nothing_changes_nothing_more(settings):
+    settings = {**FAST, **settings}
+
+    def stopped(network, history):
+        history.learning_rate_factor = 1e-12
+
+    two = MLPRegressor(**{**settings, "max_iter": 2}, callbacks=[stopped]).fit(X, VALUE)
+    five = MLPRegressor(**{**settings, "max_iter": 5}, callbacks=[stopped]).fit(X, VALUE)
+    one = MLPRegressor(**{**settings, "max_iter": 1}).fit(X, VALUE)
+    momentum = settings.get("momentum", 0.9) if settings.get("solver") == "sgd" else 0.0
+    if momentum == 0.0:  # else u goes on
+        assert_allclose(weights_of(two), weights_of(one), atol=1e-9)
+        assert_allclose(weights_of(five), weights_of(one), atol=1e-9)
+    assert not np.allclose(weights_of(MLPRegressor(**settings).fit(X, VALUE)), weights_of(one), atol=1e-3)
+
+
+def test_the_rate_is_reduced_on_a_plateau():
+    seen = []
+    reduce = gn.ReduceOnPlateau("loss", factor=0.5, patience=1, min_delta=1e6)
+    settings = {**FAST, **PLAIN, "callbacks": [reduce, lambda n, h: seen.append(h.learning_rate[-1])]}
+    MLPClassifier(**settings).fit(X, Y)
+    assert_allclose(seen, [0.02, 0.02, 0.01, 0.005], rtol=1e-12)
+    with pytest.raises(ValueError, match="learning_rate_factor"):
+        MLPClassifier(**{**FAST, "callbacks": lambda n, h: setattr(h, "learning_rate_factor", 0.0)}).fit(X, Y)
+    with pytest.raises(
+        ValueError, match=r"ReduceOnPlateau: the solver 'lbfgs' has no learning rate; use 'adam'"
+    ):
+        MLPClassifier(**{**FAST, "solver": "lbfgs", "callbacks": reduce}).fit(X, Y)
+
+
+def test_logs_count_epochs(tmp_path):
+    """Over several calls that go on from each other, too."""
+    log = gn.CSVLog(tmp_path / "log.csv")
+
+    def epochs():
+        return [int(line.split(",")[0]) for line in (tmp_path / "log.csv").read_text().splitlines()[1:]]
+
+    model = MLPClassifier(**{**FAST, "max_iter": 2, "warm_start": True, "callbacks": [log]}).fit(X, Y)
+    assert epochs() == [1, 2]
+    model.fit(X, Y)
+    model.partial_fit(X, Y)
+    assert epochs() == [1, 2, 3, 4, 5]
+    for kind in (gn.CSVLog, gn.JSONLog):
+        with pytest.raises(
+            ValueError, match=rf"^{kind.__name__} with every='step': an estimator has no figures"
+        ):
+            MLPClassifier(**FAST, callbacks=[kind(tmp_path / "steps", every="step")]).fit(X, Y)

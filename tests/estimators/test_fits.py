@@ -315,3 +315,35 @@ def test_encode_may_not_change_between_fit_and_use():
     model.set_params(encode="auto")
     with pytest.raises(ValueError, match=r"^encode is 'auto', but the weights were trained without it"):
         model.predict(frame)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"dropout": [0.1, 0.1]}, "dropout"),
+        ({"class_weight": {"zz": 1}}, "class_weight"),
+        ({"activation": ["relu", "relu"]}, "activation"),
+        ({"callbacks": gn.EarlyStopping(2)}, "does not measure"),
+        ({"callbacks": [gn.CSVLog("steps.csv", every="step")]}, "every='step'"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"standardize": True, "dropout": [0.1, 0.1]}, "dropout"),
+    ],
+)
+@quiet
+def test_a_fit_that_is_refused_changes_nothing(changed, message):
+    """Neither weights nor what the estimator knows of columns and classes, whatever else is new."""
+    model = MLPClassifier(**FAST).fit(X, Y)
+    expected = model.predict_proba(X)
+    model.set_params(**changed)
+    before = dict(vars(model))
+    for given, y in ((X, Y), (X[:, :2], np.where(Y > 0, "yes", "no"))):
+        with pytest.raises(ValueError, match=message):
+            model.fit(given, y)
+        assert vars(model).keys() == before.keys()
+        assert all(one is before[name] for name, one in vars(model).items())
+    model.set_params(**{name: MLPClassifier().get_params()[name] for name in changed} | FAST)
+    assert_array_equal(model.predict_proba(X), expected)
+    fresh = MLPClassifier(**{**FAST, **changed})
+    with pytest.raises(ValueError, match=message):
+        fresh.fit(X, Y)
+    assert not hasattr(fresh, "coefs_") and not hasattr(fresh, "classes_")

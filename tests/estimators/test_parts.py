@@ -64,7 +64,7 @@ def test_lbfgs_has_no_epochs():
 
 
 def test_adam_as_scikit_learn_writes_it():
-    """The rate of its last step is what callbacks see; it goes on from one epoch to the next."""
+    """It goes on from one epoch to the next. What callbacks see is the rate that was set."""
     solver = AdamSolver(0.1, 0.8, 0.95, 1e-3)
     assert solver.learning_rate == 0.1
     expected = [0.1 * math.sqrt(1 - 0.95**t) / (1 - 0.8**t) for t in range(1, 6)]
@@ -79,11 +79,13 @@ def test_adam_as_scikit_learn_writes_it():
         hidden_layer_sizes=4,
         learning_rate_init=0.1,
         **settings,
-        callbacks=lambda _, h: seen.append(h.learning_rate[-1]),
+        callbacks=lambda _, h: seen.append((h.learning_rate[-1], model._optimizer.learning_rate)),
     )
     model.fit(X[:120], target("value", X)[:120])
     t = np.array([3, 6])
-    assert_allclose(seen, 0.1 * np.sqrt(1 - 0.95**t) / (1 - 0.8**t), rtol=1e-12)
+    set_rates, rates = zip(*seen, strict=True)
+    assert set_rates == (0.1, 0.1)
+    assert_allclose(rates, 0.1 * np.sqrt(1 - 0.95**t) / (1 - 0.8**t), rtol=1e-12)
 
 
 def test_descent_as_scikit_learn_writes_it():

@@ -1,10 +1,12 @@
 """Columns become inputs by rules, by name, and the same after saving."""
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
 
 from gpunet.tables import TableEncoder
 from mixed_tables import MIXED, M, fitted, restored
@@ -211,6 +213,21 @@ def test_one_row_is_read_as_all_rows_are():
     for row in range(M):
         one = {name: [cells[row]] for name, cells in MIXED.items()}
         np.testing.assert_array_equal(encoder.transform(one, "float64"), X[row : row + 1])
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, pd.NaT, ""])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_column_without_a_cell_is_missing(missing, rows):
+    """Its type says nothing then, whatever it was in training; as in a request of one row."""
+    encoder = fitted()
+    whole = {name: list(cells[:rows]) for name, cells in MIXED.items()}
+    some = {name: [cells[0], None, cells[0]] for name, cells in MIXED.items()}  # the type is known
+    expected = encoder.transform(some, "float64")[1]
+    for name in MIXED:
+        found = encoder.transform({**whole, name: [missing] * rows}, "float64")
+        usual = encoder.transform(whole, "float64")
+        differs = (found != usual).any(axis=0)
+        assert_array_equal(found[:, differs], np.tile(expected[differs], (rows, 1)))
 
 
 def test_columns_of_a_dict_that_are_none():
