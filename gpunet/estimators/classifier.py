@@ -31,8 +31,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     """A dense network for classes, in the place of :class:`sklearn.neural_network.MLPClassifier`.
 
     The parameters up to `max_fun` are scikit-learn's; from the same `random_state` it makes the same steps. The others
-    are gpunet's. scikit-learn clips probabilities in its loss, gpunet does not: where some are almost 0, as on data that
-    are not scaled, its `loss_` is larger, and training may end after another number of epochs.
+    are gpunet's. scikit-learn clips probabilities in its loss, gpunet does not: where some are almost 0, as on data
+    that are not scaled, its `loss_` is larger, and training may end after another number of epochs.
 
     Parameters
     ----------
