@@ -20,6 +20,7 @@ from gpunet_numpy.compiled.rules import rule_of
 # in a dense product, and has to be found. For few neurons and many examples that costs more than all else.
 SPARSE, SPARSE_OF_FEW = 0.35, 0.1
 FEW_NEURONS, MANY_EXAMPLES = 32, 128
+FAR = 16  # times the numbers of most features: a common value of one feature that is larger is none
 # Multiplications of the epochs of a call: a few milliseconds, for Ctrl-C waits for their end; and of one to threads,
 # which takes about a millisecond with the weights' way there and back, and can be interrupted.
 TOGETHER, TOGETHER_ON_THREADS = 20_000_000, 2_000_000_000
@@ -211,10 +212,18 @@ def common_values(some: Any, share: float) -> Any:
 
 
 def _usual(some: Any, share: float) -> Any:
-    """The median of each feature, or None unless less than a share of the numbers differ from it."""
+    """The median of each feature, or None unless less than a share of the numbers differ from it.
+
+    0 for a feature whose median is far larger than the numbers of most features, as a code for missing cells may be:
+    ``x − median`` would round its other values to the median's precision.
+    """
     # A row of its own: of a sample that lies feature by feature it would not be contiguous, as kernels need it.
     middle = len(some) // 2
     usual = np.partition(some, middle, axis=0)[middle].copy()
+    if not np.count_nonzero(some != usual) < share * some.size:
+        return None
+    largest = np.abs(some).max(axis=0)
+    usual[np.abs(usual) > FAR * np.median(largest[largest > 0])] = 0
     return usual if np.count_nonzero(some != usual) < share * some.size else None
 
 

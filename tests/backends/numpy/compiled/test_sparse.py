@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+import gpunet as gn
 from gpunet.core.optimizers import Adam
 from gpunet.core.plan import Layer, Plan
 from gpunet_numpy.compiled import data, sparse
@@ -13,6 +14,7 @@ from gpunet_numpy.compiled.first_layer import owned_neurons
 from gpunet_numpy.compiled.inputs import CSC_EXAMPLES
 from gpunet_numpy.compiled.layout import Layout
 from gpunet_numpy.compiled.minibatch.program import MiniBatch
+from gpunet_numpy.compiling import chosen
 
 pytestmark = pytest.mark.slow
 
@@ -108,6 +110,51 @@ def test_which_data_are_sparse(zeros, offset, chosen):
     assert (found is None) == (chosen is None)
     if chosen:
         assert np.array_equal(found, offsets)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_common_value_that_is_far_larger_than_other_features_is_none(sign):
+    """Differences from it would have its precision, which other features' numbers in the same row do not have."""
+    X, offsets = drawn(1000, 40, 0.8, "float32", -0.6)
+    X[:, 5:25] = 0  # of features without numbers there is nothing to compare with
+    offsets[5:25] = 0
+    size = np.abs(data.sample(X.T)).max(axis=0)
+    size = np.median(size[size > 0])
+    for times, far in ((12, False), (20, True), (1e4, True)):
+        X[:, 3] = np.where(X[:, 3] == offsets[3], sign * times * size, X[:, 3])
+        offsets[3] = sign * times * size
+        found = data.common_values(data.sample(X.T), data.SPARSE)
+        assert found[3] == (0 if far else offsets[3])
+        assert np.array_equal(np.delete(found, 3), np.delete(offsets, 3))
+    X[:, 25:38] = (
+        1e7 * np.arange(1000)[:, None]
+    )  # then those are the usual size, and fewer numbers are common
+    assert data.common_values(data.sample(X[:, 25:].T), data.SPARSE) is None
+
+
+@pytest.mark.parametrize("batch_size", [64, 16])
+def test_missing_cells_with_a_large_number_cost_no_precision(batch_size):
+    rng = np.random.default_rng(0)
+    X = np.where(rng.random((512, 800)) < 0.1, 1, 0.1)
+    known = rng.random(512) < 0.3
+    X[:, 0] = np.where(known, rng.normal(size=512), 9999)
+    X, y = X.astype("float32"), (known & (X[:, 0] > 0)) * 1.0
+    W = rng.normal(size=(32, 800)) * 0.03, np.full((1, 32), 0.1)
+    W[0][:, 0] = rng.normal(size=32)
+
+    def trained(mode, dtype):
+        layers = [gn.Dense(32, "tanh"), gn.Dense(1, "sigmoid")]
+        net = gn.Network(layers, inputs=800, seed=0, backend="numpy", dtype=dtype)
+        net.set_parameters([(W[0], np.zeros((32, 1))), (W[1], np.zeros((1, 1)))])
+        with chosen(mode):
+            settings = {"epochs": 1, "batch_size": batch_size, "shuffle": False}
+            history = net.fit(X, y, optimizer=gn.GradientDescent(1e-3), **settings)
+        assert history.program.startswith("compiled") == (mode == "wait")
+        return net.parameters
+
+    pairs = zip(trained("wait", "float32"), trained("never", "float64"), strict=True)
+    for (_, b), (_, expected) in pairs:
+        assert np.abs(b - expected).max() < 1e-5 * np.abs(expected).max()
 
 
 def test_few_neurons_and_many_examples_are_dense_sooner():
