@@ -126,10 +126,10 @@ def test_a_common_value_that_is_far_larger_than_other_features_is_none(sign):
         found = data.common_values(data.sample(X.T), data.SPARSE)
         assert found[3] == (0 if far else offsets[3])
         assert np.array_equal(np.delete(found, 3), np.delete(offsets, 3))
-    X[:, 25:38] = (
-        1e7 * np.arange(1000)[:, None]
-    )  # then those are the usual size, and fewer numbers are common
-    assert data.common_values(data.sample(X[:, 25:].T), data.SPARSE) is None
+    X = np.full((1000, 40), 0.5, "float32")
+    for few, is_sparse in ((13, True), (15, False)):  # of 40 features, whose numbers are listed
+        X[:, :few] = sign * 1e4
+        assert (data.common_values(data.sample(X.T), data.SPARSE) is not None) == is_sparse
 
 
 @pytest.mark.parametrize("batch_size", [64, 16])
