@@ -26,6 +26,7 @@ from gpunet.cli.notes import (
     extra_columns,
     inputs_of,
     kind_of,
+    require_same_pixels,
 )
 from gpunet.cli.output import require_output
 from gpunet.cli.report import class_report, figures
@@ -134,5 +135,6 @@ def _array_examples(network: gn.Network, data: DataOptions, use_all: bool) -> tu
     if use_all:
         parts = [source.training, *([] if source.validation is None else [source.validation]), source.test]
         X, y = stacked([part.X for part in parts]), np.concatenate([part.y for part in parts])
+    require_same_pixels(network, source.test.X, data.what)
     names = class_names(network, network.layers[-1].units)
     return Examples(X, class_numbers(source, y, names, data.what)), source.name

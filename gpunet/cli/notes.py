@@ -8,6 +8,8 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 import gpunet as gn
 from gpunet.cli.data import NAMED, DataOptions
 from gpunet.cli.source import Source
@@ -15,6 +17,8 @@ from gpunet.datasets.parquet_rows import is_parquet
 from gpunet.datasets.table_files import STANDARD_INPUT
 from gpunet.inputs.blocks.sliced import Sliced
 from gpunet.tables import Table
+
+SAMPLE = 1000  # images that tell the range of pixels
 
 
 def training_notes(options: Namespace, source: Source) -> dict[str, Any]:
@@ -24,6 +28,7 @@ def training_notes(options: Namespace, source: Source) -> dict[str, Any]:
         notes["class_names"] = list(source.class_names)
     if source.image_shape is not None:
         notes["image_shape"] = list(source.image_shape)
+        notes["pixels"] = pixels_of(source.training.X)
     if options.kind is not None:
         notes["source_kind"] = options.kind
     if options.what in NAMED:
@@ -40,6 +45,28 @@ def training_notes(options: Namespace, source: Source) -> dict[str, Any]:
     elif options.target is not None:
         notes["target"] = options.target
     return notes
+
+
+def pixels_of(X: Any) -> str | None:
+    """The range of the pixels of rows X: of uint8, or of what the readers of images make of that; None for others."""
+    if X.dtype == np.uint8:
+        return "from 0 to 255"
+    some = X[:SAMPLE]
+    return "from 0 to 1" if some.dtype.kind == "f" and some.min() >= 0 and some.max() <= 1 else None
+
+
+def require_same_pixels(network: gn.Network, X: Any, where: str) -> None:
+    """Raise a ValueError if the network was trained on pixels of another range than those of rows X."""
+    known = network.notes.get("pixels")
+    found = pixels_of(X) if known is not None and isinstance(X, np.ndarray) else None
+    if found is None or found == known:
+        return
+    remedy = (
+        "give them as X in an .npz file, where uint8 is divided by 255"
+        if known == "from 0 to 1"
+        else "give them as uint8 in a .npy file, where they stay as they are"
+    )
+    raise ValueError(f"{where} has pixels {found}, and the network was trained on pixels {known}: {remedy}")
 
 
 def evaluation_data(options: Namespace, network: gn.Network) -> tuple[DataOptions, bool]:

@@ -14,7 +14,14 @@ import numpy as np
 
 import gpunet as gn
 from gpunet.cli.data import NAMED, TABLE_OPTIONS, DataOptions, read_table, reads_by_blocks
-from gpunet.cli.notes import by_training_names, class_names, extra_columns, inputs_of, kind_of
+from gpunet.cli.notes import (
+    by_training_names,
+    class_names,
+    extra_columns,
+    inputs_of,
+    kind_of,
+    require_same_pixels,
+)
 from gpunet.cli.output import require_output
 from gpunet.cli.saved import saved_network
 from gpunet.datasets.parquet_rows import rows_of_parquet
@@ -67,6 +74,7 @@ def _inputs(network: gn.Network, options: Namespace) -> tuple[Any, list[str]]:
         inputs = network.inputs or 0
         if X.shape[1] != inputs:
             raise ValueError(f"{options.file} has {X.shape[1]} features, the network takes {inputs}")
+        require_same_pixels(network, X, options.file)
         return X, []
     missing = options.missing
     if missing is None and network.encoder is not None:

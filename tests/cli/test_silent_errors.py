@@ -61,6 +61,39 @@ def test_evaluate_does_not_take_an_input_for_the_target(bad, good, points, tmp_p
     assert "the training had none such: unnamed column" in good("evaluate", net, unnamed)
 
 
+@pytest.mark.parametrize("largest", [255, 1])
+def test_pixels_of_another_range_are_refused(bad, good, tmp_path, largest):
+    """uint8 is divided by 255 in an .npz file, and not in a .npy file: the network's file says which it was."""
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 3
+    X = rng.integers(0, largest + 1, (60, 4, 4)).astype("uint8")
+    np.savez(tmp_path / "X.npz", X=X, y=y)
+    np.savez(tmp_path / "floats.npz", X=X.astype("float32") * 100, y=y)  # of no range that is known
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "scaled.npy", X / 255)
+    np.save(tmp_path / "y.npy", y)
+    targets = dict.fromkeys(("X.npy", "scaled.npy"), ("--target", tmp_path / "y.npy"))
+    targets |= dict.fromkeys(("X.npz", "floats.npz"), ("--target", "y"))
+    settings = ("--epochs", 1, "--hidden", 4, "--backend", "numpy")
+    for trained, same, others in (
+        ("X.npz", ("X.npz", "scaled.npy"), ("X.npy",)),
+        ("X.npy", ("X.npy",), ("X.npz", "scaled.npy")),
+        ("floats.npz", ("floats.npz", "X.npy", "X.npz"), ()),
+    ):
+        net = tmp_path / "net"
+        good("train", tmp_path / trained, *targets[trained], *settings, "--save", net)
+        for name in same:
+            good("evaluate", net, tmp_path / name, *targets[name])
+            good("predict", net, tmp_path / name)
+        to_1 = "from 0 to 1", "give them as X in an .npz file, where uint8 is divided by 255"
+        to_255 = "from 0 to 255", "give them as uint8 in a .npy file, where they stay as they are"
+        for name in others:
+            (known, remedy), (found, _) = (to_1, to_255) if trained == "X.npz" else (to_255, to_1)
+            expected = f"{name} has pixels {found}, and the network was trained on pixels {known}: {remedy}"
+            assert expected in bad("evaluate", net, tmp_path / name, *targets[name])
+            assert expected in bad("predict", net, tmp_path / name)
+
+
 def test_missing_columns_are_named(bad, good, points, tmp_path):
     a, b, y = points
     good(
