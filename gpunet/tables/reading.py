@@ -250,7 +250,7 @@ def _numbers(present: Series, style: str, decimal: str, unit: str) -> Series | N
     dtype = present.dtype
     if dtype == pl.Duration:
         return present.dt.total_microseconds().cast(pl.Float64) / 1e6
-    if dtype.is_numeric() or dtype in (pl.Boolean, pl.Null):
+    if dtype.is_numeric() or dtype == pl.Boolean:
         return present.cast(pl.Float64)
     if dtype in (pl.Categorical, pl.Enum):
         present = present.cast(pl.String)
@@ -271,8 +271,6 @@ def _booleans(present: Series) -> Series | None:
     if present.dtype.is_numeric():
         numbers = present.cast(pl.Float64)
         return pl.select(pl.when(numbers.is_in([0.0, 1.0])).then(numbers)).to_series()
-    if present.dtype == pl.Null:
-        return present.cast(pl.Float64)
     if present.dtype != pl.String:
         return None
     lower = present.str.to_lowercase()
@@ -283,8 +281,6 @@ def _booleans(present: Series) -> Series | None:
 def _times(present: Series, kind: str, written: str) -> Series | None:
     pl = polars()
     dtype = present.dtype
-    if dtype == pl.Null:
-        return present.cast(pl.Float64)
     if kind == "time":
         if dtype == pl.Time:
             return present.to_physical().cast(pl.Float64) / 1e9
