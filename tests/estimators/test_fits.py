@@ -324,7 +324,7 @@ def test_encode_may_not_change_between_fit_and_use():
         ({"class_weight": {"zz": 1}}, "class_weight"),
         ({"activation": ["relu", "relu"]}, "activation"),
         ({"callbacks": gn.EarlyStopping(2)}, "does not measure"),
-        ({"callbacks": [gn.CSVLog("steps.csv", every="step")]}, "every='step'"),
+        ({"callbacks": [gn.CSVLog("no/such/folder/steps.csv", every="step")]}, "every='step'"),
         ({"batch_size": 0}, "batch_size"),
         ({"standardize": True, "dropout": [0.1, 0.1]}, "dropout"),
     ],
