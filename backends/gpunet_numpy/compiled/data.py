@@ -223,7 +223,8 @@ def _usual(some: Any, share: float) -> Any:
     if not np.count_nonzero(some != usual) < share * some.size:
         return None
     largest = np.abs(some).max(axis=0)
-    usual[np.abs(usual) > FAR * np.median(largest[largest > 0])] = 0
+    if largest.any():
+        usual[np.abs(usual) > FAR * np.median(largest[largest > 0])] = 0
     return usual if np.count_nonzero(some != usual) < share * some.size else None
 
 

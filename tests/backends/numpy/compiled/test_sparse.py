@@ -132,6 +132,13 @@ def test_a_common_value_that_is_far_larger_than_other_features_is_none(sign):
         assert (data.common_values(data.sample(X.T), data.SPARSE) is not None) == is_sparse
 
 
+def test_zeros_in_all_of_the_few_examples_that_are_asked_first():
+    """Rows of zeros that come at regular distances: the others are dense."""
+    X, _ = drawn(256, 40, 0.0, "float32", 0.0)
+    X[:: 256 // data.FEW_EXAMPLES] = 0
+    assert data.common_values(data.sample(X.T), data.SPARSE) is None
+
+
 @pytest.mark.parametrize("batch_size", [64, 16])
 def test_missing_cells_with_a_large_number_cost_no_precision(batch_size):
     rng = np.random.default_rng(0)
