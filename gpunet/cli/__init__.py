@@ -9,6 +9,7 @@ import textwrap
 import warnings
 from collections.abc import Sequence
 
+from gpunet.cli.argument_names import with_options
 from gpunet.cli.codes import BAD_INPUT, FAILED, INTERRUPTED
 from gpunet.cli.encoding import write_any_character
 from gpunet.errors import Diverged, FolderInUse, TeamError, UnscaledInputs
@@ -31,11 +32,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from gpunet.cli.options import build_parser
 
     write_any_character()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = build_parser()
+    options_with_values = parser.options_with_values()
+
+    def report(message: str, code: int) -> int:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        _print(with_options(message, options_with_values, arguments))
+        return code
+
+    def show_warning(message: Warning | str, *where: object, **more: object) -> None:
+        """Print a warning as one line on standard error; where in the code it comes from is of no use here."""
+        _print(with_options(f"warning: {message}", options_with_values, arguments))
+
     try:
-        options = build_parser().parse_args(arguments)
+        options = parser.parse_args(arguments)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnscaledInputs)  # only after --standardize no
-            warnings.showwarning = _show_warning
+            warnings.showwarning = show_warning
             options.run(options)
         if sys.stdout is not None:
             sys.stdout.flush()  # raises BrokenPipeError here rather than at exit
@@ -46,32 +61,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.close(null)
         return FAILED
     except KeyboardInterrupt:
-        return _report("stopped by Ctrl-C", INTERRUPTED)
+        return report("stopped by Ctrl-C", INTERRUPTED)
     except (Diverged, TeamError, FolderInUse) as error:
-        return _report(f"error: {error}", FAILED)
+        return report(f"error: {error}", FAILED)
     except MemoryError as error:  # Python's own says nothing
-        return _report(f"error: {str(error) or 'out of memory'}", FAILED)
+        return report(f"error: {str(error) or 'out of memory'}", FAILED)
     except OSError as error:
         named = error.strerror and error.filename is not None
-        return _report(
-            f"error: {error.filename}: {error.strerror}" if named else f"error: {error}", BAD_INPUT
-        )
+        return report(f"error: {error.filename}: {error.strerror}" if named else f"error: {error}", BAD_INPUT)
     except (ValueError, TypeError, ImportError) as error:
-        return _report(f"error: {error}", BAD_INPUT)
+        return report(f"error: {error}", BAD_INPUT)
     return 0
-
-
-def _show_warning(message: Warning | str, *where: object, **more: object) -> None:
-    """Print a warning as one line on standard error; where in the code it comes from is of no use here."""
-    _print(f"warning: {message}")
-
-
-def _report(message: str, code: int) -> int:
-    """Print a message as one line on standard error; return the exit code."""
-    if sys.stdout is not None:
-        sys.stdout.flush()
-    _print(message)
-    return code
 
 
 def _print(message: str) -> None:

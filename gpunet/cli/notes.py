@@ -6,6 +6,7 @@ import hashlib
 import re
 from argparse import Namespace
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,10 @@ def evaluation_data(options: Namespace, network: gn.Network) -> tuple[DataOption
         data = data._replace(kind=kind)
     if data.target is None:
         name = network.target.name if network.target is not None and network.encoder is not None else None
-        data = data._replace(target=notes.get("target", name))
+        target = notes.get("target", name)
+        # The targets of other rows are in another file than those of the training.
+        in_another_file = Path(str(target)).suffix.lower() == ".npy" and not same_file
+        data = data._replace(target=None if in_another_file else target)
     if network.encoder is not None:
         data = data._replace(by_blocks=False)
     elif is_parquet(data.what):

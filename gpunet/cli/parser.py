@@ -62,6 +62,11 @@ class Parser(argparse.ArgumentParser):
         """The options, as they are written."""
         return re.findall(r"--[\w-]+", self.format_usage())
 
+    def options_with_values(self) -> set[str]:
+        """Those that take a value, of all commands."""
+        parsers = [self, *self.commands.values()]
+        return {name for one in parsers for name in re.findall(r"(--[\w-]+)\s+\w", one.format_usage())}
+
     def _nearest(self, message: str) -> str | None:
         """The known option or command most similar to the unknown one of argparse's message."""
         # Options with one hyphen, or with none before a "=", are among the unknown ones.

@@ -282,9 +282,7 @@ def _column(y: NDArray[Any]) -> NDArray[Any]:
 def _target_file(path: Path, target: object, kind: str, m: int) -> tuple[Any, tuple[str, ...] | None]:
     """The targets of the `m` rows of a file without targets, from a .npy file."""
     if not isinstance(target, str | os.PathLike):
-        raise ValueError(
-            f"{path} holds no targets: name the .npy file of y with target=… (--target …), got {target!r}"
-        )
+        raise ValueError(f"{path} holds no targets: name the .npy file of y with target=…, got {target!r}")
     if Path(target).suffix.lower() != ".npy":
         raise ValueError(f"{target}: expected y in a .npy file")
     y_path = _existing(target)

@@ -122,14 +122,10 @@ def required_callbacks(estimator: Any) -> list[Callback]:
     callbacks = checked_callbacks(estimator.callbacks)
     validated = estimator.early_stopping and estimator.solver != "lbfgs"
     kind = "classes" if is_classifier(estimator) else "values"
-    try:
-        require_monitored(callbacks, validated, kind, metrics={})
-    except ValueError as error:
-        if not validated:
-            error.add_note(
-                "An estimator measures validation figures with early_stopping=True, but for 'lbfgs'."
-            )
-        raise
+    how = "set early_stopping=True"
+    if estimator.solver == "lbfgs":
+        how = "the solver 'lbfgs' has no validation figures; use 'adam' or 'sgd' with early_stopping=True"
+    require_monitored(callbacks, validated, kind, metrics=None, to_validate=how)
     for callback in callbacks:
         if getattr(callback, "every", None) == "step":
             raise ValueError(

@@ -88,7 +88,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     loss : str or Loss, default="log_loss"
         "log_loss" is cross-entropy for several classes, else logistic loss; or another of gpunet's, or your own.
     standardize : bool or Standardizer, default=False
-        Scale the features by mean and deviation of the training part.
+        Scale the features by mean and deviation of the training part. A sparse X needs
+        ``gpunet.Standardizer(center=False)``, which keeps its zeros.
     encode : "auto", TableEncoder or None, default=None
         Let a :class:`gpunet.TableEncoder` read the columns of a DataFrame: categories, dates and missing cells too.
     backend : str, default="auto"

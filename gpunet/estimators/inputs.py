@@ -168,18 +168,19 @@ class InputChecks:
         """Rows on `placement`, standardised if asked for; with `learn` from the `chosen` rows (None: all)."""
         if not self._learned()["standardize"][1]:
             return X
-        if hasattr(X, "tocsr"):
-            raise ValueError(
-                "standardize is for a dense X. Scale a sparse one with sklearn.preprocessing.MaxAbsScaler, or "
-                "StandardScaler(with_mean=False), and leave standardize=False"
-            )
-        xp = placement.xp
+        xp, sparse = placement.xp, hasattr(X, "tocsr")
         if learn:
             given = isinstance(self.standardize, Standardizer)
             standardizer = copy.deepcopy(self.standardize) if given else Standardizer()
-            rows = X if chosen is None else xp.take(X, placement.to_device(chosen), axis=0)
-            standardizer.mean, standardizer.deviation = standardizer.measure(
-                xp, rows, placement.to_device, placement.backend.to_host
-            )
+            if sparse:
+                rows = X if chosen is None else X[chosen]
+                standardizer.mean, standardizer.deviation = standardizer.measure_sparse(rows)
+            else:
+                rows = X if chosen is None else xp.take(X, placement.to_device(chosen), axis=0)
+                standardizer.mean, standardizer.deviation = standardizer.measure(
+                    xp, rows, placement.to_device, placement.backend.to_host
+                )
             self.standardizer_ = standardizer
+        if sparse:
+            return self.standardizer_.apply_sparse(X)
         return self.standardizer_.apply(xp, X, placement.to_device)

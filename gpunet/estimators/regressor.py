@@ -75,7 +75,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         Rate at which the outputs of hidden layers are set to 0 in training; a sequence has one for each of them. Not
         for "lbfgs".
     standardize : bool or Standardizer, default=False
-        Scale the features by mean and deviation of the training part.
+        Scale the features by mean and deviation of the training part. A sparse X needs
+        ``gpunet.Standardizer(center=False)``, which keeps its zeros.
     encode : "auto", TableEncoder or None, default=None
         Let a :class:`gpunet.TableEncoder` read the columns of a DataFrame: categories, dates and missing cells too.
     backend : str, default="auto"

@@ -146,9 +146,8 @@ class Standardizer:
         """Raise a ValueError if there is a mean to subtract."""
         if self.center:
             raise ValueError(
-                "X is sparse, and a Standardizer that subtracts the mean would make all its zeros other numbers: give "
-                "the Network standardizer=gpunet.Standardizer(center=False), which divides by the deviation alone, or "
-                "pass X.toarray()"
+                "X is sparse, and a Standardizer that subtracts the mean would make all its zeros other numbers: use "
+                "gpunet.Standardizer(center=False), which divides by the deviation alone, or pass X.toarray()"
             )
 
     def constants(self, dtype: str, from_host: Any) -> tuple[Array, Array]:

@@ -19,11 +19,16 @@ MODES = {"max": 1.0, "min": -1.0}
 
 
 def require_monitored(
-    callbacks: list[Any], validated: bool, kind: str, metrics: Mapping[str, bool | None]
+    callbacks: list[Any],
+    validated: bool,
+    kind: str,
+    metrics: Mapping[str, bool | None] | None,
+    to_validate: str = "give fit validation_data or validation_fraction",
 ) -> None:
     """Raise a ValueError if a callback or a Checkpoint monitors a figure that this run will not have.
 
-    `metrics` are the run's, by name, and whether higher is better. Callbacks that were given no mode learn it here.
+    `metrics` are the run's, by name, and whether higher is better; None: such a run has none. Callbacks that were given
+    no mode learn it here. `to_validate` says how a run gets validation figures.
     """
     for callback in callbacks:
         if not getattr(callback, "monitored", False):
@@ -31,10 +36,11 @@ def require_monitored(
         wanted = f"{type(callback).__name__} monitors {callback.monitor!r}"
         if callback.monitor != "loss" and not validated:
             raise ValueError(
-                f"{wanted}, which this run does not measure: give fit validation_data or "
-                "validation_fraction, or use monitor='loss'"
+                f"{wanted}, which this run does not measure: {to_validate}, or use monitor='loss'"
             )
         if callback.monitor not in SIGN:
+            if metrics is None:
+                raise ValueError(f"{wanted}, which this run does not measure; it has {', '.join(SIGN)}")
             name = callback.monitor.removeprefix("val_")
             if name not in metrics:
                 listed = ", ".join(f"val_{metric}" for metric in metrics) or "none"

@@ -161,3 +161,24 @@ def test_one_half_is_the_first_class(good, tmp_path):
         "class",
         *["no"] * 4,
     ]
+
+
+def test_targets_in_another_file_are_those_of_its_rows_only(good, bad, trained, tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3)).astype("float32")
+    y = (X[:, 0] > 0).astype(np.int64)
+    for name, (rows, targets) in {"a": (X, y), "b": (X[::-1], y[::-1])}.items():
+        np.save(tmp_path / f"{name}.npy", rows)
+        np.save(tmp_path / f"y_{name}.npy", targets)
+    np.savez(tmp_path / "c.npz", X=X, y=y)
+    net, out = trained(tmp_path / "a.npy", "--target", tmp_path / "y_a.npy", "--hidden", 4, "--epochs", 2)
+    evaluated = metrics(good("evaluate", net, tmp_path / "a.npy"))
+    assert evaluated["accuracy"] == metrics(out)["test accuracy"]
+    # Not those of the training, although there are as many.
+    assert "b.npy holds no targets: name the .npy file of y with --target" in bad(
+        "evaluate", net, tmp_path / "b.npy"
+    )
+    of_all = metrics(good("evaluate", net, tmp_path / "a.npy", "--all"))["accuracy"]
+    b = metrics(good("evaluate", net, tmp_path / "b.npy", "--target", tmp_path / "y_b.npy"))["accuracy"]
+    c = metrics(good("evaluate", net, tmp_path / "c.npz"))["accuracy"]
+    assert of_all == b == c

@@ -12,7 +12,7 @@ MISTAKES = {
     "train --optimizer adem": "Did you mean 'adam'?",
     "train --precision bf16": "Did you mean 'bfloat16'?",
     "train --precision tf32 --backend numpy": "backend 'numpy' on cpu offers float32",
-    "train --precision tf32 --dtype float64 --backend numpy": "dtype='float64'",
+    "train --precision tf32 --dtype float64 --backend numpy": "--dtype float64. Give it --dtype float32",
     "train --schedule cosin": "Did you mean 'cosine'?",
     "train --loss cross": "Did you mean 'cross_entropy'?",
     "train --backend numppy": "Did you mean 'numpy'?",

@@ -75,7 +75,7 @@ def test_mistakes_in_a_table(bad, tmp_path):
     path.write_text("a,b,c\n" + "1,2,x\n3,4,y\n" * 5)
     assert "has no column 'nothing'" in bad("train", path, "--drop", "nothing")
     assert "at least one feature column" in bad("train", path, "--drop", "a,b")
-    assert "must be numbers for kind='values', got 'x'" in bad("train", path, "--kind", "values")
+    assert "must be numbers for --kind values, got 'x'" in bad("train", path, "--kind", "values")
     assert "--standardize set is for arrays" in bad("train", path, "--standardize", "set")
     assert "--standardize robust is for tables" in bad("train", "digits", "--standardize", "robust")
     for option in ("--drop", "--columns", "--missing", "--separator"):

@@ -236,7 +236,7 @@ def test_figures_that_a_run_does_not_have():
     MLPClassifier(**FAST, early_stopping=True, callbacks=gn.EarlyStopping(monitor="val_accuracy")).fit(X, Y)
     with pytest.raises(ValueError, match="real targets have no accuracy"):
         MLPRegressor(early_stopping=True, callbacks=gn.EarlyStopping(monitor="val_accuracy")).fit(X, VALUE)
-    with pytest.raises(ValueError, match="monitors 'val_loss', which this run does not measure"):
+    with pytest.raises(ValueError, match="the solver 'lbfgs' has no validation figures; use 'adam' or 'sgd'"):
         MLPRegressor(solver="lbfgs", early_stopping=True, callbacks=gn.EarlyStopping()).fit(X, VALUE)
 
 

@@ -173,7 +173,9 @@ def test_one_entry_for_each_hidden_layer():
 def test_callbacks_are_checked_before_anything_is_trained():
     with pytest.raises(TypeError, match="callback must be callable"):
         MLPClassifier(callbacks=3).fit(X, Y)
-    with pytest.raises(ValueError, match="monitors 'val_loss'"):
+    with pytest.raises(
+        ValueError, match=r"monitors 'val_loss', .* measure: set early_stopping=True, or use monitor"
+    ):
         MLPClassifier(callbacks=gn.EarlyStopping()).fit(X, Y)
 
 
@@ -204,10 +206,14 @@ def test_what_is_no_encoder(encode):
         MLPClassifier(encode=encode).fit(X, Y)
 
 
-def test_a_note_says_how_an_estimator_is_validated():
-    with pytest.raises(ValueError, match="monitors 'val_loss'") as caught:
-        MLPClassifier(callbacks=gn.EarlyStopping()).fit(X, Y)
-    assert "early_stopping=True" in caught.value.__notes__[0]
+@pytest.mark.parametrize("early", [False, True])
+def test_metrics_that_no_estimator_has(early):
+    stop = gn.EarlyStopping(monitor="val_f1", mode="max")
+    expected = (
+        "does not measure; it has loss, val_loss, val_accuracy$" if early else "set early_stopping=True, or"
+    )
+    with pytest.raises(ValueError, match=expected):
+        MLPClassifier(callbacks=stop, early_stopping=early).fit(X, Y)
 
 
 # Ends of ranges, values of other types, and values that are no number.

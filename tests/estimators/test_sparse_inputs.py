@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 import fake_cupyx
+import gpunet as gn
 from estimator_data import FAST, ROWS, SOLVERS, TARGETS, rows, target
 from gpunet.estimators import MLPClassifier
 
@@ -61,6 +62,28 @@ def test_sparse_rows_do_not_become_dense(monkeypatch):
         assert len(model.predict(rows)) == ROWS
 
 
-def test_sparse_rows_are_not_standardised():
-    with pytest.raises(ValueError, match="MaxAbsScaler"):
-        MLPClassifier(**FAST, standardize=True).fit(sparse.csr_array(X), target("classes", X))
+def test_no_mean_is_subtracted_from_sparse_rows():
+    model = MLPClassifier(**FAST, standardize=True)
+    with pytest.raises(
+        ValueError, match=r"X is sparse, .* use gpunet.Standardizer\(center=False\), which divides"
+    ):
+        model.fit(sparse.csr_array(X), target("classes", X))
+    assert not hasattr(model, "coefs_")
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("early", [False, True])
+@pytest.mark.parametrize("per", ["feature", "set"])
+def test_sparse_rows_are_divided_by_their_deviation(solver, early, per):
+    y = target("classes", X)
+    settings = {**FAST, "solver": solver, "early_stopping": early, "validation_fraction": 0.4}
+    settings["standardize"] = gn.Standardizer(per, center=False)
+    large = 50 * X + 0.0
+    model = MLPClassifier(**settings).fit(sparse.csr_array(large), y)
+    dense = MLPClassifier(**settings).fit(large, y)
+    assert_allclose(model.standardizer_.deviation, dense.standardizer_.deviation, rtol=1e-12)
+    assert model.standardizer_.deviation.max() > 5
+    assert not model.standardizer_.mean.any()
+    expected = dense.predict_proba(large)
+    assert_allclose(model.predict_proba(sparse.csr_array(large)), expected, rtol=1e-6, atol=1e-9)
+    assert_allclose(model.to_network().predict(sparse.csr_array(large)), expected, rtol=1e-6, atol=1e-9)
