@@ -24,6 +24,7 @@ from gpunet.devices.memory import memory_errors
 from gpunet.devices.placement import Placement, choose_placement, host_placement, named_placement
 from gpunet.devices.precision import require_precision
 from gpunet.devices.registry import backend_of
+from gpunet.devices.sharing import shared
 from gpunet.errors import Diverged
 from gpunet.files.network_file import read_network, refuse_on_error
 from gpunet.inputs.blocks.blocks import Blocks
@@ -496,8 +497,11 @@ class Network(NetworkBase):
             return writable(where.backend.to_host(A))
         if source is where.backend:
             return source.move(A, source.device_of(X))
-        host = writable(np.ascontiguousarray(where.backend.to_host(A)))
-        return source.from_host(host, source.device_of(X))
+        there = Placement(source, source.device_of(X))
+        in_place = shared(A, where.backend, there)
+        if in_place is not None:
+            return in_place
+        return there.to_device(writable(np.ascontiguousarray(where.backend.to_host(A))))
 
     def _outputs(self, X: Any, placement: Placement) -> Array:
         """``A[L]`` as rows on `placement`, by the backend's own forward pass if it has one."""

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from gpunet.core.plan import PRECISIONS
-from gpunet.devices.backend import Backend
+from gpunet.core.plan import PRECISIONS, Plan
+from gpunet.core.program import Program
+from gpunet.devices.backend import NO_PROGRAM, Backend
 from gpunet.installation import install_command
 
 T = TypeVar("T")
 
 FIRST_TF32 = (8, 0)  # compute capability of the first GPUs with TF32
+FASTER = "backend={!r} trains on the memory of the same tensors with programs of its own"
 
 
 class TorchBackend(Backend):
@@ -99,6 +101,10 @@ class TorchBackend(Backend):
 
         has_tf32 = device.startswith("cuda") and torch.cuda.get_device_capability(device) >= FIRST_TF32
         return PRECISIONS if has_tf32 else ("float32",)
+
+    def program_for(self, plan: Plan, device: str) -> tuple[Program | None, str]:
+        other = "numpy" if device == "cpu" else "cupy" if device.startswith("cuda") else None
+        return None, NO_PROGRAM if other is None else f"{NO_PROGRAM}; {FASTER.format(other)}"
 
     @contextmanager
     def product_precision(self, precision: str, device: str) -> Iterator[None]:

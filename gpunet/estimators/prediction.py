@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from gpunet.core.layers import Dense, Dropout
 from gpunet.devices.placement import Placement
+from gpunet.devices.sharing import shared
 from gpunet.estimators.batches import on_placement, outputs
 from gpunet.estimators.inputs import foreign_backend, to_host
 from gpunet.estimators.settings import Settings
@@ -75,5 +76,10 @@ class Prediction(Settings, Weights):
         source = foreign_backend(X)
         if source is placement.backend:
             return source.move(A, source.device_of(X))
-        host = placement.backend.to_host(A)
-        return host if source is None else source.from_host(np.ascontiguousarray(host), source.device_of(X))
+        if source is None:
+            return placement.backend.to_host(A)
+        there = Placement(source, source.device_of(X))
+        in_place = shared(A, placement.backend, there)
+        if in_place is not None:
+            return in_place
+        return there.to_device(np.ascontiguousarray(placement.backend.to_host(A)))

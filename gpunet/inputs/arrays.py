@@ -15,6 +15,7 @@ import numpy as np
 
 from gpunet.devices.placement import Placement
 from gpunet.devices.registry import backend_of
+from gpunet.devices.sharing import shared
 from gpunet.inputs.dtypes import dtype_name
 from gpunet.inputs.table_forms import is_frame
 
@@ -43,6 +44,9 @@ def to_device_array(name: str, array: Any, placement: Placement, dtype: str | No
     source, xp = backend_of(array), placement.xp
     if source is placement.backend:
         moved = source.move(array, placement.device)
+    else:
+        moved = None if source is None else shared(array, source, placement)
+    if moved is not None:
         if dtype is not None and moved.dtype == getattr(xp, dtype):
             return moved
     else:

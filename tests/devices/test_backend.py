@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 from contextlib import nullcontext
 
 import numpy as np
@@ -50,6 +51,17 @@ def test_defaults():
     assert bare.predictor(("identity",), [(array, array)]) is None
     assert bare.out_of_memory(MemoryError())
     assert not bare.out_of_memory(ValueError())
+
+
+@pytest.mark.parametrize(("device", "faster"), [("cpu", "numpy"), ("cuda:1", "cupy"), ("mps:0", None)])
+def test_torch_names_the_backend_with_programs(device, faster):
+    torch = gn.devices.registry.load_backend("torch")
+    plan = Plan((Layer(2, 1, "identity"),), "squared_error", gn.Adam(), 4, 2)
+    program, reason = torch.program_for(plan, device)
+    assert program is None
+    assert re.findall(r"backend='(\w+)' trains on the memory of the same tensors", reason) == [faster] * bool(
+        faster
+    )
 
 
 class Device(np.ndarray):

@@ -253,6 +253,28 @@ def test_prediction(network, inputs, dtype, cupy):
             assert m > predict.host_rows or predict.from_host(spoiled) is None
 
 
+@pytest.mark.parametrize("batch_size", [1, 50, None])
+def test_tensors_of_torch_on_the_same_gpu(batch_size, cupy, rng, monkeypatch):
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("PyTorch has no CUDA")
+    X, y = rng.normal(size=(300, 11)).astype("float32"), rng.integers(0, 3, 300)
+    layers = gn.Dense(16, "relu"), gn.Dense(3, "softmax")
+    nets = [small_network("cupy", *layers, inputs=11) for _ in range(2)]
+    nets[0].fit(cupy.asarray(X), cupy.asarray(y), batch_size=batch_size, epochs=3)
+    expected = nets[0].predict(X)
+    rows, targets = (torch.from_numpy(one).cuda() for one in (X, y))
+    moved = type(gn.get_backend("torch"))
+    monkeypatch.setattr(moved, "to_host", lambda *_: pytest.fail("tensors went to the host"))
+    monkeypatch.setattr(moved, "from_host", lambda *_: pytest.fail("outputs came from the host"))
+    nets[1].fit(rows, targets, batch_size=batch_size, epochs=3)
+    A = nets[1].predict(rows)
+    assert nets[1].placement.backend.name == "cupy"
+    assert isinstance(A, torch.Tensor)
+    assert A.device == rows.device
+    np.testing.assert_array_equal(A.cpu().numpy(), expected)
+
+
 @pytest.mark.parametrize("m", [1, 3, 100, 10_000])
 def test_predictions_of_a_network(m, cupy, rng):
     """Host rows and device rows, before and after training, and what is not finite."""
