@@ -29,6 +29,8 @@ OPTIONS = {"--missing", "--kind", "--batch-size", "--learning-rate", "--clip-nor
         ("the column 'kind=a'", "the column 'kind=a'"),
         ("runs/kind=a/x.csv: no such file", "runs/kind=a/x.csv: no such file"),
         ("kind=a/x.csv: no such file", "kind=a/x.csv: no such file"),
+        ("runs/kind=a.csv: no such file", "runs/kind=a.csv: no such file"),
+        ("the column 'kind=a or b'", "the column 'kind=a or b'"),
         ("plan.batch_size-1", "plan.batch_size-1"),
     ],
 )
