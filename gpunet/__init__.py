@@ -114,7 +114,7 @@ __all__ = [
 
 # What other libraries call it, or where it is.
 _ELSEWHERE = {
-    "SGD": "gpunet.GradientDescent",
+    "SGD": "gpunet.GradientDescent; with a momentum β, SGD's learning rate divided by 1 − β gives the same steps",
     "Linear": "gpunet.Dense, whose argument is the number of its units",
     "Sequential": "gpunet.Network, with a list of layers",
     "Model": "gpunet.Network, with a list of layers",

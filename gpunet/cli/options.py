@@ -197,8 +197,8 @@ def _add_optimizer(add: AddArgument) -> None:
         "--learning-rate",
         type=rate,
         metavar="RATE",
-        help=f"the highest of the schedule; default: {rates}; 2.5 times that with sigmoid, but for gradient_descent; "
-        "find: tried out first",
+        help=f"the highest of the schedule; default: {rates}; 2.5 times that with sigmoid, except for "
+        "gradient_descent; find: tried out first",
     )
     add(
         "--schedule",
@@ -324,7 +324,8 @@ def _add_shuffle(commands: Any) -> None:
 
 
 def _add_data(add: AddArgument) -> None:
-    add("--data", type=Path, metavar="FOLDER", help="folder of mnist or fashion; default: download once")
+    where = "GPUNET_DATA, else download once"
+    add("--data", type=Path, metavar="FOLDER", help=f"folder of mnist or fashion; default: {where}")
     add(
         "--target",
         metavar="COLUMN",

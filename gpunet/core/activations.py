@@ -50,8 +50,7 @@ class Activation:
     low, high : float
         Bounds of the values that A can take; a target outside of them can never be reached.
     initializer : str
-        The default initializer of W in a layer with this activation: one that keeps the variance of the activations
-        the same from layer to layer (C16).
+        The default initializer of W in a layer with this activation, by name (C16).
 
     Raises
     ------
@@ -138,7 +137,7 @@ def elu_backward(xp: Namespace, dA: Array, Z: Array, A: Array) -> Array:
 
 
 def selu(xp: Namespace, Z: Array) -> Array:
-    """``λ z`` where ``z > 0``, else ``λ α (e^z − 1)`` (Klambauer et al. 2017)."""
+    """``λ z`` where ``z > 0``, else ``λ α (e^z − 1)``; λ = 1.0507, α = 1.6733 (Klambauer et al. 2017)."""
     return SELU_SCALE * xp.where(Z > 0, Z, SELU_ALPHA * xp.expm1(xp.minimum(Z, 0.0)))
 
 

@@ -99,7 +99,7 @@ def logistic_from_Z(xp: Namespace, Z: Array, Y: Array) -> Array:
 
 
 def cross_entropy(xp: Namespace, A: Array, Y: Array) -> Array:
-    """``L = −Σ_k y_k log a_k`` (C4), as the terms of this sum."""
+    """``L = −Σ_k y_k log a_k`` (C4): ``L_k = −y_k log a_k``, one term for each output."""
     return -Y * xp.log(_inside(xp, A))
 
 

@@ -44,7 +44,7 @@ class Optimizer(ABC):
 
     Attributes
     ----------
-    learning_rate : float or Schedule
+    learning_rate : float or schedule
         α; :meth:`update` gets that of the step as ``c[0]``.
     weight_decay : float
         λ, decoupled; see :class:`GradientDescent`.
@@ -139,8 +139,9 @@ class GradientDescent(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or Schedule
-        α.
+    learning_rate : float or schedule
+        α. A schedule is one of gpunet's, such as :class:`Cosine`, or your own function ``(step, planned) -> rate``: of
+        the step, from 0, and of how many are planned.
     momentum : float
         β, in ``[0, 1)``; 0 for plain descent.
     nesterov : bool
@@ -191,8 +192,9 @@ class RMSprop(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or Schedule
-        α.
+    learning_rate : float or schedule
+        α. A schedule is one of gpunet's, such as :class:`Cosine`, or your own function ``(step, planned) -> rate``: of
+        the step, from 0, and of how many are planned.
     decay : float
         ρ, in ``[0, 1)``.
     epsilon : float
@@ -236,8 +238,9 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or Schedule
-        α.
+    learning_rate : float or schedule
+        α. A schedule is one of gpunet's, such as :class:`Cosine`, or your own function ``(step, planned) -> rate``: of
+        the step, from 0, and of how many are planned.
     beta1, beta2 : float
         In ``[0, 1)``.
     epsilon : float

@@ -158,13 +158,13 @@ class Ramp(ClosedForm):
 class Cosine(ClosedForm):
     """Half a cosine from `initial` to `final` over the run, after a linear warm-up.
 
-    ``α = final + ½ (initial − final) (1 + cos(π t))``, where t rises from 0, at the first of n updates after the
-    warm-up, by 1/n with each of them (Loshchilov and Hutter 2017).
+    ``α = final + ½ (initial − final) (1 + cos(π t))``, where ``t = (step − w) / (planned − w)`` after a warm-up
+    of ``w = warmup · planned`` steps (Loshchilov and Hutter 2017). Steps count from 0.
 
     Parameters
     ----------
     initial, final : float
-        Learning rates: the one at t = 0, and the one at t = 1, which would be that of the update after the last.
+        Learning rates at t = 0 and at t = 1, which would be the update after the last.
     warmup : float
         Share of the run, in ``[0, 1)``, in which the rate rises linearly to `initial`.
     steps : int, optional

@@ -4,8 +4,8 @@ AdamW on all rows, with a cosine schedule down to 0 and a weight decay that fall
 held out: on a small table the rows are worth more in training than as a measure of when to stop, and the weight decay
 prevents overfitting. `benchmarks/tables_accuracy.py` measures the rule on public tables.
 
-AdamW's steps are α long at most, so the decay λ keeps every weight within 1/λ. Behind h hidden units an output is then
-within about h/λ² times an input: λ ∝ √h leaves networks of any width the same range.
+AdamW's steps are about α long, so the decay λ keeps the weights at about 1/λ or less. Behind h hidden units an output
+is then within about h/λ² times an input: λ ∝ √h leaves networks of any width the same range.
 """
 
 from __future__ import annotations

@@ -44,7 +44,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     solver : {"adam", "sgd", "lbfgs"}, default="adam"
         "lbfgs" takes all examples at once, and suits small sets.
     alpha : float, default=0.0001
-        Strength of the L2 penalty: ``½ alpha Σ W²`` over the number of a batch's examples is added to its loss.
+        Strength of the L2 penalty: ``½ alpha Σ W²``, divided by the number of a batch's examples (by the sum of their
+        weights, if they have some), is added to its loss.
     batch_size : int or "auto", default="auto"
         Examples of an update; "auto" takes 200, or all where there are fewer.
     learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"

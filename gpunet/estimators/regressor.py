@@ -38,7 +38,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     solver : {"adam", "sgd", "lbfgs"}, default="adam"
         "lbfgs" takes all examples at once, and suits small sets.
     alpha : float, default=0.0001
-        Strength of the L2 penalty: ``½ alpha Σ W²`` over the number of a batch's examples is added to its loss.
+        Strength of the L2 penalty: ``½ alpha Σ W²``, divided by the number of a batch's examples (by the sum of their
+        weights, if they have some), is added to its loss.
     batch_size : int or "auto", default="auto"
         Examples of an update; "auto" takes 200, or all where there are fewer.
     learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
@@ -95,7 +96,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     coefs_, intercepts_ : list of array
         Weights ``(n[l−1], n[l])`` and biases ``(n[l],)`` of each layer.
     loss_, best_loss_ : float
-        Of the last epoch, and the lowest one (None with early stopping).
+        Of the last epoch, and the lowest one (None with early stopping). With several outputs squared error is their
+        mean here, as in scikit-learn; training minimises their sum.
     loss_curve_ : list of float
         Loss of each epoch.
     validation_scores_, best_validation_score_ : list of float, float

@@ -11,7 +11,17 @@ follow from them. ``drawings/`` has the figures. ``gpunet lecture`` lists and ru
 
 from gpunet.lecture.experiments import EXPERIMENTS, Experiment, find
 from gpunet.lecture.result import Result
-from gpunet.lecture.sentence import Sentence, at_least, at_most, bound, fixed, number, percent, power
+from gpunet.lecture.sentence import (
+    Sentence,
+    at_least,
+    at_most,
+    bound,
+    equality,
+    fixed,
+    number,
+    percent,
+    power,
+)
 
 __all__ = [
     "EXPERIMENTS",
@@ -21,6 +31,7 @@ __all__ = [
     "at_least",
     "at_most",
     "bound",
+    "equality",
     "find",
     "fixed",
     "number",

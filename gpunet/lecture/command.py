@@ -183,5 +183,6 @@ def check_answer(experiments: list[Experiment], answer: float) -> None:
         raise ValueError(f"--answer needs one experiment, got {len(experiments)}: {names}")
     exercise = experiments[0].exercise
     if not exercise.check(answer):
-        raise ValueError(f"{answer:g} is not right. {exercise.question}")
+        digits = "" if isinstance(exercise.answer(), int) else " Three digits are enough."
+        raise ValueError(f"{answer:g} is not right. {exercise.question}{digits}")
     print(textwrap.fill(f"Right: {exercise.reason}.", WIDTH))

@@ -25,7 +25,7 @@ class Exercise:
     reason: str
 
     def check(self, given: float) -> bool:
-        """Whether an answer is right: equal to three significant digits, counts exactly."""
+        """Whether an answer is right: within half a percent, counts exactly."""
         expected = self.answer()
         if isinstance(expected, int):
             return given == expected

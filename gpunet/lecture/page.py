@@ -58,8 +58,8 @@ def page(runs: Sequence[Run], backend: str, seed: int, version: str) -> str:
 <p><b>The lecture</b> is the part on neural networks of Stanford's course CS229, <em>Machine Learning</em>, as
 Andrew Ng taught it in autumn 2018 (lectures 11 and 12). gpunet implements the networks that it teaches.</p>
 <p><b>The notes</b> are a student's notes of these lectures, from which gpunet started. They contain mistakes,
-so they were checked against the course's own published notes. Where a claim differs from the notes, the
-experiment measures what the mistake does.</p>
+so they were checked against the course's own published notes. Where a mistake in the notes has
+an effect, an experiment measures it.</p>
 <p><b>The claims</b> are what the lecture teaches, numbered C1 to C22. The code, the tests and the experiments
 below cite these numbers; <code>gpunet/lecture/CLAIMS.md</code> lists all of them with their equations, code
 and tests.</p>

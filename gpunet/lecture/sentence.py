@@ -76,6 +76,11 @@ def bound(value: float) -> str:
     return "10" + str(math.ceil(math.log10(value))).translate(SUPERSCRIPT)
 
 
+def equality(difference: float) -> str:
+    """How equal numbers are, from their largest difference: "bit for bit", or "but for rounding (10⁻⁷ at most)"."""
+    return "bit for bit" if difference == 0 else f"but for rounding ({bound(difference)} at most)"
+
+
 def fixed(value: float, digits: int = 2) -> str:
     """A number with fixed decimals and a minus sign of the right width; never "−0.00"."""
     text = f"{value:.{digits}f}"

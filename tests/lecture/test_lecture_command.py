@@ -7,6 +7,7 @@ import pytest
 from gpunet.cli import main
 from gpunet.installation import install_command
 from gpunet.lecture import EXPERIMENTS, find
+from gpunet.lecture.result import format_value
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +55,17 @@ def test_the_output_fits_80_columns(run, monkeypatch, capsys, tmp_path):
     ]
     assert wide == []
     assert [line for line in lines if len(line) > 110 and "CLAIMS.md" not in line] == []
+
+
+def test_no_number_is_broken_in_the_output(run):
+    for one in EXPERIMENTS:
+        result = run(one.name)
+        lines = result.lines(80)
+        for name, value in result.values.items():
+            if isinstance(value, float | int):
+                assert any(line.startswith(name) and line.endswith(format_value(value)) for line in lines), (
+                    name
+                )
 
 
 def test_all_writes_figures_and_the_page(lecture_all):

@@ -4,7 +4,18 @@ import math
 
 import pytest
 
-from gpunet.lecture import EXPERIMENTS, Sentence, at_least, at_most, bound, fixed, number, percent, power
+from gpunet.lecture import (
+    EXPERIMENTS,
+    Sentence,
+    at_least,
+    at_most,
+    bound,
+    equality,
+    fixed,
+    number,
+    percent,
+    power,
+)
 from gpunet.lecture.result import format_value
 
 # Values that contradict a sentence each, and words of the sentence that then stands on the page.
@@ -89,10 +100,10 @@ CONTRADICTIONS = {
         ({"examples per second, gpunet, B = 1": 1.0}, "is not broken here"),
     ],
     "noise": [
-        ({"mean distance from the minimum, last 150 updates, full batch": 0.5}, "are too few"),
-        ({"mean distance from the minimum, last 150 updates, batch of 20": 0.5}, "a batch of 20 0.50"),
+        ({"mean distance at the end, full batch": 0.5}, "are too few"),
+        ({"mean distance at the end, batch of 20": 0.5}, "a batch of 20 0.50"),
         (
-            {"mean distance from the minimum, last 150 updates, one example, falling rate": 0.9},
+            {"mean distance at the end, one example, falling rate": 0.9},
             "no improvement",
         ),
     ],
@@ -149,6 +160,11 @@ def test_percentages_are_not_rounded_to_a_false_sentence():
     for fraction in (0.1234, 0.5, 0.998, 0.99999):
         assert float(at_least(fraction).split()[-1].rstrip("%")) <= 100 * fraction + 1e-9
         assert float(at_most(fraction).split()[-1].rstrip("%")) >= 100 * fraction - 1e-9
+
+
+def test_equality_says_whether_there_is_rounding():
+    assert equality(0.0) == "bit for bit"
+    assert equality(3e-8) == "but for rounding (10⁻⁷ at most)"
 
 
 def test_bounds_are_rounded_up():

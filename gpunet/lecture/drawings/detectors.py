@@ -18,7 +18,7 @@ def draw(found: dict[str, list[float]], coupling: dict[str, Any]) -> Any:
     top = figure.add_subplot(grid[0, :])
     for name, colour, lift in (("three detectors", figures.BLUE, -14), ("softmax", figures.RED, 12)):
         top.plot([1, 2, 3], found[name], "o-", color=colour, clip_on=False)
-        figures.label(top, 2, found[name][1], name, colour, lift)
+        figures.label(top, 2, found[name][1], name, colour, lift, ha="left" if lift > 0 else "center")
     top.set(xlabel="needles in the image", ylabel="fraction found", ylim=(0, 1.02), xticks=[1, 2, 3])
     for column, (name, changes) in enumerate(coupling.items()):
         axes = figure.add_subplot(grid[1, column])

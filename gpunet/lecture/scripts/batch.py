@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.lecture import Result, Sentence, bound, number
+from gpunet.lecture import Result, Sentence, equality, number
 
 TITLE = "A batch against a loop"
 CLAIMS = ("C7", "C8")
@@ -78,8 +78,7 @@ def observations(v: dict[str, Any]) -> list[Sentence]:
     return [
         Sentence(
             difference < 1e-4,
-            f"The outputs, the cost and the gradients are equal, but for rounding: {bound(difference)} at "
-            "most.",
+            f"The outputs, the cost and the gradients are equal, {equality(difference)}.",
             f"Outputs, cost and gradients of the loop and of the batch differ by up to {number(difference)}.",
         ),
         Sentence(

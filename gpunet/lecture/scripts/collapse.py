@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.lecture import Result, Sentence, bound, number
+from gpunet.lecture import Result, Sentence, equality, number
 
 TITLE = "Three linear layers are one"
 CLAIMS = ("C12",)
@@ -83,8 +83,7 @@ def observations(v: dict[str, Any]) -> list[Sentence]:
         Sentence(
             difference < 1e-4,
             f"Without activations, {v['parameters of three layers']} parameters give a straight line: the "
-            f"same as the single layer whose matrix is their product, but for rounding ({bound(difference)} "
-            "at most).",
+            f"same as the single layer whose matrix is their product, {equality(difference)}.",
             "Without activations, three layers and the single layer whose matrix is their product differ "
             f"by up to {number(difference)}.",
         ),

@@ -1,8 +1,8 @@
 """Each layer multiplies the signal and the error, so with depth both can vanish or explode.
 
 C14: the error of the first layer is that of the last one times the Jacobians of the layers between them. With
-weights 1.5·I and g(z) = z it grows as 1.5^L, with 0.5·I it vanishes. σ′ ≤ ¼ makes it worse; ReLU with He
-initialisation makes it better (C16).
+weights 1.5·I and g(z) = z it grows as 1.5^(L−1), with 0.5·I it vanishes. σ′ ≤ ¼ makes it worse.
+C16: with the variance 2/n[l−1] (He), ReLU leaves signal and error about as large as they are.
 
     W[l] = c·I, b = 0, g(z) = z:  ŷ = c^L x
     δ[l] = (W[l+1]ᵀ δ[l+1]) ∘ g′(Z[l])
@@ -60,7 +60,7 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
 
 
 def through(L: int, activation: str, start: Any, backend: str, seed: int) -> tuple[float, float]:
-    """‖output‖ / ‖input‖ and ‖δ[1]‖ / ‖δ[last]‖ of a network of L layers."""
+    """‖output‖ / ‖input‖ and ‖δ[1]‖ / ‖δ[L]‖ of L layers; one of 1·I more has their output."""
     to_host = gn.get_backend(backend).to_host
     layers = [gn.Dense(N, activation, start)] * L + [gn.Dense(N, "identity", scaled(1.0))]
     net = gn.Network(layers, inputs=N, seed=seed, backend=backend, dtype="float64")
@@ -68,7 +68,7 @@ def through(L: int, activation: str, start: Any, backend: str, seed: int) -> tup
     output = net.predict(x)
     # A target that differs from the output, so that the error is not 0.
     _, gradients = net.gradients(x, output - np.maximum(1.0, np.abs(output)))
-    first, last = (np.linalg.norm(to_host(gradients[k][1])) for k in (0, -1))
+    first, last = (np.linalg.norm(to_host(gradients[k][1])) for k in (0, L - 1))
     return float(np.linalg.norm(output) / np.linalg.norm(x)), float(first / last)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.lecture import Result, Sentence, bound, number
+from gpunet.lecture import Result, Sentence, equality, number
 
 TITLE = "SGD, mini-batch, full batch"
 CLAIMS = ("C18", "C19")
@@ -158,8 +158,8 @@ def observations(v: dict[str, Any]) -> list[Sentence]:
         ),
         Sentence(
             difference < 1e-3,
-            f"gpunet's program for B = 1 here, “{program}”, ends an epoch with the weights of the plain loop, but for "
-            f"rounding ({bound(difference)} at most).",
+            f"gpunet's program for B = 1 here, “{program}”, ends an epoch with the weights of the plain loop, "
+            f"{equality(difference)}.",
             f"gpunet's program for B = 1 here, “{program}”, ends an epoch with weights that differ from the "
             f"plain loop's by {number(difference, 1)} at most.",
         ),
@@ -168,9 +168,9 @@ def observations(v: dict[str, Any]) -> list[Sentence]:
             f"It breaks the rule that only larger batches are fast: it handles {speeds}; with B = 1 that is "
             f"{number(gpunet['B = 1'] / plain['B = 1'])} times the plain loop's speed."
             + (f" {BLOCKED}" if "blocked" in program else ""),
-            f"It handles {speeds}, so the rule that only larger batches are fast is not broken here. gpunet's compiled "
-            "programs can break it by blocked SGD; they need the extra “fast”, and a second run, because they are "
-            f"compiled in the background during the first. {BLOCKED}",
+            f"It handles {speeds}, so the rule that only larger batches are fast is not broken here. The compiled "
+            "programs of the backend numpy can break it by blocked SGD; they need the extra “fast”, and a second run, "
+            f"because they are compiled in the background during the first. {BLOCKED}",
         ),
     ]
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.lecture import Result, Sentence, bound, number, percent
+from gpunet.lecture import Result, Sentence, bound, equality, number, percent
 
 TITLE = "Three detectors against one softmax"
 CLAIMS = ("C3", "C4")
@@ -120,8 +120,7 @@ def observations(v: dict[str, Any]) -> list[Sentence]:
         ),
         Sentence(
             difference < 1e-4 * v["largest weight of the three detectors"],
-            f"Trained together or each alone, they end with the same weights, but for rounding: "
-            f"{bound(difference)} at most.",
+            f"Trained together or each alone, they end with the same weights, {equality(difference)}.",
             f"Trained together or each alone, their weights differ by up to {number(difference)}.",
         ),
     ]

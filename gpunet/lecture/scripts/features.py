@@ -2,6 +2,7 @@
 
 C6: the network learns which features to pass on. Each hidden neuron has one weight per pixel, so its weights
 are an image: positive where ink activates the neuron, negative where ink inhibits it.
+C1: the image is one long column x of its pixels, and a row of W[1] has as many weights.
 
     A[1] = tanh(W[1] X + b[1]),  W[1] is (25, w·l)
     ŷ = softmax(W[2] A[1] + b[2])
@@ -25,7 +26,7 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
     data = load_images(seed)
     X, y = data.X[:30_000], data.y[:30_000]
     epochs = 5 if len(X) > 10_000 else 50
-    # Pixels that are always 0 give no gradient; weight decay lets their weights go to 0 (C21).
+    # Pixels that are always 0 give no gradient; weight decay shrinks their weights (C21).
     rule = gn.GradientDescent(0.2, momentum=0.9, weight_decay=5e-3)
 
     net = gn.Network([gn.Dense(UNITS, "tanh"), gn.Dense(10, "softmax")], seed=seed, backend=backend)

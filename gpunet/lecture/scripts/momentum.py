@@ -1,6 +1,6 @@
-"""Momentum: in a moving average of gradients, oscillating components cancel and constant ones add up.
+"""Momentum: in a moving average of gradients, oscillating components cancel and constant ones remain.
 
-C20: v is a moving average of the gradients, and the weights follow v. Most libraries leave out the factor
+C20: the velocity v is a moving average of the gradients, and the weights follow v. Most libraries leave out the factor
 (1 − β): their learning rate is this one times (1 − β). gpunet keeps it, as the lecture does.
 
     v ← β v + (1 − β) ∇J
@@ -78,7 +78,7 @@ def observations(v: dict[str, Any]) -> list[Sentence | str]:
             f"After {UPDATES} updates the distance from the minimum is {number(plain, 1)} without and "
             f"{number(momentum, 1)} with momentum, which has not helped much.",
         ),
-        "Along the ellipses the averaged gradients agree and add up; across, they cancel, so the learning "
+        "Along the ellipses the gradients agree and remain in the average; across, they cancel, so the learning "
         "rate may be larger.",
         Sentence(
             forms < 1e-9,

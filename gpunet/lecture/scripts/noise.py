@@ -2,7 +2,7 @@
 
 C18: with the full batch the weights converge to the minimum. With one example per update they come near it
 quickly and then fluctuate, in proportion to √(α/B); a batch of B reduces the fluctuation, a falling learning
-rate ends it.
+rate lets it die out.
 C19: each update uses one batch.
 
     E[∇L(i)] = ∇J, but ∇L(i) ≠ 0 at the minimum of J
@@ -40,9 +40,7 @@ def run(backend: str = "numpy", seed: int = 0) -> Result:
         name: descend(X, y, size, rate, backend=backend, seed=seed) for name, (size, rate) in SETTINGS.items()
     }
     values = {
-        f"mean distance from the minimum, last 150 updates, {name}": float(
-            np.linalg.norm(path[-150:] - best, axis=1).mean()
-        )
+        f"mean distance at the end, {name}": float(np.linalg.norm(path[-150:] - best, axis=1).mean())
         for name, path in paths.items()
     }
     return Result(values, observations(values), shown={"X": X, "y": y, "best": best, "paths": paths})
@@ -67,14 +65,12 @@ def descend(X: Any, y: Any, size: int | None, rate: Any, *, backend: str, seed: 
 
 def observations(v: dict[str, Any]) -> list[Sentence]:
     """What the values show."""
-    one, twenty, full, falling = (
-        v[f"mean distance from the minimum, last 150 updates, {name}"] for name in SETTINGS
-    )
+    one, twenty, full, falling = (v[f"mean distance at the end, {name}"] for name in SETTINGS)
     return [
         Sentence(
             full < 0.01 * twenty,
-            "With the full batch the weights converge to the minimum: their mean distance is "
-            f"{number(full, 1)}.",
+            "With the full batch the weights converge to the minimum: their mean distance over the last 150 updates "
+            f"is {number(full, 1)}.",
             f"With the full batch the mean distance from the minimum is {number(full)}: {UPDATES} updates "
             "are too few.",
         ),

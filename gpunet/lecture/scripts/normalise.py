@@ -1,7 +1,7 @@
 """With normalised inputs the contours of the cost are round, and gradient descent needs fewer updates.
 
 C15: subtract the training set's mean from each feature and divide by its standard deviation; apply the same
-numbers to the test set. A constant feature becomes 0, without a division by zero.
+numbers to the test set. A constant feature becomes 0, without a division by zero. σ is the standard deviation here.
 
     x ← (x − μ)/σ
     α < 2/λ_max,  with the largest curvature λ_max

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.lecture import Result, Sentence, bound, number
+from gpunet.lecture import Result, Sentence, equality, number
 
 TITLE = "Layers and their shapes"
 CLAIMS = ("C6",)
@@ -59,8 +59,7 @@ def observations(v: dict[str, Any]) -> list[Sentence | str]:
         "of examples m, so a layer has the same number of parameters for one image as for a million.",
         Sentence(
             difference < 1e-4,
-            "The equation in NumPy and the network give the same outputs, but for rounding: "
-            f"{bound(difference)} at most.",
+            f"The equation in NumPy and the network give the same outputs, {equality(difference)}.",
             f"The outputs of the equation in NumPy and of the network differ by up to {number(difference)}.",
         ),
     ]

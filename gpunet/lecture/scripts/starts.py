@@ -70,7 +70,7 @@ def size(layers: list[gn.Dense], X: Any, backend: str, seed: int) -> float:
 
     With the same seed the first layers are the same, so a shorter network gives the signal inside a longer one.
     """
-    net = gn.Network(layers, inputs=N, seed=seed, backend=backend)
+    net = gn.Network(layers, inputs=N, seed=seed, backend=backend, dtype="float64")  # a signal may be 10⁻³⁰
     return float(net.predict(X).std(axis=0).mean())
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import gpunet as gn
-from gpunet.lecture import Result, Sentence, bound, number, percent
+from gpunet.lecture import Result, Sentence, equality, number, percent
 
 TITLE = "Symmetric initial weights"
 CLAIMS = ("C17",)
@@ -64,9 +64,8 @@ def observations(v: dict[str, Any]) -> list[Sentence]:
     return [
         Sentence(
             equal < 1e-6,
-            f"{UNITS} neurons with equal initial weights stay equal: after {UPDATES} updates they differ by "
-            f"{bound(equal)} at most, which is rounding, so the {UNITS} compute no more than one does "
-            f"(accuracy {one}).",
+            f"{UNITS} neurons with equal initial weights stay equal, {equality(equal)}: after {UPDATES} updates "
+            f"the {UNITS} compute no more than one does (accuracy {one}).",
             f"{UNITS} neurons with equal initial weights differ by {number(equal)} after {UPDATES} updates.",
         ),
         Sentence(
