@@ -5,7 +5,7 @@ import pytest
 
 import gpunet as gn
 from block_rows import M, some_rows
-from gpunet.inputs.blocks.mapped import MappedRows
+from gpunet.inputs.blocks.mapped import LONGEST, MappedRows
 from small_networks import N, network, same
 from streams import mapped, small_blocks
 
@@ -81,3 +81,85 @@ def test_a_file_that_shrinks_in_training(data, tmp_path, monkeypatch):
         net.fit(source, y, epochs=3, batch_size=5, callbacks=cut)
     assert same(net, other)
     assert net.epochs_trained == 1
+
+
+def saved(path, rows):
+    np.save(path, rows)
+    return np.load(path, mmap_mode="r")
+
+
+def numbered(dtype="float32"):
+    return np.arange(400).reshape(100, 4).astype(dtype)
+
+
+def replace(path, rows):
+    """Another file in the place of one."""
+    other = path.with_name("other.npy")
+    np.save(other, rows)
+    other.replace(path)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8", "U3"])
+def test_the_rows_are_those_of_the_mapping_though_its_path_leads_elsewhere(tmp_path, dtype):
+    path = tmp_path / "X.npy"
+    mapping = saved(path, numbered(dtype))
+    replace(path, numbered(dtype)[::-1])
+    rows = MappedRows("X", mapping)
+    np.testing.assert_array_equal(rows.read(3, 60), numbered(dtype)[3:60])
+    np.testing.assert_array_equal(rows.take(np.array([1, 98])), numbered(dtype)[[1, 98]])
+
+
+def test_a_file_that_is_replaced_later_is_not_read(tmp_path):
+    path = tmp_path / "X.npy"
+    rows = MappedRows("X", saved(path, numbered()))
+    np.testing.assert_array_equal(rows.read(0, 5), numbered()[:5])
+    replace(path, np.zeros((3, 2), "uint8"))
+    np.testing.assert_array_equal(rows.read(3, 60), numbered()[3:60])
+    room = np.empty((50, 4), "float32")
+    assert rows.read_into(room, 50, 100) is room
+    np.testing.assert_array_equal(room, numbered()[50:])
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_a_file_without_a_name_is_read_by_its_mapping(tmp_path, early):
+    path = tmp_path / "X.npy"
+    mapping = saved(path, numbered())
+    if early:
+        path.unlink()
+    rows, columns = MappedRows("X", mapping), MappedRows("X", mapping[:, 1:3])
+    if not early:
+        path.unlink()
+    np.testing.assert_array_equal(rows.read(3, 60), numbered()[3:60])
+    np.testing.assert_array_equal(columns.read(3, 60), numbered()[3:60, 1:3])
+
+
+def test_while_the_path_leads_to_it_the_file_is_read(tmp_path, monkeypatch):
+    rows = MappedRows("X", saved(tmp_path / "X.npy", numbered()))
+    monkeypatch.setattr(rows, "array", None)
+    np.testing.assert_array_equal(rows.read(3, 60), numbered()[3:60])
+
+
+@pytest.mark.parametrize("row", [0, -1])
+def test_one_other_row_at_either_end_is_seen(tmp_path, row):
+    path = tmp_path / "X.npy"
+    mapping = saved(path, numbered())
+    other = numbered()
+    other[row] = -1
+    replace(path, other)
+    np.testing.assert_array_equal(MappedRows("X", mapping).read(0, 100), numbered())
+
+
+def test_long_rows_are_read_from_the_file(tmp_path, monkeypatch):
+    long = np.arange(3 * (LONGEST + 8), dtype="uint8").reshape(3, -1)
+    rows = MappedRows("X", saved(tmp_path / "X.npy", long))
+    monkeypatch.setattr(rows, "array", None)
+    np.testing.assert_array_equal(rows.read(0, 3), long)
+
+
+def test_a_file_that_was_shorter_before_is_not_touched(tmp_path):
+    mapping = saved(tmp_path / "X.npy", np.zeros((9000, N)))
+    with open(tmp_path / "X.npy", "r+b") as file:
+        file.truncate(2000 * N * 8)
+    rows = MappedRows("X", mapping)
+    with pytest.raises(ValueError, match="X has become shorter while it is read: it had 9,000 rows"):
+        rows.read(5000, 6000)
