@@ -67,6 +67,7 @@ class CheckpointFolder:
             If another run is at work here.
         """
         file = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        _held.add(file)
         try:
             if not _lock(file):
                 raise FolderInUse(
@@ -75,7 +76,9 @@ class CheckpointFolder:
             self.known = {one.name for one in self.files()}
             yield
         finally:
-            os.close(file)
+            if file in _held:  # else this is a forked child, where it is closed
+                _held.remove(file)
+                os.close(file)
 
     def require_writable(self) -> None:
         """Raise an OSError if nothing can be written here: before a run, rather than after its first minutes."""
@@ -151,6 +154,20 @@ class CheckpointFolder:
             write_atomically(self.path / MANIFEST, manifest.encode())
         except OSError as error:
             raise NotTidied(error.errno, f"{path.name} is there, but: {error}") from error
+
+
+# Descriptors of locks. A lock lasts until nobody has its file open: a forked child must not outlive it with a copy.
+_held: set[int] = set()
+
+
+def _let_go() -> None:
+    for file in _held:
+        os.close(file)
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_let_go)
 
 
 def _lock(file: int) -> bool:

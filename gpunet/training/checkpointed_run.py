@@ -60,12 +60,10 @@ class CheckpointedRun:
         At the end of an epoch the history has its figures.
         """
         checkpoint = self.checkpoint
-        if step == 0 and checkpoint.best_only and not self._better(history):
-            return False
+        if checkpoint.best_only:  # even while another one is being written: the best of all must not be lost
+            return step == 0 and self._better(history)
         if self.writer is not None and self.writer.busy:
             return False
-        if checkpoint.best_only:
-            return step == 0
         if checkpoint.steps is not None:
             return step % checkpoint.steps == 0
         if isinstance(checkpoint.every, str):

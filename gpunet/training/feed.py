@@ -144,7 +144,7 @@ class Feed:
         plan, optimizer, steps = self.plan, self.plan.optimizer, count * self.plan.steps
         factor = self.history.learning_rate_factor
         if factor != 1.0:
-            finite_number("history.learning_rate_factor", factor, 0.0, strict=True)
+            factor = finite_number("history.learning_rate_factor", factor, 0.0, strict=True)
             optimizer = optimizer.with_learning_rate(scaled_rate(optimizer.learning_rate, factor))
         first, planned = epoch * plan.steps, self.epochs * plan.steps
         # Constant coefficients are computed once, not for each update of the epoch.
@@ -194,7 +194,8 @@ class Feed:
         first, last = (steps.start - start) * size, min((steps.stop - start) * size, examples)
         if inputs.order is not None:
             order = to_device(inputs.order[first:last])
-        elif last - first < examples:
+        elif last - first < examples or (self.plan.steps > 1 and self.windows is None):
+            # Batches of whole epochs too: products of a slice and of gathered examples may round in different ways.
             order = to_device(np.arange(first, last, dtype=np.int32))
         else:
             order = None

@@ -82,7 +82,7 @@ class TrainingRun:
 
     def run(self) -> History:
         """Consume the training loop: keep each epoch's state, evaluate, call the callbacks."""
-        trained, stopping = self.trained, False
+        trained, stopping, failed = self.trained, False, False
         with StopSignals() if self.settings.pauses else nullcontext() as signals:
             assert trained.state is not None
             settled = trained.state, trained.updates
@@ -103,17 +103,18 @@ class TrainingRun:
                             settled = trained.state, trained.updates
                             self._end_epoch(end)
                         stopping = signals is not None and self._told_to_stop(signals)
-                        if self._due() or (stopping and self.checkpoints is not None):
+                        if (self._due() or (stopping and self.checkpoints is not None)) and self._is_finite():
                             self._write(wait=stopping)
                         if self.ended or stopping:
                             break
             except Exception:
+                failed = True
                 if self.position.step:  # an error within an epoch leaves the network as after the last one
                     trained.state, trained.updates = settled
                     self.agreed = trained.state
                 raise
             finally:
-                self._finish()
+                self._finish(failed)
             self.loop.program.finish()
             if self.checkpoints is not None and not stopping:
                 self._write(finished=True, wait=True)
@@ -236,6 +237,12 @@ class TrainingRun:
             return False
         return self.checkpoints is not None and self.checkpoints.due(self.position.step, self.history)
 
+    def _is_finite(self) -> bool:
+        """Whether the weights are finite: the end of an epoch, which sees a divergence, may still be to come."""
+        assert self.trained.state is not None
+        numbers = [p for pair in self.trained.state.parameters for p in pair]
+        return self.placement.backend.all_finite(numbers)
+
     def _write(self, *, finished: bool = False, wait: bool) -> None:
         """Write a checkpoint."""
         if self.team.rank > 0:
@@ -244,8 +251,9 @@ class TrainingRun:
         state = saved_run(self.position, self.history, self.callbacks, self.ended, self.placement)
         self.checkpoints.write(self.save(), state, finished=finished, wait=wait)
 
-    def _finish(self) -> None:
+    def _finish(self, failed: bool) -> None:
         """The end of the run, also of one with an error."""
+        state = self.trained.state
         self.bar.close()
         if self.loop.feed.windows is not None:
             self.loop.feed.windows.close()
@@ -255,6 +263,8 @@ class TrainingRun:
             given = self.team.from_first(self._finish_callbacks)
             if self.team.rank > 0 and given is not None:
                 self.network.set_parameters(given)
+        if self.trained.state is not state and not failed:
+            self.trained.before = None  # weights that callbacks leave are not taken back
         self.trained.run_id = None if self.checkpoints is None else self.checkpoints.id
 
     def _finish_callbacks(self) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gpunet.core.checks import finite_number
 from gpunet.core.layers import Dense
 from gpunet.core.optimizers import Optimizer
 from gpunet.core.program import TrainState
@@ -117,7 +118,7 @@ class Trained:
     @property
     def initial(self) -> bool:
         """Whether the parameters are what the initializers draw."""
-        return self.state is None or not (self.given or self.epochs)
+        return self.state is None or not (self.given or self.epochs or self.updates)
 
     def keep(self) -> None:
         """Keep all this for :meth:`go_back`."""
@@ -140,9 +141,10 @@ class Trained:
         return f"{digest('weights', np.concatenate(flat))} after {self.epochs} epochs"
 
     def saved(self, placement: Placement) -> dict[str, Any]:
-        """The optimizer, its slots and its count of updates, as a file holds them."""
+        """The optimizer, its slots, its count of updates and the size of the inputs, as a file holds them."""
         assert self.state is not None
-        return saved_optimizer(self.state, self.optimizer, self.updates, placement)
+        saved = saved_optimizer(self.state, self.optimizer, self.updates, placement)
+        return {**saved, "input_size": self.input_size}
 
     def take_up(self, saved: dict[str, Any], placement: Placement, dtype: str) -> None:
         """Go on with the optimizer that :meth:`saved` kept, for these parameters.
@@ -155,3 +157,5 @@ class Trained:
         assert self.state is not None
         self.state = with_slots(self.state, saved["slots"], placement, dtype)
         self.optimizer, self.updates = saved["optimizer"], saved["updates"]
+        size = saved.get("input_size")  # which older files lack
+        self.input_size = None if size is None else finite_number("the size of the inputs", size, 0.0)

@@ -87,10 +87,13 @@ def test_what_a_program_is_given_for_each_chunk(monkeypatch, data):
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "shuffle", "ordered"), [(None, True, False), (22, True, True), (22, False, False)]
+    ("batch_size", "shuffle", "ordered"), [(None, True, False), (22, True, True), (22, False, True)]
 )
 def test_a_full_batch_has_no_order(monkeypatch, data, batch_size, shuffle, ordered):
-    """A sum over all examples is the same in any order: X is read as it stands, which is faster."""
+    """A sum over all examples is the same in any order: X is read as it stands, which is faster.
+
+    Batches are gathered in any case, so that they round alike wherever a run pauses.
+    """
     readonly, seen = gn.get_backend("readonly"), []
 
     class Spy(Program):

@@ -36,7 +36,7 @@ def test_order_and_keys_against_an_independent_draw(monkeypatch, shuffle):
         if shuffle:
             np.testing.assert_array_equal(order, rng.permutation(M))
         else:
-            assert order is None
+            np.testing.assert_array_equal(order, np.arange(M))
         assert keys.dtype == np.int32
         np.testing.assert_array_equal(keys, rng.integers(-(2**31), 2**31, size=(M, 2), dtype=np.int32))
     drawn = np.concatenate([keys.ravel() for _, keys in seen])
