@@ -306,7 +306,9 @@ class Network(NetworkBase):
         )
         arrays = opened_arrays(arrays, self.dtype, whole=self.encoder is not None)
         measures = Metrics(metrics)
-        require_same(team, {"checkpoint=": checkpoint is not None})  # ranks with one compare it first
+        # Ranks with a checkpoint look into its folder first; its steps cut the epochs of all ranks into chunks.
+        steps = None if checkpoint is None else checkpoint.steps
+        require_same(team, {"checkpoint=": checkpoint is not None, "steps of checkpoint=": steps})
         self._share_seed(team)
         call: dict[str, Any] = {}
         if checkpoint is not None or team.size > 1:

@@ -154,6 +154,30 @@ def test_a_checkpoint_on_one_rank_alone_is_told(tmp_path, has_one):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("with_transform", [False, True])
+def test_other_steps_of_a_checkpoint_are_told(with_transform, tmp_path):
+    """They decide after which updates a rank waits for the others."""
+
+    def run(team):
+        checkpoint = gn.Checkpoint(tmp_path, steps=3 if team.rank == 1 else None)
+        more = {"transform": lambda rows, rng: rows} if with_transform else {}
+        return fitted(team, checkpoint=checkpoint, **more)
+
+    for error in on_ranks(2, run):
+        assert isinstance(error, gn.RanksDiffer)
+        assert str(error).endswith("steps of checkpoint= is None on rank 0, 3 on rank 1")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_rank_0_alone_uses_of_a_checkpoint_need_not_be_the_same(tmp_path):
+    def run(team):
+        checkpoint = gn.Checkpoint(tmp_path / f"{team.rank}", every=1.0 + team.rank, restart=team.rank == 0)
+        return fitted(team, checkpoint=checkpoint)[0]
+
+    assert len(set(good(on_ranks(2, run)))) == 1
+    assert [folder.name for folder in tmp_path.iterdir()] == ["0"]
+
+
 def test_weights_that_a_callback_sets_at_the_end_are_those_of_all_ranks():
     def run(team):
         def double(net, history):
