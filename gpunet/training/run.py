@@ -12,6 +12,7 @@ from gpunet.core.propagation import Parameters
 from gpunet.core.reference import columns
 from gpunet.devices.sparse_examples import SparseExamples
 from gpunet.files.saved_network import SavedNetwork
+from gpunet.inputs.digest import digest
 from gpunet.inputs.fit_data import FitData
 from gpunet.inputs.pipeline import Examples, InputPipeline
 from gpunet.training import evaluation
@@ -132,6 +133,10 @@ class TrainingRun:
         settings |= {"seed": self.settings.seed, "plan": described(self.plan)}
         settings["backend"] = self.placement.backend.name  # each library rounds in its own way
         settings["starting weights"] = self.trained.weights(self.placement)
+        if (
+            self.loop.feed.windows is not None
+        ):  # the order of rows that are read block by block depends on the blocks
+            settings["blocks of X"] = digest("blocks", self.loop.feed.windows.stream.blocks.edges)
         begin_training(self.team, settings)
 
     def _told_to_stop(self, signals: StopSignals) -> bool:

@@ -89,3 +89,19 @@ def test_a_team_whose_ranks_read_all_rows(change, data, tmp_path, monkeypatch):
 
     alone = fit(gn.Team("alone"))
     assert all(same(net, alone) for net in on_ranks(3, fit))
+
+
+def test_rows_that_come_in_other_blocks_are_told(data, monkeypatch):
+    """The same rows, which each rank would use in an order of its own."""
+    small_blocks(monkeypatch, 7, 2, N)
+    X, y = data
+
+    def run(team):
+        rows = ArraySlices("X", X)
+        rows.together = (1, 5)[team.rank]  # as the chunks of two files of the same numbers may be
+        net = network("numpy", seed=2)
+        net.fit(rows, y, epochs=1, batch_size=20, team=team)
+
+    for error in on_ranks(2, run):
+        assert isinstance(error, gn.RanksDiffer)
+        assert "blocks of X is 'int64" in str(error)
