@@ -33,6 +33,9 @@ class Team:
     train.py``; for Ray Train, call it within the function of a ``DataParallelTrainer``. Without a launcher the same
     script runs alone.
 
+    Make the team before anything that can fail, such as reading the data: with MPI a rank that fails earlier leaves the
+    others waiting here.
+
     Callbacks, validation, progress and checkpoints are rank 0's; what they decide counts on every rank. Ctrl-C or
     SIGTERM on one rank stops all at the same update. A rank that fails ends the job.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import gpunet as gn
+from markdown_blocks import blocks
 from mpi_job import JOBS
 from mpi_job import plans as plans_of
 
@@ -108,6 +109,27 @@ def test_a_failure_between_gpus_ends_the_job(tmp_path, job, message):
 @pytest.mark.parametrize("options", [(), ("-m", "mpi4py")])
 def test_an_error_before_training_ends_the_job(tmp_path, options):
     failed = run_job("before", tmp_path, 3, *options)
+    assert failed.returncode != 0
+    assert "LookupError: no data here" in failed.stderr
+
+
+# Before a script: its data can't be read on one rank, which the launcher has told its number.
+NO_DATA = """
+import os
+import gpunet as gn
+def digits():
+    if "1" in (os.environ.get("PMI_RANK"), os.environ.get("OMPI_COMM_WORLD_RANK")):
+        raise LookupError("no data here")
+    return read()
+read, gn.datasets.digits = gn.datasets.digits, digits
+"""
+
+
+def test_a_rank_of_the_documented_script_that_can_not_read_its_data_ends_the_job(tmp_path):
+    page = (ROOT / "docs" / "how-to" / "many-processes.md").read_text(encoding="utf-8")
+    script = tmp_path / "train.py"
+    script.write_text(NO_DATA + blocks(page)[0].body)
+    failed = launch(2, "-m", "mpi4py", str(script), seconds=30)
     assert failed.returncode != 0
     assert "LookupError: no data here" in failed.stderr
 
