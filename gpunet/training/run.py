@@ -133,11 +133,12 @@ class TrainingRun:
         settings |= {"seed": self.settings.seed, "plan": described(self.plan)}
         settings["backend"] = self.placement.backend.name  # each library rounds in its own way
         settings["starting weights"] = self.trained.weights(self.placement)
+        settings["optimizer's state"] = self.trained.optimizer_state(self.placement)
         if (
             self.loop.feed.windows is not None
         ):  # the order of rows that are read block by block depends on the blocks
             settings["blocks of X"] = digest("blocks", self.loop.feed.windows.stream.blocks.edges)
-        begin_training(self.team, settings)
+        begin_training(self.team, settings, self.pipeline.standardizer)
 
     def _told_to_stop(self, signals: StopSignals) -> bool:
         """Whether Ctrl-C or SIGTERM has come, to any rank."""

@@ -140,6 +140,16 @@ class Trained:
         flat = [to_host(p).ravel() for pair in self.state.parameters for p in pair]
         return f"{digest('weights', np.concatenate(flat))} after {self.epochs} epochs"
 
+    def optimizer_state(self, placement: Placement) -> str:
+        """A digest of the optimizer's slots, and after how many updates they are so."""
+        assert self.state is not None
+        if not self.updates:
+            return "that of the start"
+        to_host = placement.backend.to_host
+        flat = [to_host(slot).ravel() for pair in self.state.slots for slots in pair for slot in slots]
+        slots = digest("slots", np.concatenate(flat)) if flat else "no slots"
+        return f"{slots} after {self.updates} updates"
+
     def saved(self, placement: Placement) -> dict[str, Any]:
         """The optimizer, its slots, its count of updates and the size of the inputs, as a file holds them."""
         assert self.state is not None

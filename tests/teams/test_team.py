@@ -1,5 +1,7 @@
 """``fit`` on a team: ranks are threads here, processes in test_mpi.py."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -202,6 +204,68 @@ def test_other_weights_at_the_start_are_told():
     for error in on_ranks(2, run):
         assert isinstance(error, gn.RanksDiffer)
         assert "starting weights" in str(error)
+
+
+@pytest.mark.parametrize("optimizer", [gn.Adam(0.01), gn.GradientDescent(gn.Cosine(0.1))])
+def test_another_state_of_the_optimizer_is_told(optimizer, tmp_path):
+    """The network of one rank has just been trained, those of the others have its weights alone."""
+    trained = network()
+    fitted(None, trained, optimizer=optimizer)
+    path = tmp_path / "net.safetensors"
+    trained.save(path)
+
+    def run(team):
+        return fitted(team, trained if team.rank == 0 else gn.load(path, "numpy"), optimizer=optimizer)
+
+    weights = [p.tobytes() for p in host(trained)]
+    for error in on_ranks(2, run):
+        assert isinstance(error, gn.RanksDiffer)
+        assert re.search(
+            "optimizer's state is '(float32 .*|no slots) after 15 updates' on rank 0, "
+            "'that of the start' on rank 1$",
+            str(error),
+        )
+    assert [p.tobytes() for p in host(trained)] == weights
+
+
+def test_slots_of_other_updates_are_told():
+    def run(team):
+        net = network()
+        fitted(None, net, rows=X + (team.rank == 1))
+        return fitted(team, net)
+
+    for error in on_ranks(2, run):
+        assert isinstance(error, gn.RanksDiffer)
+        known = r"'float32 \(\d+,\) \w+ after 15 updates'"
+        assert re.search(f"optimizer's state is {known} on rank 0, {known} on rank 1$", str(error))
+
+
+@pytest.mark.parametrize("change", [{"mean": 0.1}, {"deviation": 0.1}])
+def test_another_standardizer_is_told(change):
+    def run(team):
+        net = network(standardizer=gn.Standardizer())
+        fitted(None, net)
+        net.set_parameters(network(inputs=5).parameters)
+        for name, by in change.items():
+            setattr(net.standardizer, name, getattr(net.standardizer, name) + by * (team.rank == 2))
+        return fitted(team, net)
+
+    for error in on_ranks(3, run):
+        assert isinstance(error, gn.RanksDiffer)
+        assert "the standardizer has other numbers on rank 2 than on rank 0" in str(error)
+
+
+def test_a_standardizer_need_not_be_the_same_to_the_last_bit():
+    """Ranks on several kinds of processor measure it with other last bits."""
+
+    def run(team):
+        net = network(standardizer=gn.Standardizer())
+        net.fit(X, Y, epochs=1, batch_size=20)
+        net.set_parameters(network(inputs=5).parameters)
+        net.standardizer.mean = net.standardizer.mean * (1 + 1e-7 * team.rank)
+        return fitted(team, net)
+
+    good(on_ranks(2, run))
 
 
 def test_another_version_is_told(monkeypatch):
