@@ -17,6 +17,7 @@ from gpunet.core.losses import Loss
 from gpunet.core.optimizers import Optimizer
 from gpunet.core.own_functions import require_usable
 from gpunet.core.plan import PRECISIONS
+from gpunet.core.program import TrainState
 from gpunet.core.table_training import BATCH_SIZE as TABLE_BATCH
 from gpunet.core.table_training import UPDATES as TABLE_UPDATES
 from gpunet.core.table_training import epochs_for, table_optimizer
@@ -53,6 +54,7 @@ from gpunet.training.resuming import open_run
 from gpunet.training.run import TrainingRun
 from gpunet.training.run_settings import RunSettings
 from gpunet.training.same_start import require_same
+from gpunet.training.saved import on_host
 from gpunet.training.scale import warn_of_unscaled
 from gpunet.training.transforms import takes_targets
 
@@ -356,7 +358,9 @@ class Network(NetworkBase):
         with placement.context(), errors, ExitStack() as stack:
             evaluator = Evaluator(Evaluation(placement, self.activations), self.loss, tabular)
             data = self._checked_data(arrays, batch_size, optimizer, evaluator, settings)
+            before = self._trained.state
             begun = stack.enter_context(started(settings.callbacks if settings.is_first else [], self))
+            self._share_weights(settings.team, before)
             # Everything is checked: from here on the network changes.
             self._move_to(placement)
             with self._restored_on_error():
@@ -438,6 +442,20 @@ class Network(NetworkBase):
         seeds = team.gather(self.seed if self._seed_drawn and self._trained.state is None else None)
         if team.rank > 0 and None not in seeds:
             self.seed = seeds[0]
+
+    def _share_weights(self, team: Team, before: TrainState | None) -> None:
+        """Give all ranks the weights that a callback has set as it started, on rank 0."""
+        trained = self._trained
+
+        def weights() -> Any:
+            # A callback that reads weights leaves a state that was not there before, with the initializers' weights.
+            if team.size == 1 or trained.state is None or trained.state is before or not trained.given:
+                return None
+            return on_host(trained.state.parameters, self.placement)
+
+        given = team.from_first(weights)
+        if team.rank > 0 and given is not None:
+            self.set_parameters(given)
 
     def _call(self, arrays: FitArrays, **arguments: Any) -> dict[str, Any]:
         """Everything that a run depends on, described."""

@@ -194,6 +194,47 @@ def test_weights_that_a_callback_sets_at_the_end_are_those_of_all_ranks():
     assert good(on_ranks(3, run)) == [alone] * 3
 
 
+class Begin:
+    """Does something with the network at the start of a run."""
+
+    def __init__(self, start):
+        self.start = start
+
+    def __call__(self, net, history):
+        pass
+
+
+def doubled(net):
+    net.set_parameters([(2 * W, b) for W, b in net.parameters])
+
+
+@pytest.mark.filterwarnings("ignore::gpunet.UnscaledInputs")
+@pytest.mark.parametrize("start", [doubled, lambda net: net.parameters], ids=["set", "read"])
+@pytest.mark.parametrize("trained", [False, True])
+def test_weights_that_a_callback_sets_at_the_start_are_those_of_all_ranks(start, trained):
+    """Large inputs make the initial weights smaller where nobody has set them."""
+
+    def run(team):
+        net = network(inputs=5)
+        if trained:
+            fitted(team, net)
+        more = {"rows": 100 * X, "optimizer": None, "callbacks": Begin(start) if team.rank == 0 else ()}
+        return fitted(team, net, **more)[0]
+
+    alone = run(gn.Team("alone"))
+    assert good(on_ranks(2, run)) == [alone] * 2
+
+
+def test_a_callback_that_fails_at_its_start_stops_all():
+    def fail(net):
+        doubled(net)
+        raise LookupError("no such thing")
+
+    first, second = on_ranks(2, lambda team: fitted(team, network(inputs=5), callbacks=Begin(fail)))
+    assert isinstance(first, LookupError)
+    assert isinstance(second, gn.RankFailed)
+
+
 def test_other_weights_at_the_start_are_told():
     def run(team):
         net = network(inputs=5)
