@@ -361,6 +361,10 @@ class Network(NetworkBase):
             before = self._trained.state
             begun = stack.enter_context(started(settings.callbacks if settings.is_first else [], self))
             self._share_weights(settings.team, before)
+            run = settings.checkpoints
+            if run is not None and run.saved is not None and self._trained.state is not before:
+                self._take_up(run.saved)  # it has what the callbacks set when the run began
+                self._trained.run_id = run.id
             # Everything is checked: from here on the network changes.
             self._move_to(placement)
             with self._restored_on_error():

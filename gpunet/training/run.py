@@ -134,9 +134,8 @@ class TrainingRun:
         settings["backend"] = self.placement.backend.name  # each library rounds in its own way
         settings["starting weights"] = self.trained.weights(self.placement)
         settings["optimizer's state"] = self.trained.optimizer_state(self.placement)
-        if (
-            self.loop.feed.windows is not None
-        ):  # the order of rows that are read block by block depends on the blocks
+        if self.loop.feed.windows is not None:
+            # The order of rows that are read block by block depends on the blocks.
             settings["blocks of X"] = digest("blocks", self.loop.feed.windows.stream.blocks.edges)
         begin_training(self.team, settings, self.pipeline.standardizer)
 

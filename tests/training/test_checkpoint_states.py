@@ -232,3 +232,32 @@ def test_weights_of_a_part_of_an_epoch_are_not_the_initial_ones(data, tmp_path):
     net._trained.epochs = 0
     assert not net._trained.initial
     assert network()._trained.initial
+
+
+def test_weights_that_a_callback_sets_as_it_starts_are_those_of_the_beginning(data, tmp_path, monkeypatch):
+    X, y = data
+    monkeypatch.setattr(checkpoint_writer.CheckpointWriter, "busy", False)
+    rng = np.random.default_rng(3)
+    given = [
+        (rng.standard_normal((8, X.shape[1])), np.ones((8, 1))),
+        (rng.standard_normal((3, 8)), np.ones((3, 1))),
+    ]
+
+    class Pretrained:
+        def start(self, net):
+            net.set_parameters(given)
+
+        def __call__(self, net, history):
+            pass
+
+    def fit(folder):
+        net = network()
+        checkpoint = gn.Checkpoint(tmp_path / folder, steps=1)
+        more = {"callbacks": Pretrained(), "checkpoint": checkpoint}
+        return net, net.fit(X, y, optimizer=gn.Adam(0.01), epochs=4, batch_size=9, **more)
+
+    whole, history = fit("whole")
+    killed_after(16, monkeypatch, lambda: fit("parts"))
+    again, resumed = fit("parts")
+    assert figures(resumed) == figures(history)
+    assert np.array_equal(numbers(again), numbers(whole))
