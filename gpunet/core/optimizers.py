@@ -81,8 +81,8 @@ class Optimizer(ABC):
 
     @property
     def constant_rate(self) -> bool:
-        """Whether the learning rate of a step does not depend on how many are planned."""
-        return not callable(self.learning_rate)
+        """Whether the coefficients of a step are known not to depend on how many are planned."""
+        return not callable(self.learning_rate) and self._computes_as(Optimizer)
 
     def coefficients(self, step: int, planned: int, updates: int) -> tuple[float, ...]:
         """The numbers of one step of this fit, of `planned`; the first is α.
@@ -267,6 +267,11 @@ class Adam(Optimizer):
         unit_interval("beta1", self.beta1)
         unit_interval("beta2", self.beta2)
         finite_number("epsilon", self.epsilon, 0.0, strict=True)
+
+    @property
+    def constant_rate(self) -> bool:
+        """See :class:`Optimizer`."""
+        return not callable(self.learning_rate) and self._computes_as(Adam)
 
     def coefficients(self, step: int, planned: int, updates: int) -> tuple[float, ...]:
         """``(α, α / (1 − β₁ᵗ), 1 / √(1 − β₂ᵗ))``, where t counts every update since the slots were 0."""

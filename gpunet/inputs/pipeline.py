@@ -78,9 +78,12 @@ class InputPipeline(NamedTuple):
         return xp.astype(standardized, getattr(xp, self.dtype), copy=False)
 
     def _standardized_on_host(self, rows: Any, own: bool) -> Any:
-        """The same, a chunk at a time: no copy but the result, and none where the rows may be written to."""
+        """The same, a chunk at a time: no copy but the result, and none where the rows may be written to.
+
+        The result is in C order, however the rows came: products of another order round in another way.
+        """
         assert self.standardizer is not None
-        in_place = own and rows.flags.writeable and rows.dtype == self.dtype
+        in_place = own and rows.flags.writeable and rows.flags.c_contiguous and rows.dtype == self.dtype
         result = rows if in_place else np.empty(rows.shape, self.dtype)
         for start in range(0, len(rows), CHUNK):
             chunk = slice(start, start + CHUNK)

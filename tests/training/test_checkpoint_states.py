@@ -1,5 +1,6 @@
 """What a checkpoint must hold, and when none is written, so that a run goes on to the bit."""
 
+import dataclasses
 import multiprocessing
 import os
 
@@ -261,3 +262,44 @@ def test_weights_that_a_callback_sets_as_it_starts_are_those_of_the_beginning(da
     again, resumed = fit("parts")
     assert figures(resumed) == figures(history)
     assert np.array_equal(numbers(again), numbers(whole))
+
+
+def test_validation_figures_do_not_depend_on_whether_the_standardizer_is_new(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("GPUNET_COMPILE", "never")
+    monkeypatch.setattr(checkpoint_writer.CheckpointWriter, "busy", False)
+    rng = np.random.default_rng(1)
+    X, y = rng.standard_normal((400, 24)), rng.standard_normal(400)
+    held = np.asfortranarray(X[:50].astype("float32")), y[:50]
+
+    def fit(folder):
+        net = gn.Network(
+            [gn.Dense(1)], seed=1, dtype="float64", standardizer=gn.Standardizer(), backend="numpy"
+        )
+        checkpoint = gn.Checkpoint(tmp_path / folder, every="epoch")
+        more = {"validation_data": held, "checkpoint": checkpoint}
+        return net.fit(X, y, optimizer=gn.Adam(0.01), epochs=6, batch_size=40, **more)
+
+    history = fit("whole")
+    killed_after(3, monkeypatch, lambda: fit("parts"))
+    assert fit("parts").val_loss == history.val_loss
+
+
+def test_more_epochs_are_another_run_where_coefficients_are_ones_own(data, tmp_path):
+    X, y = data
+
+    @dataclasses.dataclass(frozen=True)
+    class Planned(gn.Adam):
+        def coefficients(self, step, planned, updates):
+            return super().coefficients(step, planned, updates)
+
+    def fit(optimizer, epochs, folder):
+        checkpoint = gn.Checkpoint(tmp_path / folder, every="epoch")
+        return network().fit(X, y, optimizer=optimizer, epochs=epochs, batch_size=9, checkpoint=checkpoint)
+
+    fit(Planned(0.01), 1, "own")
+    with pytest.raises(gn.AnotherRun, match="epochs"):
+        fit(Planned(0.01), 2, "own")
+    for optimizer in (gn.Adam(0.01), gn.AdamW(0.01), gn.RMSprop(0.01), gn.GradientDescent(0.01)):
+        name = type(optimizer).__name__
+        fit(optimizer, 1, name)
+        assert fit(optimizer, 2, name).epochs == 2
