@@ -25,9 +25,10 @@ def described(value: Any, constants: bool = True) -> Any:
     """A setting as JSON holds it.
 
     Numbers and text are themselves; a dataclass is its type and fields, another object its type and the parameters of
-    its class that it keeps as attributes; a function is its name and a digest of its code, its defaults and the numbers
-    that it has from where it is defined; arrays and tables are digests of what they hold. Without `constants`, these
-    defaults and numbers do not count: those of a callback may be a deadline.
+    its class that it keeps as attributes, also with an underscore before their names; a function is its name, a digest
+    of its code, its defaults and the numbers that it has from where it is defined, and the global numbers and functions
+    that it reads; arrays and tables are digests of what they hold. Without `constants`, numbers of functions, and
+    attributes with an underscore, do not count: those of a callback may be a deadline, or change from epoch to epoch.
     """
     return _described(value, (), constants)
 
@@ -57,21 +58,28 @@ def _described(value: Any, within: tuple[int, ...], constants: bool) -> Any:
             **describe({"of": value.func, "args": value.args, "keywords": value.keywords}),
         }
     if callable(value) and hasattr(value, "__qualname__"):
-        return _function(value, describe, constants)
-    return {"type": type(value).__qualname__, **_settings(value, describe)}
+        read = _globals(value, describe) if constants else {}
+        return {**read, **_function(value, describe, constants)}
+    read = _globals(type(value).__call__, describe) if constants and callable(value) else {}
+    return {**read, "type": type(value).__qualname__, **_settings(value, describe, constants)}
 
 
-def _settings(value: Any, describe: Callable[[Any], Any]) -> dict[str, Any]:
+def _settings(value: Any, describe: Callable[[Any], Any], private: bool) -> dict[str, Any]:
     """The fields of a dataclass; of another object the parameters of its class that it keeps as attributes."""
     if dataclasses.is_dataclass(value):
-        names = [field.name for field in dataclasses.fields(value)]
-    else:
-        try:
-            names = [name for name in inspect.signature(type(value)).parameters if hasattr(value, name)]
-        except (ValueError, TypeError):  # some classes that are not written in Python have no signature
-            text = repr(value)
-            return {} if " at 0x" in text else {"value": text}
-    return {name: describe(getattr(value, name)) for name in names}
+        return {field.name: describe(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    try:
+        names = list(inspect.signature(type(value)).parameters)
+    except (ValueError, TypeError):  # some classes that are not written in Python have no signature
+        text = repr(value)
+        return {} if " at 0x" in text else {"value": text}
+    settings = {}
+    for name in names:
+        if hasattr(value, name):
+            settings[name] = describe(getattr(value, name))
+        elif private and hasattr(value, f"_{name}"):
+            settings[name] = describe(getattr(value, f"_{name}"))
+    return settings
 
 
 def _function(function: Any, describe: Callable[[Any], Any], constants: bool) -> dict[str, str]:
@@ -113,6 +121,32 @@ def _constants(function: Any, code: CodeType) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
+def _globals(function: Any, describe: Callable[[Any], Any]) -> dict[str, Any]:
+    """Global numbers, text and functions that a function reads, also where functions of its module do that it calls.
+
+    What it sets itself does not count: it may have counted when the run goes on.
+    """
+    code, known = getattr(function, "__code__", None), getattr(function, "__globals__", {})
+    found: dict[str, Any] = {}
+    pending, changed = [] if code is None else [code], set[str]()
+    while pending:
+        one = pending.pop()
+        pending += [part for part in one.co_consts if isinstance(part, CodeType)]
+        for instruction in dis.get_instructions(one):
+            name = instruction.argval
+            if instruction.opname == "STORE_GLOBAL":
+                changed.add(name)
+            elif instruction.opname == "LOAD_GLOBAL" and name not in found:
+                value = known.get(name, ...)  # a builtin has no value there
+                if isinstance(value, FunctionType):
+                    found[name] = _function(value, describe, constants=True)
+                    if value.__globals__ is known:
+                        pending.append(value.__code__)
+                elif isinstance(value, PLAIN):
+                    found[name] = describe(value)
+    return {name: value for name, value in found.items() if name not in changed}
+
+
 CHANGED = "{name} was {before}, now it is {now}"
 
 
@@ -122,12 +156,7 @@ def differences(before: dict[str, Any], now: dict[str, Any], line: str = CHANGED
     for name in dict.fromkeys([*before, *now]):
         old: Any = before.get(name)
         new: Any = now.get(name)
-        if (
-            isinstance(old, dict)
-            and isinstance(new, dict)
-            and "type" in old
-            and old["type"] == new.get("type")
-        ):
+        if _are_of_one_kind(old, new):
             lines += [f"{name}: {one}" for one in differences(old, new, line)]
         elif _are_objects(old) and _are_objects(new) and len(old) == len(new):
             numbered = [f"{name}[{k}]" for k in range(len(old))]
@@ -139,9 +168,19 @@ def differences(before: dict[str, Any], now: dict[str, Any], line: str = CHANGED
     return lines
 
 
+def _are_of_one_kind(old: Any, new: Any) -> bool:
+    """Whether these are described objects of one type, or one function: their settings differ, or what it reads."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return False
+    parts = ("function", "code") if "function" in old else ("type",)
+    return parts[0] in old and all(old.get(part) == new.get(part) for part in parts)
+
+
 def _are_objects(value: Any) -> bool:
-    """Whether it is a list of described objects, such as layers."""
-    return isinstance(value, list) and all(isinstance(one, dict) and "type" in one for one in value)
+    """Whether it is a list of described objects, such as layers, or of functions."""
+    return isinstance(value, list) and all(
+        isinstance(one, dict) and ("type" in one or "function" in one) for one in value
+    )
 
 
 def _short(value: Any) -> str:

@@ -126,6 +126,33 @@ DIFFERENT = {
 }
 
 
+class Scaled:
+    def __init__(self, scale):
+        self._scale = scale
+
+    def __call__(self, rows, rng):
+        return self._scale * rows
+
+
+def script(rank):
+    """A transform as a script has it, whose global number differs."""
+    names = {"SCALE": 0.1 if rank == 2 else 1.0}
+    exec("def transform(rows, rng):\n    return SCALE * rows", names)
+    return names["transform"]
+
+
+DIFFERENT |= {
+    "global": (
+        lambda rank: {"transform": script(rank)},
+        "transform: SCALE is 1.0 on rank 0, 0.1 on rank 2",
+    ),
+    "attribute": (
+        lambda rank: {"transform": Scaled(0.1 if rank == 2 else 1.0)},
+        "transform: scale is 1.0 on rank 0, 0.1 on rank 2",
+    ),
+}
+
+
 @pytest.mark.parametrize("name", DIFFERENT)
 def test_ranks_that_differ_are_told_so(name):
     arguments, message = DIFFERENT[name]

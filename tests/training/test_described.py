@@ -245,3 +245,88 @@ def test_objects_that_hold_each_other():
     assert described(first) == {"type": "Own", "patience": {"type": "Own", "patience": {"type": "Own"}}}
     twice = [1]
     assert described([twice, twice]) == [[1], [1]]
+
+
+SCALE, FACTORS, CALLS, NOT_READ = 0.5, (1, 2), 0, 1
+
+
+def scaled(X):
+    return [factor * X for factor in FACTORS]
+
+
+def reads_globals(X, rng):
+    return [one + SCALE for one in scaled(X)]
+
+
+def counts_calls(X, rng):
+    global CALLS
+    CALLS += 1
+    return X * SCALE
+
+
+class ReadsGlobals:
+    def __init__(self, size):
+        self._size = size
+
+    def __call__(self, X, rng):
+        return (lambda: X + SCALE * self._size)()
+
+
+def other_scaled(X):
+    return [X]
+
+
+@pytest.mark.parametrize("function", [reads_globals, partial(reads_globals, rng=1), ReadsGlobals(1)])
+def test_a_function_is_known_by_the_global_numbers_that_it_reads(function, monkeypatch):
+    before = described(function)
+    assert json.loads(json.dumps(before)) == before
+    monkeypatch.setitem(globals(), "NOT_READ", 2)
+    assert described(function) == before
+    monkeypatch.setitem(globals(), "SCALE", 0.25)
+    assert described(function) != before
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("SCALE", 0.25, "transform: SCALE was 0.5, now it is 0.25"),
+        ("FACTORS", (1, 3), "transform: FACTORS was [1, 2], now it is [1, 3]"),
+        (
+            "scaled",
+            other_scaled,
+            f"transform: scaled was {__name__}.scaled (…), now it is {__name__}.other_scaled (…); "
+            "transform: FACTORS was [1, 2], now it is None",
+        ),
+    ],
+)
+def test_the_global_that_differs_is_named(name, value, line, monkeypatch):
+    """Also one that another function of the module reads."""
+    before = {"transform": described(reads_globals)}
+    listed = {"metrics": described([reads_globals, scaled])}
+    monkeypatch.setitem(globals(), name, value)
+    lines = "; ".join(differences(before, {"transform": described(reads_globals)}))
+    assert re.sub(r"\(\w{16}\)", "(…)", lines) == line
+    found = differences(listed, {"metrics": described([reads_globals, scaled])})
+    assert found[0].startswith(f"metrics[0]: {name} was ")
+
+
+def test_globals_of_a_callback_do_not_count(monkeypatch):
+    before = described([reads_globals, ReadsGlobals(1)], constants=False)
+    monkeypatch.setitem(globals(), "SCALE", 0.25)
+    assert described([reads_globals, ReadsGlobals(2)], constants=False) == before
+
+
+def test_a_global_that_a_function_counts_in_is_no_part_of_it():
+    before = described(counts_calls)
+    counts_calls(1.0, None)
+    assert CALLS
+    assert described(counts_calls) == before
+    assert before.keys() == {"function", "code", "SCALE"}
+
+
+def test_attributes_with_an_underscore():
+    assert described(ReadsGlobals(1)) == {"type": "ReadsGlobals", "SCALE": 0.5, "size": 1}
+    (line,) = differences(
+        {"transform": described(ReadsGlobals(1))}, {"transform": described(ReadsGlobals(2))}
+    )
+    assert line == "transform: size was 1, now it is 2"
