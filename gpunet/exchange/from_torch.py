@@ -34,6 +34,7 @@ def from_module(module: Module, loss: LossLike | None, seed: int | None) -> Save
     reader = _Reader()
     for name, one in _flat(module, ""):
         reader.read(name, one)
+        _require_own_forward(_what(name, one), one)
     return reader.network(loss, seed)
 
 
@@ -42,6 +43,7 @@ def _flat(module: Module, name: str) -> Iterator[tuple[str, Module]]:
     if type(module) is not nn.Sequential:
         yield name, module
         return
+    _require_own_forward(_what(name, module), module)
     for k, child in enumerate(module):
         yield from _flat(child, f"{name}.{k}" if name else str(k))
 
@@ -65,7 +67,7 @@ class _Reader:
         ValueError
             If it is not supported, or not at this place.
         """
-        kind, what = type(module), f"module {name} is {module}" if name else f"it is {type(module).__name__}"
+        kind, what = type(module), _what(name, module)
         if kind is nn.Identity:
             return
         if self.ended:
@@ -150,6 +152,29 @@ class _Reader:
             epochs_trained=0,
             notes={},
             target=self.target,
+        )
+
+
+def _what(name: str, module: Module) -> str:
+    """A module at its place, as messages begin; the whole has no place."""
+    if not name:
+        return f"it is {type(module).__name__}"
+    return f"module {name} is {module if type(module) is not nn.Sequential else 'Sequential'}"
+
+
+def _require_own_forward(what: str, module: Module) -> None:
+    """Raise a ValueError for a module that computes something else than its class does."""
+    held = vars(module)
+    if "forward" in held:
+        raise ValueError(
+            f"{what}, whose forward was set on this module alone, and gpunet computes what its class does: delete it "
+            "(del module.forward)"
+        )
+    # Hooks of the backward pass do not change what a module computes.
+    if held["_forward_hooks"] or held["_forward_pre_hooks"]:
+        raise ValueError(
+            f"{what}, which has a forward hook, and gpunet calls none: take it off with the remove() of what "
+            "register_forward_hook or register_forward_pre_hook returned"
         )
 
 

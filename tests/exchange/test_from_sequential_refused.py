@@ -115,3 +115,44 @@ def test_weights_that_are_computed_before_each_call(name):
     prune.remove(linear, name)
     net = gn.from_torch(linear, backend="numpy")
     assert (net.parameters[0][0 if name == "weight" else 1] == 0).sum() == 2
+
+
+def sequential():
+    return nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Sequential(nn.Identity(), nn.Linear(4, 2)))
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("", "it is Sequential"),
+        ("0", r"module 0 is Linear\(in_features=3, .*\)"),
+        ("1", r"module 1 is ReLU\(\)"),
+        ("2", "module 2 is Sequential"),
+        ("2.0", r"module 2\.0 is Identity\(\)"),
+    ],
+)
+def test_modules_that_compute_something_else_than_their_class(place, message):
+    """A hook may change inputs and outputs; a forward of its own, all."""
+    module = sequential()
+    one = module.get_submodule(place)
+    before = gn.from_torch(module, backend="numpy").parameters
+    hooks = (
+        one.register_forward_hook(lambda module, given, out: out * 2),
+        one.register_forward_pre_hook(lambda module, given: (given[0] * 2,)),
+    )
+    with pytest.raises(
+        ValueError, match=rf"^{message}, which has a forward hook, .*take it off with the remove"
+    ):
+        gn.from_torch(module)
+    hooks[0].remove()
+    with pytest.raises(ValueError, match=rf"^{message}, which has a forward hook"):
+        gn.from_torch(module)
+    hooks[1].remove()
+    one.forward = lambda X: X
+    with pytest.raises(ValueError, match=rf"^{message}, whose forward was set .*del module\.forward"):
+        gn.from_torch(module)
+    del one.forward
+    one.register_full_backward_hook(lambda module, given, out: None)
+    after = gn.from_torch(module, backend="numpy").parameters
+    for a, b in zip(before, after, strict=True):
+        np.testing.assert_array_equal(a[0], b[0])
