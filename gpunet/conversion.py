@@ -36,8 +36,8 @@ def from_torch(
     Raises
     ------
     ValueError
-        For a module that is not supported or has a forward hook, naming it; settings that gpunet does not have, and
-        other dtypes than float32 and float64.
+        For a module that is not supported, has a forward hook or shares weights with another, naming it; settings that
+        gpunet does not have, and other dtypes than float32 and float64.
     TypeError
         For what is no module.
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from gpunet.core.activations import ActivationLike
@@ -54,6 +55,7 @@ class _Reader:
     def __init__(self) -> None:
         self.layers: list[Dense | Dropout] = []
         self.linears: list[Module] = []
+        self.memory: list[range] = []  # of all weights and biases
         self.standardizer: Standardizer | None = None
         self.target: Target | None = None
         self.bare = False  # whether the last module is a Linear, so that an activation may follow
@@ -74,8 +76,7 @@ class _Reader:
             raise ValueError(f"{what}, but nothing may follow {self.ended}")
         if kind is nn.Linear:
             _require_own_parameters(what, module)
-            if any(module.weight is other.weight for other in self.linears):
-                raise ValueError(f"{what}, whose weights another one has too: gpunet's layers share none")
+            self._require_own_memory(what, module)
             self.linears.append(module)
             self.layers.append(Dense(module.out_features, trainable=_trainable(what, module)))
         elif kind is nn.Dropout:
@@ -92,6 +93,14 @@ class _Reader:
                 "module that is such a stack."
             )
         self.bare = kind is nn.Linear
+
+    def _require_own_memory(self, what: str, linear: Module) -> None:
+        """Raise a ValueError for a weight or bias that is another one too, or a view of it."""
+        for name, value in _named_parameters(linear):
+            addresses = _addresses(value)
+            if any(max(addresses.start, one.start) < min(addresses.stop, one.stop) for one in self.memory):
+                raise ValueError(f"{what}, whose {name} another one has too: gpunet's layers share none")
+            self.memory.append(addresses)
 
     def _first(self, what: str, module: Module) -> None:
         if self.layers:
@@ -136,10 +145,12 @@ class _Reader:
             # PyTorch's losses take logits: the output is the one that the loss means.
             self._activate(LOSSES[loss].canonical or "identity")
         dense, _ = dense_and_dropouts(self.layers)
-        kinds = sorted({str(linear.weight.dtype).removeprefix("torch.") for linear in self.linears})
+        parameters = [value for linear in self.linears for _, value in _named_parameters(linear)]
+        kinds = sorted({str(value.dtype).removeprefix("torch.") for value in parameters})
         if len(kinds) > 1 or kinds[0] not in ("float32", "float64"):
             raise ValueError(
-                f"the weights are {' and '.join(kinds)}; gpunet has float32 or float64: pass module.float()"
+                f"weights and biases are {' and '.join(kinds)}; gpunet has all float32 or all float64: pass "
+                "module.float()"
             )
         return SavedNetwork(
             self.layers,
@@ -179,14 +190,39 @@ def _require_own_forward(what: str, module: Module) -> None:
 
 
 def _require_own_parameters(what: str, linear: Module) -> None:
-    """Raise a ValueError for weights that are computed from others before each call, as old weight norms do."""
-    for name in ("weight", "bias"):
-        value = getattr(linear, name)
-        if value is not None and not isinstance(value, nn.Parameter):
+    """Raise a ValueError for a weight or bias that is no dense array of numbers, or none of its own.
+
+    Old weight norms compute it from others before each call.
+    """
+    for name, value in _named_parameters(linear):
+        if not isinstance(value, nn.Parameter):
             raise ValueError(
                 f"{what}, whose {name} is computed from other parameters: make it one, as "
                 "torch.nn.utils.remove_weight_norm and prune.remove do"
             )
+        if value.is_meta:
+            raise ValueError(
+                f"{what}, whose {name} has no numbers, being on PyTorch's device meta: use "
+                "module.to_empty(device='cpu'), and load its state"
+            )
+        if value.layout != torch.strided:
+            raise ValueError(
+                f"{what}, whose {name} is {str(value.layout).removeprefix('torch.')}, and gpunet's are dense: give it "
+                f"nn.Parameter({name}.to_dense())"
+            )
+
+
+def _named_parameters(linear: Module) -> list[tuple[str, Any]]:
+    """Weight and bias; there may be no bias."""
+    named = (("weight", linear.weight), ("bias", linear.bias))
+    return [(name, value) for name, value in named if value is not None]
+
+
+def _addresses(tensor: Any) -> range:
+    """From the first number's first byte to the last one's last."""
+    last = sum((size - 1) * tensor.stride(axis) for axis, size in enumerate(tensor.shape))
+    start = tensor.data_ptr()
+    return range(start, start + (last + 1) * tensor.element_size())
 
 
 def _trainable(what: str, linear: Module) -> bool:

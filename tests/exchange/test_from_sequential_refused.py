@@ -47,12 +47,12 @@ SHARED = nn.Linear(4, 4)
         ([nn.Linear(4, 4), nn.LogSoftmax(dim=0)], r"over the outputs of an example: dim=1"),
         ([nn.Linear(4, 4), nn.Softmax()], r"over the outputs of an example: dim=1"),
         ([nn.Linear(4, 4), nn.LogSoftmax(dim=1), nn.Linear(4, 2)], r"nothing may follow LogSoftmax$"),
-        ([SHARED, nn.ReLU(), SHARED], "whose weights another one has too: gpunet's layers share none"),
+        ([SHARED, nn.ReLU(), SHARED], "whose weight another one has too: gpunet's layers share none"),
         ([nn.Linear(4, 4), nn.Dropout(1.0), nn.Linear(4, 4)], r"rate must lie in \[0, 1\), got 1\.0"),
         ([nn.Linear(4, 4), nn.Dropout(0.2)], "Dropout after the last layer"),
         ([nn.Flatten(), nn.Dropout(0.2)], "the module has no Linear layer"),
-        ([nn.Linear(4, 4).half()], r"weights are float16; gpunet has float32 or float64: pass module\.float\(\)"),
-        ([nn.Linear(4, 4), nn.Linear(4, 4).double()], "weights are float32 and float64"),
+        ([nn.Linear(4, 4).half()], r"weights and biases are float16; gpunet has .* float64: pass module\.float\(\)"),
+        ([nn.Linear(4, 4), nn.Linear(4, 4).double()], "weights and biases are float32 and float64"),
         ([nn.Linear(4, 5), nn.Linear(4, 4)], r"W\[2\] must have shape \(4, 5\), got \(4, 4\)"),
         ([nn.Linear(4, 1), nn.Softmax(dim=1)], "softmax over one unit is always 1"),
     ],
@@ -156,3 +156,95 @@ def test_modules_that_compute_something_else_than_their_class(place, message):
     after = gn.from_torch(module, backend="numpy").parameters
     for a, b in zip(before, after, strict=True):
         np.testing.assert_array_equal(a[0], b[0])
+
+
+def linears():
+    return nn.Linear(4, 4), nn.Linear(4, 4)
+
+
+def tied_bias():
+    one, two = linears()
+    two.bias = one.bias
+    return nn.Sequential(one, two)
+
+
+def same_memory():
+    one, two = linears()
+    two.weight = nn.Parameter(one.weight.data)
+    return nn.Sequential(one, two)
+
+
+def transposed():
+    one, two = linears()
+    two.weight = nn.Parameter(one.weight.data.T)
+    return nn.Sequential(two, one)
+
+
+def last_row():
+    one, two = linears()
+    two.bias = nn.Parameter(one.weight.data[3])
+    return nn.Sequential(one, two)
+
+
+def last_number():
+    one, two = nn.Linear(4, 4), nn.Linear(4, 1)
+    two.bias = nn.Parameter(one.weight.data.view(16)[15:])
+    return nn.Sequential(one, two)
+
+
+def within_one():
+    one, two = linears()
+    two.bias = nn.Parameter(two.weight.data[:, 0])
+    return nn.Sequential(one, two)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (tied_bias, "bias"),
+        (same_memory, "weight"),
+        (transposed, "weight"),
+        (last_row, "bias"),
+        (last_number, "bias"),
+        (within_one, "bias"),
+    ],
+)
+def test_shared_parameters(make, name):
+    """They would be trained apart."""
+    with pytest.raises(ValueError, match=rf"^module 1 is Linear.*, whose {name} another one has too"):
+        gn.from_torch(make())
+
+
+def test_parameters_side_by_side_in_one_memory():
+    one, two = linears()
+    memory = torch.arange(40.0)
+    one.weight, one.bias = nn.Parameter(memory[4:20].view(4, 4)), nn.Parameter(memory[:4])
+    two.weight, two.bias = nn.Parameter(memory[20:36].view(4, 4).T), nn.Parameter(memory[36:])
+    (W1, b1), (W2, b2) = gn.from_torch(nn.Sequential(one, two), backend="numpy").parameters
+    np.testing.assert_array_equal(
+        np.concatenate([b1.ravel(), W1.ravel(), W2.T.ravel(), b2.ravel()]), np.arange(40)
+    )
+
+
+@pytest.mark.parametrize("name", ["weight", "bias"])
+def test_parameters_without_numbers_and_sparse_ones(name):
+    linear = nn.Linear(4, 4)
+    value = getattr(linear, name).data
+    setattr(linear, name, nn.Parameter(value.to("meta")))
+    with pytest.raises(
+        ValueError,
+        match=rf"^module 0 is Linear.*, whose {name} has no numbers, .*device meta: use module\.to_empty",
+    ):
+        gn.from_torch(nn.Sequential(linear))
+    setattr(linear, name, nn.Parameter(value.to_sparse()))
+    with pytest.raises(
+        ValueError, match=rf"^module 0 is Linear.*, whose {name} is sparse_coo, .*Parameter\({name}\.to_dense"
+    ):
+        gn.from_torch(nn.Sequential(linear))
+
+
+def test_a_bias_of_another_dtype():
+    linear = nn.Linear(4, 4)
+    linear.bias = nn.Parameter(linear.bias.data.double())
+    with pytest.raises(ValueError, match=r"weights and biases are float32 and float64; .*all float32 or all"):
+        gn.from_torch(linear)
