@@ -54,21 +54,17 @@ class BaseMLP(EpochTraining, LBFGSTraining):
         ConvergenceWarning
             If `max_iter` epochs or iterations were not enough.
         """
-        return self._fit(X, y, sample_weight, incremental=False)
+        return self._fit(X, y, sample_weight, dict(vars(self)), incremental=False)
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool) -> Any:
-        before = dict(vars(self))
-        try:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, before: dict[str, Any], *, incremental: bool) -> Any:
+        """Train; `before` are the attributes before the call, which are there again if it is refused."""
+        with self._unchanged_by_errors(before):
             plan, placement, parts, in_place = self._prepared(X, y, sample_weight, incremental)
-        except BaseException:  # what is refused changes nothing
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
         with placement.context(), placement.backend.compiling(self.compile):
             if self.solver == "lbfgs":
-                self._fit_lbfgs(plan, placement, parts[0], in_place)
+                self._fit_lbfgs(plan, placement, parts[0], before, in_place)
             else:
-                self._fit_epochs(plan, placement, parts, incremental, in_place)
+                self._fit_epochs(plan, placement, parts, before, incremental, in_place)
         if not all(bool(np.isfinite(to_host(one)).all()) for one in (*self.coefs_, *self.intercepts_)):
             raise ValueError(NOT_FINITE)
         return self
@@ -92,6 +88,8 @@ class BaseMLP(EpochTraining, LBFGSTraining):
         parameters.check(type(self).__name__, given, constraints)
         hidden = parameters.layer_sizes(self.hidden_layer_sizes)
         required_callbacks(self)
+        if all(asked for _, asked in self._learned().values()):
+            raise ValueError("give encode or standardize, not both: the encoder standardises numbers itself")
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)

@@ -92,7 +92,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         Scale the features by mean and deviation of the training part. A sparse X needs
         ``gpunet.Standardizer(center=False)``, which keeps its zeros.
     encode : "auto", TableEncoder or None, default=None
-        Let a :class:`gpunet.TableEncoder` read the columns of a DataFrame: categories, dates and missing cells too.
+        Let a :class:`gpunet.TableEncoder` read the columns of a DataFrame: categories, dates and missing cells too. It
+        standardises numbers itself: not with `standardize`.
     backend : str, default="auto"
         As for :class:`gpunet.Network`: "auto" computes where the arrays are; for data on the host on a GPU if there is
         one that has a program for the plan, else with NumPy.
@@ -303,6 +304,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             )
         if classes is None and not hasattr(self, "classes_"):
             raise ValueError("classes must be passed on the first call to partial_fit.")
+        before = dict(vars(self))
         if classes is not None:
             known = unique_labels(to_host(classes))
             if not hasattr(self, "classes_"):
@@ -313,7 +315,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
                 raise ValueError(
                     f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {self.classes_!r}"
                 )
-        self._fit(X, y, sample_weight, incremental=True)
+        self._fit(X, y, sample_weight, before, incremental=True)
         return self
 
     def predict(self, X: Any) -> Array:

@@ -30,7 +30,13 @@ class EpochTraining(Prediction):
     _no_improvement_count: int
 
     def _fit_epochs(
-        self, plan: Plan, placement: Placement, parts: list[Rows], incremental: bool, in_place: bool
+        self,
+        plan: Plan,
+        placement: Placement,
+        parts: list[Rows],
+        before: dict[str, Any],
+        incremental: bool,
+        in_place: bool,
     ) -> None:
         if not incremental or not hasattr(self, "_optimizer"):
             self._optimizer = self._make_solver()
@@ -40,7 +46,8 @@ class EpochTraining(Prediction):
         if solver.slots is not None:
             state = moved(TrainState(state.parameters, solver.slots), placement, plan.dtype)
         run, reason, _ = chosen_program(plan, placement)
-        callbacks = callbacks_of(self, plan, placement, run.name, reason)
+        with self._unchanged_by_errors(before):
+            callbacks = callbacks_of(self, plan, placement, run.name, reason)
         if callbacks is not None and callbacks.start is not None:
             state = state._replace(parameters=callbacks.start)
         self._start_watching()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -40,6 +42,16 @@ class Estimator(InputChecks, BaseEstimator, ABC):  # type: ignore[misc]
     def _strata(self, Y: Any) -> Any:
         """What the split keeps the shares of; None for nothing."""
         return None
+
+    @contextmanager
+    def _unchanged_by_errors(self, before: dict[str, Any]) -> Iterator[None]:
+        """What is refused changes nothing: an error gives the attributes back that were there before the call."""
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
 
     def _class_weighted(self, y: Any, weights: Any) -> Any:
         """Weights of examples times those of their classes."""

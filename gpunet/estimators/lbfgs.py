@@ -97,14 +97,17 @@ def unpacked(theta: Any, plan: Plan) -> tuple[list[Any], list[Any]]:
 class LBFGSTraining(Prediction):
     """The part of an estimator that trains with the solver lbfgs."""
 
-    def _fit_lbfgs(self, plan: Plan, placement: Placement, rows: Rows, in_place: bool) -> None:
+    def _fit_lbfgs(
+        self, plan: Plan, placement: Placement, rows: Rows, before: dict[str, Any], in_place: bool
+    ) -> None:
         total = float(plan.examples)
         if rows.weights is not None:
             total = float(rows.weights.sum())
             rows = rows._replace(weights=rows.weights * (plan.examples / total))
         cost = Cost(plan, placement, rows, self.alpha / total)
         self.program_ = "SciPy's L-BFGS"
-        callbacks = callbacks_of(self, plan, placement, self.program_, "the solver is 'lbfgs'")
+        with self._unchanged_by_errors(before):
+            callbacks = callbacks_of(self, plan, placement, self.program_, "the solver is 'lbfgs'")
         self.n_iter_ = 0
         left: Any = None
 

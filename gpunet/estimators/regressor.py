@@ -79,7 +79,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         Scale the features by mean and deviation of the training part. A sparse X needs
         ``gpunet.Standardizer(center=False)``, which keeps its zeros.
     encode : "auto", TableEncoder or None, default=None
-        Let a :class:`gpunet.TableEncoder` read the columns of a DataFrame: categories, dates and missing cells too.
+        Let a :class:`gpunet.TableEncoder` read the columns of a DataFrame: categories, dates and missing cells too. It
+        standardises numbers itself: not with `standardize`.
     backend : str, default="auto"
         As for :class:`gpunet.Network`: "auto" computes where the arrays are; for data on the host on a GPU if there is
         one that has a program for the plan, else with NumPy.
@@ -207,7 +208,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     @available_if(has_epochs)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
         """Train for one epoch more; X, y and sample_weight as for :meth:`fit`."""
-        self._fit(X, y, sample_weight, incremental=True)
+        self._fit(X, y, sample_weight, dict(vars(self)), incremental=True)
         return self
 
     def predict(self, X: Any) -> Array:

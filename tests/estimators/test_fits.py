@@ -317,6 +317,16 @@ def test_encode_may_not_change_between_fit_and_use():
         model.predict(frame)
 
 
+class Unready:
+    """A callback that cannot start."""
+
+    def start(self, network):
+        raise ValueError("not ready")
+
+    def __call__(self, network, history):
+        pass
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -327,6 +337,9 @@ def test_encode_may_not_change_between_fit_and_use():
         ({"callbacks": [gn.CSVLog("no/such/folder/steps.csv", every="step")]}, "every='step'"),
         ({"batch_size": 0}, "batch_size"),
         ({"standardize": True, "dropout": [0.1, 0.1]}, "dropout"),
+        ({"encode": "auto", "standardize": True}, "give encode or standardize, not both"),
+        ({"callbacks": Unready()}, "not ready"),
+        ({"callbacks": Unready(), "solver": "lbfgs"}, "not ready"),
     ],
 )
 @quiet
@@ -347,3 +360,19 @@ def test_a_fit_that_is_refused_changes_nothing(changed, message):
     with pytest.raises(ValueError, match=message):
         fresh.fit(X, Y)
     assert not hasattr(fresh, "coefs_") and not hasattr(fresh, "classes_")
+
+
+@pytest.mark.parametrize("changed", [{"batch_size": 0}, {"callbacks": Unready()}])
+def test_a_first_partial_fit_that_is_refused_changes_nothing(changed):
+    """The next one may name other classes."""
+    for model, more in ((MLPClassifier(**FAST), {"classes": [0, 1, 2]}), (MLPRegressor(**FAST), {})):
+        model.set_params(**changed)
+        before = dict(vars(model))
+        with pytest.raises(ValueError, match=r"batch_size|not ready"):
+            model.partial_fit(X, Y, **more)
+        assert vars(model) == before
+    model = MLPClassifier(**{**FAST, **changed})
+    with pytest.raises(ValueError, match=r"batch_size|not ready"):
+        model.partial_fit(X, Y, classes=[0, 1, 2])
+    model.set_params(batch_size="auto", callbacks=()).partial_fit(X, Y, classes=[0, 1])
+    assert model.classes_.tolist() == [0, 1]
