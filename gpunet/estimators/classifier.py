@@ -265,11 +265,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             raise ValueError(
                 "class_weight needs one class for each example; y has several labels: use sample_weight"
             )
-        present, of_example = np.unique(y, return_inverse=True)
         if isinstance(self.class_weight, str):  # "balanced"
+            _, of_example = np.unique(y, return_inverse=True)
             of_class = balanced_weights(np.bincount(of_example, weights))
-        else:
-            of_class = compute_class_weight(self.class_weight, classes=present, y=y)
+        else:  # partial_fit may see some of the classes only
+            of_example = np.searchsorted(self.classes_, y)
+            of_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
         each = of_class[of_example]
         return each if weights is None else each * weights
 

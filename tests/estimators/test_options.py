@@ -105,6 +105,20 @@ def test_class_weights_where_they_make_no_sense():
     assert len(model.loss_curve_) == 1
 
 
+@pytest.mark.parametrize("class_weight", [{0: 2.0}, {1: 3.0, 2: 0.5}, {0: 4.0, 1: 3.0, 2: 0.5}], ids=str)
+def test_class_weights_where_some_classes_are_missing(class_weight):
+    """A dict may name a class that a call of partial_fit does not see."""
+    y = np.unique(WORDS, return_inverse=True)[1]
+    each = np.array([class_weight.get(one, 1.0) for one in y])
+    weighted, same = MLPClassifier(**TWO_HIDDEN, class_weight=class_weight), MLPClassifier(**TWO_HIDDEN)
+    for seen in (y >= 0, y > 0, y != 1):
+        weighted.partial_fit(X[seen], y[seen], classes=[0, 1, 2])
+        same.partial_fit(X[seen], y[seen], each[seen], classes=[0, 1, 2])
+    assert_allclose(weights_of(weighted), weights_of(same), rtol=1e-9)
+    with pytest.raises(ValueError, match="are not in class_weight"):
+        MLPClassifier(**TWO_HIDDEN, class_weight={0: 2.0, 7: 1.0}).partial_fit(X, y, classes=[0, 1, 2])
+
+
 @pytest.mark.parametrize(("y", "share"), [(WORDS, 3), (Y, 2), (LABELS, 2)], ids=["words", "binary", "labels"])
 def test_label_smoothing(y, share):
     """The loss of smoothed targets, computed here from the probabilities."""
