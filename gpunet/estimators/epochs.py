@@ -74,15 +74,20 @@ class EpochTraining(Prediction):
                 if given is not None:  # the next epoch begins with them
                     state = state._replace(parameters=given)
                 solver.epoch_ends(self.t_)
+                converged = False
                 if self._no_improvement_count > self.n_iter_no_change:
                     action = solver.stops()
                     if self.verbose:
                         print(f"{self._no_improvement()} {action}")
-                    if action.endswith("Stopping."):
-                        break
-                    self._no_improvement_count = 0
+                    converged = action.endswith("Stopping.")
+                    if not converged:
+                        self._no_improvement_count = 0
                 state = state._replace(slots=solver.slots)  # rescaled if the learning rate has changed
-                if ended or not (math.isfinite(self.loss_) or is_finite(placement.backend, state)):
+                if (
+                    converged
+                    or ended
+                    or not (math.isfinite(self.loss_) or is_finite(placement.backend, state))
+                ):
                     break  # weights that are not finite stay so
                 if self.n_iter_ == epochs and not incremental:
                     warnings.warn(

@@ -395,6 +395,21 @@ def test_optimizers_of_partial_fit_are_those_of_its_first_call(before, after):
     assert_same(*models)
 
 
+@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("learning_rate", ["invscaling", "adaptive"])
+def test_partial_fit_after_a_fit_that_converged(name, learning_rate):
+    """With the learning rate, the momentum and the count of epochs that it ended with."""
+    y = target("binary", X)
+    settings = {"solver": "sgd", "learning_rate": learning_rate, "tol": 10.0, "n_iter_no_change": 1}
+    settings |= {"learning_rate_init": 4e-6 if learning_rate == "adaptive" else 0.05, "max_iter": 12}
+    models = fitted(PAIRS[name], settings, y)
+    assert models[0].n_iter_ < 12
+    for _ in range(3):
+        for model in models:
+            model.partial_fit(X, y)
+        assert_same(*models)
+
+
 def test_a_single_class():
     y = np.zeros(ROWS, int)
     ours, theirs = fitted(PAIRS["classifier"], {}, y)
