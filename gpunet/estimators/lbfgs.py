@@ -56,8 +56,16 @@ class Cost:
         J, of_loss = gradients(xp, plan.activations, plan.loss, parameters, self.examples, in_chunks=True)
         if not self.strength:
             return J, self._row(of_loss)
-        J += float(penalty(xp, parameters, self.strength))
+        J += self._penalty(parameters)
         return J, self._row(add_gradients(of_loss, parameters, self.strength))
+
+    def reported(self, J: float, theta: Any) -> float:
+        """J as the loss of an estimator: of several outputs' squared errors the mean, as scikit-learn reports it."""
+        outputs = self.plan.layers[-1].units
+        if self.plan.loss != "squared_error" or outputs == 1:
+            return J
+        of_weights = self._penalty(self.parameters(theta)) if self.strength else 0.0
+        return (J - of_weights) / outputs + of_weights
 
     def parameters(self, theta: Any) -> list[tuple[Array, Array]]:
         """θ as ``[(W, b)]`` on the placement."""
@@ -70,6 +78,9 @@ class Cost:
             )
             for W, b in zip(coefs, intercepts, strict=True)
         ]
+
+    def _penalty(self, parameters: Any) -> float:
+        return float(penalty(self.placement.xp, parameters, self.strength))
 
     def _row(self, gradients: Any) -> Any:
         to_host = self.placement.backend.to_host
@@ -114,7 +125,7 @@ class LBFGSTraining(Prediction):
         def iteration(intermediate_result: Any) -> None:
             nonlocal left
             self.n_iter_ += 1
-            self.loss_ = float(intermediate_result.fun)
+            self.loss_ = cost.reported(float(intermediate_result.fun), intermediate_result.x)
             if self.verbose:
                 print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
             if callbacks is None:
@@ -146,7 +157,7 @@ class LBFGSTraining(Prediction):
             if callbacks is not None:
                 callbacks.finish()
             raise
-        self.n_iter_, self.loss_ = int(result.nit), float(result.fun)
+        self.n_iter_, self.loss_ = int(result.nit), cost.reported(float(result.fun), result.x)
         pairs = left or cost.parameters(result.x)
         if callbacks:
             pairs = callbacks.finish() or pairs

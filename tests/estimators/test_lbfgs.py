@@ -8,17 +8,17 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 import gpunet as gn
-from estimator_data import ROWS, rows, target
+from estimator_data import ROWS, SklearnRegressor, rows, target
 from gpunet.core.plan import Layer, Plan
 from gpunet.devices.placement import host_placement
-from gpunet.estimators import MLPRegressor
+from gpunet.estimators import MLPClassifier, MLPRegressor
 from gpunet.estimators.batches import Rows
 from gpunet.estimators.lbfgs import Cost
 from gpunet.training import evaluation
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X = rows()
-LABELS, VALUE = (target(kind, X) for kind in ("labels", "value"))
+LABELS, VALUE, VALUES = (target(kind, X) for kind in ("labels", "value", "values"))
 
 
 @pytest.mark.parametrize("chunk", [1000, 50])
@@ -75,6 +75,30 @@ def test_numbers_too_large_for_lbfgs_are_no_warning():
     cost = Cost(plan, host_placement(), Rows(X, LABELS[:, :2].astype(float), None), 0.0)
     J, gradient = cost(np.full(16, 1e200))
     assert not np.isfinite(J) and gradient.dtype == "float64"
+
+
+@pytest.mark.parametrize("weights", [None, np.linspace(0.5, 1.5, ROWS)], ids=["plain", "weighted"])
+@pytest.mark.parametrize("alpha", [0.0, 5.0])
+def test_the_loss_of_several_values_is_their_mean(alpha, weights):
+    """As scikit-learn reports it, at each iteration too."""
+    settings = {"hidden_layer_sizes": 3, "solver": "lbfgs", "alpha": alpha, "random_state": 0}
+    losses = []
+    model = MLPRegressor(**settings, max_iter=4, callbacks=lambda _, history: losses.append(history.loss[-1]))
+    model.fit(X, VALUES, weights)
+    total = ROWS if weights is None else weights.sum()
+    squares = sum((W**2).sum() for W in model.coefs_)
+    of_values = 0.5 * np.average((model.predict(X) - VALUES) ** 2, axis=0, weights=weights)
+    expected = of_values.mean() + 0.5 * alpha / total * squares
+    assert_allclose([model.loss_, losses[-1]], expected, rtol=1e-12)
+    first = SklearnRegressor(**settings, max_iter=1).fit(X, VALUES)
+    model.set_params(max_iter=1).fit(X, VALUES)
+    assert_allclose([model.loss_, losses[4]], first.loss_, rtol=1e-9)
+
+
+def test_the_loss_of_several_labels_is_their_sum():
+    model = MLPClassifier((3,), solver="lbfgs", max_iter=2, alpha=0.0, random_state=0).fit(X, LABELS)
+    P = np.where(LABELS, model.predict_proba(X), 1 - model.predict_proba(X))
+    assert model.loss_ == pytest.approx(-np.log(P).sum(axis=1).mean())
 
 
 @pytest.mark.parametrize(("small", "cores"), [(1440, "several"), (1441, "one")])
