@@ -20,7 +20,7 @@ def glorot_uniform(
     sizes : sequence of int
         n[0] … n[L].
     activations : sequence
-        Of each layer, by which its range is chosen; the output's range follows the layer before it.
+        Of each layer, by which its range is chosen; the output's range follows the layer before it, if there is one.
     dtype : dtype
 
     Returns

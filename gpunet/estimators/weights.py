@@ -10,6 +10,7 @@ from gpunet.devices.placement import Placement
 from gpunet.estimators.initial import glorot_uniform
 from gpunet.estimators.inputs import foreign_backend
 from gpunet.estimators.interface import Estimator
+from gpunet.estimators.parameters import ACTIVATION_NAMES
 from gpunet.inputs.arrays import to_device_array
 
 Array = Any
@@ -25,8 +26,10 @@ class Weights(Estimator):
         self.n_layers_ = len(sizes)
         output, _ = self._output()
         self.out_activation_ = "logistic" if output == "sigmoid" else str(output)
+        # Without hidden layers the range is that of the parameter, though no layer has it, as in scikit-learn.
+        alone = ACTIVATION_NAMES.get(self.activation) if isinstance(self.activation, str) else None
         self.coefs_, self.intercepts_ = glorot_uniform(
-            self._random_state, sizes, (*activations[:-1], None), dtype
+            self._random_state, sizes, (*activations[:-1], alone), dtype
         )
         self._watched: str | None = None
         if self.solver != "lbfgs":

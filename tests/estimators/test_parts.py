@@ -21,6 +21,7 @@ X = rows()
     ("activations", "numerators"),
     [
         ((None,), (6.0,)),
+        (("sigmoid",), (2.0,)),
         (("relu", None), (6.0, 6.0)),
         (("sigmoid", None), (2.0, 2.0)),  # the output's range follows the layer before it
         (("relu", "sigmoid", None), (6.0, 2.0, 2.0)),
@@ -47,6 +48,17 @@ def test_initial_weights_of_layers_with_different_activations():
     for found, wanted in zip((model.coefs_, model.intercepts_), expected, strict=True):
         for one, other in zip(found, wanted, strict=True):
             assert_array_equal(one, other)
+
+
+def test_initial_weights_without_hidden_layers():
+    """A sequence has no activation for them then."""
+    settings = {"max_iter": 1, "learning_rate_init": 1e-300, "alpha": 0.0, "random_state": 3}
+    for activation, chosen in (([], None), ("sigmoid", "sigmoid"), ("selu", "selu")):
+        model = MLPRegressor(hidden_layer_sizes=(), activation=activation, **settings)
+        model.fit(X, target("value", X))
+        coefs, intercepts = glorot_uniform(np.random.RandomState(3), [7, 1], (chosen,), "float64")
+        assert_array_equal(model.coefs_[0], coefs[0])
+        assert_array_equal(model.intercepts_[0], intercepts[0])
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])

@@ -410,6 +410,14 @@ def test_partial_fit_after_a_fit_that_converged(name, learning_rate):
         assert_same(*models)
 
 
+@pytest.mark.parametrize("activation", ["identity", "logistic", "relu"])
+@pytest.mark.parametrize("name", PAIRS)
+def test_no_hidden_layer(name, activation):
+    """The initial weights depend on the activation that no layer has."""
+    settings = {"hidden_layer_sizes": (), "activation": activation, "learning_rate_init": 0.02}
+    assert_same(*fitted(PAIRS[name], settings, target("binary", X)))
+
+
 def test_a_single_class():
     y = np.zeros(ROWS, int)
     ours, theirs = fitted(PAIRS["classifier"], {}, y)
