@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gpunet.tables.header import has_header
 from gpunet.tables.libraries import polars
 from gpunet.tables.missing import EXCEL_ERRORS
-from gpunet.tables.numerals import is_number
+from gpunet.tables.numerals import is_number, shows_point
 from gpunet.tables.records import Records, records
 from gpunet.tables.separators import EXCEL_SEPARATOR, SEPARATORS, find_separator, one_blank
 from gpunet.tables.series import Frame
@@ -34,8 +34,8 @@ class Delimited(NamedTuple):
         Text, blanks around it removed, null where a cell is empty.
     lines : array of int64
         The line of the file that each row begins in, from 1.
-    decimal : {".", ","}
-        The decimal mark.
+    decimal : {".", ",", ""}
+        The decimal mark; "" if no number shows it.
     notes : tuple of str
         What was understood beyond the usual (UTF-8, commas, a header).
     """
@@ -174,15 +174,19 @@ def _without_comments(found: Records, separator: str) -> tuple[Records, int, lis
 
 
 def _decimal(sample: list[list[str]], separator: str) -> str:
-    """The decimal mark: a comma, if it separates no cells and a column of numbers has it."""
+    """The decimal mark that columns of numbers show, or "": a comma only where it separates no cells."""
     if separator == ",":
         return "."
+    shown = ""
     for k in range(max(map(len, sample), default=0)):
         column = [row[k] for row in sample if k < len(row) and row[k]]
         commas = [cell for cell in column if "," in cell]
         if commas and all(is_number(cell, ",") for cell in commas):
             return ","
-    return "."
+        points = [cell for cell in column if "." in cell]
+        if all(map(is_number, points)) and any(map(shows_point, points)):
+            shown = "."
+    return shown
 
 
 def _aligned(rows: Records, names: list[str], separator: str, where: str) -> tuple[Records, list[str]]:

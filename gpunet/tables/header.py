@@ -33,8 +33,8 @@ def has_header(
         The lines below it, or the first thousand of them.
     asked : sequence of str or int
         The columns that the caller names.
-    decimal : {".", ","}
-        The decimal mark.
+    decimal : {".", ",", ""}
+        The decimal mark; "" if no number shows it.
     """
     if any(isinstance(name, str) and name in first and not is_number(name) for name in asked):
         return True

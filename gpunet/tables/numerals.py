@@ -9,13 +9,14 @@ from gpunet.tables.series import Series
 
 _EXPONENT = r"(?:[eE][+-]?[0-9]+)?"
 _POINT = rf"(?:[0-9]+\.?[0-9]*|\.[0-9]+){_EXPONENT}"
-_COMMA = rf"(?:[0-9]+,?[0-9]*|,[0-9]+|[0-9]{{1,3}}(?:\.[0-9]{{3}})+(?:,[0-9]*)?){_EXPONENT}"
-_THOUSANDS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?"
+_COMMA = rf"(?:[0-9]+,?[0-9]*|,[0-9]+|[1-9][0-9]{{0,2}}(?:\.[0-9]{{3}})+(?:,[0-9]*)?){_EXPONENT}"
+_THOUSANDS = r"(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?"
 STYLES = {
     style: rf"^[+-]?(?:{pattern}|(?i:inf|infinity))$"
     for style, pattern in (("point", _POINT), ("comma", _COMMA), ("thousands", _THOUSANDS))
 }
-"""Ways to write numbers: 1.5; 1,5 and 1.234,5; 1,234.5. "inf" is a number, which inputs take as missing."""
+"""Ways to write numbers: 1.5; 1,5 and 1.234,5; 1,234.5. Thousands begin with no zero: 0.125 and 0,125 are fractions.
+"inf" is a number, which inputs take as missing."""
 
 UNITS = ("$", "€", "£", "¥", "%")
 
@@ -30,8 +31,8 @@ def style_order(decimal: str) -> tuple[str, ...]:
 
     Parameters
     ----------
-    decimal : {".", ","}
-        The decimal mark of the file.
+    decimal : {".", ",", ""}
+        The decimal mark of the file; "" if it shows none.
     """
     return ("comma", "point", "thousands") if decimal == "," else ("point", "thousands", "comma")
 
@@ -43,8 +44,8 @@ def best_style(cells: Series, decimal: str) -> tuple[str, Series]:
     ----------
     cells : Series of text
         Different cells, none missing.
-    decimal : {".", ","}
-        The decimal mark of the file.
+    decimal : {".", ",", ""}
+        The decimal mark of the file; "" if it shows none.
     """
     best, fits = "point", cells.str.contains(r"^$")
     for style in style_order(decimal):
@@ -90,6 +91,11 @@ def is_number(cell: str, decimal: str = ".") -> bool:
     return any(
         re.match(STYLES[style], cell) for style in (("comma", "point") if decimal == "," else ("point",))
     )
+
+
+def shows_point(cell: str) -> bool:
+    """Whether one cell is a number with a decimal point, which can't be the point of 1.234 thousands."""
+    return bool(re.match(STYLES["point"], cell) and not re.match(STYLES["comma"], cell))
 
 
 def is_whole(cell: str) -> bool:

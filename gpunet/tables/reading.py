@@ -9,6 +9,11 @@ One rule for text of every origin; a column that has a type keeps it.
   says so.
 - Text is **booleans** if every cell is true or false, **dates** or **times** if one format fits every cell.
 - All other text is **categories**.
+
+All numbers of a column are read in one way (`gpunet.tables.numerals.STYLES`), the first that fits every cell: in
+training that of the file's decimal mark, then others. Later it is that of training; but in a file that shows another
+decimal mark than the file of training did, that of its own mark comes first. So 1.500 is 1500 in a file with decimal
+commas, whatever the training had.
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ from gpunet.tables.libraries import polars
 from gpunet.tables.missing import without_missing, words_of_column
 from gpunet.tables.series import Series
 
+DECIMALS = (".", ",", "")
 KINDS = ("number", "category", "boolean", "date", "time")
 _BOOLEANS = ("true", "false")
 _FEW_WORDS = 3  # different words among numbers that may be taken as missing
@@ -48,6 +54,8 @@ class Reading:
         Words among numbers that are taken as missing.
     unit : str
         A symbol that stands beside every number: $, €, £, ¥ or %.
+    decimal : {".", ",", ""}
+        Text: the decimal mark of the file of training; "" if it showed none.
     """
 
     kind: str
@@ -55,6 +63,7 @@ class Reading:
     written: str = ""
     words: tuple[str, ...] = ()
     unit: str = ""
+    decimal: str = ""
 
     def to_state(self) -> dict[str, Any]:
         """All of it as JSON holds it."""
@@ -70,13 +79,14 @@ class Reading:
             stored.text("written", state["written"]),
             stored.texts("words", state["words"]),
             stored.text("unit", state["unit"]),
+            known_name("decimal mark", state.get("decimal", ""), DECIMALS),  # not in older files
         )
 
     def present(self, cells: Series) -> Series:
         """The cells, null where they are missing."""
         return without_missing(cells, self.missing + self.words)
 
-    def numbers(self, cells: Series, decimal: str = ".") -> NDArray[np.float64]:
+    def numbers(self, cells: Series, decimal: str = "") -> NDArray[np.float64]:
         """Cells of any kind but categories as float64: NaN where missing or infinite.
 
         Booleans are 0 and 1, dates seconds since 1970, times seconds of the day. A date with a time zone, or an offset
@@ -91,7 +101,7 @@ class Reading:
         if present.null_count() == len(present):  # then their type says nothing
             return np.full(len(present), np.nan)
         if self.kind == "number":
-            found = _numbers(present, self.written, decimal, self.unit)
+            found = _numbers(present, self, decimal)
         elif self.kind == "boolean":
             found = _booleans(present)
         else:
@@ -131,7 +141,7 @@ PLURALS = {
 def read_cells(
     cells: Series,
     missing: tuple[str, ...],
-    decimal: str = ".",
+    decimal: str = "",
     *,
     kind: str | None = None,
     strict: bool = False,
@@ -144,8 +154,8 @@ def read_cells(
         The column as it was written.
     missing : tuple of str
         The words that mean "missing".
-    decimal : {".", ","}
-        The decimal mark of the file.
+    decimal : {".", ",", ""}
+        The decimal mark of the file; "" if it shows none.
     kind : str, optional
         One of `KINDS`, where the caller knows better.
     strict : bool
@@ -171,7 +181,7 @@ def read_cells(
         if present.dtype.is_(polars().String):
             style, fits = numerals.best_style(present.unique(), decimal)
             if fits.all():
-                return Reading("number", missing, style)
+                return Reading("number", missing, style, decimal=decimal)
         elif found.kind == "boolean":
             return Reading("number", missing, "point")
     raise ValueError(f"{cells.name!r} cannot be read as {PLURALS[kind]}: it holds {PLURALS[found.kind]}")
@@ -230,11 +240,11 @@ def _guess_text(present: Series, missing: tuple[str, ...], decimal: str, strict:
     numbers = different.filter(fits)
     if len(numbers) and not numerals.are_codes(numbers):
         if len(words) == 0:
-            return Reading("number", missing, style, unit=unit)
+            return Reading("number", missing, style, unit=unit, decimal=decimal)
         different_numbers = numbers.n_unique()
         few = len(words) <= _FEW_WORDS < different_numbers and not strict
         if few and (different_numbers > _MANY_NUMBERS or present.is_in(words.to_list()).mean() <= _FEW_CELLS):
-            return Reading("number", missing, style, tuple(words.sort().to_list()))
+            return Reading("number", missing, style, tuple(words.sort().to_list()), decimal=decimal)
     if len(numbers) == 0:
         written = dates.date_format(different)
         if written is not None:
@@ -245,7 +255,7 @@ def _guess_text(present: Series, missing: tuple[str, ...], decimal: str, strict:
     return Reading("category", missing)
 
 
-def _numbers(present: Series, style: str, decimal: str, unit: str) -> Series | None:
+def _numbers(present: Series, reading: Reading, decimal: str) -> Series | None:
     pl = polars()
     dtype = present.dtype
     if dtype == pl.Duration:
@@ -256,12 +266,14 @@ def _numbers(present: Series, style: str, decimal: str, unit: str) -> Series | N
         present = present.cast(pl.String)
     if present.dtype != pl.String:
         return None
-    present = numerals.without_unit(present, unit)
-    for one in dict.fromkeys((style, *numerals.style_order(decimal))):
-        numbers = numerals.to_float(present, one)
+    present = numerals.without_unit(present, reading.unit)
+    styles = numerals.style_order(decimal)
+    another_mark = decimal not in ("", reading.decimal)
+    for style in dict.fromkeys((*styles[:another_mark], reading.written, *styles)):
+        numbers = numerals.to_float(present, style)
         if numbers.null_count() == present.null_count():
             return numbers
-    return numerals.to_float(present, style)
+    return numerals.to_float(present, reading.written)
 
 
 def _booleans(present: Series) -> Series | None:

@@ -34,8 +34,8 @@ class Table:
         What the target is, if the caller said so.
     missing : tuple of str
         The words that mean "missing".
-    decimal : {".", ","}
-        The decimal mark.
+    decimal : {".", ",", ""}
+        The decimal mark of a text file; "" if it shows none.
     lines : array of int64, optional
         The line of the file that each row begins in, from 1.
     left_out : int
@@ -51,7 +51,7 @@ class Table:
     name: str = "table"
     kind: str = "auto"
     missing: tuple[str, ...] = MISSING
-    decimal: str = "."
+    decimal: str = ""
     lines: NDArray[np.int64] | None = None
     left_out: int = 0
     notes: tuple[str, ...] = field(default=())

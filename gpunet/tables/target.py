@@ -273,7 +273,7 @@ class Target:
         elif isinstance(data, list | tuple) and all(isinstance(row, list) and len(row) == 1 for row in data):
             data = [row[0] for row in data]
         name = getattr(data, "name", None)
-        return target_cells(self.name if name in (None, "") else str(name), data), ".", None
+        return target_cells(self.name if name in (None, "") else str(name), data), "", None
 
     @staticmethod
     def _guess(reading: Reading, cells: TargetCells) -> str:

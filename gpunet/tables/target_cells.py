@@ -43,7 +43,7 @@ class TargetCells(ABC):
         """A cell, for messages."""
 
     @abstractmethod
-    def read(self, missing: tuple[str, ...], decimal: str = ".") -> Reading:
+    def read(self, missing: tuple[str, ...], decimal: str = "") -> Reading:
         """How the cells are read: a single word among numbers makes words of all."""
 
     @abstractmethod
@@ -55,7 +55,7 @@ class TargetCells(ABC):
         """The different cells as text, and for each cell the position of its text; −1 where it is missing."""
 
     @abstractmethod
-    def numbers(self, reading: Reading, decimal: str = ".") -> NDArray[np.float64]:
+    def numbers(self, reading: Reading, decimal: str = "") -> NDArray[np.float64]:
         """As :meth:`gpunet.tables.reading.Reading.numbers`."""
 
     def words_for_missing(self, missing: tuple[str, ...]) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ class NumberCells(TargetCells):
     def __getitem__(self, row: int) -> Any:
         return self.values[row].item()
 
-    def read(self, missing: tuple[str, ...], decimal: str = ".") -> Reading:
+    def read(self, missing: tuple[str, ...], decimal: str = "") -> Reading:
         """Numbers, or booleans."""
         if self._absent.all():
             return Reading("empty", missing)
@@ -110,7 +110,7 @@ class NumberCells(TargetCells):
         found[~self._absent] = positions.reshape(-1)
         return [_number_text(value) for value in different.tolist()], found
 
-    def numbers(self, reading: Reading, decimal: str = ".") -> NDArray[np.float64]:
+    def numbers(self, reading: Reading, decimal: str = "") -> NDArray[np.float64]:
         """The numbers as float64: NaN where missing or infinite."""
         values = self.values.astype(np.float64)
         values[self._absent] = np.nan
@@ -146,7 +146,7 @@ class WordCells(TargetCells):
     def __getitem__(self, row: int) -> Any:
         return self._different[self._positions[row]]
 
-    def read(self, missing: tuple[str, ...], decimal: str = ".") -> Reading:
+    def read(self, missing: tuple[str, ...], decimal: str = "") -> Reading:
         """Words, booleans or whole numbers; Polars reads what may be something else."""
         missing = self.words_for_missing(missing)
         present = [cell for cell in self._different if cell is not None and cell not in missing]
@@ -176,7 +176,7 @@ class WordCells(TargetCells):
         ]
         return list(numbers), np.array(positions, np.int64)[self._positions]
 
-    def numbers(self, reading: Reading, decimal: str = ".") -> NDArray[np.float64]:
+    def numbers(self, reading: Reading, decimal: str = "") -> NDArray[np.float64]:
         """Whole numbers; Polars reads others."""
         texts, positions = self.texts(reading.missing)
         if reading.kind != "number" or not all(map(_WHOLE.fullmatch, texts)):
@@ -210,7 +210,7 @@ class SeriesCells(TargetCells):
     def __getitem__(self, row: int) -> Any:
         return self.cells[row]
 
-    def read(self, missing: tuple[str, ...], decimal: str = ".") -> Reading:
+    def read(self, missing: tuple[str, ...], decimal: str = "") -> Reading:
         """See :func:`gpunet.tables.reading.read_cells`."""
         return read_cells(self.cells, missing, decimal, strict=True)
 
@@ -227,7 +227,7 @@ class SeriesCells(TargetCells):
         positions = texts.replace_strict(numbers, default=-1, return_dtype=polars().Int64)
         return different, positions.to_numpy()
 
-    def numbers(self, reading: Reading, decimal: str = ".") -> NDArray[np.float64]:
+    def numbers(self, reading: Reading, decimal: str = "") -> NDArray[np.float64]:
         """See :meth:`gpunet.tables.reading.Reading.numbers`."""
         return reading.numbers(self.cells, decimal)
 

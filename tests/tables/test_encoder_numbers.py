@@ -1,10 +1,13 @@
 """Columns of numbers: how they are written, their units, and codes that are no numbers."""
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gpunet.datasets import read_table
 from gpunet.tables import TableEncoder
 from mixed_tables import restored
 
@@ -55,6 +58,51 @@ def test_how_numbers_are_written_is_remembered():
     )
     thousands = TableEncoder("standard").fit({"x": ["1,234", "2,345.5", "7"]})
     np.testing.assert_allclose(thousands.transform({"x": ["1,234"]}), thousands.transform({"x": [1234]}))
+
+
+@pytest.mark.parametrize(
+    ("training", "later", "values"),
+    [
+        # The mark of the later file, where it is another one than that of the training
+        ("x;y\n1,500;1\n0,125;0\n", "x,y\n1.500,1\n2.250,0\n", [1.5, 2.25]),
+        ("x;y\n1,500;1\n0,125;0\n", "x;y\n1.500;0.5\n2.250;1.0\n", [1.5, 2.25]),
+        ("x,y\n1.500,1\n0.125,0\n", "x;y\n1.500;0,5\n2.250;1,0\n", [1500, 2250]),
+        ("x,y\n1.500,1\n0.125,0\n", "x;y\n1.500;0,5\n0.250;1,0\n", [1.5, 0.25]),
+        # That of the training, where the file shows none, or the same
+        ("x;y\n1,500;1\n0,125;0\n", "x;y\n1.500;1\n2.250;0\n", [1500, 2250]),
+        ("x;y\n1,500;1\n0,125;0\n", "x;y\n1.500;1\n0.250;0\n", [1.5, 0.25]),
+        ("x;y\n1.500;1,5\n0.125;0,5\n", "x;y\n1.500;0,5\n2.250;1,0\n", [1.5, 2.25]),
+        ('x,y\n"0,125",1\n"5,000",0\n', 'x,y\n"2,500",1\n"0,5",0\n', [2.5, 0.5]),
+        ('x,y\n"0,125",1\n"5,000",0\n', 'x,y\n"2,500",1\n"1,000",0\n', [2.5, 1]),
+        ('x,y\n"1,125",1\n"5,000",0\n', 'x,y\n"2,500",1\n"1,000",0\n', [2500, 1000]),
+    ],
+)
+def test_numbers_of_files_with_another_decimal_mark(training, later, values):
+    encoder = TableEncoder("standard").fit(read_table(io.BytesIO(training.encode())))
+    for one in (encoder, restored(encoder)):
+        np.testing.assert_array_equal(
+            one.transform(read_table(io.BytesIO(later.encode())))[:, 0],
+            one.transform({"x": values, "y": [0] * 2})[:, 0],
+        )
+
+
+def test_numbers_of_text_in_a_dict_after_decimal_commas():
+    text = "x;y\n" + "".join(f"{k / 8:.3f};{k % 2}\n".replace(".", ",") for k in range(1, 40))
+    encoder = TableEncoder("standard").fit(read_table(io.BytesIO(text.encode())))
+    np.testing.assert_array_equal(
+        encoder.transform({"x": ["1.500", "0.125"], "y": [0, 1]}),
+        encoder.transform({"x": [1.5, 0.125], "y": [0, 1]}),
+    )
+
+
+def test_an_encoder_of_an_older_file_knows_no_decimal_mark():
+    state, arrays = TableEncoder("standard").fit({"x": ["1,5", "2,5"]}).to_state()
+    for column in state["columns"]:
+        del column["reading"]["decimal"]
+    encoder = TableEncoder.from_state(state, arrays)
+    assert (
+        encoder.transform({"x": ["1,5", "2.500"]}).tolist() == encoder.transform({"x": [1.5, 2500]}).tolist()
+    )
 
 
 def test_a_symbol_beside_every_number_is_its_unit():

@@ -40,6 +40,7 @@ def test_a_few_words_among_numbers(numbers, words, kind):
     [
         *[(["1", "x"], ".", "point"), (["1", "x"], ",", "comma"), (["x"], ".", "point")],
         *[(["1,234", "1"], ".", "thousands"), (["1,234", "1"], ",", "comma"), (["1,23", "1"], ".", "comma")],
+        *[(["0,125", "5,000"], ".", "comma"), (["-0.125", "5.000"], ",", "point")],  # no thousands
     ],
 )
 def test_the_style_of_numbers(cells, decimal, style):
@@ -231,7 +232,9 @@ def test_everything_can_be_categories(cells):
 
 def test_codes_and_booleans_can_be_numbers():
     assert read_cells(pl.Series(["007", "010"]), (), kind="number") == Reading("number", (), "point")
-    assert read_cells(pl.Series(["00,7", "010"]), (), ",", kind="number") == Reading("number", (), "comma")
+    assert read_cells(pl.Series(["00,7", "010"]), (), ",", kind="number") == Reading(
+        "number", (), "comma", decimal=","
+    )
     assert read_cells(pl.Series([True, False]), (), kind="number") == Reading("number", (), "point")
 
 

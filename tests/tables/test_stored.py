@@ -46,6 +46,7 @@ def test_as_it_was_stored():
         (["columns", SIZE, "reading", "words"], {}, "words must be a list of texts"),
         (["columns", SIZE, "reading", "written"], 0, "written must be text"),
         (["columns", SIZE, "reading", "unit"], None, "unit must be text"),
+        (["columns", SIZE, "reading", "decimal"], ";", "unknown decimal mark ';'"),
         (["missing"], [0], "missing words must be a list of texts"),
         (["left_out"], {"id": 3}, "a reason must be text"),
     ],
