@@ -86,11 +86,9 @@ def _table_examples(network: gn.Network, data: DataOptions, use_all: bool) -> tu
     if missing is None and network.encoder is not None:
         missing = network.encoder.missing
     table = read_table(data._replace(missing=missing), target=-1 if data.target is None else data.target)
-    table, renamed = by_training_names(table, network.notes)
-    if renamed:
-        print(f"no header: columns taken as {', '.join(table.columns)}")
-    note = extra_columns(network, table)
-    if note:
+    table = by_training_names(table, network.notes)
+    extra = extra_columns(network, table)
+    for note in [*table.describe()[1:], *([extra] if extra else [])]:
         print(note)
     chosen = table if use_all else of_table(table, data.held_out).test.X
     if network.encoder is not None:

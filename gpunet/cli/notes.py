@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 from argparse import Namespace
@@ -119,8 +120,11 @@ def kind_of(network: gn.Network) -> str:
     return str(network.notes.get("kind") or by_activation)
 
 
-def by_training_names(table: Table, notes: Mapping[str, Any]) -> tuple[Table, bool]:
-    """A table without a header gets the names of training; whether it got them.
+def by_training_names(table: Table, notes: Mapping[str, Any]) -> Table:
+    """A table without a header gets the names of training, and says so in its notes.
+
+    Its first row is a header all the same, if these names are among its cells, which all differ, and no other row is
+    like it.
 
     Raises
     ------
@@ -130,9 +134,16 @@ def by_training_names(table: Table, notes: Mapping[str, Any]) -> tuple[Table, bo
     names = notes.get("columns")
     unnamed = all(re.fullmatch(r"column \d+", name) for name in table.columns)
     if not names or not unnamed or set(names) <= set(table.columns):
-        return table, False
+        return table
+    others = tuple(note for note in table.notes if not note.startswith("no header"))
+    first = table.frame.row(0)
+    found = ["" if cell is None else str(cell) for cell in first]
+    header = set(names) <= set(found) and len(set(found)) == len(found)
+    if header and len(table) > 1 and table.frame.rows().count(first) == 1:
+        return dataclasses.replace(table.take(np.arange(1, len(table))).renamed(found), notes=others)
     _require_count(table, len(names))
-    return table.renamed(names), True
+    note = f"no header: columns taken as {', '.join(names)}"
+    return dataclasses.replace(table.renamed(names), notes=(*others, note))
 
 
 def inputs_of(network: gn.Network, table: Table) -> Any:

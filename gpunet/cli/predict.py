@@ -85,10 +85,9 @@ def _inputs(network: gn.Network, options: Namespace) -> tuple[Any, list[str]]:
     if reads_by_blocks(data, targets=False):
         return rows_of_parquet(options.file, data.columns), []
     rows = read_table(DataOptions.of(options, what=options.file, missing=missing), target=None)
-    rows, renamed = by_training_names(rows, network.notes)
-    notes = [f"no header: columns taken as {', '.join(rows.columns)}"] if renamed else []
+    rows = by_training_names(rows, network.notes)
     extra = extra_columns(network, rows)
-    return inputs_of(network, rows), [*notes, *([extra] if extra else [])]
+    return inputs_of(network, rows), [*rows.notes, *([extra] if extra else [])]
 
 
 def _columns(network: gn.Network, asked: str | None) -> str | Sequence[str] | None:

@@ -48,8 +48,8 @@ def read_table(
     data : path, "-", binary file, DataFrame of any library, or dict of str to sequence
         What a file is, its first bytes say: Parquet, Arrow (Feather), or delimited text (.csv, .tsv, .txt), plain or
         in gzip. Text may be UTF-8, UTF-16 or Latin-1, with lines ended by LF, CRLF or CR, with comment lines (#) and
-        with separators at the line's end. "-" is standard input. DataFrames (pandas, Polars, PyArrow, …) are read
-        through narwhals.
+        with separators at the line's end; blank lines are no rows, rows of empty cells are. "-" is standard input.
+        DataFrames (pandas, Polars, PyArrow, …) are read through narwhals.
     target : str or int, optional
         The target column, by name or by number from 0; negative numbers count from the end. Rows without a target
         are left out, and counted in `Table.left_out`.

@@ -22,7 +22,8 @@ from gpunet.tables.text import Text
 
 _CALLED = {"cp1252": "Latin-1", "latin-1": "Latin-1", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
 _SAMPLE = 1000  # lines that decide on the header
-_HOLDS = ~np.isin(np.arange(256), list(b' ,;|\t"\n'))  # by byte: whether a cell with it holds something
+_EMPTY = b' ,;|\t"\n'  # cells of such bytes hold nothing
+_HOLDS = ~np.isin(np.arange(256), list(_EMPTY))  # by byte: whether a cell with it holds something
 
 
 class Delimited(NamedTuple):
@@ -94,8 +95,10 @@ def read_delimited(
         raise ValueError(f"separator must be one ASCII character such as ',' or ';', got {separator!r}")
     if separator == " ":
         data = one_blank(data)
-    found = _without_blank(records(data, separator, where))
+    found = _without_blank(records(data, separator, where), separator)
     found, comments, commented_names = _without_comments(found, separator)
+    if header is not False:
+        found = _without_empty_top(found)
     if comments:
         notes.append(f"{comments} comment line{'s' if comments > 1 else ''} skipped")
     if len(found.starts) == 0:
@@ -107,7 +110,7 @@ def read_delimited(
     if decimal == ",":
         notes.append("decimal commas")
     if header is None:
-        equal = [row for row in sample if len(row) == len(first)]
+        equal = [row for row in sample if len(row) == len(first) and any(row)]
         if len(commented_names) == len(first) > 1 and any(is_number(cell, decimal) for cell in first):
             first, rows, header = commented_names, found, True
         else:
@@ -137,13 +140,23 @@ def _cells(line: bytes, separator: str) -> list[str]:
     return [cell.strip() for cell in cells]
 
 
-def _without_blank(found: Records) -> Records:
-    """The records that hold more than blanks, separators and quotation marks."""
-    if len(found.starts) == 0:
-        return found
+def _without_blank(found: Records, separator: str) -> Records:
+    """The records but blank lines. A row of empty cells is one, if it has as many as another that holds something."""
+    array = np.frombuffer(found.data, np.uint8)
     # Up to the next record: its end is a line's
-    keep = np.logical_or.reduceat(_HOLDS[np.frombuffer(found.data, np.uint8)], found.starts)
-    return found if keep.all() else found.take(keep)
+    keep = np.logical_or.reduceat(_HOLDS[array], found.starts)
+    if keep.all():
+        return found
+    blank = b" \n" if separator == "\t" else b" \t\n"
+    written = np.logical_or.reduceat(~np.isin(array, list(blank)), found.starts)
+    return found.take(keep | (written & np.isin(found.cells, found.cells[keep])))
+
+
+def _without_empty_top(found: Records) -> Records:
+    """The records from the first that holds something: rows of empty cells above it are no header."""
+    numbers = range(len(found.starts))
+    first = next((k for k in numbers if found.bytes_of(k).strip(_EMPTY)), len(numbers))
+    return found.take(np.arange(len(numbers)) >= first) if first else found
 
 
 def _without_comments(found: Records, separator: str) -> tuple[Records, int, list[str]]:

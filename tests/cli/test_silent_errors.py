@@ -111,6 +111,60 @@ def test_missing_columns_are_named(bad, good, points, tmp_path):
         )
 
 
+def test_every_row_has_a_prediction(gpunet, good, points, tmp_path):
+    """Rows of empty cells, too; comments have none, and are counted on standard error."""
+    a, b, y = points
+    good(
+        "train",
+        write(tmp_path / "ab.csv", "a,b,y", a, b, y),
+        *FAST,
+        "--epochs",
+        1,
+        "--save",
+        tmp_path / "net",
+    )
+    new = tmp_path / "new.csv"
+    new.write_text("a,b\n1,2\n,\n\n50,3\n,\n")
+    assert len(records(good("predict", tmp_path / "net", new))) == 1 + 4
+    new.write_text("a;b\n1;2\n#2;3\n50;3\n7;8\n")
+    code, out, err = gpunet("predict", tmp_path / "net", new)
+    assert (code, len(records(out))) == (0, 1 + 3)
+    assert err == "gpunet: separated by semicolons\ngpunet: 1 comment line skipped\n"
+    new.write_text("a;b;y\n1;2;no\n#2;3;no\n50;3;yes\n7;8;yes\n9;9;\n")
+    out = good("evaluate", tmp_path / "net", new)
+    assert out.startswith(
+        "left out: 1 rows without a target (y)\nseparated by semicolons\n1 comment line skipped\n"
+    )
+
+
+def test_names_of_training_that_are_numbers(gpunet, good, points, tmp_path):
+    a, b, y = points
+    good(
+        "train",
+        write(tmp_path / "ten.csv", "10,20,y", a, b, y),
+        "--target",
+        "y",
+        *FAST,
+        "--epochs",
+        1,
+        "--save",
+        tmp_path / "net",
+    )
+    named = good("predict", tmp_path / "net", write(tmp_path / "named.csv", "a,10,20", y, a, b))
+    for header, columns in (("10,20", (a, b)), ("20,10", (b, a))):
+        code, out, err = gpunet("predict", tmp_path / "net", write(tmp_path / "new.csv", header, *columns))
+        assert (code, out, err) == (0, named, "")
+    note = "gpunet: no header: columns taken as 10, 20\n"
+    for text, rows in (
+        ("10,20\n1,2\n10,20\n", 3),
+        ("1,2\n10,20\n", 2),
+        ("10,20\n", 1),
+    ):  # the names may be values
+        (tmp_path / "new.csv").write_text(text)
+        code, out, err = gpunet("predict", tmp_path / "net", tmp_path / "new.csv")
+        assert (code, len(records(out)), err) == (0, 1 + rows, note)
+
+
 def test_predictions_have_all_digits(good, tmp_path):
     x = np.random.default_rng(0).normal(size=300)
     y = 1_234_530.96 + 0.5 * x

@@ -137,7 +137,10 @@ CASES = {
     "trailing commas": Case(lines(HEADER + ",", SIZES, COUNTS, COLORS, WORDS, tail=",").encode()),
     "trailing commas below the header": Case(lines(HEADER, SIZES, COUNTS, COLORS, WORDS, tail=",").encode()),
     "a trailing comma in some rows": Case(PLAIN.replace("red,dog\n", "red,dog,\n").encode()),
-    "blank lines and rows of commas": Case((PLAIN.replace("\n", "\n\n") + " \n,,,\n,,,\n").encode()),
+    "blank lines and rows of commas": Case(
+        "\n\n".join([*PLAIN.splitlines()[:-2], " ", ",,,", ",,,\n"]).encode(),
+        values={"size": SIZES[:-2], "count": COUNTS[:-2]}, target=WORDS[:-2], without_target=2,
+    ),
     "blanks around cells": Case(PLAIN.replace(",", " ,  ").encode()),
     "no line end at the end": Case(PLAIN.rstrip("\n").encode()),
     "quoted separators and line ends": Case(lines(HEADER, SIZES, COUNTS, QUOTED, WORDS).encode()),
