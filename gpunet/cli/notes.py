@@ -15,6 +15,7 @@ import numpy as np
 import gpunet as gn
 from gpunet.cli.data import NAMED, DataOptions
 from gpunet.cli.source import Source
+from gpunet.datasets.arrays import LARGEST_PIXEL
 from gpunet.datasets.parquet_rows import is_parquet
 from gpunet.datasets.table_files import STANDARD_INPUT
 from gpunet.inputs.blocks.sliced import Sliced
@@ -60,7 +61,14 @@ def pixels_of(X: Any) -> str | None:
 def require_same_pixels(network: gn.Network, X: Any, where: str) -> None:
     """Raise a ValueError if the network was trained on pixels of another range than those of rows X."""
     known = network.notes.get("pixels")
-    found = pixels_of(X) if known is not None and isinstance(X, np.ndarray) else None
+    if known is None or not isinstance(X, np.ndarray):
+        return
+    found = pixels_of(X)
+    if found is None and known == "from 0 to 1" and (largest := X[:SAMPLE].max()) > LARGEST_PIXEL:
+        raise ValueError(
+            f"{where} has values up to {largest:g}, and the network was trained on pixels {known}: divide "
+            "them as those of the training were, pixels of uint8 by 255"
+        )
     if found is None or found == known:
         return
     remedy = (
@@ -152,7 +160,7 @@ def inputs_of(network: gn.Network, table: Table) -> Any:
     Raises
     ------
     ValueError
-        If a column is absent, or the number of columns is wrong.
+        If a column is absent, or the number of columns is wrong; or the range of pixels.
     """
     if network.encoder is not None:
         return table
@@ -160,7 +168,9 @@ def inputs_of(network: gn.Network, table: Table) -> Any:
     if columns and set(columns) <= set(table.columns):
         return table.numbers(columns)
     _require_count(table, network.inputs or 0)
-    return table.numbers()
+    X = table.numbers()
+    require_same_pixels(network, X, table.name)
+    return X
 
 
 def _require_count(table: Table, inputs: int) -> None:

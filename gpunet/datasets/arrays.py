@@ -33,6 +33,7 @@ _X_VAL = ("X_val", "x_val", "X_valid", "x_valid", "X_validation", "x_validation"
 _Y_VAL = ("y_val", "Y_val", "y_valid", "Y_valid", "y_validation", "Y_validation", "val_labels")
 _X_TEST = ("X_test", "x_test", "test_images")
 _Y_TEST = ("y_test", "Y_test", "test_labels")
+LARGEST_PIXEL = 2.0  # of images from 0 to 1, some of which may have become brighter
 _SUFFIXES = (".npz", ".npy", *SVMLIGHT_SUFFIXES)
 
 
@@ -225,13 +226,14 @@ def _load_npz(
     notes = tuple(f"left out: the array {name}" for name in arrays if name not in used)
     X, image_shape = _examples(path, arrays, training, dtype)
     others = [_examples(path, arrays, part, dtype) for part in parts[1:]]
-    for part, (_, shape) in zip(parts[1:], others, strict=True):
+    for part, (other, shape) in zip(parts[1:], others, strict=True):
         if shape != image_shape:
             raise ValueError(
                 f"{path}: {training.X} and {part.X} must have rows of the same shape, "
                 f"got {arrays[training.X].shape} and {arrays[part.X].shape}"
             )
         _require_alike(path, arrays, training, part)
+        _require_same_pixels(path, arrays, {training.X: X, part.X: other})
     # Numbered together, so that a class has the same number in all sets.
     all_targets = np.concatenate([_column(arrays[part.y]) for part in parts])
     numbered, class_names = as_targets(all_targets, kind, f"{path}", training.y)
@@ -273,6 +275,17 @@ def _require_alike(path: Path, arrays: Mapping[str, Any], training: _Part, part:
             f"{path}: {training.y} and {part.y} must have the same kind and shape, got {y.dtype} {y.shape} and "
             f"{other.dtype} {other.shape}"
         )
+
+
+def _require_same_pixels(path: Path, arrays: Mapping[str, Any], sets: dict[str, NDArray[Any]]) -> None:
+    """Raise a ValueError if images of uint8, which are divided by 255, stand beside others that are not from 0 to 1."""
+    divided = [name for name in sets if arrays[name].dtype == np.uint8 and arrays[name].ndim > 2]
+    for name in sets.keys() - divided:
+        if divided and (largest := sets[name].max()) > LARGEST_PIXEL:
+            raise ValueError(
+                f"{path}: {divided[0]} has pixels of uint8, which are divided by 255, and {name} has values up to "
+                f"{largest:g} of {arrays[name].dtype}: save both as uint8, or both from 0 to 1"
+            )
 
 
 def _column(y: NDArray[Any]) -> NDArray[Any]:

@@ -94,6 +94,51 @@ def test_pixels_of_another_range_are_refused(bad, good, tmp_path, largest):
             assert expected in bad("predict", net, tmp_path / name)
 
 
+def test_pixels_of_other_types_are_refused(bad, good, tmp_path):
+    """Their values tell the range; those of augmented images may be a little more than 1."""
+    rng = np.random.default_rng(0)
+    y, X = np.arange(60) % 3, rng.integers(0, 256, (60, 4, 4)).astype("uint8")
+    np.savez(tmp_path / "X.npz", X=X, y=y)
+    good(
+        "train",
+        tmp_path / "X.npz",
+        "--epochs",
+        1,
+        "--hidden",
+        4,
+        "--backend",
+        "numpy",
+        "--save",
+        tmp_path / "net",
+    )
+    X[0, 0, 0] = 255
+    others = (
+        X.astype("float32"),
+        X.astype("int64"),
+        X.reshape(60, -1),
+        X[:, :, :, None].astype("float64") * 257,
+    )
+    for other, largest in zip(others, (255, 255, 255, 65535), strict=True):
+        np.savez(tmp_path / "other.npz", X=other, y=y)
+        np.save(tmp_path / "other.npy", other)
+        told = (
+            f"has values up to {largest}, and the network was trained on pixels from 0 to 1: divide them as"
+        )
+        assert told in bad("evaluate", tmp_path / "net", tmp_path / "other.npz")
+        assert told in bad("predict", tmp_path / "net", tmp_path / "other.npz")
+        if other.dtype != np.uint8:
+            assert told in bad("predict", tmp_path / "net", tmp_path / "other.npy")
+    table = write(
+        tmp_path / "other.csv", ",".join(f"p{k}" for k in range(16)) + ",y", *X.reshape(60, -1).T, y
+    )
+    rows = write(tmp_path / "rows.csv", ",".join(f"p{k}" for k in range(16)), *X.reshape(60, -1).T)
+    told = "csv has values up to 255, and the network was trained on pixels from 0 to 1"
+    assert told in bad("evaluate", tmp_path / "net", table)
+    assert told in bad("predict", tmp_path / "net", rows)
+    np.savez(tmp_path / "brighter.npz", X=X / 255 * 1.9 - 0.2, y=y)
+    good("evaluate", tmp_path / "net", tmp_path / "brighter.npz")
+
+
 def test_missing_columns_are_named(bad, good, points, tmp_path):
     a, b, y = points
     good(

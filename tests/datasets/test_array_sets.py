@@ -140,6 +140,25 @@ def test_dtype_reaches_the_rows(npz):
     assert load(images, dtype="float64").X.dtype == np.float64
 
 
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("name", ["test", "val"])
+def test_sets_of_pixels_of_different_ranges_are_refused(npz, name, first):
+    images = np.arange(10 * 4, dtype=np.uint8).reshape(10, 2, 2)
+    names = (("X", f"X_{name}"), (f"X_{name}", "X"))[first]
+    sets = {"y": Y, f"y_{name}": Y, names[0]: images}
+    with pytest.raises(
+        ValueError, match=f"{names[0]} has pixels of uint8, .* {names[1]} has values up to 39 of float32"
+    ):
+        load(npz(**sets, **{names[1]: images.astype("float32")}))
+    for other in (images, images / 39, images / 39 + 1.0):
+        load(npz(**sets, **{names[1]: other}))
+    load(
+        npz(
+            **{**sets, names[0]: images.reshape(10, 4)}, **{names[1]: images.reshape(10, 4).astype("float32")}
+        )
+    )
+
+
 def test_uint8_rows_that_are_not_images_are_not_scaled(npz):
     flat = np.array([[0, 1], [255, 2]] * 3, np.uint8)
     path = npz(X=flat, y=Y[:6])
