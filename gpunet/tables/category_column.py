@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpunet.tables import stored
+from gpunet.tables.class_names import canonical
 from gpunet.tables.column import Column, Values, stacked
 from gpunet.tables.libraries import polars
 from gpunet.tables.series import Series
@@ -47,9 +48,19 @@ class Category(Column):
         return np.hstack([table[self.positions(present)], stacked(self.missing_input(missing), len(missing))])
 
     def positions(self, present: Series) -> NDArray[np.int64]:
-        """The position of each cell among the values of training; their number for an unseen or missing one."""
+        """The position of each cell among the values of training; their number for an unseen or missing one.
+
+        As for classes, 1 and 1.0 are one value, and so are True and true, unless training had both.
+        """
         pl = polars()
         found = present.cast(pl.Enum(self.values), strict=False).to_physical().cast(pl.Int64)
+        others = present.filter(found.is_null()).drop_nulls().unique().to_list()
+        if others:
+            by_value = {canonical(value): k for k, value in enumerate(self.values)}
+            numbers = [by_value.get(canonical(text)) for text in others]
+            found = found.fill_null(
+                present.replace_strict(others, numbers, default=None, return_dtype=pl.Int64)
+            )
         positions: NDArray[np.int64] = found.fill_null(len(self.values)).to_numpy()
         return positions
 

@@ -31,3 +31,33 @@ def test_codes_are_those_of_the_digest():
     for word, size, ones in itertools.product(words, [32, 20], [4, 9]):
         digest = hashlib.sha256(word.encode()).digest()
         assert hashed(word, size, ones) == sorted(range(size), key=digest.__getitem__)[:ones]
+
+
+@pytest.mark.parametrize("limit", [2, 50])
+def test_whole_numbers_with_a_point_or_without_are_one_category(limit):
+    """As a file has them, or a column of floats."""
+    cells = {
+        "text": ["1.0", "2.0", "3.0", "1.0"],
+        "whole": ["1", "2", "3", "1"],
+        "floats": [1.0, 2.0, 3.0, 1.0],
+    }
+    later = {**cells, "mixed": ["1.00", "2", "3.0", "1."]}
+    for name, trained in cells.items():
+        encoder = TableEncoder(one_hot_limit=limit, kinds={"z": "category"}).fit({"z": trained})
+        values = ("1.0", "2.0") if name == "text" else ("1", "2")
+        assert limit == 2 or encoder.feature_names[:2] == [f"z={value}" for value in values]
+        expected = encoder.transform({"z": trained}).tolist()
+        for other in later.values():
+            assert encoder.transform({"z": other}).tolist() == expected
+        assert encoder.transform({"z": ["4.0", None, "1.5"]}).any() == 0
+
+
+def test_booleans_as_categories():
+    encoder = TableEncoder(kinds={"b": "category"}).fit({"b": ["true", "false"]})
+    assert encoder.transform({"b": [True, False]}).tolist() == [[0, 1], [1, 0]]
+
+
+def test_ways_to_write_a_number_that_training_tells_apart():
+    encoder = TableEncoder(kinds={"z": "category"}).fit({"z": ["1", "1.0", "2"]})
+    assert encoder.transform({"z": ["1", "1.0"]}).tolist() == [[1, 0, 0], [0, 1, 0]]
+    assert encoder.transform({"z": [1.0, 2.0]}).tolist() == [[1, 0, 0], [0, 0, 1]]
