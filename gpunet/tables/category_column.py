@@ -58,9 +58,7 @@ class Category(Column):
         if others:
             by_value = {canonical(value): k for k, value in enumerate(self.values)}
             numbers = [by_value.get(canonical(text)) for text in others]
-            found = found.fill_null(
-                present.replace_strict(others, numbers, default=None, return_dtype=pl.Int64)
-            )
+            found = found.fill_null(present.replace_strict(others, numbers, default=None))
         positions: NDArray[np.int64] = found.fill_null(len(self.values)).to_numpy()
         return positions
 

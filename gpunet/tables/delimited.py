@@ -77,11 +77,9 @@ def read_delimited(
     """
     notes = [] if text.encoding == "utf-8" else [f"read as {_CALLED.get(text.encoding, text.encoding)}"]
     data = text.data
-    if separator is None and (line := EXCEL_SEPARATOR.match(data)):
-        separator, data = (
-            line[1].decode(),
-            b"\n" + data[line.end() :],
-        )  # a blank line keeps the count of lines
+    if line := EXCEL_SEPARATOR.match(data):
+        separator = line[1].decode() if separator is None else separator
+        data = b"\n" + data[line.end() :]  # a blank line keeps the count of lines
     if separator is None:
         separator = find_separator(data)
         if separator != ",":

@@ -53,7 +53,9 @@ def test_lines_are_those_of_the_file(tmp_path):
 
 
 def test_lines_are_counted_from_excels_line_on():
-    assert read_table(io.BytesIO(b"sep=;\na;b\n1;2\n")).lines.tolist() == [3]
+    for separator in (None, ";"):
+        table = read_table(io.BytesIO(b"sep=;\na;b\n1;2\n"), separator=separator)
+        assert (table.columns, table.lines.tolist()) == (["a", "b"], [3])
 
 
 def test_blanks_in_quotation_marks_stay():
