@@ -369,7 +369,7 @@ class Network(NetworkBase):
             self._move_to(placement)
             with self._restored_on_error():
                 self.standardizer = data.standardizer
-                self.encoder, self.target, self.columns = tabular
+                self.encoder, self.target, self.columns = tabular.with_columns_of(arrays.X)
                 self.inputs, _ = data.size
                 self._ready()
                 if optimizer is None:
@@ -683,7 +683,7 @@ class Network(NetworkBase):
         X, y, sample_weight = evaluate_rows(
             self.target, *opened(X, y, sample_weight, self.dtype, whole=self.encoder is not None)
         )
-        X, y = self._tabular.rows("X", X, self.dtype), self._tabular.targets("y", X, y)
+        X, y = self._tabular.examples("", X, y, self.dtype)
         placement = self._placement_for({"X": X, "y": y, "sample_weight": sample_weight})
         with placement.context(), memory_errors(placement, FEWER_ROWS):
             if isinstance(X, Blocks):

@@ -15,6 +15,7 @@ from gpunet.datasets.split import first_held_out
 from gpunet.devices.host_memory import host_memory
 from gpunet.inputs.blocks.parquet import ParquetRows, open_parquet
 from gpunet.inputs.blocks.part import PartOfRows
+from gpunet.inputs.blocks.table_columns import is_stored_index
 from gpunet.installation import install_command
 from gpunet.tables.frames import tidy_text
 from gpunet.tables.libraries import polars
@@ -54,7 +55,7 @@ def why_whole(
     if not _has_pyarrow():
         return f"block by block it is read with pyarrow, which {install_command('parquet')} installs"
     file = open_parquet(Path(path))
-    features, _ = chosen_columns(file.schema_arrow.names, path, target, drop, columns)
+    features, _ = chosen_columns(_names_of(file), path, target, drop, columns)
     rows = ParquetRows(path, Path(path), features)
     for name, kind in zip(features, rows.kinds, strict=True):
         if kind.kind not in "biuf":
@@ -74,7 +75,7 @@ def why_whole(
 
 def rows_of_parquet(path: str, columns: Columns | None = None) -> ParquetRows:
     """Columns of a file as rows ``(m, n)``, none of which is read yet."""
-    features, _ = chosen_columns(open_parquet(Path(path)).schema_arrow.names, path, None, (), columns)
+    features, _ = chosen_columns(_names_of(open_parquet(Path(path))), path, None, (), columns)
     return ParquetRows(path, Path(path), features)
 
 
@@ -103,7 +104,7 @@ def load_parquet(
     ValueError
         If a target is missing, or a class is in the test set alone.
     """
-    names = open_parquet(Path(path)).schema_arrow.names
+    names = _names_of(open_parquet(Path(path)))
     features, goal = chosen_columns(names, path, target, drop, columns)
     assert goal is not None
     cells = tidy_text(polars().read_parquet(path, columns=[goal])[goal])
@@ -129,6 +130,11 @@ def load_parquet(
     test: Any = PartOfRows(rows, first, len(rows))
     found = Dataset(training, y[:first], test, y[first:], Path(path).stem, class_names=meaning.class_names)
     return found, goal
+
+
+def _names_of(file: Any) -> list[str]:
+    """The columns of a file, without the row labels that pandas stores."""
+    return [name for name in file.schema_arrow.names if not is_stored_index(name)]
 
 
 def _has_pyarrow() -> bool:

@@ -51,8 +51,8 @@ def to_device_array(name: str, array: Any, placement: Placement, dtype: str | No
             return moved
     else:
         host = source.to_host(array) if source is not None else from_lists(name, array)
-        if host.dtype.kind not in "biuf":
-            require_number_columns(name, array)
+        if host.dtype.kind not in "biuf" or len(host.shape) != len(getattr(array, "shape", host.shape)):
+            require_number_columns(name, array)  # a cell may hold several numbers
         require_real(name, host.dtype)
         if dtype is not None and host.dtype.itemsize > 1:
             # Cast before the transfer: half the traffic for 64-bit data, and libraries without such types
@@ -122,14 +122,15 @@ def require_number_columns(name: str, frame: Any) -> None:
         listed = ", ".join(map(repr, words[:8])) + (", …" if words[8:] else "")
         are = f"columns {listed} hold" if words[1:] else f"column {listed} holds"
         raise TypeError(
-            f"{name} must hold real numbers; its {are} others (text, dates, missing cells): give the Network "
+            f"{name} must hold real numbers; its {are} others (text, dates, lists, missing cells): give the Network "
             "encoder=gpunet.TableEncoder(), which makes numbers of them, or leave them out"
         )
 
 
 def _are_numbers(column: Any) -> bool:
-    """Whether a column holds numbers, none of which is missing."""
-    return column.dtype.kind in "biu" or (column.dtype.kind == "f" and not np.isnan(column).any())
+    """Whether a column holds numbers, one in each row, none of which is missing."""
+    kind = column.dtype.kind
+    return column.ndim == 1 and (kind in "biu" or (kind == "f" and not np.isnan(column).any()))
 
 
 def _first_ragged_row(values: Any) -> str:

@@ -10,10 +10,11 @@ import numpy as np
 
 from gpunet.core.layers import Dense
 from gpunet.devices.registry import backend_of
-from gpunet.errors import ColumnsIgnored, warn
 from gpunet.inputs.arrays import from_lists
 from gpunet.inputs.blocks.blocks import Blocks
+from gpunet.inputs.blocks.encoded import EncodedRows
 from gpunet.inputs.blocks.sliced import Sliced
+from gpunet.inputs.columns import column_names, ignore, in_order
 from gpunet.inputs.fit_data import FitArrays, split_rows
 from gpunet.inputs.missing_targets import fit_rows, is_rows
 from gpunet.inputs.table_forms import is_frame, is_table
@@ -62,28 +63,13 @@ class Tabular(NamedTuple):
         if self.encoder is not None:
             table = _table(name, X)
             inputs = self.encoder.transform(table, dtype)
-            _ignore(name, self.extra_columns(table))
+            ignore(name, self.extra_columns(table))
             return inputs
         if is_table(X):
             raise TypeError(
                 f"{name} is a Table: give the Network encoder=gpunet.TableEncoder(), or use for_table"
             )
-        names = column_names(name, X)
-        if names is None or self.columns is None:
-            return X
-        missing = [column for column in self.columns if column not in names]
-        if missing:
-            raise ValueError(
-                f"{name} lacks the columns {_quoted(missing)}, which the network was trained on; it has "
-                f"{_quoted(names)}"
-            )
-        _ignore(name, [column for column in names if column not in self.columns])
-        if names == self.columns:
-            return X
-        order = [names.index(column) for column in self.columns]
-        if hasattr(X, "iloc"):  # pandas, whose names need not be text
-            return X.iloc[:, order]
-        return X.select(self.columns) if hasattr(X, "select") else X[list(self.columns)]
+        return in_order(name, X, self.columns)
 
     def targets(self, name: str, X: Any, y: Any) -> Any:
         """Y as an array: class numbers for words, standardised values; y of a Table are its labels.
@@ -104,12 +90,30 @@ class Tabular(NamedTuple):
                     "of a column"
                 )
             y = X
-        if self.target is None or is_rows(y) or isinstance(y, Sliced):
+        if self.target is None or is_rows(y):
             return y
+        if isinstance(y, Sliced):
+            return EncodedRows(y, self.target)
         numbers = self.target.encode(y)
         # They are of no library of their own: beside arrays of another one than NumPy they are a list.
         source = backend_of(X)
         return numbers if source is None or source.name == "numpy" else numbers.tolist()
+
+    def examples(self, prefix: str, X: Any, y: Any, dtype: str) -> tuple[Any, Any]:
+        """X and y as arrays, or blocks that bring theirs with them; see :meth:`rows` and :meth:`targets`.
+
+        `prefix` stands before the names X and y in messages.
+        """
+        rows, numbers = self.rows(f"{prefix}X", X, dtype), self.targets(f"{prefix}y", X, y)
+        if isinstance(rows, Blocks) and self.target is not None:
+            rows = rows.encoding(self.target)
+        return rows, numbers
+
+    def with_columns_of(self, X: Any) -> Tabular:
+        """The same, which knows the columns of blocks that have been read."""
+        if self.encoder is not None or self.columns is not None:
+            return self
+        return self._replace(columns=column_names("X", X))
 
     def extra_columns(self, table: Table) -> list[str]:
         """Columns of a table that the encoder was not trained on; the target's is none of them."""
@@ -170,32 +174,15 @@ def encoded(
         tabular = tabular._replace(target=_fitted_target(tabular, X, y, arrays, output, seed))
     if tabular.class_names is not None:
         _require_units(tabular, output)
-    result = arrays._replace(X=tabular.rows("X", X, dtype), y=tabular.targets("y", X, y))
+    rows, numbers = tabular.examples("", X, y, dtype)
+    result = arrays._replace(X=rows, y=numbers)
     if data is not None:
         X_val, y_val, *weights = data
-        pair = (tabular.rows("validation X", X_val, dtype), tabular.targets("validation y", X_val, y_val))
+        pair = tabular.examples("validation ", X_val, y_val, dtype)
         result = result._replace(validation_data=(*pair, *weights))
     if isinstance(arrays.class_weight, dict) and tabular.class_names is not None:
         result = result._replace(class_weight=_by_number(arrays.class_weight, tabular.class_names))
     return result, tabular
-
-
-def column_names(name: str, X: Any) -> tuple[str, ...] | None:
-    """Names of a DataFrame's columns, of any library; None if X is none.
-
-    Raises
-    ------
-    ValueError
-        If two columns have one name.
-    """
-    if is_table(X) or not is_frame(X) or not hasattr(X, "shape"):
-        return None
-    from gpunet.tables.delimited import require_different
-    from gpunet.tables.frames import names_of
-
-    texts = tuple(str(column) for column in names_of(X))
-    require_different(texts, name)
-    return texts
 
 
 def _require_no_target_in(X: Any, y: Any) -> None:
@@ -311,15 +298,3 @@ def _are_words(y: Any) -> bool:
     if values.dtype.kind == "O":
         return any(isinstance(value, str) for value in values.reshape(-1))
     return values.dtype.kind in "UT"
-
-
-def _ignore(name: str, extra: list[str]) -> None:
-    if extra:
-        warn(
-            f"{name} has columns that the network was not trained on, and ignores: {_quoted(extra)}",
-            ColumnsIgnored,
-        )
-
-
-def _quoted(names: Any) -> str:
-    return ", ".join(repr(name) for name in names[:_LISTED]) + (", …" if len(names) > _LISTED else "")

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import gpunet as gn
+from gpunet.datasets.parquet_rows import load_parquet, rows_of_parquet, why_whole
+from gpunet.inputs.blocks.batches import TableBlocks
 from gpunet.inputs.blocks.blocks import blocks_of
 from gpunet.inputs.blocks.opened import opened
 from gpunet.inputs.blocks.parquet import parquet_rows
@@ -232,3 +234,150 @@ def test_lazy_tables_without_features_or_without_targets():
             TypeError, match=r"^y must be the name of a column of X, got None: .* frame\.collect\(\)"
         ):
             call(rows)
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_row_labels_that_pandas_stores_are_no_features(size, rng, tmp_path, monkeypatch):
+    pandas = pytest.importorskip("pandas")
+    dataset = pytest.importorskip("pyarrow.dataset")
+    if size == "large":
+        small_blocks(monkeypatch, 7, 2, N)
+    frame = pandas.DataFrame(rng.normal(size=(M, 2)), columns=["a", "b"]).assign(y=rng.integers(0, K, M))
+    path, whole = tmp_path / "some.parquet", tmp_path / "whole.parquet"
+    frame[frame["a"] > -1].to_parquet(path)
+    frame.to_parquet(whole)
+    assert "__index_level_0__" in parquet.read_schema(path).names
+    for X in (path, [whole, path], dataset.dataset(path)):
+        net = network("numpy", inputs=2)
+        net.fit(X, "y", epochs=1)
+        assert net.columns == ("a", "b")
+    with pytest.raises(ValueError, match="X has no column '__index_level_0__' for y: it has a, b, y"):
+        net.fit(path, "__index_level_0__")
+    encoded = gn.Network([gn.Dense(K, "softmax")], seed=0, backend="numpy", encoder=gn.TableEncoder())
+    encoded.fit(path, "y", epochs=1)
+    assert list(encoded.encoder.columns) == ["a", "b"]
+    assert why_whole(str(path), "y") is None
+    found, _ = load_parquet(str(path), "y")
+    assert found.X.column_names == rows_of_parquet(str(path), ["a", "b"]).column_names == ("a", "b")
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_numbers_of_several_types_in_several_files(size, tmp_path, monkeypatch):
+    if size == "large":
+        small_blocks(monkeypatch, 7, 2, N)
+    paths = [tmp_path / "one.parquet", tmp_path / "two.parquet"]
+    parquet.write_table(pa.table({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5], "y": [0, 1, 2]}), paths[0])
+    parquet.write_table(pa.table({"b": [4, 5], "a": [0.25, 0.75], "y": [1.0, 3.0]}), paths[1])
+    X = np.array([[1, 0.5], [2, 1.5], [3, 2.5], [0.25, 4], [0.75, 5]])
+    one, two = (network("numpy", inputs=2) for _ in range(2))
+    one.fit(paths, "y", epochs=1, shuffle=False)
+    two.fit(X, np.array([0, 1, 2, 1, 3]), epochs=1, shuffle=False)
+    close(one, two, rtol=1e-6)
+
+
+def test_words_beside_numbers_in_another_file(tmp_path):
+    paths = [tmp_path / "one.parquet", tmp_path / "two.parquet"]
+    parquet.write_table(pa.table({"a": [1, 2], "y": [0, 1]}), paths[0])
+    parquet.write_table(pa.table({"a": ["ant", "bee"], "y": [0, 1]}), paths[1])
+    with pytest.raises(TypeError, match=r"^X: a column must have one type in all files, or numbers in all"):
+        network("numpy").fit(paths, "y")
+
+
+@pytest.mark.parametrize("missing", [None, float("nan")])
+@pytest.mark.parametrize("kind", ["a file", "two files", "polars", "pyarrow"])
+def test_missing_targets(kind, missing, table, tmp_path, monkeypatch):
+    small_blocks(monkeypatch, 7, 2, N)
+    y = [float(k) for k in table["number"].to_pylist()]
+    y[33] = y[40] = missing
+    rows = table.select(NAMES).append_column("y", pa.array(y))
+    path = tmp_path / "all.parquet"
+    parquet.write_table(rows, path, row_group_size=6)
+    X, name, row = path, "y", 33
+    if kind == "two files":
+        parquet.write_table(rows.slice(0, 20), path)
+        parquet.write_table(rows.slice(20), tmp_path / "more.parquet")
+        X, name, row = [path, tmp_path / "more.parquet"], r".*more\.parquet", 13
+    elif kind != "a file":
+        X, name = lazily(kind, path), "X"
+    said = rf"^{name}: the 'y' of row {row} is missing, and rows .* can't be left out: remove such rows$"
+    with pytest.raises(ValueError, match=said):
+        network("numpy").fit(X, "y")
+
+
+def test_missing_booleans(table, tmp_path, monkeypatch):
+    small_blocks(monkeypatch, 7, 2, N)
+    path = tmp_path / "all.parquet"
+    c = [*table["c"].to_pylist()[:40], None, *table["c"].to_pylist()[41:]]
+    parquet.write_table(table.select(["a", "b", "number"]).append_column("c", pa.array(c)), path)
+    with pytest.raises(ValueError, match=r"^X holds NaN, .* first in row 40"):
+        network("numpy").fit(path, "number")
+    y = table.select(NAMES).append_column("y", pa.array([True, None] * (M // 2)))
+    parquet.write_table(y, path)
+    for X in (path, lazily("polars", path), lazily("pyarrow", path)):
+        with pytest.raises(ValueError, match="the 'y' of row 1 is missing"):
+            network("numpy").fit(X, "y")
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_columns_that_share_a_name(size, tmp_path, monkeypatch):
+    if size == "large":
+        small_blocks(monkeypatch, 7, 2, N)
+    path = tmp_path / "twice.parquet"
+    parquet.write_table(pa.table([[1.0], [2.0], [0]], names=["a", "a", "y"]), path)
+    with pytest.raises(ValueError, match=r"^X: expected columns of different names, 2 are called 'a'"):
+        network("numpy").fit(path, "y")
+
+
+def test_lists_in_a_column(tmp_path):
+    path = tmp_path / "lists.parquet"
+    for lists in ([[1, 2], [3, 4]], [[1], [2]], [[1], [2, 3]]):
+        for more in ({}, {"a": [1.0, 2.0]}):
+            parquet.write_table(pa.table({**more, "e": lists, "y": [0, 1]}), path)
+            with pytest.raises(TypeError, match=r"^X must hold real numbers"):
+                network("numpy", inputs=None).fit(path, "y")
+
+
+@pytest.mark.parametrize("kind", ["polars", "pyarrow"])
+def test_an_encoder_reads_the_whole_of_a_lazy_table(kind, table, written):
+    source = lazily(kind, written("all", [*NAMES, "species", "weight"]))
+    one, two = (
+        gn.Network([gn.Dense(K, "softmax")], seed=0, backend="numpy", encoder=gn.TableEncoder())
+        for _ in range(2)
+    )
+    one.fit(source, "species", sample_weight="weight", epochs=1)
+    two.fit(table.select(NAMES), np.asarray(table["species"]), sample_weight=table["weight"], epochs=1)
+    assert same(one, two)
+    expected = two.evaluate(table.select(NAMES), np.asarray(table["species"]))
+    assert one.evaluate(lazily(kind, written("some", [*NAMES, "species"])), "species") == expected
+    inputs = lazily(kind, written("inputs", NAMES))
+    assert np.array_equal(one.predict(inputs), two.predict(table.select(NAMES)))
+    with pytest.raises(ValueError, match="X has no column 'animal' for y: it has a, b, c"):
+        one.fit(source, "animal")
+
+
+def test_datasets_are_not_read_ahead(table, written):
+    """Of Parquet files, PyArrow would read many row groups, and keep them."""
+    dataset = pytest.importorskip("pyarrow.dataset")
+    given = []
+
+    class Recorded:
+        def __init__(self, source):
+            self.source = source
+
+        def __getattr__(self, name):
+            return getattr(self.source, name)
+
+        def to_batches(self, **options):
+            given.append(options)
+            return self.source.to_batches(**options)
+
+    files = dataset.dataset(written("all", [*NAMES, "species", "number"]))
+    for source in (files, dataset.dataset(table)):
+        blocks = TableBlocks("X", Recorded(source), "number", None).select(["c", "a"])
+        found = list(blocks.all())
+        assert np.array_equal(found[0].X, rows_of(table, ["c", "a"]))
+    one, two = given
+    assert one["columns"] == two["columns"] == ["c", "a", "number"]
+    assert all(options["batch_readahead"] == options["fragment_readahead"] == 0 for options in given)
+    assert not one["fragment_scan_options"].pre_buffer
+    assert "fragment_scan_options" not in two

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+
+from gpunet.inputs.blocks.iterated import IteratedBlocks
+from gpunet.inputs.blocks.table_columns import features_and_more, present
 
 
 def is_lazy_table(X: Any) -> bool:
@@ -20,14 +24,14 @@ def is_lazy_table(X: Any) -> bool:
     )
 
 
-def pieces(name: str, X: Any, y: Any, sample_weight: Any) -> Callable[[], Iterator[tuple[Any, ...]]]:
-    """A function whose generator gives ``(X, y)``, or ``(X, y, sample_weight)``, of each batch.
+class TableBlocks(IteratedBlocks):
+    """Blocks of a lazy table, whose columns are known by their names.
 
     Parameters
     ----------
     name : str
         Of X, in messages.
-    X : pyarrow.dataset.Dataset or polars.LazyFrame
+    table : pyarrow.dataset.Dataset or polars.LazyFrame
     y : str
         Name of the target column.
     sample_weight : str or None
@@ -38,41 +42,61 @@ def pieces(name: str, X: Any, y: Any, sample_weight: Any) -> Callable[[], Iterat
     TypeError, ValueError
         If y is no name of a column.
     """
-    schema = X.schema if hasattr(X, "to_batches") else X.collect_schema()
-    names = list(schema.names if hasattr(X, "to_batches") else schema.names())
-    if y is None:
-        raise TypeError(
-            f"y must be the name of a column of {name}, got None: {name} is read with its targets. To predict, give "
-            "the rows in memory, as dataset.to_table() or frame.collect() returns them"
-        )
-    others = named_columns(name, names, y, sample_weight)
-    features = [column for column in names if column not in others]
 
-    def batches() -> Iterator[tuple[Any, ...]]:
-        for batch in X.to_batches() if hasattr(X, "to_batches") else X.collect_batches():
-            columns = {column: np.asarray(batch[column]) for column in names}
-            if len(columns[y]):
-                rows = np.stack([columns[column] for column in features], axis=1)
-                yield (rows, *(columns[column] for column in others))
+    def __init__(self, name: str, table: Any, y: Any, sample_weight: Any) -> None:
+        super().__init__(name, self._batches)
+        if y is None:
+            raise TypeError(
+                f"y must be the name of a column of {name}, got None: {name} is read with its targets. To predict, "
+                "give the rows in memory, as dataset.to_table() or frame.collect() returns them"
+            )
+        self.table = table
+        self.features, self.others = features_and_more(name, names_of_lazy(table), y, sample_weight)
 
-    return batches
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """See :class:`gpunet.inputs.blocks.blocks.Blocks`."""
+        return tuple(self.features)
+
+    def expecting(self, columns: tuple[str, ...] | None) -> TableBlocks:
+        """See :class:`gpunet.inputs.blocks.blocks.Blocks`; the names are known."""
+        return self
+
+    def select(self, columns: Sequence[str]) -> TableBlocks:
+        """The same with these columns, in this order; no others are read."""
+        selected = copy.copy(self)
+        selected.features = list(columns)
+        selected.source = selected._batches
+        return selected
+
+    def _batches(self) -> Iterator[tuple[Any, ...]]:
+        first = 0
+        for batch in _record_batches(self.table, [*self.features, *self.others]):
+            others = [present(self.name, name, np.asarray(batch[name]), first) for name in self.others]
+            if len(others[0]):
+                rows = np.stack([np.asarray(batch[name]) for name in self.features], axis=1)
+                yield (rows, *others)
+            first += len(others[0])
 
 
-def named_columns(name: str, names: list[str], y: Any, sample_weight: Any) -> list[str]:
-    """The columns of targets and, if there are some, of weights.
+def names_of_lazy(table: Any) -> list[str]:
+    """The names of a lazy table's columns."""
+    return list(table.schema.names if hasattr(table, "to_batches") else table.collect_schema().names())
 
-    Raises
-    ------
-    TypeError, ValueError
-        If one is not among the columns.
-    """
-    found = [y] if sample_weight is None else [y, sample_weight]
-    for what, column in zip(("y", "sample_weight"), found, strict=False):
-        if not isinstance(column, str):
-            raise TypeError(f"{what} must be the name of a column of {name}, got {type(column).__name__}")
-        if column not in names:
-            listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
-            raise ValueError(f"{name} has no column {column!r} for {what}: it has {listed}")
-    if set(names) <= set(found):
-        raise ValueError(f"{name} has no column of features: it has {', '.join(names)} alone")
-    return found
+
+def in_memory(table: Any) -> Any:
+    """All of a lazy table: a table of PyArrow, or a DataFrame of Polars."""
+    return table.to_table() if hasattr(table, "to_table") else table.collect()
+
+
+def _record_batches(table: Any, columns: list[str]) -> Iterator[Any]:
+    """Some columns of a lazy table, a batch of rows at a time."""
+    if not hasattr(table, "to_batches"):
+        yield from table.select(columns).collect_batches()
+        return
+    # PyArrow would read many row groups ahead, and keep them.
+    options: dict[str, Any] = {"batch_readahead": 0, "fragment_readahead": 0}
+    if getattr(getattr(table, "format", None), "default_extname", None) == "parquet":
+        scan = sys.modules["pyarrow.dataset"].ParquetFragmentScanOptions(pre_buffer=False)
+        options["fragment_scan_options"] = scan
+    yield from table.to_batches(columns=columns, **options)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpunet.inputs.blocks.room import no_room
 from gpunet.inputs.blocks.sliced import Sliced
+
+if TYPE_CHECKING:
+    from gpunet.tables import Target
 
 NUMBERS = 2**18  # of a block, about: 1 MiB of float32
 HELD = 32  # blocks of that size that are held at a time; their rows are mixed
@@ -52,6 +55,8 @@ class Blocks(ABC):
         Whether they bring their targets with them.
     weighted : bool
         Whether examples have weights; known after the first block.
+    column_names : sequence of str or None
+        Of a table.
     """
 
     shape: tuple[int, ...]
@@ -94,6 +99,19 @@ class Blocks(ABC):
                 f"X gives blocks with their targets, and {'sample_weight' if y is None else 'y'} is given too: "
                 "give blocks (X, y) or (X, y, sample_weight), and X alone to the call"
             )
+        return self
+
+    @property
+    def column_names(self) -> Sequence[str] | None:
+        """See the class."""
+        return None
+
+    def expecting(self, columns: tuple[str, ...] | None) -> Blocks:
+        """The same, for a network of these columns; names that are known only once blocks are read are matched then."""
+        return self
+
+    def encoding(self, target: Target) -> Blocks:
+        """The same; a target that they bring with them is encoded."""
         return self
 
     def __len__(self) -> int:
@@ -183,7 +201,12 @@ class NamedBlocks(SlicedBlocks):
 
     def __init__(self, X: Sliced, y: Sliced | None = None, weights: Sliced | None = None) -> None:
         super().__init__(X, y, weights)
-        self.column_names = list(X.column_names or ())
+        self._column_names = list(X.column_names or ())
+
+    @property
+    def column_names(self) -> list[str]:
+        """See :class:`Blocks`."""
+        return self._column_names
 
     def select(self, columns: Sequence[str]) -> NamedBlocks:
         """The same with these columns, in this order."""

@@ -13,6 +13,7 @@ from gpunet.inputs.blocks.blocks import Blocks
 from gpunet.inputs.blocks.opened import sliced
 from gpunet.inputs.blocks.stream import Stream
 from gpunet.inputs.blocks.survey import survey
+from gpunet.inputs.columns import in_order
 from gpunet.inputs.fit_data import FitArrays, FitData, batch_of, fit_data
 from gpunet.inputs.pipeline import Examples, InputPipeline
 
@@ -48,6 +49,7 @@ def fit_examples(
     if not streamed:
         return data
     after = pipeline._replace(inputs=data.size[0], standardizer=data.standardizer)
+    held = _in_order_of(arrays.X, *held)
     return data._replace(validation=checked_stream(after, *held, prefix="validation ")[0])
 
 
@@ -90,11 +92,18 @@ def _of_blocks(
     sample: Examples = stream.on_device(stream.examples(found.sample))
     validation = None
     if arrays.validation_data is not None:
-        validation, _ = pipeline.examples(*arrays.validation_data, prefix="validation ")
+        held = _in_order_of(blocks, *arrays.validation_data)
+        validation, _ = pipeline.examples(*held, prefix="validation ")
     shape: Any = blocks.shape[1:]
     return FitData(
         sample, validation, found.kind, size, standardizer, tuple(shape), raw, stream, in_parts=in_parts
     )
+
+
+def _in_order_of(blocks: Any, X: Any, *more: Any) -> tuple[Any, ...]:
+    """Validation data, whose columns are in the order of those of blocks that have been read."""
+    names = blocks.column_names if isinstance(blocks, Blocks) else None
+    return X if names is None else in_order("validation X", X, tuple(names)), *more
 
 
 def _size_of_batch(

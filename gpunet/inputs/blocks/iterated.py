@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +13,19 @@ from gpunet.core.checks import function
 from gpunet.devices.registry import backend_of
 from gpunet.inputs.arrays import from_lists
 from gpunet.inputs.blocks.blocks import Block, Blocks, RoomFor, RowsOf, all_rows, rows_of_block
+from gpunet.inputs.blocks.encoded import encoded
 from gpunet.inputs.blocks.room import no_room
+from gpunet.inputs.columns import chosen, column_names, in_order, quoted
+
+if TYPE_CHECKING:
+    from gpunet.tables import Target
 
 
 class IteratedBlocks(Blocks):
     """Pieces ``(X, y)`` or ``(X, y, sample_weight)`` of any lengths, cut anew into blocks of one length.
 
-    What the length of a piece is does not count, but each pass must bring as many examples as the first one.
+    What the length of a piece is does not count, but each pass must bring as many examples as the first one. Columns of
+    DataFrames are matched by name: with those that are expected, or else those of the first piece.
 
     Parameters
     ----------
@@ -48,6 +55,27 @@ class IteratedBlocks(Blocks):
         self.source: Callable[[], Iterable[Any]] = source if callable(source) else lambda: source
         self.length: int | None = None  # examples of the first pass
         self.shapes: list[tuple[int, ...]] = []  # of an example's X, y and weight, in its first block
+        self.expected: tuple[str, ...] | None = None  # names of columns
+        self.names: tuple[str, ...] | None = None  # of the columns of the first piece
+        self.target: Target | None = None
+
+    @property
+    def column_names(self) -> tuple[str, ...] | None:
+        """See :class:`Blocks`; known after the first block."""
+        return None if self.names is None else self.expected or self.names
+
+    def expecting(self, columns: tuple[str, ...] | None) -> IteratedBlocks:
+        """See :class:`Blocks`."""
+        blocks = copy.copy(self)
+        blocks.expected, blocks.names = columns, None
+        blocks.length = None  # the next pass is the first one
+        return blocks
+
+    def encoding(self, target: Target) -> IteratedBlocks:
+        """See :class:`Blocks`."""
+        blocks = copy.copy(self)
+        blocks.target = target
+        return blocks
 
     def all(self) -> Iterator[Block]:
         """See :class:`Blocks`; the first pass finds out how many examples there are."""
@@ -55,7 +83,7 @@ class IteratedBlocks(Blocks):
         waiting: list[tuple[Any, ...]] = []
         count = 0  # of examples that wait
         for number, piece in enumerate(self._pieces()):
-            rows = self._rows(piece, number)
+            rows = self._rows(piece, number, first + count)
             if number == 0:
                 if self.length is None:
                     self.shapes = [A.shape[1:] for A in rows]
@@ -128,15 +156,21 @@ class IteratedBlocks(Blocks):
                 "number"
             )
 
-    def _rows(self, piece: Any, number: int) -> tuple[NDArray[Any], ...]:
-        """One piece, on the host."""
+    def _rows(self, piece: Any, number: int, first: int) -> tuple[NDArray[Any], ...]:
+        """One piece, whose rows are counted from `first`, on the host."""
         if not isinstance(piece, tuple | list) or len(piece) not in (2, 3):
             got = f"{len(piece)} items" if isinstance(piece, tuple | list) else type(piece).__name__
             raise TypeError(
                 f"{self.name} must give blocks (X, y) or (X, y, sample_weight); block {number} is {got}"
             )
         names = [f"{part} of block {number}" for part in ("X", "y", "sample_weight")]
-        rows = tuple(_on_host(name, A) for name, A in zip(names, piece, strict=False))
+        X, y, *weights = piece
+        found = [
+            _on_host(name, A) for name, A in zip(names, (self._by_name(X, number), y, *weights), strict=False)
+        ]
+        if self.target is not None and found[1].ndim:
+            found[1] = encoded(names[1], found[1], self.target, first)
+        rows = tuple(found)
         lengths = [len(A) if A.ndim else 0 for A in rows]
         if lengths[0] == 0 or rows[0].ndim < 2:
             raise ValueError(
@@ -147,6 +181,20 @@ class IteratedBlocks(Blocks):
             if length != lengths[0]:
                 raise ValueError(f"{self.name}: {name} has {length} rows, its X has {lengths[0]}")
         return rows
+
+    def _by_name(self, X: Any, number: int) -> Any:
+        """The X of a piece; the columns of a DataFrame in the order of all."""
+        names = column_names(f"{self.name}: X of block {number}", X)
+        if number == 0 and self.length is None:
+            self.names = names
+            return in_order(self.name, X, self.expected)
+        if sorted(names or ()) != sorted(self.names or ()):
+            first, found = ("no names" if of is None else quoted(of) for of in (self.names, names))
+            raise ValueError(
+                f"{self.name}: block {number} must have the columns of the first one, {first}; it has {found}"
+            )
+        order = self.column_names
+        return X if names is None or order is None or names == order else chosen(X, names, order)
 
     def _require_alike(self, rows: tuple[Any, ...], number: int) -> None:
         if len(rows) != len(self.shapes):

@@ -12,13 +12,14 @@ import numpy as np
 from gpunet.devices.registry import backend_of
 from gpunet.devices.scipy_sparse import is_sparse
 from gpunet.inputs.arrays import from_lists
-from gpunet.inputs.blocks.batches import is_lazy_table, named_columns, pieces
+from gpunet.inputs.blocks.batches import TableBlocks, in_memory, is_lazy_table, names_of_lazy
 from gpunet.inputs.blocks.blocks import Blocks, blocks_of
 from gpunet.inputs.blocks.iterated import IteratedBlocks
 from gpunet.inputs.blocks.joined import JoinedRows
 from gpunet.inputs.blocks.mapped import MappedRows, mapped_file
 from gpunet.inputs.blocks.parquet import open_parquet, parquet_rows
 from gpunet.inputs.blocks.sliced import ArraySlices, Sliced
+from gpunet.inputs.blocks.table_columns import features_and_more, is_stored_index
 from gpunet.inputs.fit_data import FitArrays
 from gpunet.inputs.table_forms import is_frame_or_series, is_table
 
@@ -53,8 +54,8 @@ def opened(
     ValueError, TypeError
         For a file that is damaged, and an iterator, which can be read only once.
     """
-    if is_lazy_table(X) and not whole:
-        return IteratedBlocks(f"{prefix}X", pieces(f"{prefix}X", X, y, sample_weight)), None, None
+    if is_lazy_table(X):
+        return _of_lazy(f"{prefix}X", X, y, sample_weight, whole)
     if _all_files(X, ".parquet"):
         return _of_parquet(f"{prefix}X", X, y, sample_weight, dtype, whole)
     X = _inputs(f"{prefix}X", X, dtype)
@@ -83,15 +84,25 @@ def opened_arrays(arrays: FitArrays, dtype: str, *, whole: bool = False) -> FitA
 
 
 def sliced(name: str, array: Any) -> Sliced | None:
-    """Targets or weights as rows that can be read some at a time; None for None."""
+    """Targets or weights as rows that can be read some at a time; None for None.
+
+    Raises
+    ------
+    ValueError
+        For a single number.
+    """
     if array is None or isinstance(array, Sliced):
         return array
     if _is_mapped(array):
         return MappedRows(name, array)
     source = backend_of(array)
     if source is not None:
-        return ArraySlices(name, np.asarray(source.to_host(array)))
-    return ArraySlices(name, array if _has_slices(array) else from_lists(name, array))
+        array = np.asarray(source.to_host(array))
+    elif not _has_slices(array):
+        array = from_lists(name, array)
+    if not array.shape:
+        raise ValueError(f"{name} must have an entry for each of the examples, it is a single number")
+    return ArraySlices(name, array)
 
 
 def _inputs(name: str, X: Any, dtype: str) -> Any:
@@ -120,6 +131,8 @@ def _inputs(name: str, X: Any, dtype: str) -> Any:
 def _in_slices(name: str, array: Any) -> Any:
     """Numbers in files as rows that are read some at a time; all else, words among it, as it is."""
     array = _from_file(name, array)
+    if isinstance(array, Sliced):
+        return array if array.dtype.kind in "biuf" else array.read(0, len(array))
     stored = _is_mapped(array) or _has_slices(array)
     return sliced(name, array) if stored and array.dtype.kind in "biuf" else array
 
@@ -151,6 +164,15 @@ def _from_file(name: str, array: Any) -> Any:
     return JoinedRows(name, parts)
 
 
+def _of_lazy(name: str, table: Any, y: Any, sample_weight: Any, whole: bool) -> tuple[Any, Any, Any]:
+    """Columns of a lazy table: as blocks, or in memory."""
+    if not whole:
+        return TableBlocks(name, table, y, sample_weight), None, None
+    features, others = features_and_more(name, names_of_lazy(table), y, sample_weight)
+    found = in_memory(table)
+    return found.select(features), *_whole_columns(found, others)
+
+
 def _of_parquet(
     name: str, given: Any, y: Any, sample_weight: Any, dtype: str, whole: bool
 ) -> tuple[Any, Any, Any]:
@@ -158,16 +180,15 @@ def _of_parquet(
     paths = [Path(path).expanduser() for path in ([given] if isinstance(given, str | Path) else given)]
     files = [open_parquet(path) for path in paths]
     names = list(files[0].schema_arrow.names)
+    features, others = features_and_more(name, names, y, sample_weight)
+    names = [column for column in names if not is_stored_index(column)]
     for path, file in zip(paths, files, strict=True):
-        if sorted(file.schema_arrow.names) != sorted(names):
+        found = [column for column in file.schema_arrow.names if not is_stored_index(column)]
+        if sorted(found) != sorted(names):
             raise ValueError(f"{name}: {path} must have the columns of {paths[0]}: {', '.join(names)}")
-    others = [] if y is None else named_columns(name, names, y, sample_weight)
-    features = [column for column in names if column not in others]
     rows = sum(file.metadata.num_rows for file in files)
     if whole or rows * len(features) * np.dtype(dtype).itemsize <= IN_MEMORY:
-        import pyarrow
-
-        table = pyarrow.concat_tables([file.read(columns=names) for file in files])
+        table = _joined_tables(name, [file.read(columns=names) for file in files])
         return table.select(features), *_whole_columns(table, others)
     targets: list[Any] = []
     for what, column in zip(("y", "sample_weight"), others, strict=False):
@@ -182,9 +203,21 @@ def _of_parquet(
     return blocks_of(parquet_rows(name, paths, features)), y, sample_weight
 
 
+def _joined_tables(name: str, tables: list[Any]) -> Any:
+    """The rows of tables one after the other; integers beside real numbers become such."""
+    import pyarrow
+
+    try:
+        return pyarrow.concat_tables(tables, promote_options="permissive")
+    except (TypeError, ValueError) as error:  # PyArrow's own are such
+        raise TypeError(
+            f"{name}: a column must have one type in all files, or numbers in all ({error}): write them again"
+        ) from error
+
+
 def _whole_columns(table: Any, names: list[str]) -> list[Any]:
     """Targets and weights of a table in memory; None for those that there are not."""
-    return [*(np.asarray(table.column(name)) for name in names), None, None][:2]
+    return [*(np.asarray(table[name]) for name in names), None, None][:2]
 
 
 def _is_text(file: Any, column: str) -> bool:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gpunet.inputs.blocks.joined import JoinedRows
 from gpunet.inputs.blocks.sliced import Sliced
+from gpunet.inputs.blocks.table_columns import present
 from gpunet.installation import install_command
 
 
@@ -111,8 +112,12 @@ class ParquetRows(Sliced):
         self.require_rows(some.num_rows, first, last)
         rows = np.empty((last - first, len(names)), self.dtype)
         for k, name in enumerate(names):
-            rows[:, k] = some.column(name).to_numpy()
-        return rows[:, 0] if isinstance(self.columns, str) else rows
+            column = some.column(name)
+            # A missing boolean would be None.
+            rows[:, k] = (column.cast("uint8") if self.kinds[k].kind == "b" else column).to_numpy()
+        if isinstance(self.columns, str):
+            return present(self.name, self.columns, rows[:, 0], first)
+        return rows
 
     def select(self, columns: Sequence[str]) -> ParquetRows:
         """See :class:`gpunet.inputs.blocks.sliced.Sliced`."""
