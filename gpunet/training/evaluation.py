@@ -71,18 +71,18 @@ class Evaluation:
         parameters: Parameters,
         examples: Examples | Stream,
         kind: str,
-        keep: Callable[[Array], None] | None = None,
+        keep: Callable[[tuple[Array, Array]], None] | None = None,
     ) -> dict[str, float]:
         """``{"loss": J, "accuracy": …}``; real targets (kind "values") have no accuracy.
 
-        `keep` is called with the outputs of each chunk of examples, columns in their order.
+        `keep` is called with the targets and outputs of each chunk of examples, columns in their order.
         """
         xp, activation, m = self.placement.xp, self.activations[-1], examples.m
         total, right = 0.0, 0.0
         for X, Y, weights in _parts(xp, examples):
             A, Z = self._forward(parameters, X)
             if keep is not None:
-                keep(A)
+                keep((Y, A))
             fraction = X.shape[1] / m
             with np.errstate(all="ignore"):
                 total += fraction * float(cost(xp, LOSSES[loss], activation, Z, A, Y, weights))

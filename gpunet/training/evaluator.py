@@ -39,30 +39,35 @@ class Evaluator(NamedTuple):
         self, parameters: Parameters, examples: Examples | Stream, kind: str, measures: Metrics | None = None
     ) -> dict[str, float]:
         """Loss, accuracy where there is one, and each metric, by name."""
-        outputs: list[Array] = []
-        keep = outputs.append if measures else None
+        pairs: list[tuple[Array, Array]] = []
+        keep = pairs.append if measures else None
         with self.placement.context(), memory_errors(self.placement, FEWER_ROWS):
             figures = self.evaluation.figures(self.loss, parameters, examples, kind, keep)
         figures["loss"] = self.own_loss(figures["loss"])
         if measures:
-            figures |= measures(self.results(examples, outputs, kind))
+            figures |= measures(self.results(pairs, kind))
         return figures
 
     def predicted(self, parameters: Parameters, examples: Examples | Stream, kind: str) -> Results:
         """Targets and predictions, as metrics take them."""
         parts = examples.parts() if isinstance(examples, Stream) else [examples]
         with self.placement.context(), memory_errors(self.placement, FEWER_ROWS):
-            outputs = [self.evaluation.outputs(parameters, part.X).T for part in parts]
-            return self.results(examples, outputs, kind)
+            pairs = [(part.Y, self.evaluation.outputs(parameters, part.X).T) for part in parts]
+            return self.results(pairs, kind)
 
     def own_loss(self, loss: Any) -> Any:
         """A loss in the target's own unit."""
         return self.tabular.loss(loss, str(self.loss))
 
-    def results(self, examples: Examples | Stream, outputs: Sequence[Array], kind: str) -> Results:
-        """Targets and outputs, columns in chunks, as metrics take them."""
+    def results(self, pairs: Sequence[tuple[Array, Array]], kind: str) -> Results:
+        """Targets and outputs, columns in chunks, as metrics take them.
+
+        Both are from one pass: the next one may bring the same examples in another order.
+        """
         to_host = self.placement.backend.to_host
-        Y, A = to_host(examples.Y), np.concatenate([to_host(chunk) for chunk in outputs], axis=1)
+        Y, A = (
+            np.concatenate([to_host(chunk) for chunk in some], axis=1) for some in zip(*pairs, strict=True)
+        )
         return results_of(Y.T, A.T, kind, self.evaluation.activations[-1], self.tabular.values)
 
     def require_computable(self, measures: Metrics, validation: Examples | Stream | None, kind: str) -> None:

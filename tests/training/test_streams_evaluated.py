@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import gpunet as gn
 from small_networks import N, network, same
 from streams import ROWS, few_rows, mapped, small_blocks
 
@@ -43,3 +44,26 @@ def test_metrics_of_a_validation_stream(data, tmp_path, monkeypatch):
     found = two.fit(X, y, epochs=2, validation_data=held, metrics="f1_macro", shuffle=False)
     assert found.val_metrics == expected.val_metrics
     assert same(one, two)
+
+
+def test_passes_in_several_orders(rng):
+    """Targets and outputs are of one pass, as those of a loader that shuffles have to be."""
+    X = rng.normal(size=(90, N)).astype("float32")
+    y = (X[:, 0] > 0.3).astype("int64")
+    passes = []
+
+    def pieces():
+        order = np.random.default_rng(len(passes)).permutation(len(X))
+        passes.append(order)
+        for rows in np.split(order, 3):
+            yield X[rows], y[rows]
+
+    net = network("numpy", gn.Dense(2, "softmax"))
+    metrics = ["f1", "roc_auc"]
+    net.fit(X, y, epochs=2, validation_data=pieces, metrics=metrics)
+    expected = net.evaluate(X, y, metrics=metrics)
+    assert net.evaluate(pieces, metrics=metrics) == pytest.approx(expected)
+    for name in metrics:
+        assert net.history.val_metrics[name][-1] == pytest.approx(expected[name])
+    assert np.array_equal(net.class_report(pieces).matrix, net.class_report(X, y).matrix)
+    assert len(passes) > 5

@@ -150,7 +150,7 @@ class Stream:
 
     @property
     def Y(self) -> Array:
-        """All targets, ``(n[L], m)``, on the network's placement."""
+        """All targets, ``(n[L], m)``, on the network's placement; another pass may bring them in another order."""
         parts = [self.examples(block).Y for block in self.blocks.all()]
         return self.placement.to_device(np.ascontiguousarray(np.concatenate(parts, axis=1).T)).T
 
