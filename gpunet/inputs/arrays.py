@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpunet.devices.placement import Placement
 from gpunet.devices.registry import backend_of
@@ -81,8 +82,6 @@ def holds_integers(X: Any) -> bool:
 
 def from_lists(name: str, values: Any) -> Any:
     """Lists, tables and the like as a NumPy array."""
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        raise ValueError(f"{name} has masked entries: fill them, or remove their rows")
     if hasattr(values, "toarray"):
         taken = (
             ", but none of SciPy or CuPy: pass a scipy.sparse.csr_array, or"
@@ -97,11 +96,12 @@ def from_lists(name: str, values: Any) -> Any:
             require_number_columns(name, values)
             raise
     try:
-        found = np.asarray(values)
+        given = np.asanyarray(values)
     except ValueError as error:
         raise ValueError(f"{name} is ragged: {_first_ragged_row(values) or error}") from None
     except RuntimeError as error:  # PyTorch's, for a list of tensors that require gradients
         raise TypeError(f"{name} can't be made an array: {error}") from None
+    found = require_unmasked(name, given)
     if found.dtype.kind != "O":
         return found
     try:
@@ -109,6 +109,19 @@ def from_lists(name: str, values: Any) -> Any:
     except ValueError:
         return found
     return numbers if numbers.dtype.kind in "biuf" else found
+
+
+def require_unmasked(name: str, array: Any) -> NDArray[Any]:
+    """An array of NumPy's own type.
+
+    Raises
+    ------
+    ValueError
+        If entries are masked: what stands there is not theirs.
+    """
+    if np.ma.is_masked(array):
+        raise ValueError(f"{name} has masked entries: fill them, or remove their rows")
+    return np.asarray(array)
 
 
 def require_number_columns(name: str, frame: Any) -> None:

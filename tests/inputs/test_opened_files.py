@@ -8,6 +8,7 @@ import pytest
 
 import gpunet as gn
 from block_rows import M, all_rows, some_rows
+from gpunet.inputs.arrays import from_lists
 from gpunet.inputs.blocks.blocks import SlicedBlocks
 from gpunet.inputs.blocks.joined import JoinedRows
 from gpunet.inputs.blocks.opened import opened
@@ -74,6 +75,69 @@ def test_h5py(data, tmp_path, monkeypatch):
     assert same(in_memory, array)
     assert same(by_blocks, array)
     np.testing.assert_allclose(predicted, array.predict(X), rtol=1e-5)
+
+
+class Chunked:
+    """An array that is stored in chunks; some libraries give masked slices."""
+
+    def __init__(self, array, chunks=None):
+        self.array, self.chunks = array, chunks
+        self.shape, self.dtype = array.shape, array.dtype
+
+    def __getitem__(self, rows):
+        return self.array[rows]
+
+
+@pytest.mark.parametrize(
+    ("height", "edges"),
+    [
+        (1, [0, 2, 4, 6]),
+        (3, [0, 3, 6]),
+        (64, [0, 64, 128]),
+        (65, [0, 32, 65, 97]),
+        (100, [0, 50, 100]),
+        (1000, [0, 62, 125]),
+    ],
+)
+def test_high_chunks_are_cut(height, edges):
+    """A block has 32 times as many rows as asked for at most: all that are held at a time take as much."""
+    rows = ArraySlices("X", Chunked(np.zeros((1000, 4)), (height, 1)))
+    found = rows.edges(2)
+    assert found[: len(edges)].tolist() == edges
+    assert found[-1] == 1000
+    assert 0 < np.diff(found).min() <= np.diff(found).max() <= 64
+    assert {*range(0, 1000, height)} <= {*found.tolist()} or height == 1
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_masked_entries(size, data, tmp_path, monkeypatch):
+    """What stands behind a mask is no number of the data."""
+    X, y = data
+    if size == "large":
+        small_blocks(monkeypatch, 7, 2, N)
+    mask = np.zeros((M, N), bool)
+    whole = np.ma.masked_array(X, mask.copy())
+    one, two = network("numpy"), network("numpy")
+    one.fit(Chunked(whole), Chunked(np.ma.masked_array(y, mask[:, 0])), epochs=1, shuffle=False)
+    two.fit(X, y, epochs=1, shuffle=False)
+    assert same(one, two)
+    mask[40, 1] = True
+    masked, targets = np.ma.masked_array(X, mask), np.ma.masked_array(y, mask[:, 1])
+    for given in ((Chunked(masked), y), (lambda: [(X[:30], y[:30]), (masked[30:], y[30:])],)):
+        with pytest.raises(ValueError, match=r"^X.* has masked entries: fill them, or remove their rows$"):
+            one.fit(*given, epochs=1)
+    with pytest.raises(ValueError, match=r"^y has masked entries"):
+        one.fit(Chunked(whole), Chunked(targets), epochs=1)
+    assert same(one, two)
+
+
+def test_arrays_that_are_masked_when_they_are_asked_for():
+    class Masked:
+        def __array__(self, dtype=None, copy=None):
+            return np.ma.masked_array([1.0, 2.0], [False, True])
+
+    with pytest.raises(ValueError, match=r"^X has masked entries"):
+        from_lists("X", Masked())
 
 
 def test_what_fits_into_memory_is_an_array(data, tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ import numpy as np
 
 from gpunet.devices.registry import backend_of
 from gpunet.devices.scipy_sparse import is_sparse
-from gpunet.inputs.arrays import from_lists
+from gpunet.inputs.arrays import from_lists, require_unmasked
 from gpunet.inputs.blocks.batches import TableBlocks, in_memory, is_lazy_table, names_of_lazy
 from gpunet.inputs.blocks.blocks import Blocks, blocks_of
 from gpunet.inputs.blocks.iterated import IteratedBlocks
@@ -124,7 +124,7 @@ def _inputs(name: str, X: Any, dtype: str) -> Any:
     else:
         return X
     if math.prod(rows.shape) * np.dtype(dtype).itemsize <= IN_MEMORY:
-        return rows.read(0, len(rows)) if isinstance(X, Sliced) else X
+        return X if _is_mapped(X) else rows.read(0, len(rows))
     return blocks_of(rows)
 
 
@@ -138,8 +138,10 @@ def _in_slices(name: str, array: Any) -> Any:
 
 
 def _at_once(name: str, array: Any) -> Any:
-    """Files as arrays; all else as it is."""
+    """Files, and arrays that are read in slices, as arrays; all else as it is."""
     array = _from_file(name, array)
+    if _has_slices(array) and array.shape:
+        return require_unmasked(name, np.asanyarray(array[0 : array.shape[0]]))
     return array.read(0, len(array)) if isinstance(array, Sliced) else array
 
 

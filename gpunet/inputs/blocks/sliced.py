@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpunet.inputs.arrays import require_unmasked
+
 CONCURRENT = ("numpy", "h5py", "zarr")  # libraries whose arrays several threads may read at a time
+HIGHEST = 32  # times as many rows as asked for that a block may have: so many blocks are held at a time
 NEAR = 2**16  # bytes: rows that lie no farther apart are read with what is between them
 
 
@@ -70,9 +73,19 @@ class Sliced(ABC):
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def edges(self, rows: int) -> NDArray[np.int64]:
-        """Where blocks of about so many rows begin, and where the last one ends."""
-        size = max(rows // self.together, 1) * self.together
-        return np.append(np.arange(0, self.shape[0], size, dtype=np.int64), np.int64(self.shape[0]))
+        """Where blocks of about so many rows begin, and where the last one ends.
+
+        More rows that are stored together are one block, up to :data:`HIGHEST` times as many. Beyond that they are cut
+        into equal parts, and what is stored together is read for each of them.
+        """
+        m, together = self.shape[0], max(self.together, 1)
+        parts = -(-together // (HIGHEST * rows))
+        if parts == 1:
+            starts = np.arange(0, m, max(rows // together, 1) * together, dtype=np.int64)
+        else:
+            within = np.arange(parts, dtype=np.int64) * together // parts
+            starts = np.add.outer(np.arange(0, m, together, dtype=np.int64), within).reshape(-1)
+        return np.append(starts[starts < m], np.int64(m))
 
     def select(self, columns: Sequence[str]) -> Sliced:
         """The rows of a table with these columns, in this order."""
@@ -102,6 +115,11 @@ class ArraySlices(Sliced):
     ----------
     name : str
     array : object with ``shape``, ``dtype`` and slices
+
+    Raises
+    ------
+    ValueError
+        If entries are masked, once they are read.
     """
 
     def __init__(self, name: str, array: Any) -> None:
@@ -116,6 +134,6 @@ class ArraySlices(Sliced):
 
     def read(self, first: int, last: int) -> NDArray[Any]:
         """See :class:`Sliced`."""
-        rows = np.asarray(self.array[first:last])
+        rows = require_unmasked(self.name, np.asanyarray(self.array[first:last]))
         self.require_rows(len(rows), first, last)
         return rows
