@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+LOWEST = -1000  # exponent of 2: its reciprocal, and squares of smaller numbers times that, are float64
 ROWS = 1024  # that are in float64 at a time
 
 
@@ -20,6 +21,9 @@ class Moments:
         μ = μ_A + δ m_B / m
         S = S_A + S_B + δ² m_A m_B / m        m = m_A + m_B
 
+    Numbers are divided by a power of 2 near the largest one of their feature, which rounds none: squares of very
+    large and very small numbers neither overflow nor vanish.
+
     Attributes
     ----------
     count : int
@@ -31,6 +35,7 @@ class Moments:
         self._origin: Any = 0.0
         self._mean: Any = 0.0  # counted from the origin
         self._squares: Any = 0.0
+        self._exponent: Any = LOWEST  # what the power of 2 is, of each feature
 
     def add(self, rows: NDArray[Any]) -> None:
         """Take in a block of rows ``(m, n)``, at least one."""
@@ -38,10 +43,19 @@ class Moments:
             # Counted from the first row, a constant feature is exactly 0.
             self._origin = rows[0].astype(np.float64)
         for first in range(0, len(rows), ROWS):
-            some = rows[first : first + ROWS].astype(np.float64) - self._origin
-            mean = some.mean(axis=0)
-            with np.errstate(over="ignore"):  # seen in the result
+            with np.errstate(over="ignore", invalid="ignore"):  # seen in the result
+                some = rows[first : first + ROWS].astype(np.float64) - self._origin
+                some *= np.ldexp(1.0, -self._grown(np.maximum(some.max(axis=0), -some.min(axis=0))))
+                mean = some.mean(axis=0)
                 self._merge(len(some), mean, np.square(some - mean).sum(axis=0))
+
+    def _grown(self, largest: NDArray[np.float64]) -> Any:
+        """The exponents for numbers up to these, too; what has been added up so far is in their unit afterwards."""
+        exponent = np.maximum(self._exponent, np.where(largest > 0, np.frexp(largest)[1], LOWEST))
+        shrunk = np.ldexp(1.0, self._exponent - exponent)
+        self._mean, self._squares = self._mean * shrunk, self._squares * shrunk**2
+        self._exponent = exponent
+        return exponent
 
     def _merge(self, count: int, mean: Any, squares: Any) -> None:
         """See the class."""
@@ -54,11 +68,11 @@ class Moments:
     @property
     def mean(self) -> NDArray[np.float64]:
         """μ, ``(n,)``."""
-        mean: NDArray[np.float64] = self._origin + self._mean
+        mean: NDArray[np.float64] = self._origin + np.ldexp(self._mean, self._exponent)
         return mean
 
     @property
-    def variance(self) -> NDArray[np.float64]:
-        """``S / m``, ``(n,)``."""
-        variance: NDArray[np.float64] = self._squares / self.count
-        return variance
+    def deviation(self) -> NDArray[np.float64]:
+        """``√(S / m)``, ``(n,)``; infinity or NaN where numbers lie farther apart than float64 reaches."""
+        deviation: NDArray[np.float64] = np.ldexp(np.sqrt(self._squares / self.count), self._exponent)
+        return deviation

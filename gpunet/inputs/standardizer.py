@@ -92,17 +92,11 @@ class Standardizer:
         Raises
         ------
         ValueError
-            If a variance is too large for float64, or a deviation for `dtype`.
+            If a deviation is too large for `dtype`.
         """
-        mean, variance = moments.mean, moments.variance
+        mean, deviation = moments.mean, moments.deviation
         if self.per == "set":
-            # The variance of all numbers is that within the features and that between their means.
-            together = mean.mean()
-            variance = np.full(len(mean), np.mean(variance + (mean - together) ** 2))
-            mean = np.full(len(mean), together)
-        deviation = np.sqrt(variance)
-        if not np.isfinite(deviation).all():
-            raise ValueError("X holds numbers whose squares are too large for float64: scale them first")
+            mean, deviation = _together(mean, deviation)
         deviation = _without_rounding(deviation, mean, np.finfo(dtype))
         return (mean if self.center else np.zeros(len(mean))), deviation
 
@@ -180,16 +174,17 @@ class _Moments(NamedTuple):
     def mean(self) -> Any:
         # Counted from the first row, a constant feature sums to exactly 0 however many rows there are.
         origin = self._read(self.rows[0, :])
-        total = self._total(self.rows, origin, 1)
-        odd = np.flatnonzero(~np.isfinite(total))
+        m = self.rows.shape[0]
+        mean = self._total(self.rows, origin, 1) / m
+        odd = np.flatnonzero(~np.isfinite(mean))
         if len(odd):  # sums of large numbers leave the dtype's range
-            total[odd] = self._large_total(odd)
-        return self.to_host(origin).astype("float64") + total / self.rows.shape[0]
+            mean[odd] = self._large_total(odd) / m * LARGEST_SUM
+        return self.to_host(origin).astype("float64") + mean
 
     def _large_total(self, features: Any) -> Any:
-        """``Σ (x − x[0])`` of some features, from numbers divided by a power of 2, which rounds none of them."""
+        """``Σ (x − x[0]) / LARGEST_SUM`` of some features; division by a power of 2 rounds none of them."""
         rows = self._features(features) / LARGEST_SUM
-        return self._total(rows, rows[0, :], 1) * LARGEST_SUM
+        return self._total(rows, rows[0, :], 1)
 
     def variance(self, mean: Any) -> Any:
         """Second pass about the mean: no cancellation."""
@@ -232,6 +227,17 @@ class _Moments(NamedTuple):
 
     def _read(self, rows: Array) -> Array:
         return self.xp.astype(rows, getattr(self.xp, self.dtype), copy=False)
+
+
+def _together(mean: Any, deviation: Any) -> tuple[Any, Any]:
+    """μ and σ of all features together, of those of each; numbers are divided by a power of 2, for their squares."""
+    exponent = np.frexp(np.maximum(deviation, np.abs(mean)).max())[1] + 1
+    means, deviations = np.ldexp(mean, -exponent), np.ldexp(deviation, -exponent)
+    centre = means.mean()
+    # The variance of all numbers is that within the features and that between their means.
+    variance = np.mean(deviations**2 + (means - centre) ** 2)
+    n = len(mean)
+    return np.full(n, np.ldexp(centre, exponent)), np.full(n, np.ldexp(np.sqrt(variance), exponent))
 
 
 def _without_rounding(deviation: Any, sizes: Any, dtype_info: Any) -> Any:
