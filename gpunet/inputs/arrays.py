@@ -249,7 +249,7 @@ def checked_rows(
     if not hasattr(X, "shape"):
         if isinstance(X, str | bytes | Mapping) or X is None:
             hint = ""
-            if isinstance(X, Mapping) and not isinstance(X, dict) and X:  # an .npz file, or one of h5py
+            if isinstance(X, Mapping) and not isinstance(X, dict) and len(X):  # an .npz file, or one of h5py
                 hint = f": give one of its arrays, such as {name}[{next(iter(X))!r}]"
             raise TypeError(f"{name} must be an array or a list of rows, got {type(X).__name__}{hint}")
         X = from_lists(name, X)

@@ -75,14 +75,14 @@ def _present(prefix: str, target: Target | None, rows: Rows) -> tuple[Rows, list
     if missing is None or not missing.any():
         return rows, []
     count, m = int(missing.sum()), len(missing)
-    if _length(rows.X) != m:
-        raise ValueError(f"{prefix}y has {m} targets for {_length(rows.X)} examples")
+    if row_count(rows.X) != m:
+        raise ValueError(f"{prefix}y has {m} targets for {row_count(rows.X)} examples")
     if count == m:
         raise ValueError(f"{prefix}y: all of the {m} targets are missing")
     weights = rows.sample_weight
-    if weights is not None and _length(weights) != m:
+    if weights is not None and row_count(weights) != m:
         raise ValueError(
-            f"{prefix}sample_weight must have shape ({m},), one for each example; got {_length(weights)}"
+            f"{prefix}sample_weight must have shape ({m},), one for each example; got {row_count(weights)}"
         )
     kept = np.flatnonzero(~missing)
     chosen = (None if part is None else _take(part, kept) for part in rows)
@@ -128,7 +128,8 @@ def _is_plain(y: Any) -> bool:
     return not isinstance(y, np.ndarray) or y.dtype.kind in "biuf"
 
 
-def _length(values: Any) -> int:
+def row_count(values: Any) -> int:
+    """How many examples, targets or weights of any kind there are."""
     if isinstance(values, Mapping) and not is_sparse(values):  # SciPy's dictionary of keys is both
         return len(next(iter(values.values()), ()))
     shape = getattr(values, "shape", None)

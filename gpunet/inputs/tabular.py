@@ -16,7 +16,7 @@ from gpunet.inputs.blocks.encoded import EncodedRows
 from gpunet.inputs.blocks.sliced import Sliced
 from gpunet.inputs.columns import column_names, ignore, in_order
 from gpunet.inputs.fit_data import FitArrays, split_rows
-from gpunet.inputs.missing_targets import fit_rows, is_rows
+from gpunet.inputs.missing_targets import fit_rows, is_rows, row_count
 from gpunet.inputs.table_forms import is_frame, is_table
 
 if TYPE_CHECKING:  # they cost time to import, and most networks are given arrays
@@ -232,7 +232,7 @@ def _fitted_target(
 
     training = None
     if arrays.validation_fraction and arrays.validation_data is None:
-        training = split_rows(len(X), arrays.validation_fraction, seed)[0]
+        training = split_rows(row_count(X), arrays.validation_fraction, seed)[0]
     kind = _kind_of(output)
     try:
         target = Target(kind).fit(y, training=training)

@@ -242,3 +242,49 @@ def test_files_without_rows(tmp_path):
     for X in ([number], [none, number], [number, none]):
         with pytest.raises(ValueError, match=r"X: .*number.npy holds a single number, and no rows"):
             network("numpy").predict(X)
+
+
+def test_files_of_several_kinds(data, tmp_path):
+    for names in (["X.npy", "a.parquet"], [tmp_path / "a.parquet", "more.csv"]):
+        with pytest.raises(
+            ValueError, match=r"^X names files of several kinds, \.\w+, \.\w+: all must be \.npy, or all"
+        ):
+            network("numpy").fit(names, data[1])
+
+
+class Group:
+    """Arrays by their names, as a group of zarr has them."""
+
+    def __init__(self, **arrays):
+        self.arrays = arrays
+
+    def __iter__(self):
+        return iter(self.arrays)
+
+    def keys(self):
+        return self.arrays.keys()
+
+
+def test_a_group_is_no_array(data):
+    for group, first in ((Group(rows=data[0], y=data[1]), "rows"), (Group(), "name")):
+        for more in ((data[1],), ()):
+            with pytest.raises(
+                TypeError, match=rf"^X is a Group of arrays: give one of them, such as X\['{first}'\]$"
+            ):
+                network("numpy").fit(group, *more)
+
+
+def test_what_h5py_holds(data, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["X"], file["none"] = data[0], h5py.Empty("f")
+        for X, y, name in (
+            (file["none"], data[1], "X"),
+            (data[0], file["none"], "y"),
+            (h5py.Empty("f"), data[1], "X"),
+        ):
+            with pytest.raises(ValueError, match=rf"^{name} is empty: it has no shape$"):
+                network("numpy").fit(X, y)
+        for group in (file, file.create_group("group")):
+            with pytest.raises(TypeError, match=r"^X must be an array or a list of rows, got"):
+                network("numpy").fit(group, data[1])

@@ -215,6 +215,15 @@ def test_bad_rows_change_nothing(bad):
     assert net.epochs_trained == 1
 
 
+def test_words_and_a_validation_fraction():
+    X, y, _ = data()
+    words, nets = np.array(["ant", "bee", "cat"])[y], [network() for _ in range(2)]
+    for net, rows in zip(nets, (X, X.toarray()), strict=True):
+        net.fit(rows, words, epochs=1, validation_fraction=0.25)
+        assert net.class_names == ("ant", "bee", "cat")
+    assert nets[0].history.val_accuracy == nets[1].history.val_accuracy
+
+
 def test_targets_and_weights_are_no_sparse_matrices():
     X, y, w = data()
     with pytest.raises(TypeError, match=r"y is a sparse matrix; pass y\.toarray\(\)"):

@@ -111,6 +111,7 @@ def _inputs(name: str, X: Any, dtype: str) -> Any:
             f"{name} is a {type(X).__name__} of training and test examples: give its arrays, fit(data.X, data.y), and "
             "evaluate(data.X_test, data.y_test)"
         )
+    _require_one_array(name, X)
     X = _from_file(name, X)
     rows: Sliced
     if isinstance(X, Sliced):
@@ -126,6 +127,26 @@ def _inputs(name: str, X: Any, dtype: str) -> Any:
     if math.prod(rows.shape) * np.dtype(dtype).itemsize <= IN_MEMORY:
         return X if _is_mapped(X) else rows.read(0, len(rows))
     return blocks_of(rows)
+
+
+def _require_one_array(name: str, X: Any) -> None:
+    """Raise an error for files of several kinds, and for what holds several arrays, or none."""
+    if isinstance(X, list | tuple) and X and all(isinstance(path, str | Path) for path in X):
+        kinds = {Path(path).suffix.lower() for path in X}
+        if len(kinds) > 1 and kinds & {".npy", ".parquet"}:
+            raise ValueError(
+                f"{name} names files of several kinds, {', '.join(sorted(kinds))}: all must be .npy, or all .parquet"
+            )
+    # A group of zarr, or of h5py: its arrays are found by their names.
+    if (
+        not isinstance(X, Mapping)
+        and hasattr(X, "keys")
+        and not (hasattr(X, "shape") or is_frame_or_series(X))
+    ):
+        first = next(iter(X.keys()), "name")
+        raise TypeError(
+            f"{name} is a {type(X).__name__} of arrays: give one of them, such as {name}[{first!r}]"
+        )
 
 
 def _in_slices(name: str, array: Any) -> Any:
@@ -147,6 +168,8 @@ def _at_once(name: str, array: Any) -> Any:
 
 def _from_file(name: str, array: Any) -> Any:
     """A ``.npy`` file as a memory map, several of them as joined rows; all else as it is, but a text is refused."""
+    if getattr(array, "shape", ()) is None:  # of h5py, a dataset that is empty
+        raise ValueError(f"{name} is empty: it has no shape")
     if not _all_files(array, ".npy"):
         if isinstance(array, str | Path):
             if array == "balanced":
