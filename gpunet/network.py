@@ -54,7 +54,7 @@ from gpunet.training.resuming import open_run
 from gpunet.training.run import TrainingRun
 from gpunet.training.run_settings import RunSettings
 from gpunet.training.same_start import require_same
-from gpunet.training.saved import on_host
+from gpunet.training.saved import on_host, restored_callbacks
 from gpunet.training.scale import warn_of_unscaled
 from gpunet.training.transforms import takes_targets
 
@@ -333,6 +333,8 @@ class Network(NetworkBase):
                 self._take_up(run.saved)
                 trained.run_id = run.id
                 if run.finished:
+                    if team.rank == 0:
+                        restored_callbacks(callbacks, run.saved.training["run"])
                     self.history = History(**run.saved.training["run"]["history"])
                     return self.history
             settings = RunSettings(self.seed, shuffle, transform, measures, callbacks, progress, run, team)

@@ -34,7 +34,7 @@ epoch begins with the weights that it gives the network by ``set_parameters``; t
 An object with ``start(network)`` or ``finish(network, history)`` has those called at the ends of the run. One whose
 attributes change from epoch to epoch has ``state()`` too, which returns them (numbers, text, arrays of the network's
 library, and lists and dicts of them), and ``set_state(state)``, which is called after ``start`` when a run goes on from
-a checkpoint.
+a checkpoint, and when a finished run is asked for again. Arrays come back as NumPy's.
 """
 
 

@@ -106,7 +106,10 @@ class FileLog:
 
     def set_state(self, state: dict[str, int]) -> None:
         """Remove the lines that were written after the checkpoint: their epochs run again."""
-        lines = self.path.read_bytes().splitlines(keepends=True)
+        try:
+            lines = self.path.read_bytes().splitlines(keepends=True)
+        except FileNotFoundError:  # of a finished run nothing is written again
+            return
         if len(lines) > state["lines"]:
             write_atomically(self.path, b"".join(lines[: state["lines"]]))
 

@@ -25,7 +25,7 @@ from gpunet.training.position import Position
 from gpunet.training.preparation import prepared
 from gpunet.training.run_settings import RunSettings
 from gpunet.training.same_start import begin_training
-from gpunet.training.saved import on_host, resumed_history, saved_run
+from gpunet.training.saved import on_host, restored_callbacks, resumed_history, saved_run
 from gpunet.training.signals import StopSignals
 from gpunet.training.trained import Trained
 
@@ -155,10 +155,8 @@ class TrainingRun:
         saved = self.checkpoints.saved.training["run"]
         self.position, self.ended = Position(**saved["position"]), saved["ended"]
         resumed_history(self.history, saved["history"])
-        states = saved["callbacks"] if self.team.rank == 0 else []
-        for callback, state in zip(self.callbacks, states, strict=True):
-            if state is not None:
-                callback.set_state(state)  # type: ignore[attr-defined]
+        if self.team.rank == 0:
+            restored_callbacks(self.callbacks, saved)
         done = self.position.epoch * self.plan.examples + self.position.step * self.plan.batch_size
         self.bar.begin_at(done, self.history)
 

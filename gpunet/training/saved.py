@@ -91,6 +91,13 @@ def resumed_history(history: History, saved: dict[str, Any]) -> None:
             setattr(history, name, value)
 
 
+def restored_callbacks(callbacks: Sequence[Any], saved: dict[str, Any]) -> None:
+    """Give callbacks the states that :func:`saved_run` kept of them."""
+    for callback, state in zip(callbacks, saved["callbacks"], strict=True):
+        if state is not None:
+            callback.set_state(state)
+
+
 def on_host(value: Any, placement: Placement) -> Any:
     """Nested lists, tuples and dicts with the arrays of the placement's library as NumPy arrays."""
     backend = placement.backend

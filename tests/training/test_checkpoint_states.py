@@ -303,3 +303,23 @@ def test_more_epochs_are_another_run_where_coefficients_are_ones_own(data, tmp_p
         name = type(optimizer).__name__
         fit(optimizer, 1, name)
         assert fit(optimizer, 2, name).epochs == 2
+
+
+def test_callbacks_of_a_finished_run_have_their_states(data, tmp_path):
+    X, y = data
+
+    def fit():
+        stop, log = gn.EarlyStopping(1, min_delta=0.5), gn.CSVLog(tmp_path / "log.csv")
+        more = {"validation_fraction": 0.3, "checkpoint": tmp_path / "run", "callbacks": [stop, log, print]}
+        return network().fit(X, y, epochs=5, batch_size=9, **more), stop
+
+    history, stop = fit()
+    rows = (tmp_path / "log.csv").read_text()
+    again, restored = fit()
+    assert again == history
+    assert (restored.epoch, restored.value) == (stop.epoch, stop.value)
+    assert restored.epoch > 0
+    assert (tmp_path / "log.csv").read_text() == rows
+    (tmp_path / "log.csv").unlink()
+    assert fit()[0] == history
+    assert not (tmp_path / "log.csv").exists()
