@@ -258,7 +258,7 @@ def target_cells(name: str, values: Any) -> TargetCells:
         if array.ndim != 1:
             raise ValueError(f"{name!r} must be one column (m,), got shape {array.shape}")
         if dtype.kind in "biuf":
-            return NumberCells(name, array)
+            return NumberCells(name, array, np.ma.getmaskarray(values))
         if dtype.kind not in "UTO":
             return SeriesCells(name, to_series(name, values))
     category = getattr(dtype, "name", "") == "category" or "dictionary" in str(getattr(values, "type", ""))

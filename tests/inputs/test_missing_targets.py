@@ -269,3 +269,27 @@ def test_weights_that_are_no_array():
             ValueError, match=r"sample_weight must have shape \(24,\), one for each example; got 1"
         ):
             trained(X, y, sample_weight=weight)
+
+
+@pytest.mark.parametrize("column", [False, True])
+@pytest.mark.parametrize(
+    "values",
+    [np.arange(M) * 0.5, np.array(NUMBERS), np.array(NUMBERS, bool), np.array(WORDS)],
+    ids=lambda v: v.dtype.kind,
+)
+def test_masked_targets_beside_a_table(values, column):
+    """What stands under the mask does not count."""
+    masked = np.ma.array(values, mask=np.isin(np.arange(M), ABSENT))
+    if values.dtype.kind == "f":
+        masked.data[list(ABSENT)] = 1e9
+    nets = []
+    for rows, y in ((slice(None), masked[:, None] if column else masked), (KEPT, values[KEPT])):
+        activation = "identity" if values.dtype.kind == "f" else "sigmoid"
+        net = gn.Network([gn.Dense(1, activation)], encoder=gn.TableEncoder(), seed=0, backend="numpy")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            net.fit({"a": X[rows, 0], "b": X[rows, 1]}, y, epochs=2, batch_size=5)
+        assert len(caught) == (rows is not KEPT)
+        nets.append(net)
+    assert same(*nets)
+    assert nets[0].target.to_state() == nets[1].target.to_state()
