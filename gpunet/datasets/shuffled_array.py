@@ -33,7 +33,12 @@ def shuffle_array(source: Path, out: BinaryIO, seed: int) -> tuple[tuple[int, in
         "fortran_order": False,
         "shape": array.shape,
     }
-    np.lib.format.write_array_header_2_0(out, header)
+    try:
+        np.lib.format.write_array_header_2_0(out, header)
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{source} has a field whose name does not fit into Latin-1, {array.dtype.names}: rename it"
+        ) from error
     file = _RowFile(out, array)
     piles = Piles(len(array), seed)
     sizes = piles.sizes()

@@ -29,6 +29,12 @@ def shuffle_table(
     m, schema = file.metadata.num_rows, file.schema_arrow
     if not m:
         raise ValueError(f"{source} has no rows")
+    for column in schema:
+        if "decimal256" in str(column.type):
+            raise ValueError(
+                f"{source}: the column {column.name!r} has the type {column.type}, which Polars does not read: write "
+                "it as decimal128 or float64"
+            )
     piles = Piles(m, seed)
     read = [0, 0]
     with tempfile.TemporaryDirectory(prefix=".gpunet-shuffle-", dir=folder) as place:

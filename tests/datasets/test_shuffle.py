@@ -137,6 +137,28 @@ def test_what_can_not_be_shuffled(tmp_path):
     assert len(os.listdir(tmp_path)) == 3
 
 
+def test_names_of_fields_and_types_that_can_not_be_shuffled(tmp_path):
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    (tmp_path / "out.npy").write_bytes(b"as it was")
+    with pytest.warns(UserWarning, match="format 3.0"):
+        np.save(tmp_path / "X.npy", np.zeros(5, [("α", float)]))
+    with pytest.raises(
+        ValueError, match=r"X.npy has a field whose name does not fit into Latin-1, \('α',\): rename"
+    ):
+        gn.datasets.shuffle(tmp_path / "X.npy", tmp_path / "out.npy")
+    assert (tmp_path / "out.npy").read_bytes() == b"as it was"
+    for wide in (pa.decimal256(50, 2), pa.list_(pa.decimal256(50, 2))):
+        table = pa.table({"b": [1, 2], "a": pa.array([None, None], wide)})
+        parquet.write_table(table, tmp_path / "X.parquet")
+        with pytest.raises(
+            ValueError, match=r"the column 'a' has the type .*decimal256\(50, 2\).*, which Polars does"
+        ):
+            gn.datasets.shuffle(tmp_path / "X.parquet", tmp_path / "out.parquet")
+    np.save(tmp_path / "X.npy", np.array([(k,) for k in range(5)], [("ä", float)]))
+    gn.datasets.shuffle(tmp_path / "X.npy", tmp_path / "out.npy")
+    assert sorted(np.load(tmp_path / "out.npy")["ä"]) == [0, 1, 2, 3, 4]
+
+
 def test_a_source_that_shrinks(tmp_path, monkeypatch):
     np.save(tmp_path / "X.npy", np.zeros((M, 4)))
     sizes = piles.Piles.sizes
