@@ -24,11 +24,16 @@ def format_number(value: float) -> str:
     return f"{value:.4f}" if abs(value) < 1000 else f"{value:.6g}"
 
 
+def counted(number: int, what: str) -> str:
+    """``1 epoch``, ``2 epochs``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def settings_report(options: Namespace, optimizer: Optimizer, epochs: int, batch_size: int) -> str:
     """Optimizer, learning rate, batch size, epochs and seed; weights of classes and label smoothing, if any."""
     text = (
         f"{options.optimizer}, learning rate {highest_rate(options):g} ({options.schedule}), "
-        f"batch size {batch_size:,}, {epochs} epochs, seed {options.seed}"
+        f"batch size {batch_size:,}, {counted(epochs, 'epoch')}, seed {options.seed}"
     )
     if optimizer.weight_decay:
         text += f", weight decay {optimizer.weight_decay:g}"
@@ -51,7 +56,7 @@ def run_report(history: History, *, verbose: bool = False) -> str:
     if history.stopped:
         lines.append(f"stopped early: {history.stopped}")
     products = "" if history.precision == "float32" else f", products in {history.precision}"
-    lines.append(f"{history.epochs} epochs in {seconds:.1f} s, {speed:,.0f} examples/s{products}")
+    lines.append(f"{counted(history.epochs, 'epoch')} in {seconds:.1f} s, {speed:,.0f} examples/s{products}")
     return "\n".join(lines)
 
 

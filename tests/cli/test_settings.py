@@ -10,7 +10,7 @@ from sklearn.metrics import r2_score
 import gpunet as gn
 from gpunet.cli.data import of_arrays, of_table
 from gpunet.cli.options import build_parser
-from gpunet.cli.report import figures, format_number, r_squared, run_report
+from gpunet.cli.report import figures, format_number, r_squared, run_report, settings_report
 from gpunet.cli.settings import (
     build_network,
     build_optimizer,
@@ -241,6 +241,11 @@ def test_report():
     assert report[start + 1 :] == ["2 epochs in 0.5 s, 12 examples/s"]
     history.precision = "tf32"
     assert run_report(history).endswith("2 epochs in 0.5 s, 12 examples/s, products in tf32")
+    one = dataclasses.replace(net.fit(X, y, epochs=1), seconds=[0.25], stopped="", precision="float32")
+    assert run_report(one) == "1 epoch in 0.2 s, 12 examples/s"
+    settings = options("mnist", "--optimizer", "adam", "--schedule", "constant")
+    for epochs, told in ((1, "1 epoch, seed"), (2, "2 epochs, seed")):
+        assert told in settings_report(settings, build_optimizer(settings, THREE, epochs, 3), epochs, 1)
     loss = net.evaluate(X, y)["loss"]
     lines = figures(net, THREE.training, "training", "y")
     assert lines[0] == f"training loss: {loss:.4f}"
