@@ -17,7 +17,6 @@ from gpunet.core.losses import Loss
 from gpunet.core.optimizers import Optimizer
 from gpunet.core.own_functions import require_usable
 from gpunet.core.plan import PRECISIONS
-from gpunet.core.program import TrainState
 from gpunet.core.table_training import BATCH_SIZE as TABLE_BATCH
 from gpunet.core.table_training import UPDATES as TABLE_UPDATES
 from gpunet.core.table_training import epochs_for, table_optimizer
@@ -360,13 +359,7 @@ class Network(NetworkBase):
         with placement.context(), errors, ExitStack() as stack:
             evaluator = Evaluator(Evaluation(placement, self.activations), self.loss, tabular)
             data = self._checked_data(arrays, batch_size, optimizer, evaluator, settings)
-            before = self._trained.state
-            begun = stack.enter_context(started(settings.callbacks if settings.is_first else [], self))
-            self._share_weights(settings.team, before)
-            run = settings.checkpoints
-            if run is not None and run.saved is not None and self._trained.state is not before:
-                self._take_up(run.saved)  # it has what the callbacks set when the run began
-                self._trained.run_id = run.id
+            begun = stack.enter_context(self._started(settings))
             # Everything is checked: from here on the network changes.
             self._move_to(placement)
             with self._restored_on_error():
@@ -449,19 +442,30 @@ class Network(NetworkBase):
         if team.rank > 0 and None not in seeds:
             self.seed = seeds[0]
 
-    def _share_weights(self, team: Team, before: TrainState | None) -> None:
-        """Give all ranks the weights that a callback has set as it started, on rank 0."""
-        trained = self._trained
+    @contextmanager
+    def _started(self, settings: RunSettings) -> Iterator[list[Callback]]:
+        """See :func:`started`: rank 0's callbacks, whose weights are then those of all ranks."""
+        trained, team, before = self._trained, settings.team, self._trained.state
+        with started(settings.callbacks if settings.is_first else [], self) as begun:
+            changed = trained.state is not before
+            before = None  # its memory is free once the run has another one
+            run = settings.checkpoints
+            if run is not None and run.saved is not None:
+                if changed:
+                    self._take_up(run.saved)  # it has what the callbacks set when the run began
+                    trained.run_id = run.id
+            elif team.size > 1:
+                # A callback that reads weights alone may leave a new state, too: that of the initializers.
+                self._share_weights(team, changed and trained.given)
+            yield begun
 
-        def weights() -> Any:
-            # A callback that reads weights leaves a state that was not there before, with the initializers' weights.
-            if team.size == 1 or trained.state is None or trained.state is before or not trained.given:
-                return None
-            return on_host(trained.state.parameters, self.placement)
-
-        given = team.from_first(weights)
-        if team.rank > 0 and given is not None:
-            self.set_parameters(given)
+    def _share_weights(self, team: Team, given: bool) -> None:
+        """Give the other ranks the weights of rank 0, if a callback has set them."""
+        weights = team.from_first(
+            lambda: on_host(self._ready().parameters, self.placement) if given else None
+        )
+        if team.rank > 0 and weights is not None:
+            self.set_parameters(weights)
 
     def _call(self, arrays: FitArrays, **arguments: Any) -> dict[str, Any]:
         """Everything that a run depends on, described."""
