@@ -83,7 +83,7 @@ def from_sklearn(estimator: Any, *, seed: int | None = None, backend: str = "aut
     sklearn.exceptions.NotFittedError
         If it is not fitted.
     TypeError, ValueError
-        For another estimator, or other steps before it.
+        For another estimator, or other steps before it; for class names that are empty or have blanks around them.
 
     Examples
     --------

@@ -253,7 +253,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     def _target(self) -> Target | None:
         if self._has_labels() or len(self.classes_) < 2:
             return None
-        return target_of_classes([str(one) for one in self.classes_.tolist()])
+        return target_of_classes(self.classes_.tolist())
 
     def _strata(self, Y: Any) -> Any:
         return Y > 0.5 if self.n_outputs_ == 1 else None

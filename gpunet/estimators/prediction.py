@@ -25,12 +25,17 @@ class Prediction(Settings, Weights):
         """The weights as a :class:`gpunet.Network`, which can be saved, drawn and trained on; copies.
 
         Its outputs are those of ``predict_proba`` or ``predict``; for two classes the second one's probability. Labels
-        become its class names.
+        become its class names, whole numbers without a point.
 
         Parameters
         ----------
         backend : str or None
             Of the network; None takes the estimator's.
+
+        Raises
+        ------
+        ValueError
+            For classes whose names are empty or have blanks around them, which a network does not tell apart.
         """
         check_is_fitted(self, "coefs_")
         activations = self._activations(len(self.coefs_) - 1)

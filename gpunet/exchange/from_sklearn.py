@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import numpy as np
@@ -98,13 +97,7 @@ def _target(mlp: Any) -> Target | None:
     outputs = len(mlp.intercepts_[-1])
     if names is None or (mlp.out_activation_ == "logistic" and outputs > 1):
         return None
-    return target_of_classes([_name(one) for one in names.tolist()])
-
-
-def _name(one: Any) -> str:
-    """A class as text: a whole number without a point."""
-    whole = isinstance(one, numbers.Real) and not isinstance(one, bool) and float(one).is_integer()
-    return str(int(one)) if whole else str(one)
+    return target_of_classes(names.tolist())
 
 
 def _columns(estimator: Any) -> tuple[str, ...] | None:

@@ -1,5 +1,6 @@
 """Networks of estimators, and the programs that train them."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -32,10 +33,36 @@ def test_networks_of_estimators(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("y", "names"), [(Y, ("0", "1")), (LABELS, None), (Y * 0, None)], ids=["two", "labels", "one"]
+    ("y", "names"),
+    [
+        (Y, ("0", "1")),
+        (LABELS, None),
+        (Y * 0, None),
+        (Y - 1.0, ("-1", "0")),
+        (Y > 0, ("False", "True")),
+    ],
+    ids=["two", "labels", "one", "floats", "booleans"],
 )
 def test_class_names_of_networks(y, names):
-    assert MLPClassifier(**TWO_HIDDEN).fit(X, y).to_network().class_names == names
+    model = MLPClassifier(**TWO_HIDDEN).fit(X, y)
+    net = model.to_network()
+    assert net.class_names == names
+    if names is not None:
+        assert net.evaluate(X, y)["accuracy"] == pytest.approx(model.score(X, y))
+
+
+@pytest.mark.parametrize("name", ["", "red ", " red", "red\t", " "])
+def test_class_names_that_a_network_does_not_tell_apart(name):
+    """It reads cells of a table without blanks around them, and an empty one as missing."""
+    y = np.where(Y > 0, "red", name)
+    message = f"class names are not empty and have no blanks around them, got the class {name!r}"
+    model = MLPClassifier(**TWO_HIDDEN).fit(X, y)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        model.to_network()
+    model = MLPClassifier(**TWO_HIDDEN, callbacks=lambda network, history: None)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        model.fit(X, y)
+    assert not hasattr(model, "classes_")
 
 
 def test_when_code_is_compiled(monkeypatch):

@@ -229,6 +229,13 @@ def test_a_pipeline_that_does_nothing():
         gn.from_sklearn(Pipeline([("nothing", "passthrough"), ("none", None)]))
 
 
+@pytest.mark.parametrize("name", ["", "a ", "\tb"])
+def test_class_names_that_a_network_does_not_tell_apart(rng, name):
+    X, y = data(rng, ["a", name, "c"])
+    with pytest.raises(ValueError, match="class names are not empty and have no blanks around them, got the"):
+        gn.from_sklearn(MLPClassifier(**SETTINGS).fit(X, y), backend="numpy")
+
+
 def test_one_class(rng):
     X, _ = data(rng, [0, 1])
     mlp = MLPClassifier(**SETTINGS).fit(X, ["only"] * len(X))
