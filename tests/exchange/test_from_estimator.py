@@ -50,6 +50,7 @@ def test_classes(rng, close, activation, classes, names):
     two = len(classes) == 2
     close(net.predict(X), expected[:, 1:] if two else expected)
     assert net.class_names == names
+    assert (net.target.center, net.target.scale) == (0.0, 1.0)
     by_name = dict(zip(mlp.classes_.tolist(), names, strict=True))
     assert net.predict_target(X).tolist() == [by_name[one] for one in mlp.predict(X).tolist()]
     assert (net.loss, net.seed, net.dtype) == ("logistic" if two else "cross_entropy", 5, "float64")
