@@ -35,6 +35,7 @@ from gpunet.cli.source import Examples
 from gpunet.datasets.table_files import is_table_file
 from gpunet.devices.scipy_sparse import is_sparse
 from gpunet.inputs.blocks.joined import JoinedRows
+from gpunet.inputs.blocks.mapped import MappedRows
 from gpunet.inputs.blocks.sliced import Sliced
 from gpunet.plots import check
 from gpunet.tables import Target
@@ -115,8 +116,10 @@ def _plain_targets(network: gn.Network, table: Any, where: str) -> Any:
     return np.array([names.index(name) for name in target.class_names])[target.encode(table)]
 
 
-def stacked(parts: list[Any]) -> Any:
-    """Arrays, sparse matrices or sources of rows, one below the other."""
+def stacked(parts: list[Any], name: str) -> Any:
+    """Arrays, sparse matrices or sources of rows, one below the other; those of a file called `name` without a copy."""
+    if isinstance(parts[0], np.memmap):
+        return JoinedRows(name, [MappedRows(name, part) for part in parts])
     if isinstance(parts[0], Sliced):
         return JoinedRows(parts[0].name, parts)
     if not is_sparse(parts[0]):
@@ -132,7 +135,7 @@ def _array_examples(network: gn.Network, data: DataOptions, use_all: bool) -> tu
     X, y = source.test
     if use_all:
         parts = [source.training, *([] if source.validation is None else [source.validation]), source.test]
-        X, y = stacked([part.X for part in parts]), np.concatenate([part.y for part in parts])
+        X, y = stacked([part.X for part in parts], data.what), np.concatenate([part.y for part in parts])
     require_same_pixels(network, source.test.X, data.what)
     names = class_names(network, network.layers[-1].units)
     return Examples(X, class_numbers(source, y, names, data.what)), source.name

@@ -77,6 +77,43 @@ def test_evaluate_uses_all_examples_of_another_file(good, classifier, tmp_path):
     assert float(metrics(out)["accuracy"]) >= 0.95
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
+def test_all_rows_of_a_memory_mapped_file_are_not_copied(good, tmp_path, monkeypatch, dtype):
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 200, (60, 3, 3)).astype(dtype), np.arange(60) % 3
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", y)
+    targets, net = ("--target", tmp_path / "y.npy"), tmp_path / "net"
+    good(
+        "train",
+        tmp_path / "X.npy",
+        *targets,
+        "--epochs",
+        1,
+        "--hidden",
+        4,
+        "--backend",
+        "numpy",
+        "--save",
+        net,
+    )
+    given = []
+    evaluate = gn.Network.evaluate
+
+    def seen(network, X, *others, **more):
+        given.append(X)
+        return evaluate(network, X, *others, **more)
+
+    monkeypatch.setattr(gn.Network, "evaluate", seen)
+    out = good("evaluate", net, tmp_path / "X.npy", "--all", *targets)
+    assert "on all 60 examples of X" in out
+    assert not isinstance(given[0], np.ndarray) and all(
+        isinstance(part.array, np.memmap) for part in given[0].parts
+    )
+    measured = evaluate(gn.load(net, backend="numpy"), X.reshape(60, -1), y)
+    assert f"loss: {measured['loss']:.4f}\naccuracy: {measured['accuracy']:.4f}\n" in out
+
+
 def test_predict_names_classes(good, classifier, tmp_path):
     net, path, _, names = classifier
     head, *rows = table(good("predict", net, path))  # the target column is ignored
