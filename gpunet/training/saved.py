@@ -73,7 +73,7 @@ def saved_run(
         Whether no more epochs are to run.
     placement : Placement
     """
-    states = [callback.state() if hasattr(callback, "state") else None for callback in callbacks]
+    states = [callback.state() if _has_state(callback) else None for callback in callbacks]
     return {
         "position": position._asdict(),
         "history": dataclasses.asdict(history),
@@ -81,6 +81,11 @@ def saved_run(
         "callbacks": copy.deepcopy(on_host(states, placement)),
         "ended": ended,
     }
+
+
+def _has_state(callback: Any) -> bool:
+    """Whether a callback has both methods; an attribute `state` of another kind is its own matter."""
+    return all(callable(getattr(callback, name, None)) for name in ("state", "set_state"))
 
 
 def resumed_history(history: History, saved: dict[str, Any]) -> None:

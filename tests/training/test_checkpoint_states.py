@@ -323,3 +323,31 @@ def test_callbacks_of_a_finished_run_have_their_states(data, tmp_path):
     (tmp_path / "log.csv").unlink()
     assert fit()[0] == history
     assert not (tmp_path / "log.csv").exists()
+
+
+def test_an_attribute_that_is_no_such_method_is_left_alone(data, tmp_path, monkeypatch):
+    X, y = data
+
+    class Counts:
+        def __init__(self):
+            self.state = {"epochs": 0}
+
+        def __call__(self, net, history):
+            self.state["epochs"] += 1
+
+    class Tells:
+        def state(self):
+            return {"text": "of somebody else"}
+
+        def __call__(self, net, history):
+            pass
+
+    def fit():
+        more = {
+            "checkpoint": gn.Checkpoint(tmp_path / "run", every="epoch"),
+            "callbacks": [Counts(), Tells()],
+        }
+        return network().fit(X, y, epochs=4, batch_size=9, **more)
+
+    killed_after(3, monkeypatch, fit)
+    assert fit().epochs == 4
