@@ -106,6 +106,7 @@ def test_high_chunks_are_cut(height, edges):
     assert found[: len(edges)].tolist() == edges
     assert found[-1] == 1000
     assert 0 < np.diff(found).min() <= np.diff(found).max() <= 64
+    assert np.diff(ArraySlices("X", Chunked(np.zeros((750, 4)), (height, 1))).edges(2)).min() > 0
     assert {*range(0, 1000, height)} <= {*found.tolist()} or height == 1
 
 
@@ -250,6 +251,11 @@ def test_files_of_several_kinds(data, tmp_path):
             ValueError, match=r"^X names files of several kinds, \.\w+, \.\w+: all must be \.npy, or all"
         ):
             network("numpy").fit(names, data[1])
+
+
+def test_texts_of_several_endings(data):
+    with pytest.raises(TypeError, match="X must hold real numbers, it holds text"):
+        network("numpy").fit(["a.csv", "b.txt"], data[1][:2])
 
 
 class Group:

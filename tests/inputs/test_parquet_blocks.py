@@ -10,6 +10,7 @@ from gpunet.inputs.blocks.blocks import blocks_of
 from gpunet.inputs.blocks.opened import opened
 from gpunet.inputs.blocks.parquet import parquet_rows
 from gpunet.inputs.blocks.part import PartOfRows
+from gpunet.inputs.blocks.table_columns import features_and_more
 from small_networks import K, close, network, same
 from streams import small_blocks
 
@@ -184,6 +185,14 @@ def test_lazy_tables(kind, table, written, monkeypatch):
         one.fit(source, "animal")
     with pytest.raises(TypeError, match="y must be the name of a column of X, got ndarray"):
         one.fit(source, y)
+    with pytest.raises(ValueError, match=r"^X has no column 'w' for sample_weight: it has a, b, c, number, "):
+        one.fit(source, "number", sample_weight="w")
+
+
+@pytest.mark.parametrize(("count", "end"), [(20, "c18, c19$"), (21, "c18, c19, …$"), (22, "c18, c19, …$")])
+def test_many_columns_in_a_message(count, end):
+    with pytest.raises(ValueError, match=rf"^X has no column 'y' for y: it has c0, c1, .*{end}"):
+        features_and_more("X", [f"c{k}" for k in range(count)], "y", None)
 
 
 def test_what_is_said_about_bad_files(table, written, tmp_path, monkeypatch):

@@ -138,11 +138,7 @@ def _require_one_array(name: str, X: Any) -> None:
                 f"{name} names files of several kinds, {', '.join(sorted(kinds))}: all must be .npy, or all .parquet"
             )
     # A group of zarr, or of h5py: its arrays are found by their names.
-    if (
-        not isinstance(X, Mapping)
-        and hasattr(X, "keys")
-        and not (hasattr(X, "shape") or is_frame_or_series(X))
-    ):
+    if hasattr(X, "keys") and not (isinstance(X, Mapping) or hasattr(X, "shape")):
         first = next(iter(X.keys()), "name")
         raise TypeError(
             f"{name} is a {type(X).__name__} of arrays: give one of them, such as {name}[{first!r}]"

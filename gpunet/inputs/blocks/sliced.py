@@ -81,11 +81,10 @@ class Sliced(ABC):
         m, together = self.shape[0], max(self.together, 1)
         parts = -(-together // (HIGHEST * rows))
         if parts == 1:
-            starts = np.arange(0, m, max(rows // together, 1) * together, dtype=np.int64)
+            starts = np.arange(0, m, max(rows // together, 1) * together)
         else:
-            within = np.arange(parts, dtype=np.int64) * together // parts
-            starts = np.add.outer(np.arange(0, m, together, dtype=np.int64), within).reshape(-1)
-        return np.append(starts[starts < m], np.int64(m))
+            starts = np.add.outer(np.arange(0, m, together), np.arange(parts) * together // parts).ravel()
+        return np.append(starts[starts < m], m).astype(np.int64)
 
     def select(self, columns: Sequence[str]) -> Sliced:
         """The rows of a table with these columns, in this order."""
