@@ -82,7 +82,7 @@ class Optimizer(ABC):
     @property
     def constant_rate(self) -> bool:
         """Whether the coefficients of a step are known not to depend on how many are planned."""
-        return not callable(self.learning_rate) and self._computes_as(Optimizer)
+        return self.constant_coefficients
 
     def coefficients(self, step: int, planned: int, updates: int) -> tuple[float, ...]:
         """The numbers of one step of this fit, of `planned`; the first is α.
