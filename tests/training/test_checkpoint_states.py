@@ -164,7 +164,7 @@ def hold(started, release):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning", "ignore:os.fork:RuntimeWarning")
 def test_a_forked_child_does_not_keep_the_folder_locked(data, tmp_path):
     X, y = data
     context = multiprocessing.get_context("fork")
