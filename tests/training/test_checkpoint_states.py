@@ -123,7 +123,9 @@ def test_ctrl_c_in_the_first_epoch_keeps_what_callbacks_have_restored(data):
         return net
 
     assert np.array_equal(interrupted(KeyboardInterrupt).parameters[0][0], ones[0][0])
-    assert interrupted(RuntimeError).epochs_trained == 0
+    failed = interrupted(RuntimeError)
+    assert failed.epochs_trained == 0
+    assert not failed.standardizer.fitted
 
 
 def test_the_best_epoch_is_written_though_another_is_being_written(data, tmp_path, monkeypatch):
