@@ -83,7 +83,8 @@ class TrainingRun:
 
     def run(self) -> History:
         """Consume the training loop: keep each epoch's state, evaluate, call the callbacks."""
-        trained, stopping, failed = self.trained, False, False
+        trained = self.trained
+        stopping = failed = False
         with StopSignals() if self.settings.pauses else nullcontext() as signals:
             assert trained.state is not None
             settled = trained.state, trained.updates
