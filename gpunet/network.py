@@ -24,7 +24,7 @@ from gpunet.devices.memory import memory_errors
 from gpunet.devices.placement import Placement, choose_placement, host_placement, named_placement
 from gpunet.devices.precision import require_precision
 from gpunet.devices.registry import backend_of
-from gpunet.devices.sharing import shared
+from gpunet.devices.sharing import moved_to, writable
 from gpunet.errors import Diverged
 from gpunet.files.network_file import read_network, refuse_on_error
 from gpunet.inputs.blocks.blocks import Blocks
@@ -37,7 +37,6 @@ from gpunet.inputs.missing_targets import evaluate_rows
 from gpunet.inputs.pipeline import Examples, InputPipeline
 from gpunet.inputs.tabular import Tabular, encoded
 from gpunet.network_base import NetworkBase, restored
-from gpunet.prediction import writable
 from gpunet.teams.program import in_lanes
 from gpunet.teams.team import Team, on_a_team, require_team
 from gpunet.training.call import described_call
@@ -527,11 +526,7 @@ class Network(NetworkBase):
             return writable(where.backend.to_host(A))
         if source is where.backend:
             return source.move(A, source.device_of(X))
-        there = Placement(source, source.device_of(X))
-        in_place = shared(A, where.backend, there)
-        if in_place is not None:
-            return in_place
-        return there.to_device(writable(np.ascontiguousarray(where.backend.to_host(A))))
+        return moved_to(Placement(source, source.device_of(X)), A, where.backend)
 
     def _outputs(self, X: Any, placement: Placement) -> Array:
         """``A[L]`` as rows on `placement`, by the backend's own forward pass if it has one."""

@@ -98,8 +98,3 @@ def _length(X: Any) -> float:
     if shape is None and isinstance(X, list | tuple):
         return len(X)
     return shape[0] if shape else math.inf
-
-
-def writable(array: Any) -> Any:
-    """A NumPy array that its owner may write into: a copy of one that is another library's memory, as JAX's is."""
-    return array if array.flags.writeable else array.copy()

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gpunet.devices.backend import Backend
 from gpunet.devices.placement import Placement
 
 Array = Any
+
+
+def moved_to(placement: Placement, array: Array, source: Backend) -> Array:
+    """An array of `source` as one of the placement's library, there: in the same memory, or by way of the host."""
+    there = shared(array, source, placement)
+    if there is not None:
+        return there
+    return placement.to_device(writable(np.ascontiguousarray(source.to_host(array))))
 
 
 def shared(array: Array, source: Backend, placement: Placement) -> Array | None:
@@ -24,3 +34,8 @@ def shared(array: Array, source: Backend, placement: Placement) -> Array | None:
             return placement.xp.from_dlpack(source.move(array, device))
         except (AttributeError, BufferError, NotImplementedError, RuntimeError, TypeError, ValueError):
             return None  # it goes by way of the host
+
+
+def writable(array: Any) -> Any:
+    """A NumPy array that its owner may write into: a copy of one that is another library's memory, as JAX's is."""
+    return array if array.flags.writeable else array.copy()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from gpunet.core.layers import Dense, Dropout
 from gpunet.devices.placement import Placement
-from gpunet.devices.sharing import shared
+from gpunet.devices.sharing import moved_to, writable
 from gpunet.estimators.batches import on_placement, outputs
 from gpunet.estimators.inputs import foreign_backend, to_host
 from gpunet.estimators.settings import Settings
@@ -82,9 +81,5 @@ class Prediction(Settings, Weights):
         if source is placement.backend:
             return source.move(A, source.device_of(X))
         if source is None:
-            return placement.backend.to_host(A)
-        there = Placement(source, source.device_of(X))
-        in_place = shared(A, placement.backend, there)
-        if in_place is not None:
-            return in_place
-        return there.to_device(np.ascontiguousarray(placement.backend.to_host(A)))
+            return writable(placement.backend.to_host(A))
+        return moved_to(Placement(source, source.device_of(X)), A, placement.backend)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -177,3 +178,17 @@ def test_weights_of_small_numbers_are_summed_as_float64():
     y, weights = target("value", X), np.linspace(1000, 3000, ROWS).astype("float16")
     a, b = (MLPRegressor(**FAST).fit(X, y, given) for given in (weights, weights.astype(float)))
     assert_array_equal(a.coefs_[0], b.coefs_[0])
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch", "jax"])
+def test_predictions_may_be_written_into(name):
+    """JAX's own memory is read-only."""
+    pytest.importorskip(name)
+    X = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
+    settings = {"hidden_layer_sizes": (4,), "backend": name, "max_iter": 2, "tol": 1.0, "n_iter_no_change": 1}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        regressor = MLPRegressor(**settings, random_state=0).fit(X, X[:, 0])
+        classifier = MLPClassifier(**settings, random_state=0).fit(X, np.arange(40) % 3)
+    assert regressor.predict(X).flags.writeable
+    assert classifier.predict_proba(X).flags.writeable
