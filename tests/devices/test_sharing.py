@@ -9,7 +9,7 @@ import gpunet as gn
 from gpunet.devices import registry
 from gpunet.devices.backend import Backend
 from gpunet.devices.placement import Placement
-from gpunet.devices.sharing import shared
+from gpunet.devices.sharing import shared, writable
 from gpunet.inputs.arrays import to_device_array
 
 
@@ -129,3 +129,11 @@ class Lending:
     @staticmethod
     def from_dlpack(array):
         return np.from_dlpack(array).view(Array)
+
+
+def test_what_can_be_written_into_is_not_copied():
+    given, foreign = rows(), rows()
+    foreign.flags.writeable = False
+    assert writable(given) is given
+    assert writable(foreign).flags.writeable
+    assert_array_equal(writable(foreign), foreign)
